@@ -1,0 +1,49 @@
+import type { OAuthProblem, Reason } from "./protocol.ts";
+
+/** How far a failed token request got; decides whether a rotating refresh token may have been spent. */
+export interface IssuerContact {
+  /** False only if it is certain that no byte of the request left this machine. */
+  sent: boolean;
+  /** A complete answer that could be understood came back. */
+  answered: boolean;
+  /** A 403 that is no OAuth error (a firewall's page): wait long before trying again. */
+  blocked?: boolean;
+}
+
+export interface AuthdErrorDetails {
+  credential?: string;
+  /** Milliseconds from now before another try makes sense. */
+  retryAfterMs?: number;
+  oauth?: OAuthProblem;
+  /** Set by grants only. */
+  contact?: IssuerContact;
+  /** Never an object that carries a response body: it could hold a token. */
+  cause?: unknown;
+}
+
+/**
+ * The one error type. `message` says what happened, to which credential and what to do next;
+ * `reason` is the contract (see protocol.ts). Neither ever holds a secret or a token.
+ */
+export class AuthdError extends Error {
+  override readonly name = "AuthdError";
+  readonly reason: Reason;
+  readonly credential: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly oauth: OAuthProblem | undefined;
+  readonly contact: IssuerContact | undefined;
+
+  constructor(reason: Reason, message: string, details: AuthdErrorDetails = {}) {
+    super(message, "cause" in details ? { cause: details.cause } : undefined);
+    this.reason = reason;
+    this.credential = details.credential;
+    this.retryAfterMs = details.retryAfterMs;
+    this.oauth = details.oauth;
+    this.contact = details.contact;
+  }
+}
+
+/** What a caught value says, on one line, without its stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
