@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import { codeOf, createFile } from "./atomic-write.ts";
+import { keyKeepers } from "./keys/index.ts";
+import { locked, type ScryptParameters } from "./keys/key-source.ts";
+import { decrypt, encrypt, FORMAT } from "./sealed-file.ts";
+import type { KeySource } from "./vault.ts";
+
+/** `vault.json`: which key the vault's files are sealed with. Readable, without secrets. */
+export interface VaultHeader {
+  readonly format: number;
+  /** Names the key; every sealed file repeats it. Also the keychain's account. */
+  readonly keyId: string;
+  readonly keySource: KeySource;
+  /** With `passphrase` only. */
+  readonly scrypt?: ScryptParameters;
+  /** Base64: nothing, sealed under the members above. Opens with the right key only. */
+  readonly check: string;
+}
+
+export const headerPath = (dir: string) => join(dir, "vault.json");
+
+export function newHeader(
+  key: Buffer,
+  members: { keyId: string; keySource: KeySource; scrypt?: ScryptParameters },
+): VaultHeader {
+  const header = { format: FORMAT, ...members };
+  const check = encrypt(key, checked(header), Buffer.alloc(0)).toString("base64");
+  return { ...header, check };
+}
+
+export function isRightKey(header: VaultHeader, key: Buffer): boolean {
+  const check = Buffer.from(header.check, "base64");
+  return decrypt(key, checked(header), check) !== undefined;
+}
+
+/** The members that the check protects, in a fixed order. */
+function checked({ format, keyId, keySource, scrypt }: Omit<VaultHeader, "check">): string {
+  const cost = scrypt && [scrypt.N, scrypt.r, scrypt.p, scrypt.salt];
+  return JSON.stringify(["authd vault", format, keyId, keySource, ...(cost ?? [])]);
+}
+
+/** Durably. Rejects with EEXIST if there is one: a vault is never given another key. */
+export async function writeHeader(dir: string, header: VaultHeader): Promise<void> {
+  const bytes = Buffer.from(`${JSON.stringify(header, null, 2)}\n`);
+  await createFile(headerPath(dir), bytes);
+}
+
+/** Undefined if there is none. Throws AuthdError `vault_locked` if it can't be understood. */
+export function readHeader(dir: string): VaultHeader | undefined {
+  const path = headerPath(dir);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined;
+    throw locked(`${path} can't be read: ${messageOf(cause)}`, cause);
+  }
+  const header = parseHeader(text);
+  if (header && header.format > FORMAT) {
+    throw locked(`${path} was made by a newer authd. Update authd to open this vault`);
+  }
+  if (header && isComplete(header)) return header;
+  throw locked(
+    `${path} is damaged. Put it back from a backup: it says how to find the vault's key`,
+  );
+}
+
+/** The key source that an existing vault names, also while its key can't be had. */
+export function statedSource(dir: string): KeySource | undefined {
+  try {
+    return readHeader(dir)?.keySource;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Only `format` is sure. */
+function parseHeader(text: string): (Partial<VaultHeader> & { format: number }) | undefined {
+  try {
+    const header = JSON.parse(text);
+    return Number.isSafeInteger(header?.format) ? header : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isComplete(header: Partial<VaultHeader>): header is VaultHeader {
+  return (
+    header.format === FORMAT &&
+    typeof header.keyId === "string" &&
+    typeof header.check === "string" &&
+    typeof header.keySource === "string" &&
+    Object.hasOwn(keyKeepers, header.keySource) &&
+    (header.scrypt === undefined || typeof header.scrypt?.salt === "string")
+  );
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from "node:crypto";
+import { makePrivateFolder, removeLeftovers } from "./atomic-write.ts";
+import { statedSource } from "./header.ts";
+import { VaultHome } from "./home.ts";
+import type { KeyContext } from "./keys/key-source.ts";
+import { lockVault } from "./lock.ts";
+import { SealedVault } from "./sealed-vault.ts";
+import type { KeySource, Vault } from "./vault.ts";
+import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
+
+export interface VaultOptions {
+  /** The vault's own folder (`<state dir>/vault`); made if missing. */
+  dir: string;
+  /** For a new vault. An existing one keeps its own: anything but that and `auto` is an error. */
+  keySource: KeySource | "auto";
+  /** For the keychain's process, and $CREDENTIALS_DIRECTORY. */
+  env: NodeJS.ProcessEnv;
+  /** Asks a person, each time the key is looked for: at open and in every `unlock()`. */
+  passphrase?: KeyContext["askPassphrase"];
+  log: VaultLog;
+}
+
+/**
+ * Opens the vault in `dir`, or makes one:
+ *
+ *     vault.json     which key: its source and id, see header.ts
+ *     key            the key itself, if its source is `file`
+ *     lock           flock(2) of the one daemon that has the vault open, see lock.ts
+ *     NAME.sealed    one a credential, see sealed-file.ts
+ *     NAME.damaged-… what could not be opened when NAME was entered anew or removed
+ *
+ * A vault whose key can't be had comes back locked. Rejects with AuthdError `internal` if the
+ * folder can't be used or another daemon has it open, `invalid_params` if the vault's key comes
+ * from another source than `keySource`.
+ */
+export async function openVault<Content extends object>(
+  options: VaultOptions,
+): Promise<Vault<Content>> {
+  const { dir, env, log } = options;
+  makePrivateFolder(dir);
+  const home = new VaultHome(dir, await lockVault(dir), log);
+  try {
+    removeLeftovers(dir);
+    const context: KeyContext = {
+      dir,
+      env,
+      keyId: randomBytes(8).toString("hex"),
+      askPassphrase: options.passphrase ?? (async () => undefined),
+    };
+    const stated = statedSource(dir);
+    if (stated) refuseOther(options.keySource, stated, dir);
+    const expected = stated ?? (options.keySource === "auto" ? "file" : options.keySource);
+    const findIt = () => findKey(options.keySource, context, log);
+    const vault = new SealedVault<Content>(home, expected, findIt, log);
+    await vault.unlock();
+    return vault;
+  } catch (error) {
+    await home.release();
+    throw error;
+  }
+}

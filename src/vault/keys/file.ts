@@ -1,0 +1,75 @@
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../../errors.ts";
+import { codeOf, createFile, explain } from "../atomic-write.ts";
+import { KEY_BYTES, type KeyKeeper, locked, parseKey } from "./key-source.ts";
+
+/** A file `key` beside the sealed ones: base64, mode 0600. Protects copies of the sealed files only. */
+export const fileKey = {
+  async create({ dir }) {
+    const key = randomBytes(KEY_BYTES);
+    if (await keep(dir, key)) return { key };
+    // Left by a start that was cut off before vault.json was written: nothing is sealed with it yet.
+    key.fill(0);
+    return { key: read(dir) };
+  },
+  async load({ dir }) {
+    return read(dir);
+  },
+  async restore(dir, key) {
+    if (await keep(dir, key)) return;
+    const there = read(dir);
+    const same = timingSafeEqual(there, key);
+    there.fill(0);
+    if (!same) throw locked(`The key file ${pathOf(dir)} was replaced. Put the right one back`);
+  },
+} as const satisfies KeyKeeper;
+
+const pathOf = (dir: string) => join(dir, "key");
+
+/** False if there is a key file already: it is never overwritten. */
+async function keep(dir: string, key: Buffer): Promise<boolean> {
+  try {
+    await createFile(pathOf(dir), Buffer.from(`${key.toString("base64")}\n`));
+    return true;
+  } catch (cause) {
+    if (codeOf(cause) === "EEXIST") return false;
+    throw locked(`The key file ${pathOf(dir)} can't be written: ${explain(cause)}`, cause);
+  }
+}
+
+function read(dir: string): Buffer {
+  const path = pathOf(dir);
+  let bytes: Buffer;
+  try {
+    bytes = readPrivateFile(path);
+  } catch (cause) {
+    if (codeOf(cause) !== "ENOENT") throw locked(`The key file can't be used: ${messageOf(cause)}`);
+    throw locked(
+      `The key file ${path} is missing. Put it back from a backup: without it the sealed files ` +
+        "can't be opened, and authd makes no new key over an existing vault",
+    );
+  }
+  const key = parseKey(bytes);
+  bytes.fill(0);
+  if (!key) throw locked(`The key file ${path} holds no key. Put it back from a backup`);
+  return key;
+}
+
+/** Throws if anybody but the owner can read it: then the key may be known to others. */
+function readPrivateFile(path: string): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const { mode } = fstatSync(file);
+    if (process.platform !== "win32" && mode & 0o077) {
+      throw new Error(
+        `others may read ${path} (mode ${(mode & 0o777).toString(8)}). ` +
+          `If nobody else had access to it, mend that with: chmod 600 ${path}`,
+      );
+    }
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

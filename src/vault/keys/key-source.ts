@@ -1,0 +1,53 @@
+import { AuthdError } from "../../errors.ts";
+
+export const KEY_BYTES = 32;
+
+/** How a passphrase becomes a key (RFC 7914); kept in vault.json. `salt` is base64. */
+export interface ScryptParameters {
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+  readonly salt: string;
+}
+
+/** What a key source works with. */
+export interface KeyContext {
+  /** The vault's folder. */
+  readonly dir: string;
+  /** Names the vault: two vaults of one user have different ones. */
+  readonly keyId: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Asks a person; undefined if nobody is there. `isNew`: ask twice, there is no way back from a slip. */
+  readonly askPassphrase: (question: { isNew: boolean }) => Promise<string | undefined>;
+}
+
+export interface NewKey {
+  key: Buffer;
+  scrypt?: ScryptParameters;
+}
+
+/**
+ * Where a vault's key comes from: a row of the table in index.ts. Every method rejects with an
+ * AuthdError `vault_locked` that says why the key can't be had and what to do.
+ */
+export interface KeyKeeper {
+  /** A new vault's key, kept where `load` will find it. */
+  create(context: KeyContext): Promise<NewKey>;
+  /** An existing vault's key. Never makes one. Whether it is the right one is for the caller to see. */
+  load(context: KeyContext, scrypt: ScryptParameters | undefined): Promise<Buffer>;
+  /** Keeps the key again after the vault's folder was lost, if that is where it is kept. */
+  restore?(dir: string, key: Buffer): Promise<void>;
+}
+
+export function locked(message: string, cause?: unknown): AuthdError {
+  return new AuthdError("vault_locked", message, cause === undefined ? {} : { cause });
+}
+
+/** Reads 32 bytes, raw or as text: 64 hex digits or base64. Undefined if it is something else. */
+export function parseKey(bytes: Buffer): Buffer | undefined {
+  if (bytes.length === KEY_BYTES) return Buffer.from(bytes);
+  const text = bytes.toString("latin1").trim();
+  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
+  if (/^[A-Za-z0-9+/]{43}=?$/.test(text)) return Buffer.from(text, "base64");
+  return undefined;
+}

@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join, resolve } from "node:path";
+import { AuthdError, messageOf } from "../errors.ts";
+import { lastError, libc } from "../libc.ts";
+import { explain } from "./atomic-write.ts";
+
+/** One daemon a vault. The system gives the lock up with the process, however that ends. */
+export interface VaultLock {
+  /** False once the lock file was deleted or its folder replaced: then it protects nothing. */
+  held(): boolean;
+  release(): Promise<void>;
+}
+
+/** Rejects with an AuthdError that says who has the vault open. */
+export async function lockVault(dir: string): Promise<VaultLock> {
+  const flock = libc("int flock(int, int)");
+  if (!flock) {
+    const hash = createHash("sha256").update(resolve(dir).toLowerCase()).digest("hex");
+    return lockByListening(dir, `\\\\.\\pipe\\authd-vault-${hash}`);
+  }
+  return lockByFile(dir, flock);
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+async function lockByFile(dir: string, flock: (...args: unknown[]) => number): Promise<VaultLock> {
+  const path = join(dir, "lock");
+  const file = openLockFile(path);
+  if (flock(file, LOCK_EX | LOCK_NB) !== 0) {
+    const error = lastError("flock");
+    const holder = readFileSync(file, "utf8").trim();
+    closeSync(file);
+    if (error.code === "EAGAIN") throw heldBy(dir, holder);
+    throw new AuthdError(
+      "internal",
+      `The vault's lock ${path} can't be had (${error.message}): its file system may know no ` +
+        "locks. Move AUTHD_STATE_DIR to a local disk",
+    );
+  }
+  // For people, and for the message above. The lock itself is the kernel's.
+  ftruncateSync(file);
+  writeSync(file, `${process.pid}\n`, 0);
+  return {
+    held() {
+      const there = statSync(path, { throwIfNoEntry: false });
+      const own = fstatSync(file);
+      return there !== undefined && there.ino === own.ino && there.dev === own.dev;
+    },
+    // The file stays: deleting it would let two others lock two different files by that name.
+    release: async () => closeSync(file),
+  };
+}
+
+function openLockFile(path: string): number {
+  try {
+    return openSync(path, "a+", 0o600);
+  } catch (cause) {
+    throw new AuthdError(
+      "internal",
+      `The vault's lock ${path} can't be opened: ${explain(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** For systems without flock: a named pipe can be listened on once, and ends with its process. */
+export async function lockByListening(dir: string, address: string): Promise<VaultLock> {
+  const server: Server = createServer((socket) => socket.destroy());
+  await new Promise<void>((done, failed) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      failed(
+        error.code === "EADDRINUSE"
+          ? heldBy(dir, "")
+          : new AuthdError("internal", `The vault ${dir} can't be locked: ${messageOf(error)}`),
+      );
+    });
+    server.listen(address, done);
+  });
+  server.unref();
+  return {
+    held: () => true,
+    release: () => new Promise((done) => void server.close(() => done())),
+  };
+}
+
+function heldBy(dir: string, pid: string): AuthdError {
+  const who = /^\d+$/.test(pid) ? `another authd (process ${pid})` : "another authd";
+  return new AuthdError(
+    "internal",
+    `The vault ${dir} is in use by ${who}. Stop that one first, ` +
+      "or give this one a vault of its own with AUTHD_STATE_DIR",
+  );
+}

@@ -1,0 +1,38 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { AuthdError } from "../errors.ts";
+import { codeOf } from "./atomic-write.ts";
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** No other file of a vault ends like this, so no name can collide with vault.json, key or lock. */
+const SUFFIX = ".sealed";
+
+/** Throws AuthdError `invalid_params` for a name that could leave the folder. */
+export function sealedPath(dir: string, name: string): string {
+  if (NAME.test(name)) return join(dir, name + SUFFIX);
+  throw new AuthdError(
+    "invalid_params",
+    `${JSON.stringify(name)} can't name a credential: use up to 64 of a-z, 0-9, ".", "_", "-", ` +
+      "beginning with a letter or a digit",
+  );
+}
+
+/** Where a sealed file that can't be opened is kept when another takes its place. */
+export function asidePath(dir: string, name: string): string {
+  const time = new Date().toISOString().replaceAll(":", "-");
+  return join(dir, `${name}.damaged-${time}`);
+}
+
+/** The credentials that have a sealed file, sorted. */
+export function sealedNames(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+      .filter((file) => file.endsWith(SUFFIX))
+      .map((file) => file.slice(0, -SUFFIX.length))
+      .filter((name) => NAME.test(name))
+      .sort();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}

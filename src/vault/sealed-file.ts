@@ -1,0 +1,100 @@
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { AuthdError } from "../errors.ts";
+
+/**
+ * The bytes of one credential's sealed file:
+ *
+ *     {"authd":"sealed","format":1,"alg":"A256GCM","keyId":"5f1c…"}\n
+ *     nonce (12 bytes) ‖ ciphertext ‖ authentication tag (16 bytes)
+ *
+ * The first line is for people and for later versions; the rest is binary, because a text encoding
+ * would let bytes change without anybody noticing. The credential's name and the first line, byte
+ * for byte, are authenticated: a file can't be given to another name, nor its header edited.
+ */
+export const FORMAT = 1;
+export const ALGORITHM = "A256GCM";
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** A longer first line is no header of ours. */
+const MAX_HEADER_BYTES = 1024;
+
+/** AES-256-GCM under a fresh random nonce: nonce ‖ ciphertext ‖ tag. */
+export function encrypt(key: Buffer, associated: string | Buffer, plaintext: Buffer): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(Buffer.from(associated));
+  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** The reverse of encrypt; undefined unless every byte is authentic. */
+export function decrypt(
+  key: Buffer,
+  associated: string | Buffer,
+  sealed: Buffer,
+): Buffer | undefined {
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  // Without authTagLength Node would accept a tag cut down to 4 bytes.
+  const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(associated));
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  const plaintext = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+  try {
+    decipher.final();
+    return plaintext;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A name holds no line feed, so no two pairs of name and header give the same bytes. */
+const associatedData = (name: string, header: Buffer) =>
+  Buffer.concat([Buffer.from(`authd sealed file\n${name}\n`), header]);
+
+/** Makes the whole file. */
+export function seal(key: Buffer, keyId: string, name: string, plaintext: Buffer): Buffer {
+  const header = Buffer.from(
+    JSON.stringify({ authd: "sealed", format: FORMAT, alg: ALGORITHM, keyId }),
+  );
+  const body = encrypt(key, associatedData(name, header), plaintext);
+  return Buffer.concat([header, Buffer.from("\n"), body]);
+}
+
+/** Opens the whole file. Throws AuthdError `credential_damaged`, which says what is wrong with it. */
+export function unseal(key: Buffer, keyId: string, name: string, file: Buffer): Buffer {
+  const end = file.subarray(0, MAX_HEADER_BYTES).indexOf("\n");
+  const header = file.subarray(0, Math.max(end, 0));
+  const problem = problemOf(header, keyId);
+  if (problem) throw damaged(name, problem);
+  const plaintext = decrypt(key, associatedData(name, header), file.subarray(end + 1));
+  if (!plaintext) {
+    throw damaged(name, "its content was cut short or altered, or belongs to another credential");
+  }
+  return plaintext;
+}
+
+function problemOf(header: Buffer, keyId: string): string | undefined {
+  if (header.length === 0) return "it has no header";
+  let fields: Record<string, unknown>;
+  try {
+    fields = Object(JSON.parse(header.toString()));
+  } catch {
+    return "its header can't be read";
+  }
+  const { authd, format, alg } = fields;
+  if (authd !== "sealed" || typeof format !== "number") return "its header can't be read";
+  if (format > FORMAT) return "it was made by a newer authd, so update authd";
+  if (format !== FORMAT || alg !== ALGORITHM) return "its header names no format that authd knows";
+  if (fields.keyId !== keyId) return "it was sealed with another vault's key";
+  return undefined;
+}
+
+/** The error for a sealed file that can't be opened. `problem` goes on from "…can't be opened: ". */
+export function damaged(name: string, problem: string, cause?: unknown): AuthdError {
+  return new AuthdError(
+    "credential_damaged",
+    `The sealed file of "${name}" can't be opened: ${problem}. It was left as it is: ` +
+      `put a good copy back, or enter the secrets again (authd add ${name} --replace …)`,
+    { credential: name, ...(cause === undefined ? {} : { cause }) },
+  );
+}

@@ -1,0 +1,106 @@
+import { AuthdError, messageOf } from "../errors.ts";
+import { explain } from "./atomic-write.ts";
+import {
+  headerPath,
+  isRightKey,
+  newHeader,
+  readHeader,
+  type VaultHeader,
+  writeHeader,
+} from "./header.ts";
+import { keyKeepers } from "./keys/index.ts";
+import { type KeyContext, type KeyKeeper, locked, type NewKey } from "./keys/key-source.ts";
+import { sealedNames } from "./names.ts";
+import type { KeySource } from "./vault.ts";
+
+/** What the vault tells its owner; pino's logger fits. */
+export interface VaultLog {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+export interface OpenKey {
+  header: VaultHeader;
+  key: Buffer;
+}
+
+/**
+ * The key of the vault in `context.dir`, or a new one if there is no vault yet. Rejects with
+ * AuthdError `vault_locked` if it can't be had, `invalid_params` if the vault's is another source.
+ */
+export async function findKey(
+  wanted: KeySource | "auto",
+  context: KeyContext,
+  log: VaultLog,
+): Promise<OpenKey> {
+  const header = readHeader(context.dir);
+  if (header) {
+    refuseOther(wanted, header.keySource, context.dir);
+    return { header, key: await loadKey(header, context) };
+  }
+  if (sealedNames(context.dir).length > 0) {
+    throw locked(
+      `${context.dir} holds sealed files, but no vault.json that says which key opens them. Put it ` +
+        "back from a backup, or move the sealed files away to begin a new vault",
+    );
+  }
+  return createKey(wanted, context, log);
+}
+
+/** An existing vault keeps its key source: throws AuthdError `invalid_params` if another is wanted. */
+export function refuseOther(wanted: KeySource | "auto", actual: KeySource, dir: string): void {
+  if (wanted === "auto" || wanted === actual) return;
+  throw new AuthdError(
+    "invalid_params",
+    `The vault ${dir} is sealed with a key from ${actual}, but ${wanted} is asked for. ` +
+      `Set vault_key (or AUTHD_VAULT_KEY) to ${actual} or auto: an existing vault keeps its key`,
+  );
+}
+
+async function loadKey(header: VaultHeader, context: KeyContext): Promise<Buffer> {
+  const keeper: KeyKeeper = keyKeepers[header.keySource];
+  const key = await keeper.load({ ...context, keyId: header.keyId }, header.scrypt);
+  if (isRightKey(header, key)) return key;
+  key.fill(0);
+  throw locked(
+    header.keySource === "passphrase"
+      ? "The passphrase is wrong. Nothing was changed; try again"
+      : `The key from ${header.keySource} is not the one that the vault ${context.dir} was sealed ` +
+          `with (key id ${header.keyId}). Put the right one back`,
+  );
+}
+
+async function createKey(
+  wanted: KeySource | "auto",
+  context: KeyContext,
+  log: VaultLog,
+): Promise<OpenKey> {
+  const { source, key, scrypt } =
+    wanted === "auto" ? await createAnywhere(context, log) : await createFrom(wanted, context);
+  const members = { keyId: context.keyId, keySource: source };
+  const header = newHeader(key, scrypt ? { ...members, scrypt } : members);
+  // First the key, then this file, then anything sealed: cut off in between, nothing is lost.
+  await writeHeader(context.dir, header).catch((cause) => {
+    key.fill(0);
+    throw locked(`${headerPath(context.dir)} can't be written: ${explain(cause)}`, cause);
+  });
+  log.info(`New vault in ${context.dir}; the source of its key is: ${source}`);
+  return { header, key };
+}
+
+async function createFrom(
+  source: KeySource,
+  context: KeyContext,
+): Promise<NewKey & { source: KeySource }> {
+  const keeper: KeyKeeper = keyKeepers[source];
+  return { source, ...(await keeper.create(context)) };
+}
+
+async function createAnywhere(context: KeyContext, log: VaultLog) {
+  try {
+    return await createFrom("keychain", context);
+  } catch (error) {
+    log.warn(`The new vault's key goes into a file beside it. ${messageOf(error)}`);
+    return createFrom("file", context);
+  }
+}

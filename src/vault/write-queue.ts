@@ -1,0 +1,91 @@
+/** How many writes are under way at once: 10,000 together would use up the process's open files. */
+const MAX_AT_ONCE = 8;
+
+interface Entry<Job> {
+  job: Job;
+  started: boolean;
+  done: Promise<void>;
+  settle: { resolve: () => void; reject: (error: unknown) => void };
+}
+
+/**
+ * Runs the jobs of one name one after another in the order of the calls, those of different names
+ * side by side. A job that still waits is merged with the next one if `merge` can: both callers
+ * then get the outcome of the merged job.
+ */
+export class WriteQueue<Job> {
+  readonly #run: (name: string, job: Job) => Promise<void>;
+  readonly #merge: (waiting: Job, next: Job) => Job | undefined;
+  /** The first entry of a lane is running, or listed in #ready. */
+  readonly #lanes = new Map<string, Entry<Job>[]>();
+  readonly #ready: string[] = [];
+  #running = 0;
+
+  constructor(
+    run: (name: string, job: Job) => Promise<void>,
+    merge: (waiting: Job, next: Job) => Job | undefined,
+  ) {
+    this.#run = run;
+    this.#merge = merge;
+  }
+
+  push(name: string, job: Job): Promise<void> {
+    const lane = this.#lanes.get(name);
+    const last = lane?.at(-1);
+    const merged = last && !last.started ? this.#merge(last.job, job) : undefined;
+    if (last && merged !== undefined) {
+      last.job = merged;
+      return last.done;
+    }
+    const entry = newEntry(job);
+    if (lane) lane.push(entry);
+    else {
+      this.#lanes.set(name, [entry]);
+      this.#ready.push(name);
+      this.#startReady();
+    }
+    return entry.done;
+  }
+
+  /** Waits for everything pushed so far and meanwhile; never rejects. */
+  async drain(): Promise<void> {
+    while (this.#lanes.size > 0) {
+      const pending = [...this.#lanes.values()].flat();
+      await Promise.allSettled(pending.map((entry) => entry.done));
+    }
+  }
+
+  #startReady(): void {
+    while (this.#running < MAX_AT_ONCE) {
+      const name = this.#ready.shift();
+      if (name === undefined) return;
+      this.#running++;
+      void this.#runFirst(name);
+    }
+  }
+
+  async #runFirst(name: string): Promise<void> {
+    const lane = this.#lanes.get(name)!;
+    const entry = lane[0]!;
+    entry.started = true;
+    try {
+      await this.#run(name, entry.job);
+      entry.settle.resolve();
+    } catch (error) {
+      entry.settle.reject(error);
+    }
+    lane.shift();
+    if (lane.length > 0) this.#ready.push(name);
+    else this.#lanes.delete(name);
+    this.#running--;
+    this.#startReady();
+  }
+}
+
+function newEntry<Job>(job: Job): Entry<Job> {
+  const entry = { job, started: false } as Entry<Job>;
+  entry.done = new Promise((resolve, reject) => {
+    entry.settle = { resolve, reject };
+  });
+  return entry;
+}
