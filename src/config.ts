@@ -1,0 +1,92 @@
+/** The configuration folder: `config.toml` and `credentials/NAME.toml` → frozen settings, without secrets. */
+import { join } from "node:path";
+import { type ResolveOptions, resolver } from "./config/credential.ts";
+import { type ConfigFile, daemonSettings } from "./config/daemon.ts";
+import { listSafeFolder, readTomlFile } from "./config/files.ts";
+import { whyNotAName } from "./config/name.ts";
+import type { Table } from "./config/plain.ts";
+import { AuthdError } from "./errors.ts";
+import type { Preset } from "./presets/index.ts";
+import type { Configuration, CredentialSettings } from "./settings.ts";
+
+export { type Resolve, type ResolveOptions, resolver } from "./config/credential.ts";
+export { configDir, stateDir } from "./config/directories.ts";
+export { coerceSettings, credentialFileText, updateCredentialFile } from "./config/edit.ts";
+export {
+  credentialFile,
+  readCredentialFile,
+  removeCredentialFile,
+  writeCredentialFile,
+} from "./config/files.ts";
+export { assertCredentialName } from "./config/name.ts";
+export type { Table } from "./config/plain.ts";
+
+export interface LoadOptions {
+  /** The configuration folder; one that does not exist is empty. */
+  dir: string;
+  env: Readonly<Record<string, string | undefined>>;
+  /** The shipped ones, unless given. */
+  presets?: ReadonlyMap<string, Preset>;
+}
+
+/**
+ * Reads everything, synchronously. What is wrong with a credential file is an entry of `errors` and
+ * costs that credential only. Throws AuthdError `invalid_params` for what concerns all of them: a
+ * folder that others can write to, a broken config.toml, a wrong AUTHD_* variable.
+ */
+export function loadConfiguration(options: LoadOptions): Configuration {
+  const { dir, env } = options;
+  const { daemon, defaults } = readConfigFile(dir, env);
+  const credentials = new Map<string, CredentialSettings>();
+  const errors: { file: string; credential?: string; message: string }[] = [];
+  const folder = join(dir, "credentials");
+  const resolve = resolver({
+    configDir: dir,
+    ...(options.presets && { presets: options.presets }),
+  });
+  for (const entry of credentialFiles(folder)) {
+    const name = entry.slice(0, -".toml".length);
+    const file = join(folder, entry);
+    const why = whyNotAName(name);
+    if (why !== undefined) {
+      const message = `The file's name can't be a credential's: ${why}. Rename it.`;
+      errors.push({ file, credential: name, message });
+      continue;
+    }
+    try {
+      const content = readTomlFile(file);
+      if (content !== undefined) credentials.set(name, resolve(name, content, defaults));
+    } catch (error) {
+      if (!(error instanceof AuthdError)) throw error;
+      errors.push({ file, credential: name, message: withoutPath(error.message, file) });
+    }
+  }
+  return { daemon, defaults, credentials, errors };
+}
+
+/** What stands beside `file` need not begin with it. */
+function withoutPath(message: string, file: string): string {
+  return message.startsWith(file) ? message.slice(file.length).replace(/^[,:]? /, "") : message;
+}
+
+/** One credential file's content → settings; see `Resolve`. */
+export function resolveCredential(
+  name: string,
+  file: Table,
+  defaults: Table,
+  options: ResolveOptions,
+): CredentialSettings {
+  return resolver(options)(name, file, defaults);
+}
+
+function readConfigFile(dir: string, env: LoadOptions["env"]): ConfigFile {
+  const file = join(dir, "config.toml");
+  const content = listSafeFolder(dir) === undefined ? undefined : readTomlFile(file);
+  return daemonSettings(content ?? {}, env, file);
+}
+
+/** Hidden files are an editor's or our own half-written ones, and other endings are none of ours. */
+function credentialFiles(folder: string): string[] {
+  const entries = listSafeFolder(folder) ?? [];
+  return entries.filter((entry) => entry.endsWith(".toml") && !entry.startsWith(".")).sort();
+}

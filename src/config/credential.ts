@@ -1,0 +1,149 @@
+/** One credential file → settings: merged over its preset and the defaults, checked, frozen. */
+import { resolve as resolvePath } from "node:path";
+import { bindingOf } from "../binding.ts";
+import { AuthdError } from "../errors.ts";
+import { type Preset, readPresets } from "../presets/index.ts";
+import type { CredentialSettings } from "../settings.ts";
+import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
+import { givenValues, readFields } from "./fields.ts";
+import { readSafeFile } from "./files.ts";
+import { fillIn } from "./fill.ts";
+import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
+import { isField, isSetting, type Kind, kindOf } from "./kind.ts";
+import { isTable, mergeTables, plainTable, type Table } from "./plain.ts";
+import { type Common, commonSchema, parseWith } from "./schema.ts";
+import { secretFields } from "./secrets.ts";
+
+export interface ResolveOptions {
+  /** `ca_file` is relative to it. */
+  configDir: string;
+  /** The shipped ones, unless given. */
+  presets?: ReadonlyMap<string, Preset>;
+}
+
+/** Throws AuthdError `invalid_params` that names the credential, the key and what to do; never a value. */
+export type Resolve = (name: string, file: Table, defaults: Table) => CredentialSettings;
+
+/** Reads each preset and `ca_file` once, and lets credentials share what they have in common. */
+export function resolver({ configDir, presets = readPresets() }: ResolveOptions): Resolve {
+  const pems = new Map<string, string>();
+  const shared = new Map<string, object>();
+  const world: World = {
+    presets,
+    pem: (file) => once(pems, file, () => readPem(resolvePath(configDir, file), file)),
+    share: (value) => once(shared, JSON.stringify(value), () => freeze(value)) as typeof value,
+  };
+  return (name, file, defaults) => {
+    try {
+      return resolve(world, name, plainTable(file), defaults);
+    } catch (cause) {
+      if (!(cause instanceof AuthdError) || cause.reason !== "invalid_params") throw cause;
+      const message = `Credential "${name}": ${cause.message}`;
+      throw new AuthdError("invalid_params", message, { credential: name });
+    }
+  };
+}
+
+/** What stays the same from one credential to the next. */
+interface World {
+  presets: ReadonlyMap<string, Preset>;
+  pem(file: string): string;
+  /** 10,000 credentials are mostly alike: equal parts are one frozen object. */
+  share<Value extends object>(value: Value): Value;
+}
+
+function resolve(world: World, name: string, file: Table, defaults: Table): CredentialSettings {
+  const kind = kindOf(file, world.presets);
+  const given = settingsIn(kind, file);
+  const settings = mergeTables(beneath(kind, given, defaults), given);
+  const { fields: ownFields, ...rest } = settings;
+  const allowInsecureHttp = rest.allow_insecure_http === true;
+  const fields = readFields(kind.preset, file, ownFields, allowInsecureHttp);
+  const { common, own } = checked(kind, fillIn(rest, fields));
+  checkUrls(own, fields, allowInsecureHttp);
+  const origins = originsOf(common, given.origins === undefined && kind.preset !== undefined);
+  const moves = !isTable(given.verify) || given.verify.url === undefined;
+  const verify = verifyOf(common, origins, moves);
+  const register = registerOf(kind.preset, fields, allowInsecureHttp);
+  const headers = checkedHeaders(common.headers ?? {});
+  const values = givenValues(fields);
+  const ca = common.ca_file === undefined ? undefined : world.pem(common.ca_file);
+  const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
+  return Object.freeze({
+    name,
+    ...(kind.preset && { preset: kind.preset.name }),
+    grant: kind.grantName,
+    origins: world.share(origins),
+    headers: world.share(headers),
+    ...(common.ttl !== undefined && { ttl: common.ttl }),
+    warm: common.warm ?? "used",
+    ...(verify && { verify: world.share(verify) }),
+    ...(ca !== undefined && { ca }),
+    allowInsecureHttp,
+    ...(common.secret_expires !== undefined && { secretExpires: common.secret_expires }),
+    fields: world.share(values),
+    own: world.share(own),
+    secrets: world.share(secretFields(kind, own, headers, values)),
+    rejectedStatuses: world.share(common.rejected_statuses ?? []),
+    ...(register && { register: world.share(register) }),
+    binding: bindingOf({ grant: kind.grantName, ...destination }),
+  });
+}
+
+/** The file's own settings, without the preset's fields. */
+function settingsIn(kind: Kind, file: Table): Table {
+  const { preset: _preset, grant: _grant, ...rest } = file;
+  return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(kind, key)));
+}
+
+/** What the file is laid over: the preset's settings over those defaults that this grant knows. */
+function beneath(kind: Kind, given: Table, defaults: Table): Table {
+  const known = Object.entries(defaults).filter(([key]) => isSetting(kind, key));
+  const preset = kind.preset?.settings ?? {};
+  const explicit = preset.headers !== undefined || given.headers !== undefined;
+  const settings = explicit ? preset : { ...preset, headers: DEFAULT_HEADERS };
+  return mergeTables(Object.fromEntries(known), settings);
+}
+
+function checked(kind: Kind, settings: Table): { common: Common; own: Table } {
+  const parts: { common: Record<string, unknown>; own: Record<string, unknown> } = {
+    common: {},
+    own: {},
+  };
+  for (const [key, value] of Object.entries(settings)) {
+    const part = Object.hasOwn(commonSchema.shape, key) ? parts.common : parts.own;
+    part[key] = value;
+  }
+  return {
+    common: parseWith(commonSchema, parts.common),
+    own: parseWith(kind.grant.schema, parts.own) as Table,
+  };
+}
+
+function readPem(file: string, given: string): string {
+  const text = readSafeFile(file);
+  const unfit =
+    text === undefined
+      ? `does not exist: ${file}`
+      : text.includes("-----BEGIN CERTIFICATE-----")
+        ? undefined
+        : `is not a PEM file with a certificate: ${file}`;
+  if (unfit === undefined) return text as string;
+  throw new AuthdError("invalid_params", `ca_file ${JSON.stringify(given)} ${unfit}.`);
+}
+
+function once<Value>(made: Map<string, Value>, key: string, make: () => Value): Value {
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const value = make();
+  made.set(key, value);
+  return value;
+}
+
+function freeze<Value>(value: Value): Value {
+  if (typeof value === "object" && value !== null) {
+    for (const member of Object.values(value)) freeze(member);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,77 @@
+import { AuthdError } from "../errors.ts";
+import type { DaemonSettings } from "../settings.ts";
+import { didYouMean } from "../suggest.ts";
+import * as z from "../zod.ts";
+import { checkDefaults } from "./kind.ts";
+import type { Table } from "./plain.ts";
+import { parseWith } from "./schema.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const VAULT_KEYS = ["auto", "keychain", "passphrase", "systemd-credential", "file"] as const;
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+/** `config.toml`. */
+export const configSchema = z
+  .strictObject({
+    vault_key: z.enum(VAULT_KEYS).describe("Where a new vault's key comes from"),
+    log_level: z.enum(LOG_LEVELS).describe("What the daemon writes to its log"),
+    proxy: z
+      .url({ protocol: /^https?$/ })
+      .describe("Proxy for issuers and APIs; the environment's are not used"),
+    ca_file: z.string().min(1).describe("PEM file with a private CA that every credential trusts"),
+    max_connections: z.int().min(1).max(65_536).describe("Clients connected at once"),
+    defaults: z.record(z.string(), z.json()).describe("Defaults for the keys of credential files"),
+  })
+  .partial();
+
+export interface ConfigFile {
+  daemon: DaemonSettings;
+  /** What credential files are laid over; not yet checked against any grant. */
+  defaults: Table;
+}
+
+/**
+ * Checks the content of `config.toml` (`file`, for messages) and lays the environment over it.
+ * Throws AuthdError `invalid_params`.
+ */
+export function daemonSettings(content: Table, env: Env, file: string): ConfigFile {
+  const settings = checked(content, file);
+  const defaults = settings.ca_file === undefined ? {} : { ca_file: settings.ca_file };
+  return {
+    daemon: Object.freeze({
+      vaultKey: choice(env, "AUTHD_VAULT_KEY", VAULT_KEYS) ?? settings.vault_key ?? "auto",
+      logLevel: choice(env, "AUTHD_LOG_LEVEL", LOG_LEVELS) ?? settings.log_level ?? "info",
+      ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
+      maxConnections: settings.max_connections ?? 256,
+    }),
+    defaults: { ...defaults, ...settings.defaults },
+  };
+}
+
+function checked(content: Table, file: string): z.output<typeof configSchema> {
+  try {
+    const settings = parseWith(configSchema, content);
+    checkDefaults(settings.defaults ?? {});
+    return settings;
+  } catch (cause) {
+    if (!(cause instanceof AuthdError)) throw cause;
+    throw new AuthdError("invalid_params", `${file}: ${cause.message}`);
+  }
+}
+
+/** An empty variable counts as unset. */
+function choice<const Choice extends string>(
+  env: Env,
+  variable: string,
+  choices: readonly Choice[],
+): Choice | undefined {
+  const value = env[variable];
+  if (!value) return undefined;
+  const known = choices.find((each) => each === value);
+  if (known !== undefined) return known;
+  throw new AuthdError(
+    "invalid_params",
+    `The environment variable ${variable} must be one of ${choices.join(", ")}.${didYouMean(value, choices)}`,
+  );
+}

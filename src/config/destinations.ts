@@ -1,0 +1,82 @@
+/** Where a credential's secrets and tokens go: every address, checked. */
+import { AuthdError } from "../errors.ts";
+import { renderUrl } from "../grants/exchange-request.ts";
+import type { Preset } from "../presets/index.ts";
+import type { CredentialSettings, RegisterRequest } from "../settings.ts";
+import type { Fields } from "./fields.ts";
+import { fillText } from "./fill.ts";
+import { isTable, type Table } from "./plain.ts";
+import type { Common } from "./schema.ts";
+import { parseOrigin, parseUrl } from "./urls.ts";
+
+/** Where a grant sends secrets: `…_url`, and the URL of an exchange's request. */
+export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean): void {
+  for (const [key, value] of Object.entries(own)) {
+    if (key.endsWith("_url")) parseUrl(String(value), key, allowInsecureHttp);
+  }
+  if (!isTable(own.request)) return;
+  const template = String(own.request.url);
+  const [url, other] = ["a", "b"].map((secret) =>
+    parseUrl(exampleUrl(template, fields, secret), "request.url", allowInsecureHttp),
+  );
+  if (url?.origin === other?.origin) return;
+  throw new AuthdError("invalid_params", "request.url must not have a secret in its host.");
+}
+
+/** What the request's URL comes to, with `secret` in place of each one. */
+function exampleUrl(template: string, fields: Fields, secret: string): string {
+  const names = Array.from(
+    template.matchAll(/\{(secret\.[A-Za-z0-9_-]+)\}/g),
+    (match) => match[1]!,
+  );
+  const secrets = Object.fromEntries(names.map((name) => [name, secret]));
+  return renderUrl(template, { ...fields.values, ...secrets });
+}
+
+/** A preset derives them from a base URL, path and all; in a file a path is a mistake. */
+export function originsOf(common: Common, derived: boolean): readonly string[] {
+  const allowInsecureHttp = common.allow_insecure_http === true;
+  const origins = (common.origins ?? []).map((origin, index) =>
+    derived
+      ? parseUrl(origin, `origins[${index}]`, allowInsecureHttp).origin
+      : parseOrigin(origin, `origins[${index}]`, allowInsecureHttp),
+  );
+  return [...new Set(origins)];
+}
+
+/**
+ * Only an origin of the credential gets its token. The preset's request (`moves`) goes to the first
+ * one where a file lists others than the preset knows, such as a test server.
+ */
+export function verifyOf(
+  common: Common,
+  origins: readonly string[],
+  moves: boolean,
+): CredentialSettings["verify"] {
+  if (!common.verify) return undefined;
+  const { method = "GET" } = common.verify;
+  const url = parseUrl(common.verify.url, "verify.url", common.allow_insecure_http === true);
+  if (origins.includes(url.origin)) return { method, url: url.href };
+  const first = origins[0];
+  if (moves) {
+    return first === undefined
+      ? undefined
+      : { method, url: new URL(url.pathname + url.search, first).href };
+  }
+  throw new AuthdError(
+    "invalid_params",
+    `verify.url is outside the allowed origins: add ${url.origin} to origins, or verify at one that is there.`,
+  );
+}
+
+/** Its URL is filled in here, the rest when it is sent. */
+export function registerOf(
+  preset: Preset | undefined,
+  fields: Fields,
+  allowInsecureHttp: boolean,
+): RegisterRequest | undefined {
+  if (!preset?.register) return undefined;
+  const url = fillText(preset.register.url, fields, "url");
+  if (url === undefined) return undefined;
+  return { ...preset.register, url: parseUrl(url, "register.url", allowInsecureHttp).href };
+}

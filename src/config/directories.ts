@@ -1,0 +1,40 @@
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Where `config.toml` and `credentials/` are: absolute, whether it exists or not. */
+export function configDir(env: Env, platform: NodeJS.Platform = process.platform): string {
+  if (env.AUTHD_CONFIG_DIR) return resolve(env.AUTHD_CONFIG_DIR);
+  return folder(env, platform, {
+    xdg: env.XDG_CONFIG_HOME,
+    windows: env.APPDATA ?? join(home(env), "AppData", "Roaming"),
+    otherwise: ".config",
+  });
+}
+
+/** Where `vault/` and `audit.log` are: absolute, whether it exists or not. */
+export function stateDir(env: Env, platform: NodeJS.Platform = process.platform): string {
+  if (env.AUTHD_STATE_DIR) return resolve(env.AUTHD_STATE_DIR);
+  return folder(env, platform, {
+    xdg: env.XDG_STATE_HOME,
+    windows: env.LOCALAPPDATA ?? join(home(env), "AppData", "Local"),
+    otherwise: ".local/state",
+  });
+}
+
+function folder(
+  env: Env,
+  platform: NodeJS.Platform,
+  base: { xdg: string | undefined; windows: string; otherwise: string },
+): string {
+  if (platform === "win32") return join(base.windows, "authd");
+  // The XDG Base Directory Specification: a relative path is to be ignored.
+  if (base.xdg && isAbsolute(base.xdg)) return join(base.xdg, "authd");
+  if (platform === "darwin") return join(home(env), "Library", "Application Support", "authd");
+  return join(home(env), base.otherwise, "authd");
+}
+
+function home(env: Env): string {
+  return env.HOME || homedir();
+}

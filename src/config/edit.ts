@@ -1,0 +1,77 @@
+/** What `credentials/add` and `credentials/set` do to a credential file, before it is checked as a whole. */
+import { stringify } from "smol-toml";
+import { AuthdError } from "../errors.ts";
+import { type Preset, readPresets } from "../presets/index.ts";
+import * as z from "../zod.ts";
+import { putAt, type Wanted, wantedBy } from "./coerce.ts";
+import { isField, type Kind, kindOf } from "./kind.ts";
+import { isTable, mergeTables, plainTable, type Table } from "./plain.ts";
+import { commonSchema, shapeOf } from "./schema.ts";
+
+const HEADER = `# A credential of authd: settings only, so that it can be shared. Its secrets are in the vault.
+# Edited it? "authd reload" reads it again; "authd trust NAME" accepts a change of where secrets go.
+`;
+
+/**
+ * All that a new file holds, or the changes to one that exists: `preset` or `grant` of `file`, and
+ * the settings as somebody gave them, on the command line or in a program, in the types that such a
+ * file wants. `"60"` becomes 60 where a number belongs, `"a,b"` a list where a list belongs, and a
+ * dotted key a table. What has its type already passes, and so does null, which
+ * `updateCredentialFile` takes as "remove". Throws AuthdError `invalid_params` for unknown keys and
+ * for secrets.
+ */
+export function coerceSettings(
+  file: Table,
+  settings: Table,
+  presets: ReadonlyMap<string, Preset> = readPresets(),
+): Record<string, unknown> {
+  const kind = kindOf(file, presets);
+  const { preset, grant } = file;
+  const coerced: Record<string, unknown> = preset === undefined ? { grant } : { preset };
+  for (const [key, value] of Object.entries(plainTable(settings))) {
+    const [first, ...below] = key.split(".");
+    const path = [first ?? "", ...below] as const;
+    putAt(coerced, path, value, wantedAt(kind, path[0]));
+  }
+  return coerced;
+}
+
+/** A credential file's content with changed settings: tables merge by key, lists replace, null removes. */
+export function updateCredentialFile(file: Table, changes: Table): Record<string, unknown> {
+  return withoutNulls(mergeTables(file, changes));
+}
+
+/** The text of a credential file: `preset` or `grant` first, tables last. */
+export function credentialFileText(file: Table): string {
+  const { preset, grant, ...settings } = withoutNulls(file);
+  const first = preset === undefined ? { grant } : { preset };
+  return `${HEADER}${stringify({ ...first, ...settings })}`;
+}
+
+function wantedAt(kind: Kind, key: string): Wanted {
+  if (key === "preset" || key === "grant") {
+    throw new AuthdError(
+      "invalid_params",
+      `${key} can't be changed by a setting: add the credential anew, with --replace.`,
+    );
+  }
+  if (isField(kind, key)) return { type: "string" };
+  const schema = { ...shapeOf(kind.grant.schema), ...commonSchema.shape }[key];
+  return schema instanceof z.ZodType ? wantedBy(schema) : {};
+}
+
+/** A table that loses its last key goes with it: an empty one would still count as given. */
+function withoutNulls(table: Table): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(table)) {
+    if (value === null || value === undefined) continue;
+    const inner = isTable(value) ? withoutNulls(value) : value;
+    const emptied = isTable(value) && Object.keys(value).length > 0 && isEmpty(inner);
+    if (!emptied) kept[key] = inner;
+  }
+  return kept;
+}
+
+function isEmpty(value: unknown): boolean {
+  return isTable(value) && Object.keys(value).length === 0;
+}

@@ -1,0 +1,198 @@
+/** Reads and writes the files of the configuration folder, and refuses what others could have changed. */
+import { isUtf8 } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import { AuthdError, messageOf } from "../errors.ts";
+import { assertCredentialName } from "./name.ts";
+import { plainTable, type Table } from "./plain.ts";
+
+/** Bytes; a settings file that is longer is none. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/**
+ * The content of a TOML file; undefined if there is none. Throws AuthdError `invalid_params` that
+ * says where the file is broken, without quoting it: somebody may have put a secret there.
+ */
+export function readTomlFile(file: string): Table | undefined {
+  const text = readSafeFile(file);
+  if (text === undefined) return undefined;
+  try {
+    return plainTable(parse(text));
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const what = error.message.split("\n", 1)[0]!.replace("Invalid TOML document: ", "");
+    throw new AuthdError(
+      "invalid_params",
+      `${file}, line ${error.line}, column ${error.column}: not valid TOML: ${what}.`,
+    );
+  }
+}
+
+/** The text of a file that only we and root can change; undefined if there is none. */
+export function readSafeFile(file: string): string | undefined {
+  const descriptor = openToRead(file);
+  if (descriptor === undefined) return undefined;
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw refused(file, "is not a file");
+    if (stats.size > MAX_FILE_BYTES) throw refused(file, "is larger than 1 MiB");
+    assertOnlyOurs(file, stats);
+    // A link leads out of the folder that was checked: whoever can write where it ends can replace it.
+    if (isLink(file)) {
+      const folder = dirname(realpathSync(file));
+      assertOnlyOurs(folder, statSync(folder));
+    }
+    const bytes = readFileSync(descriptor);
+    if (!isUtf8(bytes)) throw refused(file, "is not UTF-8 text");
+    return bytes.toString("utf8").replace(/^\ufeff/, "");
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The names in a folder that only we and root can change; undefined if there is none. */
+export function listSafeFolder(folder: string): string[] | undefined {
+  try {
+    const stats = statSync(folder);
+    if (!stats.isDirectory()) throw refused(folder, "is not a folder");
+    assertOnlyOurs(folder, stats);
+    return readdirSync(folder);
+  } catch (cause) {
+    if (cause instanceof AuthdError) throw cause;
+    return absentOrThrow(folder, cause);
+  }
+}
+
+function openToRead(file: string): number | undefined {
+  try {
+    // Without O_NONBLOCK, a named pipe in the folder would hang the daemon. Windows has neither.
+    return openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (cause) {
+    return absentOrThrow(file, cause);
+  }
+}
+
+function absentOrThrow(path: string, cause: unknown): undefined {
+  if (codeOf(cause) !== "ENOENT") throw refused(path, `can't be read (${codeOf(cause)})`);
+  if (isLink(path)) throw refused(path, "is a link to nothing: mend or remove it");
+  return undefined;
+}
+
+/** Windows keeps other accounts out of a profile by itself, and knows no such bits. */
+function assertOnlyOurs(path: string, stats: Stats): void {
+  const uid = process.geteuid?.();
+  if (uid === undefined) return;
+  if (stats.uid !== uid && stats.uid !== 0) {
+    throw refused(
+      path,
+      `belongs to another user (uid ${stats.uid}), who could redirect secrets: chown ${uid} ${quoted(path)}`,
+    );
+  }
+  if (stats.mode & 0o022) {
+    throw refused(
+      path,
+      `can be changed by other users, who could redirect secrets: chmod go-w ${quoted(path)}`,
+    );
+  }
+}
+
+/**
+ * Writes `credentials/NAME.toml` as a whole or not at all: temporary file, fsync, rename, fsync of
+ * the folder. A link is kept, and what it points to replaced. Throws AuthdError `internal`.
+ */
+export function writeCredentialFile(configDir: string, name: string, text: string): void {
+  const file = credentialFile(configDir, name);
+  changing(file, () => {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const target = isLink(file) ? realpathSync(file) : file;
+    const folder = dirname(target);
+    const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+    try {
+      writeFileSync(temporary, text, { mode: 0o600, flag: "wx", flush: true });
+      renameSync(temporary, target);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+    syncFolder(folder);
+  });
+}
+
+/** Removes `credentials/NAME.toml`, or the link of that name; there may be none. */
+export function removeCredentialFile(configDir: string, name: string): void {
+  const file = credentialFile(configDir, name);
+  changing(file, () => {
+    rmSync(file, { force: true });
+    if (listSafeFolder(dirname(file))) syncFolder(dirname(file));
+  });
+}
+
+/** Undefined if there is none. Throws AuthdError `invalid_params` as `readTomlFile` does. */
+export function readCredentialFile(configDir: string, name: string): Table | undefined {
+  return readTomlFile(credentialFile(configDir, name));
+}
+
+/** Throws AuthdError `invalid_params` for what can't be a credential's name. */
+export function credentialFile(configDir: string, name: string): string {
+  assertCredentialName(name);
+  return join(configDir, "credentials", `${name}.toml`);
+}
+
+function changing(file: string, change: () => void): void {
+  try {
+    change();
+  } catch (cause) {
+    if (cause instanceof AuthdError) throw cause;
+    const why =
+      codeOf(cause) === "ENOENT" && isLink(file) ? "it is a link to nothing" : codeOf(cause);
+    throw new AuthdError(
+      "internal",
+      `${file} can't be written (${why}): is the folder there, on a disk with room, and yours to write?`,
+      { cause },
+    );
+  }
+}
+
+function syncFolder(folder: string): void {
+  // Windows can't open a folder, and makes renames durable by itself.
+  if (process.platform === "win32") return;
+  const descriptor = openSync(folder, constants.O_RDONLY);
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}
+
+function quoted(path: string): string {
+  return /^[\w./@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? messageOf(error);
+}
+
+function refused(path: string, what: string): AuthdError {
+  return new AuthdError("invalid_params", `${path} ${what}.`);
+}

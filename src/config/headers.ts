@@ -1,0 +1,37 @@
+import { AuthdError } from "../errors.ts";
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+/** They describe the connection, not the request (RFC 9110 section 7.6.1), so they are not ours to set. */
+const FORBIDDEN =
+  /^(host|content-length|connection|expect|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*)$/;
+
+/** What a credential without any header of its own sends. */
+export const DEFAULT_HEADERS = Object.freeze({ authorization: "Bearer {token}" });
+
+/**
+ * Names in lower case, values checked; a header set to "" is left out (so a file can drop one that
+ * its preset sends). Throws AuthdError `invalid_params` that names the header, not the value.
+ */
+export function checkedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const checked: Record<string, string> = {};
+  for (const [given, value] of Object.entries(headers)) {
+    const name = given.toLowerCase();
+    const why = whyNotAHeader(name, value) ?? (name in checked ? "is given twice" : undefined);
+    if (why !== undefined) {
+      throw new AuthdError("invalid_params", `headers.${JSON.stringify(name)} ${why}.`);
+    }
+    if (value !== "") checked[name] = value;
+  }
+  return checked;
+}
+
+function whyNotAHeader(name: string, value: string): string | undefined {
+  if (!TOKEN.test(name) || name === "__proto__") return "is not a header name";
+  if (FORBIDDEN.test(name)) return "describes the connection, so it can't be set";
+  if (/[\r\n\0]/.test(value)) return "must not hold line breaks or NUL";
+  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+    return "holds a character that no HTTP header can carry";
+  }
+  return undefined;
+}

@@ -1,0 +1,100 @@
+/** JSON Schemas for editors, made from the very schemas that validate. */
+
+import { type GrantName, grants } from "../grants/index.ts";
+import { type Preset, type PresetField, readPresets } from "../presets/index.ts";
+import * as z from "../zod.ts";
+import { configSchema } from "./daemon.ts";
+import { isTable, type Table } from "./plain.ts";
+import { commonSchema } from "./schema.ts";
+
+type Schema = Record<string, unknown>;
+
+const DRAFT = "https://json-schema.org/draft/2020-12/schema";
+
+/** The schema of `config.toml`. */
+export function configJsonSchema(): Schema {
+  return { $schema: DRAFT, title: "authd: config.toml", ...bare(configSchema) };
+}
+
+/** The schema of `credentials/NAME.toml`: one variant for each preset and each grant. */
+export function credentialJsonSchema(presets: Iterable<Preset> = readPresets().values()): Schema {
+  const names = Object.keys(grants) as GrantName[];
+  return {
+    $schema: DRAFT,
+    title: "authd: a credential file",
+    oneOf: [...Array.from(presets, presetVariant), ...names.map(grantVariant)],
+    $defs: propertiesOf(bare(commonSchema)),
+  };
+}
+
+function grantVariant(name: GrantName): Schema {
+  const own = bare(grants[name].schema);
+  return {
+    title: `grant = "${name}"`,
+    type: "object",
+    properties: {
+      grant: { const: name },
+      ...propertiesOf(own),
+      ...common(),
+    },
+    required: ["grant", ...((own.required as string[] | undefined) ?? [])],
+    additionalProperties: false,
+  };
+}
+
+/** The preset gives what its grant requires, so that a file may override any part of it alone. */
+function presetVariant(preset: Preset): Schema {
+  const grant = grants[preset.grant as GrantName];
+  const asked = preset.fields.filter((field) => !field.secret);
+  return {
+    title: `preset = "${preset.name}" (${preset.title})`,
+    type: "object",
+    properties: {
+      preset: { const: preset.name },
+      ...(withoutRequired(propertiesOf(bare(grant.schema))) as Schema),
+      ...common(),
+      ...Object.fromEntries(asked.map((field) => [field.name, fieldSchema(field)])),
+    },
+    required: ["preset"],
+    additionalProperties: false,
+  };
+}
+
+function common(): Schema {
+  const keys = Object.keys(commonSchema.shape);
+  return Object.fromEntries(keys.map((key) => [key, { $ref: `#/$defs/${key}` }]));
+}
+
+function fieldSchema(field: PresetField): Schema {
+  return {
+    type: "string",
+    description: [field.label, field.hint].filter((part) => part !== undefined).join(". "),
+    ...(field.choices && { enum: Object.keys(field.choices) }),
+  };
+}
+
+/** zod names the recursive schema of any JSON value; for an editor it says nothing. */
+function bare(schema: z.ZodType): Schema {
+  const { $schema, $defs, ...rest } = z.toJSONSchema(schema, { io: "input" });
+  return mapTables(rest, (table) => ("$ref" in table ? {} : table)) as Schema;
+}
+
+function withoutRequired(schema: unknown): unknown {
+  return mapTables(schema, (table) => {
+    if (!Array.isArray(table.required)) return table;
+    const { required, ...rest } = table;
+    return rest;
+  });
+}
+
+function mapTables(value: unknown, map: (table: Table) => Table): unknown {
+  if (Array.isArray(value)) return value.map((item) => mapTables(item, map));
+  if (!isTable(value)) return value;
+  return Object.fromEntries(
+    Object.entries(map(value)).map(([key, member]) => [key, mapTables(member, map)]),
+  );
+}
+
+function propertiesOf(schema: Schema): Schema {
+  return isTable(schema.properties) ? { ...schema.properties } : {};
+}

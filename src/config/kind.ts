@@ -1,0 +1,76 @@
+import { AuthdError } from "../errors.ts";
+import type { Grant } from "../grants/grant.ts";
+import { grantNamed, grants } from "../grants/index.ts";
+import { type Preset, presetInfo } from "../presets/index.ts";
+import * as z from "../zod.ts";
+import type { Table } from "./plain.ts";
+import { commonSchema, parseWith, shapeOf, unknownKey } from "./schema.ts";
+
+/** What a credential file is about: decides which keys it may have. */
+export interface Kind {
+  readonly preset: Preset | undefined;
+  readonly grantName: string;
+  readonly grant: Grant;
+}
+
+/** Reads `preset` or `grant`, of which there is exactly one. Throws AuthdError `invalid_params`. */
+export function kindOf(file: Table, presets: ReadonlyMap<string, Preset>): Kind {
+  if (typeof file.preset === "string" && file.grant === undefined) {
+    const preset = presetInfo(file.preset, presets);
+    return { preset, grantName: preset.grant, grant: grantNamed(preset.grant) };
+  }
+  if (typeof file.grant === "string" && file.preset === undefined) {
+    return { preset: undefined, grantName: file.grant, grant: grantNamed(file.grant) };
+  }
+  throw new AuthdError(
+    "invalid_params",
+    `It needs either preset = "…" (${[...presets.keys()].join(", ")}) or grant = "…" (${Object.keys(grants).join(", ")}).`,
+  );
+}
+
+/** Whether `key` is one of every grant or of this one; the preset's fields apart. */
+export function isSetting(kind: Kind, key: string): boolean {
+  return Object.hasOwn(commonSchema.shape, key) || Object.hasOwn(shapeOf(kind.grant.schema), key);
+}
+
+/**
+ * Whether `key` is a field that the preset asks for and puts where it belongs. Throws AuthdError
+ * `invalid_params` for a key that is neither field nor setting, or that names a secret.
+ */
+export function isField(kind: Kind, key: string): boolean {
+  const field = kind.preset?.fields.find((each) => each.name === key);
+  if (field && !field.secret) return true;
+  if (!field && isSetting(kind, key)) return false;
+  if (field || /(^|_)(secret|password|passphrase|token|key|pin|jwt)$/.test(key)) {
+    throw new AuthdError(
+      "invalid_params",
+      `${key} is a secret, and secrets are kept in the vault only: leave it out; authd add and authd set ask for it, or read it with --secrets-from.`,
+    );
+  }
+  throw new AuthdError("invalid_params", unknownKey(key, knownKeys(kind)));
+}
+
+/** Every key that a file of this kind may have, beside `preset` and `grant`. */
+export function knownKeys(kind: Kind): string[] {
+  const fields = kind.preset?.fields.filter((field) => !field.secret) ?? [];
+  return [
+    ...new Set([
+      ...fields.map((field) => field.name),
+      ...Object.keys(shapeOf(kind.grant.schema)),
+      ...Object.keys(commonSchema.shape),
+    ]),
+  ];
+}
+
+/** Throws AuthdError `invalid_params` for a key of `defaults` that no credential could use. */
+export function checkDefaults(defaults: Table): void {
+  const shapes = Object.values<Grant>(grants).map(({ schema }) => shapeOf(schema));
+  const known = new Set([commonSchema.shape, ...shapes].flatMap((shape) => Object.keys(shape)));
+  for (const key of Object.keys(defaults)) {
+    if (known.has(key)) continue;
+    const candidates = [...known].map((each) => `defaults.${each}`);
+    throw new AuthdError("invalid_params", unknownKey(`defaults.${key}`, candidates));
+  }
+  const common = Object.entries(defaults).filter(([key]) => Object.hasOwn(commonSchema.shape, key));
+  parseWith(z.object({ defaults: commonSchema }), { defaults: Object.fromEntries(common) });
+}

@@ -1,0 +1,94 @@
+import { AuthdError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
+import * as z from "../zod.ts";
+
+/** Keys that every credential file may have, whatever its grant (docs/protocol.md). */
+export const commonSchema = z
+  .strictObject({
+    origins: z.array(z.string()).describe("Where the token may be sent: scheme, host and port"),
+    headers: z
+      .record(z.string(), z.string())
+      .describe("Sent with every request; templates with {token}, {secret.NAME} and {field}"),
+    ttl: z.number().positive().describe("Seconds, if the issuer gives no lifetime"),
+    warm: z.enum(["used", "always"]).describe("When to renew before expiry"),
+    verify: z
+      .strictObject({ method: z.enum(["GET", "HEAD", "POST", "OPTIONS"]), url: z.string() })
+      .partial({ method: true })
+      .describe("The request that `authd test` makes"),
+    ca_file: z.string().min(1).describe("PEM file with the private CA to trust"),
+    allow_insecure_http: z.boolean().describe("Permits plain http beyond loopback"),
+    secret_expires: z.iso.date().describe("The day on which the secret runs out"),
+    rejected_statuses: z
+      .array(z.int().min(400).max(599))
+      .describe("HTTP statuses with which the issuer refuses a secret"),
+    fields: z
+      .record(z.string().regex(/^[A-Za-z0-9_-]+$/), z.string())
+      .describe("Values of your own, for templates"),
+  })
+  .partial();
+
+export type Common = z.output<typeof commonSchema>;
+
+/** The keys of an object schema, wrapped or a union of such; none for any other. */
+export function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
+  if (schema instanceof z.ZodObject) return schema.shape;
+  if (schema instanceof z.ZodPipe) return shapeOf(schema.in);
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
+    return shapeOf(schema.unwrap());
+  }
+  if (schema instanceof z.ZodUnion) return Object.assign({}, ...schema.options.map(shapeOf));
+  return {};
+}
+
+/**
+ * `schema.parse`, but with an AuthdError `invalid_params` that names each key and what is wrong
+ * with it. Values are never quoted.
+ */
+export function parseWith<Output>(schema: z.ZodType<Output>, value: unknown): Output {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) => describe(issue, schema, value));
+  throw new AuthdError("invalid_params", [...new Set(problems)].slice(0, 5).join(" "));
+}
+
+/** "There is no key …", with the nearest of those that there are. */
+export function unknownKey(key: string, known: Iterable<string>): string {
+  return `There is no key "${key}".${didYouMean(key, known)}`;
+}
+
+function describe(issue: z.core.$ZodIssue, schema: unknown, value: unknown): string[] {
+  if (issue.code === "unrecognized_keys") {
+    const keys = Object.keys(shapeOf(schemaAt(schema, issue.path)));
+    return issue.keys.map((key) =>
+      unknownKey(
+        dotted([...issue.path, key]),
+        keys.map((known) => dotted([...issue.path, known])),
+      ),
+    );
+  }
+  const key = dotted(issue.path);
+  if (key !== "" && valueAt(value, issue.path) === undefined) return [`${key} is missing.`];
+  const what = issue.code === "invalid_union" ? nearestBranch(issue) : issue.message;
+  const text = what.replace(/^Invalid (input|option): /, "");
+  return [key === "" ? `${text}.` : `${key}: ${text}.`];
+}
+
+function nearestBranch(issue: z.core.$ZodIssueInvalidUnion): string {
+  const messages = issue.errors.flatMap((branch) => branch.map((inner) => inner.message));
+  return [...new Set(messages)].join(" or ").replaceAll("Invalid input: ", "") || issue.message;
+}
+
+function schemaAt(schema: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce((at: unknown, key) => shapeOf(at)[String(key)], schema);
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce(
+    (at: unknown, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
+}
+
+function dotted(path: readonly PropertyKey[]): string {
+  return path.map(String).join(".");
+}

@@ -1,0 +1,43 @@
+import { AuthdError } from "../errors.ts";
+
+/** Plain http is for loopback only, where nobody listens in between. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
+}
+
+/**
+ * Reads an absolute http(s) URL out of a setting. Throws AuthdError `invalid_params` that names
+ * `key` and what is wrong, never the value: an address can carry a secret.
+ */
+export function parseUrl(value: string, key: string, allowInsecureHttp: boolean): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url?.host || !/^https?:$/.test(url.protocol)) {
+    throw unfit(key, "must be an absolute URL, such as https://api.example.com/path");
+  }
+  if (url.username || url.password) {
+    throw unfit(key, "must not hold a user name or password: secrets belong into the vault");
+  }
+  if (url.hostname.includes("*")) {
+    throw unfit(key, "must name one host: wildcards are not allowed");
+  }
+  if (url.protocol === "http:" && !allowInsecureHttp && !isLoopback(url.hostname)) {
+    throw unfit(
+      key,
+      "must be https: over plain http anybody on the way reads the secrets (allow_insecure_http = true permits it for this credential)",
+    );
+  }
+  return url;
+}
+
+/** An entry of `origins`, as `new URL(x).origin` spells it. */
+export function parseOrigin(value: string, key: string, allowInsecureHttp: boolean): string {
+  const url = parseUrl(value, key, allowInsecureHttp);
+  if (url.pathname !== "/" || url.search || url.hash) {
+    throw unfit(key, "must be an origin such as https://api.example.com, without a path");
+  }
+  return url.origin;
+}
+
+function unfit(key: string, what: string): AuthdError {
+  return new AuthdError("invalid_params", `${key} ${what}.`);
+}

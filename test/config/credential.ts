@@ -1,0 +1,328 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { parse } from "smol-toml";
+import { resolveCredential } from "../../src/config.ts";
+import { AuthdError } from "../../src/errors.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+
+type File = Record<string, unknown>;
+
+const resolve = (file: File, configDir = "/nowhere") =>
+  resolveCredential("demo", file, {}, { configDir });
+
+/** Refused with a message that names the credential and does not show a value. */
+const refuses = test.macro((t, file: File, message: RegExp) => {
+  const error = t.throws(() => resolve(file), { instanceOf: AuthdError, message });
+  t.is(error?.reason, "invalid_params");
+  t.is(error?.credential, "demo");
+  t.regex(error?.message ?? "", /^Credential "demo": /);
+  t.notRegex(error?.message ?? "", /hunter2/);
+});
+
+const client = {
+  grant: "client_credentials",
+  client_id: "me",
+  token_url: "https://issuer.example",
+};
+
+test("a grant alone has working defaults", (t) => {
+  t.like(resolve({ grant: "static" }), {
+    name: "demo",
+    grant: "static",
+    origins: [],
+    headers: { authorization: "Bearer {token}" },
+    warm: "used",
+    allowInsecureHttp: false,
+    fields: {},
+    rejectedStatuses: [],
+    secrets: [{ name: "token", optional: false, label: "Token" }],
+  });
+});
+
+test("neither preset nor grant", refuses, {}, /either preset = .* or grant = /);
+test("both", refuses, { preset: "labelf", grant: "static" }, /either preset/);
+test("an unknown grant", refuses, { grant: "sttic" }, /no grant "sttic"\. Did you mean "static"/);
+test("a grant of Object's", refuses, { grant: "constructor" }, /no grant "constructor"/);
+test("an unknown preset", refuses, { preset: "zebra" }, /Did you mean "zebbra"/);
+test("an unknown key", refuses, { ...client, scop: "x" }, /no key "scop"\. Did you mean "scope"/);
+test(
+  "a key of another grant",
+  refuses,
+  { grant: "static", token_url: "https://x.example" },
+  /no key "token_url"/,
+);
+test(
+  "an unknown key of a table",
+  refuses,
+  { grant: "exchange", request: { uri: "https://x.example" }, response: { token: "text" } },
+  /request\.url is missing\. .*no key "request\.uri"\. Did you mean "request\.url"/,
+);
+test(
+  "an unknown field of a preset",
+  refuses,
+  { preset: "zebbra", user_name: "ada" },
+  /no key "user_name"\. Did you mean "username"/,
+);
+test("a key of Object's", refuses, { grant: "static", toString: "x" }, /no key "toString"/);
+test(
+  "a missing key",
+  refuses,
+  { grant: "client_credentials" },
+  /token_url is missing\. client_id is/,
+);
+test(
+  "a missing field of a preset",
+  refuses,
+  { preset: "labelf" },
+  /client_id is missing: set it, for example with --set client_id=/,
+);
+test(
+  "a secret of the preset",
+  refuses,
+  { preset: "realtyna", api_key: "hunter2" },
+  /api_key is a secret.*authd set ask for it, or read it with --secrets-from/,
+);
+for (const key of ["client_secret", "password", "refresh_token", "api_token", "token"]) {
+  test(`a secret in the file: ${key}`, refuses, { ...client, [key]: "hunter2" }, /is a secret/);
+}
+test(
+  "a secret among the fields",
+  refuses,
+  { grant: "static", fields: { token: "hunter2" } },
+  /fields\.token is a secret/,
+);
+test(
+  "a value of the wrong type",
+  refuses,
+  { grant: "static", ttl: "hunter2" },
+  /ttl: expected number/,
+);
+test("a lifetime of nothing", refuses, { grant: "static", ttl: 0 }, /ttl/);
+test("a wrong choice", refuses, { grant: "static", warm: "hunter2" }, /warm: .*"used"\|"always"/);
+test(
+  "a day that is none",
+  refuses,
+  { grant: "static", secret_expires: "2027-02-31" },
+  /secret_expires/,
+);
+test("a field with a number", refuses, { preset: "labelf", client_id: 7 }, /must be a string/);
+test(
+  "a field with a line break",
+  refuses,
+  { preset: "labelf", client_id: "hunter2\r\nx: y" },
+  /client_id must not hold control characters/,
+);
+test(
+  "a preset's field in [fields]",
+  refuses,
+  { preset: "labelf", fields: { client_id: "x" } },
+  /write client_id outside/,
+);
+
+for (const [what, origin, message] of [
+  ["a wildcard", "https://*.example.com", /wildcards are not allowed/],
+  ["a path", "https://api.example/v2", /without a path/],
+  ["a query", "https://api.example/?hunter2", /without a path/],
+  ["a user", "https://hunter2@api.example", /user name or password/],
+  ["a file", "file:///etc/passwd", /absolute URL/],
+  ["another scheme", "ftp://api.example", /absolute URL/],
+  ["no scheme", "api.example", /absolute URL/],
+  ["plain http", "http://api.example", /must be https.*allow_insecure_http/],
+  ["a look-alike of loopback", "http://127.0.0.1.example", /must be https/],
+  ["a look-alike of localhost", "http://localhost.example", /must be https/],
+  ["an IPv6 address that maps loopback", "http://[::ffff:127.0.0.1]", /must be https/],
+] as const) {
+  test(`an origin with ${what}`, refuses, { grant: "static", origins: [origin] }, message);
+}
+
+test("origins are spelt as URL.origin does, each once", (t) => {
+  const { origins } = resolve({
+    grant: "static",
+    origins: [
+      "HTTPS://API.example:443/",
+      "https://api.example",
+      "https://bücher.example",
+      "http://127.0.0.1:80",
+      "http://[::1]:8080",
+      "http://localhost:8000/",
+    ],
+  });
+  t.deepEqual(origins, [
+    "https://api.example",
+    "https://xn--bcher-kva.example",
+    "http://127.0.0.1",
+    "http://[::1]:8080",
+    "http://localhost:8000",
+  ]);
+});
+
+test(
+  "a token URL over plain http",
+  refuses,
+  { ...client, token_url: "http://issuer.example" },
+  /token_url must be https/,
+);
+test(
+  "a token URL with a password",
+  refuses,
+  { ...client, token_url: "https://me:hunter2@issuer.example" },
+  /token_url must not hold a user name or password/,
+);
+test(
+  "a request's URL over plain http, once its fields are filled in",
+  refuses,
+  {
+    grant: "exchange",
+    fields: { base: "http://issuer.example" },
+    request: { url: "{base}/sign-in" },
+    response: { token: "text" },
+  },
+  /request\.url must be https/,
+);
+test(
+  "a secret in a request's host",
+  refuses,
+  {
+    grant: "exchange",
+    secrets: ["tenant"],
+    request: { url: "https://{secret.tenant}.example/" },
+    response: { token: "text" },
+  },
+  /must not have a secret in its host/,
+);
+test(
+  "a verify request outside the origins",
+  refuses,
+  { grant: "static", origins: ["https://api.example"], verify: { url: "https://evil.example/" } },
+  /verify\.url is outside the allowed origins/,
+);
+
+test("allow_insecure_http permits plain http for all of a credential's addresses", (t) => {
+  const settings = resolve({
+    ...client,
+    allow_insecure_http: true,
+    token_url: "http://issuer.example/token",
+    origins: ["http://api.example"],
+    verify: { url: "http://api.example/me" },
+  });
+  t.true(settings.allowInsecureHttp);
+  t.deepEqual(settings.verify, { method: "GET", url: "http://api.example/me" });
+});
+
+for (const [name, value, message] of [
+  ["host", "evil.example", /headers\."host" describes the connection/],
+  ["Content-Length", "3", /describes the connection/],
+  ["connection", "close", /describes the connection/],
+  ["Transfer-Encoding", "chunked", /describes the connection/],
+  ["proxy-authorization", "hunter2", /describes the connection/],
+  ["x y", "1", /is not a header name/],
+  ["x-a", "hunter2\r\nx-b: 1", /line breaks/],
+  ["x-a", "hunter2\0", /NUL/],
+  ["x-a", "hunter2 €", /no HTTP header can carry/],
+] as const) {
+  test(
+    `a header ${name}: ${JSON.stringify(value)}`,
+    refuses,
+    { grant: "static", headers: { [name]: value } },
+    message,
+  );
+}
+test(
+  "a header twice",
+  refuses,
+  { grant: "static", headers: { "X-A": "1", "x-a": "2" } },
+  /given twice/,
+);
+
+test("headers: names in lower case, fields filled in, token and secrets left to fill in", (t) => {
+  const settings = resolve({
+    grant: "static",
+    headers: {
+      Authorization: "Token {token}",
+      "X-Api-Key": "{secret.api_key}",
+      "X-Tenant": "{tenant} {unknown}",
+    },
+    fields: { tenant: "acme" },
+  });
+  t.deepEqual(settings.headers, {
+    authorization: "Token {token}",
+    "x-api-key": "{secret.api_key}",
+    "x-tenant": "acme {unknown}",
+  });
+  t.deepEqual(
+    settings.secrets.map(({ name }) => name),
+    ["token", "api_key"],
+  );
+});
+
+test("an empty header drops the preset's", (t) => {
+  const { headers } = resolve({
+    preset: "labelf",
+    client_id: "me",
+    headers: { authorization: "", "x-a": "1" },
+  });
+  t.deepEqual(headers, { "x-a": "1" });
+});
+
+test(
+  "a field can't smuggle a token into a header",
+  refuses,
+  { grant: "static", fields: { a: "{token}" }, headers: { "x-a": "{a}" } },
+  /a must not hold a template/,
+);
+
+test("a field in a URL is percent-encoded, unless the URL hangs on it", (t) => {
+  const settings = resolve({
+    ...client,
+    token_url: "{base}/{tenant}/token",
+    fields: { base: "https://issuer.example", tenant: "a/b?c" },
+  });
+  t.like(settings.own, { token_url: "https://issuer.example/a%2Fb%3Fc/token" });
+});
+
+test("tables of a preset merge by key, lists replace", (t) => {
+  const settings = resolve({
+    preset: "onestepai",
+    region: "eu",
+    headers: { "x-a": "1" },
+    rejected_statuses: [418],
+    response: { expires_in: "/lifetime" },
+  });
+  t.deepEqual(settings.headers, { authorization: "Bearer {token}", "x-a": "1" });
+  t.deepEqual(settings.rejectedStatuses, [418]);
+  t.like(settings.own, { response: { token: "text", expires_in: "/lifetime" } });
+});
+
+test("secret_expires is a TOML date or text", (t) => {
+  const date = parse('grant = "static"\nsecret_expires = 2027-01-31\n') as File;
+  t.is(resolve(date).secretExpires, "2027-01-31");
+  t.is(resolve({ grant: "static", secret_expires: "2027-01-31" }).secretExpires, "2027-01-31");
+});
+
+test("ca_file must be there, and hold a certificate", (t) => {
+  const dir = temporaryFolder(t);
+  const file = { grant: "static", ca_file: "ca.pem" };
+  t.throws(() => resolve(file, dir), { message: /ca_file "ca\.pem" does not exist/ });
+  writeFileSync(join(dir, "ca.pem"), "-----BEGIN PRIVATE KEY-----\n");
+  t.throws(() => resolve(file, dir), { message: /is not a PEM file with a certificate/ });
+});
+
+test("the binding changes with where secrets go, not with what is asked for", (t) => {
+  const { binding } = resolve({ preset: "onestepai", region: "eu" });
+  t.is(resolve({ preset: "onestepai", region: "eu", ttl: 60, warm: "always" }).binding, binding);
+  t.not(resolve({ preset: "onestepai", region: "us" }).binding, binding);
+  t.is(resolve({ ...client, scope: "a" }).binding, resolve(client).binding);
+  t.is(resolve({ ...client, client_id: "b" }).binding, resolve(client).binding);
+  t.not(resolve({ ...client, client_auth: "post" }).binding, resolve(client).binding);
+});
+
+test("JSON's __proto__ is refused", (t) => {
+  for (const text of [
+    '{"grant":"static","__proto__":{"warm":"always"}}',
+    '{"grant":"static","headers":{"__proto__":"x"}}',
+    '{"grant":"static","fields":{"__proto__":"x"}}',
+  ]) {
+    t.throws(() => resolve(JSON.parse(text)), { message: /"__proto__" is not allowed/ });
+  }
+});

@@ -1,0 +1,137 @@
+import test from "ava";
+import { parse } from "smol-toml";
+import {
+  coerceSettings,
+  credentialFileText,
+  resolveCredential,
+  updateCredentialFile,
+} from "../../src/config.ts";
+import { AuthdError } from "../../src/errors.ts";
+
+const exchange = { grant: "exchange" };
+
+test("text becomes what its place wants", (t) => {
+  t.deepEqual(
+    coerceSettings(exchange, {
+      ttl: "60",
+      allow_insecure_http: "true",
+      origins: "https://a.example, https://b.example",
+      rejected_statuses: "400,401",
+      warm: "always",
+      secrets: "api_token",
+    }),
+    {
+      grant: "exchange",
+      ttl: 60,
+      allow_insecure_http: true,
+      origins: ["https://a.example", "https://b.example"],
+      rejected_statuses: [400, 401],
+      warm: "always",
+      secrets: ["api_token"],
+    },
+  );
+});
+
+test("dotted keys become tables; a header's or field's name keeps its dots", (t) => {
+  t.deepEqual(
+    coerceSettings(exchange, {
+      "request.url": "https://issuer.example",
+      "request.json": '{"a": "{secret.x}", "b": 1}',
+      "headers.x.y": "1",
+      "fields.a": "2",
+      verify: { url: "https://api.example" },
+      "verify.method": "HEAD",
+    }),
+    {
+      grant: "exchange",
+      request: { url: "https://issuer.example", json: { a: "{secret.x}", b: 1 } },
+      headers: { "x.y": "1" },
+      fields: { a: "2" },
+      verify: { url: "https://api.example", method: "HEAD" },
+    },
+  );
+  t.deepEqual(coerceSettings(exchange, { "request.json.a.b": "c" }), {
+    grant: "exchange",
+    request: { json: { a: { b: "c" } } },
+  });
+});
+
+test("a template is text, though it begins with a brace", (t) => {
+  t.deepEqual(coerceSettings(exchange, { "request.json": "{secret.api_token}" }), {
+    grant: "exchange",
+    request: { json: "{secret.api_token}" },
+  });
+});
+
+test("what has its type already passes, and so does null", (t) => {
+  const settings = { ttl: 60, origins: ["https://a.example"], warm: null };
+  t.deepEqual(coerceSettings(exchange, settings), { grant: "exchange", ...settings });
+});
+
+test("text that fits nowhere stays, for the schema to refuse", (t) => {
+  const file = coerceSettings({ grant: "static" }, { ttl: "soon", allow_insecure_http: "maybe" });
+  t.throws(() => resolveCredential("demo", file, {}, { configDir: "/nowhere" }), {
+    message: /ttl: expected number.*allow_insecure_http: expected boolean/,
+  });
+});
+
+test("a preset's fields stay text, though they look like numbers", (t) => {
+  t.deepEqual(coerceSettings({ preset: "labelf" }, { client_id: "42" }), {
+    preset: "labelf",
+    client_id: "42",
+  });
+});
+
+test("unknown keys, secrets, another preset and __proto__ are refused", (t) => {
+  for (const [settings, message] of [
+    [{ regoin: "eu" }, /no key "regoin"\. Did you mean "region"/],
+    [{ api_token: "hunter2" }, /api_token is a secret/],
+    [{ preset: "labelf" }, /preset can't be changed/],
+    [{ "headers.__proto__": "x" }, /"__proto__" is not allowed/],
+    [JSON.parse('{"__proto__": {"ttl": 1}}'), /"__proto__" is not allowed/],
+  ] as const) {
+    const error = t.throws(() => coerceSettings({ preset: "onestepai" }, settings), {
+      instanceOf: AuthdError,
+      message,
+    });
+    t.notRegex(error?.message ?? "", /hunter2/);
+  }
+});
+
+test("changes: tables merge by key, lists replace, null removes", (t) => {
+  const file = {
+    grant: "exchange",
+    ttl: 60,
+    origins: ["https://a.example", "https://b.example"],
+    request: { url: "https://issuer.example", json: "{secret.a}" },
+    headers: { "x-a": "1" },
+    verify: { method: "GET", url: "https://a.example" },
+  };
+  const changes = {
+    ttl: null,
+    origins: ["https://c.example"],
+    request: { text: "{secret.a}" },
+    headers: { "x-a": null },
+    verify: { method: "HEAD" },
+  };
+  t.deepEqual(updateCredentialFile(file, changes), {
+    grant: "exchange",
+    origins: ["https://c.example"],
+    request: { url: "https://issuer.example", text: "{secret.a}" },
+    verify: { method: "HEAD", url: "https://a.example" },
+  });
+  t.is(file.ttl, 60);
+});
+
+test("the text of a file reads back as the same, with a comment on top and the kind first", (t) => {
+  const file = {
+    headers: { "x a": 'quo"te\\' },
+    ttl: 60,
+    client_id: "näme\u{1f600}",
+    preset: "labelf",
+    origins: ["https://a.example"],
+  };
+  const text = credentialFileText(file);
+  t.deepEqual(JSON.parse(JSON.stringify(parse(text))), file);
+  t.regex(text, /^# .*\n# .*\npreset = "labelf"\n/);
+});
