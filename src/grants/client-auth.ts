@@ -1,0 +1,78 @@
+/** How a client proves to the token endpoint who it is (RFC 6749 section 2.3.1), as issuers really want it. */
+import { Buffer } from "node:buffer";
+import { AuthdError } from "../errors.ts";
+
+/** What a client's proof adds to the token request. */
+export interface ClientProof {
+  headers?: { authorization: string };
+  form?: { client_id?: string; client_secret?: string };
+}
+
+export interface Client {
+  id: string;
+  secret: string;
+}
+
+/** One row a method. `+post`: some issuers want the client id in the form although the header has it. */
+const methods = {
+  /** As the RFC says: both parts form-encoded first. */
+  basic: (client: Client): ClientProof => ({ headers: encodedBasic(client) }),
+  /** As most of the web does it: never encoded (Realtyna). */
+  basic_raw: (client: Client): ClientProof => ({ headers: rawBasic(client) }),
+  post: ({ id, secret }: Client): ClientProof => ({
+    form: { client_id: id, client_secret: secret },
+  }),
+  "basic+post": (client: Client): ClientProof => ({
+    headers: encodedBasic(client),
+    form: { client_id: client.id },
+  }),
+  "basic_raw+post": (client: Client): ClientProof => ({
+    headers: rawBasic(client),
+    form: { client_id: client.id },
+  }),
+  /** A public client only names itself. */
+  none: ({ id }: Client): ClientProof => ({ form: { client_id: id } }),
+};
+
+export type ClientAuthMethod = keyof typeof methods;
+export const clientAuthMethods = Object.keys(methods) as [ClientAuthMethod, ...ClientAuthMethod[]];
+
+/**
+ * The proof for a token request. Without a method given: `basic` for a client with a secret, `none`
+ * for one without; without a client id there is nothing to prove. Throws AuthdError
+ * `invalid_params` for a client that can't be written that way.
+ */
+export function proveClient(
+  id: string | undefined,
+  secret: string | undefined,
+  method: ClientAuthMethod = secret === undefined ? "none" : "basic",
+): ClientProof {
+  if (id === undefined) return {};
+  if (method !== "none" && secret === undefined) {
+    throw unusable(`client_auth = "${method}" needs a client_secret: enter it.`);
+  }
+  if (method.startsWith("basic_raw") && id.includes(":")) {
+    throw unusable(`client_id holds a colon, which client_auth = "${method}" can't carry.`);
+  }
+  return methods[method]({ id, secret: secret ?? "" });
+}
+
+function encodedBasic({ id, secret }: Client): { authorization: string } {
+  return rawBasic({ id: formEncode(id), secret: formEncode(secret) });
+}
+
+function rawBasic({ id, secret }: Client): { authorization: string } {
+  return { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` };
+}
+
+/**
+ * application/x-www-form-urlencoded, but `~` stays: issuers that wrongly don't decode then still
+ * understand every secret made of unreserved characters.
+ */
+function formEncode(text: string): string {
+  return new URLSearchParams([["", text]]).toString().slice(1).replaceAll("%7E", "~");
+}
+
+function unusable(message: string): AuthdError {
+  return new AuthdError("invalid_params", message);
+}

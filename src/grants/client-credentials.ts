@@ -1,0 +1,14 @@
+import * as z from "../zod.ts";
+import type { Grant } from "./grant.ts";
+import { clientId, clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
+
+const schema = z.strictObject({ ...tokenEndpointShape, client_id: clientId });
+
+/** A program signs in as itself (RFC 6749 section 4.4). */
+export const clientCredentials: Grant<z.output<typeof schema>> = {
+  schema,
+  secrets: (settings) => clientSecret(settings, false),
+  issuerUrl: (settings) => settings.token_url,
+  variants: () => true,
+  acquire: (context) => requestToken(context, () => ({ grant_type: "client_credentials" })),
+};

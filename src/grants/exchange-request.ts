@@ -1,0 +1,133 @@
+/** An exchange's request: data with templates in it, written out. */
+
+import { AuthdError } from "../errors.ts";
+import {
+  type Encode,
+  headerValue,
+  missing,
+  percent,
+  plain,
+  render,
+  type TemplateValues,
+} from "../template.ts";
+import * as z from "../zod.ts";
+import type { IssuerRequest } from "./grant.ts";
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Headers that belong to the connection, not to the request. */
+const NOT_OURS =
+  /^(host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*)$/i;
+/** The part of a URL that decides who gets the secrets: no caller has a say in it. */
+const CALLERS_ORIGIN = /^(\{(scope|audience)\}|[a-z]+:\/\/[^/?#]*\{(scope|audience)\})/i;
+const WITHOUT_BODY = new Set(["GET", "HEAD"]);
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+
+export const requestSchema = z
+  .strictObject({
+    method: z
+      .string()
+      .regex(/^[A-Za-z]+$/, "must be an HTTP method such as POST")
+      .transform((method) => method.toUpperCase())
+      .refine((method) => method !== "TRACE" && method !== "CONNECT", "can't be TRACE or CONNECT")
+      .default("POST")
+      .describe("The HTTP method."),
+    url: z
+      .string()
+      .min(1)
+      .refine((url) => !CALLERS_ORIGIN.test(url), "must not take its host from the caller's wish")
+      .describe("Where to ask; {field} and {secret.name} are filled in, percent-encoded."),
+    headers: z
+      .record(
+        z
+          .string()
+          .regex(HEADER_NAME, "is not a header name")
+          .refine((name) => !NOT_OURS.test(name), "is a header that authd writes itself"),
+        z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "holds what no HTTP header can carry"),
+      )
+      .default({})
+      .describe("Headers of the request."),
+    form: z.record(z.string(), scalar).optional().describe("The body as a form."),
+    json: z
+      .json()
+      .optional()
+      .describe("The body as JSON: an object, or any value; a string is sent as a JSON string."),
+    text: z.string().optional().describe("The body as plain text."),
+  })
+  .refine(
+    ({ form, json, text }) => [form, json, text].filter((body) => body !== undefined).length <= 1,
+    "has more than one of form, json and text",
+  );
+
+export type ExchangeRequest = z.output<typeof requestSchema>;
+type Json = z.infer<ReturnType<typeof z.json>>;
+
+/** Writes the request. Throws AuthdError `invalid_params` naming the value that is missing or does not fit. */
+export function writeRequest(request: ExchangeRequest, values: TemplateValues): IssuerRequest {
+  const { method } = request;
+  const url = renderUrl(request.url, values);
+  const body = WITHOUT_BODY.has(method) ? undefined : writeBody(request, values);
+  const headers: Record<string, string> = {
+    accept: "application/json, text/plain;q=0.9, */*;q=0.8",
+  };
+  if (body) headers["content-type"] = body.type;
+  for (const [name, value] of kept(request.headers, values)) {
+    headers[name.toLowerCase()] = render(value, values, headerValue);
+  }
+  return { method, url, headers, ...(body && { body: body.content }) };
+}
+
+/**
+ * A field at the very start is the base that the rest hangs on (`{base_url}/sign-in`): put in as it
+ * is. Everything after it is percent-encoded.
+ */
+export function renderUrl(template: string, values: TemplateValues): string {
+  const base = /^\{(?!secret\.)[A-Za-z0-9_-]+\}/.exec(template)?.[0] ?? "";
+  // A wish that the caller left out says nothing in a query.
+  const known = { ...values, scope: values.scope ?? "", audience: values.audience ?? "" };
+  const url =
+    render(base, values, withoutEnd) + render(template.slice(base.length), known, percent);
+  if (URL.canParse(url)) return url;
+  throw new AuthdError("invalid_params", "request.url does not become a complete URL.");
+}
+
+const withoutEnd: Encode = (value) => value.replace(/\/+$/, "");
+
+function writeBody({ form, json, text }: ExchangeRequest, values: TemplateValues) {
+  if (form !== undefined) {
+    const members = kept(form, values).map(([name, value]): [string, string] => [
+      name,
+      render(String(value), values),
+    ]);
+    const content = new URLSearchParams(members).toString();
+    return { type: "application/x-www-form-urlencoded", content };
+  }
+  if (json !== undefined) {
+    return { type: "application/json", content: JSON.stringify(fillJson(json, values)) };
+  }
+  if (text !== undefined) {
+    return { type: "text/plain;charset=utf-8", content: render(text, values, plain) };
+  }
+  return undefined;
+}
+
+/** The members whose templates have all their values. */
+function kept<T>(members: Readonly<Record<string, T>>, values: TemplateValues): [string, T][] {
+  return Object.entries(members).filter(([, value]) => !lacks(value, values));
+}
+
+function lacks(value: unknown, values: TemplateValues): boolean {
+  return typeof value === "string" && missing(value, values) !== undefined;
+}
+
+/** Strings at any depth; member names stay as they are. */
+function fillJson(value: Json, values: TemplateValues): Json {
+  if (typeof value === "string") return render(value, values);
+  if (Array.isArray(value)) {
+    return value.filter((item) => !lacks(item, values)).map((item) => fillJson(item, values));
+  }
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    kept(value, values).map(([name, member]) => [name, fillJson(member, values)]),
+  );
+}

@@ -1,0 +1,62 @@
+import { referenced, type TemplateValues } from "../template.ts";
+import * as z from "../zod.ts";
+import { readExchangeAnswer, responseSchema } from "./exchange-answer.ts";
+import { renderUrl, requestSchema, writeRequest } from "./exchange-request.ts";
+import type { AcquireContext, Grant } from "./grant.ts";
+import { prepare } from "./prepare.ts";
+
+/** What a caller may wish for, as templates name it. */
+const WISHES = ["scope", "audience"];
+
+const schema = z.strictObject({
+  request: requestSchema.describe("The request that brings a token, as data."),
+  response: responseSchema.describe("Where in the answer the token and its lifetime are."),
+  secrets: z
+    .array(z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -"))
+    .default([])
+    .describe("The names of the secrets that the request uses as {secret.name}."),
+});
+
+/** Any HTTP request described as data: a sign-in that is not OAuth. */
+export const exchange: Grant<z.output<typeof schema>> = {
+  schema,
+  secrets: (settings) =>
+    settings.secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),
+  issuerUrl: ({ request }, fields) => addressOf(request.url, fields),
+  variants: ({ request }) => referenced(JSON.stringify(request), WISHES).length > 0,
+  acquire: async (context) => {
+    const { settings, secrets, credential, rejectedStatuses, now } = context;
+    const request = prepare(context, () => writeRequest(settings.request, valuesOf(context)));
+    const response = await context.send(request);
+    return readExchangeAnswer(response, settings.response, {
+      credential,
+      rejectedStatuses,
+      now,
+      secrets,
+    });
+  },
+};
+
+/** Undefined where the address does not come about: the request itself says why. */
+function addressOf(url: string, fields: Readonly<Record<string, string>>): string | undefined {
+  try {
+    return renderUrl(url, fields);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A secret that was not given has no value; a caller's wish comes before a field of that name. */
+function valuesOf(context: AcquireContext<z.output<typeof schema>>): TemplateValues {
+  const { fields, secrets, settings } = context;
+  const declared = new Set([...settings.secrets, ...Object.keys(secrets)]);
+  const wishes = {
+    scope: context.scope ?? fields.scope,
+    audience: context.audience ?? fields.audience,
+  };
+  return {
+    ...fields,
+    ...Object.fromEntries([...declared].map((name) => [`secret.${name}`, secrets[name]])),
+    ...wishes,
+  };
+}

@@ -1,0 +1,28 @@
+import { AuthdError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
+import { clientCredentials } from "./client-credentials.ts";
+import { exchange } from "./exchange.ts";
+import type { Grant } from "./grant.ts";
+import { password } from "./password.ts";
+import { refreshToken } from "./refresh-token.ts";
+import { fixed } from "./static.ts";
+
+/** Every way of obtaining tokens, by its name in credential files. */
+export const grants = {
+  client_credentials: clientCredentials,
+  password,
+  refresh_token: refreshToken,
+  exchange,
+  static: fixed,
+} satisfies Record<string, Grant>;
+
+export type GrantName = keyof typeof grants;
+
+/** A row of the table. Throws AuthdError `invalid_params` for a name that has none. */
+export function grantNamed(name: string): Grant {
+  if (Object.hasOwn(grants, name)) return grants[name as GrantName];
+  throw new AuthdError(
+    "invalid_params",
+    `There is no grant "${name}".${didYouMean(name, Object.keys(grants))} Grants: ${Object.keys(grants).join(", ")}.`,
+  );
+}

@@ -1,0 +1,59 @@
+/** What is true of every access token, whichever way it came: whether it can be used, and what it says of itself. */
+import { Buffer } from "node:buffer";
+
+const MAX_TOKEN_BYTES = 64 * 1024;
+/** Seconds; more than 3,000 years. Larger numbers are some issuer's "for ever" (Long.MAX_VALUE). */
+const LONGEST = 100_000_000_000;
+
+/** Why this can't be sent as a token in a header; undefined if it can. Follows "the token" in a sentence. */
+export function unfitToken(token: string): string | undefined {
+  if (token === "") return "is empty";
+  if (token.length > MAX_TOKEN_BYTES) return "is longer than 64 KiB";
+  if (!/^[\x20-\x7e\xa0-\xff]+$/.test(token))
+    return "holds characters that no HTTP header can carry";
+  return undefined;
+}
+
+/** Seconds out of a number or a numeric string; undefined for anything that is no duration. */
+export function seconds(value: unknown): number | undefined {
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  if (typeof number !== "number" || Number.isNaN(number) || number < 0) return undefined;
+  return Math.min(number, LONGEST);
+}
+
+/**
+ * A JWT's `exp` and `iat` (seconds since the epoch), read without checking its signature: it is the
+ * API's business to trust it, and ours only to know when it ends. Undefined for any other token.
+ */
+export function jwtTimes(token: string): { exp?: number; iat?: number } | undefined {
+  const parts = token.split(".");
+  if (parts.length !== 3) return undefined;
+  const [head, claims] = [readPart(parts[0]!), readPart(parts[1]!)];
+  if (head === undefined || claims === undefined) return undefined;
+  const [exp, iat] = [numericDate(claims.exp), numericDate(claims.iat)];
+  return { ...(exp !== undefined && { exp }), ...(iat !== undefined && { iat }) };
+}
+
+function readPart(part: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part, "base64url").toString());
+    if (typeof value !== "object" || value === null) return undefined;
+    return Object.assign(Object.create(null), value) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 7519 section 2 says seconds; some issuers write a string, and some write milliseconds. */
+function numericDate(value: unknown): number | undefined {
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  if (typeof number !== "number" || !(number > 0)) return undefined;
+  const inSeconds = number > LONGEST ? number / 1000 : number;
+  return inSeconds <= LONGEST ? inSeconds : undefined;
+}
+
+/** The issuer's clock when it answered: ms since the epoch. */
+export function issuerDate(headers: Readonly<Record<string, string>>): number | undefined {
+  const date = Date.parse(headers.date ?? "");
+  return Number.isNaN(date) ? undefined : date;
+}

@@ -1,0 +1,27 @@
+import * as z from "../zod.ts";
+import type { Grant } from "./grant.ts";
+import { required } from "./prepare.ts";
+import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
+
+const schema = z.strictObject(tokenEndpointShape);
+
+/** A refresh token from an earlier sign-in (RFC 6749 section 6); the answer may bring its successor. */
+export const refreshToken: Grant<z.output<typeof schema>> = {
+  schema,
+  secrets: (settings) => [
+    { name: "refresh_token", optional: false, label: "Refresh token" },
+    ...clientSecret(settings, true),
+  ],
+  issuerUrl: (settings) => settings.token_url,
+  variants: () => true,
+  rotates: "refresh_token",
+  acquire: (context) =>
+    requestToken(
+      context,
+      () => ({
+        grant_type: "refresh_token",
+        refresh_token: required(context.secrets, "refresh_token"),
+      }),
+      { refreshing: true },
+    ),
+};

@@ -1,0 +1,152 @@
+/** What an issuer's refusal means: who must act, and when another try makes sense. */
+import { AuthdError, type IssuerContact } from "../errors.ts";
+import type { OAuthProblem, Reason } from "../protocol.ts";
+import type { AcquireContext, IssuerResponse } from "./grant.ts";
+import { oauthProblem } from "./oauth-problem.ts";
+
+const ANSWERED: IssuerContact = { sent: true, answered: true };
+
+/** What else decides about an answer, besides the answer itself. */
+export type AnswerContext = Pick<
+  AcquireContext<unknown>,
+  "credential" | "secrets" | "rejectedStatuses" | "now"
+> & {
+  /** The secret that was spent is a refresh token. */
+  refreshing?: boolean;
+};
+
+/**
+ * Errors that stay until a person acts: of RFC 6749 section 5.2, RFC 8707 and OpenID Connect, then
+ * of single issuers. `login`: on a refresh token they mean that the person must sign in again.
+ */
+const TERMINAL: Record<string, { login: boolean }> = {
+  invalid_client: { login: false },
+  unauthorized_client: { login: false },
+  invalid_grant: { login: true },
+  invalid_request: { login: false },
+  invalid_scope: { login: false },
+  invalid_target: { login: false },
+  unsupported_grant_type: { login: false },
+  access_denied: { login: true },
+  login_required: { login: true },
+  consent_required: { login: true },
+  interaction_required: { login: true },
+  /** Spring's word for a refresh token that ran out. */
+  invalid_token: { login: true },
+  /** Auth0: a password alone won't do. */
+  mfa_required: { login: false },
+  /** GitHub, both with status 200. */
+  bad_refresh_token: { login: true },
+  incorrect_client_credentials: { login: false },
+};
+
+/** Codes that say "not now", also in an answer that looks like success. */
+const TRANSIENT = new Set(["temporarily_unavailable", "server_error", "slow_down"]);
+
+/**
+ * The error for an answer that brought no token. Waiting statuses (429, 503) come first: a rate limit
+ * that calls itself invalid_request is still a rate limit. Then RFC 6749 errors, whatever the
+ * status; then statuses that the API is known to refuse secrets with. A 401 counts as a refusal
+ * of what was sent, unless it is a page for people: those come from something in between.
+ */
+export function refusal(response: IssuerResponse, context: AnswerContext): AuthdError {
+  const { status } = response;
+  const oauth = oauthProblem(response, context.secrets);
+  const row = oauth && Object.hasOwn(TERMINAL, oauth.error) ? TERMINAL[oauth.error] : undefined;
+  const waiting = status === 429 || status === 503 || TRANSIENT.has(oauth?.error ?? "");
+  if (!waiting && row) {
+    return failure(
+      context,
+      row.login && context.refreshing ? "login_required" : "credential_rejected",
+      {
+        what: `the issuer answered ${describe(oauth!)}.`,
+        contact: ANSWERED,
+        oauth: oauth!,
+      },
+    );
+  }
+  const listed = context.rejectedStatuses.includes(status);
+  if (!waiting && (listed || (status === 401 && !isPage(response)))) {
+    return failure(context, "credential_rejected", {
+      what: `the issuer refused what was sent (HTTP ${status}).`,
+      contact: ANSWERED,
+      ...(oauth && { oauth }),
+    });
+  }
+  return unavailable(response, context, oauth);
+}
+
+/** A success status without a token that can be used: the refresh token may be spent. */
+export function unusableAnswer(context: AnswerContext, what: string): AuthdError {
+  return failure(context, "issuer_unavailable", { what, contact: { sent: true, answered: false } });
+}
+
+function unavailable(
+  response: IssuerResponse,
+  context: AnswerContext,
+  oauth: OAuthProblem | undefined,
+): AuthdError {
+  const { status } = response;
+  const retryAfterMs = retryAfter(response, context.now);
+  const blocked = status === 403 && !TRANSIENT.has(oauth?.error ?? "");
+  const said = oauth ? `${describe(oauth)} (HTTP ${status})` : `HTTP ${status}`;
+  const page = isPage(response) ? " with a page for people" : "";
+  const hint = blocked ? " Something in front of it may be blocking this machine." : "";
+  return failure(context, "issuer_unavailable", {
+    what: `the issuer answered ${said}${page}.${hint}`,
+    contact: blocked
+      ? { ...ANSWERED, blocked }
+      : { sent: true, answered: status !== 502 && status !== 504 },
+    ...(oauth && { oauth }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+}
+
+interface Failure {
+  what: string;
+  contact: IssuerContact;
+  oauth?: OAuthProblem;
+  retryAfterMs?: number;
+}
+
+const ADVICE: Partial<Record<Reason, string>> = {
+  login_required: "Sign in again and enter the new refresh token with",
+  credential_rejected: "Check its settings and enter its secrets again with",
+};
+
+function failure(
+  context: AnswerContext,
+  reason: Reason,
+  { what, ...details }: Failure,
+): AuthdError {
+  const { credential } = context;
+  const advice = ADVICE[reason];
+  const next = advice ? `${advice}: authd set ${credential}` : "authd tries again by itself.";
+  return new AuthdError(reason, `"${credential}" got no token: ${what} ${next}`, {
+    credential,
+    ...details,
+  });
+}
+
+function describe({ error, error_description }: OAuthProblem): string {
+  return error_description === undefined ? error : `${error} ("${error_description}")`;
+}
+
+/** HTML, by its type or by its looks. */
+export function isPage({ headers, text }: IssuerResponse): boolean {
+  return (
+    /^\s*text\/html/i.test(headers["content-type"] ?? "") ||
+    /^\s*<(!doctype|html|head|body|\?xml)/i.test(text)
+  );
+}
+
+/** Retry-After (RFC 9110 section 10.2.3), as seconds or a date; a date is read on the issuer's own clock. */
+function retryAfter({ headers }: IssuerResponse, now: number): number | undefined {
+  const value = headers["retry-after"]?.trim() ?? "";
+  if (/^\d+(\.\d+)?$/.test(value)) return Math.min(Number(value) * 1000, Number.MAX_SAFE_INTEGER);
+  // Date.parse takes far more than HTTP dates: "-1" is a day in 2001.
+  const at = /^[A-Za-z]{3,9},? /.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(at)) return undefined;
+  const issuerNow = Date.parse(headers.date ?? "");
+  return Math.max(0, at - (Number.isNaN(issuerNow) ? now : issuerNow));
+}

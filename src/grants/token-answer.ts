@@ -1,0 +1,114 @@
+/**
+ * Token answers (RFC 6749 section 5.1). Issuers get many small things wrong that do no harm, and
+ * oauth4webapi refuses most of them; it also keeps whole bodies in its errors. So one tolerant
+ * reader puts an answer right first, and oauth4webapi is the one strict check of the result.
+ */
+import { AuthdError } from "../errors.ts";
+import type { Acquired, IssuerResponse } from "./grant.ts";
+import { issuerDate, jwtTimes, seconds, unfitToken } from "./issued-token.ts";
+import { readMembers } from "./oauth-problem.ts";
+import { type AnswerContext, isPage, refusal, unusableAnswer } from "./refusal.ts";
+
+/** Token types that bind the token to a key or a signature: useless as a plain header. */
+const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
+
+/** What the answer brought. Rejects with the AuthdError that says why it brought nothing. */
+export async function readTokenAnswer(
+  response: IssuerResponse,
+  context: AnswerContext,
+): Promise<Acquired> {
+  const { status, headers, text } = response;
+  const members = readMembers(text);
+  // Some issuers send errors with status 200, and tokens with 201.
+  if (status < 200 || status > 299 || (members?.error && !members.access_token)) {
+    throw refusal(response, context);
+  }
+  if (members === undefined) throw unusableAnswer(context, unreadable(response));
+  const answer = await checked(normalize(members), context);
+  const refreshToken = context.refreshing ? answer.refresh_token : undefined;
+  const date = issuerDate(headers);
+  const jwt = jwtTimes(answer.access_token);
+  return {
+    accessToken: answer.access_token,
+    tokenType: "Bearer",
+    ...(answer.scope !== undefined && { scope: answer.scope }),
+    ...(answer.expires_in !== undefined && { expiresIn: answer.expires_in }),
+    ...lifetimes(members, refreshToken !== undefined),
+    ...(jwt && { jwt }),
+    ...(date !== undefined && { issuerDate: date }),
+    ...(refreshToken !== undefined && { refreshToken }),
+  };
+}
+
+/** Empty strings, nulls and impossible values are left out: they say nothing. */
+function normalize(members: Record<string, unknown>): Record<string, unknown> {
+  const { scope } = members;
+  return {
+    access_token: word(members.access_token),
+    token_type: tokenType(members.token_type),
+    expires_in: seconds(members.expires_in),
+    refresh_token: word(members.refresh_token),
+    // RFC 6749 has one string; some issuers send a list.
+    scope: word(Array.isArray(scope) ? scope.filter(isString).join(" ") : scope),
+  };
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function word(value: unknown): string | undefined {
+  return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
+}
+
+/** Missing, in any case, or one of the many other words that issuers have for a bearer token. */
+function tokenType(value: unknown): string {
+  const type = word(value)?.toLowerCase() ?? "bearer";
+  return NEEDS_PROOF.has(type) ? type : "bearer";
+}
+
+/** Microsoft's, Keycloak's and GitHub's additions, in seconds; 0 is Keycloak's "never". */
+function lifetimes(members: Record<string, unknown>, rotated: boolean) {
+  const refreshIn = seconds(members.refresh_in);
+  const told = seconds(members.refresh_expires_in) ?? seconds(members.refresh_token_expires_in);
+  return {
+    ...(refreshIn && { refreshIn }),
+    ...(rotated && told && { refreshExpiresIn: told }),
+  };
+}
+
+/** The answer as oauth4webapi hands it on. Its errors quote the body, so nothing of them is kept. */
+async function checked(answer: Record<string, unknown>, context: AnswerContext) {
+  const oauth = await import("oauth4webapi");
+  const issuer = { issuer: "https://issuer.invalid" };
+  const client = { client_id: context.credential };
+  const dpop = () => {
+    throw new oauth.UnsupportedOperationError("dpop");
+  };
+  try {
+    const response = Response.json(answer);
+    const result = await oauth.processGenericTokenEndpointResponse(issuer, client, response, {
+      recognizedTokenTypes: { dpop },
+    });
+    const unfit = unfitToken(result.access_token);
+    if (unfit === undefined) return result;
+    throw unusableAnswer(context, `the issuer's token ${unfit}.`);
+  } catch (error) {
+    if (error instanceof AuthdError) throw error;
+    throw unusableAnswer(
+      context,
+      error instanceof oauth.UnsupportedOperationError
+        ? "the issuer's tokens are bound to a key, which authd can't use: ask it for bearer tokens."
+        : "the issuer's answer has no access_token in it.",
+    );
+  }
+}
+
+function unreadable(response: IssuerResponse): string {
+  if (isPage(response)) {
+    return `the issuer answered a page for people instead of a token (HTTP ${response.status}); check token_url.`;
+  }
+  return response.text.trim() === ""
+    ? `the issuer's answer is empty (HTTP ${response.status}).`
+    : "the issuer's answer is neither JSON nor a form; check token_url.";
+}

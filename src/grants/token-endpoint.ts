@@ -1,0 +1,107 @@
+/** What the grants of RFC 6749 share: the client's settings, and one form-encoded request. */
+
+import { render } from "../template.ts";
+import * as z from "../zod.ts";
+import { type ClientAuthMethod, clientAuthMethods, proveClient } from "./client-auth.ts";
+import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
+import { prepare } from "./prepare.ts";
+import { readTokenAnswer } from "./token-answer.ts";
+
+const parameter = z.union([z.string(), z.number(), z.boolean()]);
+
+export const clientId = z.string().min(1).describe("The client's id at the issuer.");
+
+/** Keys of every grant that asks a token endpoint. */
+export const tokenEndpointShape = {
+  token_url: z
+    .url({ protocol: /^https?$/, error: "must be a complete https: URL" })
+    .describe("The token endpoint's URL."),
+  client_id: clientId.optional(),
+  client_auth: z
+    .enum(clientAuthMethods)
+    .optional()
+    .describe(
+      "How the client proves who it is: in the Authorization header (basic, basic_raw), in the form (post), with the client id in both (basic+post, basic_raw+post), or not at all (none). Default: basic if there is a client secret.",
+    ),
+  scope: z.string().optional().describe("The scopes to ask for, separated by spaces."),
+  audience: z.string().optional().describe("The API that the token is for, where the issuer asks."),
+  resource: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe("The API's URI (RFC 8707), or several."),
+  extra: z
+    .record(z.string(), parameter)
+    .optional()
+    .describe("Further form parameters; {field} and {secret.name} are filled in."),
+};
+
+export interface TokenEndpointSettings {
+  token_url: string;
+  client_id?: string | undefined;
+  client_auth?: ClientAuthMethod | undefined;
+  scope?: string | undefined;
+  audience?: string | undefined;
+  resource?: string | string[] | undefined;
+  extra?: Record<string, string | number | boolean> | undefined;
+}
+
+/** The client's secret; `optional` where a public client is usual. */
+export function clientSecret(settings: TokenEndpointSettings, optional: boolean): SecretField[] {
+  if (settings.client_id === undefined || settings.client_auth === "none") return [];
+  return [{ name: "client_secret", optional, label: "Client secret" }];
+}
+
+/**
+ * Sends one token request; `parameters` writes the grant's own part of the form. `refreshing`: the
+ * secret that is spent is a refresh token.
+ */
+export async function requestToken<Settings extends TokenEndpointSettings>(
+  context: AcquireContext<Settings>,
+  parameters: () => Record<string, string>,
+  { refreshing = false } = {},
+): Promise<Acquired> {
+  const { credential, rejectedStatuses, now } = context;
+  const { request, sent } = prepare(context, () => write(context, parameters()));
+  const response = await context.send(request);
+  const secrets = { ...context.secrets, ...sent };
+  return readTokenAnswer(response, { credential, rejectedStatuses, now, secrets, refreshing });
+}
+
+/** The request, and what it carries that must not be shown if the issuer repeats it. */
+function write(
+  context: AcquireContext<TokenEndpointSettings>,
+  parameters: Record<string, string>,
+): { request: IssuerRequest; sent: Record<string, string> } {
+  const { settings, secrets, fields } = context;
+  const proof = proveClient(settings.client_id, secrets.client_secret, settings.client_auth);
+  const form = new URLSearchParams(parameters);
+  for (const [name, value] of Object.entries(proof.form ?? {})) form.set(name, value);
+  const scope = context.scope ?? settings.scope;
+  if (scope) form.set("scope", scope);
+  const audience = context.audience ?? settings.audience;
+  if (audience) form.set("audience", audience);
+  for (const resource of [settings.resource ?? []].flat()) form.append("resource", resource);
+  const values = templateValues(fields, secrets);
+  for (const [name, value] of Object.entries(settings.extra ?? {})) {
+    form.set(name, render(String(value), values));
+  }
+  const headers = {
+    accept: "application/json",
+    "content-type": "application/x-www-form-urlencoded",
+    ...proof.headers,
+  };
+  const sent = { proof: proof.headers?.authorization.slice("Basic ".length) ?? "" };
+  return {
+    request: { method: "POST", url: settings.token_url, headers, body: form.toString() },
+    sent,
+  };
+}
+
+/** What templates of a grant may name. */
+export function templateValues(
+  fields: Readonly<Record<string, string>>,
+  secrets: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const named = Object.entries(secrets).map(([name, value]) => [`secret.${name}`, value]);
+  return { ...fields, ...Object.fromEntries(named) };
+}

@@ -1,0 +1,174 @@
+import test, { type ExecutionContext } from "ava";
+import { AuthdError } from "../../src/errors.ts";
+import { acquire } from "../helpers/acquire.ts";
+import { type Answer, startIssuer } from "../helpers/issuer.ts";
+
+const SECRET = "s3cret+/value";
+const DATE = { date: "Tue, 14 Nov 2023 22:13:20 GMT" };
+
+async function refused(
+  t: ExecutionContext,
+  answer: Answer,
+  options: { grant?: "client_credentials" | "refresh_token"; rejectedStatuses?: number[] } = {},
+): Promise<AuthdError> {
+  const { grant = "client_credentials", rejectedStatuses = [] } = options;
+  const { url, requests } = await startIssuer(t, answer);
+  const settings = { token_url: url, client_id: "demo" };
+  const secrets = { client_secret: SECRET, refresh_token: "r3fresh" };
+  const wanted = { settings, secrets, rejectedStatuses };
+  const error = await t.throwsAsync(acquire(t, grant, wanted), { instanceOf: AuthdError });
+  t.is(requests.length, 1);
+  t.is(error!.credential, "demo");
+  t.is(error!.cause, undefined);
+  t.regex(error!.message, /"demo"/);
+  return error!;
+}
+
+const html = (status: number): Answer => ({
+  status,
+  headers: { "content-type": "text/html; charset=utf-8" },
+  body: "<html><body>Access denied for s3cret+/value</body></html>",
+});
+
+test("errors of RFC 6749 are for a person, whatever their status", async (t) => {
+  const codes = ["invalid_client", "unauthorized_client", "invalid_grant", "invalid_scope"];
+  for (const error of [...codes, "unsupported_grant_type", "invalid_request"]) {
+    for (const status of [400, 401, 403, 500]) {
+      const failure = await refused(t, { status, json: { error } });
+      t.is(failure.reason, "credential_rejected", `${error} ${status}`);
+      t.deepEqual(failure.oauth, { error, status });
+      t.deepEqual(failure.contact, { sent: true, answered: true });
+      t.regex(failure.message, /authd set demo/);
+    }
+  }
+});
+
+test("invalid_grant on a refresh token asks for a new sign-in", async (t) => {
+  const answer = { status: 400, json: { error: "invalid_grant" } };
+  t.is((await refused(t, answer, { grant: "refresh_token" })).reason, "login_required");
+  const client = { status: 401, json: { error: "invalid_client" } };
+  t.is((await refused(t, client, { grant: "refresh_token" })).reason, "credential_rejected");
+});
+
+test("temporarily_unavailable, server_error and slow_down are tried again", async (t) => {
+  for (const error of ["temporarily_unavailable", "server_error", "slow_down"]) {
+    for (const status of [200, 400, 401, 503]) {
+      const failure = await refused(t, { status, json: { error } });
+      t.is(failure.reason, "issuer_unavailable");
+      t.deepEqual(failure.contact, { sent: true, answered: true });
+    }
+  }
+});
+
+test("a rate limit is a rate limit, also if it calls itself invalid_request", async (t) => {
+  for (const status of [429, 503]) {
+    const headers = { "retry-after": "7" };
+    const answer = { status, headers, json: { error: "invalid_request" } };
+    const failure = await refused(t, answer, { rejectedStatuses: [429, 503] });
+    t.is(failure.reason, "issuer_unavailable");
+    t.is(failure.retryAfterMs, 7000);
+    t.deepEqual(failure.contact, { sent: true, answered: true });
+  }
+});
+
+test("Retry-After as a date is read on the issuer's own clock", async (t) => {
+  const headers = { ...DATE, "retry-after": "Tue, 14 Nov 2023 22:15:20 GMT" };
+  t.is((await refused(t, { status: 503, headers })).retryAfterMs, 120_000);
+  const past = { ...DATE, "retry-after": "Tue, 14 Nov 2023 22:00:00 GMT" };
+  t.is((await refused(t, { status: 503, headers: past })).retryAfterMs, 0);
+});
+
+test("a Retry-After that means nothing is no Retry-After", async (t) => {
+  for (const value of ["-1", "soon", "", "12 parsecs", "2023"]) {
+    const expected = value === "2023" ? 2_023_000 : undefined;
+    const failure = await refused(t, { status: 503, headers: { "retry-after": value } });
+    t.is(failure.retryAfterMs, expected, value);
+  }
+});
+
+test("a status that the API refuses secrets with is for a person", async (t) => {
+  const answer = { status: 422, json: { detail: "no such user" } };
+  t.is((await refused(t, answer)).reason, "issuer_unavailable");
+  const listed = await refused(t, answer, { rejectedStatuses: [400, 422] });
+  t.is(listed.reason, "credential_rejected");
+  t.is(listed.oauth, undefined);
+});
+
+test("a 401 without an OAuth error is a refusal, unless it is a page for people", async (t) => {
+  const failure = await refused(t, { status: 401, json: { detail: "Unauthorized" } });
+  t.is(failure.reason, "credential_rejected");
+  t.is((await refused(t, html(401))).reason, "issuer_unavailable");
+});
+
+test("a 403 that is no OAuth error blocks: a firewall's page", async (t) => {
+  for (const answer of [html(403), { status: 403, json: { message: "Forbidden" } }]) {
+    const failure = await refused(t, answer);
+    t.is(failure.reason, "issuer_unavailable");
+    t.deepEqual(failure.contact, { sent: true, answered: true, blocked: true });
+  }
+});
+
+test("an HTML page with any other status is an ordinary failure, and nothing of it is shown", async (t) => {
+  for (const status of [400, 404, 500]) {
+    const failure = await refused(t, html(status));
+    t.is(failure.reason, "issuer_unavailable");
+    t.deepEqual(failure.contact, { sent: true, answered: true });
+    t.false(failure.message.includes("Access denied"));
+  }
+});
+
+test("502 and 504 count as no complete answer, 500 and 503 do not", async (t) => {
+  for (const [status, answered] of [
+    [502, false],
+    [504, false],
+    [500, true],
+    [503, true],
+  ] as const) {
+    const failure = await refused(t, { status, body: "gateway" });
+    t.deepEqual(failure.contact, { sent: true, answered }, String(status));
+  }
+});
+
+test("codes outside the RFC go by the status", async (t) => {
+  const answer = (status: number) => ({ status, json: { error: "Internal Server Error" } });
+  t.is((await refused(t, answer(500))).reason, "issuer_unavailable");
+  t.is(
+    (await refused(t, { status: 400, json: { error: { code: 7 } } })).reason,
+    "issuer_unavailable",
+  );
+  const github = { status: 200, json: { error: "bad_refresh_token" } };
+  t.is((await refused(t, github, { grant: "refresh_token" })).reason, "login_required");
+});
+
+test("error_description is shown without control characters and cut short", async (t) => {
+  const error_description = `Wrong\x1b[31m\u202e\r\nclient ${"word ".repeat(100)}`;
+  const json = { error: "invalid_client", error_description };
+  const { oauth, message } = await refused(t, { status: 401, json });
+  t.true(oauth!.error_description!.startsWith("Wrong [31m client word "));
+  t.is(Array.from(oauth!.error_description!).length, 200);
+  t.regex(message, /invalid_client \("Wrong/);
+});
+
+test("error_description that repeats a secret or holds a token is dropped", async (t) => {
+  const basic = Buffer.from(`demo:${new URLSearchParams([["", SECRET]]).toString().slice(1)}`);
+  const leaks = [
+    `client_secret ${SECRET} is wrong`,
+    "client_secret s3cret%2B%2Fvalue is wrong",
+    "s3cret\u200b+/value",
+    `Authorization: Basic ${basic.toString("base64")}`,
+    "token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc is not active",
+    `token ${"0123456789abcdef".repeat(4)} is not active`,
+  ];
+  for (const error_description of leaks) {
+    const json = { error: "invalid_client", error_description };
+    const failure = await refused(t, { status: 401, json });
+    t.deepEqual(failure.oauth, { error: "invalid_client", status: 401 }, error_description);
+    t.false(failure.message.includes("wrong") || failure.message.includes("active"));
+  }
+});
+
+test("an error code that is the secret itself is not repeated", async (t) => {
+  const failure = await refused(t, { status: 400, json: { error: "r3fresh" } });
+  t.is(failure.oauth, undefined);
+  t.false(failure.message.includes("r3fresh"));
+});

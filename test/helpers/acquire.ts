@@ -1,0 +1,43 @@
+import type { ExecutionContext } from "ava";
+import type { Acquired } from "../../src/grants/grant.ts";
+import { type GrantName, grantNamed } from "../../src/grants/index.ts";
+import { createHttp } from "../../src/http.ts";
+import { createIssuerSend } from "../../src/issuer.ts";
+
+/** One try of one grant; settings as they stand in a credential file. */
+export interface Wanted {
+  settings: Record<string, unknown>;
+  secrets?: Record<string, string>;
+  fields?: Record<string, string>;
+  scope?: string;
+  audience?: string;
+  rejectedStatuses?: number[];
+  now?: number;
+}
+
+/** Acquires a token over real HTTP, the settings read by the grant's own schema. */
+export async function acquire(
+  t: ExecutionContext,
+  name: GrantName,
+  { settings, ...wanted }: Wanted,
+): Promise<Acquired> {
+  const grant = grantNamed(name);
+  const http = createHttp();
+  t.teardown(() => http.close());
+  return await grant.acquire({
+    credential: "demo",
+    settings: grant.schema.parse(settings),
+    fields: {},
+    secrets: {},
+    rejectedStatuses: [],
+    now: Date.now(),
+    send: createIssuerSend({ http, credential: "demo", allowInsecureHttp: false }),
+    ...wanted,
+  });
+}
+
+/** An unsigned JWT with these claims. */
+export function jwt(claims: Record<string, unknown>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ alg: "none", typ: "JWT" })}.${part(claims)}.c2lnbmF0dXJl`;
+}

@@ -1,0 +1,84 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { ExecutionContext } from "ava";
+import { exportJWK, generateKeyPair } from "jose";
+import { type Context, errors, Provider } from "oidc-provider";
+
+/** What the standard issuer knows: its client, and its one user. */
+export const CLIENT = { id: "demo:client", secret: "s3cret/+ value%" };
+export const USER = { name: "me@example.com", password: "pass word" };
+
+/**
+ * A conformant issuer: client_credentials, the password grant (as a custom one: `oidc-provider` leaves
+ * it out), and refresh tokens that rotate and whose reuse revokes them all. Gives its token endpoint.
+ */
+export async function startOidcProvider(
+  t: ExecutionContext,
+  clientAuth: "client_secret_basic" | "client_secret_post" = "client_secret_basic",
+): Promise<string> {
+  let handle: ReturnType<Provider["callback"]> = () => {};
+  const server = createServer((request, response) => handle(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  t.teardown(() => {
+    server.closeAllConnections();
+    return new Promise<void>((resolve) => server.close(() => resolve()));
+  });
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  handle = (await createProvider(origin, clientAuth)).callback();
+  return `${origin}/token`;
+}
+
+async function createProvider(origin: string, clientAuth: string): Promise<Provider> {
+  const { privateKey } = await generateKeyPair("ES256", { extractable: true });
+  const key = { ...(await exportJWK(privateKey)), alg: "ES256", use: "sig" };
+  const client = {
+    client_id: CLIENT.id,
+    client_secret: CLIENT.secret,
+    token_endpoint_auth_method: clientAuth,
+    grant_types: ["client_credentials", "password", "refresh_token"],
+    scope: "offline_access read",
+    id_token_signed_response_alg: "ES256",
+    redirect_uris: [],
+    response_types: [],
+  };
+  const provider = new Provider(origin, {
+    clients: [client],
+    jwks: { keys: [key] },
+    cookies: { keys: ["only for tests"] },
+    scopes: ["offline_access", "read", "write"],
+    features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false } },
+    ttl: { ClientCredentials: 600, AccessToken: 600, RefreshToken: 86_400, Grant: 86_400 },
+    rotateRefreshToken: true,
+    findAccount: (_: unknown, accountId: string) => ({
+      accountId,
+      claims: () => ({ sub: accountId }),
+    }),
+  });
+  provider.registerGrantType("password", (context) => signIn(provider, context), [
+    "username",
+    "password",
+    "scope",
+  ]);
+  return provider;
+}
+
+async function signIn(provider: Provider, context: Context): Promise<void> {
+  const { client, params } = context.oidc;
+  if (params.username !== USER.name || params.password !== USER.password) {
+    throw new errors.InvalidGrant("wrong user name or password");
+  }
+  const scope = "offline_access read";
+  const owner = { accountId: USER.name, client };
+  const grant = new provider.Grant({ accountId: USER.name, clientId: client.clientId });
+  grant.addOIDCScope(scope);
+  const common = { ...owner, grantId: await grant.save(), gty: "password", scope };
+  const accessToken = new provider.AccessToken(common);
+  const refreshToken = new provider.RefreshToken(common);
+  context.body = {
+    access_token: await accessToken.save(),
+    refresh_token: await refreshToken.save(),
+    expires_in: accessToken.expiration,
+    token_type: "Bearer",
+    scope,
+  };
+}
