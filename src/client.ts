@@ -1,0 +1,219 @@
+import { AuthdError } from "./errors.ts";
+import { type Fetch, fetchThrough } from "./fetch.ts";
+import { ConnectionLost, Link } from "./link.ts";
+import type {
+  AuthorizedResponse,
+  GetTokenResult,
+  Method,
+  Notifications,
+  ParamsOf,
+  Results,
+} from "./protocol.ts";
+import { defaultSocketPath } from "./socket.ts";
+
+export { AuthdError } from "./errors.ts";
+export type { Fetch } from "./fetch.ts";
+export { NoDaemonError } from "./link.ts";
+export type {
+  AuthorizedResponse,
+  CredentialInfo,
+  GetTokenResult,
+  Method,
+  Notifications,
+  ParamsOf,
+  Reason,
+  Results,
+  State,
+} from "./protocol.ts";
+
+export interface ConnectOptions {
+  /** Path of the daemon's socket; by default where `authd serve` listens. */
+  socket?: string;
+  /** Told to the daemon, for its log. */
+  clientName?: string;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** Credentials to watch: one, or all. */
+type Watched = ParamsOf<"subscribe">;
+
+/** The daemon is given so much longer than the request itself may take, ms. */
+const GRACE_MS = 5_000;
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** Between tries to get a lost subscription back, ms. */
+const RECONNECT_MS = 1_000;
+
+/** What may be asked a second time when a connection broke before the answer. */
+const repeatable: ReadonlySet<Method> = new Set([
+  "initialize",
+  "getToken",
+  "credentials/show",
+  "credentials/list",
+  "status",
+  "subscribe",
+  "unsubscribe",
+]);
+/** RFC 9110, section 9.2.2, as far as they can be asked for. */
+const idempotent = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
+
+/**
+ * A client of the daemon. It connects with the first call, and again with the next one after the
+ * connection was lost. An idle client does not keep the process alive; one that has subscribed does.
+ *
+ *     const authd = connect();
+ *     const { headers } = await authd.getToken({ credential: "labelf" });
+ */
+export function connect(options: ConnectOptions = {}): Client {
+  return new Client(options);
+}
+
+/** Every call rejects with AuthdError (see its `reason`), or NoDaemonError. */
+export class Client {
+  readonly #path: string;
+  readonly #clientName: string | undefined;
+  readonly #listeners = new Map<string, Set<(params: never) => void>>();
+  /** What to subscribe to again on a new connection. */
+  readonly #watched = new Map<string | undefined, Watched>();
+  #link: Promise<Link> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor({ socket, clientName }: ConnectOptions) {
+    this.#path = socket ?? defaultSocketPath();
+    this.#clientName = clientName;
+  }
+
+  /** A token that is valid, and the headers to send with it. */
+  getToken(params: ParamsOf<"getToken">, options?: CallOptions): Promise<GetTokenResult> {
+    return this.request("getToken", params, options);
+  }
+
+  /** Has the daemon send an HTTP request, so that this process never sees the token. */
+  authorizedRequest(
+    params: Omit<ParamsOf<"authorizedRequest">, "stream">,
+    options?: CallOptions,
+  ): Promise<AuthorizedResponse> {
+    return this.request("authorizedRequest", params, options);
+  }
+
+  /** The same in the shape of `fetch`, with bodies streamed as they arrive. */
+  authorizedFetch(credential: string): Fetch {
+    return fetchThrough(() => Link.open(this.#path), credential);
+  }
+
+  /** Any method of the protocol. What is safe to repeat is repeated once if the connection breaks. */
+  async request<M extends Method>(
+    method: M,
+    params: ParamsOf<M>,
+    { signal }: CallOptions = {},
+  ): Promise<Results[M]> {
+    const limits = { signal, timeoutMs: timeoutOf(params) + GRACE_MS };
+    const tries = isRepeatable(method, params) ? 2 : 1;
+    for (let left = tries; left > 0; left--) {
+      try {
+        const link = await this.#connected();
+        return (await link.request(method, params, limits)) as Results[M];
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error;
+        if (this.#closed) throw closedError();
+      }
+    }
+    throw new AuthdError(
+      "request_failed",
+      `The connection to authd broke before it answered ${method}: it may have been carried out.`,
+    );
+  }
+
+  /** Calls `listener` with each notification of this name; returns what stops it. */
+  onNotification<N extends keyof Notifications>(
+    name: N,
+    listener: (params: Notifications[N]) => void,
+  ): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /** Starts notifications for one credential or all, and resumes them after every reconnect. */
+  async subscribe(watched: Watched = {}): Promise<void> {
+    await this.request("subscribe", watched);
+    this.#watched.set(watched.credential, watched);
+    (await this.#connected()).hold(true);
+  }
+
+  /** Ends one subscription, or without a name all of them. */
+  async unsubscribe(watched: Watched = {}): Promise<void> {
+    if (watched.credential === undefined) this.#watched.clear();
+    else this.#watched.delete(watched.credential);
+    const link = await this.#connected();
+    link.hold(this.#watched.size > 0);
+    await this.request("unsubscribe", watched);
+  }
+
+  /** Ends the connection; what is in flight is rejected. */
+  close(): void {
+    this.#closed = true;
+    this.#watched.clear();
+    clearTimeout(this.#retry);
+    this.#link?.then(
+      (link) => link.destroy(),
+      () => {},
+    );
+  }
+
+  /** The open connection, or a new one: one for all callers that come at the same time. */
+  async #connected(): Promise<Link> {
+    if (this.#closed) throw closedError();
+    this.#link ??= this.#open();
+    const current = this.#link;
+    try {
+      const link = await current;
+      if (!link.closed) return link;
+    } catch (error) {
+      if (this.#link === current) this.#link = undefined;
+      throw error;
+    }
+    if (this.#link === current) this.#link = undefined;
+    return this.#connected();
+  }
+
+  async #open(): Promise<Link> {
+    const link = await Link.open(this.#path);
+    link.onNotification = (name, params) => this.#tell(name, params);
+    link.onClose = () => this.#resumeSoon();
+    const tell = (method: Method, params: object) => link.request(method, params).catch(() => {});
+    if (this.#clientName !== undefined) tell("initialize", { clientName: this.#clientName });
+    for (const watched of this.#watched.values()) tell("subscribe", watched);
+    link.hold(this.#watched.size > 0);
+    return link;
+  }
+
+  /** Who waits for notifications makes no calls that would open the connection again. */
+  #resumeSoon(): void {
+    if (this.#closed || this.#watched.size === 0) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      this.#connected().catch(() => this.#resumeSoon());
+    }, RECONNECT_MS);
+  }
+
+  #tell(name: string, params: object): void {
+    for (const listener of this.#listeners.get(name) ?? []) listener(params as never);
+  }
+}
+
+function isRepeatable(method: Method, params: object): boolean {
+  if (method !== "authorizedRequest") return repeatable.has(method);
+  const { method: verb = "GET", stream } = params as ParamsOf<"authorizedRequest">;
+  return !stream && idempotent.includes(verb.toUpperCase());
+}
+
+function timeoutOf(params: object): number {
+  const { timeoutMs } = params as { timeoutMs?: number };
+  return timeoutMs ?? DEFAULT_TIMEOUT_MS;
+}
+
+const closedError = () => new AuthdError("cancelled", "This client has been closed.");

@@ -1,0 +1,343 @@
+import { isUtf8 } from "node:buffer";
+import type { Socket } from "node:net";
+import type {
+  DataCallback,
+  Disposable,
+  Event,
+  Message,
+  MessageReader,
+  MessageWriter,
+  NotificationMessage,
+  RequestMessage,
+  ResponseMessage,
+} from "vscode-jsonrpc";
+import { AuthdError } from "./errors.ts";
+import { FrameParser } from "./frames.ts";
+import { gone, Outbox, type OutboxLimits } from "./outbox.ts";
+import type { ErrorData } from "./protocol.ts";
+
+export type Id = string | number;
+
+/** JSON-RPC's and the Language Server Protocol's own error codes; 1 is ours. */
+export const codes = {
+  failed: 1,
+  parse: -32700,
+  invalidRequest: -32600,
+  unknownMethod: -32601,
+  invalidParams: -32602,
+  cancelled: -32800,
+} as const;
+
+/** What may come from one connection, and what may wait on it. */
+export interface FramingLimits extends OutboxLimits {
+  frameBytes: number;
+  /** From a frame's first byte to its last. */
+  frameMs: number;
+  inFlight: number;
+  inFlightBytes: number;
+}
+
+/** Advice in `too_busy`: the time in which requests in flight usually get done. */
+export const RETRY_AFTER_MS = 1000;
+/** How often a half-closed client is asked whether it is still there. */
+const PULSE_MS = 1000;
+
+/**
+ * vscode-jsonrpc's reader and writer for one connection, in the framing that the client chose.
+ * Only what vscode-jsonrpc handles well gets through to it; the rest is answered here.
+ */
+export class WirePair {
+  readonly reader: MessageReader;
+  readonly writer: MessageWriter;
+  readonly #socket: Socket;
+  readonly #limits: FramingLimits;
+  readonly #serialize: Serialize;
+  readonly #parser: FrameParser;
+  readonly #outbox: Outbox;
+  /** Size of each request that has no answer yet. */
+  readonly #inFlight = new Map<Id, number>();
+  #inFlightBytes = 0;
+  #deliver: DataCallback = () => {};
+  #deadline: NodeJS.Timeout | undefined;
+  #pulse: NodeJS.Timeout | undefined;
+  #ended = false;
+  #failed = false;
+
+  constructor(socket: Socket, limits: FramingLimits, serialize: Serialize) {
+    this.#socket = socket;
+    this.#serialize = serialize;
+    this.#limits = limits;
+    this.#parser = new FrameParser(limits.frameBytes, (body) => this.#frame(body));
+    this.#outbox = new Outbox(socket, limits, (paused) => this.#pause(paused));
+    const onClose: Event<void> = (listener) => {
+      socket.once("close", () => listener());
+      return nothing;
+    };
+    this.reader = {
+      onError: never,
+      onClose,
+      onPartialMessage: never,
+      listen: (deliver) => this.#listen(deliver),
+      dispose: () => {},
+    };
+    this.writer = {
+      onError: never,
+      onClose,
+      write: (message) => this.#write(message),
+      end: () => {},
+      dispose: () => {},
+    };
+  }
+
+  /** Nothing is in flight and every answer has been handed to the system. */
+  get idle(): boolean {
+    return this.#inFlight.size === 0 && this.#outbox.queued === 0;
+  }
+
+  /** vscode-jsonrpc takes one request a turn of the event loop; this tells of each. */
+  dispatched(): void {
+    this.#outbox.dispatched();
+  }
+
+  #listen(deliver: DataCallback): Disposable {
+    this.#deliver = deliver;
+    this.#socket.on("data", (chunk: Buffer) => this.#guard(() => this.#parser.push(chunk)));
+    this.#socket.on("end", () => this.#guard(() => this.#end()));
+    this.#socket.on("close", () => this.#closed());
+    return nothing;
+  }
+
+  #guard(read: () => void): void {
+    if (this.#failed) return;
+    try {
+      read();
+      this.#watchFrame();
+    } catch (error) {
+      this.#fail(error as AuthdError);
+    }
+  }
+
+  #watchFrame(): void {
+    if (!this.#parser.partial || this.#outbox.paused || this.#ended) {
+      if (this.#deadline) this.#stopDeadline();
+      return;
+    }
+    this.#deadline ??= setTimeout(() => {
+      const seconds = this.#limits.frameMs / 1000;
+      this.#fail(new AuthdError("timeout", `The frame was not whole within ${seconds} s.`));
+    }, this.#limits.frameMs).unref();
+  }
+
+  #stopDeadline(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+  }
+
+  /** Says why, and closes: what follows on this connection can't be told apart any more. */
+  #fail({ reason, message }: AuthdError): void {
+    this.#failed = true;
+    this.#outbox.framing = this.#parser.framing ?? "lines";
+    const code = reason === "invalid_params" ? codes.invalidRequest : codes.failed;
+    this.#refuse({ code, text: message, data: { reason } });
+    this.#outbox.flush();
+    this.#socket.destroy();
+  }
+
+  #pause(paused: boolean): void {
+    if (paused) this.#socket.pause();
+    else this.#socket.resume();
+    this.#watchFrame();
+  }
+
+  #end(): void {
+    this.#parser.end();
+    this.#ended = true;
+    this.#endWhenAnswered();
+    if (this.#inFlight.size === 0) return;
+    // The end of a client's input does not tell whether it still listens; writing nothing does.
+    const ask = () => this.#socket.write("");
+    ask();
+    this.#pulse = setInterval(ask, PULSE_MS).unref();
+  }
+
+  #endWhenAnswered(): void {
+    if (!this.#ended || this.#inFlight.size > 0) return;
+    this.#outbox.flush();
+    this.#socket.end();
+  }
+
+  #closed(): void {
+    clearTimeout(this.#deadline);
+    clearInterval(this.#pulse);
+    this.#inFlight.clear();
+  }
+
+  #frame(body: Buffer): void {
+    this.#outbox.framing = this.#parser.framing ?? "lines";
+    // The next frame has its own time, even if it has already begun.
+    if (this.#deadline) this.#stopDeadline();
+    const message = parsed(body);
+    const refusal = unfit(message) ?? this.#unwelcome(message as Incoming, body.length);
+    if (refusal) this.#refuse(refusal);
+    else this.#accept(message as Incoming, body.length);
+  }
+
+  /** What is wrong with a valid request at this moment. */
+  #unwelcome({ id, method }: Incoming, bytes: number): Refusal | undefined {
+    if (id === undefined || method === undefined) return undefined;
+    if (this.#inFlight.has(id)) {
+      const text = "This id belongs to a request that is still in flight: choose another.";
+      return { code: codes.invalidRequest, text };
+    }
+    const fits =
+      this.#inFlight.size < this.#limits.inFlight &&
+      this.#inFlightBytes + bytes <= this.#limits.inFlightBytes;
+    if (fits) return undefined;
+    const text = "Too many requests of this connection are in flight: wait for answers first.";
+    const data: ErrorData = { reason: "too_busy", retryAfterMs: RETRY_AFTER_MS };
+    return { id, code: codes.failed, text, data };
+  }
+
+  #accept({ id, method, params }: Incoming, bytes: number): void {
+    // A response to nothing: a complaint about it could go back and forth for ever.
+    if (method === undefined) return;
+    if (id !== undefined) {
+      this.#inFlight.set(id, bytes);
+      this.#inFlightBytes += bytes;
+      this.#outbox.expected++;
+      this.#deliver(inner({ jsonrpc: "2.0", id: toInner(id), method, params: params ?? {} }));
+    } else if (method === "$/cancelRequest") {
+      // All that a client may tell unasked. vscode-jsonrpc throws if it names no request.
+      const named = (params as { id?: unknown } | undefined)?.id;
+      if (!isId(named) || !this.#inFlight.has(named)) return;
+      this.#deliver(inner({ jsonrpc: "2.0", method, params: { id: toInner(named) } }));
+    }
+  }
+
+  #refuse({ id = null, code, text: message, data = { reason: "invalid_params" } }: Refusal): void {
+    this.#outbox.push(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, data } }));
+  }
+
+  #write(message: Message): Promise<void> {
+    if ("method" in message) return this.#notify(message as NotificationMessage);
+    const response = message as ResponseMessage;
+    const id = toOuter(response.id as Id);
+    const bytes = this.#inFlight.get(id);
+    if (bytes === undefined) return done;
+    this.#inFlight.delete(id);
+    this.#inFlightBytes -= bytes;
+    this.#respond(id, response);
+    this.#endWhenAnswered();
+    return done;
+  }
+
+  #respond(id: Id, { result, error }: ResponseMessage): void {
+    const head = `{"jsonrpc":"2.0","id":${typeof id === "number" ? id : JSON.stringify(id)},`;
+    if (error) {
+      this.#outbox.push(`${head}"error":${JSON.stringify(error)}}`);
+      return;
+    }
+    try {
+      const { json, bytes } = this.#serialize(result);
+      const around = typeof id === "number" ? head.length : Buffer.byteLength(head);
+      this.#outbox.push(`${head}"result":${json}}`, around + '"result":}'.length + bytes);
+    } catch {
+      // A string longer than V8 can hold.
+      const text = "The answer is too long to be sent in one message.";
+      this.#refuse({ id, code: codes.failed, text, data: { reason: "response_too_large" } });
+    }
+  }
+
+  /** Resolves when there is room for the next one. */
+  #notify(message: NotificationMessage): Promise<void> {
+    if (this.#socket.destroyed) return Promise.reject(gone());
+    this.#outbox.push(JSON.stringify(message));
+    return this.#outbox.whenRoom() ?? done;
+  }
+}
+
+/** `Message` lists no members of its kinds. */
+const inner = (message: RequestMessage | NotificationMessage) => message;
+const done = Promise.resolve();
+const nothing: Disposable = { dispose: () => {} };
+const never = () => nothing;
+
+/** A result as JSON, with its length in UTF-8. */
+export type Serialize = (result: unknown) => { json: string; bytes: number };
+
+/**
+ * One for a whole server. A frozen result is taken to stay as it is, all the way down, and is
+ * written out once: a warm token is asked for again and again.
+ */
+export function serializer(): Serialize {
+  const kept = new WeakMap<object, ReturnType<Serialize>>();
+  return (result) => {
+    const frozen = typeof result === "object" && result !== null && Object.isFrozen(result);
+    const known = frozen ? kept.get(result) : undefined;
+    if (known) return known;
+    const json = JSON.stringify(result);
+    const fresh = { json, bytes: Buffer.byteLength(json) };
+    if (frozen) kept.set(result, fresh);
+    return fresh;
+  };
+}
+
+/** A message that is known to be valid; `method` is missing in responses, `id` in notifications. */
+interface Incoming {
+  id?: Id;
+  method?: string;
+  params?: object;
+}
+
+/** Without an `id` the answer goes to nobody in particular: id null. */
+interface Refusal {
+  id?: Id | null;
+  code: number;
+  text: string;
+  data?: ErrorData;
+}
+
+const unreadable = Symbol("unreadable");
+
+function parsed(body: Buffer): unknown {
+  if (!isUtf8(body)) return unreadable;
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return unreadable;
+  }
+}
+
+/** What is wrong with a message as such; vscode-jsonrpc leaves most of it unanswered. */
+function unfit(message: unknown): Refusal | undefined {
+  if (message === unreadable) {
+    return { code: codes.parse, text: "The message is not JSON in UTF-8." };
+  }
+  if (!isNamed(message)) {
+    const what = Array.isArray(message) ? "A batch is not supported" : "A message is an object";
+    return { code: codes.invalidRequest, text: `${what}: send one request at a time.` };
+  }
+  const { jsonrpc, id, method, params } = message as Record<string, unknown>;
+  if (method === undefined && ("result" in message || "error" in message)) return undefined;
+  if (jsonrpc !== "2.0" || typeof method !== "string") {
+    const text = 'A request has `"jsonrpc": "2.0"`, `id`, `method` and `params`.';
+    return { code: codes.invalidRequest, text };
+  }
+  if (id === undefined) return undefined;
+  if (!isId(id)) {
+    const text = "An id is a string or an integer below 2^53.";
+    return { code: codes.invalidRequest, text };
+  }
+  if (params !== undefined && !isNamed(params)) {
+    return { id, code: codes.invalidParams, text: "params must be an object of named members." };
+  }
+  return undefined;
+}
+
+const isId = (id: unknown): id is Id => typeof id === "string" || Number.isSafeInteger(id);
+const isNamed = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** vscode-jsonrpc's queue takes 1 and "1" for the same id; in here every string has a mark. */
+const toInner = (id: Id): Id => (typeof id === "string" ? `s${id}` : id);
+export const toOuter = (id: Id): Id => (typeof id === "string" ? id.slice(1) : id);

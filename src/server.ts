@@ -1,0 +1,167 @@
+import * as net from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ResponseError } from "vscode-jsonrpc/node";
+import type { Handlers, ServerCall } from "./call.ts";
+import { Connection } from "./connection.ts";
+import { AuthdError } from "./errors.ts";
+import { failure } from "./failure.ts";
+import { codes, type FramingLimits, RETRY_AFTER_MS, serializer } from "./framing.ts";
+import type { Log } from "./log.ts";
+import type { Peer } from "./peer.ts";
+import { type CheckedParams, MAX_FRAME_BYTES, type Method, params } from "./protocol.ts";
+import type * as z from "./zod.ts";
+
+export type { Call, ConnectionHandle, Handlers } from "./call.ts";
+
+export interface ServerLimits extends FramingLimits {
+  connections: number;
+}
+
+/** How long somebody who is turned away has to read why. */
+const LINGER_MS = 1000;
+const MiB = 1024 * 1024;
+
+export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
+  connections: 1024,
+  frameBytes: MAX_FRAME_BYTES,
+  frameMs: 10_000,
+  inFlight: 1024,
+  inFlightBytes: 4 * MAX_FRAME_BYTES,
+  roomBytes: MiB / 4,
+  pauseBytes: MiB,
+  dropBytes: 64 * MiB,
+  stallMs: 30_000,
+};
+
+export interface ServerOptions {
+  handlers: Handlers;
+  log: Log;
+  /** Who connects; throws AuthdError to have the connection destroyed before a byte is read. */
+  authorize?: (socket: net.Socket) => Peer | undefined;
+  limits?: Partial<ServerLimits>;
+}
+
+export interface Server {
+  /** To listen with; see socket.ts. */
+  readonly net: net.Server;
+  readonly connections: number;
+  /**
+   * Accepts nobody any more, answers new requests with `shutting_down`, and destroys what is left
+   * when all in flight is answered, or after `graceMs`.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Serves JSON-RPC 2.0 in both framings to every client that connects to its `net`. */
+export function createServer({ handlers, log, authorize, limits }: ServerOptions): Server {
+  const limited = { ...DEFAULT_LIMITS, ...limits };
+  const serialize = serializer();
+  const connections = new Set<Connection>();
+  const rows = methodRows(handlers);
+  let closing = false;
+
+  const answer = (method: string, given: unknown, call: ServerCall): unknown => {
+    const fail = (error: unknown) => failure(error, method, log);
+    const row = rows.get(method);
+    if (!row) return unknownMethod(method, rows.keys());
+    if (closing) return fail(shuttingDown());
+    if (call.isCancellationRequested) return fail(cancelled());
+    try {
+      const result = row(given, call);
+      if (!(result instanceof Promise)) return result;
+      return call.settle(result, fail, () => fail(cancelled()));
+    } catch (error) {
+      return fail(error);
+    }
+  };
+
+  const accept = (socket: net.Socket) => {
+    // Its "close" follows, and that is where a connection is cleared away.
+    socket.on("error", () => {});
+    if (connections.size >= limited.connections) return turnAway(socket, limited.connections);
+    let peer: Peer | undefined;
+    try {
+      peer = authorize?.(socket);
+    } catch (error) {
+      const reason = error instanceof AuthdError ? error.reason : "internal";
+      log.warn({ reason }, error instanceof AuthdError ? error.message : "peer check failed");
+      return void socket.destroy();
+    }
+    const connection = new Connection(socket, peer, limited, serialize, answer);
+    connections.add(connection);
+    connection.onClose(() => connections.delete(connection));
+  };
+
+  // Half-open: `nc -N` and shell pipelines close their side and still wait for the answer.
+  const server = net.createServer({ allowHalfOpen: true }, accept);
+
+  return {
+    net: server,
+    get connections() {
+      return connections.size;
+    },
+    async close(graceMs) {
+      closing = true;
+      const closed = new Promise((resolve) => server.close(resolve));
+      const deadline = performance.now() + graceMs;
+      const busy = () => [...connections].some(({ idle }) => !idle);
+      while (busy() && performance.now() < deadline) await sleep(10);
+      const gone = [...connections].map(
+        (connection) =>
+          new Promise<void>((resolve) => {
+            connection.onClose(resolve);
+            connection.destroy();
+          }),
+      );
+      await Promise.all([closed, ...gone]);
+    },
+  };
+}
+
+type Row = (given: unknown, call: ServerCall) => unknown;
+
+function methodRows(handlers: Handlers): ReadonlyMap<string, Row> {
+  const row = <M extends Method>(method: M): [string, Row] => [
+    method,
+    (given, call) => handlers[method](checked(method, given), call),
+  ];
+  return new Map((Object.keys(params) as Method[]).map((method) => row(method)));
+}
+
+/** Throws AuthdError `invalid_params` that names members and what was expected, never values. */
+function checked<M extends Method>(method: M, given: unknown): CheckedParams<M> {
+  const { success, data, error } = params[method].safeParse(given);
+  if (success) return data as CheckedParams<M>;
+  const problems = error.issues.slice(0, 3).map(describe).join("; ");
+  throw new AuthdError("invalid_params", `The params of ${method} are not right: ${problems}.`);
+}
+
+function describe({ path, message }: z.core.$ZodIssue): string {
+  const member = path.map((key) => String(key).slice(0, 64)).join(".");
+  return `${member || "params"}: ${message.replace(/^Invalid input: /, "")}`;
+}
+
+function unknownMethod(method: string, methods: Iterable<string>) {
+  const text = `There is no method ${JSON.stringify(method.slice(0, 64))}. There are: ${[...methods].join(", ")}.`;
+  return new ResponseError(codes.unknownMethod, text, { reason: "invalid_params" });
+}
+
+const shuttingDown = () =>
+  new AuthdError("shutting_down", "authd is shutting down; try again when it is back.", {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
+
+const cancelled = () => new AuthdError("cancelled", "The request was cancelled.");
+
+/** In lines, as the client has not shown its framing yet; any reader gets to see it. */
+function turnAway(socket: net.Socket, limit: number): void {
+  const message = `authd serves ${limit} connections already; close some, or raise max_connections.`;
+  const data = { reason: "too_busy", retryAfterMs: RETRY_AFTER_MS };
+  const error = { code: codes.failed, message, data };
+  socket.end(`${JSON.stringify({ jsonrpc: "2.0", id: null, error })}\n`);
+  // A client that is still writing must not lose the message to a broken pipe.
+  socket.resume();
+  socket.once("end", () => socket.destroy());
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once("close", () => clearTimeout(timer));
+}
