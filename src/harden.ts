@@ -1,0 +1,122 @@
+import inspector from "node:inspector";
+import { AuthdError, messageOf } from "./errors.ts";
+import { lastError, libc } from "./libc.ts";
+
+/**
+ * Options that neither debug, preload code, write files, nor loosen TLS. A list of the harmless
+ * ones, so that whatever a newer Node adds is refused until somebody has looked at it.
+ */
+const HARMLESS = new RegExp(
+  `^--(${[
+    "(min|max)-[a-z-]+-size|max-heap-size|initial-heap-size|optimize-for-size|stack-size|stack-trace-limit",
+    "expose-gc|jitless|v8-pool-size|single-threaded|huge-max-old-generation-size",
+    "dns-result-order|(no-)?(enable-)?network-family-autoselection(-attempt-timeout)?",
+    "use-(openssl|bundled|system)-ca|tls-min-v1\\.[23]|tls-max-v1\\.3",
+    "openssl-legacy-provider|enable-fips|force-fips|secure-heap(-min)?",
+    "(no-)?(warnings|deprecation|trace-warnings|trace-deprecation|pending-deprecation)|disable-warning",
+    "throw-deprecation|unhandled-rejections|(no-)?extra-info-on-fatal-exception|title",
+    "(no-)?enable-source-maps|preserve-symlinks(-main)?|disable-sigusr1|no-global-search-paths",
+    "frozen-intrinsics|disable-proto|disallow-code-generation-from-strings|zero-fill-buffers",
+    "(no-)?(experimental-)?(fetch|websocket|eventsource|webstorage|sqlite|global-[a-z]+)",
+    "(no-)?experimental-(vm-modules|wasm-modules|require-module|detect-module|strip-types|transform-types)",
+    "(no-)?experimental-(repl-await|import-meta-resolve|default-type)|(no-)?strip-types",
+  ].join("|")})$`,
+);
+
+/** Variables that make Node give something away, with what they do. */
+const UNSAFE_VARIABLES: readonly {
+  name: string;
+  unsafe: (value: string) => boolean;
+  why: string;
+}[] = [
+  {
+    name: "NODE_TLS_REJECT_UNAUTHORIZED",
+    unsafe: (value) => value === "0",
+    why: "turns certificate checks off; name a private CA with ca_file instead",
+  },
+  {
+    name: "NODE_DEBUG",
+    unsafe: (value) => value !== "",
+    why: "prints requests, with the secrets in them",
+  },
+];
+
+/**
+ * Refuses an environment in which Node would open a debugger, load foreign code, write heap, traffic
+ * or diagnostics to files, or skip certificate checks. NODE_EXTRA_CA_CERTS only adds to the trusted
+ * CAs, so it is allowed. Throws AuthdError `invalid_params`.
+ */
+export function assertSafeEnvironment(env: NodeJS.ProcessEnv, execArgv: readonly string[]): void {
+  for (const { name, unsafe, why } of UNSAFE_VARIABLES)
+    if (unsafe(env[name] ?? "")) refuse(`${name}=${env[name]} ${why}`, `unset ${name}`);
+  const fromVariable = unsafeOption(wordsOf(env.NODE_OPTIONS ?? ""));
+  if (fromVariable)
+    refuse(`NODE_OPTIONS contains ${fromVariable}`, "run it with: env -u NODE_OPTIONS authd serve");
+  const fromArguments = unsafeOption(execArgv);
+  if (fromArguments) refuse(`node was started with ${fromArguments}`, "leave that option out");
+}
+
+/**
+ * Makes this process keep its secrets to itself. Called first in `authd serve`, before any secret
+ * is loaded. Nothing is taken out of the environment, because authd never reads a secret from it.
+ * Throws AuthdError: `invalid_params` for an unsafe environment, `internal` if the kernel refuses.
+ */
+export function harden(env = process.env, execArgv: readonly string[] = process.execArgv): void {
+  // Without a listener of ours this signal opens Node's inspector, to anyone on loopback.
+  process.on("SIGUSR1", ignore);
+  assertSafeEnvironment(env, execArgv);
+  if (inspector.url() !== undefined)
+    refuse("a debugger is attached to this process", "start it without one");
+  process.umask(0o077);
+  if (process.report) {
+    process.report.reportOnFatalError = false;
+    process.report.reportOnSignal = false;
+    process.report.reportOnUncaughtException = false;
+  }
+  try {
+    forbidCoreDumps();
+    if (process.platform === "linux") forbidTracing();
+  } catch (cause) {
+    throw new AuthdError(
+      "internal",
+      `authd won't hold secrets in a process that others may look into: ${messageOf(cause)}.`,
+      { cause },
+    );
+  }
+}
+
+function ignore() {}
+
+function refuse(what: string, remedy: string): never {
+  throw new AuthdError(
+    "invalid_params",
+    `authd serve refuses to start: ${what}. That could give your secrets away; ${remedy}.`,
+  );
+}
+
+/** setrlimit(2): soft and hard limit 0. Zeros mean the same whatever the width of `rlim_t`. */
+function forbidCoreDumps(): void {
+  const RLIMIT_CORE = 4;
+  const setrlimit = libc("int setrlimit(int, const void *)");
+  if (setrlimit && setrlimit(RLIMIT_CORE, new Uint8Array(16)) !== 0) throw lastError("setrlimit");
+}
+
+/** prctl(2): no ptrace and no /proc/PID/mem for our own user, and no core dump through a pipe. */
+function forbidTracing(): void {
+  const PR_SET_DUMPABLE = 4;
+  const prctl = libc("int prctl(int, long, long, long, long)");
+  if (prctl?.(PR_SET_DUMPABLE, 0, 0, 0, 0) !== 0) throw lastError("prctl");
+}
+
+/** The first option that is not known to be harmless, as Node spells it. */
+function unsafeOption(options: readonly string[]): string | undefined {
+  return options
+    .filter((word) => word.startsWith("-") && word !== "--")
+    .map((word) => word.replace(/=.*/s, "").replaceAll("_", "-"))
+    .find((name) => !HARMLESS.test(name));
+}
+
+/** Node also quotes with `"` and escapes with `\`. Dropping both errs on the side of refusing. */
+function wordsOf(options: string): string[] {
+  return options.replace(/["\\]/g, "").split(/\s+/);
+}

@@ -1,0 +1,51 @@
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { ServiceManager } from "./manager.ts";
+
+/**
+ * `ours`: as we wrote it; `edited`: written by us and changed since; `foreign`: somebody else's,
+ * or no regular file. Only ours may be replaced or removed.
+ */
+export type Ownership = "absent" | "ours" | "edited" | "foreign";
+
+export interface FoundFile {
+  path: string;
+  ownership: Ownership;
+  /** Empty unless we wrote it. */
+  content: string;
+}
+
+const MARK = /^.*Written by "authd service install".*sha256:([0-9a-f]{64}).*\n/m;
+
+/** Adds the line that makes a file ours. */
+export function marked(content: string, { open, close, line }: ServiceManager["comment"]): string {
+  const text = `Written by "authd service install", sha256:${digestOf(content)}`;
+  const lines = content.split("\n");
+  lines.splice(line, 0, `${open} ${text}${close}`);
+  return lines.join("\n");
+}
+
+/** Whose file it is. Throws what the file system says if it can't be told. */
+export function look(path: string): FoundFile {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return { path, ownership: "absent", content: "" };
+  if (!found.isFile()) return { path, ownership: "foreign", content: "" };
+  const content = readFileSync(path, "utf8");
+  const digest = MARK.exec(content)?.[1];
+  if (!digest) return { path, ownership: "foreign", content: "" };
+  const same = digestOf(content.replace(MARK, "")) === digest;
+  return { path, ownership: same ? "ours" : "edited", content };
+}
+
+/** Puts a file in place whole or not at all. */
+export function put(path: string, content: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.new`;
+  writeFileSync(temporary, content, { mode: 0o644 });
+  renameSync(temporary, path);
+}
+
+function digestOf(content: string): string {
+  return createHash("sha256").update(content).digest("hex");
+}

@@ -1,0 +1,104 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { basename, isAbsolute, join } from "node:path";
+import { type Launch, templatePath } from "./launch.ts";
+import type { ServiceManager } from "./manager.ts";
+
+const SERVICE = "authd.service";
+const SOCKET = "authd.socket";
+/** What the unit in systemd/ calls authd, for those who install it by hand. */
+const BY_HAND = "/usr/bin/env authd";
+
+/** User units of systemd, from the files in systemd/. */
+export const systemd: ServiceManager = {
+  name: "systemd",
+  comment: { open: "#", close: "", line: 0 },
+  files: (launch, env) => {
+    const folder = join(configHome(env), "systemd", "user");
+    return [
+      { path: join(folder, SOCKET), content: socketUnit(launch) },
+      { path: join(folder, SERVICE), content: serviceUnit(launch) },
+    ];
+  },
+  commandIn: (content) => {
+    const line = /^ExecStart=(.+)$/m.exec(content)?.[1];
+    return line?.match(/"(?:\\.|[^"\\])*"|\S+/g)?.map(unquote);
+  },
+  start: () => [
+    { argv: ["systemctl", "--user", "daemon-reload"] },
+    { argv: ["systemctl", "--user", "enable", SOCKET, SERVICE] },
+    { argv: ["systemctl", "--user", "restart", SOCKET, SERVICE] },
+  ],
+  stop: (paths) => [
+    { argv: ["systemctl", "--user", "disable", "--now", ...paths.map((path) => basename(path))] },
+  ],
+  forget: [{ argv: ["systemctl", "--user", "daemon-reload"] }],
+  state: async (ask) => {
+    const enabled = (await ask("systemctl", "--user", "is-enabled", SERVICE)).stdout.trim();
+    const active = (await ask("systemctl", "--user", "is-active", SERVICE)).stdout.trim();
+    return {
+      ...(enabled && { enabled: enabled === "enabled" }),
+      ...(active && { active: ["active", "activating", "reloading"].includes(active) }),
+    };
+  },
+  customize: "put changes into a drop-in instead: systemctl --user edit authd.service",
+  hints: async (ask, env) => {
+    const user = env.USER || env.LOGNAME || String(process.getuid?.());
+    const { stdout } = await ask("loginctl", "show-user", user, "--property=Linger", "--value");
+    return stdout.trim() === "yes"
+      ? []
+      : [`It runs while you are logged in. To keep it always: loginctl enable-linger ${user}`];
+  },
+};
+
+/** As systemd itself looks for user units. */
+function configHome(env: NodeJS.ProcessEnv): string {
+  const { XDG_CONFIG_HOME, HOME } = env;
+  if (XDG_CONFIG_HOME && isAbsolute(XDG_CONFIG_HOME)) return XDG_CONFIG_HOME;
+  return join(HOME || homedir(), ".config");
+}
+
+function serviceUnit({ node, main, variables }: Launch): string {
+  if (/["'\\]/.test(node))
+    throw new Error(`systemd starts no program with quotes or backslashes in its path: ${node}`);
+  const command = `${quote(node)} ${quote(main).replaceAll("$", "$$$$")}`;
+  const environment = Object.entries(variables).map(
+    ([name, value]) => `Environment=${quote(`${name}=${value}`)}\n`,
+  );
+  return unitIn(SERVICE)
+    .replaceAll(BY_HAND, () => command)
+    .replace(/^ExecStart=/m, (start) => environment.join("") + start);
+}
+
+function socketUnit({ variables }: Launch): string {
+  const path = variables.AUTHD_SOCKET;
+  if (!path) return unitIn(SOCKET);
+  return unitIn(SOCKET).replace(
+    /^ListenStream=.*$/m,
+    () => `ListenStream=${oneLine(path).replaceAll("%", "%%")}`,
+  );
+}
+
+/** A unit of systemd/ without the note for those who install it by hand. */
+function unitIn(name: string): string {
+  return readFileSync(templatePath(`systemd/${name}`), "utf8").replace(/^(#.*\n)+/, "");
+}
+
+/** systemd.syntax(7) and the specifiers of systemd.unit(5). */
+function quote(word: string): string {
+  return `"${oneLine(word).replace(/[\\"]/g, "\\$&").replaceAll("%", "%%")}"`;
+}
+
+function unquote(word: string): string {
+  return word
+    .replace(/^"(.*)"$/, "$1")
+    .replace(/\\(.)/g, "$1")
+    .replaceAll("%%", "%")
+    .replaceAll("$$", "$");
+}
+
+function oneLine(text: string): string {
+  if (/[\0-\x1f\x7f]/.test(text))
+    throw new Error(`A unit can't name ${JSON.stringify(text)}: it holds a control character`);
+  return text;
+}
