@@ -1,0 +1,73 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import type { Socket } from "node:net";
+import { type SecureContext, connect as secure } from "node:tls";
+import type { buildConnector } from "undici";
+
+export interface TunnelTls {
+  rejectUnauthorized: true;
+  /** Milliseconds for the proxy to connect. */
+  timeout: number;
+  secureContext?: SecureContext;
+}
+
+/**
+ * Connects through an HTTP proxy's CONNECT (RFC 9110 section 9.3.6), TLS to the target inside.
+ * undici's own ProxyAgent connects again and again, without end, to a proxy that hangs up.
+ */
+export function tunnelThrough(proxy: URL, tls: TunnelTls): buildConnector.connector {
+  return ({ hostname, port, protocol, servername }, callback) => {
+    const done = once(callback);
+    const address = hostname.includes(":") ? `[${hostname}]` : hostname;
+    const target = `${address}:${port || (protocol === "https:" ? 443 : 80)}`;
+    const request = (proxy.protocol === "https:" ? https : http).request({
+      ...tls,
+      agent: false,
+      host: proxy.hostname.replace(/^\[|\]$/g, ""),
+      port: proxy.port,
+      method: "CONNECT",
+      path: target,
+      headers: { host: target, ...authorization(proxy) },
+    });
+    request.once("error", (error) => done(error, null));
+    request.once("timeout", () => request.destroy(proxyError("does not answer")));
+    request.once("connect", (response, socket) => {
+      socket.setTimeout(0);
+      if (response.statusCode !== 200) {
+        socket.destroy();
+        return done(proxyError(`answers ${response.statusCode} to CONNECT`), null);
+      }
+      if (protocol !== "https:") return done(null, socket as Socket);
+      const name = servername || (address === hostname ? hostname : undefined);
+      const inner = secure({
+        ...tls,
+        ...(name ? { servername: name } : {}),
+        socket,
+        host: hostname,
+      });
+      inner.once("secureConnect", () => done(null, inner));
+      inner.once("error", (error) => done(error, null));
+    });
+    request.end();
+  };
+}
+
+function authorization({ username, password }: URL): Record<string, string> {
+  if (username === "" && password === "") return {};
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { "proxy-authorization": `Basic ${Buffer.from(pair).toString("base64")}` };
+}
+
+function proxyError(what: string): Error {
+  return Object.assign(new Error(`The proxy ${what}.`), { code: "ERR_PROXY", syscall: "connect" });
+}
+
+/** Whatever goes wrong once the connection was handed over is undici's to hear, not ours. */
+function once(callback: buildConnector.Callback): buildConnector.Callback {
+  let called = false;
+  return (...args) => {
+    if (called) return;
+    called = true;
+    callback(...args);
+  };
+}
