@@ -1,0 +1,63 @@
+import type { Clock } from "./clock.ts";
+
+/** One instant, in milliseconds: `wall` since the epoch, `boot` since the machine started. */
+export interface Moment {
+  wall: number;
+  boot: number;
+}
+
+/** Wall and monotonic clock may drift this far apart (ms) before the boot clock is asked again. */
+const DISAGREEMENT = 2_000;
+/** Some systems tell the boot time in whole seconds: differences below this (ms) are no news. */
+const COARSENESS = 1_500;
+
+/**
+ * Keeps boot time without a system call a reading: the boot clock is sampled now and then, and in
+ * between the monotonic clock carries it on. It is sampled again at once when wall and monotonic
+ * clock part, because that is what a suspend and a clock step look like.
+ */
+export class Timekeeper {
+  readonly #clock: Clock;
+  #wall: number;
+  #monotonic: number;
+  #boot: number;
+  #jumps = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#wall = clock.wall();
+    this.#monotonic = clock.monotonic();
+    this.#boot = clock.boot();
+  }
+
+  get bootId(): string {
+    return this.#clock.bootId;
+  }
+
+  /** Grows by one whenever the wall clock was stepped or the machine slept. */
+  get jumps(): number {
+    return this.#jumps;
+  }
+
+  now(): Moment {
+    const wall = this.#clock.wall();
+    const elapsed = this.#clock.monotonic() - this.#monotonic;
+    if (Math.abs(wall - this.#wall - elapsed) > DISAGREEMENT) {
+      this.#jumps++;
+      return this.sample();
+    }
+    return { wall, boot: this.#boot + elapsed };
+  }
+
+  /** Asks the boot clock. It never goes back. */
+  sample(): Moment {
+    const wall = this.#clock.wall();
+    const monotonic = this.#clock.monotonic();
+    const carried = this.#boot + monotonic - this.#monotonic;
+    const told = this.#clock.boot();
+    this.#boot = told - carried > COARSENESS ? told : carried;
+    this.#wall = wall;
+    this.#monotonic = monotonic;
+    return { wall, boot: this.#boot };
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * When a token is good, and when to renew it: pure functions of the token and of now.
+ * All durations and times are milliseconds.
+ */
+import type { Acquired } from "./grants/grant.ts";
+import type { Moment } from "./timekeeper.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+/** A lifetime that nobody told. */
+const ASSUMED_LIFETIME = HOUR;
+/** Beyond any Date; keeps sums exact (Labelf's tokens live 99 years). */
+const LONGEST_LIFETIME = 1_000 * 366 * DAY;
+/** `Date` and `iat` are whole seconds: clocks this close agree as far as can be told. */
+const CLOCK_TOLERANCE = 2 * SECOND;
+const DEFAULT_MIN_VALIDITY = 30 * SECOND;
+const JITTER = 0.2;
+
+/** How long a token lives, counted from the moment its request was sent. */
+export interface Lifetime {
+  /** Infinity: a static token. */
+  lifetime: number;
+  /** Nobody told it: it schedules a renewal, but never makes the token unusable. */
+  assumed: boolean;
+  /** The issuer's own wish, between 0 and the lifetime. */
+  refreshIn?: number;
+}
+
+/** A cached token as it is sealed. */
+export interface StoredToken extends Omit<Lifetime, "lifetime"> {
+  /** Null stands for Infinity, which JSON lacks. */
+  lifetime: number | null;
+  /** What was asked for; absent: the credential's own. */
+  variant?: { scope?: string; audience?: string };
+  accessToken: string;
+  tokenType: string;
+  scope?: string;
+  /** When the request was sent. */
+  obtainedAt: Moment & { bootId: string };
+  /** Uniform in [0, 1): spreads the renewals of tokens acquired together. */
+  jitter: number;
+  /** Wall clock: when a program last asked for it. */
+  askedAt: number;
+}
+
+/** A token with its times on this boot's clock. */
+export interface Token extends Lifetime {
+  /** Boot time at which its age was 0. */
+  bornAt: number;
+  /** Wall time at which its age was 0. */
+  obtainedAt: number;
+  jitter: number;
+  /** Its age can't be told for sure (it comes from the future): renew before use if that can be done. */
+  doubtful: boolean;
+}
+
+/**
+ * The earlier of `expires_in` and the JWT's `exp`. `exp` is on the issuer's clock, which the
+ * answer's `Date` tells, else `iat`. `ttl` (seconds) counts only if neither is there.
+ */
+export function lifetimeOf(
+  acquired: Acquired,
+  sentAt: number,
+  answeredAt: number,
+  ttl: number | undefined,
+): Lifetime {
+  if (acquired.expiresIn === "forever")
+    return { lifetime: Number.POSITIVE_INFINITY, assumed: false };
+  const told = [
+    ...(acquired.expiresIn === undefined ? [] : [acquired.expiresIn * SECOND]),
+    ...jwtLifetime(acquired, sentAt, answeredAt),
+  ];
+  if (told.length === 0) {
+    if (ttl === undefined) return { lifetime: ASSUMED_LIFETIME, assumed: true };
+    told.push(ttl * SECOND);
+  }
+  const lifetime = Math.min(Math.max(0, Math.min(...told)), LONGEST_LIFETIME);
+  const refreshIn = (acquired.refreshIn ?? 0) * SECOND;
+  return refreshIn > 0 && refreshIn < lifetime
+    ? { lifetime, assumed: false, refreshIn }
+    : { lifetime, assumed: false };
+}
+
+function jwtLifetime(acquired: Acquired, sentAt: number, answeredAt: number): number[] {
+  const { jwt, issuerDate } = acquired;
+  if (jwt?.exp === undefined) return [];
+  const ahead =
+    issuerDate !== undefined
+      ? issuerDate - answeredAt
+      : jwt.iat !== undefined
+        ? jwt.iat * SECOND - sentAt
+        : 0;
+  const corrected = Math.abs(ahead) > CLOCK_TOLERANCE ? sentAt + ahead : sentAt;
+  return [jwt.exp * SECOND - corrected];
+}
+
+/** How long before its end a token of this lifetime is renewed; jitter in [0, 1) lengthens it. */
+export function leadOf(lifetime: number, jitter: number): number {
+  const least = Math.min(MINUTE, lifetime / 2);
+  const most = Math.min(Math.max(HOUR, lifetime / 24), DAY);
+  return Math.min(Math.max(lifetime / 4, least), most) * (1 + JITTER * jitter);
+}
+
+/** Boot time at which to renew; Infinity for a static token. */
+export function refreshAt(token: Token): number {
+  if (token.lifetime === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (token.refreshIn === undefined) {
+    return token.bornAt + token.lifetime - leadOf(token.lifetime, token.jitter);
+  }
+  const lead = (token.lifetime - token.refreshIn) * (1 + JITTER * token.jitter);
+  return token.bornAt + Math.max(token.lifetime - lead, token.refreshIn / 2);
+}
+
+/** Boot time at which the token becomes unusable; Infinity if it never does. */
+export function expiryOf(token: Token): number {
+  return token.assumed ? Number.POSITIVE_INFINITY : token.bornAt + token.lifetime;
+}
+
+/** What clients are told (ms since the epoch): corrected for steps of the wall clock since. */
+export function expiresAt(token: Token, now: Moment): number | null {
+  const expiry = expiryOf(token);
+  return expiry === Number.POSITIVE_INFINITY ? null : Math.round(now.wall + expiry - now.boot);
+}
+
+/**
+ * - fresh: hand it out;
+ * - stale: still valid, but renew first if that can be done (too little left, or its age is in doubt);
+ * - expired: never hand it out.
+ * `minValidity` is what the caller wants left; the default is 30 s or a quarter of the lifetime,
+ * and a given one counts up to half of it.
+ */
+export function freshness(
+  token: Token,
+  now: Moment,
+  minValidity?: number,
+): "fresh" | "stale" | "expired" {
+  const left = expiryOf(token) - now.boot;
+  if (left === Number.POSITIVE_INFINITY) return token.doubtful ? "stale" : "fresh";
+  if (left <= 0) return "expired";
+  const wanted =
+    minValidity === undefined
+      ? Math.min(DEFAULT_MIN_VALIDITY, token.lifetime / 4)
+      : Math.min(minValidity, token.lifetime / 2);
+  if (left < wanted || token.doubtful) return "stale";
+  return now.wall >= token.obtainedAt + token.lifetime ? "stale" : "fresh";
+}
+
+/**
+ * A sealed token on this boot's clock. On the same boot its age is exact; after a restart of the
+ * machine the wall clock tells it, unless that puts its birth in the future.
+ */
+export function revive(stored: StoredToken, now: Moment, bootId: string): Token {
+  const { lifetime, assumed, refreshIn, obtainedAt, jitter } = stored;
+  const sameBoot = bootId !== "" && obtainedAt.bootId === bootId && obtainedAt.boot <= now.boot;
+  const age = sameBoot ? now.boot - obtainedAt.boot : now.wall - obtainedAt.wall;
+  return {
+    lifetime: lifetime ?? Number.POSITIVE_INFINITY,
+    assumed,
+    ...(refreshIn === undefined ? {} : { refreshIn }),
+    bornAt: now.boot - Math.max(0, age),
+    obtainedAt: obtainedAt.wall,
+    jitter,
+    doubtful: age < 0 && lifetime !== null,
+  };
+}
