@@ -1,0 +1,46 @@
+import { AuthdError } from "./errors.ts";
+import type { Http } from "./http.ts";
+import { createIssuerSend } from "./issuer.ts";
+import type { CredentialSettings } from "./settings.ts";
+import { percent, plain, render, type TemplateValues } from "./template.ts";
+
+/**
+ * Makes the account that the credential is for. Rejects with an AuthdError that carries `contact`:
+ * without a complete answer the account may exist.
+ */
+export async function register(
+  settings: CredentialSettings,
+  secrets: Readonly<Record<string, string>>,
+  http: Http,
+): Promise<void> {
+  const { name, fields, register: request } = settings;
+  if (!request) return;
+  const values: TemplateValues = {
+    ...fields,
+    ...Object.fromEntries(settings.secrets.map((s) => [`secret.${s.name}`, secrets[s.name]])),
+  };
+  const body = Object.fromEntries(
+    Object.entries(request.json).map(([key, template]) => [key, render(template, values, plain)]),
+  );
+  const send = createIssuerSend({
+    http,
+    credential: name,
+    allowInsecureHttp: settings.allowInsecureHttp,
+    ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+  });
+  const { status } = await send({
+    method: "POST",
+    url: render(request.url, values, percent),
+    headers: { "content-type": "application/json", accept: "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (status >= 200 && status < 300) return;
+  const why =
+    status === 409
+      ? "that user name is taken; choose another, or add the credential without --register"
+      : `the server refused to make the account (status ${status})`;
+  throw new AuthdError("request_failed", `${name}: ${why}`, {
+    credential: name,
+    contact: { sent: true, answered: true },
+  });
+}
