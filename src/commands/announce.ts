@@ -1,0 +1,33 @@
+import type { CredentialInfo, Reason, State } from "../protocol.ts";
+import { STATES, stateCell } from "./credentials.ts";
+import { EXIT, EXIT_CODE } from "./exit-code.ts";
+import { print } from "./output.ts";
+import { painter, plain } from "./style.ts";
+import { expiry } from "./times.ts";
+
+/** States that a command ends in which did its work, but left a person something to do. */
+const REASON_OF: Partial<Record<State, Reason>> = {
+  login_required: "login_required",
+  rejected: "credential_rejected",
+  changed: "credential_changed",
+  damaged: "credential_damaged",
+  locked: "vault_locked",
+};
+
+/**
+ * Says what was done to a credential, how it is now and what to type next, and sets the exit code:
+ * 0 unless a person must act.
+ */
+export function announce(info: CredentialInfo, done: string, next: readonly string[] = []): void {
+  const paint = painter(process.stdout);
+  const expires = info.expiresAt === null ? "" : `, ${expiry(info.expiresAt, Date.now())}`;
+  print(`${paint("bold", plain(info.name))} ${done}: ${stateCell(info.state, paint)}${expires}`);
+  if (info.lastError && info.state !== "ready") print(`  ${plain(info.lastError.message)}`);
+  const step = STATES[info.state].next?.(info.name);
+  const steps = step ? [step] : next;
+  steps.forEach((each, index) => {
+    print(`  ${index === 0 ? paint("bold", "Next:") : "     "} ${each}`);
+  });
+  const reason = REASON_OF[info.state];
+  process.exitCode = reason ? EXIT_CODE[reason] : EXIT.done;
+}

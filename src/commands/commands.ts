@@ -1,0 +1,126 @@
+import type { Command } from "commander";
+
+/** What a command's file exports: its arguments, options and action, added to a bare command. */
+export interface CommandModule {
+  define(command: Command): void | Promise<void>;
+  /** Lines that a person can type as they are. */
+  examples?: readonly string[];
+}
+
+interface Row {
+  group: string;
+  /** As help lists them. */
+  usage: string;
+  summary: string;
+  load(): Promise<CommandModule>;
+}
+
+const TOKENS = "Tokens and requests:";
+const CREDENTIALS = "Credentials:";
+const DAEMON = "The daemon:";
+
+/** One row a command, in the order in which help lists them. */
+export const commands: Readonly<Record<string, Row>> = {
+  get: {
+    group: TOKENS,
+    usage: "get NAME",
+    summary: "print an access token that is valid now",
+    load: () => import("./get.ts"),
+  },
+  request: {
+    group: TOKENS,
+    usage: "request NAME [METHOD] URL",
+    summary: "send a request with the token, like curl",
+    load: () => import("./request.ts"),
+  },
+  test: {
+    group: TOKENS,
+    usage: "test NAME",
+    summary: "try a credential with one real request",
+    load: () => import("./test.ts"),
+  },
+  add: {
+    group: CREDENTIALS,
+    usage: "add NAME",
+    summary: "add a credential; authd asks for its parts",
+    load: () => import("./add.ts"),
+  },
+  set: {
+    group: CREDENTIALS,
+    usage: "set NAME",
+    summary: "change settings or secrets of a credential",
+    load: () => import("./set.ts"),
+  },
+  trust: {
+    group: CREDENTIALS,
+    usage: "trust NAME",
+    summary: "accept a credential file that was edited",
+    load: () => import("./trust.ts"),
+  },
+  list: {
+    group: CREDENTIALS,
+    usage: "list",
+    summary: "all credentials and how they are",
+    load: () => import("./list.ts"),
+  },
+  show: {
+    group: CREDENTIALS,
+    usage: "show NAME",
+    summary: "all about one credential, but its secrets",
+    load: () => import("./show.ts"),
+  },
+  refresh: {
+    group: CREDENTIALS,
+    usage: "refresh NAME",
+    summary: "get a new token now, even after a refusal",
+    load: () => import("./refresh.ts"),
+  },
+  remove: {
+    group: CREDENTIALS,
+    usage: "remove NAME",
+    summary: "delete a credential, secrets and tokens",
+    load: () => import("./remove.ts"),
+  },
+  status: {
+    group: DAEMON,
+    usage: "status [--watch]",
+    summary: "how the daemon is; --watch: live",
+    load: () => import("./status.ts"),
+  },
+  doctor: {
+    group: DAEMON,
+    usage: "doctor",
+    summary: "check everything, say how to mend it",
+    load: () => import("./doctor.ts"),
+  },
+  reload: {
+    group: DAEMON,
+    usage: "reload",
+    summary: "read the configuration again",
+    load: () => import("./reload.ts"),
+  },
+  serve: {
+    group: DAEMON,
+    usage: "serve",
+    summary: "run the daemon in the foreground",
+    load: async () => (await import("./foreground.ts")).serveCommand,
+  },
+  service: {
+    group: DAEMON,
+    usage: "service ACTION",
+    summary: "run it at login: install, uninstall, status",
+    load: async () => (await import("./foreground.ts")).serviceCommand,
+  },
+  sandbox: {
+    group: DAEMON,
+    usage: "sandbox",
+    summary: "try it all with four practice APIs",
+    load: async () => (await import("./foreground.ts")).sandboxCommand,
+  },
+  completion: {
+    group: DAEMON,
+    usage: "completion SHELL",
+    summary: "completion for bash, zsh or fish",
+    load: () => import("./completion.ts"),
+  },
+};

@@ -1,0 +1,83 @@
+import type { Command } from "commander";
+import { messageOf } from "../errors.ts";
+import { ask } from "./ask.ts";
+import { checkClock } from "./doctor/clock.ts";
+import { checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
+import { checkDaemon, checkSocket } from "./doctor/daemon.ts";
+import { type Check, type Finding, type Patient, problem } from "./doctor/finding.ts";
+import { checkFolders } from "./doctor/folders.ts";
+import { checkService } from "./doctor/service.ts";
+import { checkVault } from "./doctor/vault.ts";
+import { EXIT } from "./exit-code.ts";
+import { print, printJson } from "./output.ts";
+import { type Paint, painter, plain, type Style } from "./style.ts";
+
+/** In the order in which they are told. */
+const CHECKS: Readonly<Record<string, Check>> = {
+  socket: checkSocket,
+  daemon: checkDaemon,
+  folders: checkFolders,
+  "vault key": checkVault,
+  clock: checkClock,
+  service: checkService,
+  files: checkConfiguration,
+  credentials: checkCredentials,
+};
+
+export function define(command: Command): void {
+  command.option("--json", "for programs: every finding").action(doctor);
+}
+
+export const examples = ["authd doctor"];
+
+async function doctor({ json = false }: { json?: boolean }): Promise<void> {
+  const patient = await examine();
+  const findings: Finding[] = [];
+  for (const [about, check] of Object.entries(CHECKS)) {
+    findings.push(...(await looked(about, check, patient)));
+  }
+  const ill = findings.some(({ level }) => level === "problem");
+  process.exitCode = ill ? EXIT.failed : EXIT.done;
+  if (json) return printJson({ ok: !ill, findings });
+  const paint = painter(process.stdout);
+  print(...findings.flatMap((finding) => lines(finding, paint)), "", verdict(findings));
+}
+
+async function examine(): Promise<Patient> {
+  const patient = { env: process.env, now: Date.now(), credentials: [] };
+  try {
+    const daemon = await ask("status", {}, 5_000);
+    const { credentials } = await ask("credentials/list", {}, 5_000);
+    return { ...patient, daemon, credentials };
+  } catch {
+    return patient;
+  }
+}
+
+/** One check that fails must not hide what the others found. */
+async function looked(about: string, check: Check, patient: Patient): Promise<Finding[]> {
+  try {
+    return await check(patient);
+  } catch (error) {
+    return [problem(about, messageOf(error))];
+  }
+}
+
+const SIGNS: Readonly<Record<Finding["level"], { sign: string; style: Style }>> = {
+  ok: { sign: "✔", style: "green" },
+  warning: { sign: "⚠", style: "yellow" },
+  problem: { sign: "✖", style: "red" },
+};
+
+function lines({ level, about, message, mend }: Finding, paint: Paint): string[] {
+  const { sign, style } = SIGNS[level];
+  const head = `${paint(style, sign)} ${paint("bold", plain(about).padEnd(14))} ${plain(message)}`;
+  return mend === undefined ? [head] : [head, `  ${paint("dim", "→")} ${plain(mend)}`];
+}
+
+function verdict(findings: readonly Finding[]): string {
+  const count = (level: Finding["level"]) => findings.filter((each) => each.level === level).length;
+  const [problems, warnings] = [count("problem"), count("warning")];
+  if (problems === 0 && warnings === 0) return "All is well.";
+  return `${problems} to mend, ${warnings} to look at.`;
+}

@@ -1,0 +1,45 @@
+import { configDir, loadConfiguration } from "../../config.ts";
+import type { CredentialInfo } from "../../protocol.ts";
+import { STATES } from "../credentials.ts";
+import { fromNow } from "../times.ts";
+import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
+
+const DAY_MS = 86_400_000;
+const WARN_DAYS = 14;
+
+/** Can every file be read? */
+export const checkConfiguration: Check = ({ env }) => {
+  const { credentials, errors } = loadConfiguration({ dir: configDir(env), env });
+  if (errors.length === 0)
+    return [ok("files", `${credentials.size} credential files, all readable`)];
+  return errors.map(({ file, message }) =>
+    problem(
+      "files",
+      message.includes(file) ? message : `${file}: ${message}`,
+      "mend it, then authd reload",
+    ),
+  );
+};
+
+/** How is each credential, and does its secret run out soon? */
+export const checkCredentials: Check = ({ credentials, now }) =>
+  credentials.flatMap((info) => [checkState(info, now), ...checkExpiry(info, now)]);
+
+function checkState(info: CredentialInfo, now: number): Finding {
+  const { name, state, lastError } = info;
+  const { words, style, next } = STATES[state];
+  const why = lastError ? `: ${lastError.message}` : "";
+  if (style === "red") return problem(name, `${words}${why}`, next?.(name));
+  if (state !== "failing") return ok(name, words);
+  const again = info.retryAt === undefined ? "" : `, next try ${fromNow(info.retryAt, now)}`;
+  return warning(name, `failing${why}${again}`);
+}
+
+function checkExpiry({ name, secretExpires }: CredentialInfo, now: number): Finding[] {
+  if (secretExpires === undefined) return [];
+  const left = Date.parse(secretExpires) - now;
+  if (left > WARN_DAYS * DAY_MS) return [];
+  const mend = `make a new one, then authd set ${name} and change secret_expires`;
+  if (left <= 0) return [problem(name, `its secret ran out on ${secretExpires}`, mend)];
+  return [warning(name, `its secret runs out on ${secretExpires}`, mend)];
+}

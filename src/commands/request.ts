@@ -1,0 +1,145 @@
+import { isUtf8 } from "node:buffer";
+import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+import type { Command } from "commander";
+import { AuthdError, messageOf } from "../errors.ts";
+import { ConnectionLost, type Link } from "../link.ts";
+import type { AuthorizedResponse, Notifications, ParamsOf } from "../protocol.ts";
+import { dial, hungUp } from "./ask.ts";
+import { EXIT } from "./exit-code.ts";
+import { milliseconds } from "./numbers.ts";
+import { plain } from "./style.ts";
+
+type Head = Notifications["response/head"];
+type Chunk = Notifications["response/chunk"];
+
+interface RequestOptions {
+  header?: string[];
+  data?: string[];
+  include?: boolean;
+  fail?: boolean;
+  timeout?: string;
+}
+
+export function define(command: Command): void {
+  const list = (value: string, all: string[] = []) => [...all, value];
+  command
+    .usage("[options] <name> [method] <url>")
+    .argument("<name>", "the credential")
+    .argument("<method-or-url>", "GET if there is no method, POST if there is data")
+    .argument("[url]", "one of the credential's origins, and a path")
+    .option("-H, --header <name: value>", "a header; may be repeated", list)
+    .option(
+      "-d, --data <data>",
+      "a body; @file reads a file, @- standard input; JSON if it parses as such, otherwise a form",
+      list,
+    )
+    .option("-i, --include", "write status and headers to stderr")
+    .option("-f, --fail", "exit with 1 if the HTTP status is 400 or more")
+    .option("--timeout <seconds>", "how long it may take (default: 30)")
+    .action(request);
+}
+
+export const examples = [
+  "authd request onestepai https://app-eu.onestepai.com/api/Users",
+  `authd request labelf https://api.app.labelf.ai/v2/models/42/inference -d '{"texts":["hi"]}'`,
+  "authd request zebbra PUT http://localhost:8000/picture -H 'content-type: image/png' -d @me.png",
+];
+
+async function request(
+  name: string,
+  first: string,
+  second: string | undefined,
+  options: RequestOptions,
+): Promise<void> {
+  const body = await bodyOf(options.data ?? []);
+  const timeoutMs = milliseconds("--timeout", options.timeout);
+  const headers = parseHeaders(options.header ?? []);
+  if (body) headers["content-type"] ??= contentTypeOf(body);
+  const params: ParamsOf<"authorizedRequest"> = {
+    credential: name,
+    url: second ?? first,
+    method: second === undefined ? (body ? "POST" : "GET") : first,
+    headers,
+    stream: true,
+    ...(body &&
+      (isUtf8(body) ? { body: body.toString() } : { bodyBase64: body.toString("base64") })),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+  const status = await relay(params, options.include === true);
+  process.exitCode = options.fail && status >= 400 ? EXIT.failed : EXIT.done;
+}
+
+/** Sends it and writes the body to stdout as it comes. Returns the HTTP status. */
+async function relay(params: ParamsOf<"authorizedRequest">, include: boolean): Promise<number> {
+  const link = await dial();
+  link.onNotification = (name, message) => {
+    if (name === "response/head" && include) writeHead(message as Head);
+    if (name === "response/chunk") writeChunk(message as Chunk, link);
+  };
+  try {
+    const response = await link.request("authorizedRequest", params);
+    return (response as AuthorizedResponse).status;
+  } catch (error) {
+    throw error instanceof ConnectionLost ? hungUp() : error;
+  } finally {
+    link.destroy();
+  }
+}
+
+/** Nothing more is read while stdout is full: that slows the daemon, and through it the API, down. */
+function writeChunk({ data }: Chunk, link: Link): void {
+  if (process.stdout.write(Buffer.from(data, "base64"))) return;
+  link.pause();
+  process.stdout.once("drain", () => link.resume());
+}
+
+function writeHead({ status, statusText, headers }: Head): void {
+  const lines = Object.entries(headers).flatMap(([name, values]) =>
+    [values].flat().map((value) => `${name}: ${plain(value)}`),
+  );
+  process.stderr.write(`HTTP ${status} ${plain(statusText)}\n${lines.join("\n")}\n\n`);
+}
+
+/** `name: value` each; a name given twice gets both values. Names in lower case. */
+export function parseHeaders(lines: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    if (colon < 1) {
+      throw new AuthdError("invalid_params", `-H takes 'name: value', not "${plain(line)}"`);
+    }
+    const name = line.slice(0, colon).trim().toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+  }
+  return headers;
+}
+
+/** Several pieces make one form, as with curl. */
+async function bodyOf(data: readonly string[]): Promise<Buffer | undefined> {
+  if (data.length === 0) return undefined;
+  const pieces = await Promise.all(data.map(read));
+  return Buffer.concat(
+    pieces.flatMap((piece, index) => (index ? [Buffer.from("&"), piece] : piece)),
+  );
+}
+
+async function read(data: string): Promise<Buffer> {
+  if (!data.startsWith("@")) return Buffer.from(data);
+  if (data === "@-") return buffer(process.stdin);
+  try {
+    return await readFile(data.slice(1));
+  } catch (error) {
+    throw new AuthdError("invalid_params", `-d ${data}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+export function contentTypeOf(body: Buffer): string {
+  try {
+    JSON.parse(body.toString());
+    return "application/json";
+  } catch {
+    return "application/x-www-form-urlencoded";
+  }
+}

@@ -1,0 +1,70 @@
+import type { Command } from "commander";
+import { AuthdError } from "../errors.ts";
+import type { SecretField } from "../grants/grant.ts";
+import { announce } from "./announce.ts";
+import { ask } from "./ask.ts";
+import { interactive } from "./prompts.ts";
+import { secretsFrom } from "./secrets-input.ts";
+import { parseSettings } from "./settings-input.ts";
+
+interface SetOptions {
+  set?: string[];
+  secretsFrom?: string;
+}
+
+export function define(command: Command): void {
+  const list = (value: string, all: string[] = []) => [...all, value];
+  command
+    .argument("<name>", "the credential")
+    .option("--set <key=value>", "a setting; may be repeated, nested keys are dotted", list)
+    .option("--secrets-from <file>", "secrets as a JSON object, out of a file or - for a pipe")
+    .action(set);
+}
+
+export const examples = [
+  "authd set labelf                              asks for its secrets",
+  "authd set labelf --set client_id=another",
+  "authd set labelf --secrets-from secrets.json",
+];
+
+async function set(name: string, options: SetOptions): Promise<void> {
+  // Before any question: it may not exist, and the daemon may not be there.
+  await ask("credentials/show", { credential: name });
+  const fields = await secretsKnown(name);
+  const settings = parseSettings(
+    options.set ?? [],
+    fields.map((field) => field.name),
+  );
+  const secrets = await secretsOf(name, fields, options);
+  if (options.set === undefined && Object.keys(secrets).length === 0) {
+    throw new AuthdError(
+      "invalid_params",
+      `${name}: nothing to change; give --set key=value or --secrets-from FILE`,
+    );
+  }
+  announce(await ask("credentials/set", { credential: name, settings, secrets }), "is changed", [
+    `authd test ${name}`,
+  ]);
+}
+
+async function secretsOf(
+  name: string,
+  fields: readonly SecretField[],
+  { set, secretsFrom: source }: SetOptions,
+): Promise<Record<string, string>> {
+  if (source !== undefined) return secretsFrom(source);
+  if (set !== undefined || !interactive()) return {};
+  if (fields.length === 0) {
+    throw new AuthdError("invalid_params", `${name}: its file can't be read; see authd doctor`);
+  }
+  const { askSecrets } = await import("./questions.ts");
+  return askSecrets(fields, () => "as it is");
+}
+
+/** The secrets of an existing credential; none if its file is broken, which the daemon will tell. */
+async function secretsKnown(name: string): Promise<readonly SecretField[]> {
+  const { configDir, loadConfiguration } = await import("../config.ts");
+  const { env } = process;
+  const configuration = loadConfiguration({ dir: configDir(env), env });
+  return configuration.credentials.get(name)?.secrets ?? [];
+}

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Client } from "../client.ts";
+import { AuthdError, messageOf } from "../errors.ts";
+import { interruptible } from "./interrupt.ts";
+
+/** The program that a sandbox's daemon is: the one that a person would start. */
+export const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
+const READY_MS = 10_000;
+/** The daemon finishes what is in flight within 5 s. */
+const FAREWELL_MS = 7_000;
+/** What would make the child somebody else's service. */
+const NOT_INHERITED = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID"];
+
+/** A daemon as a child process, which writes its log into a file. */
+export interface DaemonProcess {
+  readonly pid: number | undefined;
+  /** Resolves with the exit code; null if it was killed. */
+  readonly ended: Promise<number | null>;
+  log(): string;
+  /** Waits until it answers `client`. Rejects if it ends first, if it takes too long, or if aborted. */
+  ready(client: Client, signal: AbortSignal): Promise<void>;
+  /** Lets it finish, or kills it after a while; then removes its folder. */
+  putAway(): Promise<number | null>;
+}
+
+/** Starts `authd serve` with these variables; its `folder` is removed however this process ends. */
+export function startDaemonProcess(
+  folder: string,
+  settings: Record<string, string>,
+): DaemonProcess {
+  const logFile = join(folder, "daemon.log");
+  const child = spawnInto(logFile, settings);
+  const ended = new Promise<number | null>((resolve) => {
+    child.once("exit", resolve);
+    // There is no process then; `ready` says so.
+    child.once("error", () => resolve(null));
+  });
+  const isOver = () =>
+    child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+  const log = () => readFileSync(logFile, "utf8");
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  // For an end that leaves no time: an uncaught error, or standard output closed by its reader.
+  const lastResort = () => {
+    child.kill("SIGKILL");
+    removeFolder();
+  };
+  process.once("exit", lastResort);
+  return {
+    pid: child.pid,
+    ended,
+    log,
+    async ready(client, signal) {
+      const deadline = performance.now() + READY_MS;
+      for (;;) {
+        try {
+          await interruptible(client.request("status", {}), signal);
+          return;
+        } catch (cause) {
+          signal.throwIfAborted();
+          if (isOver() || performance.now() > deadline) throw notReady(isOver(), log(), cause);
+        }
+        await sleep(20);
+      }
+    },
+    async putAway() {
+      child.kill("SIGTERM");
+      const kill = setTimeout(() => child.kill("SIGKILL"), FAREWELL_MS);
+      const code = await ended;
+      clearTimeout(kill);
+      removeFolder();
+      process.removeListener("exit", lastResort);
+      return code;
+    },
+  };
+}
+
+function spawnInto(logFile: string, settings: Record<string, string>) {
+  const env: NodeJS.ProcessEnv = { ...process.env, ...settings };
+  for (const name of NOT_INHERITED) delete env[name];
+  const output = openSync(logFile, "a", 0o600);
+  try {
+    const stdio = ["ignore" as const, output, output];
+    // A terminal's Ctrl-C goes to a whole process group: not to the daemon, which we end last.
+    const detached = process.platform !== "win32";
+    return spawn(process.execPath, [MAIN, "serve"], { env, stdio, detached });
+  } finally {
+    closeSync(output);
+  }
+}
+
+function notReady(isOver: boolean, log: string, cause: unknown): AuthdError {
+  const how = isOver ? "ended at once" : `does not answer (${messageOf(cause)})`;
+  const said = log.trim().split("\n").slice(-5).join("\n");
+  return new AuthdError("internal", `The sandbox's daemon ${how}. It said: ${said}`, { cause });
+}

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../errors.ts";
+import type { PracticeName } from "./index.ts";
+import { interruptible } from "./interrupt.ts";
+import type { Playground } from "./playground.ts";
+import { steps } from "./tour-steps.ts";
+
+/** Seconds. One API's tokens are so short-lived that the tour sees one renewed before its time. */
+export const TOUR_LIFETIMES: Record<PracticeName, number> = {
+  labelf: 600,
+  onestepai: 10,
+  zebbra: 600,
+  realtyna: 600,
+};
+
+export interface StepResult {
+  title: string;
+  ok: boolean;
+  /** What was seen, or what went wrong. */
+  detail: string;
+  ms: number;
+}
+
+/** What a step works with. */
+export interface Tour extends Playground {
+  /** Every access token that the tour has seen. */
+  readonly tokens: Set<string>;
+  /** Resolves once `condition` holds; rejects after `ms`. */
+  until(what: string, ms: number, condition: () => boolean | Promise<boolean>): Promise<void>;
+}
+
+/** A step resolves with what was seen, and rejects if that is not what it should be. */
+export interface Step {
+  title: string;
+  run(tour: Tour): Promise<string>;
+}
+
+/** Takes every step, whatever became of those before. Rejects only if `signal` is aborted. */
+export async function* walk(
+  playground: Playground,
+  signal: AbortSignal,
+): AsyncGenerator<StepResult> {
+  const tour: Tour = {
+    ...playground,
+    tokens: new Set(),
+    until: (...args) => until(signal, ...args),
+  };
+  for (const { title, run } of steps) {
+    const start = performance.now();
+    const outcome = await interruptible(run(tour), signal).then(
+      (detail) => ({ ok: true, detail }),
+      (error: unknown) => {
+        signal.throwIfAborted();
+        return { ok: false, detail: messageOf(error) };
+      },
+    );
+    yield { title, ...outcome, ms: Math.round(performance.now() - start) };
+  }
+}
+
+async function until(
+  signal: AbortSignal,
+  what: string,
+  ms: number,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited ${ms / 1000} s for ${what}`);
+    await sleep(50, undefined, { signal });
+  }
+}

@@ -1,0 +1,147 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import test, { type ExecutionContext } from "ava";
+import { MAIN, startDaemon } from "../helpers/daemon.ts";
+
+const TOKEN = "a-fixed-token";
+
+interface Seen {
+  method: string | undefined;
+  url: string | undefined;
+  headers: IncomingMessage["headers"];
+  body: Buffer;
+}
+
+/** An API that tells what it got, and a daemon with a static token for it. */
+async function startEcho(t: ExecutionContext, answer = Buffer.from("answer\n"), status = 200) {
+  const seen: Seen[] = [];
+  const server = createServer(async (request, response) => {
+    const { method, url, headers } = request;
+    seen.push({ method, url, headers, body: await buffer(request) });
+    response.writeHead(status, { "x-answer": "yes", "set-cookie": ["a=1", "b=2"] }).end(answer);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const daemon = await startDaemon(t);
+  const added = await daemon.cli(
+    ["add", "api", "--grant", "static", "--set", `origins=${origin}`, "--secrets-from", "-"],
+    { input: JSON.stringify({ token: TOKEN }) },
+  );
+  t.is(added.code, 0, added.stderr);
+  return { seen, origin, daemon };
+}
+
+test("request writes the body to stdout; -i status and headers to stderr", async (t) => {
+  const { seen, origin, daemon } = await startEcho(t);
+  const plain = await daemon.cli(["request", "api", `${origin}/a?b=c`]);
+  t.deepEqual(plain, { code: 0, stdout: "answer\n", stderr: "" });
+  t.is(seen[0]?.method, "GET");
+  t.is(seen[0]?.url, "/a?b=c");
+  t.is(seen[0]?.headers.authorization, `Bearer ${TOKEN}`);
+
+  const { stdout, stderr } = await daemon.cli(["request", "api", `${origin}/`, "-i"]);
+  t.is(stdout, "answer\n");
+  t.regex(stderr, /^HTTP 200 OK\n/);
+  t.regex(stderr, /^x-answer: yes$/m);
+  t.regex(stderr, /^set-cookie: a=1\nset-cookie: b=2$/m);
+});
+
+test("-d means POST, JSON if it parses as such, otherwise a form; @file and @- are read", async (t) => {
+  const { seen, origin, daemon } = await startEcho(t);
+  const file = join(daemon.folder, "body.bin");
+  const bytes = Buffer.from([0, 1, 2, 0xff, 0xfe]);
+  writeFileSync(file, bytes);
+  const send = async (args: readonly string[], input?: string) => {
+    const said = await daemon.cli(
+      ["request", "api", ...args],
+      input === undefined ? {} : { input },
+    );
+    t.is(said.code, 0, said.stderr);
+    return seen.at(-1)!;
+  };
+  const json = await send([`${origin}/`, "-d", '{"a":1}']);
+  t.is(json.method, "POST");
+  t.is(json.headers["content-type"], "application/json");
+  t.is(json.body.toString(), '{"a":1}');
+
+  const form = await send([`${origin}/`, "-d", "a=1", "-d", "b=2"]);
+  t.is(form.headers["content-type"], "application/x-www-form-urlencoded");
+  t.is(form.body.toString(), "a=1&b=2");
+
+  const binary = await send([
+    "PUT",
+    `${origin}/`,
+    "-H",
+    "Content-Type: image/png",
+    "-d",
+    `@${file}`,
+  ]);
+  t.is(binary.method, "PUT");
+  t.is(binary.headers["content-type"], "image/png");
+  t.deepEqual(binary.body, bytes);
+
+  const piped = await send([`${origin}/`, "-d", "@-"], "größe");
+  t.is(piped.body.toString(), "größe");
+
+  const missing = await daemon.cli(["request", "api", `${origin}/`, "-d", "@/nowhere"]);
+  t.is(missing.code, 2);
+});
+
+test("a status of 400 or more is exit 0, with -f exit 1", async (t) => {
+  const { origin, daemon } = await startEcho(t, Buffer.from("no\n"), 404);
+  t.deepEqual(await daemon.cli(["request", "api", `${origin}/`]), {
+    code: 0,
+    stdout: "no\n",
+    stderr: "",
+  });
+  t.is((await daemon.cli(["request", "api", `${origin}/`, "-f"])).code, 1);
+});
+
+test("another origin is exit 6, and nothing is sent", async (t) => {
+  const { seen, daemon } = await startEcho(t);
+  const { code, stderr } = await daemon.cli(["request", "api", "https://other.example/"]);
+  t.is(code, 6);
+  t.regex(stderr, /api/);
+  t.is(seen.length, 0);
+});
+
+test("a large binary body comes through whole, and a slow reader holds nothing up", async (t) => {
+  const large = randomBytes(12 * 1024 * 1024);
+  const { origin, daemon } = await startEcho(t, large);
+  const child = spawn(process.execPath, [MAIN, "request", "api", `${origin}/`], {
+    env: daemon.env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.teardown(() => child.kill("SIGKILL"));
+  const closed = once(child, "close");
+  // Nothing is read until another client was served.
+  t.is((await daemon.cli(["get", "api"])).stdout, `${TOKEN}\n`);
+  t.true((await buffer(child.stdout)).equals(large));
+  t.deepEqual((await closed)[0], 0);
+});
+
+test("a reader that leaves early is no error", async (t) => {
+  const { origin, daemon } = await startEcho(t, randomBytes(4 * 1024 * 1024));
+  const child = spawn(process.execPath, [MAIN, "request", "api", `${origin}/`], {
+    env: daemon.env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  t.teardown(() => child.kill("SIGKILL"));
+  const closed = once(child, "close");
+  const stderr = buffer(child.stderr);
+  await once(child.stdout, "readable");
+  child.stdout.destroy();
+  t.is((await closed)[0], 0);
+  t.is((await stderr).toString(), "");
+});

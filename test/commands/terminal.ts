@@ -1,0 +1,84 @@
+import test from "ava";
+import { startLabelf } from "../../src/sandbox/labelf.ts";
+import { startDaemon } from "../helpers/daemon.ts";
+import { CTRL_C, ENTER, onTerminal } from "../helpers/terminal.ts";
+
+const testOnLinux = process.platform === "linux" ? test : test.skip;
+const LEFT = "\x1b[?25h\x1b[?1049l";
+
+testOnLinux("add asks for what is missing, for secrets without echo", async (t) => {
+  const api = await startLabelf();
+  t.teardown(() => api.close());
+  const daemon = await startDaemon(t);
+  const { settings, secrets } = api.credential;
+  const terminal = onTerminal(t, daemon, [
+    ...["add", "labelf", "--preset", "labelf", "--set", `token_url=${settings.token_url}`],
+  ]);
+  await terminal.type("Client ID", `${settings.client_id}${ENTER}`);
+  await terminal.type("Client secret", `${secrets.client_secret}${ENTER}`);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 0, stdout);
+  t.regex(stdout, /made in the Labelf web app/);
+  t.regex(stdout, /labelf.* is added: .*ready/);
+  t.false(stdout.includes(secrets.client_secret!));
+});
+
+testOnLinux("add without a preset offers them; Ctrl-C changes nothing", async (t) => {
+  const daemon = await startDaemon(t);
+  const terminal = onTerminal(t, daemon, ["add", "mine"]);
+  await terminal.type("Which API is it for?", ENTER);
+  await terminal.type("Client ID", CTRL_C);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 1);
+  t.regex(stdout, /nothing was changed/);
+  t.is((await daemon.cli(["show", "mine"])).code, 4);
+});
+
+testOnLinux("set asks for the secrets again; empty: as it is", async (t) => {
+  const api = await startLabelf();
+  t.teardown(() => api.close());
+  const daemon = await startDaemon(t);
+  const refused = { ...api.credential, secrets: { client_secret: "another" } };
+  t.is((await daemon.add("labelf", { credential: refused })).code, 5);
+  const terminal = onTerminal(t, daemon, ["set", "labelf"]);
+  await terminal.type("Client secret", `${api.credential.secrets.client_secret}${ENTER}`);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 0, stdout);
+  t.regex(stdout, /labelf.* is changed: .*ready/);
+});
+
+testOnLinux("remove asks first", async (t) => {
+  const daemon = await startDaemon(t);
+  const added = await daemon.cli(["add", "x", "--grant", "static", "--secrets-from", "-"], {
+    input: '{"token": "x"}',
+  });
+  t.is(added.code, 0, added.stderr);
+  const no = onTerminal(t, daemon, ["remove", "x"]);
+  await no.type("Remove x", ENTER);
+  t.is((await no.ended).code, 1);
+  t.is((await daemon.cli(["show", "x"])).code, 0);
+  const yes = onTerminal(t, daemon, ["remove", "x"]);
+  await yes.type("Remove x", "y");
+  t.is((await yes.ended).code, 0);
+  t.is((await daemon.cli(["show", "x"])).code, 4);
+});
+
+testOnLinux(
+  "status --watch stays when the daemon goes, and Ctrl-C restores the screen",
+  async (t) => {
+    const api = await startLabelf();
+    t.teardown(() => api.close());
+    const daemon = await startDaemon(t);
+    t.is((await daemon.add("labelf", api)).code, 0);
+    const terminal = onTerminal(t, daemon, ["status", "--watch"]);
+    await terminal.says("LIFE");
+    await terminal.says("█");
+    await daemon.stop();
+    await terminal.says("No daemon answers");
+    const again = await startDaemon(t, { home: daemon });
+    await terminal.type(`pid ${again.pid}`, CTRL_C);
+    const { code, stdout } = await terminal.ended;
+    t.is(code, 0);
+    t.true(stdout.includes(LEFT));
+  },
+);
