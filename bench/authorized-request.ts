@@ -1,7 +1,8 @@
 /**
  * authorizedRequest through a real daemon, with ratios in one run, rounds of the two in turn:
- * small answers against the same undici request made directly, and a streamed body of 10 MiB
- * against a bare Node relay that puts base64 chunks into the same frames.
+ * small answers against the same undici request made directly (and against a bare relay, which shows
+ * what a second process in between costs at least), and a streamed body of 10 MiB against a bare
+ * Node relay that puts base64 chunks into the same frames.
  *
  *   node dist/bench/authorized-request.js
  */
@@ -24,7 +25,7 @@ const TOKEN = "bench".repeat(100);
 interface Message {
   id?: number;
   method?: string;
-  params?: { url?: string; data?: string };
+  params?: { url?: string; stream?: boolean; data?: string };
   error?: unknown;
 }
 
@@ -43,17 +44,21 @@ function serveApi(): void {
   server.listen(0, "127.0.0.1", () => process.send?.((server.address() as net.AddressInfo).port));
 }
 
-/** What the throughput is against: as little as Node can do to pass a body on in frames. */
+/** As little as Node and undici can do to pass requests on: what any daemon in between costs. */
 function serveRelay(path: string): void {
   const agent = new http.Agent({ keepAlive: true });
-  const headers = { authorization: `Bearer ${TOKEN}` };
+  const direct = directly();
   const server = net.createServer((socket) => {
     const send = (message: object) => {
       const json = JSON.stringify({ jsonrpc: "2.0", ...message });
       return socket.write(frame("base", json, Buffer.byteLength(json)));
     };
-    const relay = ({ id, params }: Message) =>
-      http.get(params?.url ?? "", { agent, headers }, (response) => {
+    const answer = async ({ id, params: { url = "" } = {} }: Message) => {
+      const { statusCode, headers, body } = await request(url, direct);
+      send({ id, result: { status: statusCode, headers, body: await body.text() } });
+    };
+    const stream = ({ id, params: { url = "" } = {} }: Message) =>
+      http.get(url, { agent, headers: direct.headers }, (response) => {
         response.on("data", (chunk: Buffer) => {
           const data = chunk.toString("base64");
           if (send({ method: "response/chunk", params: { id, data } })) return;
@@ -62,10 +67,19 @@ function serveRelay(path: string): void {
         });
         response.on("end", () => send({ id, result: {} }));
       });
-    const parser = new FrameParser(1024 * 1024, (body) => relay(JSON.parse(body.toString())));
+    const parser = new FrameParser(1024 * 1024, (body) => {
+      const message = JSON.parse(body.toString()) as Message;
+      if (message.params?.stream) stream(message);
+      else void answer(message);
+    });
     socket.on("error", () => {}).on("data", (chunk) => parser.push(chunk));
   });
   server.listen(path, () => process.send?.(path));
+}
+
+function directly() {
+  const headers = { authorization: `Bearer ${TOKEN}`, accept: "*/*" };
+  return { dispatcher: new Agent(), headers };
 }
 
 /** One connection, one request at a time; chunks are decoded and counted. */
@@ -164,19 +178,24 @@ function median(values: number[]): number {
   return sorted[Math.floor(sorted.length / 2)]!;
 }
 
-async function compare(measure: { ours: () => Promise<number>; bare: () => Promise<number> }) {
-  const rounds: { ours: number; bare: number }[] = [];
+/** Rounds of all in turn, the first one changing; medians, and the median ratio to the first. */
+async function compare(measures: Record<string, () => Promise<number>>) {
+  const names = Object.keys(measures);
+  const rounds: Record<string, number>[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    // The order alternates, as whoever comes second finds a warmer machine.
-    const early = round % 2 ? await measure.ours() : undefined;
-    const bare = await measure.bare();
-    rounds.push({ ours: early ?? (await measure.ours()), bare });
+    const values: Record<string, number> = {};
+    for (let i = 0; i < names.length; i++) {
+      const name = names[(i + round) % names.length]!;
+      values[name] = await measures[name]!();
+    }
+    rounds.push(values);
   }
-  return {
-    ours: median(rounds.map(({ ours }) => ours)),
-    bare: median(rounds.map(({ bare }) => bare)),
-    ratio: median(rounds.map(({ ours, bare }) => ours / bare)),
-  };
+  const base = names[0]!;
+  return names.map((name) => ({
+    name,
+    value: median(rounds.map((values) => values[name]!)).toFixed(0),
+    ratio: median(rounds.map((values) => values[name]! / values[base]!)).toFixed(2),
+  }));
 }
 
 async function main(): Promise<void> {
@@ -190,36 +209,37 @@ async function main(): Promise<void> {
     stops.push(relay.stop);
     const daemon = await startDaemon(folder, origin);
     stops.push(daemon.stop);
-
-    const { caller } = daemon;
-    const direct = {
-      dispatcher: new Agent(),
-      headers: { authorization: `Bearer ${TOKEN}`, accept: "*/*" },
-    };
-    const small = await compare({
-      ours: () =>
-        latency(() => caller.call("authorizedRequest", { credential: "bench", url: `${origin}/` })),
-      bare: () => latency(async () => (await request(`${origin}/`, direct)).body.text()),
-    });
-    console.log(
-      `authorizedRequest, one after another: ${small.ours.toFixed(0)} µs, undici directly ${small.bare.toFixed(0)} µs, ratio ${small.ratio.toFixed(2)} (target at most ${TARGETS.median})`,
-    );
-    const bare = new Caller(join(folder, "relay.sock"));
-    const params = { credential: "bench", url: `${origin}/big`, stream: true };
-    const big = await compare({
-      ours: () => throughput(() => caller.call("authorizedRequest", params)),
-      bare: () => throughput(() => bare.call("authorizedRequest", params)),
-    });
-    console.log(
-      `10 MiB streamed: ${big.ours.toFixed(0)} MiB/s, bare relay ${big.bare.toFixed(0)} MiB/s, ratio ${big.ratio.toFixed(2)} (target at least ${TARGETS.throughput})`,
-    );
-    caller.close();
-    bare.close();
-    await direct.dispatcher.close();
+    await measure(origin, daemon.caller, new Caller(join(folder, "relay.sock")));
   } finally {
     for (const stop of stops) stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function measure(origin: string, authd: Caller, relay: Caller): Promise<void> {
+  const small = { credential: "bench", url: `${origin}/` };
+  const direct = directly();
+  const latencies = await compare({
+    "undici directly": () => latency(async () => (await request(small.url, direct)).body.text()),
+    "a bare relay": () => latency(() => relay.call("authorizedRequest", small)),
+    authd: () => latency(() => authd.call("authorizedRequest", small)),
+  });
+  for (const { name, value, ratio } of latencies) {
+    console.log(`authorizedRequest, ${name}: ${value} µs, ratio ${ratio}`);
+  }
+  console.log(`  (target: authd at most ${TARGETS.median})`);
+  const big = { credential: "bench", url: `${origin}/big`, stream: true };
+  const throughputs = await compare({
+    "a bare relay": () => throughput(() => relay.call("authorizedRequest", big)),
+    authd: () => throughput(() => authd.call("authorizedRequest", big)),
+  });
+  for (const { name, value, ratio } of throughputs) {
+    console.log(`10 MiB streamed, ${name}: ${value} MiB/s, ratio ${ratio}`);
+  }
+  console.log(`  (target: authd at least ${TARGETS.throughput})`);
+  authd.close();
+  relay.close();
+  await direct.dispatcher.close();
 }
 
 const [role, path = ""] = process.argv.slice(2);

@@ -14,7 +14,7 @@ import type { CredentialSettings } from "./settings.ts";
 import { describeFailure } from "./transport-error.ts";
 
 /** Bytes, whatever the caller asks for: to make one JSON of a longer body would hold everybody up. */
-export const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+export const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
 const MAX_REDIRECTS = 10;
 
 /** A token as it goes out. */

@@ -24,6 +24,8 @@ const MEANINGS: Record<string, Tell> = {
   EADDRNOTAVAIL: unreachable,
   UND_ERR_CONNECT_TIMEOUT: tooSlow,
   ETIMEDOUT: tooSlow,
+  ERR_PROXY: (host) =>
+    `the proxy made no way to ${host}: check proxy in config.toml, and that it runs`,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
   UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,

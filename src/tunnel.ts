@@ -1,6 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { type SecureContext, connect as secure } from "node:tls";
 import type { buildConnector } from "undici";
 
@@ -38,14 +38,19 @@ export function tunnelThrough(proxy: URL, tls: TunnelTls): buildConnector.connec
         return done(proxyError(`answers ${response.statusCode} to CONNECT`), null);
       }
       if (protocol !== "https:") return done(null, socket as Socket);
-      const name = servername || (address === hostname ? hostname : undefined);
+      const name = servername || (isIP(hostname) ? undefined : hostname);
       const inner = secure({
         ...tls,
         ...(name ? { servername: name } : {}),
         socket,
         host: hostname,
       });
-      inner.once("secureConnect", () => done(null, inner));
+      const giveUp = () => inner.destroy(proxyError("lets nothing through"));
+      inner.once("timeout", giveUp);
+      inner.once("secureConnect", () => {
+        inner.setTimeout(0).off("timeout", giveUp);
+        done(null, inner);
+      });
       inner.once("error", (error) => done(error, null));
     });
     request.end();

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer, connect as dial, type Socket } from "node:net";
-import { setImmediate as immediate } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { createHttp, HttpFailure, type HttpResponse, neverSent, timedOut } from "../src/http.ts";
-import { type Api, startApi } from "./helpers/api.ts";
+import { allClosed, startApi } from "./helpers/api.ts";
 import { createAuthority } from "./helpers/certificates.ts";
 import { run } from "./helpers/child.ts";
 
@@ -107,7 +107,8 @@ test("a connection that the server closed while idle costs no request", async (t
     t.is(await text(await http({ method, url: api.origin, headers: {} })), "ok");
     const [socket] = api.sockets;
     socket!.end();
-    await once(socket!, "close");
+    await allClosed(api);
+    await immediate();
   }
   t.is(api.seen.length, 3);
 });
@@ -307,7 +308,7 @@ test("close ends what is under way and every connection", async (t) => {
   const request = { method: "GET", headers: {} };
   const hanging = failure(t, http({ ...request, url: `${api.origin}/hang` }));
   await text(await http({ ...request, url: api.origin }));
-  while (api.seen.length < 2) await once(api.server, "request");
+  while (api.seen.length < 2) await pause(10);
   await http.close();
   await hanging;
   await allClosed(api);
@@ -384,7 +385,3 @@ test("a proxy that refuses or hangs up is asked once, and the request was never 
     t.is(connections, 1);
   }
 });
-
-async function allClosed({ sockets }: Api): Promise<void> {
-  for (const socket of sockets) await once(socket, "close");
-}

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { setImmediate as immediate, setTimeout as pause } from "node:timers/promises";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
@@ -14,7 +13,7 @@ import {
   type RequestOptions,
 } from "../src/request.ts";
 import type { CredentialSettings } from "../src/settings.ts";
-import { type Handler, startApi } from "./helpers/api.ts";
+import { allClosed, type Handler, startApi } from "./helpers/api.ts";
 import { createAuthority } from "./helpers/certificates.ts";
 
 type Params = Omit<CheckedParams<"authorizedRequest">, "credential">;
@@ -553,7 +552,7 @@ test("timeoutMs covers the wait for the head and for the body's end", async (t) 
     t.regex(error.message, /127\.0\.0\.1:\d+ did not answer completely within 200 ms/);
     t.notRegex(error.message, /sesame/);
   }
-  while (api.sockets.size > 0) await pause(10);
+  await allClosed(api);
 });
 
 test("what is left of timeoutMs goes to the token and to the renewal", async (t) => {
@@ -590,7 +589,7 @@ test("cancelling closes the connection to the API", async (t) => {
     });
     const cancel = new AbortController();
     await refusal(t, send({ url: api.origin + path }, { signal: cancel.signal }), "cancelled");
-    for (const socket of api.sockets) await once(socket, "close");
+    await allClosed(api);
   }
 });
 
@@ -746,7 +745,7 @@ test("a reader that goes away ends a streamed answer", async (t) => {
     throw new AuthdError("cancelled", "mine: gone", { credential: "mine" });
   };
   await refusal(t, send({}, { stream }), "cancelled");
-  for (const socket of api.sockets) await once(socket, "close");
+  await allClosed(api);
 });
 
 test("cancelling ends a streamed answer", async (t) => {
@@ -755,5 +754,5 @@ test("cancelling ends a streamed answer", async (t) => {
   const stream = new Sink();
   stream.onChunk = async () => void setTimeout(() => cancel.abort(), 10);
   await refusal(t, send({}, { stream, signal: cancel.signal }), "cancelled");
-  for (const socket of api.sockets) await once(socket, "close");
+  await allClosed(api);
 });

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import type { Certificate } from "./certificates.ts";
 
@@ -62,4 +63,9 @@ export async function startApi(
   api.port = (server.address() as AddressInfo).port;
   api.origin = `${certificate ? "https" : "http"}://127.0.0.1:${api.port}`;
   return api;
+}
+
+/** Resolves when no client is connected any more, in whatever way they left. */
+export async function allClosed({ sockets }: Api): Promise<void> {
+  while (sockets.size > 0) await pause(10);
 }
