@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { AuthdError } from "./errors.ts";
 import type { Acquired, Grant } from "./grants/grant.ts";
 import type { Http } from "./http.ts";
@@ -18,12 +19,15 @@ export interface Try {
   grant: Grant;
   secrets: Readonly<Record<string, string>>;
   want: Variation;
+  /** Wall clock, ms: when the last token came. */
+  lastAt?: number | undefined;
   http: Http;
   time: Timekeeper;
 }
 
 /** One token request. Rejects with an AuthdError that carries `contact`. */
-export async function acquire({ settings, grant, secrets, want, http, time }: Try): Promise<Won> {
+export async function acquire(given: Try): Promise<Won> {
+  const { settings, grant, secrets, want, lastAt, http, time } = given;
   const send = createIssuerSend({
     http,
     credential: settings.name,
@@ -39,6 +43,7 @@ export async function acquire({ settings, grant, secrets, want, http, time }: Tr
     ...want,
     rejectedStatuses: settings.rejectedStatuses,
     now: sent.wall,
+    ...(lastAt === undefined ? {} : { lastAt }),
     send,
   });
   return { acquired, sent, answered: time.now() };
@@ -47,4 +52,11 @@ export async function acquire({ settings, grant, secrets, want, http, time }: Tr
 /** The request went out and no complete answer came back: the issuer may have spent the refresh token. */
 export function isLost(error: unknown): boolean {
   return error instanceof AuthdError && error.contact?.sent === true && !error.contact.answered;
+}
+
+/** Digest of all that a token depends on, but for secrets: one obtained otherwise is not to be used. */
+export function acquisitionOf({ grant, own, fields, ca, ttl }: CredentialSettings): string {
+  return createHash("sha256")
+    .update(JSON.stringify([grant, own, fields, ca, ttl]))
+    .digest("base64url");
 }

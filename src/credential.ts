@@ -1,109 +1,73 @@
-import type { Won } from "./acquire.ts";
-import { backoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
-import { AuthdError, messageOf } from "./errors.ts";
-import { Flights, usesUpFirst, withRetry } from "./flights.ts";
+import { acquisitionOf } from "./acquire.ts";
+import { Asking, type Limits, type TokenWant } from "./asking.ts";
+import { AuthdError } from "./errors.ts";
 import { grantNamed } from "./grants/index.ts";
-import type { Http } from "./http.ts";
 import { infoOf } from "./info.ts";
 import { type IssuedToken, issue } from "./issued.ts";
 import { Keeper } from "./keeper.ts";
-import type { Lanes } from "./lanes.ts";
-import type { Log } from "./log.ts";
-import { type Obstacle, obstacleOf, unreadable } from "./obstacle.ts";
+import { type Obstacle, obstacleOf, removed, unreadable } from "./obstacle.ts";
 import { OriginTrust } from "./origin-trust.ts";
-import type { CredentialInfo, Reason, State } from "./protocol.ts";
+import type { CredentialInfo, State } from "./protocol.ts";
 import type { CredentialRecord } from "./record.ts";
-import {
-  bringForward,
-  bringsNothing,
-  deadlineOf,
-  putOff,
-  refreshTokenDeadline,
-} from "./schedule.ts";
+import { asAuthdError, Renewals } from "./renewals.ts";
+import { WARM_FOR } from "./schedule.ts";
 import type { CredentialSettings } from "./settings.ts";
-import type { Moment, Timekeeper } from "./timekeeper.ts";
-import { expiryOf, freshness, lifetimeOf, revive, type Token } from "./token.ts";
-import type { Flight, Variant } from "./variant.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { Moment } from "./timekeeper.ts";
+import { freshness, revive } from "./token.ts";
+import { type Variant, variantKey, variationOf } from "./variant.ts";
 import { Variants } from "./variants.ts";
-import type { Vault } from "./vault/vault.ts";
-import { OUT_OF_PATIENCE, waitFor } from "./wait.ts";
 
-const SECOND = 1_000;
-/** How long a caller waits for a renewal that it could do without, or that failed before (ms). */
-const PATIENCE = 5 * SECOND;
-/** A token that is still valid is handed out this long (ms) before it no longer is. */
-const JUST_BEFORE = 100;
-/** A forced refresh this soon after a refresh gets that one's token (ms). */
-const JUST_REFRESHED = SECOND;
-/** A token this young (ms) is hardly the reason of a rejection. */
-const JUST_OBTAINED = 3 * SECOND;
-/** The issuer refuses what was asked for, not the credential (RFC 6749, RFC 8707). */
-const REFUSED_VARIATION = new Set(["invalid_scope", "invalid_target", "invalid_request"]);
-
-export type CredentialEvent =
-  | { kind: "refreshed"; credential: string; expiresAt: number | null }
-  | { kind: "state"; credential: string; state: State; reason?: Reason };
-
-/** What all credentials share. */
-export interface Surroundings {
-  clock: Clock;
-  time: Timekeeper;
-  http: Http;
-  lanes: Lanes;
-  vault: Vault<CredentialRecord>;
-  log: Log;
-  onEvent: (event: CredentialEvent) => void;
-  /** The credential's next deadline moved to this boot time. */
-  rearm: (deadline: number) => void;
+/** New secrets by name. */
+export interface Entered {
+  secrets: Readonly<Record<string, string>>;
+  /** Instead of all that there were, as if the credential were a new one. */
+  whole?: boolean;
+  /** The settings that they belong to, unless it is those given beside. */
+  binding?: string;
 }
-
-export interface TokenWant {
-  scope?: string | undefined;
-  audience?: string | undefined;
-  /** Milliseconds. */
-  minValidity?: number | undefined;
-  forceRefresh?: boolean | undefined;
-  rejectedToken?: string | undefined;
-  timeoutMs?: number | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-type Limits = Pick<TokenWant, "timeoutMs" | "signal">;
 
 /**
- * One credential's life: its cached tokens, at most one flight for each, its failures, and the
- * record that is sealed before anything that can't be obtained again is handed out.
+ * One credential: its settings, its sealed record, and what they allow. What callers get in the end
+ * is asking.ts, how tokens are renewed renewals.ts.
  */
 export class Credential {
   readonly #around: Surroundings;
   readonly #keeper: Keeper;
-  readonly #flights: Flights;
   readonly #variants = new Variants();
+  readonly #renewals: Renewals;
+  readonly #asking: Asking;
   #settings: CredentialSettings;
   #obstacle: Obstacle | undefined;
-  /** The issuer refused the secret itself. */
-  #stopped: AuthdError | undefined;
-  #trust = new OriginTrust();
-  #failureCount = 0;
-  #lastError: CredentialInfo["lastError"];
+  /** Made when it is needed: most of 10,000 credentials are idle. */
+  #trust: OriginTrust | undefined;
   #announced: State | undefined;
 
   constructor(settings: CredentialSettings, around: Surroundings) {
     this.#around = around;
     this.#settings = settings;
-    this.#flights = new Flights(around);
     this.#keeper = new Keeper({
       name: settings.name,
       vault: around.vault,
       time: around.time,
       log: around.log,
       variants: () => this.#variants.all(),
+      acquisition: () => acquisitionOf(this.#settings),
       onFailure: (message, retryAt) => {
-        this.#note("internal", message);
+        this.#renewals.note("internal", message);
         around.rearm(retryAt);
       },
     });
+    this.#renewals = new Renewals(around, {
+      variants: this.#variants,
+      keeper: this.#keeper,
+      now: () => ({ settings: this.#settings, obstacle: this.#obstacle }),
+      changed: () => {
+        this.#announce();
+        this.#rearm();
+      },
+    });
+    this.#asking = new Asking(settings.name, around, this.#renewals);
   }
 
   get name(): string {
@@ -114,29 +78,41 @@ export class Credential {
     return this.#settings;
   }
 
-  /** Undefined while it can't be opened. */
-  get record(): Readonly<CredentialRecord> | undefined {
-    return this.#keeper.record;
+  /** Throws the AuthdError of what keeps it from being read. */
+  get record(): Readonly<CredentialRecord> {
+    const { record } = this.#keeper;
+    if (record) return record;
+    throw this.#obstacle?.error ?? new Error(`${this.name} was not loaded`);
+  }
+
+  /** False while the vault is locked, or its file damaged. */
+  get isReadable(): boolean {
+    return this.#keeper.record !== undefined;
   }
 
   /** Token requests under way or waiting for their turn. */
   get flights(): number {
-    return this.#variants.all().filter(({ flight }) => flight).length;
+    return this.#renewals.count;
   }
 
   // ---- what it is made of ----
 
   /** Reads the sealed record: at start, and after the vault was unlocked. */
   load(): void {
+    this.#open(() => this.#keeper.load());
+  }
+
+  #open(read: () => void): void {
     this.#forget();
     try {
-      this.#keeper.load();
+      read();
       this.#look();
     } catch (error) {
       this.#obstacle = unreadable(asAuthdError(error, this.name));
     }
     if (!this.#obstacle) this.#revive();
     this.#announce();
+    this.#rearm();
   }
 
   /** Takes over edited settings; tokens that they make wrong are dropped. */
@@ -144,41 +120,70 @@ export class Credential {
     this.#adopt(settings, acquisitionOf(settings) === acquisitionOf(this.#settings));
   }
 
-  /** Seals new secrets (by name) and binds them to new settings; if that fails, all is as before. */
-  async amend(
-    settings: CredentialSettings,
-    secrets: Readonly<Record<string, string>>,
-    keepTokens = Object.keys(secrets).length === 0,
-  ): Promise<void> {
-    if (!this.#keeper.record && this.#obstacle) throw this.#obstacle.error;
-    const tokensStay = keepTokens && acquisitionOf(settings) === acquisitionOf(this.#settings);
-    const { rotates } = grantNamed(settings.grant);
-    await this.#keeper.amend((record) => {
-      record.secrets = { ...record.secrets, ...secrets };
-      record.binding = settings.binding;
-      if (!tokensStay) record.tokens = [];
-      if (Object.hasOwn(secrets, rotates ?? "")) delete record.rotation;
+  /** Seals new secrets and binds them to new settings; if that fails, all is as before. */
+  async amend(settings: CredentialSettings, entered: Entered): Promise<void> {
+    const { secrets, whole = false, binding = settings.binding } = entered;
+    const isSame = acquisitionOf(settings) === acquisitionOf(this.#settings);
+    const tokensStay = isSame && !whole && Object.keys(secrets).length === 0;
+    await this.#amend(settings, tokensStay, (record) => {
+      record.secrets = whole ? { ...secrets } : { ...record.secrets, ...secrets };
+      record.binding = binding;
+      const { rotates } = grantNamed(settings.grant);
+      if (whole || Object.hasOwn(secrets, rotates ?? "")) delete record.rotation;
+      if (!whole) return;
+      delete record.refreshCount;
+      delete record.lastRefreshAt;
     });
-    this.#adopt(settings, tokensStay);
   }
 
   /** Binds the sealed secrets to the settings as they are now. */
   async trust(): Promise<void> {
     if (this.#obstacle && this.#obstacle.state !== "changed") throw this.#obstacle.error;
-    await this.amend(this.#settings, {}, false);
+    const { binding } = this.#settings;
+    await this.#amend(this.#settings, false, (record) => {
+      record.binding = binding;
+    });
   }
 
-  /** It was removed: a flight that is still under way seals nothing any more. */
-  retire(): void {
-    this.#keeper.record = undefined;
+  /**
+   * It is being removed: flights still under way seal nothing and tell nobody any more. What this
+   * returns brings it back.
+   */
+  retire(): () => void {
+    const { record } = this.#keeper;
+    const state = this.#announced ?? this.state();
+    this.#keeper.drop();
     this.#forget();
+    this.#obstacle = { state, error: removed(this.name) };
+    return () => {
+      if (!record) return this.load();
+      this.#open(() => {
+        this.#keeper.record = record;
+      });
+      void this.#keeper.save(record, true);
+    };
+  }
+
+  async #amend(
+    settings: CredentialSettings,
+    tokensStay: boolean,
+    enter: (record: CredentialRecord) => void,
+  ): Promise<void> {
+    if (!this.#keeper.record && this.#obstacle) throw this.#obstacle.error;
+    const change = (record: CredentialRecord) => {
+      enter(record);
+      if (!tokensStay) record.tokens = [];
+      delete record.refused;
+    };
+    await this.#keeper.amend(change, () => this.#adopt(settings, tokensStay));
   }
 
   #adopt(settings: CredentialSettings, tokensStay: boolean): void {
     const wasUsable = this.#obstacle === undefined;
     this.#settings = settings;
-    if (this.#obstacle?.state === "locked" || this.#obstacle?.state === "damaged") return;
+    if (!this.#keeper.record) return;
     this.#look();
+    if (!tokensStay) this.#renewals.pardon();
     if (!tokensStay || !wasUsable) this.#forget();
     if (tokensStay && !wasUsable && !this.#obstacle) this.#revive();
     this.#reissue();
@@ -194,26 +199,32 @@ export class Credential {
 
   #forget(): void {
     this.#variants.forget();
-    this.#stopped = undefined;
-    this.#lastError = undefined;
-    this.#trust = new OriginTrust();
+    this.#renewals.forget();
+    this.#trust = undefined;
   }
 
   #revive(): void {
     const { record } = this.#keeper;
     if (!record) return;
     const now = this.#around.time.now();
-    for (const stored of record.tokens) {
+    for (const stored of this.#soundTokens(record)) {
       const variant = this.#variants.of(stored.variant ?? {});
       const token = revive(stored, now, this.#around.time.bootId);
-      if (freshness(token, now) !== "expired") {
-        variant.issued = this.#issue(stored, token, now, true);
-      }
+      // Also one that ran out meanwhile: what is in use is renewed without waiting for a caller.
+      variant.issued = issue(stored, { token, revived: true }, this.#headerSource, now);
       variant.askedAt = now.boot - Math.max(0, now.wall - stored.askedAt);
+      variant.askedSealedAt = variant.askedAt;
     }
     // The answer to the last try was lost: issuers that forgive it do so for a few seconds only.
     const intent = record.rotation?.intent;
-    if (intent) this.#start(this.#variants.of(intent), false);
+    if (record.refused) this.#renewals.recall(record.refused);
+    else if (intent) this.#renewals.start(this.#variants.of(intent), false);
+  }
+
+  /** None if the file was edited while authd was not running: they were obtained for something else. */
+  #soundTokens({ tokens, obtainedWith }: CredentialRecord): CredentialRecord["tokens"] {
+    if (tokens.length === 0 || obtainedWith === undefined) return tokens;
+    return obtainedWith === acquisitionOf(this.#settings) ? tokens : [];
   }
 
   /** Answers hold headers and a wall-clock expiry: both can change without a new token. */
@@ -221,19 +232,12 @@ export class Credential {
     const now = this.#around.time.now();
     for (const variant of this.#variants.all()) {
       const { issued } = variant;
-      if (issued) variant.issued = this.#issue(issued, issued.token, now, issued.revived);
+      if (issued) variant.issued = issue(issued, issued, this.#headerSource, now);
     }
   }
 
-  #issue(
-    { accessToken, tokenType, scope }: { accessToken: string; tokenType: string; scope?: string },
-    token: Token,
-    now: Moment,
-    revived: boolean,
-  ): IssuedToken {
-    const parts = { accessToken, tokenType, ...(scope === undefined ? {} : { scope }) };
-    const secrets = this.#keeper.record?.secrets ?? {};
-    return issue({ ...parts, token, revived }, this.#settings, secrets, now);
+  get #headerSource() {
+    return { settings: this.#settings, secrets: this.#keeper.record?.secrets ?? {} };
   }
 
   // ---- tokens ----
@@ -246,18 +250,23 @@ export class Credential {
         ? this.#variants.own
         : this.#asked(want);
     const now = this.#around.time.now();
+    const isCold = now.boot - variant.askedAt >= WARM_FOR;
     variant.askedAt = now.boot;
+    // What nobody asked for was not going to be renewed: the timer may sleep beyond its end.
+    if (isCold) this.#rearm();
     const { issued } = variant;
     const rejected = want.rejectedToken !== undefined && want.rejectedToken === issued?.accessToken;
-    if (want.forceRefresh || rejected) return this.#force(variant, want, now);
+    if (want.forceRefresh || rejected) return this.#asking.force(variant, want, now, rejected);
     if (issued && freshness(issued.token, now, want.minValidity) === "fresh") return issued;
-    return this.#renew(variant, want, now);
+    return this.#asking.renew(variant, want, now);
   }
 
   #asked({ scope, audience }: TokenWant): Variant {
-    const variant = this.#variants.asked(this.#settings, scope, audience);
     const { grant, own } = this.#settings;
-    if (variant === this.#variants.own || grantNamed(grant).variants(own)) return variant;
+    const want = variationOf(own, scope, audience);
+    if (variantKey(want) === "" || grantNamed(grant).variants(own)) {
+      return this.#variants.asked(want, this.name);
+    }
     throw new AuthdError(
       "invalid_params",
       `${this.name}: its grant "${grant}" takes no scope or audience of the caller's`,
@@ -267,6 +276,7 @@ export class Credential {
 
   /** `origin` took this token. */
   accepted(origin: string, issued: IssuedToken): void {
+    this.#trust ??= new OriginTrust();
     this.#trust.accepted(origin, issued);
   }
 
@@ -291,9 +301,10 @@ export class Credential {
     }
     const age = issued.revived ? Number.POSITIVE_INFINITY : now.boot - issued.token.bornAt;
     const about = { age, now: now.boot, random: this.#around.clock.random() };
+    this.#trust ??= new OriginTrust();
     if (!variant.flight && !this.#trust.shouldRenew(origin, issued, about)) return undefined;
     try {
-      return await this.#force(variant, want, now);
+      return await this.#asking.force(variant, want, now, true);
     } catch {
       return undefined;
     }
@@ -302,215 +313,32 @@ export class Credential {
   /** What a person asks for: tries although the issuer refused or asked for patience. */
   async refresh(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     if (this.#obstacle) throw this.#obstacle.error;
-    this.#stopped = undefined;
+    this.#renewals.pardon();
     for (const variant of this.#variants.all()) variant.stopped = undefined;
     const { own } = this.#variants;
-    await this.#wait(own.flight ?? this.#start(own, true), { timeoutMs, signal });
-  }
-
-  async #force(variant: Variant, want: TokenWant, now: Moment): Promise<IssuedToken> {
-    const stopped = this.#stopped ?? variant.stopped;
-    if (stopped) throw stopped;
-    const { issued, flight } = variant;
-    if (flight) return await this.#wait(flight, want);
-    if (issued && want.forceRefresh && now.boot - variant.landedAt < JUST_REFRESHED) return issued;
-    if (variant.retryAt > now.boot) throw this.#unavailable(variant, now);
-    if (issued && want.rejectedToken !== undefined) this.#countRejection(variant, issued, now);
-    return await this.#wait(this.#start(variant, true), want);
-  }
-
-  /** A program that finds every new token rejected must not make us hammer the issuer. */
-  #countRejection(variant: Variant, issued: IssuedToken, now: Moment): void {
-    const young = !issued.revived && now.boot - issued.token.bornAt < JUST_OBTAINED;
-    variant.rejections = young ? variant.rejections + 1 : 0;
-    if (variant.rejections > 1 && now.boot < variant.rejectionsHold) {
-      throw new AuthdError(
-        "issuer_unavailable",
-        `${this.name}: the API rejects tokens that were only just obtained, so another would hardly fare better; check what this account may do`,
-        { credential: this.name, retryAfterMs: Math.ceil(variant.rejectionsHold - now.boot) },
-      );
-    }
-    const failures = Math.max(1, variant.rejections);
-    variant.rejectionsHold = now.boot + backoff({ failures, random: this.#around.clock.random() });
-  }
-
-  async #renew(variant: Variant, want: TokenWant, now: Moment): Promise<IssuedToken> {
-    const usable = () => {
-      const { issued } = variant;
-      if (!issued || issued.accessToken === want.rejectedToken) return undefined;
-      return freshness(issued.token, this.#around.time.now()) === "expired" ? undefined : issued;
-    };
-    const held = usable();
-    const stopped = this.#stopped ?? variant.stopped;
-    if (held && (stopped || this.#resting(variant, now))) return held;
-    if (stopped) throw stopped;
-    if (this.#resting(variant, now)) {
-      bringForward(variant, now);
-      this.#around.rearm(variant.retryAt);
-      if (this.#resting(variant, now)) throw this.#unavailable(variant, now);
-    }
-    const flight = variant.flight ?? this.#start(variant, true);
-    try {
-      return await this.#wait(flight, want, patienceFor(variant, held, now));
-    } catch (error) {
-      const cancelled = error instanceof AuthdError && error.reason === "cancelled";
-      const left = cancelled ? undefined : usable();
-      if (left) return left;
-      if (error === OUT_OF_PATIENCE) throw this.#unavailable(variant, this.#around.time.now());
-      throw error;
-    }
-  }
-
-  /** Between two tries. */
-  #resting(variant: Variant, now: Moment): boolean {
-    return !variant.flight && variant.retryAt > now.boot;
-  }
-
-  #unavailable({ retryAt, error }: Variant, now: Moment): AuthdError {
-    const wait = Math.max(SECOND, Math.ceil(retryAt - now.boot));
-    const why = error?.message ?? `${this.name}: the issuer has not answered yet.`;
-    const message = `${why} Next try in ${Math.ceil(wait / SECOND)} s.`;
-    return new AuthdError("issuer_unavailable", message, {
-      credential: this.name,
-      retryAfterMs: wait,
-      ...(error?.oauth ? { oauth: error.oauth } : {}),
-    });
-  }
-
-  #wait(flight: Flight, { timeoutMs, signal }: Limits, patience?: number): Promise<IssuedToken> {
-    return waitFor(flight, {
-      credential: this.name,
-      clock: this.#around.clock,
-      timeoutMs,
-      signal,
-      ...(patience === undefined ? {} : { patience }),
-    });
-  }
-
-  // ---- flights ----
-
-  #start(variant: Variant, awaited: boolean): Flight {
-    const flight: Flight = { awaited, promise: Promise.reject(OUT_OF_PATIENCE) };
-    flight.promise.catch(() => {});
-    variant.triedAt = this.#around.time.now().boot;
-    variant.flight = flight;
-    flight.promise = this.#fly(variant, flight).finally(() => {
-      if (variant.flight === flight) variant.flight = undefined;
-      this.#announce();
-      this.#rearm();
-    });
-    // Those who wait hear of a failure; if nobody does, it has been noted.
-    flight.promise.catch(() => {});
-    this.#announce();
-    return flight;
-  }
-
-  async #fly(variant: Variant, flight: Flight): Promise<IssuedToken> {
-    const settings = this.#settings;
-    const record = this.#keeper.record ?? { secrets: {}, binding: settings.binding, tokens: [] };
-    try {
-      const won = await this.#flights.send(variant, flight, {
-        settings,
-        grant: grantNamed(settings.grant),
-        record,
-        seal: () => this.#keeper.save(record, true),
-      });
-      return this.#landed(variant, record, won);
-    } catch (error) {
-      throw this.#failed(variant, record, asAuthdError(error, this.name));
-    }
-  }
-
-  #landed(
-    variant: Variant,
-    record: CredentialRecord,
-    { acquired, sent, answered }: Won,
-  ): IssuedToken {
-    const { time, clock, onEvent } = this.#around;
-    const now = time.now();
-    const token: Token = {
-      ...lifetimeOf(acquired, sent.wall, answered.wall, this.#settings.ttl),
-      bornAt: sent.boot,
-      obtainedAt: sent.wall,
-      jitter: clock.random(),
-      doubtful: false,
-    };
-    if (expiryOf(token) <= now.boot) throw expiredOnArrival(this.name);
-    const before = variant.issued?.token;
-    const issued = this.#issue(acquired, token, now, false);
-    Object.assign(variant, { issued, landedAt: now.boot, stopped: undefined });
-    if (this.#variants.has(variant)) this.#stopped = undefined;
-    record.refreshCount = (record.refreshCount ?? 0) + 1;
-    record.lastRefreshAt = now.wall;
-    if (bringsNothing(before, token, now)) {
-      const message = `${this.name}: the issuer's renewal brought no later expiry.`;
-      putOff(variant, new AuthdError("issuer_unavailable", message), now, clock.random());
-    } else {
-      Object.assign(variant, { failures: 0, retryAt: 0, holdUntil: 0, error: undefined });
-    }
-    // What can't be obtained again is sealed by now; the access token itself can be.
-    void this.#keeper.save(record, false);
-    onEvent({ kind: "refreshed", credential: this.name, expiresAt: issued.answer.expiresAt });
-    return issued;
-  }
-
-  #failed(variant: Variant, record: CredentialRecord, failure: AuthdError): AuthdError {
-    const { time, clock, log } = this.#around;
-    const now = time.now();
-    const own = variant === this.#variants.own;
-    // The caller's own scope or audience does not fit: nothing was sent, and nothing is wrong here.
-    if (failure.reason === "invalid_params" && !own) return failure;
-    this.#failureCount++;
-    this.#note(failure.reason, failure.message);
-    log.warn({ credential: this.name, reason: failure.reason }, failure.message);
-    const grant = grantNamed(this.#settings.grant);
-    if (grant.rotates !== undefined) void this.#keeper.save(record, false);
-    if (failure.reason === "login_required" || failure.reason === "credential_rejected") {
-      if (!own && REFUSED_VARIATION.has(failure.oauth?.error ?? "")) variant.stopped = failure;
-      else if (this.#variants.has(variant)) this.#stopped = failure;
-      return failure;
-    }
-    putOff(variant, failure, now, clock.random());
-    const held = variant.issued?.token;
-    if (held && !held.assumed && usesUpFirst(grant, failure)) {
-      variant.retryAt = Math.max(variant.retryAt, expiryOf(held));
-    }
-    return withRetry(failure, this.name, variant.retryAt - now.boot);
+    // If it fails, authd goes on trying.
+    own.askedAt = this.#around.time.now().boot;
+    const flight = own.flight ?? this.#renewals.start(own, true);
+    await this.#asking.wait(flight, { timeoutMs, signal });
   }
 
   // ---- the timer's side ----
 
   /** Boot time of what is to be done next; Infinity if nothing is. */
   nextDeadline(now: Moment): number {
-    let next = this.#keeper.saveAgainAt;
-    for (const variant of this.#variants.all()) next = Math.min(next, this.#deadline(variant, now));
-    return next;
+    return Math.min(this.#keeper.saveAgainAt, this.#renewals.nextDeadline(now));
   }
 
   /** Starts all that is due. `delay` (ms) says how long a renewal that can wait should. */
   runDue(now: Moment, delay: () => number): void {
-    if (this.#keeper.saveAgainAt <= now.boot) void this.#keeper.save(this.#keeper.record, true);
+    this.#keeper.saveAgain(now.boot);
     this.#announce();
-    for (const variant of this.#variants.all()) {
-      if (this.#deadline(variant, now) > now.boot) continue;
-      const wait = delay();
-      if (wait > 0) variant.spreadUntil = now.boot + wait;
-      else this.#start(variant, false);
-    }
+    this.#renewals.runDue(now, delay);
   }
 
   /** The wall clock was stepped: what clients were told of expiry is off. */
   clockJumped(): void {
     this.#reissue();
-  }
-
-  #deadline(variant: Variant, now: Moment): number {
-    if (this.#obstacle || this.#stopped) return Number.POSITIVE_INFINITY;
-    const own = variant === this.#variants.own;
-    const next = deadlineOf(variant, own && this.#settings.warm === "always", now);
-    if (!own || variant.flight) return next;
-    const session = refreshTokenDeadline(this.#keeper.record?.rotation, now);
-    return Math.min(next, Math.max(session, variant.retryAt, variant.spreadUntil));
   }
 
   #rearm(): void {
@@ -522,9 +350,9 @@ export class Credential {
   state(): State {
     if (this.#obstacle) return this.#obstacle.state;
     const variants = this.#variants.all();
+    const { stopped } = this.#renewals;
     if (variants.some(({ flight }) => flight)) return "refreshing";
-    if (this.#stopped?.reason === "login_required") return "login_required";
-    if (this.#stopped) return "rejected";
+    if (stopped) return stopped.reason === "login_required" ? "login_required" : "rejected";
     if (variants.some(({ failures }) => failures > 0)) return "failing";
     const now = this.#around.time.now();
     const ready = variants.some(
@@ -536,59 +364,26 @@ export class Credential {
   info(): CredentialInfo {
     const now = this.#around.time.now();
     const face = this.#variants.face();
-    const obstacle = this.#obstacle?.error;
-    const inTheWay = obstacle && {
-      reason: obstacle.reason,
-      message: obstacle.message,
-      at: now.wall,
-    };
+    const { failureCount, lastError } = this.#renewals;
     const picture = {
       settings: this.#settings,
       record: this.#keeper.record,
       state: this.state(),
+      obstacle: this.#obstacle,
       face,
-      deadline: this.#deadline(face, now),
-      failureCount: this.#failureCount,
-      lastError: this.#lastError ?? inTheWay,
+      deadline: this.#renewals.deadline(face, now),
+      failureCount,
+      lastError,
     };
     return infoOf(picture, now);
-  }
-
-  #note(reason: Reason, message: string): void {
-    this.#lastError = { reason, message, at: this.#around.time.now().wall };
   }
 
   #announce(): void {
     const state = this.state();
     if (state === this.#announced) return;
     this.#announced = state;
-    const reason = this.#obstacle?.error.reason ?? this.#stopped?.reason;
+    const reason = this.#obstacle?.error.reason ?? this.#renewals.stopped?.reason;
     const { onEvent } = this.#around;
     onEvent({ kind: "state", credential: this.name, state, ...(reason ? { reason } : {}) });
   }
-}
-
-/** How long it makes sense to wait for a flight (ms). */
-function patienceFor(variant: Variant, held: IssuedToken | undefined, now: Moment): number {
-  if (held) return Math.min(PATIENCE, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
-  return variant.failures > 0 ? PATIENCE : Number.POSITIVE_INFINITY;
-}
-
-function expiredOnArrival(credential: string): AuthdError {
-  return new AuthdError(
-    "issuer_unavailable",
-    `${credential}: the issuer gave a token that has already expired; check the clock of this machine and of the issuer.`,
-    { credential, contact: { sent: true, answered: true } },
-  );
-}
-
-/** Everything that a cached token depends on. */
-function acquisitionOf({ grant, own, fields, ca, ttl }: CredentialSettings): string {
-  return JSON.stringify([grant, own, fields, ca, ttl]);
-}
-
-function asAuthdError(error: unknown, credential: string): AuthdError {
-  if (error instanceof AuthdError) return error;
-  const message = `${credential}: ${messageOf(error)}`;
-  return new AuthdError("internal", message, { credential, cause: error });
 }

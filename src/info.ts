@@ -1,4 +1,5 @@
 import type { AuthdError } from "./errors.ts";
+import type { Obstacle } from "./obstacle.ts";
 import type { CredentialInfo, State } from "./protocol.ts";
 import type { CredentialRecord } from "./record.ts";
 import type { CredentialSettings } from "./settings.ts";
@@ -10,6 +11,7 @@ export interface Picture {
   settings: CredentialSettings;
   record: CredentialRecord | undefined;
   state: State;
+  obstacle: Obstacle | undefined;
   /** The variant that stands for the credential. */
   face: Variant;
   /** Boot time of its next flight; Infinity: none. */
@@ -20,9 +22,10 @@ export interface Picture {
 
 /** What people and programs see of a credential: no secret, no token. */
 export function infoOf(picture: Picture, now: Moment): CredentialInfo {
-  const { settings, record, state, face, deadline, lastError } = picture;
+  const { settings, record, state, obstacle, face, deadline } = picture;
   const { name, grant, preset, origins, secretExpires } = settings;
   const toWall = (boot: number) => Math.round(now.wall + boot - now.boot);
+  const lastError = obstacle ? inTheWay(obstacle.error, now.wall) : picture.lastError;
   const failing = face.failures > 0 && Number.isFinite(deadline);
   return {
     name,
@@ -42,11 +45,7 @@ export function infoOf(picture: Picture, now: Moment): CredentialInfo {
 }
 
 /** One whose file never worked since the start. */
-export function brokenInfo(
-  name: string,
-  { reason, message }: AuthdError,
-  at: number,
-): CredentialInfo {
+export function brokenInfo(name: string, error: AuthdError, at: number): CredentialInfo {
   return {
     name,
     grant: "unknown",
@@ -55,7 +54,11 @@ export function brokenInfo(
     refreshAt: null,
     refreshCount: 0,
     failureCount: 0,
-    lastError: { reason, message, at },
+    lastError: inTheWay(error, at),
     origins: [],
   };
+}
+
+function inTheWay({ reason, message }: AuthdError, at: number) {
+  return { reason, message, at };
 }

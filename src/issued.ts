@@ -16,24 +16,29 @@ export interface IssuedToken {
   readonly answer: GetTokenResult;
 }
 
-export type Issue = Omit<IssuedToken, "answer">;
+/** What an issuer said, or a sealed record holds. */
+type Words = Pick<IssuedToken, "accessToken" | "tokenType" | "scope">;
 
-/** Completes a token with what clients are told of it; `headers` are the credential's templates. */
+/** What the headers are filled in from. */
+export interface HeaderSource {
+  settings: CredentialSettings;
+  secrets: Readonly<Record<string, string>>;
+}
+
+/** Completes a token with what clients are told of it. */
 export function issue(
-  parts: Issue,
-  settings: CredentialSettings,
-  secrets: Readonly<Record<string, string>>,
+  { accessToken, tokenType, scope }: Words,
+  { token, revived }: Pick<IssuedToken, "token" | "revived">,
+  { settings, secrets }: HeaderSource,
   now: Moment,
 ): IssuedToken {
-  const headers = headersOf(settings, secrets, parts.accessToken);
+  const words: Words = { accessToken, tokenType, ...(scope === undefined ? {} : { scope }) };
   const answer: GetTokenResult = Object.freeze({
-    accessToken: parts.accessToken,
-    tokenType: parts.tokenType,
-    expiresAt: expiresAt(parts.token, now),
-    ...(parts.scope === undefined ? {} : { scope: parts.scope }),
-    headers: Object.freeze(headers),
+    ...words,
+    expiresAt: expiresAt(token, now),
+    headers: Object.freeze(headersOf(settings, secrets, accessToken)),
   });
-  return Object.freeze({ ...parts, answer });
+  return Object.freeze({ ...words, token, revived, answer });
 }
 
 /** A header that needs an optional secret which was not given is left out. */

@@ -33,6 +33,12 @@ export function unreadable(error: AuthdError): Obstacle {
   return { state: error.reason === "vault_locked" ? "locked" : "damaged", error };
 }
 
+export function removed(name: string): AuthdError {
+  return new AuthdError("unknown_credential", `${name}: it was removed meanwhile`, {
+    credential: name,
+  });
+}
+
 export function changed(name: string): AuthdError {
   return new AuthdError(
     "credential_changed",

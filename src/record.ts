@@ -1,3 +1,4 @@
+import type { OAuthProblem } from "./protocol.ts";
 import type { StoredToken } from "./token.ts";
 
 /** What a caller may ask for beside the credential's own scope and audience. */
@@ -13,10 +14,22 @@ export interface CredentialRecord {
   /** Digest of the settings that decide where the secrets go (see binding.ts). */
   binding: string;
   tokens: StoredToken[];
+  /** Digest of the settings that the tokens were obtained with (see acquire.ts). */
+  obtainedWith?: string;
   rotation?: Rotation;
   refreshCount?: number;
   /** Wall clock, ms. */
   lastRefreshAt?: number;
+  refused?: Refused;
+}
+
+/** The issuer refuses these secrets: nothing is sent until a person acts, whatever restarts in between. */
+export interface Refused {
+  reason: "login_required" | "credential_rejected";
+  message: string;
+  oauth?: OAuthProblem;
+  /** Wall clock, ms. */
+  at: number;
 }
 
 /** Where a rotating refresh token stands. */

@@ -1,10 +1,11 @@
 import type { Timer } from "./clock.ts";
-import { Credential, type Surroundings } from "./credential.ts";
+import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
 import { brokenInfo } from "./info.ts";
 import type { CredentialInfo } from "./protocol.ts";
 import type { Configuration, CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Longest sleep of the timer, ms: what survives 32-bit overflow, suspend and clock steps. */
 const LONGEST_SLEEP = 30_000;
@@ -31,8 +32,9 @@ export class Registry {
     this.#jumpsSeen = around.time.jumps;
   }
 
+  /** Those whose files are broken included. */
   get size(): number {
-    return this.#credentials.size;
+    return this.#credentials.size + this.#broken.size;
   }
 
   /** Token requests under way or waiting for their turn. */
@@ -49,7 +51,7 @@ export class Registry {
     const guess = didYouMean(name, this.#credentials.keys());
     throw new AuthdError(
       "unknown_credential",
-      `there is no credential "${name.slice(0, 64)}"${guess}; \`authd list\` shows those there are`,
+      `There is no credential "${name.slice(0, 64)}".${guess} \`authd list\` shows those that there are.`,
       { credential: name.slice(0, 64) },
     );
   }
@@ -120,7 +122,6 @@ export class Registry {
     this.#credentials.set(settings.name, credential);
     this.#broken.delete(settings.name);
     credential.load();
-    this.#rearm(credential.nextDeadline(this.#around.time.now()));
     return credential;
   }
 
@@ -132,6 +133,7 @@ export class Registry {
 
   /** Starts all that is due and sleeps until the next deadline. */
   tick(): void {
+    if (this.#closed) return;
     const { time, clock } = this.#around;
     time.now();
     const now = time.sample();
@@ -148,7 +150,7 @@ export class Registry {
     this.#arm(next);
   }
 
-  /** No flight is started after this. */
+  /** Nothing is started by itself after this. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();

@@ -89,6 +89,8 @@ export async function authorizedRequest(
 /** One authorized request on its way: where it is by now, and with which token. */
 class Exchange {
   readonly #credential: RequestCredential;
+  /** As they were when the request was checked: what changes meanwhile is for later ones. */
+  readonly #settings: CredentialSettings;
   readonly #http: Http;
   readonly #signal: AbortSignal;
   readonly #timeoutMs: number;
@@ -106,6 +108,7 @@ class Exchange {
     signal: AbortSignal,
   ) {
     this.#credential = credential;
+    this.#settings = credential.settings;
     this.#http = http;
     this.#request = request;
     this.#signal = signal;
@@ -123,7 +126,7 @@ class Exchange {
       if (renewed) {
         issued = renewed;
       } else {
-        const next = redirected(this.#request, response, this.#credential.settings);
+        const next = redirected(this.#request, response, this.#settings);
         if (!next) return this.#answered(response, issued);
         if (++redirects > MAX_REDIRECTS) {
           response.body.destroy();
@@ -137,7 +140,7 @@ class Exchange {
 
   #sendOnce({ answer }: Issued): Promise<HttpResponse> {
     const { url, method, headers, body } = this.#request;
-    const { ca } = this.#credential.settings;
+    const { ca } = this.#settings;
     return this.#http({
       method,
       url: url.href,

@@ -6,6 +6,8 @@ export interface Spending {
   record: CredentialRecord;
   /** The name of the secret that rotates. */
   secret: string;
+  /** Its value: what is spent. */
+  token: string;
   want: Variation;
   /** Seals the record, fsynced; never rejects (the caller keeps writing if the disk fails). */
   seal: () => Promise<void>;
@@ -21,41 +23,61 @@ export interface Spending {
  * one was refused without ever having worked.
  */
 export async function spend(spending: Spending): Promise<Won> {
-  const { record, secret, want, seal } = spending;
+  const { record, token, want, seal } = spending;
   const rotation: Rotation = record.rotation ?? { worked: false };
   record.rotation = rotation;
   const alreadyLost = rotation.intent !== undefined;
   rotation.intent = want;
   await seal();
-  const current = record.secrets[secret] ?? "";
   try {
-    const won = await attemptTwice(spending, current, alreadyLost);
-    await keep(spending, rotation, current, won);
+    const won = await attemptTwice(spending, rotation, alreadyLost);
+    await keep(spending, rotation, token, won);
     return won;
   } catch (error) {
-    // After a lost answer the intent stays: the next start knows that one try is due.
-    if (!isLost(error)) delete rotation.intent;
-    const { previous } = rotation;
-    if (!isRefused(error) || rotation.worked || previous === undefined) throw error;
-    delete rotation.previous;
-    const won = await spending.attempt(previous).catch(() => {
-      throw error;
-    });
-    await keep(spending, rotation, previous, won);
-    return won;
+    if (!isRefused(error)) throw error;
+    return await attemptPrevious(spending, rotation, error);
   }
 }
 
+/**
+ * The intent ends with an answer. One that was lost leaves it open, whatever a second try comes to
+ * that brings none: the next start, too, knows that the token may be spent.
+ */
 async function attemptTwice(
-  { attempt }: Spending,
-  refreshToken: string,
+  { attempt, token }: Spending,
+  rotation: Rotation,
   alreadyLost: boolean,
 ): Promise<Won> {
+  let lost = alreadyLost;
   try {
-    return await attempt(refreshToken);
+    return await attempt(token).catch((error) => {
+      if (lost || !isLost(error)) throw error;
+      lost = true;
+      return attempt(token);
+    });
   } catch (error) {
-    if (alreadyLost || !isLost(error)) throw error;
-    return await attempt(refreshToken);
+    if (isRefused(error) || !(lost || isLost(error))) delete rotation.intent;
+    throw error;
+  }
+}
+
+/** Rejects with `refusal`, the current token's, if that is the last word on the previous one as well. */
+async function attemptPrevious(
+  spending: Spending,
+  rotation: Rotation,
+  refusal: unknown,
+): Promise<Won> {
+  const { previous, worked } = rotation;
+  if (worked || previous === undefined || spending.record.rotation !== rotation) throw refusal;
+  try {
+    const won = await spending.attempt(previous);
+    await keep(spending, rotation, previous, won);
+    return won;
+  } catch (error) {
+    // Not spent, not refused: it may still do when the issuer is back.
+    if (!isRefused(error) && !isLost(error)) throw error;
+    delete rotation.previous;
+    throw refusal;
   }
 }
 
@@ -72,6 +94,7 @@ async function keep(
   const { refreshToken, refreshExpiresIn } = acquired;
   if (refreshToken === undefined || refreshToken === spent) {
     record.secrets[secret] = spent;
+    delete rotation.previous;
     rotation.worked = true;
   } else {
     record.secrets[secret] = refreshToken;

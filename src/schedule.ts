@@ -9,7 +9,7 @@ import type { Variant } from "./variant.ts";
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 /** A token is kept warm while a program asked for it within this time. */
-const WARM_FOR = 12 * HOUR;
+export const WARM_FOR = 12 * HOUR;
 const LONGEST_RETRY_AFTER = HOUR;
 /** A caller without a token brings the next try forward to this long after the last. */
 const CALLER_PACE = 5 * SECOND;

@@ -1,5 +1,5 @@
-import type { CredentialEvent } from "./credential.ts";
 import type { Call, ConnectionHandle } from "./server.ts";
+import type { CredentialEvent } from "./surroundings.ts";
 
 interface Subscriber {
   call: Call;
@@ -26,9 +26,9 @@ export class Subscriptions {
   remove({ connection }: Call, credential: string | undefined): void {
     const known = this.#subscribers.get(connection);
     if (!known) return;
+    // It stays known with no names: otherwise each new subscription would listen for its end anew.
     if (credential === undefined) known.names.clear();
     else known.names.delete(credential);
-    if (known.names.size === 0) this.#subscribers.delete(connection);
   }
 
   publish(event: CredentialEvent): void {

@@ -16,13 +16,15 @@ export interface Variant {
   flight: Flight | undefined;
   /** When a program last asked; -Infinity: never. */
   askedAt: number;
+  /** What is sealed of that. */
+  askedSealedAt: number;
   /** When the last flight started. */
   triedAt: number;
   /** When the last token came. */
   landedAt: number;
   /** A renewal that can wait does so until then: after a clock jump not all start at once. */
   spreadUntil: number;
-  /** How often in a row a token just obtained was rejected, and until when another is refused. */
+  /** How often in a row a token was rejected before it had worked long, and until when another is refused. */
   rejections: number;
   rejectionsHold: number;
   /** In a row. */
@@ -44,6 +46,7 @@ export function createVariant(want: Variation): Variant {
     issued: undefined,
     flight: undefined,
     askedAt: Number.NEGATIVE_INFINITY,
+    askedSealedAt: Number.NEGATIVE_INFINITY,
     triedAt: Number.NEGATIVE_INFINITY,
     landedAt: Number.NEGATIVE_INFINITY,
     spreadUntil: 0,
@@ -60,6 +63,17 @@ export function createVariant(want: Variation): Variant {
 /** Empty for the credential's own scope and audience. */
 export function variantKey({ scope, audience }: Variation): string {
   return scope === undefined && audience === undefined ? "" : JSON.stringify([scope, audience]);
+}
+
+/** What a caller asks for beside the credential's `own` settings: a scope is a set, and its own equals none. */
+export function variationOf(own: unknown, scope?: string, audience?: string): Variation {
+  const known = own as Variation;
+  const want: Variation = {};
+  if (scope !== undefined && normalizeScope(scope) !== normalizeScope(known.scope ?? "")) {
+    want.scope = normalizeScope(scope);
+  }
+  if (audience !== undefined && audience !== known.audience) want.audience = audience;
+  return want;
 }
 
 /** A scope is a set (RFC 6749 section 3.3): order and repetition do not matter. */

@@ -1,10 +1,12 @@
 import { AuthdError } from "./errors.ts";
 import type { Variation } from "./record.ts";
-import type { CredentialSettings } from "./settings.ts";
-import { createVariant, normalizeScope, type Variant, variantKey } from "./variant.ts";
+import { createVariant, type Variant, variantKey } from "./variant.ts";
 
 /** Variants (scope, audience) that are kept of a credential, its own included. */
 const MOST_VARIANTS = 32;
+
+/** Characters of a scope and an audience together: they are kept in memory and sealed with the token. */
+const LONGEST_KEY = 8_192;
 
 /** What a credential holds tokens for: its own scope and audience, and those that callers asked for. */
 export class Variants {
@@ -27,19 +29,13 @@ export class Variants {
   }
 
   /**
-   * The one for what a caller asks of a credential with these settings: a scope is a set, and the
-   * credential's own equals none. The one not asked for longest makes room; AuthdError `too_busy` if
-   * none can.
+   * The one for what a caller asks for. The one not asked for longest makes room. Throws AuthdError,
+   * which names `credential`: `too_busy` if none can, `invalid_params` if it is too long to be kept.
    */
-  asked({ name, own }: CredentialSettings, scope?: string, audience?: string): Variant {
-    const known = own as Variation;
-    const want: Variation = {};
-    if (scope !== undefined && normalizeScope(scope) !== normalizeScope(known.scope ?? "")) {
-      want.scope = normalizeScope(scope);
-    }
-    if (audience !== undefined && audience !== known.audience) want.audience = audience;
+  asked(want: Variation, credential: string): Variant {
     const key = variantKey(want);
-    if (key !== "" && !this.#others.has(key)) this.#makeRoom(name);
+    if (key.length > LONGEST_KEY) throw tooLong(credential);
+    if (key !== "" && !this.#others.has(key)) this.#makeRoom(credential);
     return this.of(want);
   }
 
@@ -75,4 +71,12 @@ export class Variants {
       { credential, retryAfterMs: 1_000 },
     );
   }
+}
+
+function tooLong(credential: string): AuthdError {
+  return new AuthdError(
+    "invalid_params",
+    `${credential}: a scope and an audience may have ${LONGEST_KEY} characters together`,
+    { credential },
+  );
 }

@@ -20,25 +20,32 @@ export interface Wait {
 export async function waitFor(flight: Flight, wait: Wait): Promise<IssuedToken> {
   const { credential, clock, signal } = wait;
   const { timeoutMs = Number.POSITIVE_INFINITY, patience = Number.POSITIVE_INFINITY } = wait;
+  if (signal?.aborted) throw cancelled(credential);
   flight.awaited = true;
-  return await new Promise((resolve, reject) => {
-    const limit = Math.min(patience, timeoutMs);
-    const giveUp = () => reject(patience <= timeoutMs ? OUT_OF_PATIENCE : late(credential, limit));
-    const timer = Number.isFinite(limit) ? clock.schedule(limit, giveUp) : undefined;
-    const abort = () =>
-      reject(
-        new AuthdError("cancelled", `${credential}: the request was cancelled`, { credential }),
-      );
-    if (signal?.aborted) abort();
+  const limit = Math.min(patience, timeoutMs);
+  let stop = () => {};
+  const givenUp = new Promise<never>((_, reject) => {
+    const late = () => reject(patience <= timeoutMs ? OUT_OF_PATIENCE : tooLate(credential, limit));
+    const timer = Number.isFinite(limit) ? clock.schedule(limit, late) : undefined;
+    const abort = () => reject(cancelled(credential));
     signal?.addEventListener("abort", abort, { once: true });
-    flight.promise.then(resolve, reject).finally(() => {
+    stop = () => {
       timer?.cancel();
       signal?.removeEventListener("abort", abort);
-    });
+    };
   });
+  try {
+    return await Promise.race([flight.promise, givenUp]);
+  } finally {
+    stop();
+  }
 }
 
-function late(credential: string, limit: number): AuthdError {
+function cancelled(credential: string): AuthdError {
+  return new AuthdError("cancelled", `${credential}: the request was cancelled`, { credential });
+}
+
+function tooLate(credential: string, limit: number): AuthdError {
   return new AuthdError(
     "timeout",
     `${credential}: no token within ${limit} ms; the request to the issuer goes on`,

@@ -3,6 +3,7 @@ import type { Credential } from "../src/credential.ts";
 import { AuthdError } from "../src/errors.ts";
 import type { IssuedToken } from "../src/issued.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
+import { HeldAnswers } from "./helpers/held-answers.ts";
 import { type Answer, type Issuer, type Seen, startIssuer } from "./helpers/issuer.ts";
 
 const SECOND = 1_000;
@@ -284,6 +285,24 @@ test("a program that rejects every new token does not make authd hammer the issu
   t.true(issuer.requests.length <= 4);
 });
 
+test("a program that rejects every token after some seconds is held back more and more", async (t) => {
+  const { credential, engine, issuer } = await stage(t);
+  let current = await text(credential.token({}));
+  for (let i = 0; i < 200; i++) {
+    engine.clock.advance(4 * SECOND);
+    try {
+      current = await text(credential.token({ rejectedToken: current }));
+    } catch (error) {
+      t.is((error as AuthdError).reason, "issuer_unavailable");
+    }
+  }
+  t.true(issuer.requests.length <= 14, `${issuer.requests.length} requests`);
+  engine.clock.advance(6 * MINUTE);
+  const before = issuer.requests.length;
+  await credential.token({ rejectedToken: current });
+  t.is(issuer.requests.length, before + 1);
+});
+
 test("a caller that gives up does not cancel the flight", async (t) => {
   let release = () => {};
   const { credential, issuer } = await stage(t, (_seen, response) => {
@@ -539,4 +558,298 @@ test("no event, error or log line carries a secret or a token", async (t) => {
   await until(() => credential.state() === "rejected");
   const said = JSON.stringify([engine.events, engine.errors, credential.info()]);
   t.notRegex(said, /not-so-secret|token-1/);
+});
+
+test("an edit that nobody trusted yet changes nothing for a flight under way", async (t) => {
+  const held = new HeldAnswers();
+  const { credential, engine, issuer } = await stage(t, held.answer);
+  const asked = credential.token({}) as Promise<IssuedToken>;
+  await until(() => issuer.requests.length === 1);
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
+  const headers = { authorization: "Bearer {token}", "x-leak": "{secret.client_secret}" };
+  credential.update(engine.settings("demo", { ...file, headers }));
+  t.is(credential.state(), "changed");
+  held.release({ access_token: "late", token_type: "bearer", expires_in: 60 });
+  t.deepEqual((await asked).answer.headers, { authorization: "Bearer late" });
+});
+
+test("a new secret goes nowhere but to the new address", async (t) => {
+  const { credential, engine, issuer } = await stage(t);
+  const elsewhere = await startIssuer(t, counting());
+  const release = engine.vault.hold();
+  const file = { grant: "client_credentials", client_id: "app" };
+  const settings = engine.settings("demo", { ...file, token_url: elsewhere.url });
+  const amended = credential.amend(settings, { secrets: { client_secret: "the-new-one" } });
+  await credential.token({});
+  release();
+  await amended;
+  await credential.token({});
+  const sent = (seen: Seen | undefined) =>
+    Buffer.from(seen?.headers.authorization?.slice(6) ?? "", "base64").toString();
+  t.deepEqual(issuer.requests.map(sent), ["app:not-so-secret"]);
+  t.deepEqual(elsewhere.requests.map(sent), ["app:the-new-one"]);
+});
+
+test("what could not be sealed is as it was before", async (t) => {
+  const { credential, engine, issuer } = await stage(t);
+  await credential.token({});
+  const elsewhere = await startIssuer(t, counting());
+  const settings = engine.settings("demo", {
+    grant: "client_credentials",
+    client_id: "app",
+    token_url: elsewhere.url,
+  });
+  engine.vault.broken = new Error("no room on the disk");
+  await t.throwsAsync(credential.amend(settings, { secrets: { client_secret: "the-new-one" } }), {
+    message: /no room/,
+  });
+  engine.vault.broken = undefined;
+  t.is((credential.token({}) as IssuedToken).accessToken, "token-1");
+  t.is(credential.settings.binding, credential.record.binding);
+  t.is(credential.record.secrets.client_secret, "not-so-secret");
+  engine.clock.advance(2 * SECOND);
+  await credential.token({ forceRefresh: true });
+  t.is(issuer.requests.length, 2);
+});
+
+test("a token that comes while new secrets are being sealed is not found again after a restart", async (t) => {
+  const held = new HeldAnswers();
+  const { credential, engine, issuer } = await stage(t, held.answer);
+  const asked = credential.token({}) as Promise<IssuedToken>;
+  await until(() => issuer.requests.length === 1);
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "another" };
+  const settings = engine.settings("demo", file);
+  const release = engine.vault.hold();
+  const amended = credential.amend(settings, { secrets: { client_secret: "the-new-one" } });
+  held.release({ access_token: "of-the-old-client", token_type: "bearer", expires_in: 3600 });
+  t.is((await asked).accessToken, "of-the-old-client");
+  release();
+  await amended;
+  issuer.answer(counting());
+  const restarted = await engine.restart();
+  t.is(await text(restarted.registry.add(settings).token({})), "token-1");
+});
+
+test("a file edited while authd was not running counts: tokens obtained before it are dropped", async (t) => {
+  const { engine, credential, issuer } = await stage(t, counting(), { scope: "read" });
+  await credential.token({});
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
+  const settings = engine.settings("demo", { ...file, scope: "write" });
+  const restarted = await engine.restart();
+  t.is(await text(restarted.registry.add(settings).token({})), "token-2");
+  t.is(issuer.requests[1]?.form.get("scope"), "write");
+});
+
+test("what a flight for replaced secrets comes to is not said of the new ones", async (t) => {
+  const held = new HeldAnswers();
+  const { credential, engine, issuer } = await stage(t, held.answer);
+  const asked = failure(() => credential.token({}));
+  await until(() => issuer.requests.length === 1);
+  await credential.amend(credential.settings, { secrets: { client_secret: "the-new-one" } });
+  held.release({ error: "invalid_client" }, 401);
+  t.is((await asked).reason, "credential_rejected");
+  t.is(credential.state(), "idle");
+  t.is(credential.info().lastError, undefined);
+  t.is(credential.info().failureCount, 0);
+  issuer.answer(counting());
+  t.is(await text(credential.token({})), "token-1");
+  t.is(engine.events.filter(({ kind }) => kind === "refreshed").length, 1);
+});
+
+test("one that was removed tells nobody anything any more, and sends nothing", async (t) => {
+  const held = new HeldAnswers();
+  const { credential, engine, issuer } = await stage(t, held.answer);
+  const asked = credential.token({}) as Promise<IssuedToken>;
+  await until(() => issuer.requests.length === 1);
+  engine.registry.delete("demo");
+  const before = engine.events.length;
+  held.release({ access_token: "late", token_type: "bearer", expires_in: 60 });
+  t.is(await text(asked), "late");
+  t.is((await failure(() => credential.token({}))).reason, "unknown_credential");
+  t.is((await failure(() => credential.refresh(SECOND))).reason, "unknown_credential");
+  t.is(engine.events.length, before);
+  t.is(issuer.requests.length, 1);
+});
+
+test("a refresh that a person asked for and that failed is tried again in the background", async (t) => {
+  const { credential, engine, issuer } = await stage(t, { status: 500, body: "down" });
+  await failure(() => credential.refresh(5 * SECOND));
+  t.is(credential.state(), "failing");
+  t.true(Number.isFinite(credential.info().retryAt));
+  issuer.answer(counting());
+  engine.clock.advance(SECOND);
+  await until(() => credential.state() === "ready");
+  t.is(issuer.requests.length, 2);
+});
+
+for (const error of ["access_denied", "invalid_target", "consent_required"]) {
+  test(`an audience that the issuer refuses with ${error} costs that audience alone`, async (t) => {
+    const { credential } = await stage(t, ({ form }) =>
+      form.get("audience") === "theirs"
+        ? { status: 403, json: { error } }
+        : { json: { access_token: "fine", token_type: "bearer", expires_in: 60 } },
+    );
+    const refused = await failure(() => credential.token({ audience: "theirs" }));
+    t.is(refused.reason, "credential_rejected");
+    t.is(await text(credential.token({})), "fine");
+    t.is(credential.state(), "ready");
+  });
+}
+
+test("a token whose age is in doubt stays so, however often authd starts", async (t) => {
+  const { engine, credential, issuer } = await stage(t);
+  await credential.token({});
+  const { settings } = credential;
+  engine.clock.reboot(-2 * HOUR);
+  issuer.answer(({ form }) =>
+    form.get("scope") === "other"
+      ? { json: { access_token: "other", token_type: "bearer", expires_in: 3600 } }
+      : { status: 503, body: "" },
+  );
+  let current = await engine.restart();
+  for (let start = 0; start < 3; start++) {
+    const again = current.registry.add(settings);
+    const tried = issuer.requests.length;
+    t.is(await text(again.token({})), "token-1");
+    t.is(issuer.requests.length, tried + 1, "renewed first, if that can be done");
+    // Seals them all once more.
+    await again.token({ scope: "other", forceRefresh: true });
+    current = await current.restart();
+  }
+});
+
+test("a rejected token brings the next try forward, as no token at all does", async (t) => {
+  const { credential, engine, issuer } = await stage(t);
+  await credential.token({});
+  issuer.answer({ status: 500, body: "down" });
+  engine.clock.chance = 0.999;
+  engine.clock.advance(46 * MINUTE);
+  for (let tries = 0; tries < 8; tries++) {
+    await until(() => credential.state() === "failing");
+    engine.clock.advance(64 * SECOND);
+  }
+  await until(() => credential.state() === "failing");
+  const wait = (credential.info().retryAt ?? 0) - engine.clock.wall();
+  t.true(wait > 20 * SECOND, `${wait} ms`);
+  issuer.answer({ json: { access_token: "newer", token_type: "bearer", expires_in: 3600 } });
+  engine.clock.advance(6 * SECOND);
+  await failure(() => credential.token({ forceRefresh: true }));
+  t.is(await text(credential.token({ rejectedToken: "token-1" })), "newer");
+});
+
+test("what is in the way now is shown, not an error of before", async (t) => {
+  const { credential, engine, issuer } = await stage(t, { status: 500, body: "down" });
+  await failure(() => credential.token({}));
+  t.is(credential.info().lastError?.reason, "issuer_unavailable");
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
+  credential.update(engine.settings("demo", { ...file, origins: ["https://evil.example"] }));
+  t.is(credential.info().lastError?.reason, "credential_changed");
+});
+
+test("a renewal that brings no later expiry is told as the last error", async (t) => {
+  const { credential, engine, issuer } = await stage(t, counting(600));
+  await credential.token({});
+  engine.clock.advance(3 * SECOND);
+  issuer.answer(counting(300));
+  await credential.token({ forceRefresh: true });
+  t.is(credential.state(), "failing");
+  t.regex(credential.info().lastError?.message ?? "", /no later expiry/);
+});
+
+test("a token first asked for long after it came is renewed in time, however short it lives", async (t) => {
+  const { credential, engine, issuer } = await stage(t, counting(12));
+  await credential.refresh(5 * SECOND);
+  engine.clock.advance(SECOND);
+  t.is(await text(credential.token({})), "token-1");
+  engine.clock.advance(6 * SECOND);
+  await until(() => issuer.requests.length === 2);
+  t.pass();
+});
+
+test("a token in use that ran out while authd was not running is renewed without a caller", async (t) => {
+  const { credential, engine, issuer } = await stage(t);
+  await credential.token({});
+  engine.clock.advance(44 * MINUTE);
+  const { settings } = credential;
+  const again = await engine.restart();
+  again.clock.reboot(HOUR);
+  const revived = again.registry.add(settings);
+  again.registry.tick();
+  await until(() => revived.state() === "ready");
+  t.is(issuer.requests.length, 2);
+  t.is((revived.token({}) as IssuedToken).accessToken, "token-2");
+});
+
+test("a restart knows that a token which came long ago was asked for since", async (t) => {
+  const { credential, engine, issuer } = await stage(t, counting(20 * 3600));
+  await credential.token({});
+  engine.clock.advance(10 * HOUR);
+  t.is(await text(credential.token({})), "token-1");
+  const waiting = () => JSON.stringify(engine.vault.read("demo")?.tokens);
+  const before = waiting();
+  engine.clock.advance(MINUTE);
+  await until(() => waiting() !== before);
+  const { settings } = credential;
+  const again = await engine.restart();
+  const revived = again.registry.add(settings);
+  again.clock.advance(7 * HOUR);
+  await until(() => issuer.requests.length === 2 && revived.state() === "ready");
+  t.is((revived.token({}) as IssuedToken).accessToken, "token-2");
+});
+
+test("a token that nobody used for long stays what it was after a restart", async (t) => {
+  const { credential, engine, issuer } = await stage(t);
+  await credential.token({});
+  const { settings } = credential;
+  const again = await engine.restart();
+  again.clock.reboot(DAY);
+  const revived = again.registry.add(settings);
+  again.registry.tick();
+  t.is(revived.state(), "idle");
+  t.is(again.registry.flights, 0);
+  t.is(issuer.requests.length, 1);
+  t.is(await text(revived.token({})), "token-2");
+});
+
+test("what an issuer refused is not sent again after a restart, until a person acts", async (t) => {
+  const refused = { status: 401, json: { error: "invalid_client" } };
+  const { credential, engine, issuer } = await stage(t, refused, { warm: "always" });
+  await failure(() => credential.token({}));
+  const { settings } = credential;
+  const { engine: again, credential: revived } = await restarted(engine, settings);
+  again.clock.advance(DAY);
+  t.is(revived.state(), "rejected");
+  const error = await failure(() => revived.token({}));
+  t.is(error.reason, "credential_rejected");
+  t.is(error.oauth?.error, "invalid_client");
+  t.is(revived.info().lastError?.reason, "credential_rejected");
+  t.is(issuer.requests.length, 1);
+  issuer.answer(counting());
+  await revived.refresh(5 * SECOND);
+  t.is(revived.state(), "ready");
+  const { credential: last } = await restarted(again, settings);
+  t.is(last.state(), "ready");
+});
+
+async function restarted(before: Engine, settings: Credential["settings"]) {
+  const engine = await before.restart();
+  return { engine, credential: engine.registry.add(settings) };
+}
+
+test("another client id in the file lets a refused credential try again", async (t) => {
+  const refused = { status: 401, json: { error: "invalid_client" } };
+  const { credential, engine, issuer } = await stage(t, refused);
+  await failure(() => credential.token({}));
+  issuer.answer(counting());
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "another" };
+  credential.update(engine.settings("demo", file));
+  t.is(await text(credential.token({})), "token-1");
+});
+
+test("a scope that no issuer would take is refused before it is kept", async (t) => {
+  const { credential, issuer } = await stage(t);
+  const error = await failure(() => credential.token({ scope: "x".repeat(10_000) }));
+  t.is(error.reason, "invalid_params");
+  t.regex(error.message, /^demo: .*8192 characters/);
+  t.is(issuer.requests.length, 0);
 });

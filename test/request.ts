@@ -279,6 +279,17 @@ test("a redirect with a user name in it is itself the answer, even to an allowed
   t.is(api.seen.length, 1);
 });
 
+test("origins that are added while a request is under way do not count for it", async (t) => {
+  const elsewhere = await startApi(t, ok);
+  const { api, owner, send } = await setUp(t, (_, response) => {
+    const origins = [api.origin, elsewhere.origin];
+    Object.assign(owner, { settings: { ...owner.settings, origins } });
+    response.writeHead(302, { location: `${elsewhere.origin}/` }).end();
+  });
+  t.is((await send()).status, 302);
+  t.deepEqual(elsewhere.seen, []);
+});
+
 test("redirects between the credential's origins are followed, with its headers and the caller's", async (t) => {
   const second = await startApi(t, ok);
   const { api, owner, send } = await setUp(t, (seen, response) => {

@@ -1,6 +1,10 @@
 import test, { type ExecutionContext } from "ava";
+import type { Won } from "../src/acquire.ts";
+import { AuthdError, type IssuerContact } from "../src/errors.ts";
 import type { CredentialRecord } from "../src/record.ts";
+import { spend } from "../src/rotation.ts";
 import { startEngine, until } from "./helpers/engine.ts";
+import { HeldAnswers } from "./helpers/held-answers.ts";
 import { type Answer, startIssuer } from "./helpers/issuer.ts";
 
 const SECOND = 1_000;
@@ -261,8 +265,151 @@ test("a refresh token entered while a refresh is under way is kept", async (t) =
   const credential = await start();
   const asked = Promise.resolve(credential.token({}));
   await until(() => issuer.requests.length === 1);
-  await credential.amend(credential.settings, { refresh_token: "entered" });
+  await credential.amend(credential.settings, { secrets: { refresh_token: "entered" } });
   release();
   await asked;
   t.is(sealedToken(engine.vault.read("demo")), "entered");
+});
+
+/** Spends `record`'s refresh token at an issuer that answers with these, one a try. */
+async function spendWith(record: CredentialRecord, answers: (Won | AuthdError)[]) {
+  const tried: string[] = [];
+  const sealed: (CredentialRecord | undefined)[] = [];
+  const result = await spend({
+    record,
+    secret: "refresh_token",
+    token: record.secrets.refresh_token ?? "",
+    want: {},
+    seal: async () => void sealed.push(structuredClone(record)),
+    attempt: async (token) => {
+      tried.push(token);
+      const answer = answers.shift();
+      if (answer === undefined || answer instanceof AuthdError) throw answer;
+      return answer;
+    },
+  }).catch((error: AuthdError) => error);
+  return { result, tried, sealed };
+}
+
+const failing = (contact: IssuerContact) =>
+  new AuthdError("issuer_unavailable", "demo: no token", { contact });
+const lost = () => failing({ sent: true, answered: false });
+const unsent = () => failing({ sent: false, answered: false });
+const busy = () => failing({ sent: true, answered: true });
+const refusedGrant = () =>
+  new AuthdError("login_required", "demo: refused", {
+    contact: { sent: true, answered: true },
+    oauth: { error: "invalid_grant", status: 400 },
+  });
+const won = (refreshToken?: string): Won => {
+  const moment = { wall: 1_900_000_000_000, boot: 1_000 };
+  const acquired = { accessToken: "a", tokenType: "Bearer", ...(refreshToken && { refreshToken }) };
+  return { acquired, sent: moment, answered: moment };
+};
+const record = (more: Partial<CredentialRecord> = {}): CredentialRecord => ({
+  secrets: { refresh_token: "current" },
+  binding: "",
+  tokens: [],
+  ...more,
+});
+
+for (const [what, second] of Object.entries({ unsent, busy })) {
+  test(`after a lost answer the intent stays although the second try was ${what}: the token may be spent`, async (t) => {
+    const spent = record();
+    const { tried } = await spendWith(spent, [lost(), second()]);
+    t.deepEqual(tried, ["current", "current"]);
+    t.deepEqual(spent.rotation?.intent, {});
+    const again = await spendWith(spent, [unsent()]);
+    t.is(again.tried.length, 1);
+    t.deepEqual(spent.rotation?.intent, {}, "as long as no answer tells");
+    await spendWith(spent, [won("next")]);
+    t.is(spent.rotation?.intent, undefined);
+    t.is(spent.secrets.refresh_token, "next");
+  });
+}
+
+test("nothing sent, nothing spent: no intent stays", async (t) => {
+  const spent = record();
+  const { sealed } = await spendWith(spent, [unsent()]);
+  t.deepEqual(sealed[0]?.rotation?.intent, {});
+  t.is(spent.rotation?.intent, undefined);
+});
+
+test("a refusal settles what a lost answer left open", async (t) => {
+  const spent = record({ rotation: { worked: true } });
+  const { result } = await spendWith(spent, [lost(), refusedGrant()]);
+  t.is((result as AuthdError).reason, "login_required");
+  t.is(spent.rotation?.intent, undefined);
+});
+
+test("the previous token is kept for another time if the issuer was busy when it was tried", async (t) => {
+  const spent = record({ rotation: { previous: "before", worked: false } });
+  const first = await spendWith(spent, [refusedGrant(), busy()]);
+  t.deepEqual(first.tried, ["current", "before"]);
+  t.is((first.result as AuthdError).reason, "issuer_unavailable");
+  const second = await spendWith(spent, [refusedGrant(), won("next")]);
+  t.deepEqual(second.tried, ["current", "before"]);
+  t.is(spent.secrets.refresh_token, "next");
+});
+
+test("the previous token is tried once", async (t) => {
+  const spent = record({ rotation: { previous: "before", worked: false } });
+  const first = await spendWith(spent, [refusedGrant(), refusedGrant()]);
+  t.is((first.result as AuthdError).reason, "login_required");
+  const second = await spendWith(spent, [refusedGrant()]);
+  t.deepEqual(second.tried, ["current"]);
+});
+
+test("a scope that waits for its turn spends no newly entered token at the address of before", async (t) => {
+  const { engine, issuer, start } = await stage(t);
+  const held = new HeldAnswers();
+  issuer.answer(held.answer);
+  const credential = await start();
+  const first = credential.token({ scope: "a" });
+  const second = credential.token({ scope: "b" });
+  await until(() => issuer.requests.length === 1);
+  const elsewhere = await startIssuer(t, {
+    json: { access_token: "of-the-new", token_type: "Bearer", expires_in: 60 },
+  });
+  const settings = engine.settings("demo", {
+    grant: "refresh_token",
+    token_url: elsewhere.url,
+    client_id: "app",
+    client_auth: "none",
+  });
+  await credential.amend(settings, { secrets: { refresh_token: "entered" } });
+  held.release({ access_token: "of-the-old", token_type: "Bearer", expires_in: 60 });
+  t.is((await first).accessToken, "of-the-old");
+  t.is((await second).accessToken, "of-the-new");
+  t.is(issuer.requests.length, 1);
+  t.deepEqual(
+    elsewhere.requests.map(({ form }) => form.get("refresh_token")),
+    ["entered"],
+  );
+});
+
+test("a token that rotates while another secret is being sealed is not lost", async (t) => {
+  const { engine, issuer, start } = await stage(t);
+  const held = new HeldAnswers();
+  issuer.answer(held.answer);
+  const credential = await start();
+  const asked = credential.token({});
+  await until(() => issuer.requests.length === 1);
+  const release = engine.vault.hold();
+  const settings = engine.settings("demo", {
+    grant: "refresh_token",
+    token_url: issuer.url,
+    client_id: "app",
+    client_auth: "post",
+  });
+  const amended = credential.amend(settings, { secrets: { client_secret: "x" } });
+  held.release({ access_token: "a", refresh_token: "rotated", token_type: "Bearer" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  release();
+  await Promise.all([amended, asked]);
+  t.deepEqual(engine.vault.read("demo")?.secrets, {
+    refresh_token: "rotated",
+    client_secret: "x",
+  });
+  t.is(engine.vault.read("demo")?.binding, settings.binding);
 });

@@ -33,6 +33,8 @@ export interface AcquireContext<Settings> {
   rejectedStatuses: readonly number[];
   /** Wall clock, ms: for one-time passwords. */
   now: number;
+  /** Wall clock, ms: when the last token came; absent: none yet. */
+  lastAt?: number;
   send: SendToIssuer;
 }
 

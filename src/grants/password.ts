@@ -1,8 +1,9 @@
+import { AuthdError } from "../errors.ts";
 import * as z from "../zod.ts";
-import type { Grant } from "./grant.ts";
+import type { AcquireContext, Grant } from "./grant.ts";
 import { required } from "./prepare.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
-import { totp } from "./totp.ts";
+import { nextCodeIn, totp } from "./totp.ts";
 
 const schema = z.strictObject({
   ...tokenEndpointShape,
@@ -44,5 +45,37 @@ export const password: Grant<z.output<typeof schema>> = {
         password: required(secrets, "password"),
         ...(secrets.otp_secret && { [settings.otp_field]: totp(secrets.otp_secret, now) }),
       };
+    }).catch((error) => {
+      throw wasCodeUsed(context, error) ? codeWasUsed(context, error) : error;
     }),
 };
+
+/** Issuers take a code once: one refused soon after a sign-in says nothing against the password. */
+function wasCodeUsed(
+  { secrets, now, lastAt }: AcquireContext<unknown>,
+  error: unknown,
+): error is AuthdError {
+  const { otp_secret } = secrets;
+  return (
+    error instanceof AuthdError &&
+    error.reason === "credential_rejected" &&
+    otp_secret !== undefined &&
+    lastAt !== undefined &&
+    totp(otp_secret, lastAt) === totp(otp_secret, now)
+  );
+}
+
+function codeWasUsed(
+  { credential, secrets, now }: AcquireContext<unknown>,
+  { contact }: AuthdError,
+): AuthdError {
+  return new AuthdError(
+    "issuer_unavailable",
+    `${credential}: the issuer refused a one-time code that was used for the last sign-in; authd goes on with the next code.`,
+    {
+      credential,
+      retryAfterMs: nextCodeIn(secrets.otp_secret ?? "", now),
+      ...(contact && { contact }),
+    },
+  );
+}

@@ -28,6 +28,12 @@ export function totp(secret: string, now: number): string {
   return String(number % 10 ** digits).padStart(digits, "0");
 }
 
+/** Milliseconds from `now` until the code changes. */
+export function nextCodeIn(secret: string, now: number): number {
+  const period = readSecret(secret).period * 1000;
+  return period - (now % period);
+}
+
 function readSecret(secret: string): TotpKey {
   const text = secret.trim();
   if (!/^otpauth:/i.test(text)) {

@@ -79,6 +79,25 @@ test("an otp_secret that is none is for a person, before anything is sent", asyn
   t.is(issuer.requests.length, 0);
 });
 
+test("a code that was used for the last sign-in says nothing against the password", async (t) => {
+  const refused = { status: 401, json: { detail: "OTP is invalid" } };
+  const issuer = await startIssuer(t, refused);
+  const now = Date.UTC(2026, 0, 1, 0, 0, 20);
+  const attempt = (lastAt?: number) =>
+    acquire(t, "password", {
+      settings: { token_url: issuer.url, username: "me" },
+      secrets: { password: "pw", otp_secret: "GEZDGNBVGY3TQOJQ" },
+      rejectedStatuses: [401],
+      now,
+      ...(lastAt !== undefined && { lastAt }),
+    });
+  const error = await t.throwsAsync(attempt(now - 15_000), { message: /demo.*one-time code/ });
+  t.like(error, { reason: "issuer_unavailable", retryAfterMs: 10_000 });
+  for (const lastAt of [undefined, now - 25_000]) {
+    t.like(await t.throwsAsync(attempt(lastAt)), { reason: "credential_rejected" });
+  }
+});
+
 test("the secrets it asks for", (t) => {
   const { schema, secrets } = grants.password;
   const names = (extra: object) =>

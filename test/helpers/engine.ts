@@ -1,24 +1,32 @@
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { resolveCredential } from "../../src/config.ts";
-import type { Credential, CredentialEvent } from "../../src/credential.ts";
-import { createHttp } from "../../src/http.ts";
+import type { Credential } from "../../src/credential.ts";
+import { createHttp, type Http } from "../../src/http.ts";
 import { Lanes } from "../../src/lanes.ts";
+import type { Log } from "../../src/log.ts";
 import type { CredentialRecord } from "../../src/record.ts";
 import { Registry } from "../../src/registry.ts";
 import type { CredentialSettings } from "../../src/settings.ts";
+import type { CredentialEvent } from "../../src/surroundings.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
 import { openVault } from "../../src/vault/index.ts";
-import type { Vault } from "../../src/vault/vault.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { temporaryFolder } from "./folder.ts";
+import { HeldVault } from "./held-vault.ts";
 
 /** A registry with a real vault and real HTTP, on a clock that the test moves. */
 export interface Engine {
   clock: FakeClock;
   registry: Registry;
-  vault: Vault<CredentialRecord>;
+  vault: HeldVault;
+  http: Http;
+  log: Log;
+  /** Holds the vault; gone when the test ends. */
+  dir: string;
   events: CredentialEvent[];
+  /** How often the timer has rung. */
+  readonly rings: number;
   /** What was logged as an error. */
   errors: string[];
   settings(name: string, file: Record<string, unknown>): CredentialSettings;
@@ -45,23 +53,26 @@ export async function startEngine(
     warn: quiet,
     error: (_: object, text: string) => void errors.push(text),
   };
-  const vault = await openVault<CredentialRecord>({
+  const sealed = await openVault<CredentialRecord>({
     dir: join(dir, "vault"),
     keySource: "file",
     env: {},
     log: { info: quiet, warn: quiet },
   });
+  const vault = new HeldVault(sealed);
   const http = createHttp();
   const events: CredentialEvent[] = [];
-  const registry = new Registry({
+  const around = {
     clock,
     time: new Timekeeper(clock),
     http,
     lanes: new Lanes(),
     vault,
     log,
-    onEvent: (event) => void events.push(event),
-  });
+    onEvent: (event: CredentialEvent) => void events.push(event),
+  };
+  let rings = 0;
+  const registry = new Registry(around, () => void rings++);
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
@@ -78,7 +89,13 @@ export async function startEngine(
     clock,
     registry,
     vault,
+    http,
+    log,
+    dir,
     events,
+    get rings() {
+      return rings;
+    },
     errors,
     settings,
     async add(name, file, secrets, record = {}) {

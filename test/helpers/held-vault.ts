@@ -1,0 +1,58 @@
+import type { CredentialRecord } from "../../src/record.ts";
+import type { KeySource, Vault } from "../../src/vault/vault.ts";
+
+/** A real vault whose changes wait, or fail, while a test says so. */
+export class HeldVault implements Vault<CredentialRecord> {
+  /** Changes fail with it. */
+  broken: Error | undefined;
+  /** Changes that were asked for and wait. */
+  waiting = 0;
+  readonly #vault: Vault<CredentialRecord>;
+  #released: Promise<void> | undefined;
+
+  constructor(vault: Vault<CredentialRecord>) {
+    this.#vault = vault;
+  }
+
+  get keySource(): KeySource {
+    return this.#vault.keySource;
+  }
+
+  get locked(): string | undefined {
+    return this.#vault.locked;
+  }
+
+  /** From now on every change waits, until what this returns is called. */
+  hold(): () => void {
+    let release = () => {};
+    this.#released = new Promise((resolve) => {
+      release = () => {
+        this.#released = undefined;
+        resolve();
+      };
+    });
+    return release;
+  }
+
+  names = () => this.#vault.names();
+  read = (name: string) => this.#vault.read(name);
+  unlock = () => this.#vault.unlock();
+  close = () => this.#vault.close();
+
+  async write(name: string, content: CredentialRecord, options: { durable: boolean }) {
+    const asOfNow = structuredClone(content);
+    await this.#change(() => this.#vault.write(name, asOfNow, options));
+  }
+
+  async remove(name: string) {
+    await this.#change(() => this.#vault.remove(name));
+  }
+
+  async #change(work: () => Promise<void>): Promise<void> {
+    this.waiting++;
+    await this.#released;
+    this.waiting--;
+    if (this.broken) throw this.broken;
+    await work();
+  }
+}

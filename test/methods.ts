@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { Admin } from "../src/admin.ts";
+import { AuthdError } from "../src/errors.ts";
+import { methods } from "../src/methods.ts";
+import { type GetTokenResult, params, type StatusResult } from "../src/protocol.ts";
+import type { Call } from "../src/server.ts";
+import { Subscriptions } from "../src/subscriptions.ts";
+import { startEngine, until } from "./helpers/engine.ts";
+import { HeldAnswers } from "./helpers/held-answers.ts";
+import { startIssuer } from "./helpers/issuer.ts";
+
+/** A call whose signal is made only if somebody asks for it. */
+class FakeCall implements Call {
+  readonly id = 1;
+  readonly peer = undefined;
+  readonly told: unknown[] = [];
+  readonly connection = { closed: false, onClose: () => {} };
+  controller: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    return this.controller.signal;
+  }
+
+  async notify(name: string, about: unknown): Promise<void> {
+    this.told.push([name, about]);
+  }
+}
+
+async function stage(t: ExecutionContext) {
+  let count = 0;
+  const issuer = await startIssuer(t, () => ({
+    json: { access_token: `token-${++count}`, token_type: "bearer", expires_in: 600 },
+  }));
+  const engine = await startEngine(t);
+  await engine.add(
+    "demo",
+    { grant: "client_credentials", token_url: issuer.url, client_id: "app" },
+    { client_secret: "x" },
+  );
+  const { registry, vault, http, log } = engine;
+  const env = { AUTHD_CONFIG_DIR: join(engine.dir, "config") };
+  const configuration = {
+    daemon: { vaultKey: "file" as const, logLevel: "info", maxConnections: 9 },
+    defaults: {},
+    credentials: new Map(),
+    errors: [],
+  };
+  const admin = new Admin({ env, configuration, registry, vault, http, log });
+  const subscriptions = new Subscriptions();
+  let shutdowns = 0;
+  const handlers = methods({
+    registry,
+    admin,
+    http,
+    subscriptions,
+    status: () => ({ pid: 7 }) as StatusResult,
+    shutdown: () => void shutdowns++,
+  });
+  return { handlers, engine, issuer, subscriptions, shutdowns: () => shutdowns };
+}
+
+test("initialize names every method of the contract", async (t) => {
+  const { handlers } = await stage(t);
+  const told = await handlers.initialize({}, new FakeCall());
+  t.is(told.protocolVersion, 1);
+  t.deepEqual(told.methods, Object.keys(params));
+  t.deepEqual(Object.keys(handlers).sort(), Object.keys(params).sort());
+});
+
+test("getToken answers a warm token without a promise and without a signal, the same object each time", async (t) => {
+  const { handlers } = await stage(t);
+  const cold = await handlers.getToken({ credential: "demo" }, new FakeCall());
+  const call = new FakeCall();
+  const warm = handlers.getToken({ credential: "demo" }, call);
+  t.false(warm instanceof Promise);
+  t.is(warm, cold);
+  t.true(Object.isFrozen(warm));
+  t.is(call.controller, undefined);
+  t.deepEqual((warm as GetTokenResult).headers, { authorization: "Bearer token-1" });
+});
+
+test("getToken takes minValidity in seconds", async (t) => {
+  const { handlers, engine } = await stage(t);
+  await handlers.getToken({ credential: "demo" }, new FakeCall());
+  engine.clock.advance(301_000);
+  const enough = await handlers.getToken({ credential: "demo", minValidity: 299 }, new FakeCall());
+  t.is(enough.accessToken, "token-1");
+  const more = await handlers.getToken({ credential: "demo", minValidity: 300 }, new FakeCall());
+  t.is(more.accessToken, "token-2");
+});
+
+test("getToken ends with its call, or after its own time", async (t) => {
+  const { handlers, engine, issuer } = await stage(t);
+  issuer.answer(new HeldAnswers().answer);
+  const call = new FakeCall();
+  const cancelled = handlers.getToken({ credential: "demo" }, call) as Promise<unknown>;
+  await until(() => issuer.requests.length === 1);
+  call.controller?.abort();
+  t.is(((await cancelled.catch((e) => e)) as AuthdError).reason, "cancelled");
+  const late = handlers.getToken({ credential: "demo" }, new FakeCall()) as Promise<unknown>;
+  const outcome = late.catch((e) => e);
+  engine.clock.advance(30_000);
+  t.is(((await outcome) as AuthdError).reason, "timeout");
+});
+
+test("an unknown credential is unknown to every method that takes one", async (t) => {
+  const { handlers } = await stage(t);
+  const credential = "nobody";
+  const asked = [
+    () => handlers.getToken({ credential }, new FakeCall()),
+    () => handlers.authorizedRequest({ credential, url: "https://a.example/" }, new FakeCall()),
+    () => handlers["credentials/set"]({ credential }, new FakeCall()),
+    () => handlers["credentials/trust"]({ credential }, new FakeCall()),
+    () => handlers["credentials/refresh"]({ credential }, new FakeCall()),
+    () => handlers["credentials/show"]({ credential }, new FakeCall()),
+    () => handlers["credentials/test"]({ credential }, new FakeCall()),
+    () => handlers["credentials/remove"]({ credential }, new FakeCall()),
+    () => handlers.subscribe({ credential }, new FakeCall()),
+  ];
+  for (const ask of asked) {
+    const error = await t.throwsAsync(async () => void (await ask()), { instanceOf: AuthdError });
+    t.is(error?.reason, "unknown_credential");
+  }
+});
+
+test("subscribe and unsubscribe, list, remove, status and shutdown", async (t) => {
+  const { handlers, engine, subscriptions, shutdowns } = await stage(t);
+  const call = new FakeCall();
+  handlers.subscribe({ credential: "demo" }, call);
+  subscriptions.publish({ kind: "refreshed", credential: "demo", expiresAt: null });
+  handlers.unsubscribe({}, call);
+  subscriptions.publish({ kind: "refreshed", credential: "demo", expiresAt: null });
+  t.deepEqual(call.told, [["token/refreshed", { credential: "demo", expiresAt: null }]]);
+  const { credentials } = await handlers["credentials/list"]({}, call);
+  t.deepEqual(
+    credentials.map(({ name }) => name),
+    ["demo"],
+  );
+  t.deepEqual(await handlers["credentials/remove"]({ credential: "demo" }, call), {});
+  t.is(engine.registry.size, 0);
+  t.is((await handlers.status({}, call)).pid, 7);
+  t.deepEqual(await handlers.shutdown({}, call), {});
+  t.is(shutdowns(), 1);
+});
+
+test("a streamed answer goes out as notifications that name the request", async (t) => {
+  const { handlers, engine, issuer } = await stage(t);
+  const file = { grant: "static", origins: [issuer.origin] };
+  await engine.add("fixed", file, { token: "fixed" });
+  issuer.answer({ body: "hello" });
+  const call = new FakeCall();
+  const url = `${issuer.origin}/x`;
+  const result = await handlers.authorizedRequest({ credential: "fixed", url, stream: true }, call);
+  t.is(result.body, undefined);
+  const [head, chunk] = call.told as [string, Record<string, unknown>][];
+  t.is(head?.[0], "response/head");
+  t.is(head?.[1].id, 1);
+  t.is(head?.[1].status, 200);
+  t.deepEqual(chunk, ["response/chunk", { id: 1, data: Buffer.from("hello").toString("base64") }]);
+});
