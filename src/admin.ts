@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import {
   assertCredentialName,
   coerceSettings,
   configDir,
+  credentialFileAsItIs,
   credentialFileText,
   loadConfiguration,
   readCredentialFile,
@@ -12,23 +12,21 @@ import {
   updateCredentialFile,
   writeCredentialFile,
 } from "./config.ts";
-import type { Credential } from "./credential.ts";
+import type { Credential, Entered } from "./credential.ts";
+import { assertComplete, assertTrusted, enteredSecrets, kindOf, withGenerated } from "./entered.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Http } from "./http.ts";
 import type { Log } from "./log.ts";
-import { changed } from "./obstacle.ts";
 import type { CheckedParams, CredentialInfo, ReloadResult, TestResult } from "./protocol.ts";
 import type { CredentialRecord } from "./record.ts";
 import { register } from "./register.ts";
 import type { Registry } from "./registry.ts";
 import { authorizedRequest } from "./request.ts";
-import type { Configuration, CredentialSettings } from "./settings.ts";
-import { didYouMean } from "./suggest.ts";
+import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 import type { Vault } from "./vault/vault.ts";
 
 /** How long the first try of a new credential may keep its user waiting, ms. */
 const FIRST_TRY = 30_000;
-const MOST_SECRET_BYTES = 64 * 1024;
 
 export interface AdminOptions {
   env: NodeJS.ProcessEnv;
@@ -37,6 +35,12 @@ export interface AdminOptions {
   vault: Vault<CredentialRecord>;
   http: Http;
   log: Log;
+}
+
+interface Added {
+  credential: Credential;
+  /** Makes it as if it had not been added. */
+  undo: () => Promise<void>;
 }
 
 /**
@@ -59,86 +63,155 @@ export class Admin {
     params: CheckedParams<"credentials/add">,
     signal: AbortSignal,
   ): Promise<CredentialInfo> {
-    const { registry, vault, http } = this.#options;
+    const { registry, http } = this.#options;
     const { name } = params;
     assertCredentialName(name);
-    const { credential, existed } = await this.#inTurn(async () => {
+    const { credential, undo } = await this.#inTurn(async () => {
       const existed = registry.knows(name) || readCredentialFile(this.#dir, name) !== undefined;
       if (existed && !params.replace) throw alreadyThere(name);
       const kind = kindOf(params);
       const file = updateCredentialFile(kind, coerceSettings(kind, params.settings));
-      const settings = resolveCredential(name, file, this.#defaults, { configDir: this.#dir });
+      const settings = this.#resolve(name, file);
       const secrets = enteredSecrets(settings, withGenerated(params, settings));
       assertComplete(settings, secrets);
-      // Sealed before anything is tried: some APIs show a secret only once.
-      await vault.write(
-        name,
-        { secrets, binding: settings.binding, tokens: [] },
-        { durable: true, replaceDamaged: true },
-      );
-      writeCredentialFile(this.#dir, name, credentialFileText(file));
-      if (registry.has(name)) registry.delete(name);
-      return { credential: registry.add(settings), existed };
+      const text = credentialFileText(file);
+      const known = registry.has(name) ? registry.get(name) : undefined;
+      return known?.isReadable
+        ? await this.#replace(known, settings, secrets, text)
+        : await this.#create(settings, secrets, text, existed);
     });
     if (params.register) {
       const { settings, record } = credential;
-      await register(settings, record?.secrets ?? {}, http).catch(async (error) => {
-        // Refused for certain: the account is somebody else's, so nothing here is worth keeping.
-        if (!existed && refusedForCertain(error)) await this.remove(name);
+      await register(settings, record.secrets, http).catch(async (error) => {
+        // Refused for certain: there is no such account.
+        if (refusedForCertain(error)) await this.#inTurn(() => this.#ifStill(credential, undo));
         throw error;
       });
     }
     return await this.#firstTry(credential, signal);
   }
 
+  /** `existed`: its file was broken, or its sealed record damaged. */
+  async #create(
+    settings: CredentialSettings,
+    secrets: Record<string, string>,
+    text: string,
+    existed: boolean,
+  ): Promise<Added> {
+    const { registry, vault } = this.#options;
+    const { name } = settings;
+    await this.#withFile(name, text, async () => {
+      const record = { secrets, binding: settings.binding, tokens: [] };
+      await vault.write(name, record, { durable: true, replaceDamaged: true });
+    });
+    registry.delete(name);
+    const undo = () => (existed ? Promise.resolve() : this.#removeNow(name));
+    return { credential: registry.add(settings), undo };
+  }
+
+  async #replace(
+    credential: Credential,
+    settings: CredentialSettings,
+    secrets: Record<string, string>,
+    text: string,
+  ): Promise<Added> {
+    const { name, settings: settingsBefore } = credential;
+    const { secrets: secretsBefore, binding } = credential.record;
+    const textBefore = credentialFileAsItIs(this.#dir, name);
+    const put = async (newText: string, to: CredentialSettings, entered: Entered) =>
+      await this.#withFile(name, newText, () => credential.amend(to, entered));
+    await put(text, settings, { secrets, whole: true });
+    // With the binding of before, too: an edit that nobody trusted is not to be trusted by this.
+    const before = { secrets: secretsBefore, whole: true, binding };
+    const undo = () => put(textBefore ?? text, settingsBefore, before);
+    return { credential, undo };
+  }
+
   async set(
     params: CheckedParams<"credentials/set">,
     signal: AbortSignal,
   ): Promise<CredentialInfo> {
-    const { registry } = this.#options;
-    const credential = registry.get(params.credential);
-    const { name } = credential;
-    await this.#inTurn(async () => {
+    const credential = await this.#inTurn(async () => {
+      const credential = this.#options.registry.get(params.credential);
+      const { name, record } = credential;
       const file = readCredentialFile(this.#dir, name) ?? {};
-      const before = this.#resolve(name, file);
       // `set` binds, so it must not wave through an edit that nobody looked at.
-      assertTrusted(name, before, credential.record);
-      const changed = updateCredentialFile(file, coerceSettings(file, params.settings ?? {}));
-      const settings = this.#resolve(name, changed);
+      assertTrusted(name, this.#resolve(name, file), record);
+      const edited = updateCredentialFile(file, coerceSettings(file, params.settings ?? {}));
+      const settings = this.#resolve(name, edited);
       const secrets = enteredSecrets(settings, params.secrets ?? {});
-      assertComplete(settings, { ...credential.record?.secrets, ...secrets });
-      const rewrites = Object.keys(params.settings ?? {}).length > 0;
-      if (rewrites) writeCredentialFile(this.#dir, name, credentialFileText(changed));
-      try {
-        await credential.amend(settings, secrets);
-      } catch (error) {
-        if (rewrites) writeCredentialFile(this.#dir, name, credentialFileText(file));
-        throw error;
-      }
+      assertComplete(settings, { ...record.secrets, ...secrets });
+      const amend = () => credential.amend(settings, { secrets });
+      if (Object.keys(params.settings ?? {}).length === 0) await amend();
+      else await this.#withFile(name, credentialFileText(edited), amend);
+      return credential;
     });
     return await this.#firstTry(credential, signal);
   }
 
+  async #ifStill(credential: Credential, undo: () => Promise<void>): Promise<void> {
+    const { registry, log } = this.#options;
+    const { name } = credential;
+    if (!registry.has(name) || registry.get(name) !== credential) return;
+    await undo().catch((error) => log.error({ credential: name }, messageOf(error)));
+  }
+
+  /** Writes the file, then does `work`; if that fails, the file is as it was. */
+  async #withFile(name: string, text: string, work: () => Promise<void>): Promise<void> {
+    const putBack = this.#fileAsItIs(name);
+    writeCredentialFile(this.#dir, name, text);
+    try {
+      await work();
+    } catch (error) {
+      putBack();
+      throw error;
+    }
+  }
+
+  /** What makes the file again as it is now. */
+  #fileAsItIs(name: string): () => void {
+    let text: string | undefined;
+    try {
+      text = credentialFileAsItIs(this.#dir, name);
+    } catch {
+      // Nothing that authd could use: whatever replaces it may stay.
+      return () => {};
+    }
+    if (text === undefined) return () => removeCredentialFile(this.#dir, name);
+    const before = text;
+    return () => writeCredentialFile(this.#dir, name, before);
+  }
+
   async trust(name: string): Promise<CredentialInfo> {
-    const credential = this.#options.registry.get(name);
-    await this.#inTurn(async () => {
+    return await this.#inTurn(async () => {
+      const credential = this.#options.registry.get(name);
       const file = readCredentialFile(this.#dir, name);
       // What is trusted is the file as it is now, read again or not.
       if (file) credential.update(this.#resolve(name, file));
       await credential.trust();
+      return credential.info();
     });
-    return credential.info();
   }
 
   async remove(name: string): Promise<void> {
+    await this.#inTurn(() => this.#removeNow(name));
+  }
+
+  async #removeNow(name: string): Promise<void> {
     const { registry, vault } = this.#options;
-    await this.#inTurn(async () => {
-      if (!registry.knows(name)) registry.get(name);
+    const credential = registry.has(name) ? registry.get(name) : undefined;
+    if (!registry.knows(name)) registry.get(name);
+    // A token that comes meanwhile must not be sealed again behind the removal.
+    const bringBack = credential?.retire();
+    try {
       // The secret first: a leftover file is harmless, a leftover secret is not.
       await vault.remove(name);
       removeCredentialFile(this.#dir, name);
-      registry.delete(name);
-    });
+    } catch (error) {
+      bringBack?.();
+      throw error;
+    }
+    registry.delete(name);
   }
 
   /** Reads the configuration again. A broken file leaves its credential as it was. */
@@ -158,8 +231,21 @@ export class Admin {
       const changed = registry.apply(configuration);
       for (const { file, message } of configuration.errors) log.error({ file }, message);
       const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
-      return { changed, errors };
+      return { changed, errors: [...errors, ...this.#needsRestart(configuration)] };
     });
+  }
+
+  /** What the daemon itself runs with is read at its start only. */
+  #needsRestart({ daemon }: Configuration): ReloadResult["errors"] {
+    const running = this.#options.configuration.daemon;
+    const keys = Object.keys({ ...running, ...daemon }) as (keyof DaemonSettings)[];
+    const edited = keys.filter((key) => running[key] !== daemon[key]);
+    if (edited.length === 0) return [];
+    const names = edited.map((key) =>
+      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    );
+    const message = `${names.join(", ")}: an edit takes effect when authd is restarted.`;
+    return [{ file: join(this.#dir, "config.toml"), message }];
   }
 
   async refresh(name: string, signal: AbortSignal): Promise<CredentialInfo> {
@@ -208,81 +294,10 @@ export class Admin {
   }
 }
 
-function kindOf({ name, preset, grant }: CheckedParams<"credentials/add">) {
-  if ((preset === undefined) === (grant === undefined)) {
-    throw new AuthdError("invalid_params", `${name}: name either a preset or a grant`, {
-      credential: name,
-    });
-  }
-  return preset === undefined ? { grant } : { preset };
-}
-
 function alreadyThere(name: string): AuthdError {
   return new AuthdError(
     "invalid_params",
     `${name}: there is a credential of that name; change it with \`authd set ${name}\`, or give --replace`,
-    { credential: name },
-  );
-}
-
-function assertTrusted(
-  name: string,
-  settings: CredentialSettings,
-  record: CredentialRecord | undefined,
-): void {
-  if (!record || Object.keys(record.secrets).length === 0) return;
-  if (record.binding === settings.binding) return;
-  throw changed(name);
-}
-
-/** `--register` may make the password up: nobody needs to know it. */
-function withGenerated(
-  { name, secrets, register }: CheckedParams<"credentials/add">,
-  settings: CredentialSettings,
-): Record<string, string> {
-  if (!register) return secrets;
-  if (!settings.register) {
-    throw new AuthdError(
-      "invalid_params",
-      `${name}: this preset has no way to register an account`,
-      {
-        credential: name,
-      },
-    );
-  }
-  const made = { [settings.register.generates]: randomBytes(24).toString("base64url") };
-  return { ...made, ...secrets };
-}
-
-function enteredSecrets(
-  { name, secrets: fields }: CredentialSettings,
-  given: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const known = fields.map((field) => field.name);
-  for (const [key, value] of Object.entries(given)) {
-    const problem = !known.includes(key)
-      ? `it has no secret "${key.slice(0, 64)}".${didYouMean(key, known)}`
-      : value === ""
-        ? `the secret ${key} is empty`
-        : Buffer.byteLength(value) > MOST_SECRET_BYTES
-          ? `the secret ${key} is longer than 64 KiB`
-          : undefined;
-    if (problem)
-      throw new AuthdError("invalid_params", `${name}: ${problem}`, { credential: name });
-  }
-  return { ...given };
-}
-
-function assertComplete(
-  { name, secrets: fields }: CredentialSettings,
-  secrets: Readonly<Record<string, string>>,
-): void {
-  const missing = fields.filter((field) => !field.optional && !secrets[field.name]);
-  if (missing.length === 0) return;
-  const names = missing.map((field) => field.name).join(", ");
-  throw new AuthdError(
-    "invalid_params",
-    `${name}: missing ${names}; type it when authd asks for it on a terminal, or give --secrets-from FILE`,
     { credential: name },
   );
 }

@@ -14,6 +14,7 @@ export { configDir, stateDir } from "./config/directories.ts";
 export { coerceSettings, credentialFileText, updateCredentialFile } from "./config/edit.ts";
 export {
   credentialFile,
+  credentialFileAsItIs,
   readCredentialFile,
   removeCredentialFile,
   writeCredentialFile,
@@ -27,6 +28,8 @@ export interface LoadOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** The shipped ones, unless given. */
   presets?: ReadonlyMap<string, Preset>;
+  /** Told how many credential files there are, before the first one is read. */
+  onCount?: (files: number) => void;
 }
 
 /**
@@ -44,7 +47,9 @@ export function loadConfiguration(options: LoadOptions): Configuration {
     configDir: dir,
     ...(options.presets && { presets: options.presets }),
   });
-  for (const entry of credentialFiles(folder)) {
+  const files = credentialFiles(folder);
+  options.onCount?.(files.length);
+  for (const entry of files) {
     const name = entry.slice(0, -".toml".length);
     const file = join(folder, entry);
     const why = whyNotAName(name);

@@ -7,6 +7,7 @@ import { messageOf } from "./errors.ts";
 import { createHttp } from "./http.ts";
 import { Lanes } from "./lanes.ts";
 import { createLog } from "./log.ts";
+import { expectCredentials } from "./memory.ts";
 import { methods } from "./methods.ts";
 import { createNotifier } from "./notify.ts";
 import { assertOwnPeer } from "./peer.ts";
@@ -43,7 +44,11 @@ export interface Daemon {
 export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<Daemon> {
   const startedAt = Date.now();
   const notifier = createNotifier(env);
-  const configuration = loadConfiguration({ dir: configDir(env), env });
+  const configuration = loadConfiguration({
+    dir: configDir(env),
+    env,
+    onCount: expectCredentials,
+  });
   const log = createLog(configuration.daemon.logLevel);
   for (const { file, message } of configuration.errors) log.error({ file }, message);
 
@@ -71,9 +76,11 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   const registry = new Registry(around, () => {
     if (vault.locked === undefined || unlocking) return;
     unlocking = true;
-    lookForKey().finally(() => {
-      unlocking = false;
-    });
+    lookForKey()
+      .catch((error) => log.error({}, messageOf(error)))
+      .finally(() => {
+        unlocking = false;
+      });
   });
   const lookForKey = async () => {
     if (!(await vault.unlock().catch(() => false))) return;
@@ -98,7 +105,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     startedAt,
     socket: listening.path,
     vaultKey: vault.keySource,
-    credentials: registry.infos().length,
+    credentials: registry.size,
     connections: server.connections,
     pendingRefreshes: registry.flights,
   });
@@ -117,6 +124,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   });
   const listening = await listenSomehow(server.net, env).catch(async (error) => {
     registry.close();
+    await http.close();
     await vault.close();
     throw error;
   });

@@ -10,10 +10,14 @@ const reasonCodes: Partial<Record<Reason, number>> = {
   cancelled: codes.cancelled,
 };
 
-/** The only way from an error to the wire: anything unforeseen is logged and told to nobody. */
+/**
+ * The only way from an error to the wire. What the daemon itself has put into words is told, a full
+ * disk too; anything unforeseen is logged and told to nobody.
+ */
 export function failure(error: unknown, method: string, log: Log): ResponseError<ErrorData> {
-  if (error instanceof AuthdError && error.reason !== "internal") {
-    const { reason, credential, retryAfterMs, oauth, message } = error;
+  if (error instanceof AuthdError) {
+    const { reason, credential, retryAfterMs, oauth, message, cause } = error;
+    if (reason === "internal") log.error({ method, ...traceOf(cause ?? error) }, message);
     return new ResponseError<ErrorData>(reasonCodes[reason] ?? codes.failed, message, {
       reason,
       ...(credential !== undefined && { credential }),

@@ -57,6 +57,8 @@ export class WirePair {
   /** Size of each request that has no answer yet. */
   readonly #inFlight = new Map<Id, number>();
   #inFlightBytes = 0;
+  /** Answers that wait for the peer to take what was sent before. */
+  readonly #late: ResponseMessage[] = [];
   #deliver: DataCallback = () => {};
   #deadline: NodeJS.Timeout | undefined;
   #pulse: NodeJS.Timeout | undefined;
@@ -221,14 +223,36 @@ export class WirePair {
   #write(message: Message): Promise<void> {
     if ("method" in message) return this.#notify(message as NotificationMessage);
     const response = message as ResponseMessage;
+    if (this.#late.length === 0 && this.#outbox.queued <= this.#limits.pauseBytes) {
+      this.#answer(response);
+    } else if (this.#late.push(response) === 1) {
+      void this.#answerLate();
+    }
+    return done;
+  }
+
+  /** One by one, as the peer takes them: large answers all at once would have it dropped. */
+  async #answerLate(): Promise<void> {
+    try {
+      for (let next = this.#late[0]; next; next = this.#late[0]) {
+        await this.#outbox.whenRoom();
+        this.#answer(next);
+        this.#late.shift();
+      }
+    } catch {
+      // The peer is gone.
+      this.#late.length = 0;
+    }
+  }
+
+  #answer(response: ResponseMessage): void {
     const id = toOuter(response.id as Id);
     const bytes = this.#inFlight.get(id);
-    if (bytes === undefined) return done;
+    if (bytes === undefined) return;
     this.#inFlight.delete(id);
     this.#inFlightBytes -= bytes;
     this.#respond(id, response);
     this.#endWhenAnswered();
-    return done;
   }
 
   #respond(id: Id, { result, error }: ResponseMessage): void {

@@ -136,6 +136,8 @@ export class Link {
   }
 
   #keepAlive(): void {
+    // Without a handle, Node would note each of these for a connection that never comes.
+    if (this.closed) return;
     if (this.#held || this.#pending.size > 0) this.#socket.ref();
     else this.#socket.unref();
   }
@@ -193,17 +195,24 @@ async function refuseImpostor(path: string): Promise<void> {
   } catch (cause) {
     throw noDaemon(path, cause);
   }
-  if (!found.isSocket()) throw new NoDaemonError(`${path} is not a socket. ${HINT}`);
+  if (!found.isSocket()) throw new NoDaemonError(`${path} is not a socket. ${hint()}`);
   if (found.uid === own || found.uid === 0) return;
   throw new NoDaemonError(
-    `The socket ${path} belongs to user ${found.uid}, not to you (${own}): nothing was sent. ${HINT}`,
+    `The socket ${path} belongs to user ${found.uid}, not to you (${own}): nothing was sent. ${hint()}`,
   );
 }
 
-const HINT = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET.";
+/** cron, su and the like leave out what says where a service's socket is: the usual reason on Linux. */
+function hint(): string {
+  const usual = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET.";
+  const { AUTHD_SOCKET, XDG_RUNTIME_DIR } = process.env;
+  if (process.platform !== "linux" || AUTHD_SOCKET || XDG_RUNTIME_DIR) return usual;
+  const folder = `/run/user/${process.geteuid?.()}`;
+  return `${usual} If it runs as a service: XDG_RUNTIME_DIR is not set here (as in cron); set it to ${folder}.`;
+}
 
 const noDaemon = (path: string, cause: unknown) =>
-  new NoDaemonError(`No daemon answers on ${path} (${codeOf(cause)}). ${HINT}`, { cause });
+  new NoDaemonError(`No daemon answers on ${path} (${codeOf(cause)}). ${hint()}`, { cause });
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? messageOf(error);
 

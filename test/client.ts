@@ -8,9 +8,9 @@ import { AuthdError, type Client, connect, NoDaemonError } from "../src/client.t
 import type { AuthorizedResponse, CheckedParams } from "../src/protocol.ts";
 import { start as startProgram } from "./helpers/child.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
+import { asRoot } from "./helpers/optional.ts";
 import { startWire, tokenFor } from "./helpers/wire.ts";
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
 const CLIENT = new URL("../src/client.js", import.meta.url).href;
 
 function clientOf(t: ExecutionContext, socket: string): Client {

@@ -6,10 +6,10 @@ import { loadConfiguration } from "../src/config.ts";
 import { AuthdError } from "../src/errors.ts";
 import { configFolder } from "./helpers/config-folder.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
+import { asRoot } from "./helpers/optional.ts";
 
 const STATIC = 'grant = "static"\n';
 const load = (dir: string, env: Record<string, string> = {}) => loadConfiguration({ dir, env });
-const asRoot = process.getuid?.() === 0;
 
 function refuses(t: ExecutionContext, dir: string, message: RegExp, env = {}): void {
   t.throws(() => load(dir, env), { instanceOf: AuthdError, message });
@@ -193,7 +193,7 @@ test("a folder that others can write to is refused as a whole, with how to mend 
   refuses(t, dir, /config\.toml can be changed by other users/);
 });
 
-(asRoot ? test : test.skip)("what belongs to somebody else is refused", (t) => {
+asRoot("what belongs to somebody else is refused", (t) => {
   const dir = configFolder(t, { "good.toml": STATIC, "bad.toml": STATIC });
   chownSync(join(dir, "credentials", "bad.toml"), 12_345, 12_345);
   t.regex(onlyError(t, dir).message, /belongs to another user \(uid 12345\).*chown 0 /);
@@ -266,4 +266,19 @@ test("many alike credentials share what is equal", (t) => {
     t.is(first?.[key], second?.[key], key);
   }
   t.true(Object.isFrozen(first) && Object.isFrozen(first?.own) && Object.isFrozen(first?.headers));
+});
+
+test("how many credential files there are is told before one is read", (t) => {
+  const dir = configFolder(t, {
+    "one.toml": STATIC,
+    "two.toml": STATIC,
+    "broken.toml": "grant = \n",
+  });
+  const counts: number[] = [];
+  const { credentials } = loadConfiguration({
+    dir,
+    env: {},
+    onCount: (files) => counts.push(files),
+  });
+  t.deepEqual([counts, credentials.size], [[3], 2]);
 });

@@ -192,6 +192,9 @@ test("a broken config.toml stops a start, and changes nothing at a reload", asyn
   const { changed, errors } = await client.request("reload", {});
   t.deepEqual(changed, []);
   t.is(errors[0]?.file, file);
+  writeFileSync(file, "max_connections = 77");
+  const [note] = (await client.request("reload", {})).errors;
+  t.is(note?.message, "max_connections: an edit takes effect when authd is restarted.");
 });
 
 test("a vault whose key is missing is locked, never replaced, and opens when the key is back", async (t) => {

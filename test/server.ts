@@ -77,7 +77,7 @@ test("what goes wrong inside is told to nobody and logged without its message", 
   const { path, log } = await startWire(t, {
     getToken: () => JSON.parse("hush-hush"),
     status: async () => {
-      throw new AuthdError("internal", "hush-hush");
+      throw new Error("hush-hush");
     },
     reload: () => Promise.reject("hush-hush"),
   });
@@ -91,6 +91,22 @@ test("what goes wrong inside is told to nobody and logged without its message", 
   t.is(log.length, 3);
   t.notRegex(client.received + log.join(), /hush/);
   t.regex(log[0] ?? "", /SyntaxError.*server/);
+});
+
+test("what the daemon itself has put into words is told: a full disk, too", async (t) => {
+  const { path, log } = await startWire(t, {
+    reload: () => {
+      const cause = new Error("hush-hush");
+      throw new AuthdError("internal", "demo: the disk is full", { credential: "demo", cause });
+    },
+  });
+  const client = await RawClient.open(t, path);
+  client.request(1, "reload");
+  const error = (await client.next())?.error;
+  t.is(error?.message, "demo: the disk is full");
+  t.deepEqual(error?.data, { reason: "internal", credential: "demo" } as object);
+  t.regex(log.join(), /the disk is full/);
+  t.notRegex(client.received + log.join(), /hush/);
 });
 
 test("$/cancelRequest is answered at once, whether or not the handler cares", async (t) => {
@@ -295,6 +311,23 @@ test("a reader that takes nothing is not read from, then dropped; others notice 
   while (server.connections > 1) await new Promise((resolve) => setTimeout(resolve, 20));
   other.request(2, "getToken", params);
   t.is((await other.next())?.id, 2);
+});
+
+test("many large answers at once reach a reader that takes them, small ones of others are not held up", async (t) => {
+  const big = "x".repeat(2_000_000);
+  const limits = { dropBytes: 8_000_000 };
+  const { path } = await startWire(
+    t,
+    { getToken: async ({ credential }) => tokenFor(credential + big) },
+    { limits },
+  );
+  const client = await RawClient.open(t, path);
+  for (let id = 0; id < 40; id++) client.request(id, "getToken", { credential: `${id}-` });
+  const other = await RawClient.open(t, path);
+  other.request(1, "getToken", { credential: "other" });
+  t.is((await other.next())?.id, 1);
+  const answers = await client.take(40);
+  for (const { id, result } of answers) t.is(result?.accessToken, `${id}-${big}`);
 });
 
 test("a slow reader that catches up gets everything", async (t) => {

@@ -20,9 +20,7 @@ import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
 import { connect, defaultSocketPath, listen, listenActivated } from "../src/socket.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
-
-const posix = process.platform === "win32" ? test.skip : test;
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
+import { asRoot, onUnix } from "./helpers/optional.ts";
 
 function server(t: ExecutionContext): net.Server {
   const made = net.createServer((socket) => {
@@ -74,7 +72,7 @@ test("a path over 107 bytes is refused, 103 on macOS", (t) => {
 });
 
 for (const name of ["authd.sock", "a"]) {
-  posix(`the longest possible path can be listened on, also as .../${name}`, async (t) => {
+  onUnix(`the longest possible path can be listened on, also as .../${name}`, async (t) => {
     const folder = temporaryFolder(t);
     const room = 107 - Buffer.byteLength(folder) - 2 - name.length;
     const path = join(folder, "d".repeat(room), name);
@@ -86,7 +84,7 @@ for (const name of ["authd.sock", "a"]) {
   });
 }
 
-posix("folder and socket are for our own user alone, whatever the umask", async (t) => {
+onUnix("folder and socket are for our own user alone, whatever the umask", async (t) => {
   const path = join(temporaryFolder(t), "new", "deeper", "authd.sock");
   const umask = process.umask();
   await listen(server(t), path);
@@ -96,7 +94,7 @@ posix("folder and socket are for our own user alone, whatever the umask", async 
   t.is(statSync(join(path, "../..")).mode & 0o777, 0o700);
 });
 
-posix("a socket that answers is left alone, with a clear error", async (t) => {
+onUnix("a socket that answers is left alone, with a clear error", async (t) => {
   const path = join(temporaryFolder(t), "authd.sock");
   const first = server(t);
   await listen(first, path);
@@ -109,7 +107,7 @@ posix("a socket that answers is left alone, with a clear error", async (t) => {
   t.is(String(data), "hello");
 });
 
-posix("a dead socket is replaced", async (t) => {
+onUnix("a dead socket is replaced", async (t) => {
   const path = join(temporaryFolder(t), "authd.sock");
   await deadSocket(path);
   t.true(lstatSync(path).isSocket());
@@ -118,7 +116,7 @@ posix("a dead socket is replaced", async (t) => {
   t.pass();
 });
 
-posix("what is not a socket is never removed", async (t) => {
+onUnix("what is not a socket is never removed", async (t) => {
   const folder = temporaryFolder(t);
   const file = join(folder, "file");
   const link = join(folder, "link");
@@ -134,7 +132,7 @@ posix("what is not a socket is never removed", async (t) => {
   t.true(lstatSync(link).isSymbolicLink());
 });
 
-posix("release removes our socket, and nobody else's", async (t) => {
+onUnix("release removes our socket, and nobody else's", async (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, "authd.sock");
   const first = server(t);
@@ -152,7 +150,7 @@ posix("release removes our socket, and nobody else's", async (t) => {
   t.pass("a second release does nothing");
 });
 
-posix("a folder that others may write to is refused", async (t) => {
+onUnix("a folder that others may write to is refused", async (t) => {
   const folder = join(temporaryFolder(t), "shared");
   mkdirSync(folder);
   for (const mode of [0o770, 0o777, 0o1777]) {
@@ -162,7 +160,7 @@ posix("a folder that others may write to is refused", async (t) => {
   t.deepEqual(readdirSync(folder), []);
 });
 
-posix("a folder behind our own link is fine, behind a dangling one refused", async (t) => {
+onUnix("a folder behind our own link is fine, behind a dangling one refused", async (t) => {
   const folder = temporaryFolder(t);
   mkdirSync(join(folder, "real"), { mode: 0o700 });
   symlinkSync("real", join(folder, "link"));
@@ -189,7 +187,7 @@ asRoot(
   },
 );
 
-posix("a socket of the service manager is used, and its variables are removed", async (t) => {
+onUnix("a socket of the service manager is used, and its variables are removed", async (t) => {
   const path = join(temporaryFolder(t), "authd.sock");
   const outer = net.createServer().listen(path);
   await once(outer, "listening");

@@ -149,6 +149,11 @@ export function readCredentialFile(configDir: string, name: string): Table | und
   return readTomlFile(credentialFile(configDir, name));
 }
 
+/** Its very text, to put it back; undefined if there is none. */
+export function credentialFileAsItIs(configDir: string, name: string): string | undefined {
+  return readSafeFile(credentialFile(configDir, name));
+}
+
 /** Throws AuthdError `invalid_params` for what can't be a credential's name. */
 export function credentialFile(configDir: string, name: string): string {
   assertCredentialName(name);

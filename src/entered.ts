@@ -1,0 +1,81 @@
+/** What somebody enters for a credential, checked before anything of it is written or sealed. */
+import { randomBytes } from "node:crypto";
+import { AuthdError } from "./errors.ts";
+import { changed } from "./obstacle.ts";
+import type { CheckedParams } from "./protocol.ts";
+import type { CredentialRecord } from "./record.ts";
+import type { CredentialSettings } from "./settings.ts";
+import { didYouMean } from "./suggest.ts";
+
+const MOST_SECRET_BYTES = 64 * 1024;
+
+export function kindOf({ name, preset, grant }: CheckedParams<"credentials/add">) {
+  if ((preset === undefined) === (grant === undefined)) {
+    throw new AuthdError("invalid_params", `${name}: name either a preset or a grant`, {
+      credential: name,
+    });
+  }
+  return preset === undefined ? { grant } : { preset };
+}
+
+export function assertTrusted(
+  name: string,
+  settings: CredentialSettings,
+  record: Readonly<CredentialRecord>,
+): void {
+  if (Object.keys(record.secrets).length === 0) return;
+  if (record.binding === settings.binding) return;
+  throw changed(name);
+}
+
+/** `--register` may make the password up: nobody needs to know it. */
+export function withGenerated(
+  { name, secrets, register }: CheckedParams<"credentials/add">,
+  settings: CredentialSettings,
+): Record<string, string> {
+  if (!register) return secrets;
+  if (!settings.register) {
+    throw new AuthdError(
+      "invalid_params",
+      `${name}: this preset has no way to register an account`,
+      {
+        credential: name,
+      },
+    );
+  }
+  const made = { [settings.register.generates]: randomBytes(24).toString("base64url") };
+  return { ...made, ...secrets };
+}
+
+export function enteredSecrets(
+  { name, secrets: fields }: CredentialSettings,
+  given: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const known = fields.map((field) => field.name);
+  for (const [key, value] of Object.entries(given)) {
+    const problem = !known.includes(key)
+      ? `it has no secret "${key.slice(0, 64)}".${didYouMean(key, known)}`
+      : value === ""
+        ? `the secret ${key} is empty`
+        : Buffer.byteLength(value) > MOST_SECRET_BYTES
+          ? `the secret ${key} is longer than 64 KiB`
+          : undefined;
+    if (problem)
+      throw new AuthdError("invalid_params", `${name}: ${problem}`, { credential: name });
+  }
+  return { ...given };
+}
+
+export function assertComplete(
+  { name, secrets: fields }: CredentialSettings,
+  secrets: Readonly<Record<string, string>>,
+): void {
+  const missing = fields.filter((field) => !field.optional && !secrets[field.name]);
+  if (missing.length === 0) return;
+  const names = missing.map((field) => field.name).join(", ");
+  throw new AuthdError(
+    "invalid_params",
+    `${name}: missing ${names}; type it when authd asks for it on a terminal, or give --secrets-from FILE`,
+    { credential: name },
+  );
+}
