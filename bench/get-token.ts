@@ -1,202 +1,89 @@
 /**
- * Warm getToken against a bare Node server that parses the same frame and stringifies the same
- * answer: ratios in one run, rounds of the two in turn, each server in a process of its own.
- *
- *   node dist/bench/get-token.js                                  our server, with a fixed answer
- *   node dist/bench/get-token.js --socket PATH --credential NAME  a daemon that is running
+ * Warm getToken through a real daemon, against a bare Node server that gives the same answer: one
+ * request at a time, and 8 connections with 16 requests in flight each. The second is compared with
+ * a bare server that batches its writes, too, so that the floor is not a slow one.
  */
-import { fork } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import * as net from "node:net";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import type { Handlers } from "../src/call.ts";
-import { FrameParser, type Framing, frame } from "../src/frames.ts";
-import type { GetTokenResult } from "../src/protocol.ts";
-import { createServer } from "../src/server.ts";
-import { listen } from "../src/socket.ts";
+import { type Bench, run } from "./helpers/bench.ts";
+import { startDaemon, startProgram } from "./helpers/child.ts";
+import { fillHome, makeHome } from "./helpers/home.ts";
+import { Load } from "./helpers/load.ts";
+import { type Compared, compare, median } from "./helpers/rounds.ts";
+import { number } from "./helpers/table.ts";
 
-const ROUNDS = 15;
-const framings: Framing[] = ["base", "lines"];
-const TARGETS = { median: 1.2, throughput: 0.7 };
+const TARGETS = { latency: 1.2, throughput: 0.7 };
+const CONNECTIONS = 8;
+const WIDTH = 16;
+const params = { credential: "bench" };
 
-const token = `bench-${"x".repeat(900)}`;
-const answer: GetTokenResult = Object.freeze({
-  accessToken: token,
-  tokenType: "Bearer",
-  expiresAt: 4_102_444_800_000,
-  headers: Object.freeze({ authorization: `Bearer ${token}` }),
-});
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    socket: { type: "string" },
-    credential: { type: "string", default: "bench" },
-    serve: { type: "string" },
-  },
-});
-
-/** What the ratios are against: as little as Node can do for the same answer. */
-function serveBare(path: string): void {
-  const server = net.createServer((socket) => {
-    socket.on("error", () => {});
-    const parser = new FrameParser(1024 * 1024, (body) => {
-      const { id } = JSON.parse(body.toString());
-      const json = JSON.stringify({ jsonrpc: "2.0", id, result: answer });
-      socket.write(frame(parser.framing ?? "lines", json, Buffer.byteLength(json)));
-    });
-    socket.on("data", (chunk) => parser.push(chunk));
-  });
-  server.listen(path, () => process.send?.("ready"));
-}
-
-async function serveAuthd(path: string): Promise<void> {
-  const handlers = { getToken: () => answer } as unknown as Handlers;
-  const quiet = () => {};
-  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
-  await listen(createServer({ handlers, log }).net, path);
-  process.send?.("ready");
-}
-
-function start(kind: string, path: string): Promise<() => void> {
-  const child = fork(fileURLToPath(import.meta.url), ["--serve", kind, path]);
-  return new Promise((resolve, reject) => {
-    child.once("message", () => resolve(() => child.kill()));
-    child.once("exit", (code) => reject(new Error(`the ${kind} server ended with ${code}`)));
-  });
-}
-
-/** A connection that keeps `width` requests in flight until it has had `total` answers. */
-class Load {
-  readonly #socket: net.Socket;
-  readonly #parser: FrameParser;
-  readonly #requests: Buffer[];
-  #onAnswer: () => void = () => {};
-
-  constructor(socket: net.Socket, framing: Framing, width: number) {
-    this.#socket = socket;
-    this.#requests = Array.from({ length: width }, (_, id) => request(framing, id));
-    this.#parser = new FrameParser(1024 * 1024, () => this.#onAnswer());
-    socket.on("data", (chunk) => this.#parser.push(chunk));
-  }
-
-  /** Sends as many requests as a chunk of answers has brought, in one write. */
-  run(total: number): Promise<void> {
-    const width = this.#requests.length;
-    let sent = 0;
-    let answered = 0;
-    let due = 0;
-    const send = () => {
-      const batch: Buffer[] = [];
-      for (; due > 0 && sent < total; due--) batch.push(this.#requests[sent++ % width]!);
-      due = 0;
-      if (batch.length > 0)
-        this.#socket.write(batch.length === 1 ? batch[0]! : Buffer.concat(batch));
+await run(async (bench) => {
+  const home = makeHome(bench);
+  await fillHome(home, new Map([["bench", `preset = "labelf"\nclient_id = "bench"\n`]]));
+  await startDaemon(bench, home);
+  const bare = await startBareServers(bench, home.socket);
+  const rounds = bench.quick ? 1 : 15;
+  const calls = bench.quick ? 50 : 3000;
+  for (const framing of ["base", "lines"] as const) {
+    const latency = (path: string) => async () => {
+      const load = await Load.open(path, framing, 1, params);
+      await load.run(calls / 10);
+      const times = await load.times(calls);
+      load.close();
+      return median(times) * 1000;
     };
-    return new Promise((resolve) => {
-      this.#onAnswer = () => {
-        answered++;
-        if (due++ === 0) queueMicrotask(send);
-        if (answered === total) resolve();
-      };
-      due = width;
-      send();
+    const one = await compare(rounds, {
+      bare: latency(bare.plain),
+      authd: latency(home.socket),
     });
+    bench.row({
+      what: `getToken, one connection, ${framing}`,
+      measured: one.authd.ratio,
+      most: TARGETS.latency,
+      detail: `authd ${number(one.authd.value)} µs, bare ${number(one.bare.value)} µs; ${one.authd.spread}`,
+    });
+    const throughput = (path: string) => async () => {
+      const open = () => Load.open(path, framing, WIDTH, params);
+      const loads = await Promise.all(Array.from({ length: CONNECTIONS }, open));
+      await Promise.all(loads.map((load) => load.run(calls / 5)));
+      const startedAt = performance.now();
+      await Promise.all(loads.map((load) => load.run(calls)));
+      const seconds = (performance.now() - startedAt) / 1000;
+      for (const load of loads) load.close();
+      return (CONNECTIONS * calls) / seconds;
+    };
+    const floors = { "bare server": bare.plain, "batching bare server": bare.batched };
+    for (const [floor, path] of Object.entries(floors)) {
+      const many = await compare(rounds, {
+        bare: throughput(path),
+        authd: throughput(home.socket),
+      });
+      bench.row(throughputRow(`${framing}, ${floor}`, many));
+    }
   }
+});
 
-  close(): void {
-    this.#socket.destroy();
-  }
-}
-
-function request(framing: Framing, id: number): Buffer {
-  const params = { credential: values.credential };
-  const json = JSON.stringify({ jsonrpc: "2.0", id, method: "getToken", params });
-  return Buffer.from(frame(framing, json, json.length));
-}
-
-function open(path: string, framing: Framing, width: number): Promise<Load> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path, () => resolve(new Load(socket, framing, width)));
-    socket.once("error", reject);
-  });
-}
-
-/** Microseconds, median of one round trip after another. */
-async function latency(path: string, framing: Framing): Promise<number> {
-  const load = await open(path, framing, 1);
-  await load.run(300);
-  const times: number[] = [];
-  for (let i = 0; i < 3000; i++) {
-    const start = performance.now();
-    await load.run(1);
-    times.push(performance.now() - start);
-  }
-  load.close();
-  return median(times) * 1000;
-}
-
-/** Requests a second, 8 connections with 16 requests in flight each. */
-async function throughput(path: string, framing: Framing): Promise<number> {
-  const loads = await Promise.all(Array.from({ length: 8 }, () => open(path, framing, 16)));
-  await Promise.all(loads.map((load) => load.run(500)));
-  const start = performance.now();
-  await Promise.all(loads.map((load) => load.run(2500)));
-  const seconds = (performance.now() - start) / 1000;
-  for (const load of loads) load.close();
-  return (8 * 2500) / seconds;
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)]!;
-}
-
-async function compare(
-  measure: (path: string, framing: Framing) => Promise<number>,
-  framing: Framing,
-  [bare, ours]: [string, string],
-) {
-  const rounds: { bare: number; ours: number }[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    // The order alternates, as whoever comes second finds a warmer machine.
-    const first = await measure(round % 2 ? ours : bare, framing);
-    const second = await measure(round % 2 ? bare : ours, framing);
-    rounds.push(round % 2 ? { ours: first, bare: second } : { bare: first, ours: second });
-  }
+function throughputRow(what: string, { authd, bare }: Record<"authd" | "bare", Compared>) {
+  const each = `authd ${number(authd.value)}/s, bare ${number(bare.value)}/s`;
   return {
-    bare: median(rounds.map((round) => round.bare)),
-    ours: median(rounds.map((round) => round.ours)),
-    ratio: median(rounds.map((round) => round.ours / round.bare)),
+    what: `getToken, ${CONNECTIONS} × ${WIDTH} in flight, ${what}`,
+    measured: authd.ratio,
+    least: TARGETS.throughput,
+    detail: `${each}; ${authd.spread}`,
   };
 }
 
-async function main(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "authd-bench-"));
-  const bare = join(folder, "bare.sock");
-  const ours = values.socket ?? join(folder, "authd.sock");
-  const stops = [await start("bare", bare)];
-  if (!values.socket) stops.push(await start("authd", ours));
-  try {
-    for (const framing of framings) {
-      const one = await compare(latency, framing, [bare, ours]);
-      console.log(
-        `getToken, one connection, ${framing}: ${one.ours.toFixed(1)} µs, bare ${one.bare.toFixed(1)} µs, ratio ${one.ratio.toFixed(2)} (target at most ${TARGETS.median})`,
-      );
-      const many = await compare(throughput, framing, [bare, ours]);
-      console.log(
-        `getToken, 8 x 16 in flight, ${framing}: ${many.ours.toFixed(0)}/s, bare ${many.bare.toFixed(0)}/s, ratio ${many.ratio.toFixed(2)} (target at least ${TARGETS.throughput})`,
-      );
-    }
-  } finally {
-    for (const stop of stops) stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** They answer what the daemon answers. */
+async function startBareServers(bench: Bench, authd: string) {
+  const load = await Load.open(authd, "lines", 1, params);
+  const { result } = await load.ask();
+  load.close();
+  if (!result) throw new Error("the daemon has no token");
+  const answer = join(bench.folder, "answer.json");
+  writeFileSync(answer, JSON.stringify(result));
+  const plain = join(bench.folder, "bare.sock");
+  const batched = join(bench.folder, "batched.sock");
+  await startProgram(bench, "bare-server.js", plain, answer);
+  await startProgram(bench, "bare-server.js", batched, answer, "batched");
+  return { plain, batched };
 }
-
-if (values.serve === "bare") serveBare(positionals[0]!);
-else if (values.serve === "authd") await serveAuthd(positionals[0]!);
-else await main();

@@ -1,0 +1,75 @@
+/** Other processes: programs of this folder, and real daemons. */
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Bench } from "./bench.ts";
+import type { Home } from "./home.ts";
+
+export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
+
+/** Nothing of whoever runs the benches: NODE_EXTRA_CA_CERTS alone doubles the time of a start. */
+export const ENV: NodeJS.ProcessEnv = { PATH: process.env.PATH };
+
+export interface Running {
+  pid: number;
+  /** Milliseconds from its start until it said that it is ready. */
+  readyMs: number;
+  /** SIGTERM, and waits for the end. */
+  stop(): Promise<void>;
+}
+
+/** Starts another file of this folder; resolves with the first thing that it tells. */
+export async function startProgram(bench: Bench, file: string, ...args: string[]): Promise<string> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env: ENV });
+  bench.defer(() => end(child));
+  const [told] = await Promise.race([once(child, "message"), failed(child, file)]);
+  return String(told);
+}
+
+/** `authd serve`, as a person or a service manager starts it. */
+export async function startDaemon(bench: Bench, home: Home, main = MAIN): Promise<Running> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, [main, "serve"], {
+    env: home.env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const stop = () => end(child);
+  bench.defer(stop);
+  await Promise.race([once(child.stdout, "data"), failed(child, "authd serve")]);
+  return { pid: child.pid!, readyMs: performance.now() - startedAt, stop };
+}
+
+/** A Node process that only waits. */
+export async function startBareNode(bench: Bench): Promise<Running> {
+  const startedAt = performance.now();
+  const script = "setInterval(() => {}, 2 ** 30); process.stdout.write('.')";
+  const child = spawn(process.execPath, ["-e", script], {
+    env: ENV,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const stop = () => end(child);
+  bench.defer(stop);
+  await once(child.stdout, "data");
+  return { pid: child.pid!, readyMs: performance.now() - startedAt, stop };
+}
+
+/** Runs a program to its end; resolves with the milliseconds that it took. */
+export async function timeToEnd(args: readonly string[], env = ENV): Promise<number> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "ignore", "inherit"] });
+  const [code] = await once(child, "exit");
+  if (code !== 0) throw new Error(`node ${args.join(" ")} ended with ${code}`);
+  return performance.now() - startedAt;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill();
+  await ended;
+}
+
+async function failed(child: ChildProcess, what: string): Promise<never> {
+  const [code] = await once(child, "exit");
+  throw new Error(`${what} ended with ${code} before it was ready`);
+}

@@ -1,0 +1,48 @@
+/**
+ * As little as Node and undici can do to pass requests on: what any daemon in between costs.
+ * Speaks the base protocol: small answers as one message, with `stream` in base64 chunks.
+ *
+ *   node relay-server.js SOCKET
+ */
+import * as http from "node:http";
+import * as net from "node:net";
+import { request } from "undici";
+import { FrameParser, frame } from "../../src/frames.ts";
+import { directly } from "./direct.ts";
+import { ready } from "./ready.ts";
+
+interface Message {
+  id: number;
+  params: { url: string; stream?: boolean };
+}
+
+const agent = new http.Agent({ keepAlive: true });
+const direct = directly();
+
+const server = net.createServer((socket) => {
+  const send = (message: object) => {
+    const json = JSON.stringify({ jsonrpc: "2.0", ...message });
+    return socket.write(frame("base", json, Buffer.byteLength(json)));
+  };
+  const answer = async ({ id, params: { url } }: Message) => {
+    const { statusCode, headers, body } = await request(url, direct);
+    send({ id, result: { status: statusCode, headers, body: await body.text() } });
+  };
+  const stream = ({ id, params: { url } }: Message) =>
+    http.get(url, { agent, headers: direct.headers }, (response) => {
+      response.on("data", (chunk: Buffer) => {
+        const data = chunk.toString("base64");
+        if (send({ method: "response/chunk", params: { id, data } })) return;
+        response.pause();
+        socket.once("drain", () => response.resume());
+      });
+      response.on("end", () => send({ id, result: {} }));
+    });
+  const parser = new FrameParser(1024 * 1024, (body) => {
+    const message = JSON.parse(body.toString()) as Message;
+    if (message.params.stream) stream(message);
+    else void answer(message);
+  });
+  socket.on("error", () => {}).on("data", (chunk) => parser.push(chunk));
+});
+server.listen(process.argv[2], () => ready());

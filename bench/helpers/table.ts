@@ -1,0 +1,38 @@
+import { ok, type Row } from "./bench.ts";
+
+/** Rows as people read them: target, measured, and if `judged` whether the one is met by the other. */
+export function table(rows: readonly Row[], judged: boolean): string {
+  const cells = [
+    ["", "what", "target", "measured", "how"],
+    ...rows.map((row) => [
+      judged ? mark(row) : "",
+      row.what,
+      target(row),
+      amount(row.measured, row),
+      row.detail,
+    ]),
+  ];
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  const line = (row: string[]) =>
+    row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ");
+  return `${cells.map((row) => line(row).trimEnd()).join("\n")}\n`;
+}
+
+function mark(row: Row): string {
+  return { true: "ok", false: "MISSED", undefined: "" }[`${ok(row)}`];
+}
+
+function target(row: Row): string {
+  if (row.most !== undefined) return `≤ ${amount(row.most, row)}`;
+  return row.least === undefined ? "" : `≥ ${amount(row.least, row)}`;
+}
+
+function amount(value: number, { unit = "×" }: Row): string {
+  return `${number(value)} ${unit}`;
+}
+
+/** Three digits that matter. */
+export function number(value: number): string {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : 2);
+}

@@ -1,0 +1,18 @@
+/** What a process takes, as Linux tells it. */
+import { readFileSync } from "node:fs";
+
+const TICKS_A_SECOND = 100;
+
+/** Resident memory in MB (10⁶ bytes). */
+export function rss(pid: number): number {
+  const kB = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return (Number(kB) * 1024) / 1e6;
+}
+
+/** CPU seconds so far, user and system. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // The second field is the program's name, which may hold blanks; utime and stime are 14 and 15.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+}

@@ -1,0 +1,113 @@
+/**
+ * A daemon with 10,000 credentials of several kinds, all with cached tokens: how long it takes to
+ * be ready, and what it takes while nobody asks for anything.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Bench, run } from "./helpers/bench.ts";
+import { startDaemon } from "./helpers/child.ts";
+import { fillHome, type Home, makeHome } from "./helpers/home.ts";
+import { Load } from "./helpers/load.ts";
+import { median } from "./helpers/rounds.ts";
+import { number } from "./helpers/table.ts";
+import { cpuSeconds, rss } from "./helpers/usage.ts";
+
+const TARGETS = { readyMs: 3000, rssMB: 160, timers: 1, cpuPercent: 0.2 };
+/** One or the other, by turns. */
+const KINDS = [
+  (n: number) => `preset = "labelf"\nclient_id = "client-${n}"\n`,
+  () => `preset = "onestepai"\nregion = "eu"\n`,
+  (n: number) => `preset = "zebbra"\nusername = "user-${n}"\nbase_url = "http://localhost:8000"\n`,
+  (n: number) =>
+    `preset = "realtyna"\nclient_id = "client-${n}"\ntoken_url = "https://auth.example.com/token"\nreferer = "https://site-${n}.example.com/"\n`,
+  (n: number) =>
+    `grant = "client_credentials"\ntoken_url = "https://issuer-${n % 100}.example.com/token"\nclient_id = "client-${n}"\nscope = "read write"\norigins = ["https://api-${n}.example.com"]\n`,
+  (n: number) =>
+    `grant = "refresh_token"\ntoken_url = "https://issuer-${n % 100}.example.com/token"\nclient_id = "client-${n}"\nwarm = "always"\norigins = ["https://api.example.com"]\n`,
+  () => `grant = "static"\norigins = ["https://api.example.com"]\n`,
+];
+
+await run(async (bench) => {
+  const count = bench.quick ? 50 : 10_000;
+  const home = makeHome(bench);
+  await fillHome(
+    home,
+    new Map(Array.from({ length: count }, (_, n) => [`bench-${n}`, KINDS[n % KINDS.length]!(n)])),
+  );
+  const name = `${count} credentials`;
+
+  const starts: { ms: number; cpu: number }[] = [];
+  for (let round = 0; round < (bench.quick ? 1 : 5); round++) {
+    const daemon = await startDaemon(bench, home);
+    starts.push({ ms: daemon.readyMs, cpu: cpuSeconds(daemon.pid) });
+    await daemon.stop();
+  }
+  const times = starts.map(({ ms }) => ms);
+  bench.row({
+    what: `${name}, ready`,
+    // What else the machine does can only make a start longer.
+    measured: Math.min(...times),
+    unit: "ms",
+    most: TARGETS.readyMs,
+    detail:
+      `the whole start, the fastest of ${starts.length} (the slowest ${number(Math.max(...times))} ms), ` +
+      `${number(median(starts.map(({ cpu }) => cpu)))} s of CPU, files in the page cache`,
+  });
+
+  await measureIdle(bench, home, name);
+  bench.row({
+    what: `${name}, pending timers`,
+    measured: await countTimers(bench, home),
+    unit: "",
+    most: TARGETS.timers,
+    detail: "of the whole process",
+  });
+});
+
+async function measureIdle(bench: Bench, home: Home, name: string): Promise<void> {
+  const daemon = await startDaemon(bench, home);
+  const answers = await askOne(home);
+  // What is left of the start, such as a collection of its garbage, is not idling.
+  await sleep(bench.quick ? 100 : 15_000);
+  const seconds = bench.quick ? 0.2 : 90;
+  const before = cpuSeconds(daemon.pid);
+  await sleep(seconds * 1000);
+  const used = cpuSeconds(daemon.pid) - before;
+  bench.row({
+    what: `${name}, idle RSS`,
+    measured: rss(daemon.pid),
+    unit: "MB",
+    most: TARGETS.rssMB,
+    detail: answers,
+  });
+  bench.row({
+    what: `${name}, idle CPU`,
+    measured: (used / seconds) * 100,
+    unit: "%",
+    most: TARGETS.cpuPercent,
+    detail: `${number(used * 1000)} ms in ${seconds} s`,
+  });
+  await daemon.stop();
+}
+
+/** Says that the tokens are really there. */
+async function askOne(home: Home): Promise<string> {
+  const load = await Load.open(home.socket, "lines", 1, { credential: "bench-17" });
+  const { result, error } = await load.ask();
+  load.close();
+  if (!result) throw new Error(error?.message);
+  return "every one with a cached token of 900 characters";
+}
+
+async function countTimers(bench: Bench, home: Home): Promise<number> {
+  const file = join(bench.folder, "timers");
+  const counter = fileURLToPath(new URL("helpers/counting-daemon.js", import.meta.url));
+  const env = { ...home.env, BENCH_TIMERS_FILE: file };
+  const daemon = await startDaemon(bench, { ...home, env }, counter);
+  process.kill(daemon.pid, "SIGUSR2");
+  while (!existsSync(file) || readFileSync(file, "utf8") === "") await sleep(20);
+  await daemon.stop();
+  return Number(readFileSync(file, "utf8"));
+}

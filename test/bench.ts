@@ -1,0 +1,26 @@
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { run } from "./helpers/child.ts";
+
+const ALL = fileURLToPath(new URL("../bench/all.js", import.meta.url));
+
+// What they measure is judged by `npm run bench`, on a machine that does nothing else.
+test("every bench runs, and leaves a row for each target", async (t) => {
+  t.timeout(180_000);
+  const { code, stdout, stderr } = await run(t, process.execPath, [ALL, "--quick"]);
+  t.is(code, 0, stderr);
+  for (const what of [
+    "getToken, one connection, base",
+    "getToken, 8 × 16 in flight, lines",
+    "getToken p99 beside a stalled issuer",
+    "authorizedRequest, small answer",
+    "authorizedRequest, 10 MiB streamed",
+    "idle RSS with four credentials, before the first network call",
+    "credentials, ready",
+    "credentials, pending timers",
+    "getToken calls, growth of RSS",
+    "authd serve, ready",
+  ]) {
+    t.true(stdout.includes(what), what);
+  }
+});
