@@ -76,13 +76,15 @@ export class Keeper {
 
   /** Seals `record` with the tokens of now, unless it was replaced meanwhile. Never rejects. */
   async save(record: CredentialRecord, durable: boolean): Promise<void> {
+    if (record !== this.record) return;
+    const { name, vault, time, log, variants, acquisition, onFailure } = this.#options;
+    // Before the wait: what is about to be sealed is not due any more.
+    this.saveAgainAt = Number.POSITIVE_INFINITY;
+    for (const variant of variants()) variant.askedSealedAt = variant.askedAt;
     // Otherwise what is sealed last would be without the change.
     while (this.#amending) await this.#amending;
     if (record !== this.record) return;
-    const { name, vault, time, log, variants, acquisition, onFailure } = this.#options;
-    this.saveAgainAt = Number.POSITIVE_INFINITY;
     record.tokens = variants().flatMap((variant) => stored(variant, time));
-    for (const variant of variants()) variant.askedSealedAt = variant.askedAt;
     record.obtainedWith = acquisition();
     try {
       await vault.write(name, record, { durable });
