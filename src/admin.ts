@@ -12,13 +12,13 @@ import {
   updateCredentialFile,
   writeCredentialFile,
 } from "./config.ts";
+import type { CredentialRecord } from "./credential/record.ts";
 import type { Credential, Entered } from "./credential.ts";
 import { assertComplete, assertTrusted, enteredSecrets, kindOf, withGenerated } from "./entered.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Http } from "./http.ts";
 import type { Log } from "./log.ts";
 import type { CheckedParams, CredentialInfo, ReloadResult, TestResult } from "./protocol.ts";
-import type { CredentialRecord } from "./record.ts";
 import { register } from "./register.ts";
 import type { Registry } from "./registry.ts";
 import { authorizedRequest } from "./request.ts";

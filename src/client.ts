@@ -1,6 +1,4 @@
 import { AuthdError } from "./errors.ts";
-import { type Fetch, fetchThrough } from "./fetch.ts";
-import { ConnectionLost, Link } from "./link.ts";
 import type {
   AuthorizedResponse,
   GetTokenResult,
@@ -10,10 +8,10 @@ import type {
   Results,
 } from "./protocol.ts";
 import { defaultSocketPath } from "./socket.ts";
+import { type Fetch, fetchThrough } from "./wire/fetch.ts";
+import { ConnectionLost, Link } from "./wire/link.ts";
 
 export { AuthdError } from "./errors.ts";
-export type { Fetch } from "./fetch.ts";
-export { NoDaemonError } from "./link.ts";
 export type {
   AuthorizedResponse,
   CredentialInfo,
@@ -25,6 +23,8 @@ export type {
   Results,
   State,
 } from "./protocol.ts";
+export type { Fetch } from "./wire/fetch.ts";
+export { NoDaemonError } from "./wire/link.ts";
 
 export interface ConnectOptions {
   /** Path of the daemon's socket; by default where `authd serve` listens. */

@@ -1,22 +1,22 @@
-import { acquisitionOf } from "./acquire.ts";
-import { Asking, type Limits, type TokenWant } from "./asking.ts";
+import { acquisitionOf } from "./credential/acquire.ts";
+import { Asking, type Limits, type TokenWant } from "./credential/asking.ts";
+import { infoOf } from "./credential/info.ts";
+import { type IssuedToken, issue } from "./credential/issued.ts";
+import { Keeper } from "./credential/keeper.ts";
+import { type Obstacle, obstacleOf, removed, unreadable } from "./credential/obstacle.ts";
+import { OriginTrust } from "./credential/origin-trust.ts";
+import type { CredentialRecord } from "./credential/record.ts";
+import { asAuthdError, Renewals } from "./credential/renewals.ts";
+import { WARM_FOR } from "./credential/schedule.ts";
+import type { Surroundings } from "./credential/surroundings.ts";
+import { type Variant, variantKey, variationOf } from "./credential/variant.ts";
+import { Variants } from "./credential/variants.ts";
 import { AuthdError } from "./errors.ts";
 import { grantNamed } from "./grants/index.ts";
-import { infoOf } from "./info.ts";
-import { type IssuedToken, issue } from "./issued.ts";
-import { Keeper } from "./keeper.ts";
-import { type Obstacle, obstacleOf, removed, unreadable } from "./obstacle.ts";
-import { OriginTrust } from "./origin-trust.ts";
 import type { CredentialInfo, State } from "./protocol.ts";
-import type { CredentialRecord } from "./record.ts";
-import { asAuthdError, Renewals } from "./renewals.ts";
-import { WARM_FOR } from "./schedule.ts";
 import type { CredentialSettings } from "./settings.ts";
-import type { Surroundings } from "./surroundings.ts";
 import type { Moment } from "./timekeeper.ts";
 import { freshness, revive } from "./token.ts";
-import { type Variant, variantKey, variationOf } from "./variant.ts";
-import { Variants } from "./variants.ts";
 
 /** New secrets by name. */
 export interface Entered {

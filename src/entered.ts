@@ -1,9 +1,9 @@
 /** What somebody enters for a credential, checked before anything of it is written or sealed. */
 import { randomBytes } from "node:crypto";
+import { changed } from "./credential/obstacle.ts";
+import type { CredentialRecord } from "./credential/record.ts";
 import { AuthdError } from "./errors.ts";
-import { changed } from "./obstacle.ts";
 import type { CheckedParams } from "./protocol.ts";
-import type { CredentialRecord } from "./record.ts";
 import type { CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
 

@@ -12,9 +12,9 @@ import type {
   ResponseMessage,
 } from "vscode-jsonrpc";
 import { AuthdError } from "./errors.ts";
-import { FrameParser } from "./frames.ts";
-import { gone, Outbox, type OutboxLimits } from "./outbox.ts";
 import type { ErrorData } from "./protocol.ts";
+import { FrameParser } from "./wire/frames.ts";
+import { gone, Outbox, type OutboxLimits } from "./wire/outbox.ts";
 
 export type Id = string | number;
 

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { Transport } from "./transport.ts";
+import type { Transport } from "./http/transport.ts";
 
 /** What is sent to an issuer or an API. */
 export interface HttpRequest {
@@ -80,7 +80,7 @@ export function createHttp(options: { proxy?: string } = {}): Http & { close(): 
   let closed = false;
 
   const http: Http = async (request) => {
-    loading ??= import("./transport.ts").then(({ createTransport }) =>
+    loading ??= import("./http/transport.ts").then(({ createTransport }) =>
       createTransport(options.proxy),
     );
     const transport = await loading;

@@ -1,5 +1,5 @@
 import type { Admin } from "./admin.ts";
-import type { TokenWant } from "./asking.ts";
+import type { TokenWant } from "./credential/asking.ts";
 import type { Http } from "./http.ts";
 import {
   type CheckedParams,

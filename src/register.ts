@@ -1,6 +1,6 @@
 import { AuthdError } from "./errors.ts";
+import { createIssuerSend } from "./http/issuer.ts";
 import type { Http } from "./http.ts";
-import { createIssuerSend } from "./issuer.ts";
 import type { CredentialSettings } from "./settings.ts";
 import { percent, plain, render, type TemplateValues } from "./template.ts";
 

@@ -1,11 +1,11 @@
 import type { Timer } from "./clock.ts";
+import { brokenInfo } from "./credential/info.ts";
+import type { Surroundings } from "./credential/surroundings.ts";
 import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
-import { brokenInfo } from "./info.ts";
 import type { CredentialInfo } from "./protocol.ts";
 import type { Configuration, CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
-import type { Surroundings } from "./surroundings.ts";
 
 /** Longest sleep of the timer, ms: what survives 32-bit overflow, suspend and clock steps. */
 const LONGEST_SLEEP = 30_000;

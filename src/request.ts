@@ -1,7 +1,9 @@
-import { collect, contentOf, discard, inJson, TooLarge, UnusableContent } from "./content.ts";
 import { AuthdError } from "./errors.ts";
+import { collect, contentOf, discard, inJson, TooLarge, UnusableContent } from "./http/content.ts";
+import { checkRequest, type Outgoing } from "./http/outgoing.ts";
+import { redirected } from "./http/redirect.ts";
+import { describeFailure } from "./http/transport-error.ts";
 import { type Http, HttpFailure, type HttpResponse, neverSent, timedOut } from "./http.ts";
-import { checkRequest, type Outgoing } from "./outgoing.ts";
 import {
   type AuthorizedResponse,
   type CheckedParams,
@@ -9,9 +11,7 @@ import {
   DEFAULT_TIMEOUT_MS,
   type GetTokenResult,
 } from "./protocol.ts";
-import { redirected } from "./redirect.ts";
 import type { CredentialSettings } from "./settings.ts";
-import { describeFailure } from "./transport-error.ts";
 
 /** Bytes, whatever the caller asks for: to make one JSON of a longer body would hold everybody up. */
 export const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;

@@ -1,17 +1,17 @@
 import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ResponseError } from "vscode-jsonrpc/node";
-import type { Handlers, ServerCall } from "./call.ts";
-import { Connection } from "./connection.ts";
 import { AuthdError } from "./errors.ts";
-import { failure } from "./failure.ts";
 import { codes, type FramingLimits, RETRY_AFTER_MS, serializer } from "./framing.ts";
 import type { Log } from "./log.ts";
 import type { Peer } from "./peer.ts";
 import { type CheckedParams, MAX_FRAME_BYTES, type Method, params } from "./protocol.ts";
+import type { Handlers, ServerCall } from "./wire/call.ts";
+import { Connection } from "./wire/connection.ts";
+import { failure } from "./wire/failure.ts";
 import type * as z from "./zod.ts";
 
-export type { Call, ConnectionHandle, Handlers } from "./call.ts";
+export type { Call, ConnectionHandle, Handlers } from "./wire/call.ts";
 
 export interface ServerLimits extends FramingLimits {
   connections: number;

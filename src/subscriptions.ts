@@ -1,5 +1,5 @@
+import type { CredentialEvent } from "./credential/surroundings.ts";
 import type { Call, ConnectionHandle } from "./server.ts";
-import type { CredentialEvent } from "./surroundings.ts";
 
 interface Subscriber {
   call: Call;

@@ -90,7 +90,7 @@ const TABLE: readonly [item: string, file: string, title: string][] = [
   ],
   [
     "an issuer that unpacks to gigabytes",
-    "issuer",
+    "http/issuer",
     "an answer that is small but unpacks to gigabytes",
   ],
   [

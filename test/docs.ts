@@ -6,7 +6,7 @@ import { EXIT, EXIT_CODE } from "../src/commands/exit-code.ts";
 import { resolveCredential } from "../src/config.ts";
 import { clientAuthMethods } from "../src/grants/client-auth.ts";
 import { grants } from "../src/grants/index.ts";
-import { MAX_BODY_BYTES } from "../src/outgoing.ts";
+import { MAX_BODY_BYTES } from "../src/http/outgoing.ts";
 import { readPresets } from "../src/presets/index.ts";
 import {
   DEFAULT_MAX_RESPONSE_BYTES,
@@ -193,9 +193,19 @@ test("the documents name tests and sources that exist", (t) => {
 
 test("architecture.md: the layout is that of src", (t) => {
   const [layout = ""] = readDocument("docs/architecture.md").section("Layout").blocks("");
-  const told = Array.from(layout.matchAll(/^ {2}([\w.-]+\/?) +\S/gm), (match) => match[1]!);
-  const there = readdirSync(new URL("../../src", import.meta.url), { withFileTypes: true }).map(
-    (entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name),
-  );
-  t.deepEqual(told.sort(), there.sort());
+  const there = (folder: string) =>
+    readdirSync(new URL(`../../src/${folder}`, import.meta.url), { withFileTypes: true })
+      .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+      .sort();
+  const told = (text: string, indent: number) =>
+    Array.from(
+      text.matchAll(new RegExp(`^ {${indent}}([\\w.-]+/?) +\\S`, "gm")),
+      (match) => match[1]!,
+    ).sort();
+  t.deepEqual(told(layout, 2), there(""));
+  for (const folder of ["wire", "credential", "http"]) {
+    const [, listed = ""] = layout.split(new RegExp(`^ {2}${folder}/.*\\n`, "m"));
+    const [own = ""] = listed.split(/^ {2}\S/m);
+    t.deepEqual(told(own, 4), there(folder), folder);
+  }
 });

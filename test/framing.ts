@@ -5,7 +5,7 @@ import {
   SocketMessageReader,
   SocketMessageWriter,
 } from "vscode-jsonrpc/node";
-import { FrameParser, type Framing, frame } from "../src/frames.ts";
+import { FrameParser, type Framing, frame } from "../src/wire/frames.ts";
 import { RawClient, startWire } from "./helpers/wire.ts";
 
 const get = (id: unknown, credential = "demo") => ({

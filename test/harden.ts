@@ -3,10 +3,8 @@ import test from "ava";
 import { AuthdError } from "../src/errors.ts";
 import { assertSafeEnvironment } from "../src/harden.ts";
 import { run, start } from "./helpers/child.ts";
+import { asRoot, onLinux } from "./helpers/optional.ts";
 
-const onLinux = process.platform === "linux" ? test : test.skip;
-/** Only root may become another user to try it. */
-const asRoot = process.geteuid?.() === 0 ? onLinux : test.skip;
 const HARDEN = `
   const { harden } = await import(${JSON.stringify(import.meta.resolve("../src/harden.js"))});
   harden(process.env, []);`;

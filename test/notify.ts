@@ -4,8 +4,7 @@ import test, { type ExecutionContext } from "ava";
 import { libc } from "../src/libc.ts";
 import { createNotifier } from "../src/notify.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
-
-const onLinux = process.platform === "linux" ? test : test.skip;
+import { onLinux } from "./helpers/optional.ts";
 
 /** A datagram socket as systemd's manager has one; returns a reader of its next message. */
 function receiver(t: ExecutionContext, address: string): () => Promise<string> {

@@ -1,15 +1,13 @@
 import { chmodSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
 import { assertOwnPeer, type Peer, peerOf } from "../src/peer.ts";
 import { start } from "./helpers/child.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
+import { asRoot, onUnix } from "./helpers/optional.ts";
 
-const onUnix = process.platform === "win32" ? test.skip : test;
-/** Only root may become somebody else. */
-const asRoot = process.geteuid?.() === 0 && process.platform === "linux" ? test : test.skip;
 const CLIENT = `require("node:net").connect(process.argv[1]).resume().on("error", () => {})`;
 
 interface Met {

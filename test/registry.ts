@@ -1,8 +1,8 @@
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import type { IssuedToken } from "../src/credential/issued.ts";
 import type { AuthdError } from "../src/errors.ts";
-import type { IssuedToken } from "../src/issued.ts";
 import type { Registry } from "../src/registry.ts";
 import type { Configuration, CredentialSettings } from "../src/settings.ts";
 import { startEngine, until } from "./helpers/engine.ts";

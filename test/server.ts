@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import test from "ava";
-import type { Call } from "../src/call.ts";
 import { AuthdError } from "../src/errors.ts";
 import type { StatusResult } from "../src/protocol.ts";
+import type { Call } from "../src/wire/call.ts";
 import { RawClient, startWire, tokenFor } from "./helpers/wire.ts";
 
 const params = { credential: "demo" };

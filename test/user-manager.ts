@@ -2,8 +2,6 @@ import test from "ava";
 import { type Handler, startApi } from "./helpers/api.ts";
 import { withUserManager } from "./helpers/user-manager.ts";
 
-const NOT_HERE = "there is no user manager: it takes root, systemd, namespaces and cgroups";
-
 const issuerAndApi: Handler = ({ url, headers }, response) => {
   response.setHeader("content-type", "application/json");
   if (url === "/token")
@@ -35,7 +33,7 @@ test("an installed service does all its work under the restrictions of its unit"
     authd service uninstall; echo "uninstalled: $?"
     echo "left: $(ls -A ~/.config/systemd/user)"`,
   );
-  if (!ended) return t.log(NOT_HERE) ?? t.pass();
+  if (!ended) return;
   const { stdout, stderr } = ended;
   const says = (line: string | RegExp) =>
     t.regex(stdout, line instanceof RegExp ? line : new RegExp(`^${line}$`, "m"), stderr);
@@ -73,7 +71,7 @@ test("the watchdog restarts a daemon that hangs, and only that one", async (t) =
     pause_until '[ "$(property ActiveState)" = active ]'
     authd status > /dev/null; echo "status: $?"`,
   );
-  if (!ended) return t.log(NOT_HERE) ?? t.pass();
+  if (!ended) return;
   const { stdout, stderr } = ended;
   t.regex(stdout, /^after 4 s: 0 restarts$/m, stderr);
   t.regex(stdout, /^status: 0$/m, stderr);

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
 import { join } from "node:path";
 import { loadConfiguration } from "../../src/config.ts";
-import type { CredentialRecord } from "../../src/record.ts";
+import type { CredentialRecord } from "../../src/credential/record.ts";
 import type { CredentialSettings } from "../../src/settings.ts";
 import { openVault } from "../../src/vault/index.ts";
 import type { Bench } from "./bench.ts";

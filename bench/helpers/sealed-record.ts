@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { CredentialRecord } from "../../src/record.ts";
+import type { CredentialRecord } from "../../src/credential/record.ts";
 import { unseal } from "../../src/vault/sealed-file.ts";
 
 /** What is sealed on disk for a credential, whether a daemon runs or not; for vaults with a key file. */

@@ -1,7 +1,7 @@
 import { AuthdError } from "../errors.ts";
-import { ConnectionLost, Link } from "../link.ts";
 import type { Method, ParamsOf, Results } from "../protocol.ts";
 import { defaultSocketPath } from "../socket.ts";
+import { ConnectionLost, Link } from "../wire/link.ts";
 
 /** Longer than anything that the daemon does for one call. */
 const PATIENCE_MS = 120_000;

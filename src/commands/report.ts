@@ -1,5 +1,5 @@
 import { AuthdError, messageOf } from "../errors.ts";
-import { NoDaemonError } from "../link.ts";
+import { NoDaemonError } from "../wire/link.ts";
 import { EXIT, EXIT_CODE } from "./exit-code.ts";
 import { nextStep } from "./next.ts";
 import { painter, plain } from "./style.ts";

@@ -1,9 +1,9 @@
 /** One credential file → settings: merged over its preset and the defaults, checked, frozen. */
 import { resolve as resolvePath } from "node:path";
-import { bindingOf } from "../binding.ts";
 import { AuthdError } from "../errors.ts";
 import { type Preset, readPresets } from "../presets/index.ts";
 import type { CredentialSettings } from "../settings.ts";
+import { bindingOf } from "./binding.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { givenValues, readFields } from "./fields.ts";
 import { readSafeFile } from "./files.ts";

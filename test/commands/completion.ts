@@ -1,11 +1,16 @@
-import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { run, start } from "../helpers/child.ts";
 import { type Daemon, MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { absent, missing } from "../helpers/optional.ts";
 
-const testIn = (shell: string) => (spawnSync(shell, ["--version"]).status === 0 ? test : test.skip);
+/** A test that needs a shell; where it is not installed it says so instead. */
+function testIn(shell: string, title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  test(title, async (t) =>
+    absent(shell).length === 0 ? body(t) : missing(t, `${shell} is not installed`),
+  );
+}
 
 /** A daemon with two credentials, and `authd` in the PATH. */
 async function prepare(t: ExecutionContext): Promise<Daemon> {
@@ -60,7 +65,7 @@ test("without a daemon completion is silent", async (t) => {
   t.deepEqual(said, { code: 0, stdout: "", stderr: "" });
 });
 
-testIn("bash")("completes in bash", async (t) => {
+testIn("bash", "completes in bash", async (t) => {
   const { env } = await prepare(t);
   const script = `
     source <(authd completion bash)
@@ -90,7 +95,7 @@ testIn("bash")("completes in bash", async (t) => {
   t.is(stderr, "");
 });
 
-testIn("fish")("completes in fish", async (t) => {
+testIn("fish", "completes in fish", async (t) => {
   const { env } = await prepare(t);
   const script = `
     authd completion fish | source
@@ -105,7 +110,7 @@ testIn("fish")("completes in fish", async (t) => {
   t.deepEqual(words, ["get", "labelf", "listings", "json"]);
 });
 
-testIn("zsh")("completes in zsh", async (t) => {
+testIn("zsh", "completes in zsh", async (t) => {
   const { env, folder } = await prepare(t);
   // compadd inside a completion is the only way in; a pseudo-terminal of zsh's own is the user.
   const script = `

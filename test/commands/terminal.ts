@@ -1,12 +1,11 @@
-import test from "ava";
 import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { startDaemon } from "../helpers/daemon.ts";
+import { onLinux } from "../helpers/optional.ts";
 import { CTRL_C, ENTER, onTerminal } from "../helpers/terminal.ts";
 
-const testOnLinux = process.platform === "linux" ? test : test.skip;
 const LEFT = "\x1b[?25h\x1b[?1049l";
 
-testOnLinux("add asks for what is missing, for secrets without echo", async (t) => {
+onLinux("add asks for what is missing, for secrets without echo", async (t) => {
   const api = await startLabelf();
   t.teardown(() => api.close());
   const daemon = await startDaemon(t);
@@ -23,7 +22,7 @@ testOnLinux("add asks for what is missing, for secrets without echo", async (t) 
   t.false(stdout.includes(secrets.client_secret!));
 });
 
-testOnLinux("add without a preset offers them; Ctrl-C changes nothing", async (t) => {
+onLinux("add without a preset offers them; Ctrl-C changes nothing", async (t) => {
   const daemon = await startDaemon(t);
   const terminal = onTerminal(t, daemon, ["add", "mine"]);
   await terminal.type("Which API is it for?", ENTER);
@@ -34,7 +33,7 @@ testOnLinux("add without a preset offers them; Ctrl-C changes nothing", async (t
   t.is((await daemon.cli(["show", "mine"])).code, 4);
 });
 
-testOnLinux("set asks for the secrets again; empty: as it is", async (t) => {
+onLinux("set asks for the secrets again; empty: as it is", async (t) => {
   const api = await startLabelf();
   t.teardown(() => api.close());
   const daemon = await startDaemon(t);
@@ -47,7 +46,7 @@ testOnLinux("set asks for the secrets again; empty: as it is", async (t) => {
   t.regex(stdout, /labelf.* is changed: .*ready/);
 });
 
-testOnLinux("remove asks first", async (t) => {
+onLinux("remove asks first", async (t) => {
   const daemon = await startDaemon(t);
   const added = await daemon.cli(["add", "x", "--grant", "static", "--secrets-from", "-"], {
     input: '{"token": "x"}',
@@ -63,22 +62,19 @@ testOnLinux("remove asks first", async (t) => {
   t.is((await daemon.cli(["show", "x"])).code, 4);
 });
 
-testOnLinux(
-  "status --watch stays when the daemon goes, and Ctrl-C restores the screen",
-  async (t) => {
-    const api = await startLabelf();
-    t.teardown(() => api.close());
-    const daemon = await startDaemon(t);
-    t.is((await daemon.add("labelf", api)).code, 0);
-    const terminal = onTerminal(t, daemon, ["status", "--watch"]);
-    await terminal.says("LIFE");
-    await terminal.says("█");
-    await daemon.stop();
-    await terminal.says("No daemon answers");
-    const again = await startDaemon(t, { home: daemon });
-    await terminal.type(`pid ${again.pid}`, CTRL_C);
-    const { code, stdout } = await terminal.ended;
-    t.is(code, 0);
-    t.true(stdout.includes(LEFT));
-  },
-);
+onLinux("status --watch stays when the daemon goes, and Ctrl-C restores the screen", async (t) => {
+  const api = await startLabelf();
+  t.teardown(() => api.close());
+  const daemon = await startDaemon(t);
+  t.is((await daemon.add("labelf", api)).code, 0);
+  const terminal = onTerminal(t, daemon, ["status", "--watch"]);
+  await terminal.says("LIFE");
+  await terminal.says("█");
+  await daemon.stop();
+  await terminal.says("No daemon answers");
+  const again = await startDaemon(t, { home: daemon });
+  await terminal.type(`pid ${again.pid}`, CTRL_C);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 0);
+  t.true(stdout.includes(LEFT));
+});

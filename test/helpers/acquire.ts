@@ -1,8 +1,8 @@
 import type { ExecutionContext } from "ava";
 import type { Acquired } from "../../src/grants/grant.ts";
 import { type GrantName, grantNamed } from "../../src/grants/index.ts";
+import { createIssuerSend } from "../../src/http/issuer.ts";
 import { createHttp } from "../../src/http.ts";
-import { createIssuerSend } from "../../src/issuer.ts";
 
 /** One try of one grant; settings as they stand in a credential file. */
 export interface Wanted {

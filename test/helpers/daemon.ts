@@ -50,6 +50,8 @@ export interface DaemonOptions {
   env?: NodeJS.ProcessEnv;
   /** Start in the place of an earlier daemon. */
   home?: Home;
+  /** A program and its arguments that starts the daemon in its own place, such as `prlimit`. */
+  through?: readonly string[];
 }
 
 /** A place for an authd of its own, removed when the test ends. No daemon runs there yet. */
@@ -90,7 +92,8 @@ export async function startDaemon(
   options: DaemonOptions = {},
 ): Promise<Daemon> {
   const home = options.home ?? makeHome(t, options);
-  const running: Running = start(t, process.execPath, [MAIN, "serve"], {
+  const [command = "", ...args] = [...(options.through ?? []), process.execPath, MAIN, "serve"];
+  const running: Running = start(t, command, args, {
     env: { ...home.env, ...options.env },
   });
   await running.says("authd listens on ");

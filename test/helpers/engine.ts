@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { resolveCredential } from "../../src/config.ts";
+import { Lanes } from "../../src/credential/lanes.ts";
+import type { CredentialRecord } from "../../src/credential/record.ts";
+import type { CredentialEvent } from "../../src/credential/surroundings.ts";
 import type { Credential } from "../../src/credential.ts";
 import { createHttp, type Http } from "../../src/http.ts";
-import { Lanes } from "../../src/lanes.ts";
 import type { Log } from "../../src/log.ts";
-import type { CredentialRecord } from "../../src/record.ts";
 import { Registry } from "../../src/registry.ts";
 import type { CredentialSettings } from "../../src/settings.ts";
-import type { CredentialEvent } from "../../src/surroundings.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
 import { openVault } from "../../src/vault/index.ts";
 import { FakeClock } from "./fake-clock.ts";

@@ -1,4 +1,4 @@
-import type { CredentialRecord } from "../../src/record.ts";
+import type { CredentialRecord } from "../../src/credential/record.ts";
 import type { KeySource, Vault } from "../../src/vault/vault.ts";
 
 /** A real vault whose changes wait, or fail, while a test says so. */

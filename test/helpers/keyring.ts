@@ -13,11 +13,8 @@ export interface KeyringSession {
   startKeyring(password?: string): Promise<Running>;
 }
 
-/** The programs of the packages dbus and gnome-keyring that are not here. */
-export function missingPrograms(): string[] {
-  const programs = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon"];
-  return programs.filter((program) => spawnSync(program, ["--version"]).error);
-}
+/** What it takes, of the Debian packages dbus and gnome-keyring. */
+export const programs = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon"];
 
 export async function startSession(t: ExecutionContext): Promise<KeyringSession> {
   const home = temporaryFolder(t);

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
 import { type Ended, run } from "./child.ts";
 import { temporaryFolder } from "./folder.ts";
+import { impossible, missing } from "./optional.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
 const SYSTEMD = "/usr/lib/systemd/systemd";
@@ -53,14 +54,15 @@ const INSIDE = `
   echo "manager is up"`;
 
 /**
- * Runs a shell script beside a real systemd user manager, as an unprivileged user. Undefined where
- * that is not possible: it takes root, namespaces and cgroups of version 2.
+ * Runs a shell script beside a real systemd user manager, as an unprivileged user. Undefined, with
+ * the test ended, where that is not possible: it takes root, namespaces and cgroups of version 2.
  */
 export async function withUserManager(
   t: ExecutionContext,
   script: string,
 ): Promise<Ended | undefined> {
-  if (process.geteuid?.() !== 0 || !existsSync(SYSTEMD)) return undefined;
+  if (!existsSync(SYSTEMD)) return void missing(t, "systemd is not installed");
+  if (process.geteuid?.() !== 0) return void impossible(t, "only root can start a user manager");
   const folder = temporaryFolder(t);
   const inside = join(folder, "inside.sh");
   writeFileSync(inside, `${INSIDE}\n${script}\nsystemctl --user exit\nwait\n`, { mode: 0o755 });
@@ -69,5 +71,6 @@ export async function withUserManager(
   const ended = await run(t, "unshare", [...args, "bash", "-c", readable], {
     env: { PATH: process.env.PATH, CHECKOUT, NODE: process.execPath, INSIDE: inside },
   });
-  return ended.stdout.includes("namespaces are there") ? ended : undefined;
+  if (ended.stdout.includes("namespaces are there")) return ended;
+  return void impossible(t, `no namespaces or cgroups for a user manager: ${ended.stderr}`);
 }

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import type { Handlers } from "../../src/call.ts";
-import { FrameParser, type Framing, frame } from "../../src/frames.ts";
 import type { GetTokenResult } from "../../src/protocol.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server.ts";
 import { listen } from "../../src/socket.ts";
+import type { Handlers } from "../../src/wire/call.ts";
+import { FrameParser, type Framing, frame } from "../../src/wire/frames.ts";
 import { temporaryFolder } from "./folder.ts";
 
 /** What the tests' `getToken` answers; the name of the credential is its token. */

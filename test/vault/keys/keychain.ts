@@ -3,19 +3,19 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { temporaryFolder } from "../../helpers/folder.ts";
-import { missingPrograms, startSession } from "../../helpers/keyring.ts";
+import { programs, startSession } from "../../helpers/keyring.ts";
+import { absent, missing } from "../../helpers/optional.ts";
 import { openSample } from "../../helpers/vault.ts";
 
 const { PATH } = process.env;
-const missing = missingPrograms();
+const missingHere = absent(...programs);
 const durable = { durable: true };
 
 /** A test that needs a real keyring; where there is none it says so instead. */
 function withKeyring(title: string, run: (t: ExecutionContext) => Promise<void>) {
   test(title, async (t) => {
-    if (missing.length === 0) return run(t);
-    t.log(`SKIPPED: install dbus and gnome-keyring (missing: ${missing.join(", ")})`);
-    t.pass();
+    if (missingHere.length === 0) return run(t);
+    missing(t, `install dbus and gnome-keyring (missing: ${missingHere.join(", ")})`);
   });
 }
 

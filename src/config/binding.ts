@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import type { RegisterRequest } from "../settings.ts";
+import { referenced } from "../template.ts";
+
+/** What decides where a credential's secrets and tokens go. */
+export interface BindingParts {
+  grant: string;
+  /** The grant's own settings, resolved. */
+  own: Readonly<Record<string, unknown>>;
+  origins: readonly string[];
+  /** Templates in which only `{token}` and `{secret.NAME}` are left. */
+  headers: Readonly<Record<string, string>>;
+  fields: Readonly<Record<string, string>>;
+  /** PEM text: the file's content, not its name. */
+  ca?: string | undefined;
+  allowInsecureHttp: boolean;
+  register?: RegisterRequest | undefined;
+}
+
+/**
+ * The grant's own keys that can change without anybody's consent: they say what is asked for, or how
+ * the answer is read, but every secret still goes to the same place. All others count, those of a
+ * grant yet to be written too: a key forgotten here costs a needless `authd trust`, whereas one
+ * forgotten in a list of those that count would let a pulled dotfiles repo redirect a secret.
+ */
+const HARMLESS = new Set(["scope", "audience", "resource", "client_id", "username", "response"]);
+
+/**
+ * SHA-256 in base64url over what decides where secrets go. The order of keys does not matter.
+ *
+ * Not in it: `ttl`, `warm`, `secret_expires` and `rejected_statuses` decide when, not where;
+ * `verify` goes to one of the origins and carries what any request to them may carry. Fields count
+ * only where a template still names them (all others are in the resolved settings already), so that
+ * a note in [fields] can be edited freely.
+ */
+export function bindingOf(parts: BindingParts): string {
+  const own = Object.fromEntries(Object.entries(parts.own).filter(([key]) => !HARMLESS.has(key)));
+  const content = {
+    grant: parts.grant,
+    own,
+    origins: [...parts.origins].sort(),
+    headers: parts.headers,
+    fields: namedFields([own, parts.register], parts.fields),
+    ca: parts.ca,
+    allowInsecureHttp: parts.allowInsecureHttp,
+    register: parts.register,
+  };
+  return createHash("sha256")
+    .update(`authd binding 1\n${canonical(content)}`)
+    .digest("base64url");
+}
+
+function namedFields(
+  templates: unknown,
+  fields: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const names = referenced(JSON.stringify(templates), Object.keys(fields));
+  return Object.fromEntries(names.map((name) => [name, fields[name]!]));
+}
+
+/** JSON with sorted keys; members without a value are left out. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+}

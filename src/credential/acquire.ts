@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+import { AuthdError } from "../errors.ts";
+import type { Acquired, Grant } from "../grants/grant.ts";
+import { createIssuerSend } from "../http/issuer.ts";
+import type { Http } from "../http.ts";
+import type { CredentialSettings } from "../settings.ts";
+import type { Moment, Timekeeper } from "../timekeeper.ts";
+import type { Variation } from "./record.ts";
+
+/** What one successful token request brought, and when. */
+export interface Won {
+  acquired: Acquired;
+  sent: Moment;
+  answered: Moment;
+}
+
+export interface Try {
+  settings: CredentialSettings;
+  grant: Grant;
+  secrets: Readonly<Record<string, string>>;
+  want: Variation;
+  /** Wall clock, ms: when the last token came. */
+  lastAt?: number | undefined;
+  http: Http;
+  time: Timekeeper;
+}
+
+/** One token request. Rejects with an AuthdError that carries `contact`. */
+export async function acquire(given: Try): Promise<Won> {
+  const { settings, grant, secrets, want, lastAt, http, time } = given;
+  const send = createIssuerSend({
+    http,
+    credential: settings.name,
+    allowInsecureHttp: settings.allowInsecureHttp,
+    ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+  });
+  const sent = time.now();
+  const acquired = await grant.acquire({
+    credential: settings.name,
+    settings: settings.own,
+    fields: settings.fields,
+    secrets,
+    ...want,
+    rejectedStatuses: settings.rejectedStatuses,
+    now: sent.wall,
+    ...(lastAt === undefined ? {} : { lastAt }),
+    send,
+  });
+  return { acquired, sent, answered: time.now() };
+}
+
+/** The request went out and no complete answer came back: the issuer may have spent the refresh token. */
+export function isLost(error: unknown): boolean {
+  return error instanceof AuthdError && error.contact?.sent === true && !error.contact.answered;
+}
+
+/** Digest of all that a token depends on, but for secrets: one obtained otherwise is not to be used. */
+export function acquisitionOf({ grant, own, fields, ca, ttl }: CredentialSettings): string {
+  return createHash("sha256")
+    .update(JSON.stringify([grant, own, fields, ca, ttl]))
+    .digest("base64url");
+}

@@ -1,0 +1,159 @@
+import { AuthdError } from "../errors.ts";
+import type { Moment } from "../timekeeper.ts";
+import { expiryOf, freshness } from "../token.ts";
+import { backoff } from "./backoff.ts";
+import type { IssuedToken } from "./issued.ts";
+import type { Renewals } from "./renewals.ts";
+import { bringForward } from "./schedule.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { Flight, Variant } from "./variant.ts";
+import { OUT_OF_PATIENCE, waitFor } from "./wait.ts";
+
+const SECOND = 1_000;
+/** How long a caller waits for a renewal that it could do without, or that failed before (ms). */
+const PATIENCE = 5 * SECOND;
+/** A token that is still valid is handed out this long (ms) before it no longer is. */
+const JUST_BEFORE = 100;
+/** A forced refresh this soon after a refresh gets that one's token (ms). */
+const JUST_REFRESHED = SECOND;
+/** A token rejected at this age (ms) had worked before: the rejections up to then are forgotten. */
+const WORKED_FOR = 300 * SECOND;
+
+export interface TokenWant {
+  scope?: string | undefined;
+  audience?: string | undefined;
+  /** Milliseconds. */
+  minValidity?: number | undefined;
+  forceRefresh?: boolean | undefined;
+  rejectedToken?: string | undefined;
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export type Limits = Pick<TokenWant, "timeoutMs" | "signal">;
+
+/** What callers get when no fresh token is at hand: a flight's, the one that is still valid, or an error. */
+export class Asking {
+  readonly #credential: string;
+  readonly #around: Surroundings;
+  readonly #renewals: Renewals;
+
+  constructor(credential: string, around: Surroundings, renewals: Renewals) {
+    this.#credential = credential;
+    this.#around = around;
+    this.#renewals = renewals;
+  }
+
+  /** A newer token, or an error: never the one there is. `rejected`: an API refused that one. */
+  async force(
+    variant: Variant,
+    want: TokenWant,
+    now: Moment,
+    rejected: boolean,
+  ): Promise<IssuedToken> {
+    const stopped = this.#renewals.stopped ?? variant.stopped;
+    if (stopped) throw stopped;
+    const { issued, flight } = variant;
+    if (flight) return await this.wait(flight, want);
+    if (issued && want.forceRefresh && now.boot - variant.landedAt < JUST_REFRESHED) return issued;
+    // As good as no token at all.
+    if (rejected && isResting(variant, now)) this.#bringForward(variant, now);
+    if (isResting(variant, now)) throw this.#unavailable(variant, now);
+    if (issued && want.rejectedToken !== undefined) this.#countRejection(variant, issued, now);
+    return await this.wait(this.#renewals.start(variant, true), want);
+  }
+
+  /** A program that finds every new token rejected must not make us hammer the issuer. */
+  #countRejection(variant: Variant, { revived, token }: IssuedToken, now: Moment): void {
+    const age = revived ? Number.POSITIVE_INFINITY : now.boot - token.bornAt;
+    if (age >= Math.min(WORKED_FOR, token.lifetime / 2)) variant.rejections = 0;
+    else if (now.boot < variant.rejectionsHold) {
+      throw new AuthdError(
+        "issuer_unavailable",
+        `${this.#credential}: the API rejects tokens that were only just obtained, so another would hardly fare better; check what this account may do`,
+        {
+          credential: this.#credential,
+          retryAfterMs: Math.ceil(variant.rejectionsHold - now.boot),
+        },
+      );
+    }
+    variant.rejections++;
+    const about = { failures: variant.rejections, random: this.#around.clock.random() };
+    variant.rejectionsHold = now.boot + backoff(about);
+  }
+
+  /** A fresh token if one can be had soon, otherwise the one that is still valid. */
+  async renew(variant: Variant, want: TokenWant, now: Moment): Promise<IssuedToken> {
+    const usable = () => {
+      const { issued } = variant;
+      if (!issued || issued.accessToken === want.rejectedToken) return undefined;
+      return freshness(issued.token, this.#around.time.now()) === "expired" ? undefined : issued;
+    };
+    const held = usable();
+    const stopped = this.#renewals.stopped ?? variant.stopped;
+    if (held && (stopped || isResting(variant, now))) return held;
+    if (stopped) throw stopped;
+    if (isResting(variant, now)) {
+      this.#bringForward(variant, now);
+      if (isResting(variant, now)) throw this.#unavailable(variant, now);
+    }
+    const flight = variant.flight ?? this.#renewals.start(variant, true);
+    try {
+      return await this.wait(flight, want, patienceFor(variant, held, now));
+    } catch (error) {
+      const cancelled = error instanceof AuthdError && error.reason === "cancelled";
+      const left = cancelled ? undefined : usable();
+      if (left) return left;
+      if (error !== OUT_OF_PATIENCE) throw error;
+      const later = this.#around.time.now();
+      if (!held) throw this.#unavailable(variant, later);
+      // It ended meanwhile (the machine slept, or was busy): this caller is one without a token now.
+      return await this.renew(variant, shortened(want, later.boot - now.boot), later);
+    }
+  }
+
+  wait(flight: Flight, { timeoutMs, signal }: Limits, patience?: number): Promise<IssuedToken> {
+    return waitFor(flight, {
+      credential: this.#credential,
+      clock: this.#around.clock,
+      timeoutMs,
+      signal,
+      ...(patience === undefined ? {} : { patience }),
+    });
+  }
+
+  #bringForward(variant: Variant, now: Moment): void {
+    bringForward(variant, now);
+    this.#around.rearm(variant.retryAt);
+  }
+
+  #unavailable({ retryAt, error }: Variant, now: Moment): AuthdError {
+    const credential = this.#credential;
+    const retryAfterMs = Math.max(SECOND, Math.ceil(retryAt - now.boot));
+    const why = error?.message ?? `${credential}: the issuer has not answered yet.`;
+    const message = `${why} Next try in ${Math.ceil(retryAfterMs / SECOND)} s.`;
+    return new AuthdError("issuer_unavailable", message, {
+      credential,
+      retryAfterMs,
+      ...(error?.oauth ? { oauth: error.oauth } : {}),
+    });
+  }
+}
+
+/** The same for who has waited `ms` already. */
+function shortened(want: TokenWant, ms: number): TokenWant {
+  return want.timeoutMs === undefined
+    ? want
+    : { ...want, timeoutMs: Math.max(0, want.timeoutMs - ms) };
+}
+
+/** Between two tries. */
+function isResting(variant: Variant, now: Moment): boolean {
+  return !variant.flight && variant.retryAt > now.boot;
+}
+
+/** How long it makes sense to wait for a flight (ms). */
+function patienceFor(variant: Variant, held: IssuedToken | undefined, now: Moment): number {
+  if (held) return Math.min(PATIENCE, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
+  return variant.failures > 0 ? PATIENCE : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,48 @@
+import { AuthdError } from "../errors.ts";
+import type { State } from "../protocol.ts";
+import type { CredentialSettings } from "../settings.ts";
+import type { CredentialRecord } from "./record.ts";
+
+/** Why a credential can't be used until a person acts. */
+export interface Obstacle {
+  state: State;
+  error: AuthdError;
+}
+
+/** What keeps these settings from being used with this record (undefined: none was ever sealed). */
+export function obstacleOf(
+  { name, secrets, binding }: CredentialSettings,
+  record: CredentialRecord | undefined,
+): Obstacle | undefined {
+  const missing = secrets.filter((field) => !field.optional && !record?.secrets[field.name]);
+  if (missing.length > 0) {
+    const names = missing.map((field) => field.name).join(", ");
+    const message = `${name}: ${names} was never entered; run: authd set ${name}`;
+    const error = new AuthdError("login_required", message, { credential: name });
+    return { state: "login_required", error };
+  }
+  // Without any secret there is nothing that could go elsewhere.
+  if (!record || Object.keys(record.secrets).length === 0 || record.binding === binding) {
+    return undefined;
+  }
+  return { state: "changed", error: changed(name) };
+}
+
+/** The record could not be read: AuthdError `vault_locked` or `credential_damaged`. */
+export function unreadable(error: AuthdError): Obstacle {
+  return { state: error.reason === "vault_locked" ? "locked" : "damaged", error };
+}
+
+export function removed(name: string): AuthdError {
+  return new AuthdError("unknown_credential", `${name}: it was removed meanwhile`, {
+    credential: name,
+  });
+}
+
+export function changed(name: string): AuthdError {
+  return new AuthdError(
+    "credential_changed",
+    `${name}: its file was edited since its secrets were entered, so that they might go elsewhere; look at it, then run: authd trust ${name}`,
+    { credential: name },
+  );
+}

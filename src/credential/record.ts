@@ -1,0 +1,46 @@
+import type { OAuthProblem } from "../protocol.ts";
+import type { StoredToken } from "../token.ts";
+
+/** What a caller may ask for beside the credential's own scope and audience. */
+export interface Variation {
+  scope?: string;
+  audience?: string;
+}
+
+/** What is sealed for one credential. */
+export interface CredentialRecord {
+  /** By field name. A rotated refresh token replaces the one that was entered. */
+  secrets: Record<string, string>;
+  /** Digest of the settings that decide where the secrets go (see config/binding.ts). */
+  binding: string;
+  tokens: StoredToken[];
+  /** Digest of the settings that the tokens were obtained with (see acquire.ts). */
+  obtainedWith?: string;
+  rotation?: Rotation;
+  refreshCount?: number;
+  /** Wall clock, ms. */
+  lastRefreshAt?: number;
+  refused?: Refused;
+}
+
+/** The issuer refuses these secrets: nothing is sent until a person acts, whatever restarts in between. */
+export interface Refused {
+  reason: "login_required" | "credential_rejected";
+  message: string;
+  oauth?: OAuthProblem;
+  /** Wall clock, ms. */
+  at: number;
+}
+
+/** Where a rotating refresh token stands. */
+export interface Rotation {
+  /** It is being spent, for this: if it is found at start, the answer was lost. */
+  intent?: Variation;
+  /** The one before, for an issuer that lost its own last step. */
+  previous?: string;
+  /** The current one has been accepted at least once. */
+  worked: boolean;
+  /** Wall clock, ms: when the refresh token itself runs out, and how long it lived from its issue. */
+  expiresAt?: number;
+  lifetime?: number;
+}

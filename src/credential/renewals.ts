@@ -1,0 +1,298 @@
+import { AuthdError } from "../errors.ts";
+import { grantNamed } from "../grants/index.ts";
+import type { CredentialInfo, Reason } from "../protocol.ts";
+import type { CredentialSettings } from "../settings.ts";
+import type { Moment } from "../timekeeper.ts";
+import { expiryOf, lifetimeOf, type Token } from "../token.ts";
+import { isLost, type Won } from "./acquire.ts";
+import { type FlightPlan, Flights } from "./flights.ts";
+import { type IssuedToken, issue } from "./issued.ts";
+import type { Keeper } from "./keeper.ts";
+import type { Obstacle } from "./obstacle.ts";
+import type { CredentialRecord, Refused } from "./record.ts";
+import { bringsNothing, deadlineOf, putOff, refreshTokenDeadline } from "./schedule.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { Flight, Variant } from "./variant.ts";
+import type { Variants } from "./variants.ts";
+
+/** The issuer refuses what was asked for, not the credential (RFC 6749, RFC 8707, OpenID Connect). */
+const REFUSED_VARIATION = new Set([
+  "invalid_scope",
+  "invalid_target",
+  "invalid_request",
+  "access_denied",
+  "consent_required",
+  "interaction_required",
+]);
+
+/** What renewals need of the credential whose tokens they renew. */
+export interface Source {
+  readonly variants: Variants;
+  readonly keeper: Keeper;
+  now(): { settings: CredentialSettings; obstacle: Obstacle | undefined };
+  /** Its state, or its next deadline, is another now. */
+  changed(): void;
+}
+
+/**
+ * Renews one credential's tokens: at most one flight for each, what becomes of it, when the next one
+ * is due, and what stops them.
+ */
+export class Renewals {
+  /** The issuer refused the secret itself: nothing is sent until a person acts. */
+  stopped: AuthdError | undefined;
+  failureCount = 0;
+  lastError: CredentialInfo["lastError"];
+  readonly #around: Surroundings;
+  readonly #source: Source;
+  /** Made with the first request: most of 10,000 credentials are idle. */
+  #flights: Flights | undefined;
+
+  constructor(around: Surroundings, source: Source) {
+    this.#around = around;
+    this.#source = source;
+  }
+
+  /** Token requests under way or waiting for their turn. */
+  get count(): number {
+    return this.#flights?.count ?? 0;
+  }
+
+  /** Another secret, or another issuer: what was said of the one before does not count. */
+  forget(): void {
+    this.stopped = undefined;
+    this.lastError = undefined;
+  }
+
+  /** A refusal that was sealed before this start. */
+  recall({ reason, message, oauth, at }: Refused): void {
+    const credential = this.#source.now().settings.name;
+    const details = { credential, ...(oauth ? { oauth } : {}) };
+    this.stopped = new AuthdError(reason, message, details);
+    this.lastError = { reason, message, at };
+  }
+
+  /** What was refused may be tried again, also after a restart. */
+  pardon(): void {
+    this.stopped = undefined;
+    const { record } = this.#source.keeper;
+    if (!record?.refused) return;
+    delete record.refused;
+    void this.#source.keeper.save(record, false);
+  }
+
+  note(reason: Reason, message: string): void {
+    this.lastError = { reason, message, at: this.#around.time.now().wall };
+  }
+
+  // ---- flights ----
+
+  start(variant: Variant, awaited: boolean): Flight {
+    const flight: Flight = { awaited, promise: Promise.reject() };
+    flight.promise.catch(() => {});
+    variant.triedAt = this.#around.time.now().boot;
+    variant.flight = flight;
+    flight.promise = this.#fly(variant, flight).finally(() => {
+      variant.flight = undefined;
+      this.#source.changed();
+    });
+    // Those who wait hear of a failure; if nobody does, it has been noted.
+    flight.promise.catch(() => {});
+    this.#source.changed();
+    return flight;
+  }
+
+  async #fly(variant: Variant, flight: Flight): Promise<IssuedToken> {
+    let plan: FlightPlan | undefined;
+    this.#flights ??= new Flights(this.#around);
+    try {
+      const won = await this.#flights.send(variant, flight, () => {
+        // Refused while this one waited for its turn: some issuers suspend who keeps trying.
+        if (this.stopped) throw this.stopped;
+        plan = this.#plan();
+        return plan;
+      });
+      return this.#landed(variant, plan ?? this.#plan(), won);
+    } catch (error) {
+      throw this.#failed(
+        variant,
+        asAuthdError(error, this.#source.now().settings.name),
+        plan?.record,
+      );
+    }
+  }
+
+  /** Throws the AuthdError of what is in the way. */
+  #plan(): FlightPlan {
+    const { keeper } = this.#source;
+    const { settings, obstacle } = this.#source.now();
+    if (obstacle) throw obstacle.error;
+    const { record } = keeper;
+    if (!record) throw new Error(`${settings.name} has no record`);
+    return {
+      settings,
+      grant: grantNamed(settings.grant),
+      record,
+      secrets: record.secrets,
+      seal: () => keeper.save(record, true),
+    };
+  }
+
+  #landed(variant: Variant, plan: FlightPlan, { acquired, sent, answered }: Won): IssuedToken {
+    const { time, clock, onEvent } = this.#around;
+    const { variants, keeper } = this.#source;
+    const { record, settings } = plan;
+    const now = time.now();
+    // By the boot clock: the wall clock may have been set while the answer was on its way.
+    const answeredAt = sent.wall + answered.boot - sent.boot;
+    const token: Token = {
+      ...lifetimeOf(acquired, sent.wall, answeredAt, settings.ttl),
+      bornAt: sent.boot,
+      obtainedAt: sent.wall,
+      jitter: clock.random(),
+      doubtful: false,
+    };
+    if (expiryOf(token) <= now.boot) throw expiredOnArrival(settings.name);
+    const isReplaced = !variants.has(variant);
+    // Headers that nobody has trusted yet are none that a secret may be in.
+    const source = isReplaced || this.#source.now().obstacle ? plan : this.#plan();
+    const issued = issue(acquired, { token, revived: false }, source, now);
+    if (isReplaced) return issued;
+    const before = variant.issued?.token;
+    Object.assign(variant, { issued, landedAt: now.boot, stopped: undefined });
+    this.stopped = undefined;
+    delete record.refused;
+    record.refreshCount = (record.refreshCount ?? 0) + 1;
+    record.lastRefreshAt = now.wall;
+    this.#scheduleNext(variant, before, token, now);
+    // What can't be obtained again is sealed by now; the access token itself can be.
+    void keeper.save(record, false);
+    const { expiresAt } = issued.answer;
+    onEvent({ kind: "refreshed", credential: settings.name, expiresAt });
+    return issued;
+  }
+
+  #scheduleNext(variant: Variant, before: Token | undefined, after: Token, now: Moment): void {
+    if (!bringsNothing(before, after, now)) {
+      Object.assign(variant, { failures: 0, retryAt: 0, holdUntil: 0, error: undefined });
+      return;
+    }
+    const message = `${this.#source.now().settings.name}: the issuer's renewal brought no later expiry.`;
+    this.note("issuer_unavailable", message);
+    const failure = new AuthdError("issuer_unavailable", message);
+    putOff(variant, failure, now, this.#around.clock.random());
+  }
+
+  /** The failure as callers get it. */
+  #failed(variant: Variant, failure: AuthdError, record: CredentialRecord | undefined): AuthdError {
+    const { time, clock, log } = this.#around;
+    const { variants, keeper } = this.#source;
+    const { name, grant: grantName } = this.#source.now().settings;
+    const { reason, message } = failure;
+    if (failure === this.stopped) return failure;
+    const now = time.now();
+    const isReplaced = !variants.has(variant);
+    const own = variant === variants.own;
+    const grant = grantNamed(grantName);
+    // The caller's own scope or audience does not fit: nothing was sent, and nothing is wrong here.
+    const isUnfit = reason === "invalid_params" && !own && !variant.issued;
+    if (isReplaced || isUnfit) {
+      if (record && grant.rotates !== undefined) void keeper.save(record, false);
+      return failure;
+    }
+    this.failureCount++;
+    this.note(reason, message);
+    log.warn({ credential: name, reason }, message);
+    const terminal = isTerminal(failure);
+    if (terminal) this.#stop(variant, failure, record, now);
+    else putOff(variant, failure, now, clock.random());
+    if (record && (terminal || grant.rotates !== undefined)) void keeper.save(record, false);
+    if (terminal) return failure;
+    const held = variant.issued?.token;
+    // Two answers lost in a row, and the session may be gone: what there is should be used up first.
+    if (held && !held.assumed && grant.rotates !== undefined && isLost(failure)) {
+      variant.retryAt = Math.max(variant.retryAt, expiryOf(held));
+    }
+    return withRetry(failure, name, variant.retryAt - now.boot);
+  }
+
+  #stop(
+    variant: Variant,
+    failure: AuthdError & Pick<Refused, "reason">,
+    record: CredentialRecord | undefined,
+    now: Moment,
+  ): void {
+    const { reason, message, oauth } = failure;
+    if (variant !== this.#source.variants.own && REFUSED_VARIATION.has(oauth?.error ?? "")) {
+      variant.stopped = failure;
+      return;
+    }
+    this.stopped = failure;
+    if (record) record.refused = { reason, message, ...(oauth ? { oauth } : {}), at: now.wall };
+  }
+
+  // ---- the timer's side ----
+
+  /** Boot time of the next flight; Infinity if there is none to come. */
+  nextDeadline(now: Moment): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const variant of this.#source.variants.all()) {
+      next = Math.min(next, this.deadline(variant, now));
+    }
+    return next;
+  }
+
+  /** Starts all that is due. `delay` (ms) says how long a renewal that can wait should. */
+  runDue(now: Moment, delay: () => number): void {
+    for (const variant of this.#source.variants.all()) {
+      if (this.deadline(variant, now) > now.boot) continue;
+      const wait = delay();
+      if (wait > 0) variant.spreadUntil = now.boot + wait;
+      else this.start(variant, false);
+    }
+  }
+
+  deadline(variant: Variant, now: Moment): number {
+    const { variants, keeper } = this.#source;
+    const { settings, obstacle } = this.#source.now();
+    if (obstacle || this.stopped) return Number.POSITIVE_INFINITY;
+    const own = variant === variants.own;
+    const next = deadlineOf(variant, own && settings.warm === "always", now);
+    if (!own || variant.flight) return next;
+    const session = refreshTokenDeadline(keeper.record?.rotation, now);
+    return Math.min(next, Math.max(session, variant.retryAt, variant.spreadUntil));
+  }
+}
+
+/** A person must act. */
+function isTerminal(failure: AuthdError): failure is AuthdError & Pick<Refused, "reason"> {
+  return failure.reason === "login_required" || failure.reason === "credential_rejected";
+}
+
+function expiredOnArrival(credential: string): AuthdError {
+  return new AuthdError(
+    "issuer_unavailable",
+    `${credential}: the issuer gave a token that has already expired; check the clock of this machine and of the issuer.`,
+    { credential, contact: { sent: true, answered: true } },
+  );
+}
+
+/** With the time of the next try. */
+function withRetry(failure: AuthdError, credential: string, retryAfterMs: number): AuthdError {
+  const { reason, message, oauth, contact, cause } = failure;
+  return new AuthdError(reason, message, {
+    credential,
+    retryAfterMs: Math.max(0, Math.ceil(retryAfterMs)),
+    ...(oauth ? { oauth } : {}),
+    ...(contact ? { contact } : {}),
+    cause,
+  });
+}
+
+export function asAuthdError(error: unknown, credential: string): AuthdError {
+  if (error instanceof AuthdError) return error;
+  // Not its own words: JSON.parse quotes what it reads, and that can be an issuer's answer.
+  const kind = error instanceof Error ? error.name : typeof error;
+  const message = `${credential}: something went wrong inside authd (${kind}); please report it as a bug.`;
+  return new AuthdError("internal", message, { credential, cause: error });
+}

@@ -1,0 +1,122 @@
+import { AuthdError } from "../errors.ts";
+import { isLost, type Won } from "./acquire.ts";
+import type { CredentialRecord, Rotation, Variation } from "./record.ts";
+
+export interface Spending {
+  record: CredentialRecord;
+  /** The name of the secret that rotates. */
+  secret: string;
+  /** Its value: what is spent. */
+  token: string;
+  want: Variation;
+  /** Seals the record, fsynced; never rejects (the caller keeps writing if the disk fails). */
+  seal: () => Promise<void>;
+  /** One token request with this refresh token. */
+  attempt: (refreshToken: string) => Promise<Won>;
+}
+
+/**
+ * Spends a rotating refresh token so that a crash or a lost answer costs as little as it can: an
+ * intent is sealed first, the new token is sealed before its access token is handed out (the caller
+ * does not get to see the result earlier), a lost answer is asked for once more at once, because
+ * issuers grant a few seconds for just that, and the previous token is tried once if the current
+ * one was refused without ever having worked.
+ */
+export async function spend(spending: Spending): Promise<Won> {
+  const { record, token, want, seal } = spending;
+  const rotation: Rotation = record.rotation ?? { worked: false };
+  record.rotation = rotation;
+  const alreadyLost = rotation.intent !== undefined;
+  rotation.intent = want;
+  await seal();
+  try {
+    const won = await attemptTwice(spending, rotation, alreadyLost);
+    await keep(spending, rotation, token, won);
+    return won;
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    return await attemptPrevious(spending, rotation, error);
+  }
+}
+
+/**
+ * The intent ends with an answer. One that was lost leaves it open, whatever a second try comes to
+ * that brings none: the next start, too, knows that the token may be spent.
+ */
+async function attemptTwice(
+  { attempt, token }: Spending,
+  rotation: Rotation,
+  alreadyLost: boolean,
+): Promise<Won> {
+  let lost = alreadyLost;
+  try {
+    return await attempt(token).catch((error) => {
+      if (lost || !isLost(error)) throw error;
+      lost = true;
+      return attempt(token);
+    });
+  } catch (error) {
+    if (isRefused(error) || !(lost || isLost(error))) delete rotation.intent;
+    throw error;
+  }
+}
+
+/** Rejects with `refusal`, the current token's, if that is the last word on the previous one as well. */
+async function attemptPrevious(
+  spending: Spending,
+  rotation: Rotation,
+  refusal: unknown,
+): Promise<Won> {
+  const { previous, worked } = rotation;
+  if (worked || previous === undefined || spending.record.rotation !== rotation) throw refusal;
+  try {
+    const won = await spending.attempt(previous);
+    await keep(spending, rotation, previous, won);
+    return won;
+  } catch (error) {
+    // Not spent, not refused: it may still do when the issuer is back.
+    if (!isRefused(error) && !isLost(error)) throw error;
+    delete rotation.previous;
+    throw refusal;
+  }
+}
+
+/** An answer without a refresh token keeps the one that was spent. */
+async function keep(
+  { record, secret, seal }: Spending,
+  rotation: Rotation,
+  spent: string,
+  { acquired, sent }: Won,
+): Promise<void> {
+  delete rotation.intent;
+  // A person entered another one meanwhile: theirs stays.
+  if (record.rotation !== rotation) return;
+  const { refreshToken, refreshExpiresIn } = acquired;
+  if (refreshToken === undefined || refreshToken === spent) {
+    record.secrets[secret] = spent;
+    delete rotation.previous;
+    rotation.worked = true;
+  } else {
+    record.secrets[secret] = refreshToken;
+    rotation.previous = spent;
+    rotation.worked = false;
+  }
+  noteLifetime(rotation, sent.wall, refreshExpiresIn);
+  await seal();
+}
+
+/** `lifetime` stays only where a renewal puts the end off: the others would be renewed for nothing. */
+function noteLifetime(rotation: Rotation, sentAt: number, seconds: number | undefined): void {
+  const before = rotation.expiresAt;
+  delete rotation.lifetime;
+  delete rotation.expiresAt;
+  if (seconds === undefined) return;
+  rotation.expiresAt = sentAt + seconds * 1_000;
+  if (before === undefined || rotation.expiresAt > before + 1_000) {
+    rotation.lifetime = seconds * 1_000;
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof AuthdError && error.oauth?.error === "invalid_grant";
+}

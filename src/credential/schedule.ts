@@ -1,0 +1,62 @@
+/** When a variant is to be renewed, and how a failure puts that off. Boot times and durations in ms. */
+
+import type { AuthdError } from "../errors.ts";
+import type { Moment } from "../timekeeper.ts";
+import { expiryOf, freshness, leadOf, refreshAt, type Token } from "../token.ts";
+import { backoff } from "./backoff.ts";
+import type { Rotation } from "./record.ts";
+import type { Variant } from "./variant.ts";
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+/** A token is kept warm while a program asked for it within this time. */
+export const WARM_FOR = 12 * HOUR;
+const LONGEST_RETRY_AFTER = HOUR;
+/** A caller without a token brings the next try forward to this long after the last. */
+const CALLER_PACE = 5 * SECOND;
+
+/** When the variant's next flight should start by itself; Infinity: not at all. */
+export function deadlineOf(variant: Variant, always: boolean, now: Moment): number {
+  if (variant.stopped || variant.flight) return Number.POSITIVE_INFINITY;
+  if (!always && now.boot - variant.askedAt >= WARM_FOR) return Number.POSITIVE_INFINITY;
+  const { issued, failures, retryAt, spreadUntil } = variant;
+  if (!issued && !always && failures === 0) return Number.POSITIVE_INFINITY;
+  const atOnce = !issued || failures > 0 || freshness(issued.token, now, 0) === "stale";
+  return Math.max(atOnce ? now.boot : refreshAt(issued.token), retryAt, spreadUntil);
+}
+
+/** A refresh token that runs out is renewed in time, asked for or not. */
+export function refreshTokenDeadline(rotation: Rotation | undefined, now: Moment): number {
+  const { expiresAt, lifetime } = rotation ?? {};
+  if (expiresAt === undefined || lifetime === undefined) return Number.POSITIVE_INFINITY;
+  return now.boot + expiresAt - now.wall - leadOf(lifetime, 0);
+}
+
+/** Counts a failure, and decides when the next try is due. */
+export function putOff(variant: Variant, failure: AuthdError, now: Moment, random: number): void {
+  variant.failures++;
+  variant.error = failure;
+  const retryAfter = Math.min(failure.retryAfterMs ?? 0, LONGEST_RETRY_AFTER);
+  const blocked = failure.contact?.blocked === true;
+  const delay = backoff({ failures: variant.failures, blocked, retryAfter, random });
+  variant.retryAt = now.boot + delay;
+  variant.holdUntil = now.boot + (blocked ? delay : retryAfter);
+}
+
+/** A caller waits: the next try may be sooner, but never before the issuer's own `Retry-After`. */
+export function bringForward(variant: Variant, now: Moment): void {
+  const earliest = Math.max(variant.triedAt + CALLER_PACE, variant.holdUntil, now.boot);
+  variant.retryAt = Math.min(variant.retryAt, earliest);
+}
+
+/** A renewal after which the next one would be due at once: it counts as a failure, or it would loop. */
+export function bringsNothing(before: Token | undefined, after: Token, now: Moment): boolean {
+  if (refreshAt(after) <= now.boot) return true;
+  return (
+    before !== undefined &&
+    Number.isFinite(expiryOf(before)) &&
+    expiryOf(after) <= expiryOf(before) &&
+    // Two tokens of the same second may have the same `exp`.
+    after.bornAt - before.bornAt > 2 * SECOND
+  );
+}

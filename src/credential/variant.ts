@@ -1,0 +1,82 @@
+import type { AuthdError } from "../errors.ts";
+import type { IssuedToken } from "./issued.ts";
+import type { Variation } from "./record.ts";
+
+/** One token request under way. `awaited`: a caller waits for it, so it goes before the others. */
+export interface Flight {
+  awaited: boolean;
+  promise: Promise<IssuedToken>;
+}
+
+/** One (scope, audience) of a credential, with its own token and its own failures. Times are boot times, ms. */
+export interface Variant {
+  readonly key: string;
+  readonly want: Variation;
+  issued: IssuedToken | undefined;
+  flight: Flight | undefined;
+  /** When a program last asked; -Infinity: never. */
+  askedAt: number;
+  /** What is sealed of that. */
+  askedSealedAt: number;
+  /** When the last flight started. */
+  triedAt: number;
+  /** When the last token came. */
+  landedAt: number;
+  /** A renewal that can wait does so until then: after a clock jump not all start at once. */
+  spreadUntil: number;
+  /** How often in a row a token was rejected before it had worked long, and until when another is refused. */
+  rejections: number;
+  rejectionsHold: number;
+  /** In a row. */
+  failures: number;
+  /** Nothing is sent before this, unless a caller brings it forward. */
+  retryAt: number;
+  /** Nothing is sent before this, whoever asks: the issuer said so. */
+  holdUntil: number;
+  /** The last failure, while there has been no success since. */
+  error: AuthdError | undefined;
+  /** The issuer refuses this scope or audience; others may still work. */
+  stopped: AuthdError | undefined;
+}
+
+export function createVariant(want: Variation): Variant {
+  return {
+    key: variantKey(want),
+    want,
+    issued: undefined,
+    flight: undefined,
+    askedAt: Number.NEGATIVE_INFINITY,
+    askedSealedAt: Number.NEGATIVE_INFINITY,
+    triedAt: Number.NEGATIVE_INFINITY,
+    landedAt: Number.NEGATIVE_INFINITY,
+    spreadUntil: 0,
+    rejections: 0,
+    rejectionsHold: 0,
+    failures: 0,
+    retryAt: 0,
+    holdUntil: 0,
+    error: undefined,
+    stopped: undefined,
+  };
+}
+
+/** Empty for the credential's own scope and audience. */
+export function variantKey({ scope, audience }: Variation): string {
+  return scope === undefined && audience === undefined ? "" : JSON.stringify([scope, audience]);
+}
+
+/** What a caller asks for beside the credential's `own` settings: a scope is a set, and its own equals none. */
+export function variationOf(own: unknown, scope?: string, audience?: string): Variation {
+  const known = own as Variation;
+  const want: Variation = {};
+  if (scope !== undefined && normalizeScope(scope) !== normalizeScope(known.scope ?? "")) {
+    want.scope = normalizeScope(scope);
+  }
+  if (audience !== undefined && audience !== known.audience) want.audience = audience;
+  return want;
+}
+
+/** A scope is a set (RFC 6749 section 3.3): order and repetition do not matter. */
+export function normalizeScope(scope: string): string {
+  return [...new Set(scope.split(" ").filter((part) => part !== ""))].sort().join(" ");
+}

@@ -1,0 +1,124 @@
+/** What a caller of authorizedRequest wants sent: checked here, before a token is asked for. */
+import { AuthdError } from "../errors.ts";
+import { allowedUrl } from "../origin.ts";
+import type { CheckedParams } from "../protocol.ts";
+
+/** Bytes of a request's body: what fits into a frame as base64. */
+export const MAX_BODY_BYTES = 6 * 1024 * 1024;
+
+/** A request without its authorization: a redirect or a 401 sends it more than once. */
+export interface Outgoing {
+  readonly method: string;
+  readonly url: URL;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+interface Owner {
+  readonly name: string;
+  readonly origins: readonly string[];
+}
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 section 5.5: printable Latin-1 and tabs. */
+const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const USUAL_METHODS = new Set(["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]);
+const REFUSED_METHODS = new Set(["TRACE", "CONNECT"]);
+/** The transport's own, and those that concern one connection only (RFC 9110 section 7.6.1). */
+const REFUSED_HEADERS = new Set([
+  "host",
+  "content-length",
+  "connection",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+/** Sent unless the caller says otherwise. */
+const DEFAULT_HEADERS = {
+  accept: "*/*",
+  "accept-encoding": "gzip, deflate, br",
+  "user-agent": "authd",
+};
+
+/** Throws AuthdError `invalid_params`, `origin_not_allowed` or `request_too_large`. */
+export function checkRequest(params: CheckedParams<"authorizedRequest">, owner: Owner): Outgoing {
+  const method = checkMethod(params.method ?? "GET", owner);
+  const url = allowedUrl(params.url, owner);
+  const headers = params.headers ? checkHeaders(params.headers, owner) : DEFAULT_HEADERS;
+  const body = checkBody(params, owner);
+  return { method, url, headers, ...(body === undefined ? {} : { body }) };
+}
+
+function checkMethod(text: string, owner: Owner): string {
+  if (USUAL_METHODS.has(text)) return text;
+  const upper = text.toUpperCase();
+  if (!TOKEN.test(text)) throw invalid(owner, "method is not one of HTTP's, such as GET or POST");
+  if (REFUSED_METHODS.has(upper)) throw invalid(owner, `the method ${upper} is not sent`);
+  // Method names are case-sensitive, but nobody means another one by "post".
+  return USUAL_METHODS.has(upper) ? upper : text;
+}
+
+function checkHeaders(given: Record<string, string>, owner: Owner): Record<string, string> {
+  const headers: Record<string, string> = { ...DEFAULT_HEADERS };
+  const seen = new Set<string>();
+  for (const [name, value] of Object.entries(given)) {
+    const lower = name.toLowerCase();
+    if (!TOKEN.test(name)) throw invalid(owner, `${JSON.stringify(name)} is not a header name`);
+    if (REFUSED_HEADERS.has(lower) || lower.startsWith("proxy-")) {
+      throw invalid(owner, `the header ${lower} can't be set: the connection's own`);
+    }
+    if (NOT_IN_A_VALUE.test(value)) {
+      throw invalid(
+        owner,
+        `the header ${lower} holds a line break or another character that no header can`,
+      );
+    }
+    if (seen.has(lower)) throw invalid(owner, `the header ${lower} is given twice`);
+    seen.add(lower);
+    // Ours alone, even where the credential's headers have none.
+    if (lower !== "authorization") headers[lower] = value;
+  }
+  return headers;
+}
+
+function checkBody(
+  { body, bodyBase64 }: CheckedParams<"authorizedRequest">,
+  owner: Owner,
+): string | Buffer | undefined {
+  if (body !== undefined && bodyBase64 !== undefined) {
+    throw invalid(owner, "give body or bodyBase64, not both");
+  }
+  const bytes = bodyBase64 === undefined ? body : fromBase64(bodyBase64, owner);
+  if (bytes !== undefined && Buffer.byteLength(bytes) > MAX_BODY_BYTES) {
+    throw new AuthdError(
+      "request_too_large",
+      `${owner.name}: the request's body has ${Buffer.byteLength(bytes)} bytes; the most is ${MAX_BODY_BYTES}`,
+      { credential: owner.name },
+    );
+  }
+  return bytes;
+}
+
+/** Buffer.from skips what it does not know, and so would send something else than was meant. */
+function fromBase64(text: string, owner: Owner): Buffer {
+  const digits = text.replace(/={1,2}$/, "");
+  const padded = digits.length !== text.length;
+  if (
+    /[^A-Za-z0-9+/]/.test(digits) ||
+    digits.length % 4 === 1 ||
+    (padded && text.length % 4 !== 0)
+  ) {
+    throw invalid(owner, "bodyBase64 is not base64 (RFC 4648 section 4)");
+  }
+  return Buffer.from(text, "base64");
+}
+
+function invalid({ name }: Owner, what: string): AuthdError {
+  return new AuthdError("invalid_params", `${name}: ${what}`, { credential: name });
+}

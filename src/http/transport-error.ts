@@ -1,0 +1,56 @@
+/** What the error codes of Node's sockets, of its TLS and of undici mean for a person. */
+import { neverSent } from "../http.ts";
+
+type Tell = (host: string) => string;
+
+const unknownName: Tell = (host) =>
+  `the name ${host} can't be looked up: check its spelling and the network`;
+const unreachable: Tell = (host) => `there is no way to ${host}: check the network`;
+const tooSlow: Tell = (host) => `${host} did not take the connection in time: check the network`;
+const unknownAuthority: Tell = (host) =>
+  `the certificate of ${host} is from an authority that this machine does not know; if it is a private one, name its PEM file as ca_file in the credential file`;
+const wrongDates: Tell = (host) =>
+  `the certificate of ${host} is out of date: check this machine's clock, otherwise its operator must renew it`;
+const otherName: Tell = (host) =>
+  `the certificate of ${host} is made out to another name: check the address`;
+
+/** One row a code; those of one meaning share their words. */
+const MEANINGS: Record<string, Tell> = {
+  ENOTFOUND: unknownName,
+  EAI_AGAIN: unknownName,
+  ECONNREFUSED: (host) => `nothing answers at ${host}: check the address and that the server runs`,
+  EHOSTUNREACH: unreachable,
+  ENETUNREACH: unreachable,
+  EADDRNOTAVAIL: unreachable,
+  UND_ERR_CONNECT_TIMEOUT: tooSlow,
+  ETIMEDOUT: tooSlow,
+  ERR_PROXY: (host) =>
+    `the proxy made no way to ${host}: check proxy in config.toml, and that it runs`,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
+  DEPTH_ZERO_SELF_SIGNED_CERT: unknownAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: unknownAuthority,
+  CERT_HAS_EXPIRED: wrongDates,
+  CERT_NOT_YET_VALID: wrongDates,
+  ERR_TLS_CERT_ALTNAME_INVALID: otherName,
+};
+/** Every other way in which TLS fails. */
+const TLS = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_)/;
+
+/** What happened and what to do, for the end of a sentence; nothing of any body in it. */
+export function describeFailure(error: unknown, host: string): string {
+  const { code, name } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  const word = code ?? name ?? "unknown error";
+  return `${meaningOf(word, neverSent(error))(host)} (${word}).`;
+}
+
+function meaningOf(code: string, early: boolean): Tell {
+  if (early && Object.hasOwn(MEANINGS, code)) return MEANINGS[code]!;
+  if (TLS.test(code)) {
+    return (host) => `no secure connection to ${host} came about: check that it speaks https there`;
+  }
+  return early
+    ? (host) => `no connection to ${host} came about: check the network`
+    : (host) => `the connection to ${host} broke before its answer was complete`;
+}

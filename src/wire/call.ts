@@ -1,0 +1,118 @@
+import type { AbstractCancellationTokenSource, CancellationToken } from "vscode-jsonrpc";
+import type { Id } from "../framing.ts";
+import type { Peer } from "../peer.ts";
+import type { CheckedParams, Method, Notifications, Results } from "../protocol.ts";
+import { gone } from "./outbox.ts";
+
+/** One client's connection: the same object for all of its calls. */
+export interface ConnectionHandle {
+  readonly closed: boolean;
+  /** Runs `listener` once, when the connection is gone; at once if it already is. */
+  onClose(listener: () => void): void;
+}
+
+/** What a handler knows of the request besides its params. */
+export interface Call {
+  readonly id: Id;
+  /** Aborted when the client cancels the request or is gone. */
+  readonly signal: AbortSignal;
+  /** Undefined where the system can't tell, as on Windows. */
+  readonly peer: Peer | undefined;
+  readonly connection: ConnectionHandle;
+  /**
+   * Tells this client something, also after the call itself is answered. Resolves when there is
+   * room for the next notification; rejects when the connection is gone.
+   */
+  notify<N extends keyof Notifications>(name: N, params: Notifications[N]): Promise<void>;
+}
+
+/** One row a method. A handler that need not wait returns its result, not a promise. */
+export type Handlers = {
+  [M in Method]: (params: CheckedParams<M>, call: Call) => Results[M] | Promise<Results[M]>;
+};
+
+/** What a call needs of its connection. */
+export interface CallHome extends ConnectionHandle {
+  readonly peer: Peer | undefined;
+  readonly calls: Set<ServerCall>;
+  send(name: string, params: object): Promise<void>;
+}
+
+/**
+ * A request in progress. It stands in for vscode-jsonrpc's cancellation token, which is all that
+ * vscode-jsonrpc hands to a handler: the request's id can't be had otherwise.
+ */
+export class ServerCall implements Call, AbstractCancellationTokenSource, CancellationToken {
+  readonly id: Id;
+  isCancellationRequested = false;
+  readonly #home: CallHome;
+  #controller: AbortController | undefined;
+  #onCancel: (() => void) | undefined;
+
+  constructor(id: Id, home: CallHome) {
+    this.id = id;
+    this.#home = home;
+  }
+
+  get token(): CancellationToken {
+    return this;
+  }
+
+  get peer(): Peer | undefined {
+    return this.#home.peer;
+  }
+
+  get connection(): ConnectionHandle {
+    return this.#home;
+  }
+
+  /** Made when it is asked for: most calls are answered before they could be cancelled. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.isCancellationRequested) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  async notify<N extends keyof Notifications>(name: N, params: Notifications[N]): Promise<void> {
+    if (this.#home.closed) throw gone();
+    await this.#home.send(name, params);
+  }
+
+  cancel(): void {
+    if (this.isCancellationRequested) return;
+    this.isCancellationRequested = true;
+    this.#controller?.abort();
+    this.#onCancel?.();
+  }
+
+  /**
+   * Resolves like `result`, with `onError` of its error, or with `cancelled()` as soon as the call
+   * is cancelled, whether or not the handler looks at its signal.
+   */
+  settle(
+    result: Promise<unknown>,
+    onError: (error: unknown) => unknown,
+    cancelled: () => unknown,
+  ): Promise<unknown> {
+    const { calls } = this.#home;
+    calls.add(this);
+    return new Promise((resolve) => {
+      const settle = (answer: unknown) => {
+        calls.delete(this);
+        resolve(answer);
+      };
+      this.#onCancel = () => settle(cancelled());
+      const failed = (error: unknown) =>
+        this.isCancellationRequested ? cancelled() : onError(error);
+      result.then(settle, (error) => settle(failed(error)));
+    });
+  }
+
+  onCancellationRequested(): { dispose(): void } {
+    return this;
+  }
+
+  dispose(): void {}
+}

@@ -1,0 +1,85 @@
+import type { Socket } from "node:net";
+import {
+  createMessageConnection,
+  Message,
+  type MessageConnection,
+  NullLogger,
+  type RequestMessage,
+} from "vscode-jsonrpc/node";
+import { type FramingLimits, type Id, type Serialize, toOuter, WirePair } from "../framing.ts";
+import type { Peer } from "../peer.ts";
+import { type CallHome, ServerCall } from "./call.ts";
+
+/** Answers a request: with a result, a ResponseError, or a promise of either. Never throws. */
+export type Answer = (method: string, params: unknown, call: ServerCall) => unknown;
+
+/** One client: its socket, vscode-jsonrpc on top of it, and the calls that are not answered yet. */
+export class Connection implements CallHome {
+  readonly peer: Peer | undefined;
+  /** Those whose handler is at work; they are cancelled when the client is gone. */
+  readonly calls = new Set<ServerCall>();
+  closed = false;
+  readonly #socket: Socket;
+  readonly #pair: WirePair;
+  readonly #rpc: MessageConnection;
+  #closeListeners: (() => void)[] = [];
+
+  constructor(
+    socket: Socket,
+    peer: Peer | undefined,
+    limits: FramingLimits,
+    serialize: Serialize,
+    answer: Answer,
+  ) {
+    this.peer = peer;
+    this.#socket = socket;
+    this.#pair = new WirePair(socket, limits, serialize);
+    // Silent: its logger would print whole messages, secrets included.
+    this.#rpc = createMessageConnection(this.#pair.reader, this.#pair.writer, NullLogger, {
+      cancellationStrategy: {
+        receiver: {
+          kind: "request",
+          createCancellationTokenSource: ({ id }: RequestMessage) =>
+            new ServerCall(toOuter(id as Id), this),
+        },
+        sender: { sendCancellation: async () => {}, cleanup: () => {} },
+      },
+      messageStrategy: {
+        handleMessage: (message, next) => {
+          const handled = next(message);
+          if (Message.isRequest(message)) this.#pair.dispatched();
+          return handled;
+        },
+      },
+    });
+    this.#rpc.onRequest((method, params, call) => answer(method, params, call as ServerCall));
+    socket.once("close", () => this.#close());
+    this.#rpc.listen();
+  }
+
+  get idle(): boolean {
+    return this.#pair.idle;
+  }
+
+  onClose(listener: () => void): void {
+    if (this.closed) listener();
+    else this.#closeListeners.push(listener);
+  }
+
+  send(name: string, params: object): Promise<void> {
+    return this.#rpc.sendNotification(name, params);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #close(): void {
+    this.closed = true;
+    this.#rpc.dispose();
+    for (const call of this.calls) call.cancel();
+    const listeners = this.#closeListeners;
+    this.#closeListeners = [];
+    for (const listener of listeners) listener();
+  }
+}

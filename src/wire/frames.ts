@@ -1,0 +1,194 @@
+import { AuthdError } from "../errors.ts";
+
+/**
+ * The two ways to put JSON on the socket: one message a line, or the Language Server Protocol's
+ * base protocol (`Content-Length: N`, an empty line, N bytes). Used by both ends of it.
+ */
+export type Framing = "lines" | "base";
+
+const NEWLINE = 10;
+const PREFIX = Buffer.from("Content-Length: ");
+const MAX_HEADER_BYTES = 4096;
+const HEADER_END = "\r\n\r\n";
+const EMPTY = Buffer.alloc(0);
+/** The first bytes of a connection that speaks lines: `{`, `[` and white space. */
+const LINE_STARTS = [0x7b, 0x5b, 0x20, 0x09, 0x0a, 0x0d];
+
+/** One message as it goes over the socket; `bytes` is the length of `json` in UTF-8. */
+export function frame(framing: Framing, json: string, bytes: number): string {
+  return framing === "lines" ? `${json}\n` : `Content-Length: ${bytes}\r\n\r\n${json}`;
+}
+
+/**
+ * Cuts a stream of bytes into frames. The first byte decides the framing. What `onFrame` gets is
+ * only valid during the call. Throws AuthdError `invalid_params` or `request_too_large` for what
+ * can't be cut, before a body that is too long is read; nothing can be read after that.
+ */
+export class FrameParser {
+  framing: Framing | undefined;
+  readonly #maxBytes: number;
+  readonly #onFrame: (body: Buffer) => void;
+  #held: Buffer = EMPTY;
+  #used = 0;
+  /** Length of the body that is being collected; -1 between frames and in lines. */
+  #need = -1;
+  #bodyStart = 0;
+
+  constructor(maxBytes: number, onFrame: (body: Buffer) => void) {
+    this.#maxBytes = maxBytes;
+    this.#onFrame = onFrame;
+  }
+
+  /** A frame has begun and is not whole. */
+  get partial(): boolean {
+    return this.#used > 0 || this.#need >= 0;
+  }
+
+  push(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.framing ??= LINE_STARTS.includes(chunk[0]!) ? "lines" : "base";
+    if (this.framing === "lines") this.#lines(chunk);
+    else this.#base(chunk);
+  }
+
+  /** The stream has ended: a last line needs no newline; half a frame is dropped. */
+  end(): void {
+    if (this.framing === "lines" && this.#used > 0) this.#line(this.#take());
+  }
+
+  #lines(chunk: Buffer): void {
+    let start = 0;
+    let end = chunk.indexOf(NEWLINE);
+    if (end !== -1 && this.#used > 0) {
+      this.#hold(chunk.subarray(0, end));
+      this.#line(this.#take());
+      start = end + 1;
+      end = chunk.indexOf(NEWLINE, start);
+    }
+    while (end !== -1) {
+      this.#line(chunk.subarray(start, end));
+      start = end + 1;
+      end = chunk.indexOf(NEWLINE, start);
+    }
+    this.#hold(chunk.subarray(start));
+    if (this.#used > this.#maxBytes) throw tooLarge(this.#maxBytes);
+  }
+
+  #line(line: Buffer): void {
+    if (line.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    if (!isBlank(line)) this.#onFrame(line);
+  }
+
+  #base(chunk: Buffer): void {
+    let bytes = chunk;
+    let start = 0;
+    if (this.#need >= 0) {
+      start = Math.min(this.#need - this.#used, chunk.length);
+      this.#hold(chunk.subarray(0, start));
+      if (this.#used < this.#need) return;
+      this.#need = -1;
+      this.#onFrame(this.#take());
+    } else if (this.#used > 0) {
+      // At most a header block is held here, so this copies little.
+      bytes = Buffer.concat([this.#take(), chunk]);
+    }
+    while (start < bytes.length) {
+      const length = this.#header(bytes, start);
+      if (length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+      const end = this.#bodyStart + length;
+      if (length === -1 || end > bytes.length) {
+        this.#need = length;
+        this.#hold(bytes.subarray(length === -1 ? start : this.#bodyStart));
+        return;
+      }
+      this.#onFrame(bytes.subarray(this.#bodyStart, end));
+      start = end;
+    }
+  }
+
+  /** The body's length, with `#bodyStart` set; -1 if the header block is not whole. */
+  #header(bytes: Buffer, start: number): number {
+    let at = start;
+    while (at - start < PREFIX.length && bytes[at] === PREFIX[at - start]) at++;
+    if (at - start < PREFIX.length) return this.#oddHeader(bytes, start);
+    const digits = at;
+    let length = 0;
+    for (; at - digits < 10; at++) {
+      const digit = bytes[at]! - 48;
+      if (!(digit >= 0 && digit <= 9)) break;
+      length = length * 10 + digit;
+    }
+    const ended =
+      bytes[at] === 13 && bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10;
+    if (at === digits || !ended) return this.#oddHeader(bytes, start);
+    this.#bodyStart = at + 4;
+    return length;
+  }
+
+  /** Everything but a lone, canonical Content-Length. */
+  #oddHeader(bytes: Buffer, start: number): number {
+    const block = bytes.toString("latin1", start, start + MAX_HEADER_BYTES + 4);
+    const end = block.indexOf(HEADER_END);
+    if (/(^|[^\r])\n/.test(end === -1 ? block : block.slice(0, end))) {
+      throw malformed("a line of the header does not end in CR LF");
+    }
+    if (end > MAX_HEADER_BYTES || (end === -1 && block.length > MAX_HEADER_BYTES)) {
+      throw malformed(`the header is longer than ${MAX_HEADER_BYTES} bytes`);
+    }
+    if (end === -1) return -1;
+    this.#bodyStart = start + end + HEADER_END.length;
+    return contentLength(block.slice(0, end));
+  }
+
+  /** Doubles its room as it fills: no quadratic copying, and nothing reserved on a bare claim. */
+  #hold(part: Buffer): void {
+    if (part.length === 0) return;
+    const used = this.#used + part.length;
+    if (used > this.#held.length) {
+      const roomier = Buffer.allocUnsafe(Math.max(used, this.#held.length * 2));
+      this.#held.copy(roomier, 0, 0, this.#used);
+      this.#held = roomier;
+    }
+    part.copy(this.#held, this.#used);
+    this.#used = used;
+  }
+
+  #take(): Buffer {
+    const whole = this.#held.subarray(0, this.#used);
+    this.#held = EMPTY;
+    this.#used = 0;
+    return whole;
+  }
+}
+
+function isBlank(line: Buffer): boolean {
+  for (const byte of line) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false;
+  return true;
+}
+
+function contentLength(block: string): number {
+  let found: string | undefined;
+  for (const line of block.split("\r\n")) {
+    const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) {
+      throw malformed("the header has a line that is not `name: value`");
+    }
+    if (name.toLowerCase() !== "content-length") continue;
+    if (!/^\d{1,15}$/.test(value)) throw malformed("Content-Length is not a plain number");
+    if (found !== undefined && Number(found) !== Number(value)) {
+      throw malformed("Content-Length is given twice, with different values");
+    }
+    found = value;
+  }
+  if (found === undefined) throw malformed("the header has no Content-Length");
+  return Number(found);
+}
+
+const malformed = (what: string) =>
+  new AuthdError(
+    "invalid_params",
+    `The frame can't be read: ${what}. Send one JSON object a line, or \`Content-Length: N\`, an empty line and N bytes of JSON.`,
+  );
+
+const tooLarge = (maxBytes: number) =>
+  new AuthdError("request_too_large", `The frame is longer than ${maxBytes} bytes.`);

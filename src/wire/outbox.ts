@@ -1,0 +1,122 @@
+import type { Socket } from "node:net";
+import { AuthdError } from "../errors.ts";
+import { type Framing, frame } from "./frames.ts";
+
+/** Bytes waiting for the peer, in characters of JSON, which is nearly the same. */
+export interface OutboxLimits {
+  /** Below this `whenRoom` resolves at once. */
+  roomBytes: number;
+  /** Above this nothing more is read from the peer until it has caught up. */
+  pauseBytes: number;
+  /** Nothing is added above this: the connection is dropped. */
+  dropBytes: number;
+  /** A paused peer that takes no byte for so long is dropped. */
+  stallMs: number;
+}
+
+/** Answers are collected up to this many characters before they are written regardless. */
+const BURST = 64 * 1024;
+
+/**
+ * What waits to be sent to one peer. Answers of a burst of requests leave in one write: as long as
+ * `expected` says that more requests are about to be looked at, nothing is written.
+ */
+export class Outbox {
+  framing: Framing = "lines";
+  /** Requests received and not yet handed to their handlers: their answers may come at once. */
+  expected = 0;
+  /** Set while the peer is too slow to be read from. */
+  paused = false;
+  readonly #socket: Socket;
+  readonly #limits: OutboxLimits;
+  readonly #onPause: (paused: boolean) => void;
+  #collected = "";
+  #scheduled = false;
+  #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(socket: Socket, limits: OutboxLimits, onPause: (paused: boolean) => void) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#onPause = onPause;
+    socket.on("drain", () => this.#drained());
+    socket.on("timeout", () => socket.destroy());
+    socket.on("close", () => this.#closed());
+  }
+
+  /** Characters that the peer has not taken yet. */
+  get queued(): number {
+    return this.#collected.length + this.#socket.writableLength;
+  }
+
+  /** Adds a message; `bytes` is the length of `json` in UTF-8, where it is known. */
+  push(json: string, bytes?: number): void {
+    if (this.#socket.destroyed) return;
+    if (this.queued > this.#limits.dropBytes) return void this.#socket.destroy();
+    this.#collected +=
+      this.framing === "lines"
+        ? `${json}\n`
+        : frame(this.framing, json, bytes ?? Buffer.byteLength(json));
+    if (this.#collected.length >= BURST) this.flush();
+    else if (this.expected === 0) this.#flushSoon();
+  }
+
+  /** One request fewer is expected; after the last one its answers go out. */
+  dispatched(): void {
+    this.expected--;
+    // In a microtask: behind the answer of a handler that has just answered without waiting.
+    if (this.expected === 0) queueMicrotask(this.#flushSoon);
+  }
+
+  /** Undefined if there is room now; otherwise resolves when there is, rejects when never. */
+  whenRoom(): Promise<void> | undefined {
+    if (this.#socket.destroyed) return Promise.reject(gone());
+    if (this.queued < this.#limits.roomBytes) return undefined;
+    this.flush();
+    if (this.#socket.writableLength < this.#limits.roomBytes) return undefined;
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  flush(): void {
+    if (this.#collected === "" || !this.#socket.writable) return;
+    const burst = this.#collected;
+    this.#collected = "";
+    this.#socket.write(burst, "utf8");
+    if (this.#socket.writableLength > this.#limits.pauseBytes) this.#pause(true);
+  }
+
+  /** After every promise that is settled by now has run: their answers leave together. */
+  readonly #flushSoon = (): void => {
+    if (this.#scheduled || this.#collected === "") return;
+    this.#scheduled = true;
+    process.nextTick(this.#flushNow);
+  };
+
+  readonly #flushNow = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
+
+  #pause(paused: boolean): void {
+    if (this.paused === paused) return;
+    this.paused = paused;
+    // Node's idle timer knows of a large write's progress, which no public counter shows.
+    this.#socket.setTimeout(paused ? this.#limits.stallMs : 0);
+    this.#onPause(paused);
+  }
+
+  #drained(): void {
+    this.#pause(false);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { resolve } of waiting) resolve();
+  }
+
+  #closed(): void {
+    this.#collected = "";
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { reject } of waiting) reject(gone());
+  }
+}
+
+export const gone = () => new AuthdError("cancelled", "The client has closed its connection.");

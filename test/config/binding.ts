@@ -1,0 +1,87 @@
+import test from "ava";
+import { type BindingParts, bindingOf } from "../../src/config/binding.ts";
+
+const parts: BindingParts = {
+  grant: "exchange",
+  own: {
+    request: { method: "POST", url: "https://issuer.example/{tenant}", form: { a: "1", b: "2" } },
+    response: { token: "/token" },
+    client_auth: "basic",
+    token_url: "https://issuer.example/token",
+  },
+  origins: ["https://api.example", "https://other.example"],
+  headers: { authorization: "Bearer {token}", "x-api-key": "{secret.key}" },
+  fields: { tenant: "acme", note: "anything" },
+  ca: "PEM",
+  allowInsecureHttp: false,
+  register: {
+    url: "https://issuer.example/register",
+    json: { a: "{user}" },
+    generates: "password",
+  },
+};
+
+const own = (changes: Record<string, unknown>): Partial<BindingParts> => ({
+  own: { ...parts.own, ...changes },
+});
+
+test("a binding is a SHA-256 in base64url", (t) => {
+  t.regex(bindingOf(parts), /^[\w-]{43}$/);
+});
+
+const redirecting: Record<string, Partial<BindingParts>> = {
+  "the grant": { grant: "password" },
+  "the token URL": own({ token_url: "https://evil.example/token" }),
+  "the request": own({ request: { method: "POST", url: "https://evil.example" } }),
+  "how the client signs in": own({ client_auth: "post" }),
+  "extra parameters": own({ extra: { copy: "{secret.key}" } }),
+  "a key of a grant yet to be written": own({ device_url: "https://evil.example" }),
+  "an origin": { origins: ["https://evil.example"] },
+  "a header": { headers: { ...parts.headers, "x-copy": "{secret.key}" } },
+  "a field that the request names": { fields: { ...parts.fields, tenant: "evil" } },
+  "the private CA": { ca: "another PEM" },
+  "no private CA": { ca: undefined },
+  "plain http": { allowInsecureHttp: true },
+  "where an account is made": {
+    register: { url: "https://evil.example", json: {}, generates: "password" },
+  },
+};
+
+for (const [what, change] of Object.entries(redirecting)) {
+  test(`another binding: ${what}`, (t) => {
+    t.not(bindingOf({ ...parts, ...change }), bindingOf(parts));
+  });
+}
+
+test("the same binding: what is asked for, and fields that no template names", (t) => {
+  for (const change of [
+    own({ scope: "read" }),
+    own({ audience: "https://api.example" }),
+    own({ resource: ["https://api.example"] }),
+    own({ client_id: "another" }),
+    own({ username: "another" }),
+    own({ response: { token: "text" } }),
+    { fields: { ...parts.fields, note: "edited" } },
+    { origins: ["https://other.example", "https://api.example"] },
+  ]) {
+    t.is(bindingOf({ ...parts, ...change }), bindingOf(parts), JSON.stringify(change));
+  }
+});
+
+test("the order of keys does not matter, the place of values does", (t) => {
+  const reversed = (value: unknown): unknown =>
+    typeof value !== "object" || value === null || Array.isArray(value)
+      ? value
+      : Object.fromEntries(
+          Object.entries(value)
+            .reverse()
+            .map(([key, member]) => [key, reversed(member)]),
+        );
+  t.is(bindingOf(reversed(parts) as BindingParts), bindingOf(parts));
+  const swapped = {
+    ...parts.headers,
+    authorization: "{secret.key}",
+    "x-api-key": "Bearer {token}",
+  };
+  t.not(bindingOf({ ...parts, headers: swapped }), bindingOf(parts));
+});

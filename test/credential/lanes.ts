@@ -1,0 +1,53 @@
+import test from "ava";
+import { Lanes } from "../../src/credential/lanes.ts";
+
+function work() {
+  let finish = () => {};
+  const done = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  return { done, finish };
+}
+
+test("at most four at once go to a host; hosts do not share", async (t) => {
+  const lanes = new Lanes();
+  const started: string[] = [];
+  const jobs = Array.from({ length: 6 }, work);
+  const runs = jobs.map((job, i) =>
+    lanes.run("a", { awaited: false }, async () => {
+      started.push(`a${i}`);
+      await job.done;
+    }),
+  );
+  await lanes.run("b", { awaited: false }, async () => void started.push("b"));
+  t.deepEqual(started, ["a0", "a1", "a2", "a3", "b"]);
+  jobs[2]?.finish();
+  await runs[2];
+  t.is(started.at(-1), "a4");
+  for (const job of jobs) job.finish();
+  await Promise.all(runs);
+  t.is(started.length, 7);
+});
+
+test("one that a caller waits for goes first, even if it became so while waiting", async (t) => {
+  const lanes = new Lanes();
+  const order: number[] = [];
+  const first = Array.from({ length: 4 }, work);
+  const busy = first.map((job) => lanes.run("a", { awaited: false }, () => job.done));
+  const passengers = [1, 2, 3].map(() => ({ awaited: false }));
+  const queued = passengers.map((passenger, i) =>
+    lanes.run("a", passenger, async () => void order.push(i)),
+  );
+  passengers[2]!.awaited = true;
+  for (const job of first) job.finish();
+  await Promise.all([...busy, ...queued]);
+  t.deepEqual(order, [2, 0, 1]);
+});
+
+test("a failure frees its lane", async (t) => {
+  const lanes = new Lanes();
+  for (let i = 0; i < 10; i++) {
+    await t.throwsAsync(lanes.run("a", { awaited: false }, () => Promise.reject(new Error("no"))));
+  }
+  t.is(await lanes.run("a", { awaited: false }, async () => "free"), "free");
+});

@@ -1,0 +1,192 @@
+import { EventEmitter, once } from "node:events";
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import test, { type ExecutionContext } from "ava";
+import { AuthdError } from "../../src/errors.ts";
+import { createIssuerSend, type IssuerSendOptions } from "../../src/http/issuer.ts";
+import { createHttp } from "../../src/http.ts";
+import { startApi } from "../helpers/api.ts";
+import { createAuthority } from "../helpers/certificates.ts";
+import { startIssuer } from "../helpers/issuer.ts";
+
+function sender(t: ExecutionContext, options: Partial<IssuerSendOptions> = {}) {
+  const http = createHttp();
+  t.teardown(() => http.close());
+  return createIssuerSend({ http, credential: "demo", allowInsecureHttp: false, ...options });
+}
+
+async function failure(t: ExecutionContext, attempt: Promise<unknown>): Promise<AuthdError> {
+  const error = (await t.throwsAsync(attempt, { instanceOf: AuthdError }))!;
+  t.is(error.credential, "demo");
+  t.regex(error.message, /"demo"/);
+  t.is(error.cause, undefined);
+  return error;
+}
+
+const get = (url: string) => ({ method: "GET", url, headers: {} });
+
+test("the whole answer: status, headers in lower case, text without a byte order mark", async (t) => {
+  const headers = { "X-Token": "abc", "set-cookie": "a=1" };
+  const issuer = await startIssuer(t, { status: 201, headers, body: "\ufeffgrüße" });
+  const response = await sender(t)({
+    method: "POST",
+    url: issuer.url,
+    headers: { "content-type": "text/plain" },
+    body: "hello",
+  });
+  t.is(response.status, 201);
+  t.is(response.headers["x-token"], "abc");
+  t.is(response.text, "grüße");
+  t.is(issuer.requests[0]!.body, "hello");
+});
+
+test("compressed answers are decoded: gzip, deflate with and without its wrapper, br, and two at once", async (t) => {
+  const text = '{"access_token":"abc"}';
+  const cases: [string, Buffer][] = [
+    ["gzip", gzipSync(text)],
+    ["X-GZip", gzipSync(text)],
+    ["deflate", deflateSync(text)],
+    ["deflate", deflateRawSync(text)],
+    ["br", brotliCompressSync(text)],
+    ["gzip, br", brotliCompressSync(gzipSync(text))],
+    ["identity", Buffer.from(text)],
+  ];
+  for (const [encoding, body] of cases) {
+    const issuer = await startIssuer(t, { body, headers: { "content-encoding": encoding } });
+    t.is((await sender(t)(get(issuer.url))).text, text, encoding);
+  }
+});
+
+test("broken and unknown compression is an answer that can't be used", async (t) => {
+  for (const encoding of ["gzip", "br", "zstd", "constructor"]) {
+    const headers = { "content-encoding": encoding };
+    const issuer = await startIssuer(t, { body: "plain text", headers });
+    const error = await failure(t, sender(t)(get(issuer.url)));
+    t.is(error.reason, "issuer_unavailable");
+    t.deepEqual(error.contact, { sent: true, answered: false });
+  }
+});
+
+test("an endless answer is cut off, and its connection closed", async (t) => {
+  const connection = new EventEmitter();
+  const closed = once(connection, "close");
+  const issuer = await startIssuer(t, (_, response) => {
+    response.on("close", () => connection.emit("close"));
+    const chunk = Buffer.alloc(64 * 1024, "x");
+    const pour = () => {
+      while (!response.destroyed && response.write(chunk));
+    };
+    response.on("drain", pour);
+    pour();
+  });
+  const error = await failure(t, sender(t)(get(issuer.url)));
+  t.is(error.reason, "issuer_unavailable");
+  t.regex(error.message, /more than 1024 KiB/);
+  t.deepEqual(error.contact, { sent: true, answered: false });
+  await closed;
+});
+
+test("an answer that is small but unpacks to gigabytes is cut off", async (t) => {
+  const body = gzipSync(Buffer.alloc(8 * 1024 * 1024));
+  const issuer = await startIssuer(t, { body, headers: { "content-encoding": "gzip" } });
+  const error = await failure(t, sender(t)(get(issuer.url)));
+  t.regex(error.message, /more than 1024 KiB/);
+});
+
+test("an issuer that never answers, or never ends its answer, is given up", async (t) => {
+  const silent = await startIssuer(t, () => undefined);
+  const halfway = await startIssuer(t, (_, response) => {
+    response.write('{"access_');
+  });
+  for (const { url } of [silent, halfway]) {
+    const error = await failure(t, sender(t, { timeoutMs: 200 })(get(url)));
+    t.is(error.reason, "issuer_unavailable");
+    t.regex(error.message, /did not answer completely within 0.2 s/);
+    t.deepEqual(error.contact, { sent: true, answered: false });
+  }
+});
+
+test("an issuer that hangs up is sent but unanswered", async (t) => {
+  const before = await startIssuer(t, (_, response) => void response.socket?.destroy());
+  const within = await startIssuer(t, (_, response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write("{", () => response.socket?.destroy());
+  });
+  for (const { url } of [before, within]) {
+    const error = await failure(t, sender(t)({ ...get(url), method: "POST" }));
+    t.is(error.reason, "issuer_unavailable");
+    t.deepEqual(error.contact, { sent: true, answered: false });
+    t.regex(error.message, /broke before its answer was complete/);
+  }
+});
+
+test("a redirect is not followed: its origin alone is named", async (t) => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    const location = "https://elsewhere.example/login?client_secret=s3cret";
+    const issuer = await startIssuer(t, { status, headers: { location } });
+    const error = await failure(t, sender(t)(get(issuer.url)));
+    t.is(error.reason, "issuer_unavailable");
+    t.deepEqual(error.contact, { sent: true, answered: true });
+    t.regex(error.message, /redirects to https:\/\/elsewhere\.example,/);
+    t.false(error.message.includes("s3cret"));
+    t.is(issuer.requests.length, 1);
+  }
+});
+
+test("nobody listens: nothing was sent", async (t) => {
+  const error = await failure(t, sender(t)(get("http://127.0.0.1:1/token")));
+  t.deepEqual(error.contact, { sent: false, answered: false });
+  t.regex(error.message, /nothing answers at 127\.0\.0\.1:1: .* \(ECONNREFUSED\)\.$/);
+});
+
+test("a name that does not exist: nothing was sent", async (t) => {
+  const error = await failure(t, sender(t)(get("https://issuer.invalid/token")));
+  t.is(error.reason, "issuer_unavailable");
+  t.deepEqual(error.contact, { sent: false, answered: false });
+  t.regex(error.message, /issuer\.invalid/);
+});
+
+test("https to a port that speaks http: nothing was sent", async (t) => {
+  const issuer = await startIssuer(t, {});
+  const error = await failure(t, sender(t)(get(issuer.url.replace("http:", "https:"))));
+  t.deepEqual(error.contact, { sent: false, answered: false });
+  t.regex(error.message, /check that it speaks https there/);
+});
+
+test("a certificate of a private authority: ca_file is what it takes", async (t) => {
+  const authority = createAuthority();
+  const tls = authority.issue("localhost", "127.0.0.1");
+  const api = await startApi(t, (_, response) => response.end("hello"), tls);
+  const error = await failure(t, sender(t)(get(api.origin)));
+  t.deepEqual(error.contact, { sent: false, answered: false });
+  t.regex(error.message, /ca_file/);
+  t.is((await sender(t, { ca: authority.ca })(get(api.origin))).text, "hello");
+});
+
+test("secrets never go over plain http beyond this machine, unless that is allowed", async (t) => {
+  const error = await failure(t, sender(t)(get("http://issuer.invalid/token?key=s3cret")));
+  t.is(error.reason, "credential_rejected");
+  t.deepEqual(error.contact, { sent: false, answered: false });
+  t.false(error.message.includes("s3cret"));
+  const allowed = sender(t, { allowInsecureHttp: true })(get("http://issuer.invalid/token"));
+  t.is((await failure(t, allowed)).reason, "issuer_unavailable");
+});
+
+test("a URL with a password, of another scheme, or none at all is refused without being shown", async (t) => {
+  for (const url of ["https://me:s3cret@issuer.invalid/", "file:///etc/s3cret", "s3cret", ""]) {
+    const error = await failure(t, sender(t)(get(url)));
+    t.is(error.reason, "credential_rejected");
+    t.false(error.message.includes("s3cret"));
+  }
+});
+
+test("an abort from outside ends it at once", async (t) => {
+  const controller = new AbortController();
+  const issuer = await startIssuer(t, () => void controller.abort());
+  const send = sender(t, { signal: controller.signal });
+  const error = await failure(t, send(get(issuer.url)));
+  t.deepEqual(error.contact, { sent: true, answered: false });
+  const again = await failure(t, send(get(issuer.url)));
+  t.regex(again.message, /interrupted/);
+  t.deepEqual(again.contact, { sent: false, answered: false });
+  t.is(issuer.requests.length, 1);
+});
