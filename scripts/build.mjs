@@ -1,48 +1,50 @@
-// Compiles src, test and bench to dist, copies data files, and removes outputs whose source is gone.
+// Compiles src, test and bench, and copies data files. All is made beside dist first, then only what
+// differs is moved there: what runs from dist meanwhile never finds half a file or none.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { root } from "./setup.mjs";
+import { takeTurn } from "./turn.mjs";
 
 const dist = join(root, "dist");
-const files = (folder) =>
-  existsSync(folder)
-    ? readdirSync(folder, { recursive: true }).filter((name) =>
-        statSync(join(folder, name)).isFile(),
-      )
-    : [];
+const fresh = join(root, ".dist");
+const release = await takeTurn(join(root, ".turn"));
+try {
+  rmSync(fresh, { recursive: true, force: true });
+  if (compile()) {
+    await bundle("src/zod.js", "zod");
+    copyData();
+    chmodSync(join(fresh, "src/main.js"), 0o755);
+    moveChanged();
+  } else process.exitCode = 1;
+} finally {
+  rmSync(fresh, { recursive: true, force: true });
+  release();
+}
 
-for (const name of files(dist)) {
-  const source = join(root, name).replace(/\.d\.ts$|\.js$/, ".ts");
-  if (!existsSync(source)) rmSync(join(dist, name));
+function compile() {
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const args = [tsc, "--outDir", fresh];
+  return spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" }).status === 0;
 }
-const { status } = spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc")], {
-  cwd: root,
-  stdio: "inherit",
-});
-await bundle("src/zod.js", "zod");
-for (const name of files(join(root, "src"))) {
-  if (!name.endsWith(".ts")) cpSync(join(root, "src", name), join(dist, "src", name));
-}
-const main = join(dist, "src/main.js");
-if (existsSync(main)) chmodSync(main, 0o755);
-process.exitCode = status ?? 1;
 
 // Makes one file of a module of ours that re-exports parts of a package, with nothing else of it.
 async function bundle(name, packageName) {
   const { build } = await import("esbuild");
   const licence = readFileSync(join(root, "node_modules", packageName, "LICENSE"), "utf8");
   await build({
-    entryPoints: [join(dist, name)],
-    outfile: join(dist, name),
+    entryPoints: [join(fresh, name)],
+    outfile: join(fresh, name),
     allowOverwrite: true,
     bundle: true,
     format: "esm",
@@ -52,4 +54,31 @@ async function bundle(name, packageName) {
     banner: { js: `/*! Contains ${packageName}:\n${licence.replaceAll("*/", "* /")}*/` },
     logLevel: "warning",
   });
+}
+
+function copyData() {
+  for (const name of filesIn(join(root, "src"))) {
+    if (!name.endsWith(".ts")) cpSync(join(root, "src", name), join(fresh, "src", name));
+  }
+}
+
+function moveChanged() {
+  const names = filesIn(fresh);
+  for (const name of names.filter((name) => differs(join(fresh, name), join(dist, name)))) {
+    mkdirSync(dirname(join(dist, name)), { recursive: true });
+    renameSync(join(fresh, name), join(dist, name));
+  }
+  const made = new Set(names);
+  for (const name of filesIn(dist)) if (!made.has(name)) rmSync(join(dist, name));
+}
+
+function differs(one, other) {
+  if (!existsSync(other) || statSync(one).mode !== statSync(other).mode) return true;
+  return !readFileSync(one).equals(readFileSync(other));
+}
+
+function filesIn(folder) {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder, { recursive: true });
+  return names.filter((name) => statSync(join(folder, name)).isFile());
 }

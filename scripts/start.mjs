@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { node, root, setup } from "./setup.mjs";
 
-setup();
+await setup();
 node([join(root, "scripts/build.mjs")]);
 const child = spawn(
   process.execPath,
@@ -11,7 +11,7 @@ const child = spawn(
   { stdio: "inherit" },
 );
 // The terminal sends Ctrl-C to both; wait for the sandbox to clean up.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code) => {
   process.exitCode = code ?? 1;
 });

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { node, root, setup } from "./setup.mjs";
 
-setup();
+await setup();
 node([join(root, "scripts/build.mjs")]);
 node([join(root, "node_modules/@biomejs/biome/bin/biome"), "check", "."]);
 node([join(root, "node_modules/ava/entrypoints/cli.mjs"), ...process.argv.slice(2)]);
