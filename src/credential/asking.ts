@@ -16,8 +16,11 @@ const PATIENCE = 5 * SECOND;
 const JUST_BEFORE = 100;
 /** A forced refresh this soon after a refresh gets that one's token (ms). */
 const JUST_REFRESHED = SECOND;
-/** A token rejected at this age (ms) had worked before: the rejections up to then are forgotten. */
-const WORKED_FOR = 300 * SECOND;
+/**
+ * A token rejected at this age (ms) had worked before: the rejections up to then are forgotten. More
+ * than the longest back-off, which would end itself otherwise.
+ */
+const WORKED_FOR = 600 * SECOND;
 
 export interface TokenWant {
   scope?: string | undefined;
