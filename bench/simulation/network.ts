@@ -1,0 +1,232 @@
+/** What the daemon takes for the network: every request reaches a simulated issuer, or does not. */
+import { Readable } from "node:stream";
+import { type Http, HttpFailure, type HttpRequest, type HttpResponse } from "../../src/http.ts";
+import { EPOCH, type SimulatedClock } from "./clock.ts";
+import { FAULTS, type Fault, type FaultName, MINUTE, SECOND } from "./faults.ts";
+import { type Account, type Answer, answerOf, type Family, type Host } from "./issuer.ts";
+import { brought, complaint, failed, refused, sent, type Track, type Turns } from "./judge.ts";
+import type { Random } from "./random.ts";
+import type { Tally } from "./tally.ts";
+
+const LANES = 4;
+/** Of all requests, so many meet a fault that nobody announced. */
+const SINGLE_FAULTS = 0.003;
+const SINGLE: readonly FaultName[] = ["reset", "silent", "half", "gateway", "error", "refused"];
+
+export interface Network {
+  clock: SimulatedClock;
+  random: Random;
+  tally: Tally;
+  turns: Turns;
+  accounts: ReadonlyMap<string, Account>;
+  /** When the machine last slept, was off, or had no network. */
+  troubleAt: number;
+  /** Nothing is reached until then. */
+  offlineUntil: number;
+  /** Something happened that the daemon now thinks about. */
+  stir: () => void;
+  /** The issuer refuses what a person entered. */
+  onRefused: (account: Account) => void;
+}
+
+interface Sent {
+  account: Account;
+  track: Track;
+  variant: string;
+  refreshToken: string | undefined;
+  fault: Fault | undefined;
+  /** What the issuer did, whether or not it is heard. */
+  answer: Answer | undefined;
+  retryAfter: number;
+}
+
+/** The network of one daemon; `alive` says whether that one still runs. */
+export function connectTo(network: Network, alive: () => boolean): Http {
+  const { clock, random } = network;
+  return (request) =>
+    new Promise((resolve, reject) => {
+      const now = clock.truth;
+      const one = receive(network, request, now);
+      const { fault, account } = one;
+      account.inFlight++;
+      account.host.inFlight++;
+      if (account.host.inFlight > LANES) {
+        network.tally.violation(now, `${account.host.name}: ${account.host.inFlight} at once`);
+      }
+      network.tally.peak("flights of a host at once", account.host.inFlight);
+      network.stir();
+      const latency = random.chance(0.01) ? random.between(500, 2_000) : random.between(20, 300);
+      clock.at(now + (fault ? fault.after * random.between(0.9, 1) : latency), () => {
+        if (!alive()) return;
+        account.inFlight--;
+        account.host.inFlight--;
+        network.stir();
+        hear(network, one);
+        respond(network, one, resolve, reject);
+      });
+    });
+}
+
+function receive(network: Network, request: HttpRequest, now: number): Sent {
+  const { random, tally } = network;
+  const account = network.accounts.get(new URL(request.url).pathname.split("/")[1]!)!;
+  const form = new URLSearchParams(String(request.body ?? ""));
+  const variant = form.get("scope") ?? "";
+  const refreshToken = form.get("refresh_token") ?? undefined;
+  const track = account.track(variant);
+  const wrong = complaint(track, now, network.turns);
+  if (wrong) tally.violation(now, `${account.name} (${account.kind.name}) ${variant}: ${wrong}`);
+  sent(track, now, network.turns);
+  checkSpending(network, account, refreshToken, now);
+  tally.count("requests to issuers");
+  const name = faultOf(network, account.host, now);
+  const fault = name && FAULTS[name];
+  if (name) tally.count(`fault: ${name}`);
+  const processed = !fault || random.chance(fault.processed);
+  const answer = processed ? answerOf({ account, variant, refreshToken, now }, random) : undefined;
+  const retryAfter = fault && "answers" in fault && fault.answers ? patience(fault, random) : 0;
+  return { account, track, variant, refreshToken, fault, answer, retryAfter };
+}
+
+function faultOf(network: Network, host: Host, now: number): FaultName | undefined {
+  if (network.offlineUntil > now) return "unresolvable";
+  const { random } = network;
+  const outage = host.outage(now);
+  return outage?.fault ?? (random.chance(SINGLE_FAULTS) ? random.pick(SINGLE) : undefined);
+}
+
+/** What Retry-After says, ms: whole seconds. */
+function patience({ answers }: Fault, random: Random): number {
+  if (!answers?.retryAfter) return 0;
+  return Math.ceil(random.chance(0.2) ? random.between(1, 5_400) : random.between(1, 90)) * SECOND;
+}
+
+/** A refresh token that was spent and answered is never spent again, and none is forgotten. */
+function checkSpending(
+  { tally }: Network,
+  { family, name }: Account,
+  token: string | undefined,
+  now: number,
+): void {
+  if (!family) return;
+  if (token === family.known) return;
+  if (token !== undefined && token === family.before) {
+    family.before = undefined;
+    tally.count("sessions: the refresh token before was tried");
+    return;
+  }
+  tally.violation(now, `${name}: spent ${token}, but was given ${family.known}`);
+}
+
+/** The news is there: what the rules make of it. */
+function hear(network: Network, one: Sent): void {
+  const { account, track, fault, answer, retryAfter } = one;
+  const now = network.clock.truth;
+  const rotates = account.family !== undefined;
+  if (fault) {
+    const { lost, blocked = false } = fault;
+    failed(track, now, { lost, blocked, retryAfter, rotates });
+    if (answer?.successor && account.family) account.family.excuse = "its answer was lost";
+    return;
+  }
+  if (answer?.token) {
+    const { text, truth, told } = answer.token;
+    const { wallAhead, bootId } = network.clock;
+    brought(track, now, told);
+    track.token = text;
+    account.tokens.set(text, { ...truth, wallAhead, bootId });
+    if (account.tokens.size > 40) account.tokens.delete(account.tokens.keys().next().value!);
+    if (answer.successor && account.family) learn(account.family, one, answer.successor);
+    network.tally.count("tokens obtained");
+    return;
+  }
+  refuse(network, one);
+}
+
+function learn(family: NonNullable<Account["family"]>, one: Sent, successor: string): void {
+  family.before = undefined;
+  family.known = successor;
+  family.excuse = undefined;
+  // It never worked yet: if it is refused, the one that was spent may be tried.
+  family.parent = one.refreshToken;
+}
+
+function refuse({ clock, tally, troubleAt, onRefused }: Network, one: Sent): void {
+  const { account, track, refreshToken } = one;
+  const { family } = account;
+  refused(track, clock.truth, family !== undefined);
+  for (const other of account.tracks.values()) {
+    if (other !== track && other.state !== "new" && !other.flying) other.state = "refused";
+  }
+  if (family && !account.wrongSecret) {
+    if (refreshToken === family.known) family.before = family.parent;
+    family.excuse ??= ranOut(family, one.account, troubleAt)
+      ? "it ran out in a bad time"
+      : undefined;
+    if (family.excuse) tally.count(`sessions lost: ${family.excuse}`);
+    else tally.violation(clock.truth, `${account.name}: its session was lost without need`);
+    family.excuse = "it was lost before";
+  }
+  onRefused(account);
+}
+
+/** A session that could not be renewed in time: the machine slept, or the issuer was not to be had. */
+function ranOut(family: Family, { host, kind, tracks }: Account, troubleAt: number): boolean {
+  const lifetime = (kind.rotates?.lifetime ?? 0) * SECOND;
+  const wanted = family.until - lifetime / 4 - 10 * MINUTE;
+  const failures = [...tracks.values()].some(({ failures }) => failures > 0);
+  return failures || Math.max(troubleAt, host.healthySince) >= wanted;
+}
+
+function respond(
+  { clock }: Network,
+  { account, fault, answer, retryAfter }: Sent,
+  resolve: (response: HttpResponse) => void,
+  reject: (error: Error) => void,
+): void {
+  const { breaks, answers } = fault ?? {};
+  if (breaks && !breaks.half) {
+    reject(new HttpFailure(breaks.code, { code: breaks.code, sent: breaks.sent }));
+    return;
+  }
+  if (breaks) {
+    resolve(
+      reply(200, { "content-type": "application/json" }, halfOf(answer?.text ?? "{", breaks)),
+    );
+    return;
+  }
+  if (!answers) {
+    const { status, headers, text } = answer!;
+    resolve(reply(status, headers, whole(text)));
+    return;
+  }
+  const issuerNow = EPOCH + clock.truth + account.host.skew;
+  const headers: Record<string, string> = {
+    "content-type": answers.type ?? "application/json",
+    date: new Date(issuerNow).toUTCString(),
+    ...(answers.status === 302 ? { location: "https://login.example/" } : {}),
+  };
+  if (answers.retryAfter === "seconds") headers["retry-after"] = String(retryAfter / SECOND);
+  if (answers.retryAfter === "date") {
+    const floored = Math.floor(issuerNow / SECOND) * SECOND;
+    headers["retry-after"] = new Date(floored + retryAfter).toUTCString();
+  }
+  resolve(reply(answers.status, headers, whole(answers.text ?? "{}")));
+}
+
+function reply(status: number, headers: Record<string, string>, body: Readable): HttpResponse {
+  return { status, statusText: "", headers, body };
+}
+
+function whole(text: string): Readable {
+  return Readable.from([Buffer.from(text)]);
+}
+
+function halfOf(text: string, { code, sent }: { code: string; sent: boolean }): Readable {
+  const half = Buffer.from(text.slice(0, text.length / 2));
+  const broken = (async function* () {
+    yield half;
+    throw new HttpFailure(code, { code, sent });
+  })();
+  return Readable.from(broken);
+}
