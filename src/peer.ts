@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { uptime } from "node:os";
 import { AuthdError, messageOf } from "./errors.ts";
 import { lastError, libc } from "./libc.ts";
 
@@ -7,10 +8,14 @@ export interface Peer {
   uid: number;
   gid?: number;
   pid: number;
+  /** Boot time (ms) at which it was seen: a process that started later only has its number. */
+  connectedAt: number;
+  /** A descriptor that stands for this very process (Linux 6.5 and later); the caller closes it. */
+  pidfd?: () => number | undefined;
 }
 
 /** How a platform's kernel is asked about the peer of a socket. */
-type Lookup = (fd: number) => Peer;
+type Lookup = (fd: number) => Pick<Peer, "uid" | "gid" | "pid">;
 
 /** Windows has no row: a named pipe's access list keeps other users out before they connect. */
 const lookups: Partial<Record<NodeJS.Platform, Lookup>> = {
@@ -27,7 +32,13 @@ export function peerOf(socket: Socket): Peer | undefined {
   if (process.platform === "win32") return undefined;
   const lookup = lookups[process.platform];
   if (!lookup) throw new Error(`no way to identify a socket's peer on ${process.platform}`);
-  return lookup(descriptorOf(socket));
+  const peer: Peer = { ...lookup(descriptorOf(socket)), connectedAt: uptime() * 1_000 };
+  return process.platform === "linux" ? { ...peer, pidfd: () => pidfdOf(socket) } : peer;
+}
+
+/** Whether a peer is of our own user, or root. On Windows nobody else gets through the pipe. */
+export function isOwnPeer(peer: Peer | undefined): boolean {
+  return !peer || peer.uid === 0 || peer.uid === process.geteuid?.();
 }
 
 /**
@@ -46,7 +57,7 @@ export function assertOwnPeer(socket: Socket): Peer | undefined {
       { cause },
     );
   }
-  if (!peer || peer.uid === own || peer.uid === 0) return peer;
+  if (!peer || isOwnPeer(peer)) return peer;
   throw new AuthdError(
     "caller_not_allowed",
     `User ${peer.uid} (process ${peer.pid}) may not use the authd of user ${own}. ` +
@@ -55,18 +66,29 @@ export function assertOwnPeer(socket: Socket): Peer | undefined {
 }
 
 /** Linux, unix(7): `struct ucred { pid_t pid; uid_t uid; gid_t gid; }`. */
-function ucred(fd: number): Peer {
+function ucred(fd: number) {
   const SOL_SOCKET = 1;
   const SO_PEERCRED = 17;
   const [pid, uid, gid] = new Uint32Array(option(fd, SOL_SOCKET, SO_PEERCRED, 12).buffer);
   return { uid: uid!, gid: gid!, pid: pid! };
 }
 
+/** Linux, pidfd_open(2): undefined on older kernels, and when the process was waited for. */
+function pidfdOf(socket: Socket): number | undefined {
+  const SOL_SOCKET = 1;
+  const SO_PEERPIDFD = 77;
+  try {
+    return new Int32Array(option(descriptorOf(socket), SOL_SOCKET, SO_PEERPIDFD, 4).buffer)[0];
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * macOS, <sys/ucred.h>: `struct xucred { u_int cr_version; uid_t cr_uid; short cr_ngroups;
  * gid_t cr_groups[16]; }`, where the first group is the effective one.
  */
-function xucred(fd: number): Peer {
+function xucred(fd: number) {
   const SOL_LOCAL = 0;
   const LOCAL_PEERCRED = 1;
   const LOCAL_PEERPID = 2;

@@ -1,4 +1,5 @@
 import type { SecretField } from "./grants/grant.ts";
+import type { Policy } from "./policy.ts";
 
 /**
  * One credential's settings: its file merged over its preset and the defaults, checked, frozen.
@@ -30,6 +31,8 @@ export interface CredentialSettings {
   readonly rejectedStatuses: readonly number[];
   /** How an account is made first (`add --register`). */
   readonly register?: RegisterRequest;
+  /** Who may use it, and how; undefined: every program of the daemon's own user, in every way. */
+  readonly policy?: Policy;
   /** Digest of everything that decides where secrets go and who may use them. */
   readonly binding: string;
 }

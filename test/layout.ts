@@ -22,8 +22,9 @@ const PARTS = [
   ["vault", /^vault\//],
   [
     "daemon",
-    /^(daemon|methods|admin|entered|register|subscriptions|harden|notify|system-clock)\.ts$/,
+    /^(daemon|methods|access|admin|entered|register|subscriptions|harden|notify|system-clock)\.ts$/,
   ],
+  ["identity", /^identity\//],
   ["server", /^(server|framing|wire\/(connection|call|failure|outbox))\.ts$/],
   ["client", /^(client|wire\/(fetch|link))\.ts$/],
   ["request", /^(request|http\/(redirect|outgoing|content))\.ts$/],
@@ -42,6 +43,7 @@ const MAY_IMPORT: Record<Part, readonly Part[]> = {
   sandbox: ["client"],
   service: [],
   daemon: ["server", "credential", "request", "http", "config", "vault"],
+  identity: [],
   server: [],
   client: [],
   credential: ["grants", "http"],
@@ -59,6 +61,7 @@ const DOORS: Partial<Record<Part, RegExp>> = {
   daemon: /^(daemon|harden)\.ts$/,
   client: /^(client|wire\/link)\.ts$/,
   grants: /^grants\/(index|exchange-request)\.ts$/,
+  identity: /^identity\/identities\.ts$/,
   presets: /^presets\/index\.ts$/,
   // `doctor` looks for the key without opening the vault.
   vault: /^vault\/(index|header|keys\/index)\.ts$/,

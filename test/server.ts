@@ -286,7 +286,7 @@ test("a peer that may not connect is dropped before a byte is read", async (t) =
 
 test("a handler learns who calls", async (t) => {
   const peers: unknown[] = [];
-  const peer = { uid: 1000, pid: 42 };
+  const peer = { uid: 1000, pid: 42, connectedAt: 0 };
   const note = (_: unknown, call: Call) => {
     peers.push(call.peer, call.id);
     return tokenFor("x");

@@ -15,6 +15,8 @@ export interface BindingParts {
   ca?: string | undefined;
   allowInsecureHttp: boolean;
   register?: RegisterRequest | undefined;
+  /** Who may use it, as the file says it; undefined if nothing is limited. */
+  policy?: object | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface BindingParts {
 const HARMLESS = new Set(["scope", "audience", "resource", "client_id", "username", "response"]);
 
 /**
- * SHA-256 in base64url over what decides where secrets go. The order of keys does not matter.
+ * SHA-256 in base64url over what decides where secrets go and who may use them. The order of keys does not matter.
  *
  * Not in it: `ttl`, `warm`, `secret_expires` and `rejected_statuses` decide when, not where;
  * `verify` goes to one of the origins and carries what any request to them may carry. Fields count
@@ -44,6 +46,7 @@ export function bindingOf(parts: BindingParts): string {
     ca: parts.ca,
     allowInsecureHttp: parts.allowInsecureHttp,
     register: parts.register,
+    policy: parts.policy,
   };
   return createHash("sha256")
     .update(`authd binding 1\n${canonical(content)}`)

@@ -11,6 +11,7 @@ import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isField, isSetting, type Kind, kindOf } from "./kind.ts";
 import { isTable, mergeTables, plainTable, type Table } from "./plain.ts";
+import { policyOf } from "./policy.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
 import { secretFields } from "./secrets.ts";
 
@@ -68,6 +69,7 @@ function resolve(world: World, name: string, file: Table, defaults: Table): Cred
   const headers = checkedHeaders(common.headers ?? {});
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : world.pem(common.ca_file);
+  const policy = policyOf(common, own);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
   return Object.freeze({
     name,
@@ -86,7 +88,8 @@ function resolve(world: World, name: string, file: Table, defaults: Table): Cred
     secrets: world.share(secretFields(kind, own, headers, values)),
     rejectedStatuses: world.share(common.rejected_statuses ?? []),
     ...(register && { register: world.share(register) }),
-    binding: bindingOf({ grant: kind.grantName, ...destination }),
+    ...(policy && { policy: world.share(policy) }),
+    binding: bindingOf({ grant: kind.grantName, ...destination, policy: policyGiven(common) }),
   });
 }
 
@@ -118,6 +121,14 @@ function checked(kind: Kind, settings: Table): { common: Common; own: Table } {
     common: parseWith(commonSchema, parts.common),
     own: parseWith(kind.grant.schema, parts.own) as Table,
   };
+}
+
+/** As the file says it: what a name or a link stands for today is not the file's to change. */
+function policyGiven({ expose, confirm, methods, paths, allow, deny }: Common) {
+  const given = { expose: expose === "token" ? undefined : expose, confirm, methods, paths };
+  const rules = { allow: allow?.length ? allow : undefined, deny: deny?.length ? deny : undefined };
+  const all = { ...given, ...rules };
+  return Object.values(all).some((value) => value !== undefined) ? all : undefined;
 }
 
 function readPem(file: string, given: string): string {

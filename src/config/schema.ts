@@ -1,6 +1,7 @@
 import { AuthdError } from "../errors.ts";
 import { didYouMean } from "../suggest.ts";
 import * as z from "../zod.ts";
+import { policyKeys } from "./policy.ts";
 
 /** Keys that every credential file may have, whatever its grant (docs/protocol.md). */
 export const commonSchema = z
@@ -24,6 +25,7 @@ export const commonSchema = z
     fields: z
       .record(z.string().regex(/^[A-Za-z0-9_-]+$/), z.string())
       .describe("Values of your own, for templates"),
+    ...policyKeys,
   })
   .partial();
 

@@ -1,4 +1,5 @@
 import type { AuthdError } from "../errors.ts";
+import { normalizeScope } from "../scope.ts";
 import type { IssuedToken } from "./issued.ts";
 import type { Variation } from "./record.ts";
 
@@ -74,9 +75,4 @@ export function variationOf(own: unknown, scope?: string, audience?: string): Va
   }
   if (audience !== undefined && audience !== known.audience) want.audience = audience;
   return want;
-}
-
-/** A scope is a set (RFC 6749 section 3.3): order and repetition do not matter. */
-export function normalizeScope(scope: string): string {
-  return [...new Set(scope.split(" ").filter((part) => part !== ""))].sort().join(" ");
 }

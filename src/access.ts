@@ -1,0 +1,164 @@
+import { AuthdError } from "./errors.ts";
+import type { Identities, Identity } from "./identity.ts";
+import { isInterpreter } from "./interpreter.ts";
+import { isOwnPeer, type Peer } from "./peer.ts";
+import { type Caller, type Confirm, decide, needs, type Policy, type Use } from "./policy.ts";
+import type { Rates } from "./rates.ts";
+import type { ConnectionHandle } from "./server.ts";
+
+/** What a person is asked. */
+export interface Question {
+  readonly credential: string;
+  /** What the asker wants to do: `change` is about the credential itself. */
+  readonly kind: Use["kind"] | "change";
+  /** In words, without any secret: `its token`, `GET https://api.example.com/v2`. */
+  readonly what: string;
+  /** The rule that wants it asked. */
+  readonly rule: string;
+  readonly confirm: Confirm;
+  readonly identity: Identity;
+}
+
+/** Where a person's answers come from. */
+export interface Approvals {
+  /** Resolves when somebody said yes, now or before; rejects with AuthdError `caller_not_allowed`. */
+  ask(question: Question, signal: AbortSignal): Promise<void>;
+}
+
+/** Who is asking: what a call knows of it. */
+export interface Asker {
+  readonly peer: Peer | undefined;
+  readonly connection: ConnectionHandle;
+  readonly signal: AbortSignal;
+}
+
+/** The part of a credential that says who may use it. */
+export interface Guarded {
+  readonly name: string;
+  readonly policy: Policy | undefined;
+}
+
+/** By which rule somebody may go on, and where to. */
+export interface Pass {
+  readonly rule: string;
+  /** Whether a redirect of this request may be followed there. */
+  reaches(method: string, path: string): boolean;
+}
+
+export interface AccessOptions {
+  identities: Identities;
+  approvals: Approvals;
+  rates: Rates;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+}
+
+const OPEN: Policy = { expose: "token", allow: [], deny: [] };
+const FREE: Pass = { rule: "default", reaches: () => true };
+
+/** Lets callers pass, or not: by a credential's policy, by how often they come, by a person's word. */
+export class Access {
+  readonly #options: AccessOptions;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Not a promise where nothing limits the credential. Throws or rejects with AuthdError
+   * `caller_not_allowed`, `token_not_exposed`, `origin_not_allowed` or `too_busy`.
+   */
+  use(credential: Guarded, use: Use, what: string, asker: Asker): Pass | Promise<Pass> {
+    if (!credential.policy && isOwnPeer(asker.peer)) return FREE;
+    return this.#judge(credential, use, what, asker);
+  }
+
+  /** Whether somebody may use it in any way, without asking anybody. */
+  mayUse({ name, policy = OPEN }: Guarded, { connection, peer }: Asker): boolean {
+    if (isOwnPeer(peer)) return true;
+    const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
+    const use: Use = { kind: "request", scope: "", audience: "", method: "GET", path: "/" };
+    const anywhere = { ...policy, allow: policy.allow.map(({ who, name }) => ({ who, name })) };
+    return decide(name, anywhere, caller, use, this.#options.now()).allowed;
+  }
+
+  /**
+   * Whether somebody may change authd or a credential. Of the daemon's own user all may, but a
+   * credential that is guarded against such programs is not to be opened by one of them: a person
+   * is asked, unless it is root that changes another user's. Rejects with AuthdError `caller_not_allowed`.
+   */
+  async change(method: string, guarded: string | undefined, asker: Asker): Promise<void> {
+    const { peer, connection, signal } = asker;
+    if (!isOwnPeer(peer)) {
+      throw new AuthdError(
+        "caller_not_allowed",
+        `User ${peer?.uid} may use credentials here, but not call ${method}: that is for the daemon's own user and root.`,
+      );
+    }
+    if (guarded === undefined || (peer?.uid === 0 && process.geteuid?.() !== 0)) return;
+    await this.#options.approvals.ask(
+      {
+        credential: guarded,
+        kind: "change",
+        what: method,
+        rule: "guarded",
+        confirm: "always",
+        identity: this.#options.identities.of(connection, peer),
+      },
+      signal,
+    );
+  }
+
+  async #judge(
+    { name, policy = OPEN }: Guarded,
+    use: Use,
+    what: string,
+    { connection, peer, signal }: Asker,
+  ): Promise<Pass> {
+    const { identities, approvals, rates, now } = this.#options;
+    const identity = identities.of(connection, peer);
+    const sha256 = needs(policy).has("sha256") ? await identities.sha256(identity) : undefined;
+    const caller = callerOf(identity, sha256);
+    const verdict = decide(name, policy, caller, use, now());
+    if (!verdict.allowed) {
+      throw new AuthdError(verdict.reason, `${verdict.message}.`, { credential: name });
+    }
+    const { rule, rate, confirm } = verdict;
+    const wait = rate ? rates.take(`${name}\n${rule}`, rate) : 0;
+    if (wait > 0) throw tooOften(name, rule, wait);
+    if (confirm) {
+      await approvals.ask(
+        { credential: name, kind: use.kind, what, rule, confirm, identity },
+        signal,
+      );
+    }
+    return {
+      rule,
+      reaches: (method, path) =>
+        decide(name, policy, caller, { ...use, kind: "request", method, path }, now()).allowed,
+    };
+  }
+}
+
+function callerOf(
+  { peer, actor, gids, unit, shown }: Identity,
+  sha256: string | undefined,
+): Caller {
+  return {
+    isOwn: isOwnPeer(peer),
+    uid: peer?.uid,
+    gids,
+    executable: actor?.executable,
+    isInterpreter: actor?.executable !== undefined && isInterpreter(actor.executable),
+    sha256,
+    unit,
+    shown,
+  };
+}
+
+function tooOften(name: string, rule: string, retryAfterMs: number): AuthdError {
+  return new AuthdError("too_busy", `${name}: used more often than the rule ${rule} allows.`, {
+    credential: name,
+    retryAfterMs,
+  });
+}

@@ -1,0 +1,172 @@
+/** `expose`, `confirm`, `methods`, `paths`, `[[allow]]` and `[[deny]]` → who may use a credential. */
+import { realpathSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { AuthdError } from "../errors.ts";
+import { isInterpreter } from "../interpreter.ts";
+import type { Policy, Rate, Rule, Who } from "../policy.ts";
+import { isOpen } from "../policy.ts";
+import { normalizeScope } from "../scope.ts";
+import * as z from "../zod.ts";
+import { idOf } from "./accounts.ts";
+
+const texts = z.array(z.string().min(1));
+const account = z.union([z.string().min(1), z.int().nonnegative()]);
+const expose = z
+  .enum(["token", "request"])
+  .describe('"request": the token never leaves authd; programs hand over their requests');
+const confirm = z
+  .enum(["first", "session", "always"])
+  .describe("When a person is asked: once a program, once until authd locks or ends, each time");
+const methods = texts.describe("HTTP methods that authorizedRequest may use");
+const paths = texts.describe("Paths that it may reach, exact or ending in *");
+
+const who = {
+  name: z.string().min(1).max(64).describe("What answers and the audit log call this rule"),
+  executable: z.string().describe("Absolute path of the program"),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, "must be 64 hexadecimal digits")
+    .describe("Of the program's file"),
+  unit: z.string().min(1).describe("systemd unit that the program runs in"),
+  user: account.describe("User, by name or number"),
+  group: account.describe("Group, by name or number"),
+  scope: texts.describe("Scopes that may be asked for"),
+  audience: texts.describe("Audiences that may be asked for"),
+  methods,
+  paths,
+  until: z.iso.date().describe("The last day on which the rule counts"),
+};
+
+const rate = z
+  .string()
+  .regex(/^[1-9]\d{0,6}\/(s|m|h|d)$/, 'must be such as "60/m": a count and s, m, h or d')
+  .describe("How often it may be used");
+
+/** What a credential file may say about who uses it. */
+export const policyKeys = {
+  expose,
+  confirm,
+  methods,
+  paths,
+  allow: z.array(z.strictObject({ ...who, expose, confirm, rate }).partial()),
+  deny: z.array(z.strictObject(who).partial()),
+};
+
+const policySchema = z.object(policyKeys).partial();
+type Given = z.output<typeof policySchema>;
+type GivenRule = NonNullable<Given["allow"]>[number];
+
+/**
+ * Undefined if nothing is limited. `own`: what the credential's own scope and audience are, which a
+ * rule may name. Throws AuthdError `invalid_params`.
+ */
+export function policyOf(
+  given: Given,
+  own: { scope?: string | undefined; audience?: string | undefined },
+): Policy | undefined {
+  const exposed = given.expose ?? "token";
+  if (exposed === "token") refuseLimits(given, "");
+  const rules = (kind: "allow" | "deny") =>
+    (given[kind] ?? []).map((rule, index) => ruleOf(rule, `${kind}[${index + 1}]`, kind, own));
+  const policy: Policy = {
+    expose: exposed,
+    ...(given.confirm && { confirm: given.confirm }),
+    ...(given.methods && { methods: given.methods.map(upper) }),
+    ...(given.paths && { paths: given.paths.map((path) => checkedPath(path, "paths")) }),
+    allow: rules("allow").map((rule) => {
+      if (exposed === "token" && rule.expose !== "request") refuseLimits(rule, `${rule.name}.`);
+      return rule;
+    }),
+    deny: rules("deny"),
+  };
+  return isOpen(policy) ? undefined : policy;
+}
+
+function ruleOf(
+  given: GivenRule,
+  place: string,
+  kind: "allow" | "deny",
+  own: { scope?: string | undefined; audience?: string | undefined },
+): Rule {
+  const name = given.name ?? place;
+  const scopeOf = (scope: string) => {
+    const normal = normalizeScope(scope);
+    return normal === normalizeScope(own.scope ?? "") ? "" : normal;
+  };
+  return {
+    name,
+    who: whoOf(given, place, kind),
+    ...(given.expose && { expose: given.expose }),
+    ...(given.scope && { scopes: given.scope.map(scopeOf) }),
+    ...(given.audience && {
+      audiences: given.audience.map((one) => (one === own.audience ? "" : one)),
+    }),
+    ...(given.methods && { methods: given.methods.map(upper) }),
+    ...(given.paths && { paths: given.paths.map((path) => checkedPath(path, `${place}.paths`)) }),
+    ...(given.confirm && { confirm: given.confirm }),
+    ...(given.rate && { rate: rateOf(given.rate) }),
+    ...(given.until && { until: Date.parse(given.until) + DAY }),
+  };
+}
+
+function whoOf(given: GivenRule, place: string, kind: "allow" | "deny"): Who {
+  const { executable, sha256, unit, user, group } = given;
+  if (executable !== undefined && !isAbsolute(executable)) {
+    throw wrong(`${place}.executable must be an absolute path, such as /usr/bin/backup`);
+  }
+  const program = executable === undefined ? undefined : resolved(executable);
+  if (program !== undefined && kind === "allow" && isInterpreter(program)) {
+    throw wrong(
+      `${place}.executable: ${program} runs whatever it is told to, so it would let every script in; name a unit, or let a person confirm`,
+    );
+  }
+  return {
+    ...(program !== undefined && { executable: program }),
+    ...(sha256 && { sha256: sha256.toLowerCase() }),
+    ...(unit && { unit }),
+    ...(user !== undefined && { uid: idOf("user", user) }),
+    ...(group !== undefined && { gid: idOf("group", group) }),
+  };
+}
+
+/** As the kernel names a running program: links resolved. One that is not there yet stays as it is. */
+function resolved(executable: string): string {
+  try {
+    return realpathSync(executable);
+  } catch {
+    return executable;
+  }
+}
+
+/** Whoever holds the token can send it with any method and to any path. */
+function refuseLimits(given: { methods?: unknown; paths?: unknown }, place: string): void {
+  const key = given.methods ? "methods" : given.paths ? "paths" : undefined;
+  if (key === undefined) return;
+  throw wrong(
+    `${place}${key} binds authorizedRequest only, not a program that has the token: add expose = "request" beside it`,
+  );
+}
+
+function checkedPath(path: string, place: string): string {
+  const spelled = path.startsWith("/") && new URL(path, "http://localhost").pathname;
+  const early = path.indexOf("*");
+  if (spelled === path && (early === -1 || early === path.length - 1)) return path;
+  throw wrong(
+    `${place}: ${JSON.stringify(path)} must be a path as a URL spells it, such as /v2/tickets, or /v2/* for all below`,
+  );
+}
+
+const SECOND = 1_000;
+const DAY = 86_400_000;
+const UNITS: Record<string, number> = { s: SECOND, m: 60 * SECOND, h: 3_600 * SECOND, d: DAY };
+
+function rateOf(text: string): Rate {
+  const [count, unit] = text.split("/");
+  return { count: Number(count), perMs: UNITS[unit!]! };
+}
+
+const upper = (method: string) => method.toUpperCase();
+
+function wrong(what: string): AuthdError {
+  return new AuthdError("invalid_params", `${what}.`);
+}

@@ -1,0 +1,43 @@
+import type { Peer } from "./peer.ts";
+
+/** One process, as its kernel tells of it. What is undefined can't be known. */
+export interface ProcessInfo {
+  readonly pid: number;
+  /** Boot time, ms: together with the pid it names a process for good. */
+  readonly startedAt: number;
+  readonly uid: number | undefined;
+  /** As it calls itself. */
+  readonly name: string;
+  /** Absolute path, links resolved. */
+  readonly executable: string | undefined;
+  /** What an interpreter runs, by its arguments: shown to people, never trusted. */
+  readonly script: string | undefined;
+  /** Such as `pts/3`. */
+  readonly terminal: string | undefined;
+}
+
+/** Who asks. */
+export interface Identity {
+  readonly peer: Peer | undefined;
+  /** The process that connected, its parent, and so on; empty if nothing can be known. */
+  readonly chain: readonly ProcessInfo[];
+  /** Of these the one that counts: behind authd's own client it is who started that. */
+  readonly actor: ProcessInfo | undefined;
+  /** All groups of the process that connected. */
+  readonly gids: readonly number[] | undefined;
+  /** systemd unit; null: it is in none. */
+  readonly unit: string | null | undefined;
+  /** What kind of container it is in, such as `docker`; null: in none. */
+  readonly container: string | null | undefined;
+  /** Why not all of this can be known. */
+  readonly gap: string | undefined;
+  /** For people: `/usr/bin/backup (process 4711)`. */
+  readonly shown: string;
+}
+
+/** Finds out who is behind a connection, when somebody wants to know, and keeps it. */
+export interface Identities {
+  of(connection: object, peer: Peer | undefined): Identity;
+  /** Of the actor's executable, in hexadecimal; undefined if it can't be read. */
+  sha256(identity: Identity): Promise<string | undefined>;
+}

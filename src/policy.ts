@@ -1,0 +1,247 @@
+/** What a caller may have: the token itself, or only requests that carry it. */
+export type Exposure = "token" | "request";
+/**
+ * When a person is asked: once a program (`first`; an answer may be written down as a rule), once a
+ * program until the daemon locks or ends (`session`), or each time (`always`).
+ */
+export type Confirm = "first" | "session" | "always";
+
+/** So many uses in so many milliseconds. */
+export interface Rate {
+  readonly count: number;
+  readonly perMs: number;
+}
+
+/** Whom a rule means: all that is given must be so; nothing given means everybody. */
+export interface Who {
+  /** Absolute path, links resolved. */
+  readonly executable?: string;
+  /** Of the executable's content, lower-case hexadecimal. */
+  readonly sha256?: string;
+  /** systemd unit, such as `backup.service`. */
+  readonly unit?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** One `[[allow]]` or `[[deny]]` table of a credential file. */
+export interface Rule {
+  /** As answers and the audit log name it: its `name`, or `allow[1]`, counted from 1. */
+  readonly name: string;
+  readonly who: Who;
+  readonly expose?: Exposure;
+  /** Of which the caller must ask one; each as `scopeKey` spells it. */
+  readonly scopes?: readonly string[];
+  readonly audiences?: readonly string[];
+  /** In upper case. */
+  readonly methods?: readonly string[];
+  /** Exact, or with a `*` at the end for all that begins so. */
+  readonly paths?: readonly string[];
+  readonly confirm?: Confirm;
+  readonly rate?: Rate;
+  /** Milliseconds since the epoch; after it the rule is as if it were not there. */
+  readonly until?: number;
+}
+
+/** Who may use a credential, and how. */
+export interface Policy {
+  readonly expose: Exposure;
+  readonly methods?: readonly string[];
+  readonly paths?: readonly string[];
+  /** For those whose rule says nothing else. */
+  readonly confirm?: Confirm;
+  /** None: every program of the daemon's own user. */
+  readonly allow: readonly Rule[];
+  readonly deny: readonly Rule[];
+}
+
+/** What can be known of a caller; undefined: it can't be known, and the strictest rule counts. */
+export interface Caller {
+  /** The daemon's own user, or root. */
+  readonly isOwn: boolean;
+  readonly uid: number | undefined;
+  /** All its groups. */
+  readonly gids: readonly number[] | undefined;
+  readonly executable: string | undefined;
+  /** It runs whatever it is told to (a shell, node, python): no `executable` may vouch for it. */
+  readonly isInterpreter: boolean;
+  readonly sha256: string | undefined;
+  /** Null: it is in none. */
+  readonly unit: string | null | undefined;
+  /** For people: `/usr/bin/backup (process 4711)`. */
+  readonly shown: string;
+}
+
+/** What a caller wants. */
+export type Use =
+  | { readonly kind: "token"; readonly scope: string; readonly audience: string }
+  | {
+      readonly kind: "request";
+      readonly scope: string;
+      readonly audience: string;
+      readonly method: string;
+      /** As the WHATWG URL parser spells it. */
+      readonly path: string;
+    };
+
+export type Verdict =
+  | {
+      readonly allowed: true;
+      readonly rule: string;
+      readonly confirm?: Confirm;
+      readonly rate?: Rate;
+    }
+  | {
+      readonly allowed: false;
+      readonly rule: string;
+      readonly reason: "caller_not_allowed" | "token_not_exposed" | "origin_not_allowed";
+      readonly message: string;
+    };
+
+/** What has to be found out about a caller before these rules can be applied. */
+export function needs({ allow, deny }: Policy): ReadonlySet<keyof Who> {
+  const rules = [...allow, ...deny];
+  return new Set(rules.flatMap(({ who }) => Object.keys(who) as (keyof Who)[]));
+}
+
+/** Whether every program of the daemon's own user may have everything: nothing is to be looked at. */
+export function isOpen({ expose, methods, paths, confirm, allow, deny }: Policy): boolean {
+  const limited = methods ?? paths ?? confirm;
+  return expose === "token" && limited === undefined && allow.length === 0 && deny.length === 0;
+}
+
+/**
+ * May this caller use the credential in this way? Deny wins; then what the whole credential is
+ * limited to; then the first `[[allow]]` that matches decides. Without any, the daemon's own user may.
+ */
+export function decide(
+  name: string,
+  policy: Policy,
+  caller: Caller,
+  use: Use,
+  now: number,
+): Verdict {
+  const inForce = ({ until }: Rule) => until === undefined || now < until;
+  const denied = policy.deny.find(
+    (rule) => inForce(rule) && couldMean(rule.who, caller) && covers(rule, use),
+  );
+  if (denied) {
+    const message = `${name}: ${caller.shown} is refused by the rule ${denied.name}`;
+    return refused(denied.name, "caller_not_allowed", message);
+  }
+  if (use.kind === "token" && policy.expose === "request") return notExposed(name, "expose");
+  const outside = use.kind === "request" ? outsideOf(name, policy, use) : undefined;
+  if (outside) return outside;
+  if (policy.allow.length === 0) {
+    if (caller.isOwn) return allowed("default", policy.confirm);
+    const message = `${name}: ${caller.shown} is another user's, and no [[allow]] rule names it`;
+    return refused("default", "caller_not_allowed", message);
+  }
+  // Another user's program is let in by a rule that names who it is, never by one for everybody.
+  const letsIn = ({ who }: Rule) => caller.isOwn || Object.keys(who).length > 0;
+  const meant = policy.allow.filter(
+    (rule) => inForce(rule) && letsIn(rule) && means(rule.who, caller),
+  );
+  const covering = meant.filter((rule) => covers(rule, use));
+  const rule = covering.find(({ expose }) => use.kind === "request" || expose !== "request");
+  if (rule) return allowed(rule.name, rule.confirm ?? policy.confirm, rule.rate);
+  const [forRequests] = covering;
+  if (forRequests) return notExposed(name, forRequests.name);
+  return refused("allow", "caller_not_allowed", `${name}: ${whyNone(policy, caller, meant)}`);
+}
+
+function allowed(rule: string, confirm?: Confirm, rate?: Rate): Verdict {
+  return {
+    allowed: true,
+    rule,
+    ...(confirm === undefined ? {} : { confirm }),
+    ...(rate === undefined ? {} : { rate }),
+  };
+}
+
+type Refusal = Extract<Verdict, { allowed: false }>;
+
+function refused(rule: string, reason: Refusal["reason"], message: string): Refusal {
+  return { allowed: false, rule, reason, message };
+}
+
+function notExposed(name: string, rule: string): Refusal {
+  return refused(
+    rule,
+    "token_not_exposed",
+    `${name}: its token does not leave authd (${rule}); send the request with \`authd request ${name} URL\` or authorizedRequest instead`,
+  );
+}
+
+/** What the whole credential is limited to, whoever asks; also for where a redirect leads. */
+export function outsideOf(
+  name: string,
+  { methods, paths }: Pick<Policy, "methods" | "paths">,
+  { method, path }: { method: string; path: string },
+): Refusal | undefined {
+  if (methods && !methods.includes(method)) {
+    const message = `${name}: ${method} is not one of its methods (${methods.join(", ")})`;
+    return refused("methods", "origin_not_allowed", message);
+  }
+  if (paths && !reaches(paths, path)) {
+    const message = `${name}: this path is not one of its paths (${paths.join(", ")})`;
+    return refused("paths", "origin_not_allowed", message);
+  }
+  return undefined;
+}
+
+/** All that `who` names is known of the caller, and is so. */
+function means(who: Who, caller: Caller): boolean {
+  return checks(who, caller).every((check) => check === true);
+}
+
+/** Nothing that `who` names is known to be otherwise. */
+function couldMean(who: Who, caller: Caller): boolean {
+  return checks(who, { ...caller, isInterpreter: false }).every((check) => check !== false);
+}
+
+/** One entry for each thing that `who` names; undefined: it can't be known. */
+function checks(who: Who, caller: Caller): (boolean | undefined)[] {
+  const same = <Value>(wanted: Value | undefined, is: Value | null | undefined) =>
+    wanted === undefined ? [] : [is === undefined ? undefined : wanted === is];
+  const vouches = (result: (boolean | undefined)[]) =>
+    result.map((one) => one && !caller.isInterpreter);
+  return [
+    ...vouches(same(who.executable, caller.executable)),
+    ...vouches(same(who.sha256, caller.sha256)),
+    ...same(who.unit, caller.unit),
+    ...same(who.uid, caller.uid),
+    ...(who.gid === undefined ? [] : [caller.gids?.includes(who.gid)]),
+  ];
+}
+
+/** Whether the rule is about this use at all. */
+function covers({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {
+  if (scopes && !scopes.includes(use.scope)) return false;
+  if (audiences && !audiences.includes(use.audience)) return false;
+  if (use.kind === "token") return true;
+  return (!methods || methods.includes(use.method)) && (!paths || reaches(paths, use.path));
+}
+
+/** Servers differ in how they read an encoded slash: a path with one is inside of nothing. */
+function reaches(paths: readonly string[], path: string): boolean {
+  if (/%2f|%5c/i.test(path)) return false;
+  return paths.some((one) =>
+    one.endsWith("*") ? path.startsWith(one.slice(0, -1)) : path === one,
+  );
+}
+
+function whyNone({ allow }: Policy, caller: Caller, meant: readonly Rule[]): string {
+  if (meant.length > 0) {
+    const names = meant.map(({ name }) => name).join(", ");
+    return `${caller.shown} may not use it in this way; of what is allowed to it, see ${names}`;
+  }
+  const byProgram = allow.some(
+    ({ who }) => who.executable !== undefined || who.sha256 !== undefined,
+  );
+  const because =
+    byProgram && caller.isInterpreter
+      ? "; it runs whatever it is told to, so no rule on executables can mean it: name a unit, or let a person confirm"
+      : "";
+  return `no [[allow]] rule matches ${caller.shown}${because}`;
+}

@@ -1,0 +1,173 @@
+import test from "ava";
+import { Access, type Asker, type Guarded, type Question } from "../src/access.ts";
+import { AuthdError } from "../src/errors.ts";
+import type { Identities, Identity } from "../src/identity.ts";
+import type { Peer } from "../src/peer.ts";
+import type { Policy, Use } from "../src/policy.ts";
+import { Rates } from "../src/rates.ts";
+import { FakeClock } from "./helpers/fake-clock.ts";
+
+const own = process.geteuid!();
+const token: Use = { kind: "token", scope: "", audience: "" };
+const get: Use = { kind: "request", scope: "", audience: "", method: "GET", path: "/v2/a" };
+
+function setUp(program = "/usr/bin/backup") {
+  const clock = new FakeClock();
+  const asked: Question[] = [];
+  const looks = { identity: 0, sha256: 0 };
+  const world = { answer: true };
+  const identities: Identities = {
+    of(_connection, peer): Identity {
+      looks.identity++;
+      const actor = {
+        pid: 4711,
+        startedAt: 0,
+        uid: peer?.uid,
+        name: "x",
+        executable: program,
+        script: undefined,
+        terminal: undefined,
+      };
+      const shown = `${program} (process 4711)`;
+      const rest = { gids: [50], unit: null, container: null, gap: undefined, shown };
+      return { peer, chain: [actor], actor, ...rest };
+    },
+    async sha256() {
+      looks.sha256++;
+      return "ab".repeat(32);
+    },
+  };
+  const approvals = {
+    async ask(question: Question) {
+      asked.push(question);
+      if (!world.answer) throw new AuthdError("caller_not_allowed", "no");
+    },
+  };
+  const rates = new Rates(clock);
+  const access = new Access({ identities, approvals, rates, now: () => clock.wall() });
+  return { access, asked, looks, world, clock };
+}
+
+function asker(uid = own): Asker {
+  const peer: Peer = { uid, gid: uid, pid: 4711, connectedAt: 0 };
+  const connection = { closed: false, onClose() {} };
+  return { peer, connection, signal: new AbortController().signal };
+}
+
+const guarded = (policy: Partial<Policy>): Guarded => ({
+  name: "labelf",
+  policy: { expose: "token", allow: [], deny: [], ...policy },
+});
+const free: Guarded = { name: "labelf", policy: undefined };
+
+test("where nothing is limited, nothing is looked at and nothing is waited for", (t) => {
+  const { access, looks, asked } = setUp();
+  const pass = access.use(free, token, "its token", asker());
+  t.false(pass instanceof Promise);
+  t.deepEqual([looks, asked], [{ identity: 0, sha256: 0 }, []]);
+});
+
+test("a digest is taken only if a rule names one", async (t) => {
+  const { access, looks } = setUp();
+  const program = { executable: "/usr/bin/backup" };
+  await access.use(guarded({ allow: [{ name: "a", who: program }] }), token, "", asker());
+  t.is(looks.sha256, 0);
+  const digest = { sha256: "ab".repeat(32) };
+  await access.use(guarded({ allow: [{ name: "a", who: digest }] }), token, "", asker());
+  t.is(looks.sha256, 1);
+});
+
+test("a refusal carries its reason, its credential and its rule", async (t) => {
+  const { access } = setUp();
+  const refused = access.use(guarded({ deny: [{ name: "never", who: {} }] }), token, "", asker());
+  const error = await t.throwsAsync<AuthdError>(async () => await refused);
+  t.like(error, { reason: "caller_not_allowed", credential: "labelf" });
+  t.regex(error.message, /\/usr\/bin\/backup \(process 4711\) is refused by the rule never\.$/);
+});
+
+test("another user needs a rule that names it", async (t) => {
+  const { access } = setUp();
+  const other = asker(own + 1);
+  const use = async (credential: Guarded) => (await access.use(credential, token, "", other)).rule;
+  await t.throwsAsync(use(free), { message: /another user's/ });
+  await t.throwsAsync(use(guarded({ allow: [{ name: "all", who: {} }] })));
+  t.is(await use(guarded({ allow: [{ name: "them", who: { uid: own + 1 } }] })), "them");
+});
+
+test("a rule's rate answers too_busy with the time to wait", async (t) => {
+  const { access, clock } = setUp();
+  const rule = { name: "a", who: {}, rate: { count: 1, perMs: 1_000 } };
+  const use = async () => await access.use(guarded({ allow: [rule] }), token, "", asker());
+  await use();
+  const error = await t.throwsAsync<AuthdError>(use);
+  t.like(error, { reason: "too_busy", retryAfterMs: 1_000 });
+  await clock.advance(1_000);
+  await t.notThrowsAsync(use);
+});
+
+test("a person is asked what the rule wants asked, and a no is a no", async (t) => {
+  const { access, asked, world } = setUp();
+  const credential = guarded({ confirm: "first" });
+  await access.use(credential, get, "GET https://api.example", asker());
+  t.like(asked, [
+    { credential: "labelf", kind: "request", rule: "default", confirm: "first" },
+  ] as never);
+  t.is(asked[0]?.what, "GET https://api.example");
+  world.answer = false;
+  await t.throwsAsync(async () => await access.use(credential, token, "its token", asker()));
+});
+
+test("nobody is asked about what is refused anyway", async (t) => {
+  const { access, asked } = setUp();
+  const credential = guarded({ expose: "request", confirm: "always" });
+  await t.throwsAsync(async () => await access.use(credential, token, "", asker()), {
+    message: /does not leave authd/,
+  });
+  t.is(asked.length, 0);
+});
+
+test("a redirect is followed where the rule reaches only", async (t) => {
+  const { access } = setUp();
+  const rule = {
+    name: "a",
+    who: {},
+    expose: "request",
+    methods: ["GET"],
+    paths: ["/v2/*"],
+  } as const;
+  const pass = await access.use(guarded({ allow: [rule] }), get, "", asker());
+  t.true(pass.reaches("GET", "/v2/b"));
+  t.false(pass.reaches("GET", "/admin"));
+  t.false(pass.reaches("POST", "/v2/b"));
+});
+
+test("an interpreter is no identity", async (t) => {
+  const { access } = setUp("/usr/bin/python3.12");
+  const credential = guarded({
+    allow: [{ name: "a", who: { executable: "/usr/bin/python3.12" } }],
+  });
+  await t.throwsAsync(async () => await access.use(credential, token, "", asker()), {
+    message: /runs whatever it is told to/,
+  });
+});
+
+test("changes: the own user's, unless the credential is guarded against its programs", async (t) => {
+  const { access, asked, world } = setUp();
+  await access.change("credentials/set", undefined, asker());
+  t.is(asked.length, 0);
+  await t.throwsAsync(access.change("credentials/set", undefined, asker(own + 1)), {
+    message: /not call credentials\/set/,
+  });
+  world.answer = false;
+  await t.throwsAsync(access.change("credentials/set", "labelf", asker()));
+  t.like(asked[0], { kind: "change", confirm: "always", credential: "labelf" });
+});
+
+test("who may use a credential in some way may see it", (t) => {
+  const { access } = setUp();
+  const one = { name: "a", who: { uid: own + 1 }, expose: "request", paths: ["/x"] } as const;
+  t.true(access.mayUse(free, asker()));
+  t.false(access.mayUse(free, asker(own + 1)));
+  t.true(access.mayUse(guarded({ allow: [one] }), asker(own + 1)));
+  t.false(access.mayUse(guarded({ allow: [one] }), asker(own + 2)));
+});
