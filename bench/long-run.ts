@@ -20,13 +20,21 @@ const credentials = Number(values.credentials);
 const seed = Number(positionals[0] ?? 1);
 const startedAt = performance.now();
 const seconds = () => `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
+/** Milliseconds. */
+const cpu = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+};
 
 const tally = await simulate({
   ...{ seed, days, credentials },
-  onDay: (day) => process.stderr.write(`day ${day} after ${seconds()}\n`),
+  onDay: (day, { violationCount }) =>
+    process.stderr.write(`day ${day} after ${seconds()}, ${violationCount} violations\n`),
+  onViolation: (text) => process.stderr.write(`VIOLATION ${text}\n`),
 });
 process.stdout.write(tally.report());
 process.stdout.write(
-  `${days} days, ${credentials} credentials, seed ${seed}: ${tally.violationCount} violations, in ${seconds()}\n`,
+  `${days} days, ${credentials} credentials, seed ${seed}: ${tally.violationCount} violations, in ${seconds()}, ` +
+    `${(cpu() / 1_000).toFixed(1)} s of CPU, ${(process.resourceUsage().maxRSS / 1_024).toFixed(0)} MB at most\n`,
 );
 process.exit(tally.violationCount > 0 ? 1 : 0);

@@ -35,7 +35,7 @@ export interface Asker {
 /** The part of a credential that says who may use it. */
 export interface Guarded {
   readonly name: string;
-  readonly policy: Policy | undefined;
+  readonly settings: { readonly policy?: Policy };
 }
 
 /** By which rule somebody may go on, and where to. */
@@ -68,13 +68,29 @@ export class Access {
    * Not a promise where nothing limits the credential. Throws or rejects with AuthdError
    * `caller_not_allowed`, `token_not_exposed`, `origin_not_allowed` or `too_busy`.
    */
-  use(credential: Guarded, use: Use, what: string, asker: Asker): Pass | Promise<Pass> {
-    if (!credential.policy && isOwnPeer(asker.peer)) return FREE;
-    return this.#judge(credential, use, what, asker);
+  use(credential: Guarded, use: () => Use, what: string, asker: Asker): Pass | Promise<Pass> {
+    if (!credential.settings.policy && isOwnPeer(asker.peer)) return FREE;
+    return this.#judge(credential, use(), what, asker);
+  }
+
+  /** Whether it is the daemon's own user who asks, or root. */
+  isOwn({ peer }: Asker): boolean {
+    return isOwnPeer(peer);
+  }
+
+  /** Throws AuthdError `caller_not_allowed` for every other user. */
+  assertOwn(method: string, asker: Asker): void {
+    if (!this.isOwn(asker)) throw notYours(method, asker);
+  }
+
+  /** Throws AuthdError `caller_not_allowed` for whoever may not use the credential at all. */
+  assertMayUse(credential: Guarded, asker: Asker): void {
+    if (!this.mayUse(credential, asker)) throw notYours(`see ${credential.name}`, asker);
   }
 
   /** Whether somebody may use it in any way, without asking anybody. */
-  mayUse({ name, policy = OPEN }: Guarded, { connection, peer }: Asker): boolean {
+  mayUse({ name, settings }: Guarded, { connection, peer }: Asker): boolean {
+    const { policy = OPEN } = settings;
     if (isOwnPeer(peer)) return true;
     const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
     const use: Use = { kind: "request", scope: "", audience: "", method: "GET", path: "/" };
@@ -89,12 +105,7 @@ export class Access {
    */
   async change(method: string, guarded: string | undefined, asker: Asker): Promise<void> {
     const { peer, connection, signal } = asker;
-    if (!isOwnPeer(peer)) {
-      throw new AuthdError(
-        "caller_not_allowed",
-        `User ${peer?.uid} may use credentials here, but not call ${method}: that is for the daemon's own user and root.`,
-      );
-    }
+    this.assertOwn(method, asker);
     if (guarded === undefined || (peer?.uid === 0 && process.geteuid?.() !== 0)) return;
     await this.#options.approvals.ask(
       {
@@ -110,7 +121,7 @@ export class Access {
   }
 
   async #judge(
-    { name, policy = OPEN }: Guarded,
+    { name, settings: { policy = OPEN } }: Guarded,
     use: Use,
     what: string,
     { connection, peer, signal }: Asker,
@@ -161,4 +172,11 @@ function tooOften(name: string, rule: string, retryAfterMs: number): AuthdError 
     credential: name,
     retryAfterMs,
   });
+}
+
+function notYours(what: string, { peer }: Asker): AuthdError {
+  return new AuthdError(
+    "caller_not_allowed",
+    `User ${peer?.uid} may use credentials here, but not ${what}: that is for the daemon's own user and root.`,
+  );
 }

@@ -5,7 +5,6 @@ import {
   configDir,
   credentialFileAsItIs,
   credentialFileText,
-  loadConfiguration,
   readCredentialFile,
   removeCredentialFile,
   resolveCredential,
@@ -18,7 +17,13 @@ import { assertComplete, assertTrusted, enteredSecrets, kindOf, withGenerated } 
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Http } from "./http.ts";
 import type { Log } from "./log.ts";
-import type { CheckedParams, CredentialInfo, ReloadResult, TestResult } from "./protocol.ts";
+import type {
+  CheckedParams,
+  CredentialInfo,
+  Happened,
+  ReloadResult,
+  TestResult,
+} from "./protocol.ts";
 import { register } from "./register.ts";
 import type { Registry } from "./registry.ts";
 import { authorizedRequest } from "./request.ts";
@@ -27,14 +32,19 @@ import type { Vault } from "./vault/vault.ts";
 
 /** How long the first try of a new credential may keep its user waiting, ms. */
 const FIRST_TRY = 30_000;
+/** Of what the daemon runs with, this is taken over by a reload (see observe.ts). */
+const TAKEN_OVER: ReadonlySet<keyof DaemonSettings> = new Set(["notify", "hook"]);
 
 export interface AdminOptions {
   env: NodeJS.ProcessEnv;
   configuration: Configuration;
+  /** Throws AuthdError for what concerns all credentials. */
+  readConfiguration: () => Promise<Configuration>;
   registry: Registry;
   vault: Vault<CredentialRecord>;
   http: Http;
   log: Log;
+  onEvent: (happened: Happened) => void;
 }
 
 interface Added {
@@ -66,7 +76,7 @@ export class Admin {
     const { registry, http } = this.#options;
     const { name } = params;
     assertCredentialName(name);
-    const { credential, undo } = await this.#inTurn(async () => {
+    const { credential, undo } = await this.inTurn(async () => {
       const existed = registry.knows(name) || readCredentialFile(this.#dir, name) !== undefined;
       if (existed && !params.replace) throw alreadyThere(name);
       const kind = kindOf(params);
@@ -80,11 +90,12 @@ export class Admin {
         ? await this.#replace(known, settings, secrets, text)
         : await this.#create(settings, secrets, text, existed);
     });
+    this.#options.onEvent({ kind: "added", credential: name });
     if (params.register) {
       const { settings, record } = credential;
       await register(settings, record.secrets, http).catch(async (error) => {
         // Refused for certain: there is no such account.
-        if (refusedForCertain(error)) await this.#inTurn(() => this.#ifStill(credential, undo));
+        if (refusedForCertain(error)) await this.inTurn(() => this.#ifStill(credential, undo));
         throw error;
       });
     }
@@ -131,7 +142,7 @@ export class Admin {
     params: CheckedParams<"credentials/set">,
     signal: AbortSignal,
   ): Promise<CredentialInfo> {
-    const credential = await this.#inTurn(async () => {
+    const credential = await this.inTurn(async () => {
       const credential = this.#options.registry.get(params.credential);
       const { name, record } = credential;
       const file = readCredentialFile(this.#dir, name) ?? {};
@@ -146,6 +157,7 @@ export class Admin {
       else await this.#withFile(name, credentialFileText(edited), amend);
       return credential;
     });
+    this.#options.onEvent({ kind: "set", credential: params.credential, message: named(params) });
     return await this.#firstTry(credential, signal);
   }
 
@@ -183,18 +195,19 @@ export class Admin {
   }
 
   async trust(name: string): Promise<CredentialInfo> {
-    return await this.#inTurn(async () => {
+    return await this.inTurn(async () => {
       const credential = this.#options.registry.get(name);
       const file = readCredentialFile(this.#dir, name);
       // What is trusted is the file as it is now, read again or not.
       if (file) credential.update(this.#resolve(name, file));
       await credential.trust();
+      this.#options.onEvent({ kind: "trusted", credential: name });
       return credential.info();
     });
   }
 
   async remove(name: string): Promise<void> {
-    await this.#inTurn(() => this.#removeNow(name));
+    await this.inTurn(() => this.#removeNow(name));
   }
 
   async #removeNow(name: string): Promise<void> {
@@ -212,34 +225,43 @@ export class Admin {
       throw error;
     }
     registry.delete(name);
+    this.#options.onEvent({ kind: "removed", credential: name });
   }
 
   /** Reads the configuration again. A broken file leaves its credential as it was. */
   async reload(): Promise<ReloadResult> {
-    return await this.#inTurn(async () => {
-      const { env, registry, log } = this.#options;
-      let configuration: Configuration;
-      try {
-        configuration = loadConfiguration({ dir: this.#dir, env });
-      } catch (error) {
-        // What concerns all of them, such as a broken config.toml: everything stays as it was.
-        log.error({}, messageOf(error));
-        const file = join(this.#dir, "config.toml");
-        return { changed: [], errors: [{ file, message: messageOf(error) }] };
-      }
-      this.#defaults = configuration.defaults;
-      const changed = registry.apply(configuration);
-      for (const { file, message } of configuration.errors) log.error({ file }, message);
-      const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
-      return { changed, errors: [...errors, ...this.#needsRestart(configuration)] };
-    });
+    return await this.inTurn(() => this.reloadNow());
   }
 
-  /** What the daemon itself runs with is read at its start only. */
+  /** For who has the turn. */
+  async reloadNow(): Promise<ReloadResult> {
+    const { registry, log, readConfiguration } = this.#options;
+    let configuration: Configuration;
+    try {
+      configuration = await readConfiguration();
+    } catch (error) {
+      // What concerns all of them, such as a broken config.toml: everything stays as it was.
+      log.error({}, messageOf(error));
+      const file = join(this.#dir, "config.toml");
+      return { changed: [], errors: [{ file, message: messageOf(error) }] };
+    }
+    this.#defaults = configuration.defaults;
+    const changed = registry.apply(configuration);
+    for (const { file, message } of configuration.errors) log.error({ file }, message);
+    const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
+    const result = { changed, errors: [...errors, ...this.#needsRestart(configuration)] };
+    const message = `${changed.length} changed, ${result.errors.length} to mend`;
+    this.#options.onEvent({ kind: "reloaded", message });
+    return result;
+  }
+
+  /** Most of what the daemon itself runs with is read at its start only. */
   #needsRestart({ daemon }: Configuration): ReloadResult["errors"] {
     const running = this.#options.configuration.daemon;
     const keys = Object.keys({ ...running, ...daemon }) as (keyof DaemonSettings)[];
-    const edited = keys.filter((key) => running[key] !== daemon[key]);
+    const edited = keys.filter(
+      (key) => !TAKEN_OVER.has(key) && JSON.stringify(running[key]) !== JSON.stringify(daemon[key]),
+    );
     if (edited.length === 0) return [];
     const names = edited.map((key) =>
       key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
@@ -287,11 +309,17 @@ export class Admin {
     return resolveCredential(name, file, this.#defaults, { configDir: this.#dir });
   }
 
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /** Alone: no other change is made meanwhile. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(work, work);
     this.#turn = turn.catch(() => {});
     return await turn;
   }
+}
+
+/** What was changed, by name. */
+function named({ settings = {}, secrets = {} }: CheckedParams<"credentials/set">): string {
+  return [...Object.keys(settings), ...Object.keys(secrets)].join(", ");
 }
 
 function alreadyThere(name: string): AuthdError {

@@ -15,6 +15,7 @@ export { AuthdError } from "./errors.ts";
 export type {
   AuthorizedResponse,
   CredentialInfo,
+  DaemonEvent,
   GetTokenResult,
   Method,
   Notifications,
@@ -37,7 +38,7 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Credentials to watch: one, or all. */
+/** Credentials to watch: one, or all; with `events` everything that happens to them. */
 type Watched = ParamsOf<"subscribe">;
 
 /** The daemon is given so much longer than the request itself may take, ms. */
@@ -53,6 +54,7 @@ const repeatable: ReadonlySet<Method> = new Set([
   "credentials/show",
   "credentials/list",
   "status",
+  "events",
   "subscribe",
   "unsubscribe",
 ]);
@@ -76,7 +78,7 @@ export class Client {
   readonly #clientName: string | undefined;
   readonly #listeners = new Map<string, Set<(params: never) => void>>();
   /** What to subscribe to again on a new connection. */
-  readonly #watched = new Map<string | undefined, Watched>();
+  #watched: readonly Watched[] = [];
   #link: Promise<Link> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
@@ -140,23 +142,23 @@ export class Client {
   /** Starts notifications for one credential or all, and resumes them after every reconnect. */
   async subscribe(watched: Watched = {}): Promise<void> {
     await this.request("subscribe", watched);
-    this.#watched.set(watched.credential, watched);
+    this.#watched = [...this.#watched.filter((one) => !isSame(one, watched)), watched];
     (await this.#connected()).hold(true);
   }
 
   /** Ends one subscription, or without a name all of them. */
-  async unsubscribe(watched: Watched = {}): Promise<void> {
-    if (watched.credential === undefined) this.#watched.clear();
-    else this.#watched.delete(watched.credential);
+  async unsubscribe(watched: ParamsOf<"unsubscribe"> = {}): Promise<void> {
+    const { credential } = watched;
+    this.#forget((one) => credential === undefined || one.credential === credential);
     const link = await this.#connected();
-    link.hold(this.#watched.size > 0);
+    link.hold(this.#watched.length > 0);
     await this.request("unsubscribe", watched);
   }
 
   /** Ends the connection; what is in flight is rejected. */
   close(): void {
     this.#closed = true;
-    this.#watched.clear();
+    this.#forget(() => true);
     clearTimeout(this.#retry);
     this.#link?.then(
       (link) => link.destroy(),
@@ -186,23 +188,31 @@ export class Client {
     link.onClose = () => this.#resumeSoon();
     const tell = (method: Method, params: object) => link.request(method, params).catch(() => {});
     if (this.#clientName !== undefined) tell("initialize", { clientName: this.#clientName });
-    for (const watched of this.#watched.values()) tell("subscribe", watched);
-    link.hold(this.#watched.size > 0);
+    for (const watched of this.#watched) tell("subscribe", watched);
+    link.hold(this.#watched.length > 0);
     return link;
   }
 
   /** Who waits for notifications makes no calls that would open the connection again. */
   #resumeSoon(): void {
-    if (this.#closed || this.#watched.size === 0) return;
+    if (this.#closed || this.#watched.length === 0) return;
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
       this.#connected().catch(() => this.#resumeSoon());
     }, RECONNECT_MS);
   }
 
+  #forget(isOver: (watched: Watched) => boolean): void {
+    this.#watched = this.#watched.filter((one) => !isOver(one));
+  }
+
   #tell(name: string, params: object): void {
     for (const listener of this.#listeners.get(name) ?? []) listener(params as never);
   }
+}
+
+function isSame(one: Watched, other: Watched): boolean {
+  return one.credential === other.credential && (one.events ?? false) === (other.events ?? false);
 }
 
 function isRepeatable(method: Method, params: object): boolean {

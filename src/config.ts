@@ -7,7 +7,7 @@ import { whyNotAName } from "./config/name.ts";
 import type { Table } from "./config/plain.ts";
 import { AuthdError } from "./errors.ts";
 import type { Preset } from "./presets/index.ts";
-import type { Configuration, CredentialSettings } from "./settings.ts";
+import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 
 export { type Resolve, type ResolveOptions, resolver } from "./config/credential.ts";
 export { configDir, stateDir } from "./config/directories.ts";
@@ -72,6 +72,17 @@ export function loadConfiguration(options: LoadOptions): Configuration {
 /** What stands beside `file` need not begin with it. */
 function withoutPath(message: string, file: string): string {
   return message.startsWith(file) ? message.slice(file.length).replace(/^[,:]? /, "") : message;
+}
+
+/** What the daemon itself runs with. Throws AuthdError `invalid_params` as `loadConfiguration` does. */
+export function loadDaemonSettings({ dir, env }: Pick<LoadOptions, "dir" | "env">): DaemonSettings {
+  return readConfigFile(dir, env).daemon;
+}
+
+/** The names that have a credential file, whatever is in it. */
+export function credentialFileNames(dir: string): string[] {
+  const files = credentialFiles(join(dir, "credentials"));
+  return files.map((file) => file.slice(0, -".toml".length));
 }
 
 /** One credential file's content → settings; see `Resolve`. */

@@ -13,10 +13,11 @@ import { type Variant, variantKey, variationOf } from "./credential/variant.ts";
 import { Variants } from "./credential/variants.ts";
 import { AuthdError } from "./errors.ts";
 import { grantNamed } from "./grants/index.ts";
-import type { CredentialInfo, State } from "./protocol.ts";
+import { GUARDED } from "./policy.ts";
+import type { CredentialInfo, State, Unsealed } from "./protocol.ts";
 import type { CredentialSettings } from "./settings.ts";
 import type { Moment } from "./timekeeper.ts";
-import { freshness, revive } from "./token.ts";
+import { expiryOf, freshness, lastAsked, revive } from "./token.ts";
 
 /** New secrets by name. */
 export interface Entered {
@@ -42,10 +43,14 @@ export class Credential {
   /** Made when it is needed: most of 10,000 credentials are idle. */
   #trust: OriginTrust | undefined;
   #announced: State | undefined;
+  /** The same, a renewal under way not counted. */
+  #settled: State | undefined;
+  #jumpsSeen: number;
 
   constructor(settings: CredentialSettings, around: Surroundings) {
     this.#around = around;
     this.#settings = settings;
+    this.#jumpsSeen = around.time.jumps;
     this.#keeper = new Keeper({
       name: settings.name,
       vault: around.vault,
@@ -55,8 +60,9 @@ export class Credential {
       acquisition: () => acquisitionOf(this.#settings),
       onFailure: (message, retryAt) => {
         this.#renewals.note("internal", message);
-        around.rearm(retryAt);
+        around.rearm(this.name, retryAt);
       },
+      onAlarm: (kind, message) => around.onEvent({ kind, credential: this.name, message }),
     });
     this.#renewals = new Renewals(around, {
       variants: this.#variants,
@@ -85,6 +91,22 @@ export class Credential {
     throw this.#obstacle?.error ?? new Error(`${this.name} was not loaded`);
   }
 
+  /** A copy of the record with the tokens of now, also of what could not be sealed yet. Throws as `record`. */
+  snapshot(): CredentialRecord {
+    return this.#keeper.snapshot() ?? this.record;
+  }
+
+  /** Its refresh token may be spent once only. */
+  get rotates(): boolean {
+    return grantNamed(this.#settings.grant).rotates !== undefined;
+  }
+
+  /** Whether programs are kept from using it freely, or were when it was last trusted. */
+  get isGuarded(): boolean {
+    const { record } = this.#keeper;
+    return this.#settings.policy !== undefined || record?.binding.startsWith(GUARDED) === true;
+  }
+
   /** False while the vault is locked, or its file damaged. */
   get isReadable(): boolean {
     return this.#keeper.record !== undefined;
@@ -93,6 +115,11 @@ export class Credential {
   /** Token requests under way or waiting for their turn. */
   get flights(): number {
     return this.#renewals.count;
+  }
+
+  /** What is in memory only; undefined if all is sealed. */
+  get unsealed(): Unsealed | undefined {
+    return this.#keeper.unsealed;
   }
 
   // ---- what it is made of ----
@@ -145,16 +172,22 @@ export class Credential {
     });
   }
 
+  /** Seals it as it is in memory, if it was read. Never rejects. */
+  async seal(): Promise<void> {
+    const { record } = this.#keeper;
+    if (record && Object.keys(record.secrets).length > 0) await this.#keeper.save(record, true);
+  }
+
   /**
-   * It is being removed: flights still under way seal nothing and tell nobody any more. What this
-   * returns brings it back.
+   * It is being removed, or replaced: flights still under way seal nothing and tell nobody any more.
+   * Callers get `error`. What this returns brings it back.
    */
-  retire(): () => void {
+  retire(error = removed(this.name)): () => void {
     const { record } = this.#keeper;
     const state = this.#announced ?? this.state();
     this.#keeper.drop();
     this.#forget();
-    this.#obstacle = { state, error: removed(this.name) };
+    this.#obstacle = { state, error };
     return () => {
       if (!record) return this.load();
       this.#open(() => {
@@ -212,7 +245,7 @@ export class Credential {
       const token = revive(stored, now, this.#around.time.bootId);
       // Also one that ran out meanwhile: what is in use is renewed without waiting for a caller.
       variant.issued = issue(stored, { token, revived: true }, this.#headerSource, now);
-      variant.askedAt = now.boot - Math.max(0, now.wall - stored.askedAt);
+      variant.askedAt = lastAsked(stored, now, this.#around.time.bootId);
       variant.askedSealedAt = variant.askedAt;
     }
     // The answer to the last try was lost: issuers that forgive it do so for a few seconds only.
@@ -250,6 +283,7 @@ export class Credential {
         ? this.#variants.own
         : this.#asked(want);
     const now = this.#around.time.now();
+    if (this.#around.time.jumps !== this.#jumpsSeen) this.clockJumped();
     const isCold = now.boot - variant.askedAt >= WARM_FOR;
     variant.askedAt = now.boot;
     // What nobody asked for was not going to be renewed: the timer may sleep beyond its end.
@@ -318,7 +352,7 @@ export class Credential {
     const { own } = this.#variants;
     // If it fails, authd goes on trying.
     own.askedAt = this.#around.time.now().boot;
-    const flight = own.flight ?? this.#renewals.start(own, true);
+    const flight = own.flight ?? this.#renewals.start(own, true, true);
     await this.#asking.wait(flight, { timeoutMs, signal });
   }
 
@@ -326,7 +360,19 @@ export class Credential {
 
   /** Boot time of what is to be done next; Infinity if nothing is. */
   nextDeadline(now: Moment): number {
-    return Math.min(this.#keeper.saveAgainAt, this.#renewals.nextDeadline(now));
+    const { saveAgainAt } = this.#keeper;
+    return Math.min(saveAgainAt, this.#renewals.nextDeadline(now), this.#nextExpiry(now));
+  }
+
+  /** With the end of its last token it is ready no more. */
+  #nextExpiry(now: Moment): number {
+    let next = Number.POSITIVE_INFINITY;
+    if (this.#announced !== "ready") return next;
+    for (const { issued } of this.#variants.all()) {
+      const expiry = issued ? expiryOf(issued.token) : next;
+      if (expiry > now.boot && expiry < next) next = expiry;
+    }
+    return next;
   }
 
   /** Starts all that is due. `delay` (ms) says how long a renewal that can wait should. */
@@ -338,27 +384,39 @@ export class Credential {
 
   /** The wall clock was stepped: what clients were told of expiry is off. */
   clockJumped(): void {
+    this.#jumpsSeen = this.#around.time.jumps;
     this.#reissue();
   }
 
   #rearm(): void {
-    this.#around.rearm(this.nextDeadline(this.#around.time.now()));
+    this.#around.rearm(this.name, this.nextDeadline(this.#around.time.now()));
   }
 
   // ---- what people see ----
 
   state(): State {
     if (this.#obstacle) return this.#obstacle.state;
-    const variants = this.#variants.all();
     const { stopped } = this.#renewals;
-    if (variants.some(({ flight }) => flight)) return "refreshing";
-    if (stopped) return stopped.reason === "login_required" ? "login_required" : "rejected";
-    if (variants.some(({ failures }) => failures > 0)) return "failing";
     const now = this.#around.time.now();
-    const ready = variants.some(
-      ({ issued }) => issued && freshness(issued.token, now) !== "expired",
-    );
-    return ready ? "ready" : "idle";
+    let state: State = "idle";
+    for (const { flight, failures, issued } of this.#variants.all()) {
+      if (flight) return "refreshing";
+      if (failures > 0) state = "failing";
+      else if (state === "idle" && issued && freshness(issued.token, now) !== "expired") {
+        state = "ready";
+      }
+    }
+    if (stopped) return stopped.reason === "login_required" ? "login_required" : "rejected";
+    return state;
+  }
+
+  /** Something about it may need a person, now or on some day. */
+  get isSuspect(): boolean {
+    const { secretExpires } = this.#settings;
+    // A locked vault is no credential's own problem.
+    const isObstructed = this.#obstacle !== undefined && this.#obstacle.state !== "locked";
+    const isStuck = isObstructed || this.#renewals.stopped !== undefined;
+    return isStuck || this.#keeper.unsealed !== undefined || secretExpires !== undefined;
   }
 
   info(): CredentialInfo {
@@ -374,6 +432,11 @@ export class Credential {
       deadline: this.#renewals.deadline(face, now),
       failureCount,
       lastError,
+      unsealed: this.#keeper.unsealed,
+      others: this.#variants.others().map((variant) => ({
+        variant,
+        deadline: this.#renewals.deadline(variant, now),
+      })),
     };
     return infoOf(picture, now);
   }
@@ -383,7 +446,14 @@ export class Credential {
     if (state === this.#announced) return;
     this.#announced = state;
     const reason = this.#obstacle?.error.reason ?? this.#renewals.stopped?.reason;
-    const { onEvent } = this.#around;
-    onEvent({ kind: "state", credential: this.name, state, ...(reason ? { reason } : {}) });
+    const before = this.#settled;
+    if (state !== "refreshing") this.#settled = state;
+    this.#around.onEvent({
+      kind: "state",
+      credential: this.name,
+      state,
+      ...(before ? { before } : {}),
+      ...(reason ? { reason } : {}),
+    });
   }
 }

@@ -2,24 +2,30 @@ import type * as net from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Admin } from "./admin.ts";
+import { Backup } from "./backup.ts";
 import { configDir, loadConfiguration, stateDir } from "./config.ts";
 import { Lanes } from "./credential/lanes.ts";
 import type { CredentialRecord } from "./credential/record.ts";
+import { affordable, descriptorLimit, descriptorsFor } from "./descriptors.ts";
 import { messageOf } from "./errors.ts";
+import { createGate } from "./gate.ts";
 import { createHttp } from "./http.ts";
-import { createLog } from "./log.ts";
+import { Imports } from "./imports.ts";
+import { createLog, type Log } from "./log.ts";
 import { expectCredentials } from "./memory.ts";
 import { methods } from "./methods.ts";
 import { createNotifier } from "./notify.ts";
+import { Observer } from "./observe.ts";
 import { assertOwnPeer } from "./peer.ts";
-import type { StatusResult } from "./protocol.ts";
+import type { Happened, StatusResult, Unsealed } from "./protocol.ts";
 import { Registry } from "./registry.ts";
-import { createServer } from "./server.ts";
+import { createServer, DEFAULT_LIMITS } from "./server.ts";
 import { defaultSocketPath, type Listening, listen, listenActivated } from "./socket.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { systemClock } from "./system-clock.ts";
 import { Timekeeper } from "./timekeeper.ts";
 import { openVault, type VaultOptions } from "./vault/index.ts";
+import { VaultGuard } from "./vault-guard.ts";
 import { version } from "./version.ts";
 
 /** What is in flight may take this long (ms) to end after SIGTERM. */
@@ -36,8 +42,11 @@ export interface Daemon {
   reload(): Promise<void>;
   /** Finishes what is in flight, 5 s at most; a second call waits for the first. */
   close(): Promise<void>;
-  /** Resolves when the daemon has ended, whoever asked for it. */
-  readonly ended: Promise<void>;
+  /**
+   * Resolves when the daemon has ended, whoever asked for it, with the names of the credentials that
+   * lost secrets by it, because the disk did not take them.
+   */
+  readonly ended: Promise<readonly string[]>;
 }
 
 /** Puts the daemon together: the one place that names the real clock, log, vault and network. */
@@ -65,15 +74,17 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   const subscriptions = new Subscriptions();
   const around = {
     clock,
-    time: new Timekeeper(clock),
+    time: new Timekeeper(clock, () => http.reconnect()),
     http,
     lanes: new Lanes(),
     vault,
     log,
-    onEvent: (event: Parameters<Subscriptions["publish"]>[0]) => subscriptions.publish(event),
+    onEvent: (happened: Happened) => observer.hear(happened),
   };
   let unlocking = false;
-  const registry = new Registry(around, () => {
+  const registry: Registry = new Registry(around, () => {
+    observer.tick();
+    void guard.look();
     if (vault.locked === undefined || unlocking) return;
     unlocking = true;
     lookForKey()
@@ -82,16 +93,42 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
         unlocking = false;
       });
   });
+  const guard = new VaultGuard({ vault, registry, time: around.time, log });
   const lookForKey = async () => {
     if (!(await vault.unlock().catch(() => false))) return;
     log.info({}, "the vault's key is there: the vault is open");
+    observer.hear({ kind: "vault_unlocked" });
+    if (imports.isPending()) await admin.reload();
     registry.loadAll();
   };
-  registry.apply(configuration);
+  const observer = new Observer({
+    ...{ env, clock, log, startedAt, subscribers: subscriptions },
+    stateDir: stateDir(env),
+    settings: configuration.daemon,
+    observed: {
+      infos: () => registry.infos(),
+      suspects: () => registry.suspects(),
+      states: () => registry.states(),
+      info: (name) => (registry.knows(name) ? registry.info(name) : undefined),
+      locked: () => vault.locked,
+    },
+  });
+  const imports = new Imports({ dir: configDir(env), vault, log });
+  const readConfiguration = async () => {
+    const load = () => loadConfiguration({ dir: configDir(env), env });
+    const read = await imports.configuration(load);
+    observer.reloaded(read.daemon);
+    return read;
+  };
+  registry.apply(imports.isPending() ? await readConfiguration() : configuration);
 
-  const admin = new Admin({ env, configuration, registry, vault, http, log });
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
+  const admin = new Admin({
+    ...{ env, configuration, readConfiguration, registry, vault, http, log },
+    onEvent: around.onEvent,
+  });
+  const backup = new Backup({ env, admin, imports, registry, vault, log });
+  let end: (losers: readonly string[]) => void = () => {};
+  const ended = new Promise<readonly string[]>((resolve) => {
     end = resolve;
   });
   let closing: Promise<void> | undefined;
@@ -108,19 +145,20 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     credentials: registry.size,
     connections: server.connections,
     pendingRefreshes: registry.flights,
+    unsealed: registry.unsealed,
+    ...observer.overview(),
+  });
+  const handlers = methods({
+    ...{ registry, admin, backup, http, subscriptions, status },
+    ...createGate({ env, clock }),
+    events: (query) => observer.events(query),
+    shutdown: () => void close(),
   });
   const server = createServer({
-    handlers: methods({
-      registry,
-      admin,
-      http,
-      subscriptions,
-      status,
-      shutdown: () => void close(),
-    }),
+    handlers: await observer.withMetrics(handlers),
     log,
     authorize: assertOwnPeer,
-    limits: { connections: maxConnections },
+    limits: limitsFor(maxConnections, log),
   });
   const listening = await listenSomehow(server.net, env).catch(async (error) => {
     registry.close();
@@ -136,19 +174,27 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   const shutDown = async () => {
     const deadline = clock.monotonic() + GRACE;
     notifier.stopping();
+    observer.hear({ kind: "stopping" });
     registry.close();
     listening.release();
     await server.close(GRACE);
     while (registry.flights > 0 && clock.monotonic() < deadline) await sleep(20);
     await http.close();
+    const losers = await sealForTheLastTime(registry, log);
     await vault.close();
+    await observer.close();
     clearInterval(watchdog);
     log.info({}, "stopped");
-    end();
+    end(losers);
   };
 
   registry.tick();
-  if (vault.locked !== undefined) log.warn({}, `the vault is locked: ${vault.locked}`);
+  if (vault.locked !== undefined) {
+    log.warn({}, `the vault is locked: ${vault.locked}`);
+    observer.hear({ kind: "vault_locked", message: vault.locked });
+  }
+  await observer.start();
+  observer.hear({ kind: "started", message: `authd ${version}, pid ${process.pid}` });
   notifier.ready();
   return {
     socket: listening.path,
@@ -166,6 +212,34 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     },
   };
 }
+
+/** As many clients as were asked for, if the system lets us have as many file descriptors. */
+function limitsFor(maxConnections: number, log: Log) {
+  const limit = descriptorLimit();
+  const { answers } = DEFAULT_LIMITS;
+  const limits = affordable({ connections: maxConnections, answers }, limit);
+  if (limits.connections < maxConnections) {
+    const text = `max_connections = ${maxConnections} takes ${descriptorsFor(maxConnections)} file descriptors, and the system allows ${limit}: ${limits.connections} clients are served at once. Raise the limit (ulimit -Hn, LimitNOFILE=).`;
+    log.warn({}, text);
+  }
+  return limits;
+}
+
+/** What the disk does not take even now is lost. Returns the names of those that lose more than tokens. */
+async function sealForTheLastTime(registry: Registry, log: Log): Promise<string[]> {
+  const losers: string[] = [];
+  for (const [name, { atStake, message }] of await registry.sealAgain()) {
+    if (atStake === "secrets") losers.push(name);
+    log.error({ credential: name, lost: atStake }, `${name}: ${LOSS[atStake]}. ${message}`);
+  }
+  return losers;
+}
+
+const LOSS: Readonly<Record<Unsealed["atStake"], string>> = {
+  secrets:
+    "authd ends, and what the issuer gave last is lost with it; if the next start is refused, sign in again and run authd set",
+  tokens: "authd ends, and its tokens are lost with it; others are obtained at the next start",
+};
 
 /** On the socket that the service manager holds for us, or on one of our own. */
 async function listenSomehow(server: net.Server, env: NodeJS.ProcessEnv): Promise<Listening> {

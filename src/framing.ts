@@ -14,6 +14,13 @@ import type {
 import { AuthdError } from "./errors.ts";
 import type { ErrorData } from "./protocol.ts";
 import { FrameParser } from "./wire/frames.ts";
+import {
+  type AnswerRoom,
+  type Holdings,
+  type Lot,
+  RETRY_AFTER_MS,
+  Share,
+} from "./wire/holdings.ts";
 import { gone, Outbox, type OutboxLimits } from "./wire/outbox.ts";
 
 export type Id = string | number;
@@ -37,8 +44,8 @@ export interface FramingLimits extends OutboxLimits {
   inFlightBytes: number;
 }
 
-/** Advice in `too_busy`: the time in which requests in flight usually get done. */
-export const RETRY_AFTER_MS = 1000;
+/** What a request takes beside its own bytes while it is in flight, about. */
+const REQUEST_COST = 1024;
 /** How often a half-closed client is asked whether it is still there. */
 const PULSE_MS = 1000;
 
@@ -57,6 +64,11 @@ export class WirePair {
   /** Size of each request that has no answer yet. */
   readonly #inFlight = new Map<Id, number>();
   #inFlightBytes = 0;
+  readonly #holdings: Holdings;
+  readonly #share: Share;
+  readonly #lots = new Map<Id, Lot>();
+  /** Bytes of half a frame that `holdings` knows of. */
+  #partial = 0;
   /** Answers that wait for the peer to take what was sent before. */
   readonly #late: ResponseMessage[] = [];
   #deliver: DataCallback = () => {};
@@ -65,8 +77,10 @@ export class WirePair {
   #ended = false;
   #failed = false;
 
-  constructor(socket: Socket, limits: FramingLimits, serialize: Serialize) {
+  constructor(socket: Socket, limits: FramingLimits, serialize: Serialize, holdings: Holdings) {
     this.#socket = socket;
+    this.#holdings = holdings;
+    this.#share = new Share(holdings);
     this.#serialize = serialize;
     this.#limits = limits;
     this.#parser = new FrameParser(limits.frameBytes, (body) => this.#frame(body));
@@ -96,6 +110,16 @@ export class WirePair {
     return this.#inFlight.size === 0 && this.#outbox.queued === 0;
   }
 
+  /** For the answer to a request in flight. Throws AuthdError `too_busy`. */
+  room(id: Id): AnswerRoom {
+    if (!this.#inFlight.has(id)) throw gone();
+    const known = this.#lots.get(id);
+    if (known) return known;
+    const lot = this.#share.open();
+    this.#lots.set(id, lot);
+    return lot;
+  }
+
   /** vscode-jsonrpc takes one request a turn of the event loop; this tells of each. */
   dispatched(): void {
     this.#outbox.dispatched();
@@ -113,10 +137,26 @@ export class WirePair {
     if (this.#failed) return;
     try {
       read();
+      this.#countPartial();
       this.#watchFrame();
     } catch (error) {
       this.#fail(error as AuthdError);
     }
+  }
+
+  /** Throws AuthdError `too_busy` when all connections together hold too much. */
+  #countPartial(): void {
+    const held = this.#parser.held;
+    if (held === this.#partial) return;
+    const more = held - this.#partial;
+    if (more > 0 && !this.#fits(more)) throw busyAsAWhole();
+    this.#partial = held;
+    this.#holdings.requestBytes += more;
+  }
+
+  #fits(bytes: number): boolean {
+    const { requestBytes, limits } = this.#holdings;
+    return requestBytes + bytes <= limits.requestBytes;
   }
 
   #watchFrame(): void {
@@ -136,11 +176,12 @@ export class WirePair {
   }
 
   /** Says why, and closes: what follows on this connection can't be told apart any more. */
-  #fail({ reason, message }: AuthdError): void {
+  #fail({ reason, message, retryAfterMs }: AuthdError): void {
     this.#failed = true;
     this.#outbox.framing = this.#parser.framing ?? "lines";
     const code = reason === "invalid_params" ? codes.invalidRequest : codes.failed;
-    this.#refuse({ code, text: message, data: { reason } });
+    const data = { reason, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    this.#refuse({ code, text: message, data });
     this.#outbox.flush();
     this.#socket.destroy();
   }
@@ -171,7 +212,13 @@ export class WirePair {
   #closed(): void {
     clearTimeout(this.#deadline);
     clearInterval(this.#pulse);
+    this.#holdings.requestBytes -=
+      this.#partial + this.#inFlightBytes + this.#inFlight.size * REQUEST_COST;
+    this.#partial = 0;
+    this.#inFlightBytes = 0;
     this.#inFlight.clear();
+    this.#lots.clear();
+    this.#share.close();
   }
 
   #frame(body: Buffer): void {
@@ -194,8 +241,10 @@ export class WirePair {
     const fits =
       this.#inFlight.size < this.#limits.inFlight &&
       this.#inFlightBytes + bytes <= this.#limits.inFlightBytes;
-    if (fits) return undefined;
-    const text = "Too many requests of this connection are in flight: wait for answers first.";
+    if (fits && this.#fits(bytes + REQUEST_COST)) return undefined;
+    const text = fits
+      ? busyAsAWhole().message
+      : "Too many requests of this connection are in flight: wait for answers first.";
     const data: ErrorData = { reason: "too_busy", retryAfterMs: RETRY_AFTER_MS };
     return { id, code: codes.failed, text, data };
   }
@@ -206,6 +255,7 @@ export class WirePair {
     if (id !== undefined) {
       this.#inFlight.set(id, bytes);
       this.#inFlightBytes += bytes;
+      this.#holdings.requestBytes += bytes + REQUEST_COST;
       this.#outbox.expected++;
       this.#deliver(inner({ jsonrpc: "2.0", id: toInner(id), method, params: params ?? {} }));
     } else if (method === "$/cancelRequest") {
@@ -223,6 +273,8 @@ export class WirePair {
   #write(message: Message): Promise<void> {
     if ("method" in message) return this.#notify(message as NotificationMessage);
     const response = message as ResponseMessage;
+    // Its handler may have been waiting for room, or have been left with some of it.
+    if (response.error) this.#lots.get(toOuter(response.id as Id))?.release();
     if (this.#late.length === 0 && this.#outbox.queued <= this.#limits.pauseBytes) {
       this.#answer(response);
     } else if (this.#late.push(response) === 1) {
@@ -251,11 +303,19 @@ export class WirePair {
     if (bytes === undefined) return;
     this.#inFlight.delete(id);
     this.#inFlightBytes -= bytes;
-    this.#respond(id, response);
+    this.#holdings.requestBytes -= bytes + REQUEST_COST;
+    this.#respond(id, response, this.#lots.size > 0 ? this.#releaseOf(id) : undefined);
     this.#endWhenAnswered();
   }
 
-  #respond(id: Id, { result, error }: ResponseMessage): void {
+  /** What was held for an answer is given back when the system has taken it. */
+  #releaseOf(id: Id): (() => void) | undefined {
+    const lot = this.#lots.get(id);
+    this.#lots.delete(id);
+    return lot && (() => lot.release());
+  }
+
+  #respond(id: Id, { result, error }: ResponseMessage, onTaken?: () => void): void {
     const head = `{"jsonrpc":"2.0","id":${typeof id === "number" ? id : JSON.stringify(id)},`;
     if (error) {
       this.#outbox.push(`${head}"error":${JSON.stringify(error)}}`);
@@ -264,8 +324,10 @@ export class WirePair {
     try {
       const { json, bytes } = this.#serialize(result);
       const around = typeof id === "number" ? head.length : Buffer.byteLength(head);
-      this.#outbox.push(`${head}"result":${json}}`, around + '"result":}'.length + bytes);
+      const length = around + '"result":}'.length + bytes;
+      this.#outbox.push(`${head}"result":${json}}`, length, onTaken);
     } catch {
+      onTaken?.();
       // A string longer than V8 can hold.
       const text = "The answer is too long to be sent in one message.";
       this.#refuse({ id, code: codes.failed, text, data: { reason: "response_too_large" } });
@@ -279,6 +341,13 @@ export class WirePair {
     return this.#outbox.whenRoom() ?? done;
   }
 }
+
+const busyAsAWhole = () =>
+  new AuthdError(
+    "too_busy",
+    "authd holds as much for its clients as it may: wait for answers, or try again later.",
+    { retryAfterMs: RETRY_AFTER_MS },
+  );
 
 /** `Message` lists no members of its kinds. */
 const inner = (message: RequestMessage | NotificationMessage) => message;

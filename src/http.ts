@@ -70,12 +70,22 @@ const TIMEOUTS = new Set([
 const BROKEN = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 
+interface Connections {
+  /**
+   * Requests from now on go over new connections, those under way stay on theirs. While the machine
+   * slept, servers closed what was kept alive, and nothing here heard of it.
+   */
+  reconnect(): void;
+  /** Ends what is under way, and closes every connection. */
+  close(): Promise<void>;
+}
+
 /**
  * HTTP/1.1 over kept-alive connections: no cookies, no redirects, no decompression. `proxy` is the
  * URL that everything but loopback goes through; the environment's proxy variables count for nothing.
  * undici is loaded with the first request.
  */
-export function createHttp(options: { proxy?: string } = {}): Http & { close(): Promise<void> } {
+export function createHttp(options: { proxy?: string } = {}): Http & Connections {
   let loading: Promise<Transport> | undefined;
   let closed = false;
 
@@ -96,7 +106,10 @@ export function createHttp(options: { proxy?: string } = {}): Http & { close(): 
     }
   };
   return Object.assign(http, {
-    /** Ends what is under way, and closes every connection. */
+    reconnect() {
+      // If it can't be loaded, the requests say so.
+      loading?.then((transport) => transport.reconnect()).catch(() => {});
+    },
     async close() {
       closed = true;
       await (await loading)?.close();

@@ -43,6 +43,9 @@ export interface Rule {
   readonly until?: number;
 }
 
+/** What the binding of a credential with a policy begins with (see config/binding.ts). */
+export const GUARDED = "guarded:";
+
 /** Who may use a credential, and how. */
 export interface Policy {
   readonly expose: Exposure;

@@ -59,6 +59,33 @@ export type State =
   | "damaged"
   | "locked";
 
+/** One (scope, audience) that programs asked for beside the credential's own. */
+export interface VariantInfo {
+  scope?: string;
+  audience?: string;
+  /** Null: no token, or the issuer told no lifetime. */
+  expiresAt: number | null;
+  acquiredAt?: number;
+  refreshAt: number | null;
+  retryAt?: number;
+  failuresInRow: number;
+  lastAskedAt?: number;
+  /** The issuer refuses it; others may still work. */
+  refused?: string;
+}
+
+/**
+ * What the disk does not take: it is served from memory, tried again and again, and lost if the
+ * daemon ends before. `atStake`: secrets (a refresh token that was rotated: without it a person must
+ * enter another), or only tokens, which can be obtained again.
+ */
+export interface Unsealed {
+  since: number;
+  atStake: "secrets" | "tokens";
+  /** Why, and what to do. */
+  message: string;
+}
+
 /** All times are milliseconds since the epoch. */
 export interface CredentialInfo {
   name: string;
@@ -70,13 +97,95 @@ export interface CredentialInfo {
   refreshAt: number | null;
   retryAt?: number;
   lastRefreshAt?: number;
+  /** How long the last refresh took, from the request to the whole answer. */
+  lastRefreshMs?: number;
   refreshCount: number;
+  /** Since the daemon's start. */
   failureCount: number;
+  /** Without a success in between. */
+  failuresInRow?: number;
   lastError?: { reason: Reason; message: string; at: number };
+  /** When the token that is handed out now was obtained. */
+  acquiredAt?: number;
+  /** When a program last asked for a token. */
+  lastAskedAt?: number;
+  /** When the refresh token itself runs out, where the issuer told. */
+  refreshTokenExpiresAt?: number;
+  /** What could not be written to the disk, and is kept in memory only: why, and since when. */
+  unsealed?: Unsealed;
+  /** Scopes and audiences beside its own. */
+  variants?: VariantInfo[];
   origins: string[];
   /** The day (YYYY-MM-DD) on which the secret itself runs out. */
   secretExpires?: string;
 }
+
+/** Why a person must act. */
+export type ProblemReason =
+  | "login_required"
+  | "credential_rejected"
+  | "credential_changed"
+  | "credential_damaged"
+  | "vault_locked"
+  | "unsealed"
+  | "secret_expires";
+
+/** What needs a person. */
+export interface Problem {
+  /** Absent: it concerns all of them, as a locked vault does. */
+  credential?: string;
+  reason: ProblemReason;
+  message: string;
+  /** What helps, most often a command. */
+  help: string;
+}
+
+/** What can happen, as docs/protocol.md explains it. */
+export type EventKind =
+  | "started"
+  | "stopping"
+  | "reloaded"
+  | "clock_jumped"
+  | "vault_locked"
+  | "vault_unlocked"
+  | "added"
+  | "set"
+  | "trusted"
+  | "removed"
+  | "refreshed"
+  | "refresh_failed"
+  | "issuer_back"
+  | "state"
+  | "unsealed"
+  | "sealed"
+  | "problem"
+  | "resolved";
+
+/** One thing that happened. Which members there are beside the first ones depends on `kind`. */
+export interface DaemonEvent {
+  /** Grows by one with each event since the daemon's start. */
+  seq: number;
+  at: number;
+  kind: EventKind;
+  credential?: string;
+  state?: State;
+  /** The state before, a renewal under way not counted. */
+  before?: State;
+  reason?: Reason | ProblemReason;
+  /** For people; no secret, no token. */
+  message?: string;
+  /** Of the new token. */
+  expiresAt?: number | null;
+  /** There was no token before. */
+  first?: true;
+  /** How long it took, from the request to the whole answer. */
+  tookMs?: number;
+  /** When it is tried again. */
+  retryAt?: number;
+}
+
+/** What happened, before it is numbered. */
+export type Happened = Omit<DaemonEvent, "seq" | "at">;
 
 export interface GetTokenResult {
   accessToken: string;
@@ -125,11 +234,107 @@ export interface StatusResult {
   credentials: number;
   connections: number;
   pendingRefreshes: number;
+  /** Credentials that are in memory only; an older daemon does not tell. */
+  unsealed?: string[];
+  /** How many credentials are in each state; states that none is in are absent. */
+  states: Partial<Record<State, number>>;
+  /** What needs a person, and what helps. */
+  problems: Problem[];
+  /** How people and other programs are told; what is not configured is absent. */
+  reporting: Reporting;
 }
+
+/** One way out, and why it does not work at the moment. */
+export interface Outlet {
+  /** A path or an address. */
+  to: string;
+  error?: string;
+}
+
+export interface Reporting {
+  /** Whether the desktop is told. */
+  notify: boolean;
+  hook?: Outlet & { runs: number; failures: number };
+  metricsFile?: Outlet;
+  metricsListen?: Outlet;
+}
+
+export interface EventsResult {
+  /** The oldest first. */
+  events: DaemonEvent[];
+  /** When the daemon started: nothing from before is known. */
+  startedAt: number;
+  /** How many since then are no longer kept. */
+  dropped: number;
+}
+
+/** A question that waits for a person. */
+export interface PendingApproval {
+  id: number;
+  credential: string;
+  kind: "token" | "request" | "change";
+  /** In words, without any secret: `its token`, `GET https://api.example.com/v2`. */
+  what: string;
+  /** The rule that wants it asked. */
+  rule: string;
+  /** Requests that wait for the answer. */
+  count: number;
+  /** Who asks: `/usr/bin/backup (process 4711)`. */
+  program: string;
+  /** That process, its parent, and so on. */
+  processes: string[];
+  script?: string;
+  terminal?: string;
+  unit?: string;
+  container?: string;
+  /** Why not all of it is known. */
+  unknown?: string;
+  since: number;
+  /** No answer until then is a no. */
+  expiresAt: number;
+  choices: ApprovalAnswer[];
+}
+
+/** For how long a yes holds: `always` is written down as a rule. */
+export type ApprovalAnswer = "once" | "process" | "hour" | "session" | "always" | "no";
 
 export interface ReloadResult {
   changed: string[];
   errors: { file: string; message: string }[];
+}
+
+/** Something that does not work as it is; `message` says what to do. */
+export interface VaultProblem {
+  credential: string;
+  message: string;
+}
+
+export interface ExportResult {
+  /** Bytes that went out in `vault/chunk`. */
+  bytes: number;
+  /** Names. */
+  credentials: string[];
+  /** Of these, whose refresh token may be spent once only: one machine can use it, not two. */
+  rotating: string[];
+  /** What is not in the export, or not whole. */
+  problems: VaultProblem[];
+}
+
+export interface ImportResult {
+  /** Names, in which those that were replaced are included. */
+  imported: string[];
+  replaced: string[];
+  rotating: string[];
+  /** Imported as they are in the file, but not usable here. */
+  problems: VaultProblem[];
+}
+
+export interface RekeyResult {
+  vaultKey: string;
+  /** How many records. */
+  sealed: number;
+  /** Names whose records could not be opened before either: left as they were. */
+  damaged: string[];
 }
 
 const text = z.string();
@@ -185,8 +390,43 @@ export const params = {
   "credentials/list": z.object({}),
   status: z.object({}),
   reload: z.object({}),
-  subscribe: z.object({ credential: text.optional() }),
+  events: z.object({
+    credential: text.optional(),
+    /** Milliseconds since the epoch: none from before it. */
+    since: z.number().optional(),
+    /** At most so many, the newest. */
+    limit: count.optional(),
+  }),
+  /** With `events` the notification `event`, instead of the other two. */
+  /** The export itself goes out as `vault/chunk` notifications before the result. */
+  "vault/export": z.object({ passphrase: text }),
+  /** A part of an export (base64), kept until the connection ends or has imported it. */
+  "vault/upload": z.object({ data: text }),
+  /** Imports what this connection has uploaded: all that is asked for, or nothing. */
+  "vault/import": z.object({
+    passphrase: text,
+    replace: z.boolean().optional(),
+    /** Names; all of them unless given. */
+    only: z.array(text).optional(),
+  }),
+  "vault/rekey": z.object({
+    to: z.enum(["keychain", "passphrase", "systemd-credential", "file"]),
+    /** For `to: "passphrase"`. */
+    passphrase: text.optional(),
+  }),
+  subscribe: z.object({
+    credential: text.optional(),
+    events: z.boolean().optional(),
+    approvals: z.boolean().optional(),
+  }),
   unsubscribe: z.object({ credential: text.optional() }),
+  "approvals/pending": z.object({}),
+  "approvals/answer": z.object({
+    id: z.int(),
+    answer: z.enum(["once", "process", "hour", "session", "always", "no"]),
+    /** The vault's, where it has one: what a program of the same user does not know. */
+    passphrase: text.optional(),
+  }),
   shutdown: z.object({}),
 } as const;
 
@@ -209,16 +449,27 @@ export interface Results {
   "credentials/remove": Record<string, never>;
   "credentials/list": { credentials: CredentialInfo[] };
   status: StatusResult;
+  events: EventsResult;
   reload: ReloadResult;
+  "vault/export": ExportResult;
+  "vault/upload": { received: number };
+  "vault/import": ImportResult;
+  "vault/rekey": RekeyResult;
   subscribe: Record<string, never>;
   unsubscribe: Record<string, never>;
+  "approvals/pending": { approvals: PendingApproval[] };
+  "approvals/answer": Record<string, never>;
   shutdown: Record<string, never>;
 }
 
-/** What the daemon sends unasked: the first two after `subscribe`, the others for `stream: true`. */
+/** What the daemon sends unasked: the first three after `subscribe`, the others for `stream: true`. */
 export interface Notifications {
   "token/refreshed": { credential: string; expiresAt: number | null };
   "credential/stateChanged": { credential: string; state: State; reason?: Reason };
+  event: DaemonEvent;
+  /** To those who have subscribed with `approvals`. */
+  "approval/asked": PendingApproval;
+  "approval/settled": { id: number; answer: ApprovalAnswer };
   "response/head": {
     id: string | number;
     status: number;
@@ -228,4 +479,5 @@ export interface Notifications {
   };
   /** `data` is base64, padded. */
   "response/chunk": { id: string | number; data: string };
+  "vault/chunk": { id: string | number; data: string };
 }

@@ -1,14 +1,20 @@
 import type { Timer } from "./clock.ts";
+import { Agenda } from "./credential/agenda.ts";
 import { brokenInfo } from "./credential/info.ts";
 import type { Surroundings } from "./credential/surroundings.ts";
 import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
-import type { CredentialInfo } from "./protocol.ts";
+import type { CredentialInfo, State, Unsealed } from "./protocol.ts";
 import type { Configuration, CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** Longest sleep of the timer, ms: what survives 32-bit overflow, suspend and clock steps. */
 const LONGEST_SLEEP = 30_000;
+/**
+ * Every credential is looked at so often (ms), whatever is due: a wall clock that is slewed moves
+ * deadlines, and that a program has asked is to be sealed now and then.
+ */
+const SWEEP = 5 * 60_000;
 /** After a clock jump, renewals that can wait are spread over this, ms. */
 const SPREAD = 5_000;
 
@@ -17,17 +23,21 @@ export class Registry {
   readonly #credentials = new Map<string, Credential>();
   /** Why the files of credentials that never worked since the start can't be used. */
   readonly #broken = new Map<string, AuthdError>();
+  /** Before the time that it says there is nothing to do for a credential; later there may be. */
+  readonly #agenda = new Agenda();
   readonly #around: Surroundings;
   readonly #onTick: () => void;
   #timer: Timer | undefined;
   /** Boot time at which the timer rings. */
   #armedFor = Number.POSITIVE_INFINITY;
   #jumpsSeen = 0;
+  /** Boot time at which every credential was last looked at. */
+  #sweptAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   /** `onTick` is called with every ring, at least every 30 s. */
   constructor(around: Omit<Surroundings, "rearm">, onTick: () => void = () => {}) {
-    this.#around = { ...around, rearm: (deadline) => this.#rearm(deadline) };
+    this.#around = { ...around, rearm: (name, deadline) => this.#rearm(name, deadline) };
     this.#onTick = onTick;
     this.#jumpsSeen = around.time.jumps;
   }
@@ -85,10 +95,14 @@ export class Registry {
    */
   apply({ credentials, errors }: Configuration): string[] {
     const changed: string[] = [];
+    const knownBroken = new Set(this.#broken.keys());
     this.#broken.clear();
     for (const { credential, file, message } of errors) {
       if (credential === undefined || this.#credentials.has(credential)) continue;
       this.#broken.set(credential, brokenFile(credential, file, message));
+      const before = knownBroken.has(credential) ? ({ before: "damaged" } as const) : {};
+      const reason = "credential_damaged";
+      this.#around.onEvent({ kind: "state", credential, state: "damaged", ...before, reason });
     }
     for (const settings of credentials.values()) {
       const known = this.#credentials.get(settings.name);
@@ -112,6 +126,46 @@ export class Registry {
     this.tick();
   }
 
+  /** How many are in each state, those with broken files included: cheaper than `infos`. */
+  states(): Partial<Record<State, number>> {
+    const states: Partial<Record<State, number>> = {};
+    const count = (state: State, more: number) => {
+      if (more > 0) states[state] = (states[state] ?? 0) + more;
+    };
+    for (const credential of this.#credentials.values()) count(credential.state(), 1);
+    count("damaged", this.#broken.size);
+    return states;
+  }
+
+  /** Those that may need a person, now or on some day. */
+  suspects(): CredentialInfo[] {
+    const suspects = this.all().filter((credential) => credential.isSuspect);
+    const names = [...suspects.map(({ name }) => name), ...this.#broken.keys()].sort();
+    return names.map((name) => this.info(name));
+  }
+
+  /** Names of those that are in memory only. */
+  get unsealed(): string[] {
+    return this.all().flatMap(({ name, unsealed }) => (unsealed ? [name] : []));
+  }
+
+  /** Seals what can be read and has no sealed file: the vault's folder was removed. */
+  sealMissing(there: readonly string[]): void {
+    const known = new Set(there);
+    for (const credential of this.#credentials.values()) {
+      if (!known.has(credential.name) && !credential.unsealed) void credential.seal();
+    }
+  }
+
+  /** Tries once more to seal what is in memory only. Returns what still is, by name. */
+  async sealAgain(): Promise<ReadonlyMap<string, Unsealed>> {
+    const behind = this.all().filter(({ unsealed }) => unsealed);
+    await Promise.all(behind.map((credential) => credential.seal()));
+    return new Map(
+      behind.flatMap(({ name, unsealed }) => (unsealed ? [[name, unsealed] as const] : [])),
+    );
+  }
+
   all(): Credential[] {
     return [...this.#credentials.values()];
   }
@@ -121,6 +175,7 @@ export class Registry {
     const credential = new Credential(settings, this.#around);
     this.#credentials.set(settings.name, credential);
     this.#broken.delete(settings.name);
+    this.#agenda.set(settings.name, Number.POSITIVE_INFINITY);
     credential.load();
     return credential;
   }
@@ -128,10 +183,15 @@ export class Registry {
   delete(name: string): void {
     this.#credentials.get(name)?.retire();
     this.#credentials.delete(name);
+    this.#agenda.delete(name);
     this.#broken.delete(name);
   }
 
-  /** Starts all that is due and sleeps until the next deadline. */
+  /**
+   * Starts all that is due and sleeps until the next deadline. Now and then, and after a clock jump,
+   * every credential is looked at; in between those alone whose time has come: of 10,000 that are
+   * in use, one is due every few milliseconds.
+   */
   tick(): void {
     if (this.#closed) return;
     const { time, clock } = this.#around;
@@ -139,15 +199,19 @@ export class Registry {
     const now = time.sample();
     const jumped = time.jumps !== this.#jumpsSeen;
     this.#jumpsSeen = time.jumps;
+    if (jumped) this.#around.onEvent({ kind: "clock_jumped", message: jump(time.jumpedBy) });
+    const all = jumped || now.boot - this.#sweptAt >= SWEEP;
+    if (all) this.#sweptAt = now.boot;
     const delay = jumped ? () => clock.random() * SPREAD : () => 0;
-    let next = Number.POSITIVE_INFINITY;
-    for (const credential of this.#credentials.values()) {
+    for (const name of all ? this.#credentials.keys() : this.#agenda.take(now.boot)) {
+      const credential = this.#credentials.get(name);
+      if (!credential) continue;
       if (jumped) credential.clockJumped();
       credential.runDue(now, delay);
-      next = Math.min(next, credential.nextDeadline(now));
+      this.#agenda.set(name, credential.nextDeadline(now));
     }
     this.#onTick();
-    this.#arm(next);
+    this.#arm(this.#agenda.next);
   }
 
   /** Nothing is started by itself after this. */
@@ -156,7 +220,10 @@ export class Registry {
     this.#timer?.cancel();
   }
 
-  #rearm(deadline: number): void {
+  /** What moved to later is found out when its old time has come. */
+  #rearm(name: string, deadline: number): void {
+    const due = this.#agenda.get(name);
+    if (due !== undefined && deadline < due) this.#agenda.set(name, deadline);
     if (deadline < this.#armedFor) this.#arm(deadline);
   }
 
@@ -168,6 +235,14 @@ export class Registry {
     this.#armedFor = now + sleep;
     this.#timer = this.#around.clock.schedule(sleep, () => this.tick());
   }
+}
+
+/** Sleep and a clock that was set look alike here, and are treated alike. */
+function jump(ms: number): string {
+  const seconds = Math.round(Math.abs(ms) / 1_000);
+  return ms >= 0
+    ? `the machine slept, or its clock was set ahead: ${seconds} s`
+    : `the clock was set back: ${seconds} s`;
 }
 
 function brokenFile(name: string, file: string, message: string): AuthdError {

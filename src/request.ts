@@ -1,5 +1,13 @@
 import { AuthdError } from "./errors.ts";
-import { collect, contentOf, discard, inJson, TooLarge, UnusableContent } from "./http/content.ts";
+import {
+  collect,
+  contentOf,
+  discard,
+  FREE_BYTES,
+  inJson,
+  TooLarge,
+  UnusableContent,
+} from "./http/content.ts";
 import { checkRequest, type Outgoing } from "./http/outgoing.ts";
 import { redirected } from "./http/redirect.ts";
 import { describeFailure } from "./http/transport-error.ts";
@@ -12,6 +20,7 @@ import {
   type GetTokenResult,
 } from "./protocol.ts";
 import type { CredentialSettings } from "./settings.ts";
+import { type AnswerRoom, RETRY_AFTER_MS } from "./wire/holdings.ts";
 
 /** Bytes, whatever the caller asks for: to make one JSON of a longer body would hold everybody up. */
 export const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
@@ -56,9 +65,16 @@ export interface RequestSink {
   chunk(data: Buffer): Promise<void>;
 }
 
+/** Whether a redirect may be followed: the rule that let a request pass may not reach so far. */
+type Reaches = (method: string, path: string) => boolean;
+
 export interface RequestOptions {
+  /** Asked before anything is sent; throws or rejects if the caller may not send this. */
+  admit?: (request: Outgoing) => Reaches | Promise<Reaches>;
   /** The caller's cancellation; a reason that is an AuthdError is what the caller gets. */
   signal: AbortSignal;
+  /** Where the answer is accounted for before it is read; without it, nowhere. */
+  room?: AnswerRoom;
   /** Given: the answer goes there, and the result has no body. */
   stream?: RequestSink;
 }
@@ -75,12 +91,14 @@ export async function authorizedRequest(
   options: RequestOptions,
 ): Promise<AuthorizedResponse> {
   const request = checkRequest(params, credential.settings);
-  const exchange = new Exchange(credential, http, request, params, options.signal);
+  const admitted = options.admit?.(request);
+  const reaches = admitted instanceof Promise ? await admitted : admitted;
+  const exchange = new Exchange(credential, http, request, params, options.signal, reaches);
   try {
     const response = await exchange.send();
     return await (options.stream
       ? exchange.pass(response, options.stream)
-      : exchange.read(response));
+      : exchange.read(response, options.room));
   } catch (error) {
     throw exchange.explain(error);
   }
@@ -96,6 +114,7 @@ class Exchange {
   readonly #timeoutMs: number;
   readonly #deadline: number;
   readonly #maxBytes: number;
+  readonly #reaches: Reaches;
   /** Redirects change it. */
   #request: Outgoing;
   #refreshed = false;
@@ -106,7 +125,9 @@ class Exchange {
     request: Outgoing,
     { timeoutMs, maxResponseBytes }: CheckedParams<"authorizedRequest">,
     signal: AbortSignal,
+    reaches: Reaches = () => true,
   ) {
+    this.#reaches = reaches;
     this.#credential = credential;
     this.#settings = credential.settings;
     this.#http = http;
@@ -127,7 +148,9 @@ class Exchange {
         issued = renewed;
       } else {
         const next = redirected(this.#request, response, this.#settings);
-        if (!next) return this.#answered(response, issued);
+        if (!next || !this.#reaches(next.method, next.url.pathname)) {
+          return this.#answered(response, issued);
+        }
         if (++redirects > MAX_REDIRECTS) {
           response.body.destroy();
           throw new UnusableContent(`redirects more than ${MAX_REDIRECTS} times`);
@@ -171,15 +194,32 @@ class Exchange {
     return response;
   }
 
-  /** The answer with its body in it. */
-  async read(response: HttpResponse): Promise<AuthorizedResponse> {
+  /** The answer with its body in it. A large one is read when there is room for all of it. */
+  async read(response: HttpResponse, room?: AnswerRoom): Promise<AuthorizedResponse> {
     const { headers, chunks } = contentOf(response, this.#hasBody(response));
-    const timer = setTimeout(() => response.body.destroy(tooSlow()), this.#left());
+    const length = this.#hasBody(response) ? headers["content-length"] : 0;
+    // Unknown if it isn't told, and if the body was compressed.
+    const most = length === undefined ? this.#maxBytes : Number(length);
+    let timer: NodeJS.Timeout | undefined;
+    let waiting = false;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(waiting ? noRoom(this.#credential) : tooSlow()),
+        this.#left(),
+      );
+    });
+    const whenRoom = () => {
+      const granted = room?.reserve(most);
+      waiting = granted !== undefined;
+      return granted?.then(() => {
+        waiting = false;
+      });
+    };
     try {
-      if (Number(headers["content-length"] ?? 0) > this.#maxBytes && this.#hasBody(response)) {
-        throw new TooLarge();
-      }
-      const bytes = await collect(chunks, this.#maxBytes);
+      if (most > this.#maxBytes) throw new TooLarge();
+      if (most > FREE_BYTES && length !== undefined) await Promise.race([whenRoom(), late]);
+      const bytes = await Promise.race([collect(chunks, this.#maxBytes, whenRoom), late]);
+      room?.keep(bytes.length > FREE_BYTES ? bytes.length : 0);
       return { ...this.#head(response, headers), ...inJson(bytes), refreshed: this.#refreshed };
     } finally {
       clearTimeout(timer);
@@ -264,6 +304,11 @@ const IN_DOUBT = " Whether the request took effect is not known.";
 function showsAcceptance(status: number): boolean {
   const redirect = status >= 300 && status < 400 && status !== 304;
   return status < 500 && !redirect && ![401, 403, 407, 429].includes(status);
+}
+
+function noRoom({ name }: RequestCredential): AuthdError {
+  const text = `${name}: the answer is there, but authd holds as many large answers as it may; the clients they are for don't take them. Use stream, or try again later.`;
+  return new AuthdError("too_busy", text, { credential: name, retryAfterMs: RETRY_AFTER_MS });
 }
 
 function tooSlow(): HttpFailure {

@@ -2,23 +2,26 @@ import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ResponseError } from "vscode-jsonrpc/node";
 import { AuthdError } from "./errors.ts";
-import { codes, type FramingLimits, RETRY_AFTER_MS, serializer } from "./framing.ts";
+import { codes, type FramingLimits, serializer } from "./framing.ts";
 import type { Log } from "./log.ts";
 import type { Peer } from "./peer.ts";
 import { type CheckedParams, MAX_FRAME_BYTES, type Method, params } from "./protocol.ts";
 import type { Handlers, ServerCall } from "./wire/call.ts";
 import { Connection } from "./wire/connection.ts";
 import { failure } from "./wire/failure.ts";
+import { type HoldingLimits, Holdings, RETRY_AFTER_MS } from "./wire/holdings.ts";
 import type * as z from "./zod.ts";
 
 export type { Call, ConnectionHandle, Handlers } from "./wire/call.ts";
 
-export interface ServerLimits extends FramingLimits {
+export interface ServerLimits extends FramingLimits, HoldingLimits {
   connections: number;
 }
 
 /** How long somebody who is turned away has to read why. */
 const LINGER_MS = 1000;
+/** How many of those at once: each takes a file descriptor. */
+const MOST_LINGERING = 32;
 const MiB = 1024 * 1024;
 
 export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
@@ -31,6 +34,10 @@ export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
   pauseBytes: MiB,
   dropBytes: 64 * MiB,
   stallMs: 30_000,
+  requestBytes: 128 * MiB,
+  answers: 4096,
+  answerBytes: 128 * MiB,
+  answerBytesEach: 64 * MiB,
 };
 
 export interface ServerOptions {
@@ -45,6 +52,8 @@ export interface Server {
   /** To listen with; see socket.ts. */
   readonly net: net.Server;
   readonly connections: number;
+  /** What is held for clients at this moment. */
+  readonly holdings: Holdings;
   /**
    * Accepts nobody any more, answers new requests with `shutting_down`, and destroys what is left
    * when all in flight is answered, or after `graceMs`.
@@ -57,6 +66,8 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
   const limited = { ...DEFAULT_LIMITS, ...limits };
   const serialize = serializer();
   const connections = new Set<Connection>();
+  const holdings = new Holdings(limited);
+  const lingering = new Set<net.Socket>();
   const rows = methodRows(handlers);
   let closing = false;
 
@@ -78,7 +89,9 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
   const accept = (socket: net.Socket) => {
     // Its "close" follows, and that is where a connection is cleared away.
     socket.on("error", () => {});
-    if (connections.size >= limited.connections) return turnAway(socket, limited.connections);
+    if (connections.size >= limited.connections) {
+      return turnAway(socket, limited.connections, lingering);
+    }
     let peer: Peer | undefined;
     try {
       peer = authorize?.(socket);
@@ -87,19 +100,24 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
       log.warn({ reason }, error instanceof AuthdError ? error.message : "peer check failed");
       return void socket.destroy();
     }
-    const connection = new Connection(socket, peer, limited, serialize, answer);
+    const connection = new Connection(socket, peer, limited, serialize, holdings, answer);
     connections.add(connection);
     connection.onClose(() => connections.delete(connection));
   };
 
   // Half-open: `nc -N` and shell pipelines close their side and still wait for the answer.
   const server = net.createServer({ allowHalfOpen: true }, accept);
+  // Without a listener, running out of file descriptors could end the process.
+  server.on("error", ({ message }) => {
+    if (server.listening) log.error({}, `a client could not be accepted: ${message}`);
+  });
 
   return {
     net: server,
     get connections() {
       return connections.size;
     },
+    holdings,
     async close(graceMs) {
       closing = true;
       const closed = new Promise((resolve) => server.close(resolve));
@@ -154,14 +172,19 @@ const shuttingDown = () =>
 const cancelled = () => new AuthdError("cancelled", "The request was cancelled.");
 
 /** In lines, as the client has not shown its framing yet; any reader gets to see it. */
-function turnAway(socket: net.Socket, limit: number): void {
+function turnAway(socket: net.Socket, limit: number, lingering: Set<net.Socket>): void {
   const message = `authd serves ${limit} connections already; close some, or raise max_connections.`;
   const data = { reason: "too_busy", retryAfterMs: RETRY_AFTER_MS };
   const error = { code: codes.failed, message, data };
   socket.end(`${JSON.stringify({ jsonrpc: "2.0", id: null, error })}\n`);
   // A client that is still writing must not lose the message to a broken pipe.
+  if (lingering.size >= MOST_LINGERING) return void socket.destroy();
+  lingering.add(socket);
   socket.resume();
   socket.once("end", () => socket.destroy());
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.once("close", () => clearTimeout(timer));
+  socket.once("close", () => {
+    clearTimeout(timer);
+    lingering.delete(socket);
+  });
 }

@@ -53,6 +53,14 @@ export interface DaemonSettings {
   /** URL of the proxy for issuers and APIs. */
   readonly proxy?: string;
   readonly maxConnections: number;
+  /** Where a textfile collector finds metrics. */
+  readonly metricsFile?: string;
+  /** Where Prometheus asks for them: loopback only. */
+  readonly metricsListen?: { readonly host: string; readonly port: number };
+  /** Absent: if there is a desktop. */
+  readonly notify?: boolean;
+  /** A program's absolute path, and its arguments. */
+  readonly hook?: readonly string[];
 }
 
 /** What a look at the configuration folder found. A broken file costs only its own credential. */

@@ -10,6 +10,7 @@ import {
 import * as net from "node:net";
 import { userInfo } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { stateDir } from "./config/directories.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 
@@ -17,6 +18,11 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Node cuts longer paths off in silence; the kernel's `sun_path` has one byte more, for a NUL. */
 const longestPath = (platform: NodeJS.Platform) => (platform === "darwin" ? 103 : 107);
+/** Connections that wait to be accepted: as many as Linux allows by itself (net.core.somaxconn). */
+const BACKLOG = 4096;
+/** So often, and so far apart (ms), a connection is tried while too many others wait. */
+const CONNECT_TRIES = 50;
+const CONNECT_PAUSE = 20;
 const PIPE = "\\\\.\\pipe\\";
 
 /**
@@ -90,7 +96,20 @@ export async function listen(server: net.Server, given: string): Promise<Listeni
 }
 
 /** Connects; rejects with Node's own error. The socket stays open for the answers to come. */
-export function connect(path: string): Promise<net.Socket> {
+export async function connect(path: string): Promise<net.Socket> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connectOnce(path);
+    } catch (error) {
+      // What Linux says of a Unix socket on which too many wait to be accepted.
+      const crowded = (error as NodeJS.ErrnoException).code === "EAGAIN";
+      if (!crowded || tries === CONNECT_TRIES) throw error;
+      await sleep(CONNECT_PAUSE);
+    }
+  }
+}
+
+function connectOnce(path: string): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ path, allowHalfOpen: true });
     socket.once("error", reject);
@@ -121,7 +140,7 @@ export async function listenActivated(
 function bind(server: net.Server, address: { path: string } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(address, () => {
+    server.listen({ ...address, backlog: BACKLOG }, () => {
       server.off("error", reject);
       resolve();
     });

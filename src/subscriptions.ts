@@ -1,25 +1,28 @@
-import type { CredentialEvent } from "./credential/surroundings.ts";
+import type { DaemonEvent, Happened, Reason } from "./protocol.ts";
 import type { Call, ConnectionHandle } from "./server.ts";
+
+/** What is subscribed to: the two notifications about tokens and states, or every event. */
+export type Interest = "changes" | "events";
 
 interface Subscriber {
   call: Call;
-  /** Undefined: every credential. */
-  names: Set<string | undefined>;
+  /** By interest; undefined: every credential. */
+  names: Record<Interest, Set<string | undefined>>;
 }
 
 /** Who wants to hear of which credential. */
 export class Subscriptions {
   readonly #subscribers = new Map<ConnectionHandle, Subscriber>();
 
-  add(call: Call, credential: string | undefined): void {
+  add(call: Call, credential: string | undefined, interest: Interest = "changes"): void {
     const { connection } = call;
-    const known = this.#subscribers.get(connection);
-    if (known) {
-      known.names.add(credential);
-      return;
+    let subscriber = this.#subscribers.get(connection);
+    if (!subscriber) {
+      subscriber = { call, names: { changes: new Set(), events: new Set() } };
+      this.#subscribers.set(connection, subscriber);
+      connection.onClose(() => this.#subscribers.delete(connection));
     }
-    this.#subscribers.set(connection, { call, names: new Set([credential]) });
-    connection.onClose(() => this.#subscribers.delete(connection));
+    subscriber.names[interest].add(credential);
   }
 
   /** Without a name all of the connection's subscriptions end. */
@@ -27,29 +30,49 @@ export class Subscriptions {
     const known = this.#subscribers.get(connection);
     if (!known) return;
     // It stays known with no names: otherwise each new subscription would listen for its end anew.
-    if (credential === undefined) known.names.clear();
-    else known.names.delete(credential);
+    for (const names of Object.values(known.names)) {
+      if (credential === undefined) names.clear();
+      else names.delete(credential);
+    }
   }
 
-  publish(event: CredentialEvent): void {
-    for (const { call, names } of this.#subscribers.values()) {
-      if (!names.has(undefined) && !names.has(event.credential)) continue;
+  /** Tells of a new token and of another state. */
+  publish(happened: Happened): void {
+    const { kind, credential } = happened;
+    if (credential === undefined || (kind !== "refreshed" && kind !== "state")) return;
+    for (const call of this.#interested("changes", credential)) {
       // One that is gone needs to hear nothing.
-      tell(call, event).catch(() => {});
+      tellChange(call, credential, happened).catch(() => {});
+    }
+  }
+
+  /** Tells of any event. */
+  tell(event: DaemonEvent): void {
+    for (const call of this.#interested("events", event.credential)) {
+      call.notify("event", event).catch(() => {});
+    }
+  }
+
+  *#interested(interest: Interest, credential: string | undefined): Generator<Call> {
+    for (const { call, names } of this.#subscribers.values()) {
+      const wanted = names[interest];
+      if (wanted.has(undefined) || (credential !== undefined && wanted.has(credential))) yield call;
     }
   }
 }
 
-async function tell(call: Call, event: CredentialEvent): Promise<void> {
-  const { credential } = event;
-  if (event.kind === "refreshed") {
-    await call.notify("token/refreshed", { credential, expiresAt: event.expiresAt });
-  } else {
-    const { state, reason } = event;
-    await call.notify("credential/stateChanged", {
-      credential,
-      state,
-      ...(reason === undefined ? {} : { reason }),
-    });
+async function tellChange(
+  call: Call,
+  credential: string,
+  { expiresAt = null, state, reason }: Happened,
+): Promise<void> {
+  if (state === undefined) {
+    await call.notify("token/refreshed", { credential, expiresAt });
+    return;
   }
+  await call.notify("credential/stateChanged", {
+    credential,
+    state,
+    ...(reason === undefined ? {} : { reason: reason as Reason }),
+  });
 }

@@ -18,13 +18,17 @@ const COARSENESS = 1_500;
  */
 export class Timekeeper {
   readonly #clock: Clock;
+  readonly #onJump: () => void;
   #wall: number;
   #monotonic: number;
   #boot: number;
   #jumps = 0;
+  #jumpedBy = 0;
 
-  constructor(clock: Clock) {
+  /** `onJump` is called before anybody is told the time after a jump. */
+  constructor(clock: Clock, onJump: () => void = () => {}) {
     this.#clock = clock;
+    this.#onJump = onJump;
     this.#wall = clock.wall();
     this.#monotonic = clock.monotonic();
     this.#boot = clock.boot();
@@ -34,30 +38,49 @@ export class Timekeeper {
     return this.#clock.bootId;
   }
 
-  /** Grows by one whenever the wall clock was stepped or the machine slept. */
+  /** Grows by one whenever the wall clock was seen to be stepped, or the machine to have slept. */
   get jumps(): number {
     return this.#jumps;
+  }
+
+  /** How far (ms) the wall clock went ahead of the monotonic one in the last of them. */
+  get jumpedBy(): number {
+    return this.#jumpedBy;
   }
 
   now(): Moment {
     const wall = this.#clock.wall();
     const elapsed = this.#clock.monotonic() - this.#monotonic;
     if (Math.abs(wall - this.#wall - elapsed) > DISAGREEMENT) {
-      this.#jumps++;
-      return this.sample();
+      this.#jumpedBy = wall - this.#wall - elapsed;
+      this.#jumped();
+      return this.#ask().moment;
     }
     return { wall, boot: this.#boot + elapsed };
   }
 
   /** Asks the boot clock. It never goes back. */
   sample(): Moment {
+    const { moment, slept } = this.#ask();
+    if (slept) this.#jumped();
+    return moment;
+  }
+
+  #jumped(): void {
+    this.#jumps++;
+    this.#onJump();
+  }
+
+  #ask(): { moment: Moment; slept: boolean } {
     const wall = this.#clock.wall();
     const monotonic = this.#clock.monotonic();
     const carried = this.#boot + monotonic - this.#monotonic;
     const told = this.#clock.boot();
-    this.#boot = told - carried > COARSENESS ? told : carried;
+    const slept = told - carried > COARSENESS;
+    if (slept) this.#jumpedBy = told - carried;
+    this.#boot = slept ? told : carried;
     this.#wall = wall;
     this.#monotonic = monotonic;
-    return { wall, boot: this.#boot };
+    return { moment: { wall, boot: this.#boot }, slept };
   }
 }

@@ -13,7 +13,7 @@ const DAY = 24 * HOUR;
 const ASSUMED_LIFETIME = HOUR;
 /** Beyond any Date; keeps sums exact (Labelf's tokens live 99 years). */
 const LONGEST_LIFETIME = 1_000 * 366 * DAY;
-/** `Date` and `iat` are whole seconds: clocks this close agree as far as can be told. */
+/** `Date` and `iat` are cut to whole seconds: a clock this little behind may be right. */
 const CLOCK_TOLERANCE = 2 * SECOND;
 const DEFAULT_MIN_VALIDITY = 30 * SECOND;
 const JITTER = 0.2;
@@ -38,12 +38,17 @@ export interface StoredToken extends Omit<Lifetime, "lifetime"> {
   tokenType: string;
   scope?: string;
   /** When the request was sent. */
-  obtainedAt: Moment & { bootId: string };
+  obtainedAt: Stamp;
   /** Uniform in [0, 1): spreads the renewals of tokens acquired together. */
   jitter: number;
   /** Wall clock: when a program last asked for it. */
   askedAt: number;
+  /** The same on the boot clock of `obtainedAt`. */
+  askedAtBoot?: number;
 }
+
+/** The clocks at some moment, and which boot of the machine `boot` counts from. */
+export type Stamp = Moment & { bootId: string };
 
 /** A token with its times on this boot's clock. */
 export interface Token extends Lifetime {
@@ -58,7 +63,8 @@ export interface Token extends Lifetime {
 
 /**
  * The earlier of `expires_in` and the JWT's `exp`. `exp` is on the issuer's clock, which the
- * answer's `Date` tells, else `iat`. `ttl` (seconds) counts only if neither is there.
+ * answer's `Date` tells, else `iat`; if neither does and by ours it is over, `expires_in` counts
+ * alone. `ttl` (seconds) counts only if neither is there.
  */
 export function lifetimeOf(
   acquired: Acquired,
@@ -84,16 +90,14 @@ export function lifetimeOf(
 }
 
 function jwtLifetime(acquired: Acquired, sentAt: number, answeredAt: number): number[] {
-  const { jwt, issuerDate } = acquired;
+  const { jwt, issuerDate, expiresIn } = acquired;
   if (jwt?.exp === undefined) return [];
-  const ahead =
-    issuerDate !== undefined
-      ? issuerDate - answeredAt
-      : jwt.iat !== undefined
-        ? jwt.iat * SECOND - sentAt
-        : 0;
-  const corrected = Math.abs(ahead) > CLOCK_TOLERANCE ? sentAt + ahead : sentAt;
-  return [jwt.exp * SECOND - corrected];
+  const theirs = issuerDate ?? (jwt.iat === undefined ? undefined : jwt.iat * SECOND);
+  const isOff = theirs !== undefined && (theirs > answeredAt || theirs < sentAt - CLOCK_TOLERANCE);
+  // As if they had answered at once: an answer that took long would lengthen the life otherwise.
+  const left = jwt.exp * SECOND - (isOff ? theirs : sentAt);
+  // By a clock that nobody tells it is over, although the issuer has just said how long it lives.
+  return left <= 0 && theirs === undefined && expiresIn !== undefined ? [] : [left];
 }
 
 /** How long before its end a token of this lifetime is renewed; jitter in [0, 1) lengthens it. */
@@ -148,13 +152,30 @@ export function freshness(
 }
 
 /**
- * A sealed token on this boot's clock. On the same boot its age is exact; after a restart of the
- * machine the wall clock tells it, unless that puts its birth in the future.
+ * How long ago it was, in ms. On the same boot this is exact, whatever the wall clock says; after a
+ * restart of the machine the wall clock tells it, and may put it in the future: then it is negative.
  */
+export function ageOf(stamp: Stamp, now: Moment, bootId: string): number {
+  return isOfThisBoot(stamp, now, bootId) ? now.boot - stamp.boot : now.wall - stamp.wall;
+}
+
+function isOfThisBoot(stamp: Stamp, now: Moment, bootId: string): boolean {
+  return bootId !== "" && stamp.bootId === bootId && stamp.boot <= now.boot;
+}
+
+/** Boot time at which a program last asked for a sealed token. */
+export function lastAsked(stored: StoredToken, now: Moment, bootId: string): number {
+  const { askedAt, askedAtBoot, obtainedAt } = stored;
+  if (askedAtBoot !== undefined && isOfThisBoot(obtainedAt, now, bootId)) {
+    return Math.min(askedAtBoot, now.boot);
+  }
+  return now.boot - Math.max(0, now.wall - askedAt);
+}
+
+/** A sealed token on this boot's clock. */
 export function revive(stored: StoredToken, now: Moment, bootId: string): Token {
   const { lifetime, assumed, refreshIn, obtainedAt, jitter } = stored;
-  const sameBoot = bootId !== "" && obtainedAt.bootId === bootId && obtainedAt.boot <= now.boot;
-  const age = sameBoot ? now.boot - obtainedAt.boot : now.wall - obtainedAt.wall;
+  const age = ageOf(obtainedAt, now, bootId);
   return {
     lifetime: lifetime ?? Number.POSITIVE_INFINITY,
     assumed,

@@ -8,8 +8,8 @@ import { Rates } from "../src/rates.ts";
 import { FakeClock } from "./helpers/fake-clock.ts";
 
 const own = process.geteuid!();
-const token: Use = { kind: "token", scope: "", audience: "" };
-const get: Use = { kind: "request", scope: "", audience: "", method: "GET", path: "/v2/a" };
+const token = (): Use => ({ kind: "token", scope: "", audience: "" });
+const get = (): Use => ({ kind: "request", scope: "", audience: "", method: "GET", path: "/v2/a" });
 
 function setUp(program = "/usr/bin/backup") {
   const clock = new FakeClock();
@@ -56,9 +56,9 @@ function asker(uid = own): Asker {
 
 const guarded = (policy: Partial<Policy>): Guarded => ({
   name: "labelf",
-  policy: { expose: "token", allow: [], deny: [], ...policy },
+  settings: { policy: { expose: "token", allow: [], deny: [], ...policy } },
 });
-const free: Guarded = { name: "labelf", policy: undefined };
+const free: Guarded = { name: "labelf", settings: {} };
 
 test("where nothing is limited, nothing is looked at and nothing is waited for", (t) => {
   const { access, looks, asked } = setUp();
@@ -156,7 +156,7 @@ test("changes: the own user's, unless the credential is guarded against its prog
   await access.change("credentials/set", undefined, asker());
   t.is(asked.length, 0);
   await t.throwsAsync(access.change("credentials/set", undefined, asker(own + 1)), {
-    message: /not call credentials\/set/,
+    message: /not credentials\/set/,
   });
   world.answer = false;
   await t.throwsAsync(access.change("credentials/set", "labelf", asker()));

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { Admin } from "../src/admin.ts";
+import { loadConfiguration } from "../src/config.ts";
 import type { IssuedToken } from "../src/credential/issued.ts";
 import { AuthdError } from "../src/errors.ts";
 import type { CheckedParams } from "../src/protocol.ts";
@@ -22,7 +23,17 @@ async function stage(t: ExecutionContext, answering: Answering = fine) {
     credentials: new Map(),
     errors: [],
   };
-  const admin = new Admin({ env, configuration, registry, vault, http, log });
+  const readConfiguration = async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env });
+  const admin = new Admin({
+    env,
+    configuration,
+    readConfiguration,
+    registry,
+    vault,
+    http,
+    log,
+    onEvent: () => {},
+  });
   const { signal } = new AbortController();
   const file = (name = "demo") => join(engine.dir, "config", "credentials", `${name}.toml`);
   const add = (more: Partial<CheckedParams<"credentials/add">> = {}) =>

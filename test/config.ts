@@ -30,6 +30,22 @@ test("a folder that does not exist is an empty configuration", (t) => {
   t.deepEqual([errors, defaults], [[], {}]);
 });
 
+test("config.toml says how people and other programs are told", (t) => {
+  const config = `metrics_file = "/var/lib/metrics/authd.prom"
+metrics_listen = "[::1]:9464"
+notify = false
+hook = ["/usr/bin/logger", "-t", "authd"]
+`;
+  t.like(load(configFolder(t, {}, config)).daemon, {
+    metricsFile: "/var/lib/metrics/authd.prom",
+    metricsListen: { host: "::1", port: 9464 },
+    notify: false,
+    hook: ["/usr/bin/logger", "-t", "authd"],
+  });
+  const short = load(configFolder(t, {}, 'hook = "/bin/true"\n')).daemon;
+  t.deepEqual(short.hook, ["/bin/true"]);
+});
+
 test("config.toml sets the daemon, and the environment overrides it", (t) => {
   const dir = configFolder(
     t,
@@ -68,6 +84,13 @@ test("config.toml: unknown keys and wrong values are named", (t) => {
     ['vault_key = "safe"', /config\.toml: vault_key: expected one of/],
     ['proxy = "socks5://x"', /proxy/],
     ["max_connections = 0", /max_connections/],
+    ['metrics_file = "authd.prom"', /metrics_file: expected an absolute path/],
+    ['metrics_listen = "0.0.0.0:9464"', /metrics_listen: expected a loopback address/],
+    ['metrics_listen = "example.com:9464"', /metrics_listen: expected a loopback address/],
+    ['metrics_listen = "127.0.0.1:0"', /metrics_listen: expected a loopback address/],
+    ['hook = "notify.sh"', /hook: .*expected an absolute path/],
+    ["hook = []", /hook: .*expected an absolute path/],
+    ['notify = "yes"', /notify: expected boolean/],
     ['defaults = { worm = "used" }', /"defaults\.worm"\. Did you mean "defaults\.warm"/],
     ['defaults = { warm = "hot" }', /defaults\.warm/],
     ["a = [", /config\.toml, line 1, column \d+: not valid TOML/],

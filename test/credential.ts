@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from "ava";
 import type { IssuedToken } from "../src/credential/issued.ts";
 import type { Credential } from "../src/credential.ts";
 import { AuthdError } from "../src/errors.ts";
+import { jwt } from "./helpers/acquire.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
 import { HeldAnswers } from "./helpers/held-answers.ts";
 import { type Answer, type Issuer, type Seen, startIssuer } from "./helpers/issuer.ts";
@@ -422,6 +423,27 @@ test("a token that has expired when it comes is a failure", async (t) => {
   t.is(error.reason, "issuer_unavailable");
   t.regex(error.message, /already expired/);
 });
+
+for (const years of [1, -1]) {
+  test(`a JWT's lifetime is right although the wall clock is set while its answer is on its way (${years} year)`, async (t) => {
+    let release = () => {};
+    const { credential, engine, issuer } = await stage(t, (_seen, response) => {
+      release = () => {
+        const exp = Math.floor(Date.parse("2030-01-01T01:00:00Z") / SECOND);
+        const access_token = jwt({ exp });
+        const date = "Tue, 01 Jan 2030 00:00:00 GMT";
+        response.writeHead(200, { "content-type": "application/json", date });
+        response.end(JSON.stringify({ access_token, token_type: "bearer" }));
+      };
+      return undefined;
+    });
+    const asked = credential.token({});
+    await until(() => issuer.requests.length === 1);
+    engine.clock.stepWall(years * 365 * DAY);
+    release();
+    t.is((await asked).token.lifetime, HOUR);
+  });
+}
 
 test("after a suspend the first answer is not an expired token", async (t) => {
   const { credential, engine } = await stage(t);

@@ -117,6 +117,20 @@ test("the methods, grants, exit codes and limits are the program's", (t) => {
   t.true(methods.includes(`timeoutMs?: number /* ${DEFAULT_TIMEOUT_MS / 1000}_000 */`));
 });
 
+test("every event, problem and metric has its row", async (t) => {
+  const source = readDocument("src/protocol.ts").text;
+  const members = (type: string) =>
+    (new RegExp(`type ${type} =([^;]*);`).exec(source)?.[1] ?? "").match(/\w+/g) ?? [];
+  const events = protocol.section("Events").text;
+  t.is(members("EventKind").length, 18);
+  for (const kind of members("EventKind")) t.regex(events, new RegExp(`^\\|.*\`${kind}\``, "m"));
+  for (const reason of members("ProblemReason")) t.true(events.includes(`\`${reason}\``), reason);
+  const metrics = readDocument("src/observe/metrics.ts").text.match(/"authd_\w+"/g) ?? [];
+  t.is(metrics.length, 9);
+  const reporting = protocol.section("Reporting").text;
+  for (const name of metrics) t.true(reporting.includes(`\`${name.slice(1, -1)}\``), name);
+});
+
 // ---- credential files and presets ----
 
 test("every credential file in the documents is one", (t) => {

@@ -294,3 +294,20 @@ test("notifications and responses that nobody asked for are dropped", async (t) 
   client.send(get("after"));
   t.is((await client.next())?.id, "after");
 });
+
+test("the longest header is read however its bytes arrive", (t) => {
+  const length = "Content-Length: 2\r\n";
+  const frameOf = (bytes: number) =>
+    `${length}X: ${"x".repeat(bytes - length.length - 3)}\r\n\r\n{}`;
+  const seen = (text: string, cut: number) => {
+    const frames: string[] = [];
+    const parser = new FrameParser(1_000, (body) => frames.push(body.toString()));
+    parser.push(Buffer.from(text.slice(0, cut)));
+    parser.push(Buffer.from(text.slice(cut)));
+    return frames;
+  };
+  for (let cut = 4_080; cut < 4_104; cut++) {
+    t.deepEqual(seen(frameOf(4_096), cut), ["{}"], `cut after ${cut}`);
+    t.throws(() => seen(frameOf(4_097), cut), { message: /longer than 4096 bytes/ });
+  }
+});

@@ -10,7 +10,10 @@ const sources = readSources();
 
 /** Every file is of the first part that matches it. Words are what everybody may know. */
 const PARTS = [
-  ["words", /^(grants\/grant|vault\/vault|config\/(directories|urls)|wire\/frames)\.ts$/],
+  [
+    "words",
+    /^(grants\/grant|vault\/vault|config\/(directories|urls)|wire\/(frames|holdings))\.ts$/,
+  ],
   ["words", /^credential\/(backoff|lanes|record)\.ts$/],
   ["main", /^main\.ts$/],
   ["commands", /^commands\//],
@@ -22,8 +25,9 @@ const PARTS = [
   ["vault", /^vault\//],
   [
     "daemon",
-    /^(daemon|methods|access|admin|entered|register|subscriptions|harden|notify|system-clock)\.ts$/,
+    /^(daemon|methods|gate|access|approvals|approvals\/.*|admin|entered|register|subscriptions|harden|notify|backup|imports|uploads|system-clock|vault-guard)\.ts$/,
   ],
+  ["observe", /^observe(\/.*)?\.ts$/],
   ["identity", /^identity\//],
   ["server", /^(server|framing|wire\/(connection|call|failure|outbox))\.ts$/],
   ["client", /^(client|wire\/(fetch|link))\.ts$/],
@@ -42,7 +46,8 @@ const MAY_IMPORT: Record<Part, readonly Part[]> = {
   commands: ["sandbox", "service", "daemon", "client", "config", "presets", "grants", "vault"],
   sandbox: ["client"],
   service: [],
-  daemon: ["server", "credential", "request", "http", "config", "vault"],
+  daemon: ["observe", "server", "credential", "request", "http", "config", "vault", "identity"],
+  observe: ["server"],
   identity: [],
   server: [],
   client: [],
@@ -60,6 +65,7 @@ const MAY_IMPORT: Record<Part, readonly Part[]> = {
 const DOORS: Partial<Record<Part, RegExp>> = {
   daemon: /^(daemon|harden)\.ts$/,
   client: /^(client|wire\/link)\.ts$/,
+  observe: /^observe\.ts$/,
   grants: /^grants\/(index|exchange-request)\.ts$/,
   identity: /^identity\/identities\.ts$/,
   presets: /^presets\/index\.ts$/,
@@ -72,6 +78,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   "@clack/prompts": { files: /^commands\/(prompts|serve)\.ts$/, late: true },
   "@napi-rs/keyring": { files: /^vault\/keys\//, late: true },
   commander: { files: /^commands\// },
+  "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
   koffi: { files: /^libc\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },
   pino: { files: /^log\.ts$/, late: true },

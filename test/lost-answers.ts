@@ -7,7 +7,11 @@ import { type Daemon, startDaemon } from "./helpers/daemon.ts";
 
 const HOUR = 3_600_000;
 /** Ways to lose an answer after the issuer has spent the refresh token. */
-const LOST: readonly Fault[] = ["reset", "half", 502, 504];
+const LOST: readonly Fault[] = ["reset", "half", "silent", 502, 504];
+/** Two in a row: a broken connection, a timeout and a gateway's answer, in each order. */
+const PAIRS = (["reset", "silent", 502] as const).flatMap((first, _, all) =>
+  all.map((second) => [first, second] as const),
+);
 /** Which of two requests' answers is lost. */
 const POSITIONS = [0, 1];
 
@@ -113,6 +117,36 @@ test("a connection that breaks before the issuer spent anything costs nothing, w
   t.truthy((await ask("new")).accessToken);
   t.deepEqual(outcomes(), ["dropped", "rotated"]);
 });
+
+test("two answers lost in a row, in each order: the caller is told when to come back, and the token there is served", async (t) => {
+  const staged = await stage(t);
+  const lose = async (faults: readonly [Fault, Fault]) => {
+    const what = { name: `lost-${faults.join("-")}`, grace: HOUR, faults: [...faults] };
+    const { ask, sealed, outcomes } = await credential(t, staged, what);
+    const before = await ask();
+    const refused = await t.throwsAsync<AuthdError>(ask("new"));
+    t.is(refused?.reason, "issuer_unavailable", what.name);
+    t.true((refused?.retryAfterMs ?? 0) > 0, what.name);
+    t.deepEqual(outcomes().slice(0, 2), ["rotated", "repeated"], what.name);
+    t.deepEqual(await ask(), before, what.name);
+    t.truthy(sealed().secrets.refresh_token, what.name);
+  };
+  await Promise.all(PAIRS.map(lose));
+});
+
+for (const second of [undefined, ...LOST]) {
+  test(`two answers lost in a row at an issuer without a grace (${second ?? "the second arrives"}): never a third try at once`, async (t) => {
+    const faults: (Fault | undefined)[] = second === undefined ? ["silent"] : ["reset", second];
+    const what = { name: "demo", grace: 0, faults };
+    const { ask, outcomes } = await credential(t, await stage(t), what);
+    const before = await ask();
+    const refused = await t.throwsAsync<AuthdError>(ask("new"));
+    // Whether the session is gone is known only if the issuer's refusal arrives.
+    t.is(refused?.reason, second === undefined ? "login_required" : "issuer_unavailable");
+    t.deepEqual(outcomes().slice(0, 2), ["rotated", "revoked"]);
+    t.deepEqual(await ask(), before);
+  });
+}
 
 test("two answers lost in a row: the token there is gets used up, and the next start tries again at once", async (t) => {
   const staged = await stage(t);

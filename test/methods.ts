@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { Admin } from "../src/admin.ts";
+import type { Backup } from "../src/backup.ts";
+import { loadConfiguration } from "../src/config.ts";
 import { AuthdError } from "../src/errors.ts";
+import { createGate } from "../src/gate.ts";
 import { methods } from "../src/methods.ts";
 import { type GetTokenResult, params, type StatusResult } from "../src/protocol.ts";
 import type { Call } from "../src/server.ts";
@@ -21,6 +24,10 @@ class FakeCall implements Call {
   get signal(): AbortSignal {
     this.controller ??= new AbortController();
     return this.controller.signal;
+  }
+
+  room() {
+    return { reserve: () => undefined, keep: () => {} };
   }
 
   async notify(name: string, about: unknown): Promise<void> {
@@ -47,15 +54,29 @@ async function stage(t: ExecutionContext) {
     credentials: new Map(),
     errors: [],
   };
-  const admin = new Admin({ env, configuration, registry, vault, http, log });
+  const readConfiguration = async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env });
+  const admin = new Admin({
+    env,
+    configuration,
+    readConfiguration,
+    registry,
+    vault,
+    http,
+    log,
+    onEvent: () => {},
+  });
   const subscriptions = new Subscriptions();
   let shutdowns = 0;
   const handlers = methods({
     registry,
     admin,
+    ...createGate({ env, clock: engine.clock }),
+    // Over a real daemon: test/commands/vault.ts.
+    backup: {} as Backup,
     http,
     subscriptions,
     status: () => ({ pid: 7 }) as StatusResult,
+    events: () => ({ events: [], startedAt: 0, dropped: 0 }),
     shutdown: () => void shutdowns++,
   });
   return { handlers, engine, issuer, subscriptions, shutdowns: () => shutdowns };

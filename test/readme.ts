@@ -11,6 +11,7 @@ import { start } from "./helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "./helpers/daemon.ts";
 import { readDocument } from "./helpers/markdown.ts";
 import { absent, missing } from "./helpers/optional.ts";
+import { ROOT } from "./helpers/sources.ts";
 
 const readme = readDocument("README.md");
 
@@ -228,6 +229,21 @@ test("Settings: config.toml as it is shown", (t) => {
   );
   t.is(credentials.get("x")?.warm, "always");
   t.truthy(credentials.get("x")?.ca);
+});
+
+test("When something needs you: config.toml as it is shown, and what the hook gets", (t) => {
+  const section = readme.section("When something needs you");
+  const [block = ""] = section.blocks("toml");
+  const home = makeHome(t, { config: { "config.toml": block } });
+  t.like(loadConfiguration({ dir: home.configDir, env: {} }).daemon, {
+    notify: true,
+    hook: ["/home/ada/bin/tell-me", "now"],
+    metricsFile: "/var/lib/node_exporter/textfile/authd.prom",
+    metricsListen: { host: "127.0.0.1", port: 9464 },
+  });
+  const source = readFileSync(join(ROOT, "src/observe/hook.ts"), "utf8");
+  const told = section.text.match(/AUTHD_\w+/g) ?? [];
+  t.deepEqual([...new Set(told)].sort(), [...new Set(source.match(/AUTHD_\w+/g))].sort());
 });
 
 test("When something is wrong: the exit codes are those of the program", (t) => {

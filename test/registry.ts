@@ -2,6 +2,7 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { IssuedToken } from "../src/credential/issued.ts";
+import type { Credential } from "../src/credential.ts";
 import type { AuthdError } from "../src/errors.ts";
 import type { Registry } from "../src/registry.ts";
 import type { Configuration, CredentialSettings } from "../src/settings.ts";
@@ -105,6 +106,59 @@ test("the timer sleeps 30 s at most, and does not ring in vain", async (t) => {
   t.is(engine.rings - before, 20);
 });
 
+/** How often the timer has looked at it. */
+function visits(credential: Credential): () => number {
+  const runDue = credential.runDue.bind(credential);
+  let count = 0;
+  credential.runDue = (now, delay) => {
+    count++;
+    runDue(now, delay);
+  };
+  return () => count;
+}
+
+test("between two looks at all, a ring looks at those alone whose time has come", async (t) => {
+  const { add, engine } = await stage(t);
+  engine.registry.tick();
+  const [idle, busy] = [await add("idle"), await add("busy")];
+  await busy.token({});
+  const idled = visits(idle);
+  // Tokens of an hour are renewed after three quarters of it.
+  engine.clock.advance(46 * MINUTE);
+  await until(() => busy.info().refreshCount === 2);
+  t.true(idled() >= 9 && idled() <= 10, `${idled()} looks in 46 minutes`);
+});
+
+test("a next try that a caller brings forward is made in its time", async (t) => {
+  const { add, engine, issuer } = await stage(t);
+  issuer.answer({ status: 500, body: "down" });
+  const credential = await add("a");
+  for (let failures = 1; failures < 8; failures++) {
+    const flight = credential.refresh(MINUTE);
+    await t.throwsAsync(flight);
+  }
+  engine.clock.advance(2 * SECOND);
+  const before = issuer.requests.length;
+  await t.throwsAsync(async () => await credential.token({}), { message: /Next try in 3 s/ });
+  engine.clock.advance(2 * SECOND);
+  t.is(issuer.requests.length, before);
+  engine.clock.advance(1_100);
+  await until(() => issuer.requests.length > before);
+  await until(() => credential.state() === "failing");
+});
+
+test("that a token has run out is told in its time, although nobody renews it", async (t) => {
+  const { add, engine, issuer } = await stage(t);
+  issuer.answer({ json: { access_token: "token", token_type: "bearer", expires_in: 86_400 } });
+  await (await add("a")).token({});
+  engine.registry.tick();
+  engine.clock.advance(24 * 60 * MINUTE - SECOND);
+  t.is(engine.events.at(-1)?.state, "ready");
+  engine.clock.advance(2 * SECOND);
+  t.is(engine.events.at(-1)?.state, "idle");
+  t.is(issuer.requests.length, 1);
+});
+
 test("neither a failing issuer nor a failing disk makes the timer ring again and again", async (t) => {
   const { add, engine, issuer } = await stage(t);
   const credential = await add("a");
@@ -181,4 +235,16 @@ test("an intent found while the vault is locked is acted on when it opens", asyn
   restarted.registry.loadAll();
   await until(() => restarted.registry.info("a").state === "ready");
   t.is(issuer.requests.length, 2);
+});
+
+test("tokens that hardly live are renewed twice a second at most", async (t) => {
+  const { issuer, engine, registry, add } = await stage(t);
+  issuer.answer({ json: { access_token: "token", token_type: "bearer", expires_in: 0.01 } });
+  await add("demo", { warm: "always" });
+  registry.tick();
+  for (let ms = 0; ms < 3_000; ms += 5) {
+    engine.clock.advance(5);
+    await until(() => registry.flights === 0);
+  }
+  t.true(issuer.requests.length >= 2 && issuer.requests.length <= 7, `${issuer.requests.length}`);
 });

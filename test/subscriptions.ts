@@ -23,6 +23,7 @@ class Client implements ConnectionHandle {
       signal: new AbortController().signal,
       peer: undefined,
       connection: this,
+      room: () => ({ reserve: () => undefined, keep: () => {} }),
       notify: async (name, params) => {
         if (this.closed) throw new Error("gone");
         this.told.push(`${name} ${JSON.stringify(params)}`);
@@ -79,6 +80,30 @@ test("a client that subscribes again and again is still one client", (t) => {
   t.is(client.listeners.length, 1);
   subscriptions.publish(renewed("a"));
   t.is(client.told.length, 1);
+});
+
+test("events go to those who asked for them, and only they", (t) => {
+  const subscriptions = new Subscriptions();
+  const [changes, events, one] = [new Client(), new Client(), new Client()];
+  subscriptions.add(changes.call(), undefined);
+  subscriptions.add(events.call(), undefined, "events");
+  subscriptions.add(one.call(), "a", "events");
+  subscriptions.publish(renewed("a"));
+  subscriptions.tell({ seq: 0, at: 7, ...renewed("a") });
+  subscriptions.tell({ seq: 1, at: 8, ...renewed("b") });
+  subscriptions.tell({ seq: 2, at: 9, kind: "stopping" });
+  subscriptions.publish({ kind: "stopping" });
+  subscriptions.publish({ kind: "refresh_failed", credential: "a", reason: "internal" });
+  const seqs = ({ told }: Client) =>
+    told.map((text) => JSON.parse(text.replace(/^event /, "")).seq as number);
+  t.deepEqual(changes.told, ['token/refreshed {"credential":"a","expiresAt":7}']);
+  t.deepEqual(seqs(events), [0, 1, 2]);
+  t.deepEqual(seqs(one), [0]);
+  subscriptions.add(one.call(), "a");
+  subscriptions.remove(one.call(), "a");
+  subscriptions.publish(renewed("a"));
+  subscriptions.tell({ seq: 3, at: 9, ...renewed("a") });
+  t.is(one.told.length, 1);
 });
 
 test("one that is gone is told nothing, and harms nobody", async (t) => {

@@ -65,3 +65,18 @@ test("a boot clock in whole seconds does not make time go back", (t) => {
     last = boot;
   }
 });
+
+test("a sleep that the wall clock does not tell is seen when the boot clock is asked", (t) => {
+  const clock = new FakeClock();
+  let told = 0;
+  const time = new Timekeeper(clock, () => void told++);
+  const start = time.now();
+  clock.suspend(3_600_000);
+  clock.stepWall(-3_600_000);
+  t.is(time.now().boot, start.boot);
+  t.is(time.sample().boot - start.boot, 3_600_000);
+  t.is(time.jumps, 1);
+  clock.stepWall(-3_600_000);
+  time.now();
+  t.deepEqual([time.jumps, told], [2, 2]);
+});

@@ -55,7 +55,7 @@ test("exp is on the issuer's clock, told by the answer's Date, else by iat", (t)
   const life = (parts: Partial<Acquired>) =>
     lifetimeOf(acquired(parts), NOW.wall, NOW.wall + 200, undefined).lifetime;
   t.is(life({ jwt }), HOUR);
-  t.is(life({ jwt, issuerDate: NOW.wall + ahead }), HOUR + 200);
+  t.is(life({ jwt, issuerDate: NOW.wall + ahead }), HOUR, "however long the answer took");
   t.is(life({ jwt: { exp: jwt.exp } }), HOUR + ahead);
   // An issuer that is behind would otherwise seem to give tokens that have expired.
   t.is(

@@ -26,10 +26,19 @@ export async function startProgram(bench: Bench, file: string, ...args: string[]
   return String(told);
 }
 
-/** `authd serve`, as a person or a service manager starts it. */
-export async function startDaemon(bench: Bench, home: Home, main = MAIN): Promise<Running> {
+/**
+ * `authd serve`, as a person or a service manager starts it; `through` is a program, and its
+ * arguments, that starts it in its own place.
+ */
+export async function startDaemon(
+  bench: Bench,
+  home: Home,
+  main = MAIN,
+  through: readonly string[] = [],
+): Promise<Running> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [main, "serve"], {
+  const [command = "", ...args] = [...through, process.execPath, main, "serve"];
+  const child = spawn(command, args, {
     env: home.env,
     stdio: ["ignore", "pipe", "inherit"],
   });

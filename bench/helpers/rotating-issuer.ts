@@ -7,9 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 /**
  * What becomes of a request. `dropped`: the connection is reset before anything was spent. The
  * others lose the answer after the token was spent: `reset` before its first byte, `half` in the
- * middle of its body, a number is the status of a gateway's answer in place of it.
+ * middle of its body, `silent` for good, a number is the status of a gateway's answer in place of it.
  */
-export type Fault = "dropped" | "reset" | "half" | 502 | 504;
+export type Fault = "dropped" | "reset" | "half" | "silent" | 502 | 504;
 
 /** Refresh tokens that come from one sign-in. */
 export interface Family {
@@ -46,6 +46,8 @@ export interface IssuerOptions {
   lifetime?: number;
   /** A spent token is forgiven for so long (ms): its answer is repeated. */
   grace?: number;
+  /** Awaited by each request that arrived whole, before its token is spent. */
+  arrived?: () => Promise<void>;
   /** How long (ms) a request waits before its token is spent, and its answer after that. */
   delays?: () => [number, number];
 }
@@ -68,8 +70,9 @@ export class RotatingIssuer {
     return issuer;
   }
 
-  private constructor({ lifetime = 2_000, grace = 0, delays = () => [0, 0] }: IssuerOptions) {
-    this.#options = { lifetime, grace, delays };
+  private constructor(options: IssuerOptions) {
+    const defaults = { lifetime: 2_000, grace: 0, arrived: async () => {} };
+    this.#options = { ...defaults, delays: () => [0, 0], ...options };
     this.#server = http.createServer((request, response) => {
       this.#busy++;
       this.#serve(request, response)
@@ -121,6 +124,7 @@ export class RotatingIssuer {
 
   async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const form = new URLSearchParams(await wholeBody(request));
+    await this.#options.arrived();
     const fault = this.faults.shift();
     const [before, after] = this.#options.delays();
     if (before > 0) await sleep(before);
@@ -193,6 +197,7 @@ function send(
   body: string,
   fault: Fault | undefined,
 ): void {
+  if (fault === "silent") return;
   if (fault === "dropped" || fault === "reset") {
     response.socket?.resetAndDestroy();
   } else if (typeof fault === "number") {

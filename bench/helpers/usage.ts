@@ -1,5 +1,5 @@
 /** What a process takes, as Linux tells it. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 const TICKS_A_SECOND = 100;
 
@@ -15,4 +15,19 @@ export function cpuSeconds(pid: number): number {
   // The second field is the program's name, which may hold blanks; utime and stime are 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+}
+
+/** The most that it has had resident, in MB. */
+export function peakRss(pid: number): number {
+  const kB = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return (Number(kB) * 1024) / 1e6;
+}
+
+/** Open file descriptors. Of a daemon only root can tell: it lets nobody look into it. */
+export function descriptors(pid: number): number | undefined {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return undefined;
+  }
 }

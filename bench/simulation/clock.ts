@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../src/clock.ts";
-import { Heap } from "./heap.ts";
+import { Heap } from "../../src/heap.ts";
 
 interface Pending {
   at: number;
@@ -24,6 +24,7 @@ export class SimulatedClock implements Clock {
   /** Timers that rang. */
   rings = 0;
   #slept = 0;
+  #lastSleep = { from: Number.NEGATIVE_INFINITY, until: Number.NEGATIVE_INFINITY };
   #boots = 1;
   #bootedAt = -50_000_000;
   readonly #events = new Heap<Pending>();
@@ -85,8 +86,16 @@ export class SimulatedClock implements Clock {
   }
 
   suspend(ms: number): void {
+    this.#lastSleep = { from: this.awakeBefore(0), until: this.truth + ms };
     this.truth += ms;
     this.#slept += ms;
+  }
+
+  /** When the machine had at least so much waking time left (ms) until now; exact but for one sleep. */
+  awakeBefore(ms: number): number {
+    const { from, until } = this.#lastSleep;
+    const at = this.truth - ms;
+    return at < until ? Math.min(at, from - ms) : at;
   }
 
   stepWall(ms: number): void {

@@ -153,6 +153,8 @@ export interface Failed {
   blocked: boolean;
   retryAfter: number;
   rotates: boolean;
+  /** The daemon has the newest token for sure: it was not killed before that was on the disk. */
+  held: boolean;
 }
 
 export function failed(track: Track, now: number, failure: Failed): void {
@@ -170,7 +172,7 @@ export function failed(track: Track, now: number, failure: Failed): void {
   track.latest = now + Math.max(blocked ? LONGEST_HOLD : 0, hold) + LATEST;
   if (lost && rotates && Number.isFinite(track.told)) {
     track.latest = Math.max(track.latest, track.told + LATEST);
-    track.earliest = Math.max(track.earliest, track.told);
+    if (failure.held) track.earliest = Math.max(track.earliest, track.told);
   }
 }
 

@@ -38,6 +38,8 @@ interface Sent {
   /** What the issuer did, whether or not it is heard. */
   answer: Answer | undefined;
   retryAfter: number;
+  /** When its secret had been entered. */
+  mendedAt: number;
 }
 
 /** The network of one daemon; `alive` says whether that one still runs. */
@@ -85,7 +87,8 @@ function receive(network: Network, request: HttpRequest, now: number): Sent {
   const processed = !fault || random.chance(fault.processed);
   const answer = processed ? answerOf({ account, variant, refreshToken, now }, random) : undefined;
   const retryAfter = fault && "answers" in fault && fault.answers ? patience(fault, random) : 0;
-  return { account, track, variant, refreshToken, fault, answer, retryAfter };
+  const { mendedAt } = account;
+  return { account, track, variant, refreshToken, fault, answer, retryAfter, mendedAt };
 }
 
 function faultOf(network: Network, host: Host, now: number): FaultName | undefined {
@@ -121,26 +124,29 @@ function checkSpending(
 /** The news is there: what the rules make of it. */
 function hear(network: Network, one: Sent): void {
   const { account, track, fault, answer, retryAfter } = one;
-  const now = network.clock.truth;
+  const { truth: now, wallAhead, bootId } = network.clock;
   const rotates = account.family !== undefined;
+  const heard = fault ? undefined : answer?.token;
+  if (heard) {
+    account.tokens.set(heard.text, { ...heard.truth, wallAhead, bootId });
+    if (account.tokens.size > 40) account.tokens.delete(account.tokens.keys().next().value!);
+    network.tally.count("tokens obtained");
+  }
+  // A person entered another secret meanwhile: nothing follows from what became of the old one.
+  if (one.mendedAt !== account.mendedAt) return;
   if (fault) {
     const { lost, blocked = false } = fault;
-    failed(track, now, { lost, blocked, retryAfter, rotates });
+    const token = track.token ?? "";
+    const held =
+      (account.tokens.get(token)?.bornAt ?? -1) >= network.turns.startedAt ||
+      account.found.has(token);
+    failed(track, now, { lost, blocked, retryAfter, rotates, held });
     if (answer?.successor && account.family) account.family.excuse = "its answer was lost";
-    return;
-  }
-  if (answer?.token) {
-    const { text, truth, told } = answer.token;
-    const { wallAhead, bootId } = network.clock;
-    brought(track, now, told);
-    track.token = text;
-    account.tokens.set(text, { ...truth, wallAhead, bootId });
-    if (account.tokens.size > 40) account.tokens.delete(account.tokens.keys().next().value!);
-    if (answer.successor && account.family) learn(account.family, one, answer.successor);
-    network.tally.count("tokens obtained");
-    return;
-  }
-  refuse(network, one);
+  } else if (heard) {
+    brought(track, now, heard.told);
+    track.token = heard.text;
+    if (answer?.successor && account.family) learn(account.family, one, answer.successor);
+  } else refuse(network, one);
 }
 
 function learn(family: NonNullable<Account["family"]>, one: Sent, successor: string): void {

@@ -199,14 +199,20 @@ function whyWrong(account: Account, track: Track, refusal: Refusal): string | un
     }
     case "timeout":
       return waited >= TIMEOUT - 1 ? undefined : `after ${waited} ms`;
-    case "issuer_unavailable":
+    case "issuer_unavailable": {
+      // After two lost answers a token is used up before the next try.
+      const left = account.family && isForced ? track.told - now : 0;
+      const longest = Math.max(HOUR, left) + MINUTE;
       if (waited > 2 * TIMEOUT) return `only after ${waited} ms`;
-      if (!(retryAfterMs !== undefined && retryAfterMs >= 0 && retryAfterMs <= HOUR + MINUTE)) {
+      // Another secret was entered meanwhile: the next question may fare better at once.
+      if (retryAfterMs === undefined && account.mendedAt >= now - waited) return undefined;
+      if (!(retryAfterMs !== undefined && retryAfterMs >= 0 && retryAfterMs <= longest)) {
         return `with retryAfterMs ${retryAfterMs}`;
       }
       if (isForced || track.flying) return undefined;
       if (track.state !== "failing") return "although nothing failed";
       return now <= track.latest ? undefined : "and no try any more";
+    }
     default:
       return "which nobody expects";
   }

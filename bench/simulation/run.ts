@@ -11,12 +11,15 @@ export interface RunOptions {
   days: number;
   credentials: number;
   /** Called after every simulated day. */
-  onDay?: (day: number) => void;
+  onDay?: (day: number, tally: Tally) => void;
+  onViolation?: (text: string) => void;
 }
 
 /** Runs the simulation, and hands over what was counted. The same seed gives the same run. */
-export async function simulate({ seed, days, credentials, onDay }: RunOptions): Promise<Tally> {
+export async function simulate(options: RunOptions): Promise<Tally> {
+  const { seed, days, credentials, onDay, onViolation } = options;
   const world = new World({ seed, credentials, length: days * 24 * HOUR });
+  if (onViolation) world.tally.onViolation = onViolation;
   world.start();
   for (const account of world.accounts) inhabit(world, account);
   unleash(world);
@@ -24,7 +27,7 @@ export async function simulate({ seed, days, credentials, onDay }: RunOptions): 
   for (let hour = 1; hour <= days * 24; hour++) {
     await world.run(hour * HOUR);
     for (const account of world.accounts) audit(world, account);
-    if (hour % 24 === 0) onDay?.(hour / 24);
+    if (hour % 24 === 0) onDay?.(hour / 24, world.tally);
   }
   world.tally.count("rings of the timer", world.clock.rings);
   world.kill();
@@ -32,7 +35,7 @@ export async function simulate({ seed, days, credentials, onDay }: RunOptions): 
 }
 
 /** Whoever is in use has a good token, unless there is a reason. */
-function audit(world: World, account: Account): void {
+export function audit(world: World, account: Account): void {
   if (!world.open || account.kind.grant === "static") return;
   if (isTroubled(world, account)) return;
   // What is refused waits for a person, with all its scopes.

@@ -4,6 +4,8 @@ export class Tally {
   readonly most = new Map<string, number>();
   readonly violations: string[] = [];
   violationCount = 0;
+  /** Told of each as it is found. */
+  onViolation: (text: string) => void = () => {};
 
   count(what: string, by = 1): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + by);
@@ -15,7 +17,9 @@ export class Tally {
 
   violation(truth: number, text: string): void {
     this.violationCount++;
-    if (this.violations.length < 40) this.violations.push(`${age(truth)} ${text}`);
+    const line = `${age(truth)} ${text}`;
+    if (this.violations.length < 40) this.violations.push(line);
+    this.onViolation(line);
   }
 
   /** Lines to print. */

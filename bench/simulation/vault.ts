@@ -54,6 +54,7 @@ export class Disk {
       remove: async (name) => {
         this.#files.delete(name);
       },
+      ensure: async () => false,
       unlock: async () => true,
       close: async () => {},
     };

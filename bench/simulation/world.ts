@@ -3,12 +3,12 @@ import { setImmediate as breathe, setTimeout as sleep } from "node:timers/promis
 import { resolveCredential } from "../../src/config.ts";
 import type { IssuedToken } from "../../src/credential/issued.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
-import type { CredentialEvent } from "../../src/credential/surroundings.ts";
 import type { Credential } from "../../src/credential.ts";
+import type { Happened } from "../../src/protocol.ts";
 import { Registry } from "../../src/registry.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
 import { SimulatedClock } from "./clock.ts";
-import { DAY, outages, SECOND } from "./faults.ts";
+import { DAY, MINUTE, outages, SECOND } from "./faults.ts";
 import { Account, Host, type Truth } from "./issuer.ts";
 import { connectTo, type Network } from "./network.ts";
 import { fileOf, populate, SECRET_FIELD } from "./population.ts";
@@ -19,6 +19,8 @@ import { Disk } from "./vault.ts";
 const LANES = 4;
 /** Turns of the event loop in which all that needs no I/O is done. */
 const MANY = 1_000;
+/** So many rings for nothing within a second are a loop. A few, for deadlines put off meanwhile, are not. */
+const IDLE_RINGS = 50;
 const quiet = () => {};
 const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet };
 
@@ -173,9 +175,9 @@ export class World {
     family.known = token ?? "";
   }
 
-  /** It ends: what programs asked for since its timer last rang, or while it could not write, was not sealed. */
+  /** It ends: what programs asked for since all were looked at, or while it could not write, was not sealed. */
   stopping(): void {
-    const since = Math.min(this.clock.truth - 40 * SECOND, this.disk.brokenSince);
+    const since = Math.min(this.clock.awakeBefore(6 * MINUTE), this.disk.brokenSince);
     for (const { tracks } of this.accounts) {
       for (const track of tracks.values()) {
         if (track.askedAt >= since) track.askedAt = Number.NEGATIVE_INFINITY;
@@ -248,15 +250,18 @@ export class World {
   #rang(): void {
     if (this.#idleRings === 0) this.#idleSince = this.clock.truth;
     if (this.#stirred) return;
-    if (++this.#idleRings < 8) return;
+    if (++this.#idleRings < IDLE_RINGS) return;
     const took = this.clock.truth - this.#idleSince;
-    if (took < SECOND) this.violation(`8 rings in ${took.toFixed(1)} ms, and nothing was done`);
+    if (took < SECOND) {
+      this.violation(`${IDLE_RINGS} rings in ${took.toFixed(1)} ms, and nothing was done`);
+    }
     this.#idleRings = 0;
   }
 
-  #heard(event: CredentialEvent): void {
+  #heard(event: Happened): void {
     if (event.kind !== "state") return;
-    const account = this.#byName.get(event.credential)!;
+    this.#idleRings = 0;
+    const account = this.#byName.get(event.credential ?? "")!;
     let flying = this.#flying.get(account.host);
     if (!flying) {
       flying = new Set();

@@ -87,11 +87,23 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "how the daemon is; --watch: live",
     load: () => import("./status.ts"),
   },
+  events: {
+    group: DAEMON,
+    usage: "events [--follow]",
+    summary: "what happened lately; --follow: and what does",
+    load: () => import("./events.ts"),
+  },
   doctor: {
     group: DAEMON,
     usage: "doctor",
     summary: "check everything, say how to mend it",
     load: () => import("./doctor.ts"),
+  },
+  vault: {
+    group: DAEMON,
+    usage: "vault ACTION",
+    summary: "back up, move, or give it another key",
+    load: () => import("./vault.ts"),
   },
   reload: {
     group: DAEMON,

@@ -19,16 +19,17 @@ export async function complete(words: readonly string[]): Promise<void> {
 }
 
 async function candidatesFor(words: readonly string[]): Promise<Candidates> {
-  const [name = "", ...rest] = words;
+  const [name = ""] = words;
   const typed = words.at(-1) ?? "";
   if (words.length < 2) {
     const all = Object.entries(commands).map(([each, { summary }]) => `${each}\t${summary}`);
     return matching(all, name);
   }
   const program = await programFor([name]);
-  const command = program.commands.find((each) => each.name() === name);
-  if (!command) return [];
-  const { option, positionals } = place(command, rest.slice(0, -1));
+  const { command, rest } = innermost(program, words.slice(0, -1));
+  if (command === program) return [];
+  if (command.commands.length > 0) return matching(command.commands.map(summarized), typed);
+  const { option, positionals } = place(command, rest);
   const joined = /^(--[a-z-]+)=/.exec(typed);
   if (joined && !option) return afterEquals(optionNamed(command, joined[1]!), joined[0], typed);
   const found = option
@@ -38,6 +39,20 @@ async function candidatesFor(words: readonly string[]): Promise<Candidates> {
       : await argumentsOf(command, positionals);
   return found === "files" ? found : matching(found, typed);
 }
+
+/** `vault export …`: the command that the words name, and those behind its name. */
+function innermost(command: Command, words: readonly string[]) {
+  let inner = command;
+  let rest = words;
+  for (;;) {
+    const next = inner.commands.find((each) => each.name() === rest[0]);
+    if (!next) return { command: inner, rest };
+    inner = next;
+    rest = rest.slice(1);
+  }
+}
+
+const summarized = (command: Command) => `${command.name()}\t${command.description()}`;
 
 /** `--format=js`: the candidates are whole words. */
 async function afterEquals(
@@ -85,7 +100,10 @@ async function valuesOf(option: Option): Promise<Candidates> {
       const { grants } = await import("../grants/index.ts");
       return Object.keys(grants);
     }
+    case "--credential":
+      return (await credentials()).map(described);
     case "--secrets-from":
+    case "--passphrase-from":
     case "--data":
       return "files";
     default:
@@ -93,10 +111,7 @@ async function valuesOf(option: Option): Promise<Candidates> {
   }
 }
 
-async function argumentsOf(
-  command: Command,
-  positionals: readonly string[],
-): Promise<readonly string[]> {
+async function argumentsOf(command: Command, positionals: readonly string[]): Promise<Candidates> {
   const argument: Argument | undefined = command.registeredArguments[positionals.length];
   if (argument?.argChoices) return argument.argChoices;
   switch (argument?.name()) {
@@ -104,6 +119,8 @@ async function argumentsOf(
       return command.name() === "add" ? [] : (await credentials()).map(described);
     case "method-or-url":
       return [...METHODS, ...(await originsOf(positionals[0]))];
+    case "file":
+      return "files";
     case "url":
       return originsOf(positionals[0]);
     default:

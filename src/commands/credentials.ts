@@ -1,3 +1,4 @@
+import { REMEDIES } from "../problems.ts";
 import type { CredentialInfo, State } from "../protocol.ts";
 import { cut, type Paint, plain, type Style } from "./style.ts";
 import { table } from "./table.ts";
@@ -15,27 +16,22 @@ export const STATES: Readonly<
     sign: "✖",
     style: "red",
     words: "login required",
-    next: (name) => `authd set ${name}`,
+    next: REMEDIES.login_required,
   },
-  rejected: { sign: "✖", style: "red", words: "rejected", next: (name) => `authd set ${name}` },
+  rejected: { sign: "✖", style: "red", words: "rejected", next: REMEDIES.credential_rejected },
   changed: {
     sign: "✖",
     style: "red",
     words: "changed",
-    next: (name) => `look at its file, then authd trust ${name}`,
+    next: REMEDIES.credential_changed,
   },
   damaged: {
     sign: "✖",
     style: "red",
     words: "damaged",
-    next: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
+    next: REMEDIES.credential_damaged,
   },
-  locked: {
-    sign: "✖",
-    style: "red",
-    words: "locked",
-    next: () => "authd doctor says how to unlock the vault",
-  },
+  locked: { sign: "✖", style: "red", words: "locked", next: REMEDIES.vault_locked },
 };
 
 const HEADINGS = ["NAME", "API", "STATE", "EXPIRES", "NEXT REFRESH"];
@@ -79,8 +75,16 @@ export function nextTry(info: CredentialInfo, now: number): string {
   return at <= now ? "now" : fromNow(at, now);
 }
 
-/** The last error of a credential that is not well, on one line. */
+/** What becomes of it if the daemon ends before the disk takes what it holds in memory only. */
+export const AT_STAKE = {
+  secrets: "if authd ends now, its newest refresh token is lost",
+  tokens: "if authd ends now, it must obtain a token anew",
+} as const;
+
+/** What the disk does not take, or the last error of a credential that is not well, on one line. */
 export function trouble(info: CredentialInfo, paint: Paint, columns: number): string[] {
+  if (info.unsealed)
+    return [paint("red", cut(`  └ not on disk: ${plain(info.unsealed.message)}`, columns))];
   if (!info.lastError || info.state === "ready") return [];
   return [paint("dim", cut(`  └ ${plain(info.lastError.message)}`, columns))];
 }

@@ -6,7 +6,9 @@ import { checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
 import { checkDaemon, checkSocket } from "./doctor/daemon.ts";
 import { type Check, type Finding, type Patient, problem } from "./doctor/finding.ts";
 import { checkFolders } from "./doctor/folders.ts";
+import { checkReporting } from "./doctor/reporting.ts";
 import { checkService } from "./doctor/service.ts";
+import { checkUnsealed } from "./doctor/unsealed.ts";
 import { checkVault } from "./doctor/vault.ts";
 import { EXIT } from "./exit-code.ts";
 import { print, printJson } from "./output.ts";
@@ -18,9 +20,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
   daemon: checkDaemon,
   folders: checkFolders,
   "vault key": checkVault,
+  disk: checkUnsealed,
   clock: checkClock,
   service: checkService,
   files: checkConfiguration,
+  reporting: checkReporting,
   credentials: checkCredentials,
 };
 

@@ -1,17 +1,18 @@
+import { REMEDIES } from "../problems.ts";
 import type { Reason } from "../protocol.ts";
 
 /** What a person does next about an error, by its reason. Nothing: the message says it all. */
 const NEXT: Readonly<Record<Reason, ((name: string) => string) | undefined>> = {
   invalid_params: undefined,
   unknown_credential: () => "authd list shows what there is; authd add makes a new one",
-  login_required: (name) => `authd set ${name}`,
-  credential_rejected: (name) => `authd set ${name}`,
-  credential_changed: (name) => `look at its file, then authd trust ${name}`,
-  credential_damaged: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
+  login_required: REMEDIES.login_required,
+  credential_rejected: REMEDIES.credential_rejected,
+  credential_changed: REMEDIES.credential_changed,
+  credential_damaged: REMEDIES.credential_damaged,
   origin_not_allowed: (name) => `authd show ${name} lists the origins that are allowed`,
   caller_not_allowed: undefined,
   token_not_exposed: (name) => `authd request ${name} sends requests without showing the token`,
-  vault_locked: () => "authd doctor says how to unlock the vault",
+  vault_locked: REMEDIES.vault_locked,
   issuer_unavailable: undefined,
   timeout: () => "try again; --timeout gives it longer",
   too_busy: () => "try again in a moment",

@@ -13,7 +13,7 @@ import { plain } from "./style.ts";
 type Head = Notifications["response/head"];
 type Chunk = Notifications["response/chunk"];
 
-interface RequestOptions {
+export interface RequestOptions {
   header?: string[];
   data?: string[];
   include?: boolean;
@@ -52,11 +52,26 @@ async function request(
   second: string | undefined,
   options: RequestOptions,
 ): Promise<void> {
+  const status = await relay(
+    await paramsFor(name, first, second, options),
+    options.include === true,
+  );
+  process.exitCode = options.fail && status >= 400 ? EXIT.failed : EXIT.done;
+}
+
+/** What is asked of the daemon. Throws AuthdError `invalid_params`. */
+export async function paramsFor(
+  name: string,
+  first: string,
+  second: string | undefined,
+  options: RequestOptions,
+): Promise<ParamsOf<"authorizedRequest">> {
   const body = await bodyOf(options.data ?? []);
   const timeoutMs = milliseconds("--timeout", options.timeout);
   const headers = parseHeaders(options.header ?? []);
-  if (body) headers["content-type"] ??= contentTypeOf(body);
-  const params: ParamsOf<"authorizedRequest"> = {
+  if (body && !Object.hasOwn(headers, "content-type"))
+    headers["content-type"] = contentTypeOf(body);
+  return {
     credential: name,
     url: second ?? first,
     method: second === undefined ? (body ? "POST" : "GET") : first,
@@ -66,8 +81,6 @@ async function request(
       (isUtf8(body) ? { body: body.toString() } : { bodyBase64: body.toString("base64") })),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
-  const status = await relay(params, options.include === true);
-  process.exitCode = options.fail && status >= 400 ? EXIT.failed : EXIT.done;
 }
 
 /** Sends it and writes the body to stdout as it comes. Returns the HTTP status. */
@@ -103,7 +116,8 @@ function writeHead({ status, statusText, headers }: Head): void {
 
 /** `name: value` each; a name given twice gets both values. Names in lower case. */
 export function parseHeaders(lines: readonly string[]): Record<string, string> {
-  const headers: Record<string, string> = {};
+  // A map: a plain object has members such as "constructor" from the start.
+  const headers = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(":");
     if (colon < 1) {
@@ -111,9 +125,13 @@ export function parseHeaders(lines: readonly string[]): Record<string, string> {
     }
     const name = line.slice(0, colon).trim().toLowerCase();
     const value = line.slice(colon + 1).trim();
-    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+    if (name === "__proto__") {
+      throw new AuthdError("invalid_params", "-H: __proto__ is not a header name");
+    }
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
-  return headers;
+  return Object.fromEntries(headers);
 }
 
 /** Several pieces make one form, as with curl. */

@@ -1,7 +1,11 @@
 import { harden } from "../harden.ts";
 import { allowOptimizing } from "../memory.ts";
+import { EXIT } from "./exit-code.ts";
 
-/** `authd serve`: the daemon in the foreground. Returns the exit code when it has ended. */
+/**
+ * `authd serve`: the daemon in the foreground. Returns the exit code when it has ended: 1 if secrets
+ * were lost by that, because the disk did not take them.
+ */
 export async function serve(): Promise<number> {
   // Before anything that could hold a secret is loaded.
   harden();
@@ -16,8 +20,8 @@ export async function serve(): Promise<number> {
     process.on(signal, () => void daemon.close());
   }
   process.on("SIGHUP", () => void daemon.reload());
-  await daemon.ended;
-  return 0;
+  const losers = await daemon.ended;
+  return losers.length > 0 ? EXIT.failed : EXIT.done;
 }
 
 /** Only at start: later, when authd looks for the key again, nobody waits at the terminal. */

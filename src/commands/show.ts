@@ -1,11 +1,12 @@
 import type { Command } from "commander";
-import type { CredentialInfo } from "../protocol.ts";
+import { secretWarning } from "../problems.ts";
+import type { CredentialInfo, VariantInfo } from "../protocol.ts";
 import { ask } from "./ask.ts";
-import { nextTry, STATES, stateCell } from "./credentials.ts";
+import { AT_STAKE, STATES, stateCell } from "./credentials.ts";
 import { print, printJson } from "./output.ts";
-import { type Paint, painter, plain } from "./style.ts";
+import { cut, type Paint, painter, plain } from "./style.ts";
 import { table } from "./table.ts";
-import { fromNow, moment } from "./times.ts";
+import { expiry, fromNow, moment } from "./times.ts";
 
 export function define(command: Command): void {
   command
@@ -25,16 +26,27 @@ async function show(name: string, { json = false }: { json?: boolean }): Promise
 /** Everything about one credential, a line each, and what to do about it. */
 export function sheet(info: CredentialInfo, now: number, paint: Paint): string[] {
   const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
+  const maybe = (ms: number | null | undefined) => (typeof ms === "number" ? at(ms) : undefined);
   const rows: [string, string | undefined][] = [
     ["state", stateCell(info.state, paint)],
     ["preset", info.preset],
     ["grant", info.grant],
+    ["token from", maybe(info.acquiredAt)],
     ["expires", info.expiresAt === null ? undefined : at(info.expiresAt)],
-    ["next refresh", nextTry(info, now)],
-    ["last refresh", info.lastRefreshAt === undefined ? undefined : at(info.lastRefreshAt)],
-    ["refreshes", `${info.refreshCount}, failed ${info.failureCount}`],
+    ["next refresh", info.state === "failing" ? undefined : (maybe(info.refreshAt) ?? "–")],
+    ["next try", maybe(info.retryAt)],
+    ["last refresh", lastRefresh(info, at)],
+    ["refreshes", counts(info)],
+    ["last asked for", maybe(info.lastAskedAt) ?? "never"],
+    ["refresh token", ends(info.refreshTokenExpiresAt, now)],
+    ["also for", info.variants?.map((variant) => variantLine(variant, now)).join("\n")],
     ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
-    ["secret expires", info.secretExpires],
+    ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
+    [
+      "not sealed",
+      info.unsealed && `since ${at(info.unsealed.since)}: ${AT_STAKE[info.unsealed.atStake]}`,
+    ],
+    ["", info.unsealed?.message],
     ["last error", info.lastError && `${info.lastError.message} (${info.lastError.reason})`],
     ["", info.lastError && at(info.lastError.at)],
   ];
@@ -54,4 +66,35 @@ export function sheet(info: CredentialInfo, now: number, paint: Paint): string[]
     ...table(cells).map((line) => `  ${line}`),
     ...(next ? [`  ${paint("bold", "Next:")} ${next}`] : []),
   ];
+}
+
+function lastRefresh(info: CredentialInfo, at: (ms: number) => string): string | undefined {
+  if (info.lastRefreshAt === undefined) return undefined;
+  const took = info.lastRefreshMs === undefined ? "" : `, took ${info.lastRefreshMs} ms`;
+  return `${at(info.lastRefreshAt)}${took}`;
+}
+
+function counts({ refreshCount, failureCount, failuresInRow = 0 }: CredentialInfo): string {
+  const inRow = failuresInRow > 0 ? `, the last ${failuresInRow} in a row` : "";
+  return `${refreshCount}, failed ${failureCount}${inRow}`;
+}
+
+function ends(at: number | undefined, now: number): string | undefined {
+  return at === undefined ? undefined : `${expiry(at, now)} (${moment(at)})`;
+}
+
+function soon(info: CredentialInfo, now: number): string {
+  const secret = secretWarning(info, now);
+  if (!secret) return "";
+  return secret.over ? ": it is over, make a new one" : ": soon, make a new one";
+}
+
+/** One scope or audience that programs asked for beside the credential's own. */
+function variantLine(variant: VariantInfo, now: number): string {
+  const { scope, audience, expiresAt, failuresInRow, refused } = variant;
+  const what = [scope && `scope ${cut(scope, 60)}`, audience && `audience ${cut(audience, 60)}`];
+  const life = expiresAt === null ? "no token" : expiry(expiresAt, now);
+  const failed = failuresInRow > 0 ? `, failed ${failuresInRow} in a row` : "";
+  const how = refused === undefined ? `${life}${failed}` : "refused by the issuer";
+  return `${what.filter((each) => each).join(", ")}: ${how}`;
 }

@@ -1,10 +1,13 @@
 import type { Command } from "commander";
-import type { StatusResult } from "../protocol.ts";
+import type { Reporting, State, StatusResult } from "../protocol.ts";
 import { ask } from "./ask.ts";
-import { credentialTable, NO_CREDENTIALS } from "./credentials.ts";
+import { credentialTable, NO_CREDENTIALS, STATES } from "./credentials.ts";
 import { columns, print, printJson } from "./output.ts";
-import { painter, plain } from "./style.ts";
+import { type Paint, painter, plain } from "./style.ts";
 import { duration } from "./times.ts";
+
+/** Lines of what is to be done. */
+const MOST_PROBLEMS = 20;
 
 interface StatusOptions {
   watch?: boolean;
@@ -28,9 +31,52 @@ async function status({ watch = false, json = false }: StatusOptions): Promise<v
   if (json) return printJson({ daemon, credentials });
   const now = Date.now();
   const paint = painter(process.stdout);
-  print(headline(daemon, now), paint("dim", `listening on ${plain(daemon.socket)}`), "");
+  print(headline(daemon, now), paint("dim", `listening on ${plain(daemon.socket)}`));
+  print(...inMemoryOnly(daemon, paint), ...outlets(daemon.reporting, paint), "");
   if (credentials.length === 0) return print(NO_CREDENTIALS);
   print(...credentialTable(credentials, now, paint, columns()));
+  print(...summary(daemon, paint));
+}
+
+/** How many are in which state, and what needs a person; nothing where all is well with a few. */
+export function summary({ states = {}, problems = [], credentials }: StatusResult, paint: Paint) {
+  const counts = (Object.keys(STATES) as State[]).flatMap((state) => {
+    const count = states[state];
+    return count ? [`${count} ${STATES[state].words}`] : [];
+  });
+  const few = credentials <= 4 && problems.length === 0;
+  return [
+    ...(few ? [] : ["", counts.join(" · ")]),
+    ...(problems.length === 0 ? [] : ["", paint("bold", `${problems.length} to do:`)]),
+    ...problems
+      .slice(0, MOST_PROBLEMS)
+      .map(
+        ({ credential = "the vault", reason, help }) =>
+          `  ${paint("red", plain(credential))} (${reason}): ${plain(help)}`,
+      ),
+    ...(problems.length > MOST_PROBLEMS
+      ? [paint("dim", `  … ${problems.length - MOST_PROBLEMS} more; --json has all`)]
+      : []),
+  ];
+}
+
+/** The ways out that do not work. */
+function outlets(reporting: Reporting | undefined, paint: Paint): string[] {
+  const { hook, metricsFile, metricsListen } = reporting ?? {};
+  return [hook, metricsFile, metricsListen].flatMap((outlet) =>
+    outlet?.error === undefined
+      ? []
+      : [paint("yellow", `▲ ${plain(outlet.to)}: ${plain(outlet.error)}`)],
+  );
+}
+
+/** Said before all else: what the disk does not take. */
+function inMemoryOnly({ unsealed = [] }: StatusResult, paint: Paint): string[] {
+  if (unsealed.length === 0) return [];
+  const names = plain(unsealed.join(", "));
+  return [
+    paint("red", `✖ in memory only, since the disk does not take it: ${names}; see authd doctor`),
+  ];
 }
 
 /** The daemon on one line. */

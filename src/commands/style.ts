@@ -1,3 +1,7 @@
+import { unpainted } from "../plain.ts";
+
+export { plain } from "../plain.ts";
+
 const CODES = {
   bold: [1, 22],
   dim: [2, 22],
@@ -24,22 +28,9 @@ function wantsColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boole
   return stream.isTTY === true && env.TERM !== "dumb";
 }
 
-const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])?/g;
-const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g;
-/** Marks that reverse the direction of the text after them. */
-const DIRECTIONS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
-/**
- * Text of others (an issuer's error, a file's name) on one line, with nothing in it that could
- * steer the terminal.
- */
-export function plain(text: string): string {
-  return text.replace(ESCAPES, "").replace(DIRECTIONS, "").replace(CONTROLS, " ").trim();
-}
-
 /** How many columns `text` takes, escape codes not counted; every character counts as one. */
 export function width(text: string): number {
-  return [...text.replace(ESCAPES, "")].length;
+  return [...unpainted(text)].length;
 }
 
 /** Cut to `columns`, with "…" as the last of them if something is missing. Takes unpainted text. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { GUARDED } from "../policy.ts";
 import type { RegisterRequest } from "../settings.ts";
 import { referenced } from "../template.ts";
 
@@ -28,7 +29,9 @@ export interface BindingParts {
 const HARMLESS = new Set(["scope", "audience", "resource", "client_id", "username", "response"]);
 
 /**
- * SHA-256 in base64url over what decides where secrets go and who may use them. The order of keys does not matter.
+ * SHA-256 in base64url over what decides where secrets go and who may use them. The order of keys
+ * does not matter. One with a policy says so in front: whoever takes the policy out of the file must
+ * not be able to accept that edit, too.
  *
  * Not in it: `ttl`, `warm`, `secret_expires` and `rejected_statuses` decide when, not where;
  * `verify` goes to one of the origins and carries what any request to them may carry. Fields count
@@ -48,9 +51,10 @@ export function bindingOf(parts: BindingParts): string {
     register: parts.register,
     policy: parts.policy,
   };
-  return createHash("sha256")
+  const digest = createHash("sha256")
     .update(`authd binding 1\n${canonical(content)}`)
     .digest("base64url");
+  return parts.policy === undefined ? digest : GUARDED + digest;
 }
 
 function namedFields(

@@ -1,6 +1,6 @@
 import { AuthdError } from "../errors.ts";
 import * as z from "../zod.ts";
-import { isTable, mergeTables, type Table } from "./plain.ts";
+import { isTable, mergeTables, plainValue, type Table } from "./plain.ts";
 
 /** What a place in a credential file takes, as far as coercion cares: a JSON Schema. */
 export type Wanted = z.core.JSONSchema.BaseSchema;
@@ -59,11 +59,13 @@ function coerceText(text: string, wanted: Wanted): unknown {
 }
 
 function parsedOr(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     return text;
   }
+  return plainValue(value);
 }
 
 function typesOf(wanted: Wanted): Set<string> {

@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { AuthdError } from "../errors.ts";
 import type { DaemonSettings } from "../settings.ts";
 import { didYouMean } from "../suggest.ts";
@@ -11,6 +12,18 @@ type Env = Readonly<Record<string, string | undefined>>;
 const VAULT_KEYS = ["auto", "keychain", "passphrase", "systemd-credential", "file"] as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
+const NOT_A_PATH = { error: "expected an absolute path" };
+const isPath = (text = "") => isAbsolute(text) && !text.includes("\0");
+const absolutePath = z.string().refine(isPath, NOT_A_PATH);
+
+/** `127.0.0.1:9464`, `[::1]:9464` or `localhost:9464`. */
+function loopback(text: string): { host: string; port: number } | undefined {
+  const match = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  const isPort = port >= 1 && port <= 65_535;
+  return match && isPort ? { host: match[1]!.replace(/[[\]]/g, ""), port } : undefined;
+}
+
 /** `config.toml`. */
 export const configSchema = z
   .strictObject({
@@ -21,6 +34,21 @@ export const configSchema = z
       .describe("Proxy for issuers and APIs; the environment's are not used"),
     ca_file: z.string().min(1).describe("PEM file with a private CA that every credential trusts"),
     max_connections: z.int().min(1).max(65_536).describe("Clients connected at once"),
+    metrics_file: absolutePath.describe("File for Prometheus' textfile collector; off by default"),
+    metrics_listen: z
+      .string()
+      .refine((text) => loopback(text) !== undefined, {
+        error: "expected a loopback address and a port, such as 127.0.0.1:9464",
+      })
+      .describe("Loopback address and port of a Prometheus endpoint; off by default"),
+    notify: z
+      .boolean()
+      .describe(
+        "Desktop notifications when a credential needs you; by default if there is a desktop",
+      ),
+    hook: z
+      .union([absolutePath, z.array(z.string()).refine(([program]) => isPath(program), NOT_A_PATH)])
+      .describe("Program that is run when a credential needs you, with its arguments; no shell"),
     defaults: z.record(z.string(), z.json()).describe("Defaults for the keys of credential files"),
   })
   .partial();
@@ -44,8 +72,20 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
       logLevel: choice(env, "AUTHD_LOG_LEVEL", LOG_LEVELS) ?? settings.log_level ?? "info",
       ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
       maxConnections: settings.max_connections ?? 256,
+      ...reporting(settings),
     }),
     defaults: { ...defaults, ...settings.defaults },
+  };
+}
+
+function reporting(settings: z.output<typeof configSchema>): Partial<DaemonSettings> {
+  const { metrics_file: metricsFile, metrics_listen: listen, notify, hook } = settings;
+  const metricsListen = listen === undefined ? undefined : loopback(listen);
+  return {
+    ...(metricsFile === undefined ? {} : { metricsFile }),
+    ...(metricsListen === undefined ? {} : { metricsListen }),
+    ...(notify === undefined ? {} : { notify }),
+    ...(hook === undefined ? {} : { hook: typeof hook === "string" ? [hook] : hook }),
   };
 }
 

@@ -5,7 +5,7 @@ import { type Preset, readPresets } from "../presets/index.ts";
 import * as z from "../zod.ts";
 import { putAt, type Wanted, wantedBy } from "./coerce.ts";
 import { isField, type Kind, kindOf } from "./kind.ts";
-import { isTable, mergeTables, plainTable, type Table } from "./plain.ts";
+import { assertDepth, isTable, mergeTables, plainTable, type Table } from "./plain.ts";
 import { commonSchema, shapeOf } from "./schema.ts";
 
 const HEADER = `# A credential of authd: settings only, so that it can be shared. Its secrets are in the vault.
@@ -30,6 +30,7 @@ export function coerceSettings(
   const coerced: Record<string, unknown> = preset === undefined ? { grant } : { preset };
   for (const [key, value] of Object.entries(plainTable(settings))) {
     const [first, ...below] = key.split(".");
+    assertDepth(below.length);
     const path = [first ?? "", ...below] as const;
     putAt(coerced, path, value, wantedAt(kind, path[0]));
   }
@@ -65,11 +66,17 @@ function withoutNulls(table: Table): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(table)) {
     if (value === null || value === undefined) continue;
-    const inner = isTable(value) ? withoutNulls(value) : value;
+    const inner = cleaned(value);
     const emptied = isTable(value) && Object.keys(value).length > 0 && isEmpty(inner);
     if (!emptied) kept[key] = inner;
   }
   return kept;
+}
+
+/** Tables inside lists, too: TOML has no null. */
+function cleaned(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(cleaned);
+  return isTable(value) ? withoutNulls(value) : value;
 }
 
 function isEmpty(value: unknown): boolean {

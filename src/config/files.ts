@@ -37,6 +37,7 @@ export function readTomlFile(file: string): Table | undefined {
   try {
     return plainTable(parse(text));
   } catch (error) {
+    if (error instanceof AuthdError) throw refused(file, `can't be used: ${error.message}`);
     if (!(error instanceof TomlError)) throw error;
     const what = error.message.split("\n", 1)[0]!.replace("Invalid TOML document: ", "");
     throw new AuthdError(

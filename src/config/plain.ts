@@ -1,6 +1,9 @@
 import { TomlDate } from "smol-toml";
 import { AuthdError } from "../errors.ts";
 
+/** Tables and lists inside each other; a few dotted bytes a level would otherwise exhaust the stack. */
+const DEEPEST = 64;
+
 /** A TOML table, or the `settings` of a request. */
 export type Table = Readonly<Record<string, unknown>>;
 
@@ -13,22 +16,44 @@ export function isTable(value: unknown): value is Table {
  * both make an ordinary key, is refused, so that merging needs no care.
  */
 export function plainTable(table: Table): Record<string, unknown> {
+  return plainTableAt(table, 1);
+}
+
+function plainTableAt(table: Table, depth: number): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(table)) {
     if (key === "__proto__") {
       throw new AuthdError("invalid_params", `The key "__proto__" is not allowed.`);
     }
-    const value = plain(table[key]);
+    const value = plain(table[key], depth);
     if (value !== undefined) copy[key] = value;
   }
   return copy;
 }
 
-function plain(value: unknown): unknown {
+/** The same of any value. */
+export function plainValue(value: unknown): unknown {
+  return plain(value, 1);
+}
+
+function plain(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(plain);
   if (value instanceof TomlDate) return value.toISOString();
-  return plainTable(value as Table);
+  assertDepth(depth);
+  if (Array.isArray(value)) {
+    if (value.includes(null)) {
+      throw new AuthdError("invalid_params", "A list can't hold null: TOML has no such value.");
+    }
+    return value.map((item) => plain(item, depth + 1));
+  }
+  return plainTableAt(value as Table, depth + 1);
+}
+
+/** Throws AuthdError `invalid_params` for settings in which functions that call themselves get lost. */
+export function assertDepth(depth: number): void {
+  if (depth <= DEEPEST) return;
+  const message = `Settings may be nested ${DEEPEST} tables and lists deep at most.`;
+  throw new AuthdError("invalid_params", message);
 }
 
 /** Of each group only one can be meant: whoever gives another replaces it. */

@@ -3,6 +3,7 @@ import type { Moment } from "../timekeeper.ts";
 import { expiryOf, freshness } from "../token.ts";
 import { backoff } from "./backoff.ts";
 import type { IssuedToken } from "./issued.ts";
+import type { Outlook } from "./lanes.ts";
 import type { Renewals } from "./renewals.ts";
 import { bringForward } from "./schedule.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -57,13 +58,25 @@ export class Asking {
     const stopped = this.#renewals.stopped ?? variant.stopped;
     if (stopped) throw stopped;
     const { issued, flight } = variant;
-    if (flight) return await this.wait(flight, want);
+    if (flight) return await this.#newer(variant, flight, want);
     if (issued && want.forceRefresh && now.boot - variant.landedAt < JUST_REFRESHED) return issued;
     // As good as no token at all.
     if (rejected && isResting(variant, now)) this.#bringForward(variant, now);
     if (isResting(variant, now)) throw this.#unavailable(variant, now);
     if (issued && want.rejectedToken !== undefined) this.#countRejection(variant, issued, now);
-    return await this.wait(this.#renewals.start(variant, true), want);
+    return await this.#newer(variant, this.#renewals.start(variant, true, true), want);
+  }
+
+  /** What the flight brings, unless there is little hope that it brings anything soon. */
+  async #newer(variant: Variant, flight: Flight, want: TokenWant): Promise<IssuedToken> {
+    const outlook = this.#around.lanes.outlook(flight);
+    const isHoping = outlook === "fair" && variant.failures === 0;
+    try {
+      return await this.wait(flight, want, isHoping ? undefined : patienceWith(outlook));
+    } catch (error) {
+      if (error !== OUT_OF_PATIENCE) throw error;
+      throw this.#unavailable(variant, this.#around.time.now());
+    }
   }
 
   /** A program that finds every new token rejected must not make us hammer the issuer. */
@@ -102,7 +115,8 @@ export class Asking {
     }
     const flight = variant.flight ?? this.#renewals.start(variant, true);
     try {
-      return await this.wait(flight, want, patienceFor(variant, held, now));
+      const outlook = this.#around.lanes.outlook(flight);
+      return await this.wait(flight, want, patienceFor(variant, { held, outlook }, now));
     } catch (error) {
       const cancelled = error instanceof AuthdError && error.reason === "cancelled";
       const left = cancelled ? undefined : usable();
@@ -127,7 +141,7 @@ export class Asking {
 
   #bringForward(variant: Variant, now: Moment): void {
     bringForward(variant, now);
-    this.#around.rearm(variant.retryAt);
+    this.#around.rearm(this.#credential, variant.retryAt);
   }
 
   #unavailable({ retryAt, error }: Variant, now: Moment): AuthdError {
@@ -156,7 +170,19 @@ function isResting(variant: Variant, now: Moment): boolean {
 }
 
 /** How long it makes sense to wait for a flight (ms). */
-function patienceFor(variant: Variant, held: IssuedToken | undefined, now: Moment): number {
-  if (held) return Math.min(PATIENCE, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
-  return variant.failures > 0 ? PATIENCE : Number.POSITIVE_INFINITY;
+function patienceFor(
+  { failures, issued }: Variant,
+  { held, outlook }: { held: IssuedToken | undefined; outlook: Outlook },
+  now: Moment,
+): number {
+  const most = patienceWith(outlook);
+  if (held) return Math.min(most, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
+  // The very first token of all is worth any wait, as long as nothing speaks against it.
+  const isFirst = issued === undefined && failures === 0 && outlook === "fair";
+  return isFirst ? Number.POSITIVE_INFINITY : most;
+}
+
+/** Milliseconds. What queues for a host that does not answer is not worth any. */
+function patienceWith(outlook: Outlook): number {
+  return outlook === "none" ? 0 : PATIENCE;
 }

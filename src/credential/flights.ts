@@ -15,8 +15,10 @@ export interface FlightPlan {
   grant: Grant;
   record: CredentialRecord;
   secrets: Readonly<Record<string, string>>;
-  /** Seals the record, fsynced; never rejects. */
-  seal: () => Promise<void>;
+  /** Seals the record, fsynced; false if the disk fails. Never rejects. */
+  seal: () => Promise<boolean>;
+  /** The access token that there is will do for now. */
+  canWait: () => boolean;
 }
 
 /** Sends token requests: through the lanes of the issuer's host, and one by one if they spend a refresh token. */
@@ -51,18 +53,21 @@ export class Flights {
     return this.#around.lanes.run(host, flight, async () => {
       // First it is noted what became of the one whose turn this was.
       await nextTurn();
+      // It may have been in the queue for long: callers bring the next try forward to a time after this.
+      variant.triedAt = this.#around.time.now().boot;
       return await this.#request(variant, plan());
     });
   }
 
-  #request({ want }: Variant, { settings, grant, record, secrets, seal }: FlightPlan) {
+  #request({ want }: Variant, { settings, grant, record, secrets, seal, canWait }: FlightPlan) {
     const { http, time } = this.#around;
     const secret = grant.rotates;
     const shared = { settings, grant, want, lastAt: record.lastRefreshAt, http, time };
     if (secret === undefined) return acquire({ ...shared, secrets });
     const attempt = (token: string) =>
       acquire({ ...shared, secrets: { ...secrets, [secret]: token } });
-    return spend({ record, secret, token: secrets[secret] ?? "", want, seal, attempt });
+    const token = secrets[secret] ?? "";
+    return spend({ record, secret, token, want, bootId: time.bootId, seal, canWait, attempt });
   }
 
   async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {

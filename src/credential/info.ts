@@ -1,5 +1,5 @@
 import type { AuthdError } from "../errors.ts";
-import type { CredentialInfo, State } from "../protocol.ts";
+import type { CredentialInfo, State, VariantInfo } from "../protocol.ts";
 import type { CredentialSettings } from "../settings.ts";
 import type { Moment } from "../timekeeper.ts";
 import { expiresAt } from "../token.ts";
@@ -18,29 +18,82 @@ export interface Picture {
   deadline: number;
   failureCount: number;
   lastError: CredentialInfo["lastError"];
+  unsealed: CredentialInfo["unsealed"];
+  /** The variants beside its own. */
+  others: readonly Planned[];
+}
+
+/** A variant and the boot time of its next flight; Infinity: none. */
+interface Planned {
+  variant: Variant;
+  deadline: number;
 }
 
 /** What people and programs see of a credential: no secret, no token. */
 export function infoOf(picture: Picture, now: Moment): CredentialInfo {
-  const { settings, record, state, obstacle, face, deadline } = picture;
+  const { settings, record, state, obstacle, face, deadline, unsealed, others } = picture;
   const { name, grant, preset, origins, secretExpires } = settings;
-  const toWall = (boot: number) => Math.round(now.wall + boot - now.boot);
   const lastError = obstacle ? inTheWay(obstacle.error, now.wall) : picture.lastError;
-  const failing = face.failures > 0 && Number.isFinite(deadline);
+  const { expiresAt, refreshAt, retryAt, acquiredAt } = lifeOf({ variant: face, deadline }, now);
+  const asked = Math.max(face.askedAt, ...others.map(({ variant }) => variant.askedAt));
   return {
     name,
     grant,
     ...(preset === undefined ? {} : { preset }),
     state,
-    expiresAt: face.issued ? expiresAt(face.issued.token, now) : null,
-    refreshAt: face.issued && Number.isFinite(deadline) ? toWall(deadline) : null,
-    ...(failing ? { retryAt: toWall(face.retryAt) } : {}),
-    ...(record?.lastRefreshAt === undefined ? {} : { lastRefreshAt: record.lastRefreshAt }),
+    expiresAt,
+    refreshAt,
+    ...given({ retryAt }),
+    ...(record?.lastRefreshAt === undefined
+      ? {}
+      : // What is over is not told as in the future, if the wall clock was set back since.
+        { lastRefreshAt: Math.min(record.lastRefreshAt, now.wall) }),
+    ...given({ lastRefreshMs: record?.lastRefreshMs }),
     refreshCount: record?.refreshCount ?? 0,
     failureCount: picture.failureCount,
-    ...(lastError ? { lastError } : {}),
+    ...(lastError ? { lastError: { ...lastError, at: Math.min(lastError.at, now.wall) } } : {}),
+    failuresInRow: face.failures,
+    ...given({ acquiredAt, lastAskedAt: toWall(asked, now), unsealed }),
+    ...given({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
+    ...(others.length === 0 ? {} : { variants: others.map((one) => variantInfo(one, now)) }),
     origins: [...origins],
-    ...(secretExpires === undefined ? {} : { secretExpires }),
+    ...given({ secretExpires }),
+  };
+}
+
+function variantInfo({ variant, deadline }: Planned, now: Moment): VariantInfo {
+  const { want, failures, askedAt, stopped } = variant;
+  const { expiresAt, refreshAt, retryAt, acquiredAt } = lifeOf({ variant, deadline }, now);
+  return {
+    ...want,
+    expiresAt,
+    refreshAt,
+    failuresInRow: failures,
+    ...given({ acquiredAt, retryAt, lastAskedAt: toWall(askedAt, now), refused: stopped?.message }),
+  };
+}
+
+/** When the token came, ends and is renewed. */
+function lifeOf({ variant: { issued, failures, retryAt }, deadline }: Planned, now: Moment) {
+  const failing = failures > 0 && Number.isFinite(deadline);
+  return {
+    expiresAt: issued ? expiresAt(issued.token, now) : null,
+    refreshAt: issued ? (toWall(deadline, now) ?? null) : null,
+    retryAt: failing ? toWall(retryAt, now) : undefined,
+    acquiredAt: issued && toWall(issued.token.bornAt, now),
+  };
+}
+
+/** A boot time by the wall clock of now; undefined for one that never is. */
+function toWall(boot: number, now: Moment): number | undefined {
+  return Number.isFinite(boot) ? Math.round(now.wall + boot - now.boot) : undefined;
+}
+
+/** Without the members that are undefined. */
+function given<Members extends object>(members: Members) {
+  const known = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known) as {
+    [Name in keyof Members]?: Exclude<Members[Name], undefined>;
   };
 }
 
@@ -54,6 +107,7 @@ export function brokenInfo(name: string, error: AuthdError, at: number): Credent
     refreshAt: null,
     refreshCount: 0,
     failureCount: 0,
+    failuresInRow: 0,
     lastError: inTheWay(error, at),
     origins: [],
   };

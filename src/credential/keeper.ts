@@ -1,8 +1,10 @@
-import { messageOf } from "../errors.ts";
+import { AuthdError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Unsealed } from "../protocol.ts";
 import type { Timekeeper } from "../timekeeper.ts";
 import type { StoredToken } from "../token.ts";
 import type { Vault } from "../vault/vault.ts";
+import { Alarm } from "./alarm.ts";
 import type { CredentialRecord } from "./record.ts";
 import { WARM_FOR } from "./schedule.ts";
 import type { Variant } from "./variant.ts";
@@ -23,6 +25,8 @@ export interface KeeperOptions {
   acquisition: () => string;
   /** The disk failed: `message` says how; the next try is due at this boot time. */
   onFailure: (message: string, retryAt: number) => void;
+  /** That is to be said, as it is new or has lasted; and later, that all is sealed again. */
+  onAlarm: (kind: "unsealed" | "sealed", message: string) => void;
 }
 
 /** Keeps one credential's record, in memory and sealed; what can't be written is written later. */
@@ -33,22 +37,43 @@ export class Keeper {
   readonly #options: KeeperOptions;
   /** A change that is being sealed; never rejects. */
   #amending: Promise<void> | undefined;
+  /** The very object that is sealed for certain: secrets are replaced as a whole. */
+  #sealedSecrets: CredentialRecord["secrets"] | undefined;
+  /** Made with the first failure: disks seldom fail. */
+  #alarm: Alarm | undefined;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+  }
+
+  /** What is in memory only; undefined if all is sealed. */
+  get unsealed(): Unsealed | undefined {
+    return this.#alarm?.unsealed;
   }
 
   /** Reads the sealed record; throws AuthdError `vault_locked` or `credential_damaged`. */
   load(): CredentialRecord | undefined {
     this.drop();
     this.record = this.#options.vault.read(this.#options.name);
+    this.#sealedSecrets = this.record?.secrets;
     return this.record;
+  }
+
+  /** A copy of the record as it would be sealed now, whether or not it could be yet. */
+  snapshot(): CredentialRecord | undefined {
+    const { record } = this;
+    if (!record) return undefined;
+    const { variants, time, acquisition } = this.#options;
+    const tokens = variants().flatMap((variant) => stored(variant, time));
+    return structuredClone({ ...record, tokens, obtainedWith: acquisition() });
   }
 
   /** Nothing is sealed any more. */
   drop(): void {
     this.record = undefined;
     this.saveAgainAt = Number.POSITIVE_INFINITY;
+    this.#sealedSecrets = undefined;
+    this.#alarm = undefined;
   }
 
   /**
@@ -61,10 +86,13 @@ export class Keeper {
     const { record } = this;
     if (!record) throw new Error("there is no record to amend");
     const draft = { ...record };
+    const { secrets } = record;
     change(draft);
     const sealed = vault.write(name, draft, { durable: true }).then(() => {
       // In place: a flight that spends a refresh token keeps the rotated one in this very record.
+      const isWhole = record.secrets === secrets;
       change(record);
+      if (isWhole) this.#sealedSecrets = record.secrets;
       adopt();
     });
     const done = () => {
@@ -74,27 +102,55 @@ export class Keeper {
     await sealed;
   }
 
-  /** Seals `record` with the tokens of now, unless it was replaced meanwhile. Never rejects. */
-  async save(record: CredentialRecord, durable: boolean): Promise<void> {
-    if (record !== this.record) return;
-    const { name, vault, time, log, variants, acquisition, onFailure } = this.#options;
+  /**
+   * Seals `record` with the tokens of now, unless it was replaced meanwhile. False if the disk does
+   * not take it: then it is tried again later. Never rejects.
+   */
+  async save(record: CredentialRecord, durable: boolean): Promise<boolean> {
+    if (record !== this.record) return true;
+    const { name, vault, time, variants, acquisition } = this.#options;
     // Before the wait: what is about to be sealed is not due any more.
     this.saveAgainAt = Number.POSITIVE_INFINITY;
     for (const variant of variants()) variant.askedSealedAt = variant.askedAt;
     // Otherwise what is sealed last would be without the change.
     while (this.#amending) await this.#amending;
-    if (record !== this.record) return;
+    if (record !== this.record) return true;
     record.tokens = variants().flatMap((variant) => stored(variant, time));
     record.obtainedWith = acquisition();
+    const { secrets } = record;
     try {
-      await vault.write(name, record, { durable });
+      // After a failure the folder may not have been synced, whatever is asked for now.
+      await vault.write(name, record, { durable: durable || secrets !== this.#sealedSecrets });
     } catch (error) {
-      if (record !== this.record) return;
-      this.saveAgainAt = time.now().boot + SAVE_AGAIN;
-      const message = `${name}: kept in memory only, as it could not be sealed; trying again: ${messageOf(error)}`;
-      log.error({ credential: name }, message);
-      onFailure(message, this.saveAgainAt);
+      if (record === this.record) this.#failed(record, whyOf(error));
+      return false;
     }
+    if (record === this.record) this.#sealed(secrets);
+    return true;
+  }
+
+  #failed({ secrets }: CredentialRecord, why: string): void {
+    const { name, time, log, onFailure, onAlarm } = this.#options;
+    const now = time.now();
+    const atStake = secrets === this.#sealedSecrets ? "tokens" : "secrets";
+    const message = `${name}: kept in memory only, as it could not be sealed; trying again: ${why}`;
+    this.saveAgainAt = now.boot + SAVE_AGAIN;
+    this.#alarm ??= new Alarm();
+    const isNews = this.#alarm.raise({ atStake, message }, now);
+    if (isNews) log.error({ credential: name, atStake }, message);
+    onFailure(message, this.saveAgainAt);
+    if (isNews) onAlarm("unsealed", message);
+  }
+
+  #sealed(secrets: CredentialRecord["secrets"]): void {
+    const { name, time, log, onAlarm } = this.#options;
+    this.#sealedSecrets = secrets;
+    const before = this.#alarm?.end();
+    if (!before) return;
+    const seconds = Math.round((time.now().wall - before.since) / 1_000);
+    const message = `${name}: sealed again, after ${seconds} s in memory only`;
+    log.info({ credential: name }, message);
+    onAlarm("sealed", message);
   }
 
   /**
@@ -110,6 +166,13 @@ export class Keeper {
     )
       void this.save(this.record, false);
   }
+}
+
+function whyOf(error: unknown): string {
+  const isInTheWay = error instanceof AuthdError && error.reason === "credential_damaged";
+  return isInTheWay
+    ? `${error.message}. Moved away, it is written anew from what is in memory`
+    : messageOf(error);
 }
 
 function isBehind({ issued, askedAt, askedSealedAt }: Variant): boolean {
@@ -134,7 +197,9 @@ function stored({ issued, want, askedAt, key }: Variant, time: Timekeeper): Stor
       ...(refreshIn === undefined ? {} : { refreshIn }),
       obtainedAt: { wall: obtainedAt, boot: bornAt, bootId },
       jitter,
-      askedAt: askedAt === Number.NEGATIVE_INFINITY ? 0 : now.wall - (now.boot - askedAt),
+      ...(askedAt === Number.NEGATIVE_INFINITY
+        ? { askedAt: 0 }
+        : { askedAt: now.wall - (now.boot - askedAt), askedAtBoot: askedAt }),
     },
   ];
 }

@@ -1,3 +1,5 @@
+import { AuthdError } from "../errors.ts";
+
 /** Token requests under way at once to one issuer host. */
 const LANES = 4;
 
@@ -16,19 +18,44 @@ interface Host {
   queue: Queued[];
 }
 
+/**
+ * Whether a wait makes sense: `poor` if the host's last request came to nothing, `none` if this one
+ * queues for such a host: it may take as long as all of those before it.
+ */
+export type Outlook = "fair" | "poor" | "none";
+
 /** Bounds the flights an issuer host; those that a caller waits for go first. */
 export class Lanes {
   readonly #hosts = new Map<string, Host>();
+  /** Hosts whose last request came to nothing. */
+  readonly #ailing = new Set<string>();
+  readonly #hostOf = new WeakMap<Passenger, string>();
+  readonly #queued = new WeakSet<Passenger>();
 
   /** Runs `work` when there is a lane to `host`. Without a host at once. */
   async run<T>(host: string | undefined, passenger: Passenger, work: () => Promise<T>): Promise<T> {
     if (host === undefined) return work();
+    this.#hostOf.set(passenger, host);
     await this.#enter(host, passenger);
     try {
-      return await work();
+      const done = await work();
+      this.#ailing.delete(host);
+      return done;
+    } catch (error) {
+      // What it refuses, it has answered.
+      const silent = error instanceof AuthdError && error.reason === "issuer_unavailable";
+      if (silent) this.#ailing.add(host);
+      else this.#ailing.delete(host);
+      throw error;
     } finally {
       this.#leave(host);
     }
+  }
+
+  outlook(passenger: Passenger): Outlook {
+    const host = this.#hostOf.get(passenger);
+    if (host === undefined || !this.#ailing.has(host)) return "fair";
+    return this.#queued.has(passenger) ? "none" : "poor";
   }
 
   #enter(name: string, passenger: Passenger): Promise<void> | undefined {
@@ -38,6 +65,7 @@ export class Lanes {
       host.busy++;
       return undefined;
     }
+    this.#queued.add(passenger);
     return new Promise((go) => host.queue.push({ passenger, go }));
   }
 
@@ -46,8 +74,10 @@ export class Lanes {
     if (!host) return;
     const awaited = host.queue.findIndex(({ passenger }) => passenger.awaited);
     const [next] = host.queue.splice(Math.max(0, awaited), 1);
-    // The lane passes straight to the next one.
-    if (next) next.go();
-    else if (--host.busy === 0) this.#hosts.delete(name);
+    if (next) {
+      // The lane passes straight to the next one.
+      this.#queued.delete(next.passenger);
+      next.go();
+    } else if (--host.busy === 0) this.#hosts.delete(name);
   }
 }

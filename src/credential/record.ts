@@ -1,5 +1,5 @@
 import type { OAuthProblem } from "../protocol.ts";
-import type { StoredToken } from "../token.ts";
+import type { Stamp, StoredToken } from "../token.ts";
 
 /** What a caller may ask for beside the credential's own scope and audience. */
 export interface Variation {
@@ -20,6 +20,8 @@ export interface CredentialRecord {
   refreshCount?: number;
   /** Wall clock, ms. */
   lastRefreshAt?: number;
+  /** How long that took, ms. */
+  lastRefreshMs?: number;
   refused?: Refused;
 }
 
@@ -40,7 +42,10 @@ export interface Rotation {
   previous?: string;
   /** The current one has been accepted at least once. */
   worked: boolean;
-  /** Wall clock, ms: when the refresh token itself runs out, and how long it lived from its issue. */
+  /** When the last request that spent it was sent; absent: before this was kept. */
+  obtainedAt?: Stamp;
+  /** Wall clock as of `obtainedAt`, ms: when the refresh token itself runs out. */
   expiresAt?: number;
+  /** How long it lived from its issue (ms); only where a renewal puts its end off. */
   lifetime?: number;
 }

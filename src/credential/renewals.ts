@@ -3,7 +3,7 @@ import { grantNamed } from "../grants/index.ts";
 import type { CredentialInfo, Reason } from "../protocol.ts";
 import type { CredentialSettings } from "../settings.ts";
 import type { Moment } from "../timekeeper.ts";
-import { expiryOf, lifetimeOf, type Token } from "../token.ts";
+import { expiryOf, type Lifetime, lifetimeOf, type Token } from "../token.ts";
 import { isLost, type Won } from "./acquire.ts";
 import { type FlightPlan, Flights } from "./flights.ts";
 import { type IssuedToken, issue } from "./issued.ts";
@@ -24,6 +24,12 @@ const REFUSED_VARIATION = new Set([
   "consent_required",
   "interaction_required",
 ]);
+
+/** Between two renewals that nobody waits for (ms), also of tokens that live no longer. */
+const LEAST_PACE = 500;
+/** Left (ms) of a token, it is high time for another, whatever the disk says: what a request may take. */
+const LAST_MOMENT = 10_000;
+const SOON = 1_000;
 
 /** What renewals need of the credential whose tokens they renew. */
 export interface Source {
@@ -87,8 +93,8 @@ export class Renewals {
 
   // ---- flights ----
 
-  start(variant: Variant, awaited: boolean): Flight {
-    const flight: Flight = { awaited, promise: Promise.reject() };
+  start(variant: Variant, awaited: boolean, forced = false): Flight {
+    const flight: Flight = { awaited, forced, promise: Promise.reject() };
     flight.promise.catch(() => {});
     variant.triedAt = this.#around.time.now().boot;
     variant.flight = flight;
@@ -106,12 +112,15 @@ export class Renewals {
     let plan: FlightPlan | undefined;
     this.#flights ??= new Flights(this.#around);
     try {
-      const won = await this.#flights.send(variant, flight, () => {
+      const planned = () => {
         // Refused while this one waited for its turn: some issuers suspend who keeps trying.
         if (this.stopped) throw this.stopped;
-        plan = this.#plan();
+        plan = this.#plan(() => this.#canWait(variant, flight));
         return plan;
-      });
+      };
+      let won = await this.#flights.send(variant, flight, planned);
+      // The machine slept, or was stopped, until a good token had run out: that is nobody's failure.
+      if (this.#cameTooLate(won)) won = await this.#flights.send(variant, flight, planned);
       return this.#landed(variant, plan ?? this.#plan(), won);
     } catch (error) {
       throw this.#failed(
@@ -122,8 +131,14 @@ export class Renewals {
     }
   }
 
+  /** Its token outlasts a request, or never ends: a renewal may wait until the disk is well. */
+  #canWait({ issued }: Variant, { forced }: Flight): boolean {
+    if (forced || !issued) return false;
+    return expiryOf(issued.token) - this.#around.time.now().boot > LAST_MOMENT;
+  }
+
   /** Throws the AuthdError of what is in the way. */
-  #plan(): FlightPlan {
+  #plan(canWait = () => false): FlightPlan {
     const { keeper } = this.#source;
     const { settings, obstacle } = this.#source.now();
     if (obstacle) throw obstacle.error;
@@ -135,18 +150,23 @@ export class Renewals {
       record,
       secrets: record.secrets,
       seal: () => keeper.save(record, true),
+      canWait,
     };
   }
 
-  #landed(variant: Variant, plan: FlightPlan, { acquired, sent, answered }: Won): IssuedToken {
-    const { time, clock, onEvent } = this.#around;
+  #cameTooLate(won: Won): boolean {
+    const { lifetime, assumed } = lifeOf(won, this.#source.now().settings.ttl);
+    return !assumed && lifetime > 0 && this.#around.time.now().boot >= won.sent.boot + lifetime;
+  }
+
+  #landed(variant: Variant, plan: FlightPlan, won: Won): IssuedToken {
+    const { acquired, sent, answered } = won;
+    const { time, clock } = this.#around;
     const { variants, keeper } = this.#source;
     const { record, settings } = plan;
     const now = time.now();
-    // By the boot clock: the wall clock may have been set while the answer was on its way.
-    const answeredAt = sent.wall + answered.boot - sent.boot;
     const token: Token = {
-      ...lifetimeOf(acquired, sent.wall, answeredAt, settings.ttl),
+      ...lifeOf(won, settings.ttl),
       bornAt: sent.boot,
       obtainedAt: sent.wall,
       jitter: clock.random(),
@@ -159,17 +179,31 @@ export class Renewals {
     const issued = issue(acquired, { token, revived: false }, source, now);
     if (isReplaced) return issued;
     const before = variant.issued?.token;
+    const { failures } = variant;
     Object.assign(variant, { issued, landedAt: now.boot, stopped: undefined });
     this.stopped = undefined;
     delete record.refused;
     record.refreshCount = (record.refreshCount ?? 0) + 1;
     record.lastRefreshAt = now.wall;
+    record.lastRefreshMs = Math.round(answered.boot - sent.boot);
     this.#scheduleNext(variant, before, token, now);
     // What can't be obtained again is sealed by now; the access token itself can be.
     void keeper.save(record, false);
-    const { expiresAt } = issued.answer;
-    onEvent({ kind: "refreshed", credential: settings.name, expiresAt });
+    this.#tell(issued, { first: !before, failures, tookMs: record.lastRefreshMs });
     return issued;
+  }
+
+  #tell(
+    { answer }: IssuedToken,
+    { first, failures, tookMs }: { first: boolean; failures: number; tookMs: number },
+  ): void {
+    const { onEvent } = this.#around;
+    const credential = this.#source.now().settings.name;
+    const { expiresAt } = answer;
+    onEvent({ kind: "refreshed", credential, expiresAt, tookMs, ...(first ? { first } : {}) });
+    if (failures === 0) return;
+    const message = `answered again after ${failures} failure${failures === 1 ? "" : "s"}`;
+    onEvent({ kind: "issuer_back", credential, message });
   }
 
   #scheduleNext(variant: Variant, before: Token | undefined, after: Token, now: Moment): void {
@@ -185,7 +219,7 @@ export class Renewals {
 
   /** The failure as callers get it. */
   #failed(variant: Variant, failure: AuthdError, record: CredentialRecord | undefined): AuthdError {
-    const { time, clock, log } = this.#around;
+    const { time, clock, log, onEvent } = this.#around;
     const { variants, keeper } = this.#source;
     const { name, grant: grantName } = this.#source.now().settings;
     const { reason, message } = failure;
@@ -206,9 +240,17 @@ export class Renewals {
     const terminal = isTerminal(failure);
     if (terminal) this.#stop(variant, failure, record, now);
     else putOff(variant, failure, now, clock.random());
+    const retryAt = terminal ? {} : { retryAt: Math.round(now.wall + variant.retryAt - now.boot) };
+    onEvent({ kind: "refresh_failed", credential: name, reason, message, ...retryAt });
     if (record && (terminal || grant.rotates !== undefined)) void keeper.save(record, false);
     if (terminal) return failure;
     const held = variant.issued?.token;
+    // The renewal waits for the disk, but not until it is too late. What the issuer failed at backs off.
+    const waitsForDisk = reason === "internal" && failure.contact?.sent === false;
+    if (held && waitsForDisk) {
+      const last = Math.max(now.boot + SOON, expiryOf(held) - LAST_MOMENT);
+      variant.retryAt = Math.min(variant.retryAt, Math.max(last, variant.holdUntil));
+    }
     // Two answers lost in a row, and the session may be gone: what there is should be used up first.
     if (held && !held.assumed && grant.rotates !== undefined && isLost(failure)) {
       variant.retryAt = Math.max(variant.retryAt, expiryOf(held));
@@ -246,7 +288,9 @@ export class Renewals {
   runDue(now: Moment, delay: () => number): void {
     for (const variant of this.#source.variants.all()) {
       if (this.deadline(variant, now) > now.boot) continue;
-      const wait = delay();
+      const left = variant.issued ? expiryOf(variant.issued.token) - now.boot : 0;
+      // What is still valid is not left to run out for it.
+      const wait = left > 0 ? Math.min(delay(), left / 2) : delay();
       if (wait > 0) variant.spreadUntil = now.boot + wait;
       else this.start(variant, false);
     }
@@ -257,11 +301,20 @@ export class Renewals {
     const { settings, obstacle } = this.#source.now();
     if (obstacle || this.stopped) return Number.POSITIVE_INFINITY;
     const own = variant === variants.own;
-    const next = deadlineOf(variant, own && settings.warm === "always", now);
+    const pace = variant.triedAt + LEAST_PACE;
+    const next = Math.max(deadlineOf(variant, own && settings.warm === "always", now), pace);
     if (!own || variant.flight) return next;
-    const session = refreshTokenDeadline(keeper.record?.rotation, now);
-    return Math.min(next, Math.max(session, variant.retryAt, variant.spreadUntil));
+    const { bootId } = this.#around.time;
+    const session = refreshTokenDeadline(keeper.record?.rotation, now, bootId);
+    return Math.min(next, Math.max(session, variant.retryAt, variant.spreadUntil, pace));
   }
+}
+
+/** `ttl` in seconds. */
+function lifeOf({ acquired, sent, answered }: Won, ttl: number | undefined): Lifetime {
+  // By the boot clock: the wall clock may have been set while the answer was on its way.
+  const answeredAt = sent.wall + answered.boot - sent.boot;
+  return lifetimeOf(acquired, sent.wall, answeredAt, ttl);
 }
 
 /** A person must act. */

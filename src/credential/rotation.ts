@@ -1,4 +1,6 @@
 import { AuthdError } from "../errors.ts";
+import type { Moment } from "../timekeeper.ts";
+import { ageOf, type Stamp } from "../token.ts";
 import { isLost, type Won } from "./acquire.ts";
 import type { CredentialRecord, Rotation, Variation } from "./record.ts";
 
@@ -9,8 +11,12 @@ export interface Spending {
   /** Its value: what is spent. */
   token: string;
   want: Variation;
-  /** Seals the record, fsynced; never rejects (the caller keeps writing if the disk fails). */
-  seal: () => Promise<void>;
+  /** Seals the record, fsynced; false if the disk fails (the caller keeps writing). Never rejects. */
+  seal: () => Promise<boolean>;
+  /** Nobody needs the new token yet. */
+  canWait: () => boolean;
+  /** Which boot of the machine the tries' boot times count from. */
+  bootId: string;
   /** One token request with this refresh token. */
   attempt: (refreshToken: string) => Promise<Won>;
 }
@@ -23,12 +29,16 @@ export interface Spending {
  * one was refused without ever having worked.
  */
 export async function spend(spending: Spending): Promise<Won> {
-  const { record, token, want, seal } = spending;
+  const { record, token, want, seal, canWait } = spending;
   const rotation: Rotation = record.rotation ?? { worked: false };
   record.rotation = rotation;
   const alreadyLost = rotation.intent !== undefined;
   rotation.intent = want;
-  await seal();
+  // Ended now, authd would not know at its next start that the token may be spent.
+  if (!(await seal()) && !alreadyLost && canWait()) {
+    delete rotation.intent;
+    throw notSpent();
+  }
   try {
     const won = await attemptTwice(spending, rotation, alreadyLost);
     await keep(spending, rotation, token, won);
@@ -83,7 +93,7 @@ async function attemptPrevious(
 
 /** An answer without a refresh token keeps the one that was spent. */
 async function keep(
-  { record, secret, seal }: Spending,
+  { record, secret, bootId, seal }: Spending,
   rotation: Rotation,
   spent: string,
   { acquired, sent }: Won,
@@ -93,28 +103,51 @@ async function keep(
   if (record.rotation !== rotation) return;
   const { refreshToken, refreshExpiresIn } = acquired;
   if (refreshToken === undefined || refreshToken === spent) {
-    record.secrets[secret] = spent;
+    if (record.secrets[secret] !== spent) record.secrets = { ...record.secrets, [secret]: spent };
     delete rotation.previous;
     rotation.worked = true;
   } else {
-    record.secrets[secret] = refreshToken;
+    // As a whole: who kept the object that was sealed can tell that this one is not yet.
+    record.secrets = { ...record.secrets, [secret]: refreshToken };
     rotation.previous = spent;
     rotation.worked = false;
   }
-  noteLifetime(rotation, sent.wall, refreshExpiresIn);
+  noteLifetime(rotation, { ...sent, bootId }, refreshExpiresIn);
   await seal();
 }
 
 /** `lifetime` stays only where a renewal puts the end off: the others would be renewed for nothing. */
-function noteLifetime(rotation: Rotation, sentAt: number, seconds: number | undefined): void {
-  const before = rotation.expiresAt;
+function noteLifetime(rotation: Rotation, sent: Stamp, seconds: number | undefined): void {
+  const before = sessionLeft(rotation, sent, sent.bootId);
   delete rotation.lifetime;
   delete rotation.expiresAt;
+  delete rotation.obtainedAt;
   if (seconds === undefined) return;
-  rotation.expiresAt = sentAt + seconds * 1_000;
-  if (before === undefined || rotation.expiresAt > before + 1_000) {
-    rotation.lifetime = seconds * 1_000;
-  }
+  const lifetime = seconds * 1_000;
+  rotation.expiresAt = sent.wall + lifetime;
+  rotation.obtainedAt = sent;
+  if (before === undefined || lifetime > before + 1_000) rotation.lifetime = lifetime;
+}
+
+/**
+ * How long the refresh token itself still lives (ms), if the issuer told: on the boot clock while
+ * the machine runs, or a wall clock set back would let it run out unnoticed. None is left to count
+ * on for one that comes from the future.
+ */
+export function sessionLeft(rotation: Rotation, now: Moment, bootId: string): number | undefined {
+  const { expiresAt, obtainedAt } = rotation;
+  if (expiresAt === undefined) return undefined;
+  if (obtainedAt === undefined) return expiresAt - now.wall;
+  const age = ageOf(obtainedAt, now, bootId);
+  return age < 0 ? 0 : expiresAt - obtainedAt.wall - age;
+}
+
+function notSpent(): AuthdError {
+  return new AuthdError(
+    "internal",
+    "The refresh token is not spent while the disk can't note that it is and the access token is valid; mend the disk (authd status says what is wrong with it)",
+    { contact: { sent: false, answered: false } },
+  );
 }
 
 function isRefused(error: unknown): boolean {

@@ -5,6 +5,7 @@ import type { Moment } from "../timekeeper.ts";
 import { expiryOf, freshness, leadOf, refreshAt, type Token } from "../token.ts";
 import { backoff } from "./backoff.ts";
 import type { Rotation } from "./record.ts";
+import { sessionLeft } from "./rotation.ts";
 import type { Variant } from "./variant.ts";
 
 const SECOND = 1_000;
@@ -26,10 +27,14 @@ export function deadlineOf(variant: Variant, always: boolean, now: Moment): numb
 }
 
 /** A refresh token that runs out is renewed in time, asked for or not. */
-export function refreshTokenDeadline(rotation: Rotation | undefined, now: Moment): number {
-  const { expiresAt, lifetime } = rotation ?? {};
-  if (expiresAt === undefined || lifetime === undefined) return Number.POSITIVE_INFINITY;
-  return now.boot + expiresAt - now.wall - leadOf(lifetime, 0);
+export function refreshTokenDeadline(
+  rotation: Rotation | undefined,
+  now: Moment,
+  bootId: string,
+): number {
+  const left = rotation && sessionLeft(rotation, now, bootId);
+  if (left === undefined || rotation?.lifetime === undefined) return Number.POSITIVE_INFINITY;
+  return now.boot + left - leadOf(rotation.lifetime, 0);
 }
 
 /** Counts a failure, and decides when the next try is due. */

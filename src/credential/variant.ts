@@ -3,9 +3,13 @@ import { normalizeScope } from "../scope.ts";
 import type { IssuedToken } from "./issued.ts";
 import type { Variation } from "./record.ts";
 
-/** One token request under way. `awaited`: a caller waits for it, so it goes before the others. */
+/**
+ * One token request under way. `awaited`: a caller waits for it, so it goes before the others.
+ * `forced`: the token that there is is no use to whoever asked.
+ */
 export interface Flight {
   awaited: boolean;
+  forced?: boolean;
   promise: Promise<IssuedToken>;
 }
 
@@ -19,7 +23,7 @@ export interface Variant {
   askedAt: number;
   /** What is sealed of that. */
   askedSealedAt: number;
-  /** When the last flight started. */
+  /** When the last flight started; once it has left the queue, when its request was sent. */
   triedAt: number;
   /** When the last token came. */
   landedAt: number;

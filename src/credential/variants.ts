@@ -10,11 +10,22 @@ const LONGEST_KEY = 8_192;
 
 /** What a credential holds tokens for: its own scope and audience, and those that callers asked for. */
 export class Variants {
-  own: Variant = createVariant({});
+  #own: Variant = createVariant({});
   readonly #others = new Map<string, Variant>();
+  /** Kept: of 10,000 credentials every one is looked at again and again. */
+  #all: readonly Variant[] = [this.#own];
 
-  all(): Variant[] {
-    return this.#others.size === 0 ? [this.own] : [this.own, ...this.#others.values()];
+  get own(): Variant {
+    return this.#own;
+  }
+
+  all(): readonly Variant[] {
+    return this.#all;
+  }
+
+  /** Those beside its own. */
+  others(): Variant[] {
+    return this.#others.size === 0 ? [] : [...this.#others.values()];
   }
 
   /** The one for exactly this, made if need be. */
@@ -25,6 +36,7 @@ export class Variants {
     if (known) return known;
     const variant = createVariant(want);
     this.#others.set(key, variant);
+    this.#list();
     return variant;
   }
 
@@ -46,8 +58,9 @@ export class Variants {
 
   /** Drops every token and failure; who asked when is kept. */
   forget(): void {
-    this.own = { ...createVariant({}), askedAt: this.own.askedAt };
+    this.#own = { ...createVariant({}), askedAt: this.own.askedAt };
     this.#others.clear();
+    this.#list();
   }
 
   /** The one that stands for the credential: its own, unless only another is in use. */
@@ -57,12 +70,17 @@ export class Variants {
     return [...this.#others.values()].sort((a, b) => b.askedAt - a.askedAt)[0] ?? own;
   }
 
+  #list(): void {
+    this.#all = [this.#own, ...this.#others.values()];
+  }
+
   #makeRoom(credential: string): void {
     if (this.#others.size + 1 < MOST_VARIANTS) return;
     const idle = [...this.#others.values()].filter(({ flight }) => !flight);
     const oldest = idle.sort((a, b) => a.askedAt - b.askedAt)[0];
     if (oldest) {
       this.#others.delete(oldest.key);
+      this.#list();
       return;
     }
     throw new AuthdError(

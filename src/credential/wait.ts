@@ -22,6 +22,7 @@ export async function waitFor(flight: Flight, wait: Wait): Promise<IssuedToken> 
   const { timeoutMs = Number.POSITIVE_INFINITY, patience = Number.POSITIVE_INFINITY } = wait;
   if (signal?.aborted) throw cancelled(credential);
   flight.awaited = true;
+  if (patience <= 0) throw OUT_OF_PATIENCE;
   const limit = Math.min(patience, timeoutMs);
   let stop = () => {};
   const givenUp = new Promise<never>((_, reject) => {

@@ -1,4 +1,5 @@
 /** OAuth errors in an issuer's answer, in words that are safe to show: never a secret, a token or a control character. */
+import { Buffer } from "node:buffer";
 import type { OAuthProblem } from "../protocol.ts";
 import type { IssuerResponse } from "./grant.ts";
 
@@ -54,15 +55,18 @@ function showable(text: unknown, secrets: Secrets): string | undefined {
 function reveals(text: string, secrets: Secrets): boolean {
   const shown = compact(text);
   return Object.values(secrets)
-    .flatMap((secret) => [secret, formEncoded(secret), JSON.stringify(secret).slice(1, -1)])
+    .flatMap((secret) => {
+      const bytes = Buffer.from(secret);
+      const escaped = JSON.stringify(secret).slice(1, -1);
+      return [secret, bytes.toString("latin1"), escaped, bytes.toString("base64")];
+    })
     .map(compact)
     .some((form) => form !== "" && shown.includes(form));
 }
 
+/** Without what may stand for a space, or for nothing; percent-encoded bytes (RFC 3986, forms) as Latin-1. */
 function compact(text: string): string {
-  return text.replace(/[\s\p{C}]/gu, "");
-}
-
-function formEncoded(text: string): string {
-  return new URLSearchParams([["", text]]).toString().slice(1);
+  return text
+    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .replace(/[\s\p{C}+]/gu, "");
 }

@@ -1,9 +1,13 @@
 import { AuthdError } from "../errors.ts";
 import * as z from "../zod.ts";
 import type { AcquireContext, Grant } from "./grant.ts";
+import { issuerDate } from "./issued-token.ts";
 import { required } from "./prepare.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 import { nextCodeIn, totp } from "./totp.ts";
+
+/** Issuers take codes of a minute around (RFC 6238 section 5.2); answers take their time (ms). */
+const CLOCKS_APART = 60_000;
 
 const schema = z.strictObject({
   ...tokenEndpointShape,
@@ -36,8 +40,14 @@ export const password: Grant<z.output<typeof schema>> = {
   ],
   issuerUrl: (settings) => settings.token_url,
   variants: () => true,
-  acquire: (context) =>
-    requestToken(context, () => {
+  acquire: (context) => {
+    let theirs: number | undefined;
+    const send: typeof context.send = async (request) => {
+      const response = await context.send(request);
+      theirs = issuerDate(response.headers);
+      return response;
+    };
+    return requestToken({ ...context, send }, () => {
       const { settings, secrets, now } = context;
       return {
         ...(settings.send_grant_type && { grant_type: "password" }),
@@ -46,8 +56,10 @@ export const password: Grant<z.output<typeof schema>> = {
         ...(secrets.otp_secret && { [settings.otp_field]: totp(secrets.otp_secret, now) }),
       };
     }).catch((error) => {
-      throw wasCodeUsed(context, error) ? codeWasUsed(context, error) : error;
-    }),
+      if (wasCodeUsed(context, error)) throw codeWasUsed(context, error);
+      throw areClocksApart(context, error, theirs) ? clocksApart(context, theirs, error) : error;
+    });
+  },
 };
 
 /** Issuers take a code once: one refused soon after a sign-in says nothing against the password. */
@@ -62,6 +74,36 @@ function wasCodeUsed(
     otp_secret !== undefined &&
     lastAt !== undefined &&
     totp(otp_secret, lastAt) === totp(otp_secret, now)
+  );
+}
+
+/** A code is made from the time: one of another time says nothing against the password. */
+function areClocksApart(
+  { secrets, now }: AcquireContext<unknown>,
+  error: unknown,
+  theirs: number | undefined,
+): error is AuthdError {
+  return (
+    error instanceof AuthdError &&
+    error.reason === "credential_rejected" &&
+    secrets.otp_secret !== undefined &&
+    theirs !== undefined &&
+    Math.abs(theirs - now) > CLOCKS_APART
+  );
+}
+
+/** Tried again seldom: a sign-in that is refused may count towards a lock-out. */
+function clocksApart(
+  { credential, now }: AcquireContext<unknown>,
+  theirs = now,
+  { contact = { sent: true, answered: true } }: AuthdError,
+): AuthdError {
+  const seconds = Math.round(Math.abs(theirs - now) / 1_000);
+  const side = theirs > now ? "behind" : "ahead of";
+  return new AuthdError(
+    "issuer_unavailable",
+    `${credential}: the issuer refused a one-time code, and this machine's clock is ${seconds} s ${side} the issuer's: such codes only fit if the clocks agree. Set the clock, then run: authd refresh ${credential}`,
+    { credential, contact: { ...contact, blocked: true } },
   );
 }
 

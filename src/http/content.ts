@@ -74,16 +74,33 @@ async function* decode(source: AsyncIterable<Buffer>, coding: string): AsyncGene
   }
 }
 
-/** The whole body, if it is no longer than `max` bytes; otherwise TooLarge. Ends the connection if it fails. */
-export function collect(chunks: Readable, max: number): Promise<Buffer> {
+/** So much of a body is read without asking for room: most are no longer. */
+export const FREE_BYTES = 64 * 1024;
+
+/**
+ * The whole body, if it is no longer than `max` bytes; otherwise TooLarge. Beyond FREE_BYTES nothing
+ * is read until `whenRoom` resolves. Ends the connection if it fails.
+ */
+export function collect(
+  chunks: Readable,
+  max: number,
+  whenRoom: () => Promise<void> | undefined = () => undefined,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let length = 0;
+    let asked = false;
     // Events, as iterating over a stream takes as long as the rest of a small request.
     chunks.on("data", (chunk: Buffer) => {
       length += chunk.length;
       if (length <= max) {
         parts.push(chunk);
+        if (asked || length <= FREE_BYTES) return;
+        asked = true;
+        const room = whenRoom();
+        if (!room) return;
+        chunks.pause();
+        room.then(() => chunks.resume());
         return;
       }
       reject(new TooLarge());

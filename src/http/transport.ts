@@ -14,6 +14,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 export interface Transport {
   send(request: HttpRequest): Promise<HttpResponse>;
+  /** See http.ts. */
+  reconnect(): void;
   close(): Promise<void>;
 }
 
@@ -21,6 +23,8 @@ export interface Transport {
 export function createTransport(proxy: string | undefined): Transport {
   const AgentClass = loadAgent();
   const agents = new Map<string, Agent>();
+  /** Ends when its last request does. */
+  const leaving = new Set<Agent>();
 
   const agentFor = (url: URL, ca: string | undefined): Agent => {
     const through = proxy === undefined || isLoopback(url.hostname) ? undefined : proxy;
@@ -40,8 +44,16 @@ export function createTransport(proxy: string | undefined): Transport {
           agentFor(url, request.ca).dispatch(dispatchOptions(request, url), exchange);
       });
     },
+    reconnect() {
+      for (const agent of agents.values()) {
+        leaving.add(agent);
+        const gone = () => void leaving.delete(agent);
+        agent.close().then(gone, gone);
+      }
+      agents.clear();
+    },
     async close() {
-      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+      await Promise.all([...agents.values(), ...leaving].map((agent) => agent.destroy()));
     },
   };
 }

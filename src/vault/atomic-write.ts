@@ -1,6 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { AuthdError, messageOf } from "../errors.ts";
 
@@ -61,10 +71,24 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes the folder, and closes it to everybody else. Throws an AuthdError that names it. */
+/** The same without a pause. */
+export function syncFolderNow(folder: string): void {
+  if (windows) return;
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Makes the folder, durably, and closes it to everybody else. Throws an AuthdError that names it.
+ */
 export function makePrivateFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (first !== undefined) syncParents(folder, dirname(first));
     if (!windows && statSync(folder).mode & 0o077) chmodSync(folder, 0o700);
   } catch (cause) {
     throw new AuthdError(
@@ -75,10 +99,42 @@ export function makePrivateFolder(folder: string): void {
   }
 }
 
-/** Removes what writes left behind that never came to their end. Nobody else may be writing. */
+/** Makes the names of new folders, from `folder` up to the one in `top`, survive a power cut. */
+function syncParents(folder: string, top: string): void {
+  if (windows) return;
+  for (let parent = dirname(folder); parent.length >= top.length; parent = dirname(parent)) {
+    syncIfReadable(parent);
+    if (parent === dirname(parent)) return;
+  }
+}
+
+/** One may make folders where one may not look, and a folder must be opened to be synced. */
+function syncIfReadable(folder: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(folder, "r");
+  } catch {
+    return;
+  }
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Removes what writes left behind that never came to their end. Nobody else may be writing. What
+ * can't be removed, as on a disk that is read-only, does no harm.
+ */
 export function removeLeftovers(folder: string): void {
   for (const file of readdirSync(folder)) {
-    if (TEMPORARY.test(file)) rmSync(join(folder, file), { force: true });
+    if (!TEMPORARY.test(file)) continue;
+    try {
+      rmSync(join(folder, file), { force: true });
+    } catch {
+      // It is tried again at the next start.
+    }
   }
 }
 
@@ -89,6 +145,7 @@ const advice: Record<string, string> = {
   EACCES: "permission denied; give its owner, who must run authd, the right to write there",
   EPERM: "not permitted; give its owner, who must run authd, the right to write there",
   EROFS: "the file system is read-only; mount it writable or move AUTHD_STATE_DIR",
+  EFBIG: "a limit on the size of files is met; raise it (ulimit -f)",
   ENOENT: "the folder is gone; restart authd or create it again",
   EEXIST: "something that is no folder is in its place; move that away",
   ENOTDIR: "something that is no folder is in its place; move that away",
@@ -104,5 +161,8 @@ export function explain(error: unknown): string {
 }
 
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (!(error instanceof Error)) return undefined;
+  const { code, errno } = error as NodeJS.ErrnoException;
+  // Node has no name for it: "Unknown system error -122".
+  return errno !== undefined && errno === -constants.errno.EDQUOT ? "EDQUOT" : code;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { AuthdError } from "../errors.ts";
 import { makePrivateFolder } from "./atomic-write.ts";
-import { headerPath, readHeader, writeHeader } from "./header.ts";
+import { headerPath, readHeader, type VaultHeader, writeHeader } from "./header.ts";
 import { keyKeepers } from "./keys/index.ts";
 import type { KeyKeeper } from "./keys/key-source.ts";
 import { lockVault, type VaultLock } from "./lock.ts";
@@ -16,6 +16,9 @@ export class VaultHome {
   readonly #log: VaultLog;
   #lock: VaultLock;
   #restoring: Promise<void> | undefined;
+  #restored = false;
+  /** Something is missing, or another's, since it was last tried to make it again. */
+  #incomplete = false;
 
   constructor(dir: string, lock: VaultLock, log: VaultLog) {
     this.dir = dir;
@@ -25,31 +28,58 @@ export class VaultHome {
 
   /** Rejects with an AuthdError if another vault or daemon has taken the folder. */
   async ensure(open: OpenKey): Promise<void> {
-    if (this.#lock.held() && existsSync(headerPath(this.dir))) return;
+    if (!this.#incomplete && this.#lock.held() && existsSync(headerPath(this.dir))) return;
     this.#restoring ??= this.#restore(open).finally(() => {
       this.#restoring = undefined;
     });
     await this.#restoring;
   }
 
+  /** Whether it was made again since this was asked for the last time. */
+  wasRestored(): boolean {
+    const restored = this.#restored;
+    this.#restored = false;
+    return restored;
+  }
+
   async #restore({ header, key }: OpenKey): Promise<void> {
+    this.#incomplete = true;
     makePrivateFolder(this.dir);
-    if (!this.#lock.held()) {
-      const taken = await lockVault(this.dir);
-      await this.#lock.release();
-      this.#lock = taken;
+    if (!this.#lock.held()) await this.#lockAgain(header);
+    const there = this.#ownHeader(header);
+    const keeper: KeyKeeper = keyKeepers[header.keySource];
+    await keeper.restore?.(this.dir, key);
+    if (!there) await writeHeader(this.dir, header);
+    this.#incomplete = false;
+    if (there) return;
+    this.#restored = true;
+    this.#log.warn(`The vault ${this.dir} was removed while it was open; it was made again`);
+  }
+
+  /** The lock of another's vault is left to that one. */
+  async #lockAgain(header: VaultHeader): Promise<void> {
+    const taken = await lockVault(this.dir);
+    try {
+      this.#ownHeader(header);
+    } catch (error) {
+      await taken.release();
+      throw error;
     }
+    await this.#lock.release();
+    this.#lock = taken;
+  }
+
+  /** The header in the folder, if there is one. Throws an AuthdError if it is another vault's. */
+  #ownHeader(header: VaultHeader): VaultHeader | undefined {
     const there = readHeader(this.dir);
     if (there && there.check !== header.check) {
       throw new AuthdError(
         "internal",
-        `Another vault was put in place of ${this.dir} while it was open. Restart authd to use that one`,
+        `Another vault was put in place of ${this.dir} while it was open. Move that one away, and authd ` +
+          "makes its own again; a restart would use it, and lose what is in memory only",
       );
     }
-    const keeper: KeyKeeper = keyKeepers[header.keySource];
-    await keeper.restore?.(this.dir, key);
-    if (!there) await writeHeader(this.dir, header);
-    this.#log.warn(`The vault ${this.dir} was removed while it was open; it was made again`);
+    return there;
   }
 
   async release(): Promise<void> {

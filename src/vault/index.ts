@@ -4,9 +4,12 @@ import { statedSource } from "./header.ts";
 import { VaultHome } from "./home.ts";
 import type { KeyContext } from "./keys/key-source.ts";
 import { lockVault } from "./lock.ts";
+import { moveIntoPlace } from "./rekey.ts";
 import { SealedVault } from "./sealed-vault.ts";
-import type { KeySource, Vault } from "./vault.ts";
+import type { KeySource, OwnVault } from "./vault.ts";
 import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
+
+export { openExport, sealExport } from "./export-file.ts";
 
 export interface VaultOptions {
   /** The vault's own folder (`<state dir>/vault`); made if missing. */
@@ -28,6 +31,8 @@ export interface VaultOptions {
  *     lock           flock(2) of the one daemon that has the vault open, see lock.ts
  *     NAME.sealed    one a credential, see sealed-file.ts
  *     NAME.damaged-… what could not be opened when NAME was entered anew or removed
+ *     intent         something begun that is to be done as a whole, see intent.ts
+ *     rekey.…/       all of this under another key, on its way, see rekey.ts
  *
  * A vault whose key can't be had comes back locked. Rejects with AuthdError `internal` if the
  * folder can't be used or another daemon has it open, `invalid_params` if the vault's key comes
@@ -35,27 +40,38 @@ export interface VaultOptions {
  */
 export async function openVault<Content extends object>(
   options: VaultOptions,
-): Promise<Vault<Content>> {
+): Promise<OwnVault<Content>> {
   const { dir, env, log } = options;
   makePrivateFolder(dir);
   const home = new VaultHome(dir, await lockVault(dir), log);
   try {
     removeLeftovers(dir);
-    const context: KeyContext = {
+    const newContext = (): KeyContext => ({
       dir,
       env,
       keyId: randomBytes(8).toString("hex"),
       askPassphrase: options.passphrase ?? (async () => undefined),
-    };
+    });
+    // Before anything looks for the key; if it fails, the vault is locked and says why.
+    attempt(() => moveIntoPlace(dir));
     const stated = statedSource(dir);
     if (stated) refuseOther(options.keySource, stated, dir);
     const expected = stated ?? (options.keySource === "auto" ? "file" : options.keySource);
-    const findIt = () => findKey(options.keySource, context, log);
-    const vault = new SealedVault<Content>(home, expected, findIt, log);
+    const lookForKey = async () => {
+      moveIntoPlace(dir);
+      return await findKey(options.keySource, newContext(), log);
+    };
+    const vault = new SealedVault<Content>(home, expected, { lookForKey, newContext }, log);
     await vault.unlock();
     return vault;
   } catch (error) {
     await home.release();
     throw error;
   }
+}
+
+function attempt(work: () => void): void {
+  try {
+    work();
+  } catch {}
 }

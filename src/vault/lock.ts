@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -12,7 +13,7 @@ import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
 import { AuthdError, messageOf } from "../errors.ts";
 import { lastError, libc } from "../libc.ts";
-import { explain } from "./atomic-write.ts";
+import { codeOf, explain } from "./atomic-write.ts";
 
 /** One daemon a vault. The system gives the lock up with the process, however that ends. */
 export interface VaultLock {
@@ -48,9 +49,7 @@ async function lockByFile(dir: string, flock: (...args: unknown[]) => number): P
         "locks. Move AUTHD_STATE_DIR to a local disk",
     );
   }
-  // For people, and for the message above. The lock itself is the kernel's.
-  ftruncateSync(file);
-  writeSync(file, `${process.pid}\n`, 0);
+  leaveNote(file);
   return {
     held() {
       const there = statSync(path, { throwIfNoEntry: false });
@@ -62,10 +61,22 @@ async function lockByFile(dir: string, flock: (...args: unknown[]) => number): P
   };
 }
 
+/** For people, and for the message above. The lock itself is the kernel's: a full disk is no reason not to start. */
+function leaveNote(file: number): void {
+  try {
+    ftruncateSync(file);
+    writeSync(file, `${process.pid}\n`, 0);
+  } catch {
+    // Then the message names no process.
+  }
+}
+
 function openLockFile(path: string): number {
   try {
     return openSync(path, "a+", 0o600);
   } catch (cause) {
+    // On a disk that became read-only, what is sealed can still be served.
+    if (codeOf(cause) === "EROFS" && existsSync(path)) return openSync(path, "r");
     throw new AuthdError(
       "internal",
       `The vault's lock ${path} can't be opened: ${explain(cause)}`,

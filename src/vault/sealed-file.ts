@@ -18,6 +18,9 @@ const TAG_BYTES = 16;
 /** A longer first line is no header of ours. */
 const MAX_HEADER_BYTES = 1024;
 
+/** More than all that can be in one: 32 tokens of 1 MiB, and what a request of 8 MiB brings. */
+export const MAX_FILE_BYTES = 64 * 1024 ** 2;
+
 /** AES-256-GCM under a fresh random nonce: nonce ‖ ciphertext ‖ tag. */
 export function encrypt(key: Buffer, associated: string | Buffer, plaintext: Buffer): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
@@ -71,6 +74,17 @@ export function unseal(key: Buffer, keyId: string, name: string, file: Buffer): 
     throw damaged(name, "its content was cut short or altered, or belongs to another credential");
   }
   return plaintext;
+}
+
+/** Only a newer authd can say whether it is sound. */
+export function isNewer(file: Buffer): boolean {
+  const end = file.subarray(0, MAX_HEADER_BYTES).indexOf("\n");
+  try {
+    const { authd, format } = Object(JSON.parse(file.subarray(0, Math.max(end, 0)).toString()));
+    return authd === "sealed" && typeof format === "number" && format > FORMAT;
+  } catch {
+    return false;
+  }
 }
 
 function problemOf(header: Buffer, keyId: string): string | undefined {

@@ -1,12 +1,14 @@
-import { readFileSync } from "node:fs";
 import { link, rename, rm } from "node:fs/promises";
 import { AuthdError, messageOf } from "../errors.ts";
 import { codeOf, explain, replaceFile, syncFolder } from "./atomic-write.ts";
 import type { VaultHome } from "./home.ts";
-import { locked } from "./keys/key-source.ts";
+import { type Intent, intentOf } from "./intent.ts";
+import { type KeyContext, locked } from "./keys/key-source.ts";
 import { asidePath, sealedNames, sealedPath } from "./names.ts";
-import { damaged, seal, unseal } from "./sealed-file.ts";
-import type { KeySource, Vault } from "./vault.ts";
+import { readPlainFile } from "./plain-file.ts";
+import { moveIntoPlace, Staging, tidy } from "./rekey.ts";
+import { damaged, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
+import type { KeySource, OwnVault, Rekeyed } from "./vault.ts";
 import type { OpenKey, VaultLog } from "./vault-key.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -17,10 +19,23 @@ interface Job {
   replaceDamaged: boolean;
 }
 
+export interface KeyFinder {
+  /** The vault's key, or a new vault's. */
+  lookForKey: () => Promise<OpenKey>;
+  /** For another key. */
+  newContext: () => KeyContext;
+}
+
+/** A rekey seals so few changed records anew with all writes held, or more after so many rounds. */
+const FEW = 8;
+const ROUNDS = 5;
+
 /** The vault over a folder that exists and is locked for us. Locked until `unlock` found the key. */
-export class SealedVault<Content extends object> implements Vault<Content> {
+export class SealedVault<Content extends object> implements OwnVault<Content> {
+  readonly intent: Intent;
   readonly #home: VaultHome;
-  readonly #findKey: () => Promise<OpenKey>;
+  readonly #newContext: () => KeyContext;
+  readonly #lookForKey: () => Promise<OpenKey>;
   readonly #log: VaultLog;
   readonly #writes = new WriteQueue<Job>((name, job) => this.#perform(name, job), mergeWrites);
   #keySource: KeySource;
@@ -28,18 +43,26 @@ export class SealedVault<Content extends object> implements Vault<Content> {
   #problem: string | undefined = "The vault's key has not been looked for yet";
   #unlocking: Promise<boolean> | undefined;
   #closing: Promise<void> | undefined;
+  /** A rekey, or what one left that is being removed. Never rejects. */
+  #rekeying: Promise<unknown> | undefined;
+  /** Names written or removed since the rekey under way began. */
+  #changed: Set<string> | undefined;
+  /** A rekey is committed, but its files could not be put in place yet. */
+  #isUnsettled = false;
 
   /** `expected` is the key source to name until one is known. */
   constructor(
     home: VaultHome,
     expected: KeySource,
-    findKey: () => Promise<OpenKey>,
+    { lookForKey, newContext }: KeyFinder,
     log: VaultLog,
   ) {
     this.#home = home;
     this.#keySource = expected;
-    this.#findKey = findKey;
+    this.#newContext = newContext;
+    this.#lookForKey = lookForKey;
     this.#log = log;
+    this.intent = intentOf(home, () => this.#usable());
   }
 
   get keySource(): KeySource {
@@ -75,6 +98,99 @@ export class SealedVault<Content extends object> implements Vault<Content> {
     await this.#writes.push(name, { durable: true, replaceDamaged: true });
   }
 
+  async rekey(to: KeySource, passphrase?: string): Promise<Rekeyed> {
+    while (this.#rekeying) await this.#rekeying;
+    const rekeyed = this.#rekey(this.#usable(), to, passphrase);
+    this.#rekeyUntil(rekeyed);
+    return await rekeyed;
+  }
+
+  #rekeyUntil(done: Promise<unknown>): void {
+    const settled = done
+      .catch(() => {})
+      .then(() => {
+        this.#rekeying = undefined;
+      });
+    this.#rekeying = settled;
+  }
+
+  async #rekey(old: OpenKey, to: KeySource, passphrase: string | undefined): Promise<Rekeyed> {
+    const context = { ...this.#newContext(), ...(passphrase === undefined ? {} : { passphrase }) };
+    const changed = new Set<string>();
+    this.#changed = changed;
+    try {
+      await this.#home.ensure(old);
+      if (this.intent.read()) throw unfinished();
+      // A keychain that was locked the last time may be open now.
+      await tidy(context, this.#log);
+      const staging = await Staging.begin(old, to, context);
+      let names = this.names();
+      // What is written meanwhile is sealed anew again, until so little is left that it may wait.
+      for (let round = 0; round < ROUNDS && names.length > FEW; round++) {
+        await this.#stageAll(staging, names);
+        names = take(changed);
+      }
+      await this.#exchange(staging, () =>
+        this.#stageAll(staging, [...new Set([...names, ...take(changed)])]),
+      );
+      const damaged = [...staging.damaged].sort();
+      return { sealed: this.names().length - damaged.length, damaged };
+    } catch (cause) {
+      throw cause instanceof AuthdError ? cause : notRekeyed(cause);
+    } finally {
+      this.#changed = undefined;
+      await tidy(context, this.#log);
+    }
+  }
+
+  async #stageAll(staging: Staging, names: readonly string[]): Promise<void> {
+    const waiting = [...names];
+    const work = async () => {
+      for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+        if (this.#closing) throw new AuthdError("shutting_down", "authd is stopping");
+        await staging.stage(name);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, work));
+  }
+
+  /** The instant at which the keys change: no write is under way, and reads see all of it or nothing. */
+  async #exchange(staging: Staging, stageTheRest: () => Promise<void>): Promise<void> {
+    await this.#writes.hold();
+    try {
+      await stageTheRest();
+      const next = await staging.commit();
+      const { key } = this.#open!;
+      this.#open = next;
+      this.#keySource = next.header.keySource;
+      key.fill(0);
+      this.#isUnsettled = true;
+      this.#settleSoon();
+    } finally {
+      this.#writes.release();
+    }
+  }
+
+  /** What fails now is tried again before anything is read or written, and at the next start. */
+  #settleSoon(): void {
+    try {
+      this.#settle();
+    } catch (error) {
+      this.#log.warn(messageOf(error));
+    }
+  }
+
+  #settle(): void {
+    if (!this.#isUnsettled) return;
+    moveIntoPlace(this.#home.dir);
+    this.#isUnsettled = false;
+  }
+
+  async ensure(): Promise<boolean> {
+    if (this.#open && !this.#closing) await this.#home.ensure(this.#open);
+    return this.#home.wasRestored();
+  }
+
   unlock(): Promise<boolean> {
     this.#unlocking ??= this.#tryToUnlock().finally(() => {
       this.#unlocking = undefined;
@@ -90,7 +206,7 @@ export class SealedVault<Content extends object> implements Vault<Content> {
   async #tryToUnlock(): Promise<boolean> {
     if (this.#open || this.#closing) return this.#open !== undefined;
     try {
-      const open = await this.#findKey();
+      const open = await this.#lookForKey();
       // A key that comes after the end, from a slow keychain or prompt, is not kept.
       if (this.#closing) {
         open.key.fill(0);
@@ -99,6 +215,7 @@ export class SealedVault<Content extends object> implements Vault<Content> {
       this.#open = open;
       this.#keySource = open.header.keySource;
       this.#problem = undefined;
+      this.#rekeyUntil(tidy(this.#newContext(), this.#log));
       return true;
     } catch (error) {
       this.#problem = messageOf(error);
@@ -107,6 +224,7 @@ export class SealedVault<Content extends object> implements Vault<Content> {
   }
 
   async #finish(): Promise<void> {
+    while (this.#rekeying) await this.#rekeying;
     await this.#writes.drain();
     this.#open?.key.fill(0);
     this.#open = undefined;
@@ -121,9 +239,10 @@ export class SealedVault<Content extends object> implements Vault<Content> {
   }
 
   #unsealFile(name: string, { key, header }: OpenKey): Buffer | undefined {
+    this.#settle();
     let file: Buffer;
     try {
-      file = readFileSync(sealedPath(this.#home.dir, name));
+      file = readPlainFile(sealedPath(this.#home.dir, name), MAX_FILE_BYTES);
     } catch (cause) {
       if (cause instanceof AuthdError) throw cause;
       if (codeOf(cause) === "ENOENT") return undefined;
@@ -136,10 +255,12 @@ export class SealedVault<Content extends object> implements Vault<Content> {
     const path = sealedPath(this.#home.dir, name);
     const open = this.#open!;
     try {
+      this.#settle();
       await this.#home.ensure(open);
       await this.#keepDamaged(name, path, job, open);
       if (job.plaintext) {
         const file = seal(open.key, open.header.keyId, name, job.plaintext);
+        if (file.length > MAX_FILE_BYTES) throw new Error("it is too large to be read again");
         await replaceFile(path, file, job);
       } else {
         await rm(path, { force: true });
@@ -147,6 +268,9 @@ export class SealedVault<Content extends object> implements Vault<Content> {
       }
     } catch (cause) {
       throw cause instanceof AuthdError ? cause : notSaved(name, path, cause);
+    } finally {
+      // Not before: a rekey would take what is there now for the change.
+      this.#changed?.add(name);
     }
   }
 
@@ -180,4 +304,21 @@ function notSaved(name: string, path: string, cause: unknown): AuthdError {
     `"${name}" could not be saved to ${path}: ${explain(cause)}. What was saved before is untouched`,
     { credential: name, cause },
   );
+}
+
+function take(names: Set<string>): string[] {
+  const taken = [...names];
+  names.clear();
+  return taken;
+}
+
+function unfinished(): AuthdError {
+  return new AuthdError(
+    "internal",
+    "The vault keeps its key, as an import is not completed yet: run authd reload, which says why",
+  );
+}
+
+function notRekeyed(cause: unknown): AuthdError {
+  return new AuthdError("internal", `The vault keeps its key: ${explain(cause)}`, { cause });
 }

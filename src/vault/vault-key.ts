@@ -59,7 +59,8 @@ export function refuseOther(wanted: KeySource | "auto", actual: KeySource, dir: 
 
 async function loadKey(header: VaultHeader, context: KeyContext): Promise<Buffer> {
   const keeper: KeyKeeper = keyKeepers[header.keySource];
-  const key = await keeper.load({ ...context, keyId: header.keyId }, header.scrypt);
+  const fits = (candidate: Buffer) => isRightKey(header, candidate);
+  const key = await keeper.load({ ...context, keyId: header.keyId, fits }, header.scrypt);
   if (isRightKey(header, key)) return key;
   key.fill(0);
   throw locked(
@@ -88,7 +89,7 @@ async function createKey(
   return { header, key };
 }
 
-async function createFrom(
+export async function createFrom(
   source: KeySource,
   context: KeyContext,
 ): Promise<NewKey & { source: KeySource }> {

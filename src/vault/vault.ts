@@ -25,8 +25,39 @@ export interface Vault<Content extends object> {
   ): Promise<void>;
   /** Deletes the sealed file, durably. */
   remove(name: string): Promise<void>;
+  /**
+   * Looks whether the vault's folder is still there, and makes it again, without the sealed files, if
+   * it was removed. True if that had to be done since the last call. Rejects with AuthdError
+   * `internal` if another vault or daemon has taken the folder, or the disk fails.
+   */
+  ensure(): Promise<boolean>;
   /** Looks for the key again; true if the vault is open now. */
   unlock(): Promise<boolean>;
   /** Finishes pending writes, gives up the lock, wipes the key. */
   close(): Promise<void>;
+}
+
+/** What a rekey came to. */
+export interface Rekeyed {
+  sealed: number;
+  /** Could not be opened with the old key: left as they were. */
+  damaged: string[];
+}
+
+/** The vault as the daemon has it, that opened it. */
+export interface OwnVault<Content extends object> extends Vault<Content> {
+  /**
+   * Seals everything with a new key from `to`; `passphrase` is for that source. Writes go on
+   * meanwhile. Killed at any instant, the vault opens with the old key or with the new one, whole.
+   */
+  rekey(to: KeySource, passphrase?: string): Promise<Rekeyed>;
+  /**
+   * One thing that is to be done as a whole, sealed before it is begun: whoever is killed in the
+   * middle of it finds it here at the next start. `write` and `remove` are durable.
+   */
+  readonly intent: {
+    read(): object | undefined;
+    write(content: object): Promise<void>;
+    remove(): Promise<void>;
+  };
 }

@@ -20,6 +20,7 @@ export class WriteQueue<Job> {
   readonly #lanes = new Map<string, Entry<Job>[]>();
   readonly #ready: string[] = [];
   #running = 0;
+  #held: (() => void) | undefined;
 
   constructor(
     run: (name: string, job: Job) => Promise<void>,
@@ -55,7 +56,21 @@ export class WriteQueue<Job> {
     }
   }
 
+  /** Resolves when nothing is running; what is pushed meanwhile waits until `release`. */
+  async hold(): Promise<void> {
+    await new Promise<void>((idle) => {
+      this.#held = idle;
+      if (this.#running === 0) idle();
+    });
+  }
+
+  release(): void {
+    this.#held = undefined;
+    this.#startReady();
+  }
+
   #startReady(): void {
+    if (this.#held) return void (this.#running === 0 && this.#held());
     while (this.#running < MAX_AT_ONCE) {
       const name = this.#ready.shift();
       if (name === undefined) return;

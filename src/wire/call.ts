@@ -2,6 +2,7 @@ import type { AbstractCancellationTokenSource, CancellationToken } from "vscode-
 import type { Id } from "../framing.ts";
 import type { Peer } from "../peer.ts";
 import type { CheckedParams, Method, Notifications, Results } from "../protocol.ts";
+import type { AnswerRoom } from "./holdings.ts";
 import { gone } from "./outbox.ts";
 
 /** One client's connection: the same object for all of its calls. */
@@ -20,6 +21,11 @@ export interface Call {
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
   /**
+   * Accounts for an answer that is fetched from elsewhere, until the client has taken it. Throws
+   * AuthdError `too_busy`.
+   */
+  room(): AnswerRoom;
+  /**
    * Tells this client something, also after the call itself is answered. Resolves when there is
    * room for the next notification; rejects when the connection is gone.
    */
@@ -35,6 +41,7 @@ export type Handlers = {
 export interface CallHome extends ConnectionHandle {
   readonly peer: Peer | undefined;
   readonly calls: Set<ServerCall>;
+  room(id: Id): AnswerRoom;
   send(name: string, params: object): Promise<void>;
 }
 
@@ -73,6 +80,10 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
       if (this.isCancellationRequested) this.#controller.abort();
     }
     return this.#controller.signal;
+  }
+
+  room(): AnswerRoom {
+    return this.#home.room(this.id);
   }
 
   async notify<N extends keyof Notifications>(name: N, params: Notifications[N]): Promise<void> {

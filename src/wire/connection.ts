@@ -9,6 +9,7 @@ import {
 import { type FramingLimits, type Id, type Serialize, toOuter, WirePair } from "../framing.ts";
 import type { Peer } from "../peer.ts";
 import { type CallHome, ServerCall } from "./call.ts";
+import type { AnswerRoom, Holdings } from "./holdings.ts";
 
 /** Answers a request: with a result, a ResponseError, or a promise of either. Never throws. */
 export type Answer = (method: string, params: unknown, call: ServerCall) => unknown;
@@ -29,11 +30,12 @@ export class Connection implements CallHome {
     peer: Peer | undefined,
     limits: FramingLimits,
     serialize: Serialize,
+    holdings: Holdings,
     answer: Answer,
   ) {
     this.peer = peer;
     this.#socket = socket;
-    this.#pair = new WirePair(socket, limits, serialize);
+    this.#pair = new WirePair(socket, limits, serialize, holdings);
     // Silent: its logger would print whole messages, secrets included.
     this.#rpc = createMessageConnection(this.#pair.reader, this.#pair.writer, NullLogger, {
       cancellationStrategy: {
@@ -64,6 +66,10 @@ export class Connection implements CallHome {
   onClose(listener: () => void): void {
     if (this.closed) listener();
     else this.#closeListeners.push(listener);
+  }
+
+  room(id: Id): AnswerRoom {
+    return this.#pair.room(id);
   }
 
   send(name: string, params: object): Promise<void> {

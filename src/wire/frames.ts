@@ -39,6 +39,11 @@ export class FrameParser {
     this.#onFrame = onFrame;
   }
 
+  /** Bytes that are kept until their frame is whole. */
+  get held(): number {
+    return this.#used;
+  }
+
   /** A frame has begun and is not whole. */
   get partial(): boolean {
     return this.#used > 0 || this.#need >= 0;
@@ -132,7 +137,8 @@ export class FrameParser {
     if (/(^|[^\r])\n/.test(end === -1 ? block : block.slice(0, end))) {
       throw malformed("a line of the header does not end in CR LF");
     }
-    if (end > MAX_HEADER_BYTES || (end === -1 && block.length > MAX_HEADER_BYTES)) {
+    // Not before its end must have come: however the stream is cut, the same headers are read.
+    if (end === -1 && block.length === MAX_HEADER_BYTES + HEADER_END.length) {
       throw malformed(`the header is longer than ${MAX_HEADER_BYTES} bytes`);
     }
     if (end === -1) return -1;

@@ -14,6 +14,8 @@ export interface OutboxLimits {
   stallMs: number;
 }
 
+/** How often in `stallMs` is looked whether a paused peer takes anything. */
+const LOOKS = 4;
 /** Answers are collected up to this many characters before they are written regardless. */
 const BURST = 64 * 1024;
 
@@ -33,13 +35,15 @@ export class Outbox {
   #collected = "";
   #scheduled = false;
   #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** Those who want to know when the peer has taken what is collected. */
+  #takers: (() => void)[] = [];
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, limits: OutboxLimits, onPause: (paused: boolean) => void) {
     this.#socket = socket;
     this.#limits = limits;
     this.#onPause = onPause;
     socket.on("drain", () => this.#drained());
-    socket.on("timeout", () => socket.destroy());
     socket.on("close", () => this.#closed());
   }
 
@@ -48,10 +52,14 @@ export class Outbox {
     return this.#collected.length + this.#socket.writableLength;
   }
 
-  /** Adds a message; `bytes` is the length of `json` in UTF-8, where it is known. */
-  push(json: string, bytes?: number): void {
+  /**
+   * Adds a message; `bytes` is the length of `json` in UTF-8, where it is known. `onTaken` is called
+   * when the system has all of it; never, if the connection is gone before that.
+   */
+  push(json: string, bytes?: number, onTaken?: () => void): void {
     if (this.#socket.destroyed) return;
     if (this.queued > this.#limits.dropBytes) return void this.#socket.destroy();
+    if (onTaken) this.#takers.push(onTaken);
     this.#collected +=
       this.framing === "lines"
         ? `${json}\n`
@@ -80,7 +88,8 @@ export class Outbox {
     if (this.#collected === "" || !this.#socket.writable) return;
     const burst = this.#collected;
     this.#collected = "";
-    this.#socket.write(burst, "utf8");
+    if (this.#takers.length === 0) this.#socket.write(burst, "utf8");
+    else this.#socket.write(burst, "utf8", callAll(this.#takers.splice(0)));
     if (this.#socket.writableLength > this.#limits.pauseBytes) this.#pause(true);
   }
 
@@ -99,9 +108,23 @@ export class Outbox {
   #pause(paused: boolean): void {
     if (this.paused === paused) return;
     this.paused = paused;
-    // Node's idle timer knows of a large write's progress, which no public counter shows.
-    this.#socket.setTimeout(paused ? this.#limits.stallMs : 0);
+    clearInterval(this.#watch);
+    if (paused) this.#watchStall();
     this.#onPause(paused);
+  }
+
+  /** Not by the socket's own timer: that also starts anew when the peer sends something. */
+  #watchStall(): void {
+    let least = Number.POSITIVE_INFINITY;
+    let idle = 0;
+    const look = () => {
+      const left = untaken(this.#socket);
+      idle = left < least ? 0 : idle + 1;
+      least = left;
+      if (idle >= LOOKS) this.#socket.destroy();
+    };
+    look();
+    this.#watch = setInterval(look, this.#limits.stallMs / LOOKS).unref();
   }
 
   #drained(): void {
@@ -112,11 +135,21 @@ export class Outbox {
   }
 
   #closed(): void {
+    clearInterval(this.#watch);
     this.#collected = "";
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { reject } of waiting) reject(gone());
   }
 }
+
+/** Bytes that the system has not got yet; of a large write under way only its handle knows how many. */
+function untaken(socket: Socket & { _handle?: { writeQueueSize?: number } | null }): number {
+  return socket.writableLength + (socket._handle?.writeQueueSize ?? 0);
+}
+
+const callAll = (listeners: readonly (() => void)[]) => () => {
+  for (const listener of listeners) listener();
+};
 
 export const gone = () => new AuthdError("cancelled", "The client has closed its connection.");

@@ -56,7 +56,13 @@ test("candidates: commands, options, their values, credentials, presets, origins
   t.deepEqual(await complete("request", "labelf", "P"), ["POST", "PUT", "PATCH"]);
   t.deepEqual(await complete("request", "labelf", "GET", ""), ["https://api.example/"]);
   t.deepEqual(await complete("service", "in"), ["install"]);
+  t.deepEqual(await complete("events", "--fo"), ["--follow"]);
+  t.deepEqual(await complete("events", "--credential", "la"), ["labelf"]);
+  t.deepEqual(await complete("vault", ""), ["export", "import", "rekey"]);
+  t.deepEqual(await complete("vault", "rekey", "--to", "k"), ["keychain"]);
+  t.deepEqual(await complete("vault", "import", "x", "--o"), ["--only"]);
   t.is((await cli(["__complete", "add", "x", "--secrets-from", ""])).code, 1, "file names");
+  t.is((await cli(["__complete", "vault", "import", ""])).code, 1, "file names");
 });
 
 test("without a daemon completion is silent", async (t) => {

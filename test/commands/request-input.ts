@@ -18,3 +18,11 @@ test("-H takes name: value", (t) => {
     t.throws(() => parseHeaders([wrong]), { message: /-H takes 'name: value'/ });
   }
 });
+
+test("-H takes names that every object has, and refuses the one that none can have", (t) => {
+  t.deepEqual(parseHeaders(["constructor: 1", "toString: 2", "toString: 3"]), {
+    constructor: "1",
+    tostring: "2, 3",
+  } as object as Record<string, string>);
+  t.throws(() => parseHeaders(["__proto__: 1"]), { message: /not a header name/ });
+});

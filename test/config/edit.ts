@@ -135,3 +135,23 @@ test("the text of a file reads back as the same, with a comment on top and the k
   t.deepEqual(JSON.parse(JSON.stringify(parse(text))), file);
   t.regex(text, /^# .*\n# .*\npreset = "labelf"\n/);
 });
+
+test("what TOML can't hold is refused, or left out, before it is written", (t) => {
+  const refused = (settings: Record<string, unknown>) =>
+    t.throws(() => coerceSettings(exchange, settings), { instanceOf: AuthdError })?.message;
+  t.regex(refused({ "request.json": "[1, null]" }) ?? "", /list can't hold null/);
+  t.regex(refused({ "request.json": { a: [null] } }) ?? "", /list can't hold null/);
+  const inList = coerceSettings(exchange, { "request.json": '[{"a": null, "b": 1}]' });
+  t.deepEqual(parse(credentialFileText(inList)).request, { json: [{ b: 1 }] });
+});
+
+test("settings that are nested without end are refused", (t) => {
+  const deep = `${"[".repeat(5_000)}${"]".repeat(5_000)}`;
+  for (const settings of [
+    { "request.json": deep },
+    { "request.json": JSON.parse(deep) },
+    { [`request.json${".a".repeat(100_000)}`]: "1" },
+  ]) {
+    t.throws(() => coerceSettings(exchange, settings), { message: /64 tables and lists deep/ });
+  }
+});

@@ -131,3 +131,20 @@ function whileReadOnly(folder: string, check: () => void): void {
     chmodSync(folder, 0o700);
   }
 }
+
+test("a file that is TOML but can't be settings is named", (t) => {
+  const dir = temporaryFolder(t);
+  mkdirSync(join(dir, "credentials"));
+  const file = join(dir, "credentials", "demo.toml");
+  for (const [text, says] of [
+    ["[request.__proto__]", /__proto__/],
+    [`${"a.".repeat(5_000)}a = 1`, /64 tables and lists deep/],
+    [`a = ${"[".repeat(100)}${"]".repeat(100)}`, /64 tables and lists deep/],
+  ] as const) {
+    writeFileSync(file, text, { mode: 0o600 });
+    const error = t.throws(() => readCredentialFile(dir, "demo"), { instanceOf: AuthdError });
+    t.is(error?.reason, "invalid_params");
+    t.regex(error?.message ?? "", says);
+    t.true(error?.message.startsWith(file));
+  }
+});

@@ -4,7 +4,7 @@ import { Keeper } from "../../src/credential/keeper.ts";
 import { createVariant } from "../../src/credential/variant.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
 import type { Token } from "../../src/token.ts";
-import { startEngine } from "../helpers/engine.ts";
+import { startEngine, until } from "../helpers/engine.ts";
 
 async function stage(t: ExecutionContext) {
   const engine = await startEngine(t);
@@ -19,6 +19,7 @@ async function stage(t: ExecutionContext) {
     variants: () => [variant],
     acquisition: () => "digest",
     onFailure: (message) => void failures.push(message),
+    onAlarm: () => {},
   });
   const record = { secrets: { token: "x" }, binding: "b", tokens: [] };
   keeper.record = record;
@@ -68,6 +69,41 @@ test("what could not be sealed is tried again, and no longer when it is dropped"
   await failing;
   t.is(keeper.saveAgainAt, Number.POSITIVE_INFINITY);
   t.is(failures.length, 1);
+});
+
+test("what waits for a change to be sealed is not started again with every ring", async (t) => {
+  const { keeper, record, vault } = await stage(t);
+  vault.broken = new Error("no room on the disk");
+  await keeper.save(record, true);
+  const due = keeper.saveAgainAt;
+  const release = vault.hold();
+  const amended = keeper.amend(
+    () => {},
+    () => {},
+  );
+  keeper.saveAgain(due);
+  t.is(keeper.saveAgainAt, Number.POSITIVE_INFINITY);
+  vault.broken = undefined;
+  release();
+  await amended;
+});
+
+test("when a program asked is sealed anew after six hours", async (t) => {
+  const { engine, keeper, record, variant, vault, clock } = await stage(t);
+  variant.issued = issued(engine);
+  variant.askedAt = clock.boot();
+  await keeper.save(record, true);
+  const sealed = JSON.stringify(vault.read("demo"));
+  clock.advance(5 * 3_600_000);
+  variant.askedAt = clock.boot();
+  keeper.saveAgain(clock.boot());
+  t.is(vault.waiting, 0);
+  clock.advance(2 * 3_600_000);
+  variant.askedAt = clock.boot();
+  keeper.saveAgain(clock.boot());
+  t.is(vault.waiting, 1);
+  await until(() => JSON.stringify(vault.read("demo")) !== sealed);
+  t.pass();
 });
 
 test("another record than the present one is not sealed", async (t) => {

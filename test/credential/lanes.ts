@@ -1,5 +1,6 @@
 import test from "ava";
 import { Lanes } from "../../src/credential/lanes.ts";
+import { AuthdError } from "../../src/errors.ts";
 
 function work() {
   let finish = () => {};
@@ -50,4 +51,27 @@ test("a failure frees its lane", async (t) => {
     await t.throwsAsync(lanes.run("a", { awaited: false }, () => Promise.reject(new Error("no"))));
   }
   t.is(await lanes.run("a", { awaited: false }, async () => "free"), "free");
+});
+
+test("the outlook is poor while a host's last request came to nothing, and none in its queue", async (t) => {
+  const lanes = new Lanes();
+  const passengers = Array.from({ length: 5 }, () => ({ awaited: false }));
+  const jobs = passengers.map(work);
+  const runs = passengers.map((passenger, i) => lanes.run("a", passenger, () => jobs[i]!.done));
+  const outlooks = () => passengers.map((passenger) => lanes.outlook(passenger));
+  t.deepEqual(new Set(outlooks()), new Set(["fair"]));
+  const down = () => Promise.reject(new AuthdError("issuer_unavailable", "down"));
+  await t.throwsAsync(lanes.run("b", { awaited: false }, down));
+  t.deepEqual(new Set(outlooks()), new Set(["fair"]));
+  const sixth = { awaited: true };
+  const failing = lanes.run("a", sixth, down);
+  jobs[0]!.finish();
+  await t.throwsAsync(failing);
+  t.deepEqual(outlooks().slice(1), ["poor", "poor", "poor", "poor"]);
+  const waiting = { awaited: false };
+  const last = lanes.run("a", waiting, async () => {});
+  t.is(lanes.outlook(waiting), "none");
+  for (const job of jobs) job.finish();
+  await Promise.all([...runs, last]);
+  t.is(lanes.outlook(waiting), "fair");
 });

@@ -92,6 +92,64 @@ test("an intent is sealed before a refresh token is spent", async (t) => {
   t.is(sealedToken(engine.vault.read("demo")), "refresh-0");
 });
 
+/** A renewal is due, and the disk does not take its intent. */
+async function stageOnBrokenDisk(t: ExecutionContext) {
+  const { engine, issuer, start } = await stage(t);
+  const credential = await start();
+  await credential.token({});
+  await until(() => (engine.vault.read("demo")?.tokens.length ?? 0) > 0);
+  engine.vault.broken = new Error("no room on the disk");
+  engine.clock.advance(50 * 60 * SECOND);
+  await until(() => credential.info().failureCount > 0);
+  return { engine, issuer, credential };
+}
+
+test("while the disk takes no intent, the refresh token is not spent and the access token served", async (t) => {
+  const { engine, issuer, credential } = await stageOnBrokenDisk(t);
+  t.is((await credential.token({})).accessToken, "token-1");
+  t.is(issuer.requests.length, 1);
+  t.is(credential.state(), "failing");
+  t.regex(credential.info().lastError?.message ?? "", /disk/);
+  t.is(credential.unsealed?.atStake, "tokens");
+  engine.vault.broken = undefined;
+  engine.clock.advance(5 * SECOND);
+  await until(() => credential.unsealed === undefined);
+  t.is(engine.vault.read("demo")?.rotation?.intent, undefined, "it was not spent");
+  engine.clock.advance(300 * SECOND);
+  await until(() => issuer.requests.length === 2 && credential.state() === "ready");
+  t.is(sealedToken(engine.vault.read("demo")), "refresh-2");
+});
+
+test("a disk that is not mended until the access token has all but run out does not keep authd from renewing it", async (t) => {
+  const { engine, issuer, credential } = await stageOnBrokenDisk(t);
+  for (let left = 600; left > 0 && issuer.requests.length === 1; left -= 5) {
+    engine.clock.advance(5 * SECOND);
+    await until(() => credential.flights === 0);
+  }
+  t.is(issuer.requests.length, 2);
+  t.is((await credential.token({})).accessToken, "token-2");
+  t.is(credential.unsealed?.atStake, "secrets");
+  t.is(sealedToken(engine.vault.read("demo")), "refresh-1");
+  engine.vault.broken = undefined;
+  engine.clock.advance(5 * SECOND);
+  await until(() => credential.unsealed === undefined);
+  t.is(sealedToken(engine.vault.read("demo")), "refresh-2");
+});
+
+test("a token that is no use to its caller is renewed, whatever the disk says", async (t) => {
+  const { engine, issuer, start } = await stage(t);
+  const credential = await start();
+  await credential.token({});
+  engine.clock.advance(2 * SECOND);
+  engine.vault.broken = new Error("no room on the disk");
+  t.is((await credential.token({ forceRefresh: true })).accessToken, "token-2");
+  engine.clock.advance(5 * SECOND);
+  t.is((await credential.token({ rejectedToken: "token-2" })).accessToken, "token-3");
+  await credential.refresh(10_000);
+  t.is(issuer.requests.length, 4);
+  t.is(credential.unsealed?.atStake, "secrets");
+});
+
 for (const fault of ["reset", 502, 504, "garbage"] as const) {
   test(`an answer lost (${fault}) after the issuer rotated is asked for once more at once, within its grace`, async (t) => {
     const { rotating, faults, issuer, start } = await stage(t);
@@ -280,7 +338,12 @@ async function spendWith(record: CredentialRecord, answers: (Won | AuthdError)[]
     secret: "refresh_token",
     token: record.secrets.refresh_token ?? "",
     want: {},
-    seal: async () => void sealed.push(structuredClone(record)),
+    bootId: "boot-1",
+    seal: async () => {
+      sealed.push(structuredClone(record));
+      return true;
+    },
+    canWait: () => true,
     attempt: async (token) => {
       tried.push(token);
       const answer = answers.shift();

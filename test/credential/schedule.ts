@@ -1,5 +1,6 @@
 import test from "ava";
 import type { IssuedToken } from "../../src/credential/issued.ts";
+import type { Rotation } from "../../src/credential/record.ts";
 import {
   bringForward,
   bringsNothing,
@@ -105,7 +106,8 @@ test("a renewal brings nothing if it ends no later, or is due again at once", (t
 
 test("a refresh token that runs out is due with the lead of its own lifetime", (t) => {
   const rotation = { worked: true, expiresAt: now.wall + 24 * HOUR, lifetime: 24 * HOUR };
-  t.is(refreshTokenDeadline(rotation, now), now.boot + 23 * HOUR);
-  t.is(refreshTokenDeadline({ worked: true }, now), Number.POSITIVE_INFINITY);
-  t.is(refreshTokenDeadline(undefined, now), Number.POSITIVE_INFINITY);
+  const deadline = (of: Rotation | undefined) => refreshTokenDeadline(of, now, "boot-1");
+  t.is(deadline(rotation), now.boot + 23 * HOUR);
+  t.is(deadline({ worked: true }), Number.POSITIVE_INFINITY);
+  t.is(deadline(undefined), Number.POSITIVE_INFINITY);
 });

@@ -80,9 +80,10 @@ test("an otp_secret that is none is for a person, before anything is sent", asyn
 });
 
 test("a code that was used for the last sign-in says nothing against the password", async (t) => {
-  const refused = { status: 401, json: { detail: "OTP is invalid" } };
-  const issuer = await startIssuer(t, refused);
   const now = Date.UTC(2026, 0, 1, 0, 0, 20);
+  const headers = { date: new Date(now).toUTCString() };
+  const refused = { status: 401, headers, json: { detail: "OTP is invalid" } };
+  const issuer = await startIssuer(t, refused);
   const attempt = (lastAt?: number) =>
     acquire(t, "password", {
       settings: { token_url: issuer.url, username: "me" },
@@ -96,6 +97,28 @@ test("a code that was used for the last sign-in says nothing against the passwor
   for (const lastAt of [undefined, now - 25_000]) {
     t.like(await t.throwsAsync(attempt(lastAt)), { reason: "credential_rejected" });
   }
+});
+
+test("a code refused by an issuer whose clock is another says nothing against the password", async (t) => {
+  const now = Date.UTC(2026, 0, 1);
+  const attempt = async (ahead: number, secrets: Record<string, string>) => {
+    const headers = { date: new Date(now + ahead).toUTCString() };
+    const issuer = await startIssuer(t, { status: 401, headers, json: { detail: "Incorrect" } });
+    const settings = { token_url: issuer.url, username: "me" };
+    const wanted = { settings, secrets: { password: "pw", ...secrets }, now };
+    return await t.throwsAsync(acquire(t, "password", wanted));
+  };
+  const code = { otp_secret: "GEZDGNBVGY3TQOJQ" };
+  for (const [ahead, said] of [
+    [300_000, /clock is 300 s behind the issuer's/],
+    [-300_000, /clock is 300 s ahead of the issuer's/],
+  ] as const) {
+    const error = await attempt(ahead, code);
+    t.like(error, { reason: "issuer_unavailable", contact: { blocked: true } });
+    t.regex(error?.message ?? "", said);
+    t.like(await attempt(ahead, {}), { reason: "credential_rejected" });
+  }
+  t.like(await attempt(30_000, code), { reason: "credential_rejected" });
 });
 
 test("the secrets it asks for", (t) => {

@@ -154,6 +154,8 @@ test("error_description that repeats a secret or holds a token is dropped", asyn
   const leaks = [
     `client_secret ${SECRET} is wrong`,
     "client_secret s3cret%2B%2Fvalue is wrong",
+    "client_secret s3cret%2b/value is wrong",
+    `client_secret ${Buffer.from(SECRET).toString("base64")} is wrong`,
     "s3cret\u200b+/value",
     `Authorization: Basic ${basic.toString("base64")}`,
     "token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc is not active",

@@ -3,8 +3,8 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import type { ExecutionContext } from "ava";
 import type { Certificate } from "./certificates.ts";
+import type { Scope } from "./scope.ts";
 
 /** A request as the server saw it. */
 export interface Seen {
@@ -30,7 +30,7 @@ export interface Api {
 
 /** Listens until the test ends; over TLS with `certificate`. */
 export async function startApi(
-  t: ExecutionContext,
+  t: Scope,
   handler: Handler,
   certificate?: Certificate,
 ): Promise<Api> {

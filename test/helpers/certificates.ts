@@ -13,22 +13,30 @@ export interface Authority {
   ca: string;
   /** For these host names and IPv4 addresses. */
   issue(...names: string[]): Certificate;
+  /** One that ran out yesterday. */
+  expired(...names: string[]): Certificate;
 }
+
+/** From when to when, counted from today. */
+type Days = readonly [number, number];
+const VALID: Days = [-1, 1];
 
 /** Makes X.509 certificates (RFC 5280) by hand: Node can sign but not build them. */
 export function createAuthority(name = "A test's authority"): Authority {
   const issuer = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const build = (subject: string, publicKey: KeyObject, extensions: Buffer[]) =>
-    certificate({ subject, issuer: name, publicKey, extensions, signer: issuer.privateKey });
+  const build = (subject: string, publicKey: KeyObject, extensions: Buffer[], days = VALID) =>
+    certificate({ subject, issuer: name, publicKey, extensions, days, signer: issuer.privateKey });
+  const issue = (names: string[], days?: Days) => {
+    const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    return {
+      key: own.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+      cert: build(names[0] ?? "", own.publicKey, [subjectAltName(names)], days),
+    };
+  };
   return {
     ca: build(name, issuer.publicKey, [basicConstraints()]),
-    issue(...names) {
-      const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
-      return {
-        key: own.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-        cert: build(names[0] ?? "", own.publicKey, [subjectAltName(names)]),
-      };
-    },
+    issue: (...names) => issue(names),
+    expired: (...names) => issue(names, [-2, -1]),
   };
 }
 
@@ -37,6 +45,7 @@ function certificate(about: {
   issuer: string;
   publicKey: KeyObject;
   extensions: Buffer[];
+  days: Days;
   signer: KeyObject;
 }): string {
   const algorithm = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02));
@@ -45,13 +54,15 @@ function certificate(about: {
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
     algorithm,
     commonName(about.issuer),
-    sequence(time(Date.now() - 86_400_000), time(Date.now() + 86_400_000)),
+    sequence(...about.days.map((day) => time(Date.now() + day * 86_400_000))),
     commonName(about.subject),
     about.publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, sequence(...about.extensions)),
   );
   const signature = der(0x03, Buffer.from([0]), sign("sha256", body, about.signer));
-  const text = sequence(body, algorithm, signature).toString("base64").replace(/.{64}/g, "$&\n");
+  const text = sequence(body, algorithm, signature)
+    .toString("base64")
+    .replace(/.{64}(?=.)/g, "$&\n");
   return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
 }
 

@@ -1,12 +1,11 @@
 import { join } from "node:path";
-import type { ExecutionContext } from "ava";
 import { resolveCredential } from "../../src/config.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
-import type { CredentialEvent } from "../../src/credential/surroundings.ts";
 import type { Credential } from "../../src/credential.ts";
 import { createHttp, type Http } from "../../src/http.ts";
 import type { Log } from "../../src/log.ts";
+import type { Happened } from "../../src/protocol.ts";
 import { Registry } from "../../src/registry.ts";
 import type { CredentialSettings } from "../../src/settings.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
@@ -14,17 +13,18 @@ import { openVault } from "../../src/vault/index.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { temporaryFolder } from "./folder.ts";
 import { HeldVault } from "./held-vault.ts";
+import type { Scope } from "./scope.ts";
 
 /** A registry with a real vault and real HTTP, on a clock that the test moves. */
 export interface Engine {
   clock: FakeClock;
   registry: Registry;
   vault: HeldVault;
-  http: Http;
+  http: ReturnType<typeof createHttp>;
   log: Log;
   /** Holds the vault; gone when the test ends. */
   dir: string;
-  events: CredentialEvent[];
+  events: Happened[];
   /** How often the timer has rung. */
   readonly rings: number;
   /** What was logged as an error. */
@@ -41,9 +41,20 @@ export interface Engine {
   restart(): Promise<Engine>;
 }
 
+export interface EngineOptions {
+  dir?: string;
+  clock?: FakeClock;
+  /** Stands between the engine and the network. */
+  through?: (http: Http) => Http;
+}
+
 export async function startEngine(
-  t: ExecutionContext,
-  { dir = temporaryFolder(t), clock = new FakeClock() } = {},
+  t: Scope,
+  {
+    dir = temporaryFolder(t),
+    clock = new FakeClock(),
+    through = (http) => http,
+  }: EngineOptions = {},
 ): Promise<Engine> {
   const errors: string[] = [];
   const quiet = () => {};
@@ -61,15 +72,15 @@ export async function startEngine(
   });
   const vault = new HeldVault(sealed);
   const http = createHttp();
-  const events: CredentialEvent[] = [];
+  const events: Happened[] = [];
   const around = {
     clock,
-    time: new Timekeeper(clock),
-    http,
+    time: new Timekeeper(clock, () => http.reconnect()),
+    http: through(http),
     lanes: new Lanes(),
     vault,
     log,
-    onEvent: (event: CredentialEvent) => void events.push(event),
+    onEvent: (event: Happened) => void events.push(event),
   };
   let rings = 0;
   const registry = new Registry(around, () => void rings++);
@@ -106,7 +117,7 @@ export async function startEngine(
     },
     async restart() {
       await close();
-      return await startEngine(t, { dir, clock });
+      return await startEngine(t, { dir, clock, through });
     },
   };
 }

@@ -10,6 +10,8 @@ export class FakeClock implements Clock {
   bootId = "boot-1";
   /** What `random` answers. */
   chance = 0;
+  /** How fast the wall clock runs: NTP slews it. */
+  rate = 1;
   #wall = Date.parse("2030-01-01T00:00:00Z");
   #monotonic = 1_000;
   #boot = 50_000_000;
@@ -64,7 +66,7 @@ export class FakeClock implements Clock {
   }
 
   #move(ms: number): void {
-    this.#wall += ms;
+    this.#wall += ms * this.rate;
     this.#monotonic += ms;
     this.#boot += ms;
   }

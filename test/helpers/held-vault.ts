@@ -36,6 +36,7 @@ export class HeldVault implements Vault<CredentialRecord> {
 
   names = () => this.#vault.names();
   read = (name: string) => this.#vault.read(name);
+  ensure = () => this.#vault.ensure();
   unlock = () => this.#vault.unlock();
   close = () => this.#vault.close();
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import type { ExecutionContext } from "ava";
 import { startApi } from "./api.ts";
+import type { Scope } from "./scope.ts";
 
 /** A request as the issuer got it. */
 export interface Seen {
@@ -34,7 +34,7 @@ export interface Issuer {
 }
 
 /** An HTTP server that answers as told, until the test ends. */
-export async function startIssuer(t: ExecutionContext, answering: Answering): Promise<Issuer> {
+export async function startIssuer(t: Scope, answering: Answering): Promise<Issuer> {
   const requests: Seen[] = [];
   let current = answering;
   const { origin } = await startApi(t, ({ method, url: path, headers, body: bytes }, response) => {

@@ -8,6 +8,7 @@ import { listen } from "../../src/socket.ts";
 import type { Handlers } from "../../src/wire/call.ts";
 import { FrameParser, type Framing, frame } from "../../src/wire/frames.ts";
 import { temporaryFolder } from "./folder.ts";
+import type { Scope } from "./scope.ts";
 
 /** What the tests' `getToken` answers; the name of the credential is its token. */
 export const tokenFor = (credential: string): GetTokenResult => ({
@@ -26,7 +27,7 @@ export interface Wire {
 
 /** A server with these handlers on a socket of its own; `getToken` echoes unless given. */
 export async function startWire(
-  t: ExecutionContext,
+  t: Scope,
   handlers: Partial<Handlers> = {},
   options: Partial<ServerOptions> & { path?: string } = {},
 ): Promise<Wire> {

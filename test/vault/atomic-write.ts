@@ -6,6 +6,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import {
@@ -81,5 +82,10 @@ test("a folder that can't be made is named", (t) => {
 test("a file system's error says what to do", (t) => {
   const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
   t.is(explain(full), "the disk is full; free some space (ENOSPC)");
+  const quota = Object.assign(new Error("Unknown system error -122"), {
+    code: "Unknown system error -122",
+    errno: -constants.errno.EDQUOT,
+  });
+  t.is(explain(quota), "the disk quota is used up; free some space (EDQUOT)");
   t.is(explain(new Error("anything else")), "anything else");
 });

@@ -1,11 +1,9 @@
 import { configDir, loadConfiguration } from "../../config.ts";
+import { REMEDIES, secretWarning } from "../../problems.ts";
 import type { CredentialInfo } from "../../protocol.ts";
 import { STATES } from "../credentials.ts";
 import { fromNow } from "../times.ts";
 import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
-
-const DAY_MS = 86_400_000;
-const WARN_DAYS = 14;
 
 /** Can every file be read? */
 export const checkConfiguration: Check = ({ env }) => {
@@ -35,11 +33,9 @@ function checkState(info: CredentialInfo, now: number): Finding {
   return warning(name, `failing${why}${again}`);
 }
 
-function checkExpiry({ name, secretExpires }: CredentialInfo, now: number): Finding[] {
-  if (secretExpires === undefined) return [];
-  const left = Date.parse(secretExpires) - now;
-  if (left > WARN_DAYS * DAY_MS) return [];
-  const mend = `make a new one, then authd set ${name} and change secret_expires`;
-  if (left <= 0) return [problem(name, `its secret ran out on ${secretExpires}`, mend)];
-  return [warning(name, `its secret runs out on ${secretExpires}`, mend)];
+function checkExpiry(info: CredentialInfo, now: number): Finding[] {
+  const secret = secretWarning(info, now);
+  if (!secret) return [];
+  const level = secret.over ? problem : warning;
+  return [level(info.name, secret.text, REMEDIES.secret_expires(info.name))];
 }

@@ -19,6 +19,10 @@ export interface KeyContext {
   readonly env: NodeJS.ProcessEnv;
   /** Asks a person; undefined if nobody is there. `isNew`: ask twice, there is no way back from a slip. */
   readonly askPassphrase: (question: { isNew: boolean }) => Promise<string | undefined>;
+  /** Given beforehand, for a new key: nobody is asked. */
+  readonly passphrase?: string;
+  /** Tells the vault's key from others, where a source may hold two: the present and the next one. */
+  readonly fits?: (key: Buffer) => boolean;
 }
 
 export interface NewKey {
@@ -37,6 +41,8 @@ export interface KeyKeeper {
   load(context: KeyContext, scrypt: ScryptParameters | undefined): Promise<Buffer>;
   /** Keeps the key again after the vault's folder was lost, if that is where it is kept. */
   restore?(dir: string, key: Buffer): Promise<void>;
+  /** Removes a key that nothing is sealed with any more, if it is kept outside of the vault's folder. */
+  forget?(context: KeyContext): Promise<void>;
 }
 
 export function locked(message: string, cause?: unknown): AuthdError {

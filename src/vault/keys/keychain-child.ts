@@ -5,10 +5,11 @@
 import { text } from "node:stream/consumers";
 import { messageOf } from "../../errors.ts";
 
-/** Without `secret` the entry is read, otherwise it is made. The service is always "authd". */
+/** With `secret` the entry is made, with `forget` deleted, otherwise read. The service is always "authd". */
 export interface KeychainRequest {
   account: string;
   secret?: string;
+  forget?: boolean;
 }
 
 /** Neither member: there is no such entry. */
@@ -32,10 +33,14 @@ async function answer(): Promise<KeychainAnswer> {
   }
 }
 
-async function call({ account, secret }: KeychainRequest): Promise<KeychainAnswer> {
+async function call({ account, secret, forget }: KeychainRequest): Promise<KeychainAnswer> {
   const { AsyncEntry } = await import("@napi-rs/keyring");
   // Left alone, it falls back to the kernel's keyring on Linux, which a reboot empties.
   const entry = new AsyncEntry("authd", account, { linux: { store: "secret-service" } });
+  if (forget) {
+    await entry.deleteCredential();
+    return {};
+  }
   if (secret !== undefined) await entry.setPassword(secret);
   const kept = await entry.getPassword();
   if (secret !== undefined && kept !== secret) throw new Error("it did not keep the entry");

@@ -21,6 +21,9 @@ export const keychainKey = {
         "Put the entry back, or start authd as the user whose keychain holds it",
     );
   },
+  async forget(context) {
+    await askKeychain(context, { account: context.keyId, forget: true });
+  },
 } as const satisfies KeyKeeper;
 
 /** How long a keychain may take: a locked one waits for a person at a prompt, which may be nobody. */

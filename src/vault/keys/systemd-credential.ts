@@ -2,37 +2,45 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { codeOf } from "../atomic-write.ts";
-import { type KeyContext, type KeyKeeper, locked, parseKey } from "./key-source.ts";
+import { type KeyKeeper, locked, parseKey } from "./key-source.ts";
 
 /** 32 bytes, raw or as base64 or hex text, that systemd hands to the service: systemd.exec(5), CREDENTIALS. */
 const NAME = "authd-vault-key";
+/** The next key, while one is being replaced: whichever fits the vault is its key. */
+const NEXT = "authd-vault-key-new";
 
 export const systemdCredentialKey = {
-  async create(context) {
-    return { key: read(context) };
+  async create({ env, fits }) {
+    return { key: (fits && read(env, NEXT)) ?? needed(env) };
   },
-  async load(context) {
-    return read(context);
+  async load({ env, fits }) {
+    const next = fits && read(env, NEXT);
+    return next && fits(next) ? next : needed(env);
   },
 } as const satisfies KeyKeeper;
 
-function read({ env }: KeyContext): Buffer {
-  const bytes = readCredential(env, NAME);
-  if (!bytes) {
+function needed(env: NodeJS.ProcessEnv): Buffer {
+  const key = read(env, NAME);
+  if (!key) {
     throw locked(
       `The vault's key comes from the systemd credential ${NAME}, which this process was not ` +
         `given. Start authd as a service with LoadCredentialEncrypted=${NAME} in its unit`,
     );
   }
+  return key;
+}
+
+/** Undefined if this process was given none of that name. */
+function read(env: NodeJS.ProcessEnv, name: string): Buffer | undefined {
+  const bytes = readCredential(env, name);
+  if (!bytes) return undefined;
   const key = parseKey(bytes);
   bytes.fill(0);
-  if (!key) {
-    throw locked(
-      `The systemd credential ${NAME} holds no key. It must be 32 bytes, raw or as base64 or hex ` +
-        `text. Make one with: head -c 32 /dev/urandom | systemd-creds encrypt --name=${NAME} - FILE`,
-    );
-  }
-  return key;
+  if (key) return key;
+  throw locked(
+    `The systemd credential ${name} holds no key. It must be 32 bytes, raw or as base64 or hex ` +
+      `text. Make one with: head -c 32 /dev/urandom | systemd-creds encrypt --name=${name} - FILE`,
+  );
 }
 
 /** One file of $CREDENTIALS_DIRECTORY; undefined if there is none. */

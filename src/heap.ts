@@ -1,10 +1,14 @@
-/** The earliest first; of the same time, the one that came first. */
+/** What comes when: the earliest first; of the same time, the one that came first. A binary heap. */
 export class Heap<T extends { at: number }> {
   readonly #items: { item: T; order: number }[] = [];
   #order = 0;
 
   get first(): T | undefined {
     return this.#items[0]?.item;
+  }
+
+  get size(): number {
+    return this.#items.length;
   }
 
   push(item: T): void {

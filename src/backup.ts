@@ -1,0 +1,270 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Admin } from "./admin.ts";
+import {
+  assertCredentialName,
+  configDir,
+  credentialFileAsItIs,
+  credentialFileNames,
+  loadDaemonSettings,
+} from "./config.ts";
+import type { CredentialRecord } from "./credential/record.ts";
+import { AuthdError, messageOf } from "./errors.ts";
+import type { Imports, Portable } from "./imports.ts";
+import type { Log } from "./log.ts";
+import type {
+  CheckedParams,
+  ExportResult,
+  ImportResult,
+  RekeyResult,
+  VaultProblem,
+} from "./protocol.ts";
+import type { Registry } from "./registry.ts";
+import type { Call, ConnectionHandle } from "./server.ts";
+import { didYouMean } from "./suggest.ts";
+import { Uploads } from "./uploads.ts";
+import { openExport, sealExport } from "./vault/index.ts";
+import type { OwnVault } from "./vault/vault.ts";
+
+/** Bytes of an export in one notification. */
+const CHUNK = 256 * 1024;
+/** How long (ms) an export waits for token requests to end: what they bring is to be in it. */
+const QUIET = 5_000;
+
+export interface BackupOptions {
+  env: NodeJS.ProcessEnv;
+  admin: Pick<Admin, "inTurn" | "reloadNow">;
+  imports: Imports;
+  registry: Registry;
+  vault: OwnVault<CredentialRecord>;
+  log: Log;
+}
+
+/** All credentials out to one sealed file and in from one, and the vault's way to another key. */
+export class Backup {
+  readonly #options: BackupOptions;
+  readonly #uploads = new Uploads();
+  readonly #dir: string;
+
+  constructor(options: BackupOptions) {
+    this.#options = options;
+    this.#dir = configDir(options.env);
+  }
+
+  // ---- out ----
+
+  async export({ passphrase }: CheckedParams<"vault/export">, call: Call): Promise<ExportResult> {
+    const { admin, log } = this.#options;
+    assertPassphrase(passphrase);
+    const { sealed, ...result } = await admin.inTurn(() => this.#sealAll(passphrase));
+    log.info({ credentials: result.credentials.length }, "all credentials were exported");
+    for (let from = 0; from < sealed.length; from += CHUNK) {
+      const data = sealed.subarray(from, from + CHUNK).toString("base64");
+      await call.notify("vault/chunk", { id: call.id, data });
+    }
+    return { bytes: sealed.length, ...result };
+  }
+
+  async #sealAll(passphrase: string) {
+    this.#assertOpen();
+    const problems: VaultProblem[] = [];
+    const credentials: Portable[] = [];
+    const deadline = performance.now() + QUIET;
+    for (const name of this.#names()) {
+      const portable = await this.#portable(name, deadline, problems);
+      if (portable.file !== undefined || portable.record) credentials.push(portable);
+    }
+    const plaintext = Buffer.from(JSON.stringify({ credentials }));
+    const about = { created: new Date().toISOString(), credentials: credentials.length };
+    const sealed = await sealExport(passphrase, about, plaintext);
+    plaintext.fill(0);
+    const names = credentials.map(({ name }) => name);
+    return { sealed, credentials: names, rotating: this.#rotating(names), problems };
+  }
+
+  /** Those without a file, or without anything sealed, and those that can't be used, too. */
+  #names(): string[] {
+    const { registry, vault } = this.#options;
+    const known = registry.infos().map(({ name }) => name);
+    return [...new Set([...known, ...vault.names(), ...credentialFileNames(this.#dir)])].sort();
+  }
+
+  async #portable(name: string, deadline: number, problems: VaultProblem[]): Promise<Portable> {
+    const portable: Portable = { name };
+    const attempt = async (work: () => void | Promise<void>) => {
+      try {
+        await work();
+      } catch (error) {
+        problems.push({ credential: name, message: messageOf(error) });
+      }
+    };
+    await attempt(() => {
+      const file = credentialFileAsItIs(this.#dir, name);
+      if (file !== undefined) portable.file = file;
+    });
+    await attempt(async () => {
+      const record = await this.#recordOf(name, deadline);
+      if (record) portable.record = record;
+    });
+    return portable;
+  }
+
+  /** From memory, where it may be newer than what could be sealed. */
+  async #recordOf(name: string, deadline: number): Promise<CredentialRecord | undefined> {
+    const { registry, vault } = this.#options;
+    if (!registry.has(name)) return vault.names().includes(name) ? vault.read(name) : undefined;
+    const credential = registry.get(name);
+    while (credential.flights > 0 && performance.now() < deadline) await sleep(20);
+    return credential.snapshot();
+  }
+
+  // ---- in ----
+
+  upload({ data }: CheckedParams<"vault/upload">, connection: ConnectionHandle) {
+    return { received: this.#uploads.add(connection, Buffer.from(data, "base64")) };
+  }
+
+  async import(
+    { passphrase, replace = false, only }: CheckedParams<"vault/import">,
+    connection: ConnectionHandle,
+  ): Promise<ImportResult> {
+    const { admin, log } = this.#options;
+    const file = this.#uploads.whole(connection);
+    if (!file) throw new AuthdError("invalid_params", "Send the export first, with vault/upload.");
+    const result = await admin.inTurn(async () => {
+      this.#assertOpen();
+      await this.#assertReady();
+      const { plaintext } = await openExport(passphrase, file);
+      const credentials = selected(portables(plaintext), only);
+      plaintext.fill(0);
+      const replaced = this.#existing(credentials);
+      if (replaced.length > 0 && !replace) throw alreadyThere(replaced);
+      await this.#putInPlace(credentials);
+      const imported = credentials.map(({ name }) => name);
+      const problems = this.#problemsOf(imported);
+      return { imported, replaced, rotating: this.#rotating(imported), problems };
+    });
+    this.#uploads.drop(connection);
+    log.info({ credentials: result.imported.length }, "credentials were imported");
+    return result;
+  }
+
+  /** Throws AuthdError if what is imported could not be used then. */
+  async #assertReady(): Promise<void> {
+    const { env, admin, imports } = this.#options;
+    loadDaemonSettings({ dir: this.#dir, env });
+    if (imports.isPending()) await admin.reloadNow();
+    if (!imports.isPending()) return;
+    throw new AuthdError(
+      "internal",
+      "Another import is not completed yet: authd reload says why. Nothing was changed",
+    );
+  }
+
+  #existing(credentials: readonly Portable[]): string[] {
+    const existing = new Set(this.#names());
+    return credentials.map(({ name }) => name).filter((name) => existing.has(name));
+  }
+
+  async #putInPlace(credentials: readonly Portable[]): Promise<void> {
+    const { imports, registry, admin } = this.#options;
+    const bringBack: (() => void)[] = [];
+    const retire = () => {
+      for (const { name } of credentials) {
+        if (registry.has(name)) bringBack.push(registry.get(name).retire(beingReplaced(name)));
+      }
+    };
+    const takeOver = async () => {
+      for (const { name } of credentials) registry.delete(name);
+      await admin.reloadNow();
+    };
+    try {
+      await imports.carryOut(credentials, retire);
+    } catch (error) {
+      if (imports.isPending()) await takeOver();
+      else for (const back of bringBack) back();
+      throw error;
+    }
+    await takeOver();
+  }
+
+  #problemsOf(names: readonly string[]): VaultProblem[] {
+    const { registry } = this.#options;
+    return names.flatMap((name) => {
+      if (!registry.knows(name)) return [];
+      const { state, lastError } = registry.info(name);
+      const works = !["changed", "damaged", "login_required", "rejected", "locked"].includes(state);
+      return works ? [] : [{ credential: name, message: lastError?.message ?? state }];
+    });
+  }
+
+  #rotating(names: readonly string[]): string[] {
+    const { registry } = this.#options;
+    return names.filter((name) => registry.has(name) && registry.get(name).rotates);
+  }
+
+  // ---- another key ----
+
+  async rekey({ to, passphrase }: CheckedParams<"vault/rekey">): Promise<RekeyResult> {
+    const { admin, vault, env, log } = this.#options;
+    if (to === "passphrase") assertPassphrase(passphrase);
+    return await admin.inTurn(async () => {
+      this.#assertOpen();
+      const { vaultKey } = loadDaemonSettings({ dir: this.#dir, env });
+      if (vaultKey !== "auto" && vaultKey !== to) throw wouldNotStart(vaultKey, to);
+      const { sealed, damaged } = await vault.rekey(to, passphrase);
+      log.info({ sealed }, `the vault has a new key; its source is: ${to}`);
+      return { vaultKey: vault.keySource, sealed, damaged };
+    });
+  }
+
+  #assertOpen(): void {
+    const { locked } = this.#options.vault;
+    if (locked !== undefined) throw new AuthdError("vault_locked", locked);
+  }
+}
+
+/** It is authentic, but perhaps of another version's making. */
+function portables(plaintext: Buffer): Portable[] {
+  const { credentials } = JSON.parse(plaintext.toString()) as { credentials: Portable[] };
+  for (const { name } of credentials) assertCredentialName(name);
+  return credentials;
+}
+
+function selected(credentials: Portable[], only: readonly string[] | undefined): Portable[] {
+  if (!only) return credentials;
+  const names = credentials.map(({ name }) => name);
+  const missing = only.find((name) => !names.includes(name));
+  if (missing === undefined) return credentials.filter(({ name }) => only.includes(name));
+  throw new AuthdError(
+    "invalid_params",
+    `The export has no credential "${missing.slice(0, 64)}".${didYouMean(missing, names)} Nothing was changed`,
+  );
+}
+
+function assertPassphrase(passphrase: string | undefined): asserts passphrase is string {
+  if (passphrase) return;
+  throw new AuthdError("invalid_params", "A passphrase is needed, and it must not be empty.");
+}
+
+function alreadyThere(names: readonly string[]): AuthdError {
+  const shown = names.slice(0, 10).join(", ") + (names.length > 10 ? ", …" : "");
+  return new AuthdError(
+    "invalid_params",
+    `There are credentials of these names: ${shown}. Give --replace to replace them, or --only NAME… for others. Nothing was changed`,
+  );
+}
+
+function beingReplaced(name: string): AuthdError {
+  return new AuthdError("too_busy", `${name}: it is just being replaced; try again`, {
+    credential: name,
+    retryAfterMs: 1_000,
+  });
+}
+
+function wouldNotStart(vaultKey: string, to: string): AuthdError {
+  return new AuthdError(
+    "invalid_params",
+    `vault_key in config.toml, or AUTHD_VAULT_KEY where the daemon was started, says ${vaultKey}: authd would ` +
+      `not start again with a key from ${to}. Set it to auto first (and restart authd, if it was AUTHD_VAULT_KEY)`,
+  );
+}

@@ -1,0 +1,72 @@
+import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+import { AuthdError, messageOf } from "../../errors.ts";
+import type { ImportResult, ParamsOf } from "../../protocol.ts";
+import { ConnectionLost } from "../../wire/link.ts";
+import { dial, hungUp } from "../ask.ts";
+import { print } from "../output.ts";
+import { plain } from "../style.ts";
+import { type PassphraseOptions, passphraseOf } from "./passphrase.ts";
+import { count, listed, warn, warnOf } from "./words.ts";
+
+interface ImportOptions extends PassphraseOptions {
+  replace?: boolean;
+  only?: string[];
+}
+
+/** Bytes in one request; base64 makes a third more of them. */
+const PART = 4 * 1024 * 1024;
+
+/** `authd vault import FILE`. */
+export async function importFrom(file: string, options: ImportOptions): Promise<void> {
+  const link = await dial();
+  try {
+    const sealed = await read(file, options);
+    const label = "The passphrase of the export";
+    const passphrase = await passphraseOf(options, { label, isNew: false });
+    for (let from = 0; from < sealed.length || from === 0; from += PART) {
+      const data = sealed.subarray(from, from + PART).toString("base64");
+      await link.request("vault/upload", { data } satisfies ParamsOf<"vault/upload">);
+    }
+    const { replace, only } = options;
+    const params: ParamsOf<"vault/import"> = {
+      passphrase,
+      ...(replace === undefined ? {} : { replace }),
+      ...(only === undefined ? {} : { only }),
+    };
+    tell((await link.request("vault/import", params)) as ImportResult);
+  } catch (error) {
+    throw error instanceof ConnectionLost ? hungUp() : error;
+  } finally {
+    link.destroy();
+  }
+}
+
+function tell({ imported, replaced, rotating, problems }: ImportResult): void {
+  const before = replaced.length > 0 ? `, ${replaced.length} of them in the place of another` : "";
+  print(`Imported ${count(imported.length, "credential")}${before}.`);
+  if (rotating.length > 0) {
+    warn(
+      `${listed(rotating)}: a refresh token may be spent once only. Where the export was made, authd must ` +
+        "not use it any more: stop it there, or remove them. Used on both machines, the session ends on both",
+    );
+  }
+  warnOf(problems);
+  const [first] = imported;
+  if (first !== undefined) print(`  Next: authd test ${plain(first)}`);
+}
+
+async function read(file: string, { passphraseFrom }: ImportOptions): Promise<Buffer> {
+  if (file !== "-") {
+    try {
+      return await readFile(file);
+    } catch (error) {
+      throw new AuthdError("invalid_params", `The export can't be read: ${messageOf(error)}`);
+    }
+  }
+  if (passphraseFrom !== undefined && passphraseFrom !== "-") return await buffer(process.stdin);
+  throw new AuthdError(
+    "invalid_params",
+    "The export comes through the pipe, so the passphrase can't: give --passphrase-from FILE",
+  );
+}

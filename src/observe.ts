@@ -1,0 +1,185 @@
+import { join } from "node:path";
+import type { Clock } from "./clock.ts";
+import type { Log } from "./log.ts";
+import { Alerts } from "./observe/alerts.ts";
+import { Desktop, hasDesktop } from "./observe/desktop.ts";
+import { History, type Query } from "./observe/history.ts";
+import { Hook } from "./observe/hook.ts";
+import type { Metrics } from "./observe/metrics.ts";
+import type { MetricsEndpoint } from "./observe/metrics-endpoint.ts";
+import type { MetricsFile } from "./observe/metrics-file.ts";
+import { Told } from "./observe/told.ts";
+import { lockedVault, problemsOf } from "./problems.ts";
+import type {
+  CredentialInfo,
+  DaemonEvent,
+  EventsResult,
+  Happened,
+  Problem,
+  Reporting,
+  State,
+} from "./protocol.ts";
+import type { Handlers } from "./server.ts";
+import type { DaemonSettings } from "./settings.ts";
+
+/** What there is to be observed. */
+export interface Observed {
+  infos(): readonly CredentialInfo[];
+  /** Those that may need a person, now or on some day. */
+  suspects(): readonly CredentialInfo[];
+  /** How many are in each state. */
+  states(): Partial<Record<State, number>>;
+  /** Undefined: there is no such credential. */
+  info(name: string): CredentialInfo | undefined;
+  /** Why the vault's key can't be had. */
+  locked(): string | undefined;
+}
+
+export interface ObserverOptions {
+  env: NodeJS.ProcessEnv;
+  stateDir: string;
+  settings: DaemonSettings;
+  clock: Clock;
+  log: Log;
+  startedAt: number;
+  /** Clients that want to hear of it. */
+  subscribers: { publish(happened: Happened): void; tell(event: DaemonEvent): void };
+  observed: Observed;
+}
+
+/** The overall picture, for `status`. */
+type Overview = {
+  states: Partial<Record<State, number>>;
+  problems: Problem[];
+  reporting: Reporting;
+};
+
+/**
+ * Hears of all that happens and passes it on: to those who subscribed, to the history, to metrics,
+ * and where a person is needed to the desktop and to the hook.
+ */
+export class Observer {
+  readonly #options: ObserverOptions;
+  readonly #history: History;
+  readonly #alerts: Alerts;
+  #settings: DaemonSettings;
+  #hook: Hook | undefined;
+  #desktop: Desktop | undefined;
+  #metrics: Metrics | undefined;
+  #file: MetricsFile | undefined;
+  #endpoint: MetricsEndpoint | undefined;
+
+  constructor(options: ObserverOptions) {
+    const { clock, stateDir, observed } = options;
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#history = new History(clock.wall);
+    this.configure(options.settings);
+    this.#alerts = new Alerts({
+      clock,
+      told: new Told(join(stateDir, "told.json")),
+      look: observed.info,
+      suspects: () => observed.suspects().map(({ name }) => name),
+      onEvent: (happened) => this.hear(happened),
+      run: (occasion) => this.#hook?.run(occasion),
+      show: (problems) => this.#desktop?.show(problems),
+    });
+  }
+
+  /** Takes over `notify` and `hook`; metrics are as they were at the start. */
+  configure(settings: DaemonSettings): void {
+    const { env, log } = this.#options;
+    const { hook, notify = hasDesktop(env) } = settings;
+    this.#settings = settings;
+    this.#desktop = notify ? (this.#desktop ?? new Desktop(env, log)) : undefined;
+    if (JSON.stringify(hook) === JSON.stringify(this.#hook?.command)) return;
+    this.#hook?.close();
+    this.#hook = hook && new Hook({ command: hook, env, log });
+  }
+
+  hear(happened: Happened): void {
+    const { subscribers } = this.#options;
+    subscribers.publish(happened);
+    const event = this.#history.record(happened);
+    if (event) subscribers.tell(event);
+    this.#alerts.hear(happened);
+    this.#metrics?.hear(happened);
+  }
+
+  /** The settings were read again. */
+  reloaded(settings: DaemonSettings): void {
+    this.configure(settings);
+    this.#alerts.lookAgain();
+  }
+
+  /** Called now and then. */
+  tick(): void {
+    this.#alerts.tick();
+  }
+
+  events(query: Query): EventsResult {
+    return { ...this.#history.query(query), startedAt: this.#options.startedAt };
+  }
+
+  overview(): Overview {
+    const states = this.#options.observed.states();
+    return { states, problems: this.#problems(), reporting: this.#reporting() };
+  }
+
+  /** Loads what metrics need, where they are configured; returns the handlers, counted. */
+  async withMetrics(handlers: Handlers): Promise<Handlers> {
+    const { metricsFile, metricsListen } = this.#settings;
+    if (metricsFile === undefined && metricsListen === undefined) return handlers;
+    const { createMetrics } = await import("./observe/metrics.ts");
+    this.#metrics = await createMetrics({
+      infos: () => this.#options.observed.infos(),
+      problems: () => this.#problems(),
+      onChange: () => this.#file?.changed(),
+    });
+    return this.#metrics.counted(handlers);
+  }
+
+  /** Opens the ways out for metrics. One that does not work is tried again, and harms nobody. */
+  async start(): Promise<void> {
+    const { log } = this.#options;
+    const { metricsFile: path, metricsListen } = this.#settings;
+    const metrics = this.#metrics;
+    if (!metrics) return;
+    const { contentType } = metrics;
+    const text = () => metrics.text();
+    if (path !== undefined) {
+      const { MetricsFile } = await import("./observe/metrics-file.ts");
+      this.#file = new MetricsFile({ path, text, log });
+    }
+    if (metricsListen) {
+      const { MetricsEndpoint } = await import("./observe/metrics-endpoint.ts");
+      this.#endpoint = new MetricsEndpoint({ ...metricsListen, contentType, text, log });
+      await this.#endpoint.start();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#hook?.close();
+    this.#desktop?.close();
+    await Promise.all([this.#alerts.close(), this.#endpoint?.close(), this.#file?.close()]);
+  }
+
+  #problems(): Problem[] {
+    const { observed, clock } = this.#options;
+    const locked = observed.locked();
+    const now = clock.wall();
+    return [
+      ...(locked === undefined ? [] : [lockedVault(locked)]),
+      ...observed.suspects().flatMap((info) => problemsOf(info, now)),
+    ];
+  }
+
+  #reporting(): Reporting {
+    return {
+      notify: this.#desktop !== undefined,
+      ...(this.#hook ? { hook: this.#hook.report } : {}),
+      ...(this.#file ? { metricsFile: this.#file.report } : {}),
+      ...(this.#endpoint ? { metricsListen: this.#endpoint.report } : {}),
+    };
+  }
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Outlet } from "../protocol.ts";
+
+/** After this (ms) a port that could not be had is tried again. */
+const AGAIN = 30_000;
+/** Prometheus and a person with curl, and no more. */
+const CONNECTIONS = 16;
+const PATIENCE = 5_000;
+
+export interface EndpointOptions {
+  host: string;
+  port: number;
+  contentType: string;
+  text: () => Promise<string>;
+  log: Log;
+}
+
+/** `GET /metrics` on loopback, and nothing else. */
+export class MetricsEndpoint {
+  readonly #options: EndpointOptions;
+  #server: Server | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #error: string | undefined;
+  #closed = false;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+  }
+
+  get report(): Outlet {
+    const { host, port } = this.#options;
+    const error = this.#error === undefined ? {} : { error: this.#error };
+    return { to: `http://${host.includes(":") ? `[${host}]` : host}:${port}/metrics`, ...error };
+  }
+
+  /** Resolves when it listens, or can't for now: then it is tried again. */
+  async start(): Promise<void> {
+    const { createServer } = await import("node:http");
+    const { host, port, log } = this.#options;
+    const server = createServer((request, response) => void this.#answer(request, response));
+    server.maxConnections = CONNECTIONS;
+    server.headersTimeout = PATIENCE;
+    server.requestTimeout = PATIENCE;
+    server.keepAliveTimeout = PATIENCE;
+    // Nobody's request keeps the daemon from ending.
+    server.unref();
+    this.#server = server;
+    await new Promise<void>((resolve) => {
+      server.on("error", (error) => {
+        const message = messageOf(error);
+        if (message !== this.#error) log.error({}, `metrics_listen does not work: ${message}`);
+        this.#error = message;
+        if (!this.#closed) this.#timer = setTimeout(() => void this.start(), AGAIN).unref();
+        resolve();
+      });
+      server.listen({ host, port, exclusive: true }, () => {
+        this.#error = undefined;
+        resolve();
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const server = this.#server;
+    if (!server?.listening) return;
+    await new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { contentType, text } = this.#options;
+    const end = (status: number, body: string, headers = {}) => {
+      response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...headers });
+      response.end(request.method === "HEAD" ? undefined : body);
+    };
+    // A web page that had its name point here (DNS rebinding) is not to read who has which credentials.
+    if (!isLoopbackName(request.headers.host)) return end(403, "Ask by a loopback address.\n");
+    if (request.url?.replace(/\?.*$/, "") !== "/metrics") return end(404, "There is /metrics.\n");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return end(405, "GET it.\n", { allow: "GET, HEAD" });
+    }
+    try {
+      end(200, await text(), { "content-type": contentType });
+    } catch (error) {
+      this.#options.log.error({}, `the metrics could not be made: ${messageOf(error)}`);
+      end(500, "The daemon's log says more.\n");
+    }
+  }
+}
+
+function isLoopbackName(host: string | undefined): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host ?? "");
+}

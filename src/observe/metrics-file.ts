@@ -1,0 +1,80 @@
+import { chmod, rename, rm, writeFile } from "node:fs/promises";
+import { messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Outlet } from "../protocol.ts";
+
+/** Changes are written after this, and so far apart at least; without one, after `IDLE` (all ms). */
+const SOON = 100;
+const APART = 15_000;
+const IDLE = 60_000;
+
+export interface MetricsFileOptions {
+  path: string;
+  text: () => Promise<string>;
+  log: Log;
+  apartMs?: number;
+}
+
+/**
+ * The file that node_exporter's textfile collector reads: replaced as a whole, readable for all (it
+ * has names in it, no secrets), removed at an orderly end, so that nothing stale is scraped.
+ */
+export class MetricsFile {
+  readonly #options: MetricsFileOptions;
+  readonly #idle: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+  #error: string | undefined;
+  #closed = false;
+
+  constructor(options: MetricsFileOptions) {
+    this.#options = options;
+    this.#idle = setInterval(() => this.changed(), IDLE).unref();
+    this.changed();
+  }
+
+  get report(): Outlet {
+    const error = this.#error === undefined ? {} : { error: this.#error };
+    return { to: this.#options.path, ...error };
+  }
+
+  /** Cheap: it is called with every request. */
+  changed(): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    const { apartMs = APART } = this.#options;
+    const wait = Math.max(SOON, this.#writtenAt + apartMs - performance.now());
+    this.#timer = setTimeout(() => {
+      this.#writing = this.#write().finally(() => {
+        this.#timer = undefined;
+        if (this.#error !== undefined) this.changed();
+      });
+    }, wait).unref();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#idle);
+    clearTimeout(this.#timer);
+    await this.#writing;
+    if (this.#error === undefined) await rm(this.#options.path, { force: true }).catch(() => {});
+  }
+
+  async #write(): Promise<void> {
+    const { path, text, log } = this.#options;
+    const next = `${path}.new`;
+    this.#writtenAt = performance.now();
+    try {
+      await writeFile(next, await text());
+      // The daemon's umask lets nobody else read what it writes.
+      await chmod(next, 0o644);
+      await rename(next, path);
+      this.#error = undefined;
+    } catch (error) {
+      const message = messageOf(error);
+      if (message !== this.#error) log.error({}, `metrics_file can't be written: ${message}`);
+      this.#error = message;
+      await rm(next, { force: true }).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import type { CredentialInfo, Problem, ProblemReason, State } from "./protocol.ts";
+
+const DAY = 86_400_000;
+/** A secret's end is told so long before, ms. */
+const SECRET_WARNING = 14 * DAY;
+
+/** What a person does about a problem, by its reason. */
+export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>> = {
+  login_required: (name) => `authd set ${name}`,
+  credential_rejected: (name) => `authd set ${name}`,
+  credential_changed: (name) => `look at its file, then authd trust ${name}`,
+  credential_damaged: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
+  vault_locked: () => "authd doctor says how to unlock the vault",
+  unsealed: () => "make room on the disk, or mend it; authd doctor says more",
+  secret_expires: (name) => `make a new one, then authd set ${name} and change secret_expires`,
+};
+
+/** States that a person must end. A locked vault is one problem, however many it concerns. */
+const REASONS: Partial<Record<State, ProblemReason>> = {
+  login_required: "login_required",
+  rejected: "credential_rejected",
+  changed: "credential_changed",
+  damaged: "credential_damaged",
+};
+
+export function needsPerson(state: State): boolean {
+  return REASONS[state] !== undefined;
+}
+
+/** What of a credential needs a person. `now` is wall time. */
+export function problemsOf(info: CredentialInfo, now: number): Problem[] {
+  const { name, state, lastError, unsealed } = info;
+  const problem = (reason: ProblemReason, message: string): Problem => ({
+    credential: name,
+    reason,
+    message,
+    help: REMEDIES[reason](name),
+  });
+  const reason = REASONS[state];
+  const secret = secretWarning(info, now);
+  return [
+    ...(reason ? [problem(reason, lastError?.message ?? `${name}: ${reason}`)] : []),
+    ...(unsealed ? [problem("unsealed", unsealed.message)] : []),
+    ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),
+  ];
+}
+
+/** The vault's key can't be had. */
+export function lockedVault(why: string): Problem {
+  return {
+    reason: "vault_locked",
+    message: `the vault is locked: ${why}`,
+    help: REMEDIES.vault_locked(""),
+  };
+}
+
+/** What is to be said of a secret that runs out within two weeks, or has run out (`over`). */
+export function secretWarning(
+  { secretExpires }: Pick<CredentialInfo, "secretExpires">,
+  now: number,
+): { text: string; over: boolean } | undefined {
+  if (secretExpires === undefined) return undefined;
+  const left = Date.parse(secretExpires) - now;
+  if (left > SECRET_WARNING) return undefined;
+  const over = left <= 0;
+  return { over, text: `its secret ${over ? "ran" : "runs"} out on ${secretExpires}` };
+}

@@ -1,0 +1,225 @@
+/**
+ * A vault's way from one key to another. Everything is sealed anew in a folder beside the sealed
+ * files; renaming that folder is the instant at which the new key counts:
+ *
+ *     rekey.staged/     not yet: if the daemon is killed, the next one removes it
+ *     rekey.committed/  from now on: what is in it is moved into place, by the next daemon if need be
+ *
+ * Moving takes no key, and may be cut off and begun again. The old key is removed at the very last.
+ */
+import { existsSync, readdirSync, renameSync } from "node:fs";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AuthdError, messageOf } from "../errors.ts";
+import { codeOf, explain, replaceFile, syncFolder, syncFolderNow } from "./atomic-write.ts";
+import { headerPath, isRightKey, newHeader, readHeader } from "./header.ts";
+import { keyKeepers } from "./keys/index.ts";
+import type { KeyContext, KeyKeeper } from "./keys/key-source.ts";
+import { sealedPath } from "./names.ts";
+import { isNewer, seal, unseal } from "./sealed-file.ts";
+import type { KeySource } from "./vault.ts";
+import { createFrom, type OpenKey, type VaultLog } from "./vault-key.ts";
+
+const STAGED = "rekey.staged";
+const COMMITTED = "rekey.committed";
+const NOTE = "note.json";
+
+interface KeyName {
+  keySource: KeySource;
+  keyId: string;
+}
+
+/** Which key is to go: `from` once the rekey is committed, `to` if it never was. */
+interface Note {
+  from: KeyName;
+  to: KeyName;
+}
+
+/** All that is sealed, on its way to another key; the vault itself is as it was until `commit`. */
+export class Staging {
+  /** Could not be opened: they stay as they are. */
+  readonly damaged = new Set<string>();
+  readonly #dir: string;
+  readonly #folder: string;
+  readonly #old: OpenKey;
+  readonly #next: OpenKey;
+
+  /** Makes the new key. Rejects with an AuthdError, and leaves nothing behind but what `tidy` removes. */
+  static async begin(old: OpenKey, to: KeySource, context: KeyContext): Promise<Staging> {
+    const { dir, keyId } = context;
+    const folder = join(dir, STAGED);
+    if (existsSync(join(dir, COMMITTED))) throw notTidy(dir);
+    const note: Note = {
+      from: { keySource: old.header.keySource, keyId: old.header.keyId },
+      to: { keySource: to, keyId },
+    };
+    await mkdir(folder, { mode: 0o700 });
+    // Before the key: nobody would know of a keychain's entry otherwise.
+    await replaceFile(join(folder, NOTE), Buffer.from(JSON.stringify(note)), { durable: true });
+    await syncFolder(dir);
+    const fits = (key: Buffer) => isRightKey(old.header, key);
+    const { key, scrypt } = await createFrom(to, { ...context, dir: folder, fits });
+    if (fits(key)) throw theSameKey(to);
+    const header = newHeader(key, { keyId, keySource: to, ...(scrypt ? { scrypt } : {}) });
+    return new Staging(dir, old, { header, key });
+  }
+
+  private constructor(dir: string, old: OpenKey, next: OpenKey) {
+    this.#dir = dir;
+    this.#folder = join(dir, STAGED);
+    this.#old = old;
+    this.#next = next;
+  }
+
+  /** Seals NAME anew, as its file is now; again, if that has changed. */
+  async stage(name: string): Promise<void> {
+    const staged = sealedPath(this.#folder, name);
+    const plaintext = await this.#open(name);
+    if (!plaintext) return await rm(staged, { force: true });
+    const file = seal(this.#next.key, this.#next.header.keyId, name, plaintext);
+    plaintext.fill(0);
+    await replaceFile(staged, file, { durable: false });
+  }
+
+  async #open(name: string): Promise<Buffer | undefined> {
+    this.damaged.delete(name);
+    const path = sealedPath(this.#dir, name);
+    let file: Buffer;
+    try {
+      file = await readFile(path);
+    } catch (cause) {
+      if (codeOf(cause) === "ENOENT") return undefined;
+      throw refused(`${path} can't be read: ${explain(cause)}`, cause);
+    }
+    // It may be sound, and its key is about to go.
+    if (isNewer(file)) throw refused(`"${name}" was sealed by a newer authd. Update authd first`);
+    try {
+      return unseal(this.#old.key, this.#old.header.keyId, name, file);
+    } catch {
+      this.damaged.add(name);
+      return undefined;
+    }
+  }
+
+  /** From here on the new key counts. Nothing may be written to the vault until `moveIntoPlace`. */
+  async commit(): Promise<OpenKey> {
+    const header = Buffer.from(`${JSON.stringify(this.#next.header, null, 2)}\n`);
+    await replaceFile(headerPath(this.#folder), header, { durable: true });
+    const committed = join(this.#dir, COMMITTED);
+    await rename(this.#folder, committed);
+    try {
+      await syncFolder(this.#dir);
+    } catch (cause) {
+      // Not for certain on the disk: the old key is. If there is no way back, the way is forward.
+      const back = await rename(committed, this.#folder).then(
+        () => true,
+        () => false,
+      );
+      if (back) throw cause;
+    }
+    return this.#next;
+  }
+}
+
+/**
+ * Brings a committed rekey to its end, as far as that takes no key: the sealed files, the key file,
+ * and vault.json at last. Without a pause, so that nobody sees half of it. Throws an AuthdError.
+ */
+export function moveIntoPlace(dir: string): void {
+  const committed = join(dir, COMMITTED);
+  try {
+    const files = listed(committed);
+    const sealed = files.filter((file) => file.endsWith(".sealed"));
+    const last = ["key", "vault.json"].filter((file) => files.includes(file));
+    if (sealed.length + last.length === 0) return;
+    for (const file of [...sealed, ...last]) renameSync(join(committed, file), join(dir, file));
+    syncFolderNow(dir);
+  } catch (cause) {
+    throw new AuthdError(
+      "internal",
+      `The vault's new key could not be put in place in ${dir}: ${explain(cause)}`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Removes what a rekey leaves: the old key after one that was committed, once all is in place, and
+ * the new one after one that was not. Never rejects.
+ */
+export async function tidy(context: KeyContext, log: VaultLog): Promise<void> {
+  const { dir } = context;
+  for (const leftover of [STAGED, COMMITTED].filter((file) => existsSync(join(dir, file)))) {
+    const path = join(dir, leftover);
+    try {
+      if (leftover === COMMITTED) moveIntoPlace(dir);
+      const forgotten = await removeKey(leftover, context).then(
+        () => true,
+        (error) => {
+          log.warn(`A key that is not needed any more could not be removed. ${messageOf(error)}`);
+          return false;
+        },
+      );
+      // Nothing is sealed with a key that never counted; the old one is tried again at the next start.
+      if (!forgotten && leftover === COMMITTED) continue;
+      await rm(path, { recursive: true, force: true });
+      await syncFolder(dir);
+    } catch (error) {
+      log.warn(`What a rekey left in ${path} could not be removed yet. ${messageOf(error)}`);
+    }
+  }
+}
+
+async function removeKey(leftover: string, context: KeyContext): Promise<void> {
+  const { dir } = context;
+  const current = readHeader(dir);
+  const note = await readNote(join(dir, leftover, NOTE));
+  const going = leftover === COMMITTED ? note?.from : note?.to;
+  if (!current || !going || going.keyId === current.keyId) return;
+  // A staged key file goes with its folder.
+  if (leftover === COMMITTED && going.keySource === "file" && current.keySource !== "file") {
+    await rm(join(dir, "key"), { force: true });
+    await syncFolder(dir);
+  }
+  const keeper: KeyKeeper = keyKeepers[going.keySource];
+  await keeper.forget?.({ ...context, keyId: going.keyId });
+}
+
+/** Undefined: it was cut off before it was written, and so before there was a key. */
+async function readNote(path: string): Promise<Note | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Note;
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined;
+    throw cause;
+  }
+}
+
+function listed(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return [];
+    throw cause;
+  }
+}
+
+function refused(problem: string, cause?: unknown): AuthdError {
+  const message = `The vault keeps its key: ${problem}`;
+  return new AuthdError("internal", message, cause === undefined ? {} : { cause });
+}
+
+function notTidy(dir: string): AuthdError {
+  return refused(
+    "the key before could not be removed yet, as the log says. Unlock the keychain and restart authd; " +
+      `if that keychain is gone for good, remove ${join(dir, COMMITTED)}`,
+  );
+}
+
+function theSameKey(source: KeySource): AuthdError {
+  return new AuthdError(
+    "invalid_params",
+    `The key from ${source} is the one that the vault has already. Hand the new one to the service ` +
+      "beside it, with LoadCredentialEncrypted=authd-vault-key-new in its unit",
+  );
+}

@@ -1,0 +1,157 @@
+import { AuthdError } from "../errors.ts";
+
+/** What may be held for all clients together, and for one of them. */
+export interface HoldingLimits {
+  /** Bytes of requests that are coming in or have no answer yet. */
+  requestBytes: number;
+  /** Calls whose answer is fetched from elsewhere. */
+  answers: number;
+  /** Bytes of large answers, until their clients have taken them. */
+  answerBytes: number;
+  /** Of these, for one connection. At least as much as any single answer needs. */
+  answerBytesEach: number;
+}
+
+/** Where the bytes of one answer are accounted for before they are read. */
+export interface AnswerRoom {
+  /**
+   * Asks for `bytes` in all. Undefined if they are to be had at once; otherwise resolves when
+   * others have given enough back, or never, if the call is answered before that.
+   */
+  reserve(bytes: number): Promise<void> | undefined;
+  /** Gives back all but `bytes`: the answer has turned out to be no longer. */
+  keep(bytes: number): void;
+}
+
+/** Advice in `too_busy`: the time in which requests in flight usually get done. */
+export const RETRY_AFTER_MS = 1000;
+
+/**
+ * What the daemon holds for its clients. What one of them does not take waits in its own share, so
+ * the bound for all is met only by several such clients; and they are dropped after a while.
+ */
+export class Holdings {
+  readonly limits: HoldingLimits;
+  requestBytes = 0;
+  answers = 0;
+  answerBytes = 0;
+  #waiting: Lot[] = [];
+  /** The first that waits, waits for the bound of all: nobody may overtake it. */
+  #full = false;
+
+  constructor(limits: HoldingLimits) {
+    this.limits = limits;
+  }
+
+  /** True if it was granted, or else it waits. */
+  ask(lot: Lot): boolean {
+    if (this.#grant(lot)) return true;
+    this.#waiting.push(lot);
+    return false;
+  }
+
+  /** After something was given back, or somebody no longer waits. */
+  review(): void {
+    if (this.#waiting.length === 0) return;
+    this.#full = false;
+    this.#waiting = this.#waiting.filter((lot) => lot.wanted > 0 && !this.#grant(lot));
+  }
+
+  #grant(lot: Lot): boolean {
+    const { answerBytes, answerBytesEach } = this.limits;
+    if (lot.share.bytes + lot.wanted > answerBytesEach) return false;
+    if (this.#full || this.answerBytes + lot.wanted > answerBytes) {
+      this.#full = true;
+      return false;
+    }
+    lot.granted();
+    return true;
+  }
+}
+
+/** One connection's part of it. */
+export class Share {
+  bytes = 0;
+  readonly #all: Holdings;
+  readonly #lots = new Set<Lot>();
+
+  constructor(all: Holdings) {
+    this.#all = all;
+  }
+
+  /** For one call. Throws AuthdError `too_busy`. */
+  open(): Lot {
+    if (this.#all.answers >= this.#all.limits.answers) {
+      const text = `authd has ${this.#all.limits.answers} requests to APIs in flight; nothing was sent. Try again later.`;
+      throw new AuthdError("too_busy", text, { retryAfterMs: RETRY_AFTER_MS });
+    }
+    const lot = new Lot(this.#all, this, () => this.#lots.delete(lot));
+    this.#lots.add(lot);
+    return lot;
+  }
+
+  /** The connection is gone, and all that was held for it. */
+  close(): void {
+    const lots = [...this.#lots];
+    // Nothing that one of them gives back is for another.
+    for (const lot of lots) lot.wanted = 0;
+    for (const lot of lots) lot.release();
+  }
+}
+
+/** What is held for one call, from its start until its client has taken the answer. */
+export class Lot implements AnswerRoom {
+  /** Bytes beyond `held` that it waits for. */
+  wanted = 0;
+  readonly share: Share;
+  readonly #all: Holdings;
+  readonly #onRelease: () => void;
+  #held = 0;
+  #resolve: () => void = () => {};
+  #released = false;
+
+  constructor(all: Holdings, share: Share, onRelease: () => void) {
+    this.share = share;
+    this.#all = all;
+    this.#onRelease = onRelease;
+    all.answers++;
+  }
+
+  reserve(bytes: number): Promise<void> | undefined {
+    if (this.#released || bytes <= this.#held) return undefined;
+    this.wanted = bytes - this.#held;
+    if (this.#all.ask(this)) return undefined;
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  keep(bytes: number): void {
+    const surplus = this.#held - bytes;
+    if (surplus <= 0) return;
+    this.#add(-surplus);
+    this.#all.review();
+  }
+
+  granted(): void {
+    this.#add(this.wanted);
+    this.wanted = 0;
+    this.#resolve();
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.wanted = 0;
+    this.#all.answers--;
+    this.#add(-this.#held);
+    this.#onRelease();
+    this.#all.review();
+  }
+
+  #add(bytes: number): void {
+    this.#held += bytes;
+    this.share.bytes += bytes;
+    this.#all.answerBytes += bytes;
+  }
+}

@@ -1,0 +1,196 @@
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { Alerts, APART, GATHER, PATIENCE } from "../../src/observe/alerts.ts";
+import type { Occasion } from "../../src/observe/hook.ts";
+import { Told } from "../../src/observe/told.ts";
+import type { CredentialInfo, Happened, Problem } from "../../src/protocol.ts";
+import { infoOf } from "../helpers/credential-info.ts";
+import { FakeClock } from "../helpers/fake-clock.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+
+/** Credentials that are as the test says, and what people were told. */
+function stage(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")) {
+  const clock = new FakeClock();
+  const infos = new Map<string, CredentialInfo>();
+  const runs: string[] = [];
+  const notes: string[][] = [];
+  const events: Happened[] = [];
+  const words = ({ credential = "", reason }: Problem) => `${credential} ${reason}`;
+  const make = () =>
+    new Alerts({
+      clock,
+      told: new Told(path),
+      look: (name) => infos.get(name),
+      suspects: () => infos.keys(),
+      onEvent: (happened) => void events.push(happened),
+      run: ({ event, problem }: Occasion) => void runs.push(`${event} ${words(problem)}`),
+      show: (problems) => void notes.push(problems.map(words)),
+    });
+  let alerts = make();
+  return {
+    clock,
+    infos,
+    runs,
+    notes,
+    events,
+    /** A credential is in a state now. */
+    be(name: string, more: Partial<CredentialInfo>) {
+      const info = infoOf(name, more);
+      infos.set(name, info);
+      alerts.hear({ kind: "state", credential: name, state: info.state });
+      clock.advance(100);
+    },
+    hear: (happened: Happened) => alerts.hear(happened),
+    tick: () => alerts.tick(),
+    close: () => alerts.close(),
+    async restart() {
+      await alerts.close();
+      alerts = make();
+    },
+  };
+}
+
+test("a problem is told once, and again only if it was over in between", (t) => {
+  const { be, clock, runs, notes } = stage(t);
+  for (let i = 0; i < 5; i++) {
+    be("a", { state: "rejected" });
+    be("a", { state: "refreshing" });
+    be("a", { state: "failing" });
+    be("a", { state: "idle" });
+  }
+  clock.advance(10 * APART);
+  t.deepEqual(runs, ["problem a credential_rejected"]);
+  t.deepEqual(notes, [["a credential_rejected"]]);
+  be("a", { state: "ready" });
+  t.deepEqual(runs.splice(1), ["resolved a credential_rejected"]);
+  be("a", { state: "rejected" });
+  clock.advance(APART);
+  t.deepEqual(runs.splice(1), ["problem a credential_rejected"]);
+  t.is(notes.length, 2);
+});
+
+test("a file that is trusted is no problem any more, whatever comes next", (t) => {
+  const { be, runs, events } = stage(t);
+  be("a", { state: "changed" });
+  be("a", { state: "idle" });
+  be("a", { state: "changed" });
+  be("a", { state: "rejected" });
+  be("a", { state: "ready" });
+  t.deepEqual(runs, [
+    "problem a credential_changed",
+    "resolved a credential_changed",
+    "problem a credential_changed",
+    // Another one in its place: that one is to be solved.
+    "problem a credential_rejected",
+    "resolved a credential_rejected",
+  ]);
+  t.deepEqual(
+    events.map(({ kind }) => kind),
+    runs.map((run) => run.split(" ")[0]),
+  );
+});
+
+test("many at once are one note; what follows waits, and is one note too", (t) => {
+  const { be, clock, runs, notes } = stage(t);
+  for (let i = 0; i < 15; i++) be(`c${i}`, { state: "login_required" });
+  clock.advance(GATHER);
+  t.is(notes.length, 1);
+  t.is(notes[0]?.length, 15);
+  for (let i = 15; i < 200; i++) be(`c${i}`, { state: "login_required" });
+  t.is(notes.length, 1);
+  clock.advance(APART);
+  t.is(notes.length, 2);
+  t.is(notes[1]?.length, 185);
+  t.is(runs.length, 200);
+});
+
+test("what is over before the note is not in it", (t) => {
+  const { be, clock, notes } = stage(t);
+  be("a", { state: "changed" });
+  be("b", { state: "changed" });
+  be("a", { state: "ready" });
+  clock.advance(GATHER);
+  t.deepEqual(notes, [["b credential_changed"]]);
+  be("b", { state: "ready" });
+  be("b", { state: "changed" });
+  be("b", { state: "ready" });
+  clock.advance(2 * APART);
+  t.is(notes.length, 1);
+});
+
+test("states that pass in no time are not told", (t) => {
+  const { hear, infos, clock, runs } = stage(t);
+  infos.set("a", infoOf("a", { state: "ready" }));
+  hear({ kind: "state", credential: "a", state: "rejected" });
+  clock.advance(1_000);
+  t.deepEqual(runs, []);
+});
+
+test("a locked vault is one problem, and none if the key comes soon", (t) => {
+  const { be, hear, clock, runs } = stage(t);
+  hear({ kind: "vault_locked", message: "no keychain" });
+  for (const name of ["a", "b"]) be(name, { state: "locked" });
+  clock.advance(PATIENCE / 2);
+  hear({ kind: "vault_unlocked" });
+  clock.advance(2 * PATIENCE);
+  t.deepEqual(runs, []);
+  hear({ kind: "vault_locked", message: "no keychain" });
+  clock.advance(PATIENCE);
+  t.deepEqual(runs, ["problem  vault_locked"]);
+  hear({ kind: "vault_unlocked" });
+  t.deepEqual(runs.splice(1), ["resolved  vault_locked"]);
+});
+
+test("what was told is not told again after a restart; what is over by then is resolved", async (t) => {
+  const { be, restart, clock, runs, notes, infos, close } = stage(t);
+  be("a", { state: "rejected" });
+  be("b", { state: "changed" });
+  be("c", { state: "damaged" });
+  clock.advance(GATHER);
+  runs.splice(0);
+  infos.set("b", infoOf("b"));
+  infos.delete("c");
+  await restart();
+  be("a", { state: "rejected" });
+  clock.advance(2 * APART);
+  t.deepEqual(runs, ["resolved b credential_changed"]);
+  t.is(notes.length, 1);
+  // Behind a locked vault nothing is known, so nothing is over.
+  infos.set("a", infoOf("a", { state: "locked" }));
+  await restart();
+  clock.advance(1_000);
+  t.is(runs.length, 1);
+  await close();
+});
+
+test("one that is removed is no problem, and none that is over", (t) => {
+  const { be, hear, infos, clock, runs, notes } = stage(t);
+  be("a", { state: "rejected" });
+  infos.delete("a");
+  hear({ kind: "removed", credential: "a" });
+  clock.advance(GATHER);
+  t.deepEqual(runs, ["problem a credential_rejected"]);
+  t.deepEqual(notes, []);
+  be("a", { state: "rejected" });
+  t.is(runs.length, 2);
+});
+
+test("the day on which a secret's end is near comes by itself; what is not sealed says so", (t) => {
+  const { hear, tick, infos, clock, runs } = stage(t);
+  infos.set("a", infoOf("a", { secretExpires: "2030-01-16" }));
+  tick();
+  clock.advance(1_000);
+  t.deepEqual(runs, []);
+  clock.advance(86_400_000);
+  tick();
+  clock.advance(1_000);
+  t.deepEqual(runs, ["problem a secret_expires"]);
+  const unsealed = { since: 0, atStake: "tokens", message: "a: no room" } as const;
+  infos.set("b", infoOf("b", { unsealed }));
+  hear({ kind: "unsealed", credential: "b", message: "a: no room" });
+  clock.advance(100);
+  infos.set("b", infoOf("b"));
+  hear({ kind: "sealed", credential: "b" });
+  clock.advance(100);
+  t.deepEqual(runs.splice(1), ["problem b unsealed", "resolved b unsealed"]);
+});

@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { request } from "node:http";
+import { createServer } from "node:net";
+import test, { type ExecutionContext } from "ava";
+import { MetricsEndpoint } from "../../src/observe/metrics-endpoint.ts";
+import { freePort } from "../helpers/port.ts";
+
+async function stage(t: ExecutionContext, port: number, text = async () => "up 1\n") {
+  const errors: string[] = [];
+  const quiet = () => {};
+  const endpoint = new MetricsEndpoint({
+    ...{ host: "127.0.0.1", port, contentType: "text/plain; version=0.0.4", text },
+    log: { debug: quiet, info: quiet, warn: quiet, error: (_, said) => void errors.push(said) },
+  });
+  t.teardown(() => endpoint.close());
+  await endpoint.start();
+  return { endpoint, errors };
+}
+
+/** Status, content type and body. */
+async function ask(port: number, path: string, method = "GET", host = `127.0.0.1:${port}`) {
+  const asking = request({ host: "127.0.0.1", port, path, method, headers: { host } }).end();
+  const [response] = await once(asking, "response");
+  const body = (await response.toArray()).join("");
+  return [response.statusCode, response.headers["content-type"], body];
+}
+
+test("GET /metrics, and nothing else", async (t) => {
+  const port = await freePort();
+  const { endpoint } = await stage(t, port);
+  t.deepEqual(endpoint.report, { to: `http://127.0.0.1:${port}/metrics` });
+  t.deepEqual(await ask(port, "/metrics"), [200, "text/plain; version=0.0.4", "up 1\n"]);
+  t.deepEqual(await ask(port, "/metrics?x=1", "HEAD"), [200, "text/plain; version=0.0.4", ""]);
+  t.is((await ask(port, "/metrics", "POST"))[0], 405);
+  t.is((await ask(port, "/"))[0], 404);
+  t.is((await ask(port, "/metrics/../x"))[0], 404);
+  t.is((await ask(port, "/metrics", "GET", "localhost"))[0], 200);
+});
+
+test("a name that only points to loopback is refused", async (t) => {
+  const port = await freePort();
+  await stage(t, port);
+  for (const host of [`evil.example:${port}`, "127.0.0.1.evil.example"]) {
+    t.is((await ask(port, "/metrics", "GET", host))[0], 403, host);
+  }
+});
+
+test("a port that is taken is said once and told in status; the daemon goes on", async (t) => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const { endpoint, errors } = await stage(t, port);
+  t.regex(endpoint.report.error ?? "", /EADDRINUSE/);
+  t.is(errors.length, 1);
+});
+
+test("metrics that can't be made are a 500", async (t) => {
+  const port = await freePort();
+  const { errors } = await stage(t, port, async () => {
+    throw new Error("out of order");
+  });
+  t.is((await ask(port, "/metrics"))[0], 500);
+  t.regex(errors[0] ?? "", /out of order/);
+});

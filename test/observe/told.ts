@@ -1,0 +1,30 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { Told } from "../../src/observe/told.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+
+test("what was told is known after a restart, in a file of one's own", async (t) => {
+  const path = join(temporaryFolder(t), "state", "told.json");
+  const told = new Told(path);
+  told.add("a credential_rejected");
+  told.add("b unsealed");
+  told.delete("a credential_rejected");
+  told.delete("never there");
+  await told.settled();
+  t.deepEqual(new Told(path).keys(), ["b unsealed"]);
+  t.is(statSync(path).mode & 0o777, 0o600);
+});
+
+test("a file that is broken, or can't be written, costs nothing but a repetition", async (t) => {
+  const path = join(temporaryFolder(t), "told.json");
+  for (const text of ["", "{}", "nul", "[1, null]"]) {
+    writeFileSync(path, text);
+    t.deepEqual(new Told(path).keys(), []);
+  }
+  const below = new Told(join(path, "no-folder", "told.json"));
+  below.add("a unsealed");
+  await below.settled();
+  t.true(below.has("a unsealed"));
+  t.is(readFileSync(path, "utf8"), "[1, null]");
+});
