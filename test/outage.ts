@@ -239,6 +239,23 @@ test("who has no valid token waits 5 s for a renewal that stalls, though it neve
   t.is(issuer.requests.length, 2);
 });
 
+test("who holds a token that is almost over gets it at once while the issuer is known to fail", async (t) => {
+  const { held, issuer, engine, credentials } = await several(t, 1);
+  const [credential] = credentials as [Credential];
+  const first = credential.token({}) as Promise<unknown>;
+  await until(() => issuer.requests.length === 1);
+  held.release(token);
+  await first;
+  engine.clock.advance(590 * SECOND);
+  await until(() => issuer.requests.length === 2);
+  held.release({}, 500);
+  await until(() => credential.state() === "failing");
+  engine.clock.advance(SECOND);
+  await until(() => issuer.requests.length === 3);
+  // The clock stands still: no wait, however short, would end.
+  t.is((await credential.token({})).accessToken, "token");
+});
+
 test("the very first token is waited for longer, as long as its issuer is not known to fail", async (t) => {
   const { held, issuer, engine, credentials } = await several(t, 1);
   const asked = credentials[0]!.token({}) as Promise<{ accessToken: string }>;

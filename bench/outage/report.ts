@@ -128,7 +128,9 @@ function comeback(outcome: Outcome): Row[] {
 }
 
 /** One back-off of this one, ms. */
-function allowed({ asked, failures, after }: Fate, { retryAfter }: Outcome): number {
-  const now = { failures: Math.max(1, failures), flying: after.state === "refreshing" };
+function allowed({ asked, failures, after }: Fate, { endedAt, retryAfter }: Outcome): number {
+  // What was due at that moment may have been tried in vain since it was looked at.
+  const isDue = (after.retryAt ?? 0) < endedAt + SECOND;
+  const now = { failures: Math.max(1, failures), flying: after.state === "refreshing" || isDue };
   return longestReturn({ asked, retryAfter }, now);
 }

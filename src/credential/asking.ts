@@ -175,11 +175,15 @@ function patienceFor(
   { held, outlook }: { held: IssuedToken | undefined; outlook: Outlook },
   now: Moment,
 ): number {
-  const most = patienceWith(outlook);
-  if (held) return Math.min(most, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
+  const isHoping = failures === 0 && outlook === "fair";
+  if (held) {
+    // What is known to fail is not worth the time that the token still has.
+    if (!isHoping) return 0;
+    return Math.min(PATIENCE, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
+  }
   // The very first token of all is worth any wait, as long as nothing speaks against it.
-  const isFirst = issued === undefined && failures === 0 && outlook === "fair";
-  return isFirst ? Number.POSITIVE_INFINITY : most;
+  if (isHoping && issued === undefined) return Number.POSITIVE_INFINITY;
+  return patienceWith(outlook);
 }
 
 /** Milliseconds. What queues for a host that does not answer is not worth any. */
