@@ -2,7 +2,15 @@ import { AuthdError } from "./errors.ts";
 import type { Identities, Identity } from "./identity.ts";
 import { isInterpreter } from "./interpreter.ts";
 import { isOwnPeer, type Peer } from "./peer.ts";
-import { type Caller, type Confirm, decide, needs, type Policy, type Use } from "./policy.ts";
+import {
+  type Caller,
+  type Confirm,
+  decide,
+  mayUse,
+  needs,
+  type Policy,
+  type Use,
+} from "./policy.ts";
 import type { Rates } from "./rates.ts";
 import type { ConnectionHandle } from "./server.ts";
 
@@ -30,6 +38,8 @@ export interface Asker {
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
   readonly signal: AbortSignal;
+  /** Noted here: by which rule it passed, or did not. */
+  rule?: string | undefined;
 }
 
 /** The part of a credential that says who may use it. */
@@ -54,6 +64,7 @@ export interface AccessOptions {
 }
 
 const OPEN: Policy = { expose: "token", allow: [], deny: [] };
+const NOTHING: Use = { kind: "token", scope: "", audience: "" };
 const FREE: Pass = { rule: "default", reaches: () => true };
 
 /** Lets callers pass, or not: by a credential's policy, by how often they come, by a person's word. */
@@ -83,19 +94,30 @@ export class Access {
     if (!this.isOwn(asker)) throw notYours(method, asker);
   }
 
+  /**
+   * Nobody else is to learn which names there are: throws AuthdError `caller_not_allowed`, as for a
+   * credential without rules.
+   */
+  assertMayMiss(name: string, { connection, peer }: Asker): void {
+    if (isOwnPeer(peer)) return;
+    const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
+    const verdict = decide(name, OPEN, caller, NOTHING, this.#options.now());
+    if (!verdict.allowed) {
+      throw new AuthdError(verdict.reason, `${verdict.message}.`, { credential: name });
+    }
+  }
+
   /** Throws AuthdError `caller_not_allowed` for whoever may not use the credential at all. */
   assertMayUse(credential: Guarded, asker: Asker): void {
     if (!this.mayUse(credential, asker)) throw notYours(`see ${credential.name}`, asker);
   }
 
   /** Whether somebody may use it in any way, without asking anybody. */
-  mayUse({ name, settings }: Guarded, { connection, peer }: Asker): boolean {
+  mayUse({ settings }: Guarded, { connection, peer }: Asker): boolean {
     const { policy = OPEN } = settings;
     if (isOwnPeer(peer)) return true;
     const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
-    const use: Use = { kind: "request", scope: "", audience: "", method: "GET", path: "/" };
-    const anywhere = { ...policy, allow: policy.allow.map(({ who, name }) => ({ who, name })) };
-    return decide(name, anywhere, caller, use, this.#options.now()).allowed;
+    return mayUse(policy, caller, this.#options.now());
   }
 
   /**
@@ -124,13 +146,15 @@ export class Access {
     { name, settings: { policy = OPEN } }: Guarded,
     use: Use,
     what: string,
-    { connection, peer, signal }: Asker,
+    asker: Asker,
   ): Promise<Pass> {
+    const { connection, peer, signal } = asker;
     const { identities, approvals, rates, now } = this.#options;
     const identity = identities.of(connection, peer);
     const sha256 = needs(policy).has("sha256") ? await identities.sha256(identity) : undefined;
     const caller = callerOf(identity, sha256);
     const verdict = decide(name, policy, caller, use, now());
+    asker.rule = verdict.rule;
     if (!verdict.allowed) {
       throw new AuthdError(verdict.reason, `${verdict.message}.`, { credential: name });
     }
@@ -145,8 +169,17 @@ export class Access {
     }
     return {
       rule,
-      reaches: (method, path) =>
-        decide(name, policy, caller, { ...use, kind: "request", method, path }, now()).allowed,
+      reaches: (method, path) => {
+        const there = decide(
+          name,
+          policy,
+          caller,
+          { ...use, kind: "request", method, path },
+          now(),
+        );
+        // What another rule wants confirmed or counted was neither.
+        return there.allowed && (there.rule === rule || !(there.confirm ?? there.rate));
+      },
     };
   }
 }

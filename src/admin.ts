@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import {
+  type Allowance,
   assertCredentialName,
   coerceSettings,
   configDir,
@@ -9,6 +10,7 @@ import {
   removeCredentialFile,
   resolveCredential,
   updateCredentialFile,
+  withAllowance,
   writeCredentialFile,
 } from "./config.ts";
 import type { CredentialRecord } from "./credential/record.ts";
@@ -17,6 +19,7 @@ import { assertComplete, assertTrusted, enteredSecrets, kindOf, withGenerated } 
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Http } from "./http.ts";
 import type { Log } from "./log.ts";
+import { plain } from "./plain.ts";
 import type {
   CheckedParams,
   CredentialInfo,
@@ -33,7 +36,7 @@ import type { Vault } from "./vault/vault.ts";
 /** How long the first try of a new credential may keep its user waiting, ms. */
 const FIRST_TRY = 30_000;
 /** Of what the daemon runs with, this is taken over by a reload (see observe.ts). */
-const TAKEN_OVER: ReadonlySet<keyof DaemonSettings> = new Set(["notify", "hook"]);
+const TAKEN_OVER: ReadonlySet<keyof DaemonSettings> = new Set(["notify", "hook", "lockAfter"]);
 
 export interface AdminOptions {
   env: NodeJS.ProcessEnv;
@@ -45,6 +48,11 @@ export interface AdminOptions {
   http: Http;
   log: Log;
   onEvent: (happened: Happened) => void;
+}
+
+/** What a person has allowed for always, asked because of `rule`. */
+export interface Allowed extends Pick<Allowance, "executable" | "kind"> {
+  rule: string;
 }
 
 interface Added {
@@ -206,6 +214,30 @@ export class Admin {
     });
   }
 
+  /**
+   * Writes down that a program may go on without a person being asked, as that rule wanted it, and
+   * binds to the file with it: all of it or nothing. Throws AuthdError `invalid_params`.
+   */
+  async allow(name: string, { executable, kind, rule }: Allowed): Promise<void> {
+    await this.inTurn(async () => {
+      const credential = this.#options.registry.get(name);
+      const text = credentialFileAsItIs(this.#dir, name) ?? "";
+      const file = readCredentialFile(this.#dir, name) ?? {};
+      const now = this.#resolve(name, file);
+      // What a person was asked about are the rules that count, not an edit that nobody looked at.
+      assertTrusted(name, now, credential.record);
+      const rules = now.policy?.allow ?? [];
+      const found = rules.findIndex((one) => one.name === rule);
+      if (rules.length > 0 && (found < 0 || file.allow === undefined)) throw notHere(name, found);
+      const asking = rules.length > 0 ? found : undefined;
+      const edited = withAllowance(text, { executable, kind, asking });
+      const settings = this.#resolve(name, edited.file);
+      await this.#withFile(name, edited.text, () => credential.amend(settings, { secrets: {} }));
+    });
+    const message = `always allowed to ${plain(executable)}`;
+    this.#options.onEvent({ kind: "set", credential: name, message });
+  }
+
   async remove(name: string): Promise<void> {
     await this.inTurn(() => this.#removeNow(name));
   }
@@ -320,6 +352,14 @@ export class Admin {
 /** What was changed, by name. */
 function named({ settings = {}, secrets = {} }: CheckedParams<"credentials/set">): string {
   return [...Object.keys(settings), ...Object.keys(secrets)].join(", ");
+}
+
+function notHere(name: string, found: number): AuthdError {
+  const why =
+    found < 0
+      ? "its rules were changed since the question was asked: let the program ask again"
+      : "its rules are those of config.toml: add one there, or answer for a shorter time";
+  return new AuthdError("invalid_params", `${name}: ${why}`, { credential: name });
 }
 
 function alreadyThere(name: string): AuthdError {

@@ -1,5 +1,5 @@
 import type { Approvals, Question } from "./access.ts";
-import { type Answer, choicesFor, Remembered } from "./approvals/answers.ts";
+import { type Answer, choicesFor, keyOf, Remembered } from "./approvals/answers.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { AuthdError } from "./errors.ts";
 import type { PendingApproval } from "./protocol.ts";
@@ -19,6 +19,8 @@ export interface ApprovalDeskOptions {
   askers: readonly Asker[];
   /** Writes the rule that an answer of "always" stands for. */
   writeRule: (question: Question) => Promise<void>;
+  /** An answer that somebody gave could not be carried out. */
+  failed?: (question: PendingApproval, error: unknown) => void;
   /** A question was asked, or settled. */
   changed?: (
     change: { asked: PendingApproval } | { settled: PendingApproval; answer: Answer },
@@ -26,17 +28,22 @@ export interface ApprovalDeskOptions {
 }
 
 interface Waiter {
+  question: Question;
   resolve: () => void;
-  reject: (error: Error) => void;
+  reject: (error: AuthdError) => void;
 }
 
 interface Pending {
   question: Question;
+  /** But for the count, which changes. */
   shown: PendingApproval;
   waiters: Set<Waiter>;
   timer: Timer;
   withdraw: (() => void)[];
 }
+
+/** Why a question ended without a yes. */
+type Refusal = "no" | "none" | "locked" | "ending";
 
 /** Asks a person, once for all who want the same, and remembers the answer as long as it is meant to hold. */
 export class ApprovalDesk implements Approvals {
@@ -45,6 +52,7 @@ export class ApprovalDesk implements Approvals {
   /** By what is asked. */
   readonly #pending = new Map<string, Pending>();
   #count = 0;
+  #closed = false;
 
   constructor(options: ApprovalDeskOptions) {
     this.#options = options;
@@ -52,13 +60,13 @@ export class ApprovalDesk implements Approvals {
   }
 
   get pending(): PendingApproval[] {
-    return [...this.#pending.values()].map(({ shown }) => shown);
+    return [...this.#pending.values()].map(asShown);
   }
 
   /** The question of that number; throws AuthdError `invalid_params` if it is settled or never was. */
   find(id: number): { shown: PendingApproval; question: Question } {
     const found = [...this.#pending.values()].find(({ shown }) => shown.id === id);
-    if (found) return found;
+    if (found) return { shown: asShown(found), question: found.question };
     throw new AuthdError(
       "invalid_params",
       `There is no open question ${id}: it was answered, or nobody waits for it any more. See "authd pending".`,
@@ -66,14 +74,31 @@ export class ApprovalDesk implements Approvals {
   }
 
   async ask(question: Question, signal: AbortSignal): Promise<void> {
-    const known = question.confirm === "always" ? undefined : this.#remembered.of(question);
-    const refused = this.#remembered.refusalOf(question);
-    if (known === "yes") return;
-    if (refused) throw denied(question, refused);
-    const key = keyOf(question);
-    const pending = this.#pending.get(key) ?? this.#open(key, question);
-    pending.shown = { ...pending.shown, count: pending.waiters.size + 1 };
-    await this.#wait(key, pending, signal);
+    if (this.#closed) throw refused(question, "ending");
+    if (signal.aborted) throw cancelled();
+    if (this.#remembered.allows(question)) return;
+    const refusal = this.#remembered.refusalOf(question);
+    if (refusal) throw refused(question, refusal);
+    await new Promise<void>((resolve, reject) => {
+      const leave = () => {
+        this.#leave(waiter);
+        reject(cancelled());
+      };
+      const settled = () => signal.removeEventListener("abort", leave);
+      const waiter: Waiter = {
+        question,
+        resolve: () => {
+          settled();
+          resolve();
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#join(waiter);
+    });
   }
 
   /** Settles the question of that number. Throws AuthdError `invalid_params`. */
@@ -89,28 +114,41 @@ export class ApprovalDesk implements Approvals {
     this.#settle(keyOf(question), answer);
   }
 
+  /** Forgets the answers about a credential that has changed, so that its next use is asked about anew. */
+  forgetAbout(credential: string): void {
+    this.#remembered.forget(credential);
+  }
+
   /** Forgets every answer that was meant to hold for a while, and says no to what is open. */
   forget(): void {
     this.#remembered.clear();
-    for (const key of [...this.#pending.keys()]) this.#settle(key, "no");
-    this.#remembered.clear();
+    for (const key of [...this.#pending.keys()]) this.#settle(key, "locked");
   }
 
-  #open(key: string, question: Question): Pending {
-    if (this.#pending.size >= MOST) {
-      throw new AuthdError(
-        "too_busy",
-        `${question.credential}: ${MOST} questions wait for a person already. See "authd pending".`,
-        { credential: question.credential, retryAfterMs: PATIENCE },
-      );
-    }
+  /** The daemon ends: nobody waits for a person any more. */
+  close(): void {
+    this.#closed = true;
+    for (const key of [...this.#pending.keys()]) this.#settle(key, "ending");
+  }
+
+  #join(waiter: Waiter): void {
+    const { question } = waiter;
+    const key = keyOf(question);
+    const known = this.#pending.get(key);
+    if (known) known.waiters.add(waiter);
+    else if (this.#pending.size >= MOST) waiter.reject(tooMany(question));
+    else this.#open(key, waiter);
+  }
+
+  #open(key: string, waiter: Waiter): void {
+    const { question } = waiter;
     const { clock, askers, changed } = this.#options;
     const since = clock.wall();
     const shown = describe(question, ++this.#count, since, since + PATIENCE);
     const pending: Pending = {
       question,
       shown,
-      waiters: new Set(),
+      waiters: new Set([waiter]),
       timer: clock.schedule(LONGEST_TIMER, () => {
         pending.timer = clock.schedule(PATIENCE - LONGEST_TIMER, () => this.#settle(key, "none"));
       }),
@@ -118,72 +156,85 @@ export class ApprovalDesk implements Approvals {
     };
     this.#pending.set(key, pending);
     changed?.({ asked: shown });
-    for (const asker of askers) {
-      const settle = (answer: Answer) => void this.answer(shown.id, answer).catch(() => {});
-      pending.withdraw.push(asker(shown, settle));
+    const settle = (answer: Answer) => void this.#answered(shown, answer);
+    for (const asker of askers) pending.withdraw.push(asker(shown, settle));
+  }
+
+  /** Somebody has said it where an error has no place. A yes whose rule can't be written is a yes. */
+  async #answered(shown: PendingApproval, answer: Answer): Promise<void> {
+    try {
+      await this.answer(shown.id, answer);
+    } catch (error) {
+      this.#options.failed?.(shown, error);
+      if (answer === "always") await this.#answered(shown, "process");
     }
-    return pending;
   }
 
-  #wait(key: string, pending: Pending, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        resolve: () => {
-          signal.removeEventListener("abort", leave);
-          resolve();
-        },
-        reject: (error) => {
-          signal.removeEventListener("abort", leave);
-          reject(error);
-        },
-      };
-      const leave = () => {
-        pending.waiters.delete(waiter);
-        if (pending.waiters.size === 0) this.#close(key, pending, "no");
-        reject(new AuthdError("cancelled", "The request was cancelled."));
-      };
-      pending.waiters.add(waiter);
-      signal.addEventListener("abort", leave, { once: true });
-      if (signal.aborted) leave();
-    });
+  #leave(waiter: Waiter): void {
+    const key = keyOf(waiter.question);
+    const pending = this.#pending.get(key);
+    if (!pending?.waiters.delete(waiter)) return;
+    if (pending.waiters.size === 0) this.#close(key, pending, "no");
   }
 
-  #settle(key: string, answer: Answer | "none"): void {
+  #settle(key: string, answer: Answer | Refusal): void {
     const pending = this.#pending.get(key);
     if (!pending) return;
-    const { question, waiters } = pending;
-    this.#remembered.note(question, answer);
-    this.#close(key, pending, answer === "none" ? "no" : answer);
-    const error = answer === "no" || answer === "none" ? denied(question, answer) : undefined;
-    for (const waiter of [...waiters]) error ? waiter.reject(error) : waiter.resolve();
+    const { question } = pending;
+    const refusal = isRefusal(answer) ? answer : undefined;
+    if (answer !== "locked" && answer !== "ending") this.#remembered.note(question, answer);
+    this.#close(key, pending, isRefusal(answer) ? "no" : answer);
+    const others: Waiter[] = [];
+    for (const waiter of pending.waiters) {
+      if (refusal) waiter.reject(refused(waiter.question, refusal));
+      // Once is for what the person was shown, not for whatever else was asked for meanwhile.
+      else if (answer === "once" && waiter.question.what !== question.what) others.push(waiter);
+      else waiter.resolve();
+    }
+    for (const waiter of others) this.#join(waiter);
   }
 
   #close(key: string, pending: Pending, answer: Answer): void {
-    if (this.#pending.get(key) === pending) this.#pending.delete(key);
+    this.#pending.delete(key);
     pending.timer.cancel();
     for (const withdraw of pending.withdraw) withdraw();
-    this.#options.changed?.({ settled: pending.shown, answer });
+    this.#options.changed?.({ settled: asShown(pending), answer });
   }
 }
 
-/** What is asked by one program about one credential is one question. */
-function keyOf({ credential, kind, identity, what }: Question): string {
-  const { actor, peer } = identity;
-  const who = actor ? [actor.pid, actor.startedAt] : [peer?.uid, peer?.pid];
-  return JSON.stringify([credential, kind, kind === "change" ? what : "", ...who]);
+function asShown({ shown, waiters }: Pending): PendingApproval {
+  return { ...shown, count: waiters.size };
 }
 
-function denied({ credential, what, identity }: Question, how: "no" | "none"): AuthdError {
-  const why =
-    how === "no"
-      ? "a person said no"
-      : 'nobody answered within 60 s; answer on the desktop, or in a terminal with "authd approve"';
+function isRefusal(answer: Answer | Refusal): answer is Refusal {
+  return answer === "no" || answer === "none" || answer === "locked" || answer === "ending";
+}
+
+const WHY: Readonly<Record<"no" | "none", string>> = {
+  no: "a person said no",
+  none: 'nobody answered within 60 s; answer on the desktop, or in a terminal with "authd approve"',
+};
+
+function refused({ credential, what, identity }: Question, how: Refusal): AuthdError {
+  const about = { credential };
+  if (how === "ending") return new AuthdError("shutting_down", "authd is shutting down.", about);
+  if (how === "locked") {
+    const message = `${credential}: authd was locked before a person had answered.`;
+    return new AuthdError("vault_locked", message, about);
+  }
+  const message = `${credential}: ${identity.shown} asked for ${what}, and ${WHY[how]}.`;
+  return new AuthdError("caller_not_allowed", message, about);
+}
+
+function tooMany({ credential }: Question): AuthdError {
   return new AuthdError(
-    "caller_not_allowed",
-    `${credential}: ${identity.shown} asked for ${what}, and ${why}.`,
-    { credential },
+    "too_busy",
+    `${credential}: ${MOST} questions wait for a person already. See "authd pending".`,
+    { credential, retryAfterMs: PATIENCE },
   );
 }
+
+const cancelled = () => new AuthdError("cancelled", "The request was cancelled.");
 
 function describe(
   question: Question,

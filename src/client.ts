@@ -13,6 +13,7 @@ import { ConnectionLost, Link } from "./wire/link.ts";
 
 export { AuthdError } from "./errors.ts";
 export type {
+  ApprovalAnswer,
   AuthorizedResponse,
   CredentialInfo,
   DaemonEvent,
@@ -20,6 +21,7 @@ export type {
   Method,
   Notifications,
   ParamsOf,
+  PendingApproval,
   Reason,
   Results,
   State,
@@ -41,8 +43,11 @@ export interface CallOptions {
 /** Credentials to watch: one, or all; with `events` everything that happens to them. */
 type Watched = ParamsOf<"subscribe">;
 
-/** The daemon is given so much longer than the request itself may take, ms. */
-const GRACE_MS = 5_000;
+/**
+ * The daemon is given so much longer than the request itself may take, ms: a person may have to say
+ * yes first, within 60 s.
+ */
+const GRACE_MS = 65_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** Between tries to get a lost subscription back, ms. */
 const RECONNECT_MS = 1_000;
@@ -212,7 +217,11 @@ export class Client {
 }
 
 function isSame(one: Watched, other: Watched): boolean {
-  return one.credential === other.credential && (one.events ?? false) === (other.events ?? false);
+  return (
+    one.credential === other.credential &&
+    (one.events ?? false) === (other.events ?? false) &&
+    (one.approvals ?? false) === (other.approvals ?? false)
+  );
 }
 
 function isRepeatable(method: Method, params: object): boolean {

@@ -9,6 +9,7 @@ import { AuthdError } from "./errors.ts";
 import type { Preset } from "./presets/index.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 
+export { type Allowance, withAllowance } from "./config/allow-rule.ts";
 export { type Resolve, type ResolveOptions, resolver } from "./config/credential.ts";
 export { configDir, stateDir } from "./config/directories.ts";
 export { coerceSettings, credentialFileText, updateCredentialFile } from "./config/edit.ts";

@@ -104,7 +104,9 @@ export class Credential {
   /** Whether programs are kept from using it freely, or were when it was last trusted. */
   get isGuarded(): boolean {
     const { record } = this.#keeper;
-    return this.#settings.policy !== undefined || record?.binding.startsWith(GUARDED) === true;
+    // There is nothing to keep from anybody yet: whoever enters the first secret is not asked.
+    if (!record || Object.keys(record.secrets).length === 0) return false;
+    return this.#settings.policy !== undefined || record.binding.startsWith(GUARDED);
   }
 
   /** False while the vault is locked, or its file damaged. */
@@ -194,6 +196,21 @@ export class Credential {
         this.#keeper.record = record;
       });
       void this.#keeper.save(record, true);
+    };
+  }
+
+  /**
+   * The vault is about to be locked: callers get `error`, and nothing is started any more; what is in
+   * flight lands, and is sealed. What this returns makes it as it was. `load` ends it, either way.
+   */
+  pause(error: AuthdError): () => void {
+    const before = this.#obstacle;
+    this.#obstacle = unreadable(error);
+    this.#announce();
+    return () => {
+      this.#obstacle = before;
+      this.#announce();
+      this.#rearm();
     };
   }
 

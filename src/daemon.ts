@@ -2,6 +2,8 @@ import type * as net from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Admin } from "./admin.ts";
+import { PURPOSE } from "./audit/head.ts";
+import { Audit } from "./audit.ts";
 import { Backup } from "./backup.ts";
 import { configDir, loadConfiguration, stateDir } from "./config.ts";
 import { Lanes } from "./credential/lanes.ts";
@@ -11,12 +13,15 @@ import { messageOf } from "./errors.ts";
 import { createGate } from "./gate.ts";
 import { createHttp } from "./http.ts";
 import { Imports } from "./imports.ts";
+import { Logind } from "./lock/logind.ts";
+import { whileOpen } from "./lock/while-open.ts";
+import { Lock, REASONS } from "./lock.ts";
 import { createLog, type Log } from "./log.ts";
 import { expectCredentials } from "./memory.ts";
 import { methods } from "./methods.ts";
 import { createNotifier } from "./notify.ts";
 import { Observer } from "./observe.ts";
-import { assertOwnPeer } from "./peer.ts";
+import { assertWelcome } from "./peer.ts";
 import type { Happened, StatusResult, Unsealed } from "./protocol.ts";
 import { Registry } from "./registry.ts";
 import { createServer, DEFAULT_LIMITS } from "./server.ts";
@@ -68,7 +73,8 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     log: { info: (text) => log.info({}, text), warn: (text) => log.warn({}, text) },
     ...(passphrase ? { passphrase } : {}),
   });
-  const { proxy, maxConnections } = configuration.daemon;
+  const { proxy, maxConnections, socketGid } = configuration.daemon;
+  let { guests } = configuration.daemon;
   const http = createHttp(proxy === undefined ? {} : { proxy });
   const clock = systemClock();
   const subscriptions = new Subscriptions();
@@ -81,26 +87,22 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     log,
     onEvent: (happened: Happened) => observer.hear(happened),
   };
-  let unlocking = false;
   const registry: Registry = new Registry(around, () => {
     observer.tick();
     void guard.look();
-    if (vault.locked === undefined || unlocking) return;
-    unlocking = true;
-    lookForKey()
-      .catch((error) => log.error({}, messageOf(error)))
-      .finally(() => {
-        unlocking = false;
-      });
+    lock.tick();
   });
   const guard = new VaultGuard({ vault, registry, time: around.time, log });
-  const lookForKey = async () => {
-    if (!(await vault.unlock().catch(() => false))) return;
-    log.info({}, "the vault's key is there: the vault is open");
-    observer.hear({ kind: "vault_unlocked" });
-    if (imports.isPending()) await admin.reload();
-    registry.loadAll();
-  };
+  const lock = new Lock({
+    ...{ clock, time: around.time, vault, registry, log, onEvent: around.onEvent },
+    after: configuration.daemon.lockAfter,
+    inTurn: (work) => admin.inTurn(work),
+    forget: () => {
+      approvals.desk.forget();
+      http.reconnect();
+    },
+    opened: async () => void (imports.isPending() && (await admin.reload())),
+  });
   const observer = new Observer({
     ...{ env, clock, log, startedAt, subscribers: subscriptions },
     stateDir: stateDir(env),
@@ -110,7 +112,9 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
       suspects: () => registry.suspects(),
       states: () => registry.states(),
       info: (name) => (registry.knows(name) ? registry.info(name) : undefined),
-      locked: () => vault.locked,
+      // What somebody wanted is no problem.
+      locked: () => (lock.isHeld ? undefined : vault.locked),
+      audit: () => audit.problem,
     },
   });
   const imports = new Imports({ dir: configDir(env), vault, log });
@@ -118,13 +122,19 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     const load = () => loadConfiguration({ dir: configDir(env), env });
     const read = await imports.configuration(load);
     observer.reloaded(read.daemon);
+    guests = read.daemon.guests;
+    lock.configure(read.daemon.lockAfter);
     return read;
   };
   registry.apply(imports.isPending() ? await readConfiguration() : configuration);
 
   const admin = new Admin({
     ...{ env, configuration, readConfiguration, registry, vault, http, log },
-    onEvent: around.onEvent,
+    onEvent: (happened) => {
+      around.onEvent(happened);
+      // What a person said was about the rules as they were.
+      if (happened.credential !== undefined) approvals.desk.forgetAbout(happened.credential);
+    },
   });
   const backup = new Backup({ env, admin, imports, registry, vault, log });
   let end: (losers: readonly string[]) => void = () => {};
@@ -147,20 +157,46 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     pendingRefreshes: registry.flights,
     unsealed: registry.unsealed,
     ...observer.overview(),
+    lock: { ...lock.status, on: logind.status },
+  });
+  const { access, approvals, identities } = createGate({
+    ...{ env, clock, log, admin },
+    passphrase: () =>
+      vault.keySource === "passphrase"
+        ? (given, { peer }) => lock.isPassphrase(given, peer)
+        : undefined,
+    unseen: (question, text) => observer.asked(question, text),
+    noted: (question, answer) => audit.noteQuestion(question, answer),
+  });
+  const audit: Audit = new Audit({
+    ...{ identities, log, now: clock.wall },
+    path: join(stateDir(env), "audit.log"),
+    mode: configuration.daemon.audit ?? "on",
+    headKey: () => vault.derive(PURPOSE),
+    onProblem: (message) =>
+      observer.hear(
+        message === undefined ? { kind: "audit_written" } : { kind: "audit_failed", message },
+      ),
   });
   const handlers = methods({
     ...{ registry, admin, backup, http, subscriptions, status },
-    ...createGate({ env, clock }),
+    ...{ access, approvals, lock },
+    auditHead: () => audit.head(),
     events: (query) => observer.events(query),
     shutdown: () => void close(),
   });
   const server = createServer({
-    handlers: await observer.withMetrics(handlers),
+    handlers: await observer.withMetrics(audit.watch(whileOpen(lock, registry, handlers))),
     log,
-    authorize: assertOwnPeer,
+    authorize: (socket) => audit.welcome(socket, () => assertWelcome(socket, guests)),
     limits: limitsFor(maxConnections, log),
   });
-  const listening = await listenSomehow(server.net, env).catch(async (error) => {
+  const logind = new Logind({
+    ...{ env, clock, log, events: configuration.daemon.lockOn ?? [] },
+    lock: (event) => lock.lock(REASONS[event]).catch((error) => log.error({}, messageOf(error))),
+  });
+  const listening = await listenSomehow(server.net, env, socketGid).catch(async (error) => {
+    logind.close();
     registry.close();
     await http.close();
     await vault.close();
@@ -176,11 +212,15 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     notifier.stopping();
     observer.hear({ kind: "stopping" });
     registry.close();
+    approvals.close();
+    logind.close();
     listening.release();
     await server.close(GRACE);
     while (registry.flights > 0 && clock.monotonic() < deadline) await sleep(20);
     await http.close();
     const losers = await sealForTheLastTime(registry, log);
+    audit.note({ event: "daemon", outcome: "stopped", pid: process.pid });
+    await audit.close();
     await vault.close();
     await observer.close();
     clearInterval(watchdog);
@@ -195,6 +235,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   }
   await observer.start();
   observer.hear({ kind: "started", message: `authd ${version}, pid ${process.pid}` });
+  audit.note({ event: "daemon", outcome: "started", version, pid: process.pid });
   notifier.ready();
   return {
     socket: listening.path,
@@ -242,9 +283,13 @@ const LOSS: Readonly<Record<Unsealed["atStake"], string>> = {
 };
 
 /** On the socket that the service manager holds for us, or on one of our own. */
-async function listenSomehow(server: net.Server, env: NodeJS.ProcessEnv): Promise<Listening> {
+async function listenSomehow(
+  server: net.Server,
+  env: NodeJS.ProcessEnv,
+  gid: number | undefined,
+): Promise<Listening> {
   const path = defaultSocketPath(env);
   return (await listenActivated(server, env))
     ? { path, release: () => {} }
-    : await listen(server, path);
+    : await listen(server, path, gid);
 }

@@ -17,9 +17,11 @@ import { FrameParser } from "./wire/frames.ts";
 import {
   type AnswerRoom,
   type Holdings,
+  halfOf,
   type Lot,
   RETRY_AFTER_MS,
   Share,
+  type Tally,
 } from "./wire/holdings.ts";
 import { gone, Outbox, type OutboxLimits } from "./wire/outbox.ts";
 
@@ -65,6 +67,8 @@ export class WirePair {
   readonly #inFlight = new Map<Id, number>();
   #inFlightBytes = 0;
   readonly #holdings: Holdings;
+  /** Of another user, what all its connections have. */
+  readonly #user: Tally | undefined;
   readonly #share: Share;
   readonly #lots = new Map<Id, Lot>();
   /** Bytes of half a frame that `holdings` knows of. */
@@ -77,10 +81,17 @@ export class WirePair {
   #ended = false;
   #failed = false;
 
-  constructor(socket: Socket, limits: FramingLimits, serialize: Serialize, holdings: Holdings) {
+  constructor(
+    socket: Socket,
+    limits: FramingLimits,
+    serialize: Serialize,
+    holdings: Holdings,
+    user?: Tally,
+  ) {
     this.#socket = socket;
     this.#holdings = holdings;
-    this.#share = new Share(holdings);
+    this.#user = user;
+    this.#share = new Share(holdings, user);
     this.#serialize = serialize;
     this.#limits = limits;
     this.#parser = new FrameParser(limits.frameBytes, (body) => this.#frame(body));
@@ -151,12 +162,18 @@ export class WirePair {
     const more = held - this.#partial;
     if (more > 0 && !this.#fits(more)) throw busyAsAWhole();
     this.#partial = held;
-    this.#holdings.requestBytes += more;
+    this.#count(more);
   }
 
   #fits(bytes: number): boolean {
     const { requestBytes, limits } = this.#holdings;
+    if (this.#user && this.#user.requestBytes + bytes > halfOf(limits.requestBytes)) return false;
     return requestBytes + bytes <= limits.requestBytes;
+  }
+
+  #count(bytes: number): void {
+    this.#holdings.requestBytes += bytes;
+    if (this.#user) this.#user.requestBytes += bytes;
   }
 
   #watchFrame(): void {
@@ -212,8 +229,7 @@ export class WirePair {
   #closed(): void {
     clearTimeout(this.#deadline);
     clearInterval(this.#pulse);
-    this.#holdings.requestBytes -=
-      this.#partial + this.#inFlightBytes + this.#inFlight.size * REQUEST_COST;
+    this.#count(-this.#partial - this.#inFlightBytes - this.#inFlight.size * REQUEST_COST);
     this.#partial = 0;
     this.#inFlightBytes = 0;
     this.#inFlight.clear();
@@ -255,7 +271,7 @@ export class WirePair {
     if (id !== undefined) {
       this.#inFlight.set(id, bytes);
       this.#inFlightBytes += bytes;
-      this.#holdings.requestBytes += bytes + REQUEST_COST;
+      this.#count(bytes + REQUEST_COST);
       this.#outbox.expected++;
       this.#deliver(inner({ jsonrpc: "2.0", id: toInner(id), method, params: params ?? {} }));
     } else if (method === "$/cancelRequest") {
@@ -303,7 +319,7 @@ export class WirePair {
     if (bytes === undefined) return;
     this.#inFlight.delete(id);
     this.#inFlightBytes -= bytes;
-    this.#holdings.requestBytes -= bytes + REQUEST_COST;
+    this.#count(-bytes - REQUEST_COST);
     this.#respond(id, response, this.#lots.size > 0 ? this.#releaseOf(id) : undefined);
     this.#endWhenAnswered();
   }

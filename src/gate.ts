@@ -1,27 +1,41 @@
-import { Access } from "./access.ts";
+import { Access, type Question } from "./access.ts";
+import type { Admin } from "./admin.ts";
 import { desktopAsker } from "./approvals/desktop.ts";
-import { ApprovalService } from "./approvals/service.ts";
+import { ApprovalService, type ApprovalServiceOptions } from "./approvals/service.ts";
 import type { Clock } from "./clock.ts";
 import { ProcessIdentities } from "./identity/identities.ts";
+import type { Identities } from "./identity.ts";
+import type { Log } from "./log.ts";
+import type { PendingApproval } from "./protocol.ts";
 import { Rates } from "./rates.ts";
+import type { Call } from "./server.ts";
 
 export interface GateOptions {
   env: NodeJS.ProcessEnv;
   clock: Clock;
+  log: Log;
+  /** Writes down what a person has allowed for always. */
+  admin: Pick<Admin, "allow">;
+  /** Undefined where the vault's key is no passphrase; otherwise whether this is the one. */
+  passphrase: () => ((given: string, call: Call) => Promise<boolean>) | undefined;
+  /** A question waits, and no dialog shows it. */
+  unseen: (question: PendingApproval, text: string) => void;
+  noted?: ApprovalServiceOptions["noted"];
 }
 
 /** Puts together who may ask: identities, rules, and a person's word. */
-export function createGate({ env, clock }: GateOptions): {
+export function createGate({ env, clock, admin, ...options }: GateOptions): {
   access: Access;
   approvals: ApprovalService;
+  identities: Identities;
 } {
   const identities = new ProcessIdentities();
   const approvals = new ApprovalService({
+    ...options,
     clock,
     identities,
-    desktop: desktopAsker(env),
-    writeRule: async () => {},
-    passphrase: () => undefined,
+    writeRule: (question) => writeRule(admin, question),
+    desktop: (failed) => desktopAsker({ env, failed }),
   });
   const access = new Access({
     identities,
@@ -29,5 +43,14 @@ export function createGate({ env, clock }: GateOptions): {
     rates: new Rates(clock),
     now: () => clock.wall(),
   });
-  return { access, approvals };
+  return { access, approvals, identities };
+}
+
+async function writeRule(
+  admin: Pick<Admin, "allow">,
+  { credential, kind, rule, identity }: Question,
+): Promise<void> {
+  const executable = identity.actor?.executable;
+  if (executable === undefined || kind === "change") throw new Error("not offered for this");
+  await admin.allow(credential, { executable, kind, rule });
 }

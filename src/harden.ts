@@ -1,4 +1,6 @@
 import inspector from "node:inspector";
+import { cleanEnvironment } from "./child.ts";
+import { forbidCoreDumps, keepInspectorShut } from "./core-dump.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import { lastError, libc } from "./libc.ts";
 
@@ -42,6 +44,20 @@ const UNSAFE_VARIABLES: readonly {
 ];
 
 /**
+ * What authd, Node and the service manager read while the daemon runs, beside what a child gets
+ * (child.ts). By name where a family holds secrets, too: NODE_AUTH_TOKEN is npm's.
+ */
+const NEEDED = new RegExp(
+  `^(${[
+    "(AUTHD|XDG|DBUS|LISTEN|WATCHDOG|UV)_.*|NOTIFY_SOCKET|CREDENTIALS_DIRECTORY|INVOCATION_ID",
+    "NODE_(OPTIONS|EXTRA_CA_CERTS|TLS_REJECT_UNAUTHORIZED|USE_SYSTEM_CA|ICU_DATA|NO_WARNINGS)",
+    "TERM|COLORTERM|NO_COLOR|FORCE_COLOR|SSL_CERT_(FILE|DIR)|OPENSSL_(CONF|MODULES)|LD_LIBRARY_PATH",
+    // A clock that is set from outside reads its own with every look.
+    "FAKETIME.*",
+  ].join("|")})$`,
+);
+
+/**
  * Refuses an environment in which Node would open a debugger, load foreign code, write heap, traffic
  * or diagnostics to files, or skip certificate checks. NODE_EXTRA_CA_CERTS only adds to the trusted
  * CAs, so it is allowed. Throws AuthdError `invalid_params`.
@@ -58,16 +74,16 @@ export function assertSafeEnvironment(env: NodeJS.ProcessEnv, execArgv: readonly
 
 /**
  * Makes this process keep its secrets to itself. Called first in `authd serve`, before any secret
- * is loaded. Nothing is taken out of the environment, because authd never reads a secret from it.
+ * is loaded. What authd does not need is taken out of `env`: other programs' secrets are often there.
  * Throws AuthdError: `invalid_params` for an unsafe environment, `internal` if the kernel refuses.
  */
 export function harden(env = process.env, execArgv: readonly string[] = process.execArgv): void {
-  // Without a listener of ours this signal opens Node's inspector, to anyone on loopback.
-  process.on("SIGUSR1", ignore);
+  keepInspectorShut();
   assertSafeEnvironment(env, execArgv);
   if (inspector.url() !== undefined)
     refuse("a debugger is attached to this process", "start it without one");
   process.umask(0o077);
+  forgetOthers(env);
   if (process.report) {
     process.report.reportOnFatalError = false;
     process.report.reportOnSignal = false;
@@ -85,20 +101,18 @@ export function harden(env = process.env, execArgv: readonly string[] = process.
   }
 }
 
-function ignore() {}
+function forgetOthers(env: NodeJS.ProcessEnv): void {
+  const passed = cleanEnvironment(env);
+  for (const name of Object.keys(env)) {
+    if (!Object.hasOwn(passed, name) && !NEEDED.test(name)) delete env[name];
+  }
+}
 
 function refuse(what: string, remedy: string): never {
   throw new AuthdError(
     "invalid_params",
     `authd serve refuses to start: ${what}. That could give your secrets away; ${remedy}.`,
   );
-}
-
-/** setrlimit(2): soft and hard limit 0. Zeros mean the same whatever the width of `rlim_t`. */
-function forbidCoreDumps(): void {
-  const RLIMIT_CORE = 4;
-  const setrlimit = libc("int setrlimit(int, const void *)");
-  if (setrlimit && setrlimit(RLIMIT_CORE, new Uint8Array(16)) !== 0) throw lastError("setrlimit");
 }
 
 /** prctl(2): no ptrace and no /proc/PID/mem for our own user, and no core dump through a pipe. */

@@ -10,6 +10,8 @@ export interface ProcessInfo {
   readonly name: string;
   /** Absolute path, links resolved. */
   readonly executable: string | undefined;
+  /** Device and inode of that file, where another program can take its place in the process. */
+  readonly image?: string | undefined;
   /** What an interpreter runs, by its arguments: shown to people, never trusted. */
   readonly script: string | undefined;
   /** Such as `pts/3`. */

@@ -3,13 +3,16 @@ import { basename } from "node:path";
 /** Programs that run whatever they are told to; versions such as python3.12 are theirs, too. */
 const INTERPRETERS = new RegExp(
   `^(${[
-    "(ba|da|z|k|mk|pdk|tc|c|fi|a|x|o|el)?sh|nu|nushell|pwsh|powershell|busybox|toybox|cmd",
-    "node|nodejs|deno|bun|qjs|electron|osascript",
-    "python|pypy|perl|ruby|irb|php(-cgi|-fpm|-cli)?|lua|luajit|tclsh|wish|expect|guile|racket|r|rscript|julia",
+    "(ba|da|z|k|mk|pdk|tc|c|fi|a|x|o|el|r|ya|pos)?sh|nu|nushell|pwsh|powershell|busybox|toybox|cmd",
+    "node|nodejs|deno|bun|qjs|electron|osascript|npm|npx|yarn|pnpm",
+    "python|pypy|uv|uvx|pipx|perl|ruby|irb|php(-cgi|-fpm|-cli)?|lua|luajit|tclsh|wish|expect|guile|racket|r|rscript|julia|raku|octave",
     "java|javaw|dotnet|mono|scala|groovy|erl|beam(\\.smp)?|elixir|ghci|runghc|ocaml|sbcl|emacs|vim?|nvim|gdb|lldb|awk|gawk|mawk",
-    "env|xargs|nohup|timeout|nice|setsid|stdbuf|strace|ltrace|sudo|doas|su|make|ld(-linux.*|\\.so.*)?",
+    "env|xargs|find|parallel|watch|entr|nohup|timeout|nice|ionice|setsid|stdbuf|script|unbuffer|strace|ltrace|sudo|doas|su|pkexec|runuser|setpriv",
+    "chroot|unshare|nsenter|bwrap|firejail|proot|flatpak|runc|crun|docker|podman|tini|dumb-init|init|systemd|systemd-run|cron|crond|atd",
+    "screen|tmux|less|more|man|git|make|ninja|cargo|tar|rsync|sqlite3|psql|mysql",
+    "ld(-(linux|musl).*|\\.so.*)?|libc\\.musl.*|qemu-.*|wine(64)?(-preloader)?|valgrind|memcheck-.*",
     "curl|wget|socat|nc|ncat|netcat(-openbsd|-traditional)?|nc\\.(openbsd|traditional)|ssh|authd",
-  ].join("|")})[-.]?[\\d.]*(\\.exe)?$`,
+  ].join("|")})[-.]?[\\d.]*[a-z]?(-(dbg|debug|static|\\w+-linux-\\w+))?(\\.static|\\.exe)?$`,
   "i",
 );
 
@@ -19,4 +22,24 @@ const INTERPRETERS = new RegExp(
  */
 export function isInterpreter(executable: string): boolean {
   return INTERPRETERS.test(basename(executable));
+}
+
+/** Programs under which everybody's programs run: a parent that says nothing about its children. */
+const LAUNCHERS =
+  /^(systemd|init|launchd|runit|runsv|s6-\w+|openrc|supervisord|tini|dumb-init|docker-init|catatonit|crond?|atd|anacron|login|sshd(-session)?|tmux.*|screen|at-spi.*|dbus-daemon|dbus-broker|gnome-shell|plasmashell|kwin_\w+|xdg-.*)[-.]?[\d.]*$/i;
+
+/**
+ * Whether a process is what starts everybody's programs: a program that was orphaned, or has such a
+ * parent, has it in common with all others.
+ */
+export function isLauncher({
+  pid,
+  executable,
+  name,
+}: {
+  pid: number;
+  executable: string | undefined;
+  name: string;
+}): boolean {
+  return pid === 1 || LAUNCHERS.test(basename(executable ?? name));
 }

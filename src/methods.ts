@@ -3,12 +3,16 @@ import type { Admin } from "./admin.ts";
 import type { ApprovalService } from "./approvals/service.ts";
 import type { Backup } from "./backup.ts";
 import type { TokenWant } from "./credential/asking.ts";
-import { variationOf } from "./credential/variant.ts";
+import type { Variation } from "./credential/record.ts";
 import type { Credential } from "./credential.ts";
+import type { Outgoing } from "./http/outgoing.ts";
 import type { Http } from "./http.ts";
-import type { Use } from "./policy.ts";
+import { type Lock, REASONS } from "./lock.ts";
+import { steering, type Use } from "./policy.ts";
 import {
+  type AuditHeadResult,
   type CheckedParams,
+  type CredentialInfo,
   DEFAULT_TIMEOUT_MS,
   type EventsResult,
   type GetTokenResult,
@@ -18,6 +22,7 @@ import {
 } from "./protocol.ts";
 import type { Registry } from "./registry.ts";
 import { authorizedRequest, type RequestSink } from "./request.ts";
+import { normalizeScope } from "./scope.ts";
 import type { Call, Handlers } from "./server.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import { version } from "./version.ts";
@@ -29,17 +34,20 @@ export interface MethodsOptions {
   admin: Admin;
   backup: Backup;
   http: Http;
+  lock: Lock;
   subscriptions: Subscriptions;
   status: () => StatusResult;
   /** What happened lately. */
   events: (query: CheckedParams<"events">) => EventsResult;
+  /** How far the audit log goes. */
+  auditHead: () => Promise<AuditHeadResult>;
   /** Begins an orderly end; the answer still gets out. */
   shutdown: () => void;
 }
 
 /** The flat table of all that a client can ask for. */
 export function methods(options: MethodsOptions): Handlers {
-  const { registry, access, approvals, admin, backup, http } = options;
+  const { registry, access, approvals, admin, backup, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
   /** The credential's name, if it is kept from programs. */
   const guarded = (name: string) =>
@@ -54,11 +62,14 @@ export function methods(options: MethodsOptions): Handlers {
     }),
     getToken: (given, call) => getToken(registry, access, given, call),
     authorizedRequest: (given, call) => {
-      const credential = registry.get(given.credential);
+      const credential = find(registry, access, given.credential, call);
       return authorizedRequest(credential, http, given, {
         signal: call.signal,
         room: call.room(),
-        admit: ({ method, url }) => admitted(access, credential, method, url, call),
+        sends: ({ answer }) => {
+          call.issued = answer;
+        },
+        admit: (outgoing) => admitted(access, credential, outgoing, call),
         ...(given.stream ? { stream: sinkOf(call) } : {}),
       });
     },
@@ -80,8 +91,8 @@ export function methods(options: MethodsOptions): Handlers {
     },
     "credentials/show": ({ credential }, call) => {
       if (registry.has(credential)) access.assertMayUse(registry.get(credential), call);
-      else access.assertOwn("credentials/show", call);
-      return registry.info(credential);
+      else access.assertMayMiss(credential, call);
+      return infoFor(registry.info(credential), access.isOwn(call));
     },
     "credentials/test": async ({ credential }, call) => {
       await access.change("credentials/test", undefined, call);
@@ -93,9 +104,15 @@ export function methods(options: MethodsOptions): Handlers {
       return {};
     },
     "credentials/list": (_, call) => ({
-      credentials: registry.infos().filter(({ name }) => mayList(registry, access, name, call)),
+      credentials: registry
+        .infos()
+        .filter(({ name }) => mayList(registry, access, name, call))
+        .map((info) => infoFor(info, access.isOwn(call))),
     }),
-    status,
+    status: (_, call) => {
+      const shown = (name: string) => mayList(registry, access, name, call);
+      return access.isOwn(call) ? status() : statusFor(status(), registry.infos(), shown);
+    },
     events: (query, call) => {
       access.assertOwn("events", call);
       const result = events(query);
@@ -145,8 +162,26 @@ export function methods(options: MethodsOptions): Handlers {
       return {};
     },
     unsubscribe: ({ credential }, call) => {
+      access.assertOwn("unsubscribe", call);
+      if (credential === undefined) approvals.unwatch(call);
       subscriptions.remove(call, credential);
       return {};
+    },
+    lock: async ({ afterMs: after }, call) => {
+      access.assertOwn("lock", call);
+      if (after === undefined) await lock.lock(REASONS.asked);
+      else lock.lockAfter(after);
+      const { locked, afterMs } = lock.status;
+      return { locked, ...(afterMs === undefined ? {} : { afterMs }) };
+    },
+    unlock: async ({ passphrase }, call) => {
+      access.assertOwn("unlock", call);
+      await lock.unlock(passphrase, call.peer);
+      return {};
+    },
+    "audit/head": (_, call) => {
+      access.assertOwn("audit/head", call);
+      return options.auditHead();
     },
     shutdown: (_, call) => {
       access.assertOwn("shutdown", call);
@@ -163,10 +198,17 @@ function getToken(
   given: CheckedParams<"getToken">,
   call: Call,
 ): GetTokenResult | Promise<GetTokenResult> {
-  const credential = registry.get(given.credential);
-  const pass = access.use(credential, () => tokenUse(credential, given), "its token", call);
+  const credential = find(registry, access, given.credential, call);
+  const pass = access.use(credential, () => tokenUse(credential, given), wishOf(given), call);
   if (pass instanceof Promise) return pass.then(() => tokenOf(credential, given, call));
   return tokenOf(credential, given, call);
+}
+
+/** In words, for who may have to say yes to it. */
+function wishOf({ scope, audience }: CheckedParams<"getToken">): string {
+  if (scope === undefined && audience === undefined) return "its token";
+  const more = [scope && `scope ${scope}`, audience && `audience ${audience}`].filter(Boolean);
+  return `a token with ${more.join(" and ")}`;
 }
 
 function tokenOf(
@@ -179,18 +221,42 @@ function tokenOf(
 }
 
 function tokenUse({ settings }: Credential, given: CheckedParams<"getToken">): Use {
-  const { scope = "", audience = "" } = variationOf(settings.own, given.scope, given.audience);
-  return { kind: "token", scope, audience };
+  return { kind: "token", ...reachOf(settings.own, given.scope, given.audience) };
+}
+
+/** What is asked for, the credential's own where the caller names none. */
+function reachOf(own: unknown, scope?: string, audience?: string) {
+  const known = own as Variation;
+  return {
+    scope: normalizeScope(scope ?? known.scope ?? ""),
+    audience: audience ?? known.audience ?? "",
+  };
+}
+
+/** Throws AuthdError `unknown_credential`, or what other users get for it. */
+function find(registry: Registry, access: Access, name: string, call: Call): Credential {
+  try {
+    return registry.get(name);
+  } catch (error) {
+    access.assertMayMiss(name, call);
+    throw error;
+  }
 }
 
 async function admitted(
   access: Access,
   credential: Credential,
-  method: string,
-  { origin, pathname: path }: URL,
+  { method, url: { origin, pathname: path }, headers }: Outgoing,
   call: Call,
 ) {
-  const use: Use = { kind: "request", scope: "", audience: "", method, path };
+  const steers = steering(headers);
+  const use: Use = {
+    kind: "request",
+    ...reachOf(credential.settings.own),
+    method: method.toUpperCase(),
+    path,
+    ...(steers === undefined ? {} : { steers }),
+  };
   const { reaches } = await access.use(credential, () => use, `${method} ${origin}${path}`, call);
   return reaches;
 }
@@ -198,6 +264,30 @@ async function admitted(
 /** Others see what they may use, and nothing of those whose files are broken. */
 function mayList(registry: Registry, access: Access, name: string, call: Call): boolean {
   return access.isOwn(call) || (registry.has(name) && access.mayUse(registry.get(name), call));
+}
+
+/** Who else may use it is no other user's business. */
+function infoFor({ policy, ...info }: CredentialInfo, isOwn: boolean): CredentialInfo {
+  return isOwn && policy ? { ...info, policy } : info;
+}
+
+/** For other users: of themselves and of what they may use. */
+function statusFor(
+  status: StatusResult,
+  infos: readonly CredentialInfo[],
+  shown: (name: string) => boolean,
+): StatusResult {
+  const theirs = infos.filter(({ name }) => shown(name));
+  const states: StatusResult["states"] = {};
+  for (const { state } of theirs) states[state] = (states[state] ?? 0) + 1;
+  const { version, pid, startedAt, socket, vaultKey, connections, pendingRefreshes } = status;
+  return {
+    ...{ version, pid, startedAt, socket, vaultKey, connections, pendingRefreshes },
+    credentials: theirs.length,
+    states,
+    problems: status.problems.filter(({ credential = "" }) => shown(credential)),
+    reporting: { notify: false },
+  };
 }
 
 /** The call's signal is made only if somebody waits for it. */

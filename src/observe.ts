@@ -9,12 +9,13 @@ import type { Metrics } from "./observe/metrics.ts";
 import type { MetricsEndpoint } from "./observe/metrics-endpoint.ts";
 import type { MetricsFile } from "./observe/metrics-file.ts";
 import { Told } from "./observe/told.ts";
-import { lockedVault, problemsOf } from "./problems.ts";
+import { auditProblem, lockedVault, problemsOf } from "./problems.ts";
 import type {
   CredentialInfo,
   DaemonEvent,
   EventsResult,
   Happened,
+  PendingApproval,
   Problem,
   Reporting,
   State,
@@ -33,6 +34,8 @@ export interface Observed {
   info(name: string): CredentialInfo | undefined;
   /** Why the vault's key can't be had. */
   locked(): string | undefined;
+  /** What is wrong with the audit log. */
+  audit?(): string | undefined;
 }
 
 export interface ObserverOptions {
@@ -112,6 +115,14 @@ export class Observer {
     this.#alerts.lookAgain();
   }
 
+  /** Somebody waits for a person's word, which no dialog asks for; `text`: for what. */
+  asked({ id, credential }: PendingApproval, text: string): void {
+    const help = `authd approve ${id}`;
+    const problem = { credential, reason: "approval", message: text, help } as const;
+    this.#hook?.run({ event: "approval", problem });
+    this.#desktop?.show([problem]);
+  }
+
   /** Called now and then. */
   tick(): void {
     this.#alerts.tick();
@@ -168,7 +179,9 @@ export class Observer {
     const { observed, clock } = this.#options;
     const locked = observed.locked();
     const now = clock.wall();
+    const audit = observed.audit?.();
     return [
+      ...(audit === undefined ? [] : [auditProblem(audit)]),
       ...(locked === undefined ? [] : [lockedVault(locked)]),
       ...observed.suspects().flatMap((info) => problemsOf(info, now)),
     ];

@@ -10,18 +10,35 @@ export interface Peer {
   pid: number;
   /** Boot time (ms) at which it was seen: a process that started later only has its number. */
   connectedAt: number;
-  /** A descriptor that stands for this very process (Linux 6.5 and later); the caller closes it. */
-  pidfd?: () => number | undefined;
+  /** Beside `gid`, as they were when it connected; undefined when the kernel can't be asked (any more). */
+  groups?: () => readonly number[] | undefined;
+  /**
+   * A descriptor that stands for this very process (Linux 6.5 and later); the caller closes it.
+   * "gone": the process has ended, and its number may be another's.
+   */
+  pidfd?: () => number | "gone" | undefined;
 }
 
+/** Of other users, who may connect. */
+export interface Guests {
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
+}
+
+const NOBODY: Guests = { uids: [], gids: [] };
+
 /** How a platform's kernel is asked about the peer of a socket. */
-type Lookup = (fd: number) => Pick<Peer, "uid" | "gid" | "pid">;
+interface Lookup {
+  credentials(fd: number): Pick<Peer, "uid" | "gid" | "pid">;
+  groups(fd: number): number[];
+  pidfd?(fd: number): number | "gone" | undefined;
+}
 
 /** Windows has no row: a named pipe's access list keeps other users out before they connect. */
 const lookups: Partial<Record<NodeJS.Platform, Lookup>> = {
-  linux: ucred,
-  android: ucred,
-  darwin: xucred,
+  linux: { credentials: ucred, groups: peerGroups, pidfd: pidfdOf },
+  android: { credentials: ucred, groups: peerGroups },
+  darwin: { credentials: xucred, groups: xucredGroups },
 };
 
 /**
@@ -32,8 +49,28 @@ export function peerOf(socket: Socket): Peer | undefined {
   if (process.platform === "win32") return undefined;
   const lookup = lookups[process.platform];
   if (!lookup) throw new Error(`no way to identify a socket's peer on ${process.platform}`);
-  const peer: Peer = { ...lookup(descriptorOf(socket)), connectedAt: uptime() * 1_000 };
-  return process.platform === "linux" ? { ...peer, pidfd: () => pidfdOf(socket) } : peer;
+  const { credentials, groups, pidfd } = lookup;
+  return {
+    ...credentials(descriptorOf(socket)),
+    connectedAt: uptime() * 1_000,
+    groups: () => whileOpen(socket, groups),
+    ...(pidfd && { pidfd: () => whileOpen(socket, pidfd) }),
+  };
+}
+
+/** Undefined when the socket is closed, or the kernel does not tell. */
+function whileOpen<Answer>(socket: Socket, ask: (fd: number) => Answer): Answer | undefined {
+  try {
+    return ask(descriptorOf(socket));
+  } catch {
+    return undefined;
+  }
+}
+
+/** All groups of a peer; undefined if they can't be had. */
+export function groupsOf({ gid, groups }: Peer): readonly number[] | undefined {
+  const others = groups?.();
+  return gid === undefined || others === undefined ? undefined : [...new Set([gid, ...others])];
 }
 
 /** Whether a peer is of our own user, or root. On Windows nobody else gets through the pipe. */
@@ -42,10 +79,11 @@ export function isOwnPeer(peer: Peer | undefined): boolean {
 }
 
 /**
- * Lets only our own user and root pass, as ssh-agent does, and says who it is (see peerOf). Fails
- * closed: a peer that can't be identified is AuthdError `caller_not_allowed` too.
+ * Lets our own user, root and these guests pass, and says who it is (see peerOf). Without guests that
+ * is as ssh-agent does it. Fails closed: a peer that can't be identified is AuthdError
+ * `caller_not_allowed` too.
  */
-export function assertOwnPeer(socket: Socket): Peer | undefined {
+export function assertWelcome(socket: Socket, guests: Guests = NOBODY): Peer | undefined {
   const own = process.geteuid?.();
   let peer: Peer | undefined;
   try {
@@ -57,12 +95,17 @@ export function assertOwnPeer(socket: Socket): Peer | undefined {
       { cause },
     );
   }
-  if (!peer || isOwnPeer(peer)) return peer;
+  if (!peer || isOwnPeer(peer) || isGuest(peer, guests)) return peer;
   throw new AuthdError(
     "caller_not_allowed",
     `User ${peer.uid} (process ${peer.pid}) may not use the authd of user ${own}. ` +
-      "Each user runs an own authd; use the socket of yours.",
+      "Each user runs an own authd; use the socket of yours. If this one is for several users, name them under [access] in its config.toml.",
   );
+}
+
+function isGuest(peer: Peer, { uids, gids }: Guests): boolean {
+  if (uids.includes(peer.uid)) return true;
+  return gids.length > 0 && (groupsOf(peer) ?? []).some((gid) => gids.includes(gid));
 }
 
 /** Linux, unix(7): `struct ucred { pid_t pid; uid_t uid; gid_t gid; }`. */
@@ -73,15 +116,34 @@ function ucred(fd: number) {
   return { uid: uid!, gid: gid!, pid: pid! };
 }
 
-/** Linux, pidfd_open(2): undefined on older kernels, and when the process was waited for. */
-function pidfdOf(socket: Socket): number | undefined {
+/** Linux, pidfd_open(2): undefined on kernels before 6.5. */
+function pidfdOf(fd: number): number | "gone" | undefined {
   const SOL_SOCKET = 1;
   const SO_PEERPIDFD = 77;
   try {
-    return new Int32Array(option(descriptorOf(socket), SOL_SOCKET, SO_PEERPIDFD, 4).buffer)[0];
-  } catch {
-    return undefined;
+    return new Int32Array(option(fd, SOL_SOCKET, SO_PEERPIDFD, 4).buffer)[0];
+  } catch (error) {
+    // An older kernel does not know the option. One that does has no process for it any more.
+    return (error as NodeJS.ErrnoException).code === "ENOPROTOOPT" ? undefined : "gone";
   }
+}
+
+/** Linux, unix(7): as many gid_t as there are supplementary groups, NGROUPS_MAX at most. */
+function peerGroups(fd: number): number[] {
+  const SOL_SOCKET = 1;
+  const SO_PEERGROUPS = 59;
+  const MOST = 65_536;
+  const getsockopt = libc("int getsockopt(int, int, int, void *, void *)");
+  for (const count of [64, MOST]) {
+    const groups = new Uint32Array(count);
+    const length = new Uint32Array([groups.byteLength]);
+    if (getsockopt?.(fd, SOL_SOCKET, SO_PEERGROUPS, groups, length) === 0) {
+      return [...groups.subarray(0, length[0]! / groups.BYTES_PER_ELEMENT)];
+    }
+    const error = lastError("getsockopt");
+    if (error.code !== "ERANGE") throw error;
+  }
+  throw new Error("more groups than Linux allows");
 }
 
 /**
@@ -89,14 +151,26 @@ function pidfdOf(socket: Socket): number | undefined {
  * gid_t cr_groups[16]; }`, where the first group is the effective one.
  */
 function xucred(fd: number) {
-  const SOL_LOCAL = 0;
-  const LOCAL_PEERCRED = 1;
   const LOCAL_PEERPID = 2;
-  const XUCRED_VERSION = 0;
-  const [version, uid, , gid] = new Uint32Array(option(fd, SOL_LOCAL, LOCAL_PEERCRED, 76).buffer);
-  if (version !== XUCRED_VERSION) throw new Error("LOCAL_PEERCRED answers in an unknown format");
+  const [, uid, , gid] = peerCredentials(fd);
   const [pid] = new Uint32Array(option(fd, SOL_LOCAL, LOCAL_PEERPID, 4).buffer);
   return { uid: uid!, gid: gid!, pid: pid! };
+}
+
+function xucredGroups(fd: number): number[] {
+  const [, , lengths, ...groups] = peerCredentials(fd);
+  // A short, and two bytes that nobody uses.
+  return [...groups].slice(0, Math.min(16, lengths! & 0xffff));
+}
+
+const SOL_LOCAL = 0;
+
+function peerCredentials(fd: number): Uint32Array {
+  const LOCAL_PEERCRED = 1;
+  const XUCRED_VERSION = 0;
+  const credentials = new Uint32Array(option(fd, SOL_LOCAL, LOCAL_PEERCRED, 76).buffer);
+  if (credentials[0] === XUCRED_VERSION) return credentials;
+  throw new Error("LOCAL_PEERCRED answers in an unknown format");
 }
 
 /** getsockopt(2); an answer of another size than expected is another option's. */

@@ -30,14 +30,18 @@ export interface Rule {
   readonly name: string;
   readonly who: Who;
   readonly expose?: Exposure;
-  /** Of which the caller must ask one; each as `scopeKey` spells it. */
+  /**
+   * Sets of scopes, each as `normalizeScope` spells it: to be allowed a caller asks for exactly one
+   * of them; denied is who asks for all of one, whatever else.
+   */
   readonly scopes?: readonly string[];
   readonly audiences?: readonly string[];
   /** In upper case. */
   readonly methods?: readonly string[];
   /** Exact, or with a `*` at the end for all that begins so. */
   readonly paths?: readonly string[];
-  readonly confirm?: Confirm;
+  /** `never`: whom this rule means is not asked about, whatever the credential says. */
+  readonly confirm?: Confirm | "never";
   readonly rate?: Rate;
   /** Milliseconds since the epoch; after it the rule is as if it were not there. */
   readonly until?: number;
@@ -75,16 +79,19 @@ export interface Caller {
   readonly shown: string;
 }
 
-/** What a caller wants. */
+/** What a caller wants. The credential's own scope (as `normalizeScope` spells it) and audience, if it names none. */
 export type Use =
   | { readonly kind: "token"; readonly scope: string; readonly audience: string }
   | {
       readonly kind: "request";
       readonly scope: string;
       readonly audience: string;
+      /** In upper case. */
       readonly method: string;
       /** As the WHATWG URL parser spells it. */
       readonly path: string;
+      /** A header with which some servers take another method or path than the request's (see `steering`). */
+      readonly steers?: string;
     };
 
 export type Verdict =
@@ -124,9 +131,8 @@ export function decide(
   use: Use,
   now: number,
 ): Verdict {
-  const inForce = ({ until }: Rule) => until === undefined || now < until;
   const denied = policy.deny.find(
-    (rule) => inForce(rule) && couldMean(rule.who, caller) && covers(rule, use),
+    (rule) => inForce(rule, now) && couldMean(rule.who, caller) && couldCover(rule, use),
   );
   if (denied) {
     const message = `${name}: ${caller.shown} is refused by the rule ${denied.name}`;
@@ -140,17 +146,37 @@ export function decide(
     const message = `${name}: ${caller.shown} is another user's, and no [[allow]] rule names it`;
     return refused("default", "caller_not_allowed", message);
   }
-  // Another user's program is let in by a rule that names who it is, never by one for everybody.
-  const letsIn = ({ who }: Rule) => caller.isOwn || Object.keys(who).length > 0;
-  const meant = policy.allow.filter(
-    (rule) => inForce(rule) && letsIn(rule) && means(rule.who, caller),
-  );
+  const meant = policy.allow.filter((rule) => inForce(rule, now) && letsIn(rule, caller));
   const covering = meant.filter((rule) => covers(rule, use));
   const rule = covering.find(({ expose }) => use.kind === "request" || expose !== "request");
-  if (rule) return allowed(rule.name, rule.confirm ?? policy.confirm, rule.rate);
+  if (rule) {
+    const { confirm = policy.confirm } = rule;
+    return allowed(rule.name, confirm === "never" ? undefined : confirm, rule.rate);
+  }
   const [forRequests] = covering;
   if (forRequests) return notExposed(name, forRequests.name);
   return refused("allow", "caller_not_allowed", `${name}: ${whyNone(policy, caller, meant)}`);
+}
+
+/** Whether there is any way in which this caller may use the credential, as far as is known of it. */
+export function mayUse({ allow, deny }: Policy, caller: Caller, now: number): boolean {
+  const shutOut = deny.some(
+    (rule) => inForce(rule, now) && couldMean(rule.who, caller) && isForAllUses(rule),
+  );
+  if (shutOut) return false;
+  if (allow.length === 0) return caller.isOwn;
+  return allow.some((rule) => inForce(rule, now) && letsIn(rule, caller));
+}
+
+const inForce = ({ until }: Rule, now: number) => until === undefined || now < until;
+
+/** Another user's program is let in by a rule that names who it is, never by one for everybody. */
+function letsIn({ who }: Rule, caller: Caller): boolean {
+  return (caller.isOwn || Object.keys(who).length > 0) && means(who, caller);
+}
+
+function isForAllUses({ scopes, audiences, methods, paths }: Rule): boolean {
+  return (scopes ?? audiences ?? methods ?? paths) === undefined;
 }
 
 function allowed(rule: string, confirm?: Confirm, rate?: Rate): Verdict {
@@ -180,8 +206,12 @@ function notExposed(name: string, rule: string): Refusal {
 export function outsideOf(
   name: string,
   { methods, paths }: Pick<Policy, "methods" | "paths">,
-  { method, path }: { method: string; path: string },
+  { method, path, steers }: { method: string; path: string; steers?: string },
 ): Refusal | undefined {
+  if (steers !== undefined && (methods ?? paths)) {
+    const message = `${name}: the header ${steers} could make another method or path of it, and those are limited`;
+    return refused(methods ? "methods" : "paths", "origin_not_allowed", message);
+  }
   if (methods && !methods.includes(method)) {
     const message = `${name}: ${method} is not one of its methods (${methods.join(", ")})`;
     return refused("methods", "origin_not_allowed", message);
@@ -218,20 +248,83 @@ function checks(who: Who, caller: Caller): (boolean | undefined)[] {
   ];
 }
 
-/** Whether the rule is about this use at all. */
+/** Whether an `[[allow]]` rule is about this use: beyond doubt. */
 function covers({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {
   if (scopes && !scopes.includes(use.scope)) return false;
   if (audiences && !audiences.includes(use.audience)) return false;
   if (use.kind === "token") return true;
+  if (use.steers !== undefined && (methods ?? paths)) return false;
   return (!methods || methods.includes(use.method)) && (!paths || reaches(paths, use.path));
 }
 
-/** Servers differ in how they read an encoded slash: a path with one is inside of nothing. */
+/** Whether a `[[deny]]` rule could be about this use, in whatever way a server reads it. */
+function couldCover({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {
+  const asked = new Set(use.scope.split(" "));
+  const asksFor = (scope: string) => scope.split(" ").every((one) => asked.has(one));
+  if (scopes && !scopes.some(asksFor)) return false;
+  if (audiences && !audiences.includes(use.audience)) return false;
+  // Who has the token can send it with any method and to any path.
+  if (use.kind === "token" || use.steers !== undefined) return true;
+  return (!methods || methods.includes(use.method)) && (!paths || couldReach(paths, use.path));
+}
+
+/** What servers read differently: an encoded slash, backslash or NUL, and dots that the URL parser left. */
+const SLIPPERY = /%(25)*(2f|5c|00)|\/(\.|%(25)*2e){1,2}(;|%(25)*3b|\/|$)/i;
+
+/** A path that servers read differently is inside of nothing. */
 function reaches(paths: readonly string[], path: string): boolean {
-  if (/%2f|%5c/i.test(path)) return false;
+  if (SLIPPERY.test(path)) return false;
   return paths.some((one) =>
     one.endsWith("*") ? path.startsWith(one.slice(0, -1)) : path === one,
   );
+}
+
+function couldReach(paths: readonly string[], path: string): boolean {
+  const plain = plainest(path);
+  if (plain === undefined) return true;
+  return paths.some((one) => {
+    const lower = one.toLowerCase();
+    if (lower.endsWith("*")) return `${plain}/`.startsWith(lower.slice(0, -1));
+    return plain === lower.replace(/(?<=.)\/$/, "");
+  });
+}
+
+/**
+ * As the most lenient server would read a path: decoded as often as it goes, in lower case, without
+ * dots, parameters, empty parts and a slash at the end. Undefined: who knows.
+ */
+function plainest(path: string): string | undefined {
+  let text = path;
+  try {
+    for (let last = ""; text !== last; ) {
+      last = text;
+      text = decodeURIComponent(text);
+    }
+  } catch {
+    return undefined;
+  }
+  const parts: string[] = [];
+  for (const part of text.toLowerCase().split(/[\\/]/)) {
+    const name = part.replace(/[;\0].*$/s, "");
+    if (name === "..") parts.pop();
+    else if (name !== "" && name !== ".") parts.push(name);
+  }
+  return `/${parts.join("/")}`;
+}
+
+const STEERING: ReadonlySet<string> = new Set([
+  "x-http-method-override",
+  "x-http-method",
+  "x-method-override",
+  "x-original-method",
+  "x-original-url",
+  "x-original-uri",
+  "x-rewrite-url",
+]);
+
+/** The first of these headers (in lower case) with which some servers take another method or path. */
+export function steering(headers: Readonly<Record<string, string>>): string | undefined {
+  return Object.keys(headers).find((name) => STEERING.has(name));
 }
 
 function whyNone({ allow }: Policy, caller: Caller, meant: readonly Rule[]): string {

@@ -10,7 +10,8 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   credential_rejected: (name) => `authd set ${name}`,
   credential_changed: (name) => `look at its file, then authd trust ${name}`,
   credential_damaged: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
-  vault_locked: () => "authd doctor says how to unlock the vault",
+  vault_locked: () => "authd unlock; authd doctor says more",
+  audit: () => "authd audit verify; authd doctor says more",
   unsealed: () => "make room on the disk, or mend it; authd doctor says more",
   secret_expires: (name) => `make a new one, then authd set ${name} and change secret_expires`,
 };
@@ -52,6 +53,11 @@ export function lockedVault(why: string): Problem {
     message: `the vault is locked: ${why}`,
     help: REMEDIES.vault_locked(""),
   };
+}
+
+/** Who uses what can't be written down, or what was written was changed. */
+export function auditProblem(message: string): Problem {
+  return { reason: "audit", message, help: REMEDIES.audit("") };
 }
 
 /** What is to be said of a secret that runs out within two weeks, or has run out (`over`). */

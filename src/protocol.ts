@@ -116,8 +116,20 @@ export interface CredentialInfo {
   /** Scopes and audiences beside its own. */
   variants?: VariantInfo[];
   origins: string[];
+  /** Who may use it, and how; absent: every program of the daemon's own user. For that user only. */
+  policy?: PolicyInfo;
   /** The day (YYYY-MM-DD) on which the secret itself runs out. */
   secretExpires?: string;
+}
+
+/** What limits a credential: of its rules the names, in the order in which they count. */
+export interface PolicyInfo {
+  expose: "token" | "request";
+  confirm?: string;
+  methods?: string[];
+  paths?: string[];
+  allow: string[];
+  deny: string[];
 }
 
 /** Why a person must act. */
@@ -127,6 +139,7 @@ export type ProblemReason =
   | "credential_changed"
   | "credential_damaged"
   | "vault_locked"
+  | "audit"
   | "unsealed"
   | "secret_expires";
 
@@ -158,6 +171,8 @@ export type EventKind =
   | "state"
   | "unsealed"
   | "sealed"
+  | "audit_failed"
+  | "audit_written"
   | "problem"
   | "resolved";
 
@@ -182,6 +197,8 @@ export interface DaemonEvent {
   tookMs?: number;
   /** When it is tried again. */
   retryAt?: number;
+  /** Somebody wanted the vault locked: nothing is wrong. */
+  wanted?: true;
 }
 
 /** What happened, before it is numbered. */
@@ -242,6 +259,23 @@ export interface StatusResult {
   problems: Problem[];
   /** How people and other programs are told; what is not configured is absent. */
   reporting: Reporting;
+  /** Absent from an older daemon. */
+  lock?: LockStatus;
+}
+
+/** Whether the vault is locked, and what locks it by itself. */
+export interface LockStatus {
+  locked: boolean;
+  /** Why its key can't be had. */
+  why?: string;
+  /** Since when it is locked because somebody wanted that; absent: its key could not be found. */
+  since?: number;
+  /** It locks itself after so long (ms) without a use. */
+  afterMs?: number;
+  /** What else it is locked on, and why that does not work at the moment. */
+  on: { event: "suspend" | "screen"; error?: string }[];
+  /** Why it does not lock itself, although it is to. */
+  problem?: string;
 }
 
 /** One way out, and why it does not work at the moment. */
@@ -257,6 +291,21 @@ export interface Reporting {
   hook?: Outlet & { runs: number; failures: number };
   metricsFile?: Outlet;
   metricsListen?: Outlet;
+}
+
+/** How far the audit log goes, all written down that was asked before. */
+export interface AuditHeadResult {
+  mode: "on" | "off" | "required";
+  path: string;
+  /** The number of the last line, and of the oldest that is kept; 0: there is none. */
+  n: number;
+  first: number;
+  /** SHA-256 of the last line, in hexadecimal. */
+  hash: string;
+  /** Lines that wait to be written. */
+  waiting: number;
+  /** What is wrong with it. */
+  problem?: string;
 }
 
 export interface EventsResult {
@@ -427,6 +476,12 @@ export const params = {
     /** The vault's, where it has one: what a program of the same user does not know. */
     passphrase: text.optional(),
   }),
+  lock: z.object({
+    /** Not now, but whenever the vault was not used for so long: until authd ends, or another is given. */
+    afterMs: z.int().min(1_000).max(2_592_000_000).optional(),
+  }),
+  unlock: z.object({ passphrase: text.optional() }),
+  "audit/head": z.object({}),
   shutdown: z.object({}),
 } as const;
 
@@ -459,6 +514,9 @@ export interface Results {
   unsubscribe: Record<string, never>;
   "approvals/pending": { approvals: PendingApproval[] };
   "approvals/answer": Record<string, never>;
+  lock: { locked: boolean; afterMs?: number };
+  unlock: Record<string, never>;
+  "audit/head": AuditHeadResult;
   shutdown: Record<string, never>;
 }
 

@@ -120,6 +120,14 @@ export class Registry {
     return changed;
   }
 
+  /** No credential can be used any more, for the reason that `error` tells, until `loadAll` or what this returns. */
+  pauseAll(error: AuthdError): () => void {
+    const resume = this.all().map((credential) => credential.pause(error));
+    return () => {
+      for (const each of resume) each();
+    };
+  }
+
   /** Reads every sealed record again: after the vault was unlocked. */
   loadAll(): void {
     for (const credential of this.#credentials.values()) credential.load();
@@ -210,8 +218,13 @@ export class Registry {
       credential.runDue(now, delay);
       this.#agenda.set(name, credential.nextDeadline(now));
     }
-    this.#onTick();
     this.#arm(this.#agenda.next);
+    this.#onTick();
+  }
+
+  /** Has the timer ring at this boot time at the latest, once: to be asked for again with each ring. */
+  ringBy(boot: number): void {
+    if (boot < this.#armedFor) this.#arm(boot);
   }
 
   /** Nothing is started by itself after this. */

@@ -73,6 +73,8 @@ export interface RequestOptions {
   admit?: (request: Outgoing) => Reaches | Promise<Reaches>;
   /** The caller's cancellation; a reason that is an AuthdError is what the caller gets. */
   signal: AbortSignal;
+  /** Told of each token that is sent. */
+  sends?: (issued: Issued) => void;
   /** Where the answer is accounted for before it is read; without it, nowhere. */
   room?: AnswerRoom;
   /** Given: the answer goes there, and the result has no body. */
@@ -93,7 +95,7 @@ export async function authorizedRequest(
   const request = checkRequest(params, credential.settings);
   const admitted = options.admit?.(request);
   const reaches = admitted instanceof Promise ? await admitted : admitted;
-  const exchange = new Exchange(credential, http, request, params, options.signal, reaches);
+  const exchange = new Exchange(credential, http, request, params, options, reaches);
   try {
     const response = await exchange.send();
     return await (options.stream
@@ -115,6 +117,7 @@ class Exchange {
   readonly #deadline: number;
   readonly #maxBytes: number;
   readonly #reaches: Reaches;
+  readonly #sends: RequestOptions["sends"];
   /** Redirects change it. */
   #request: Outgoing;
   #refreshed = false;
@@ -124,10 +127,11 @@ class Exchange {
     http: Http,
     request: Outgoing,
     { timeoutMs, maxResponseBytes }: CheckedParams<"authorizedRequest">,
-    signal: AbortSignal,
+    { signal, sends }: RequestOptions,
     reaches: Reaches = () => true,
   ) {
     this.#reaches = reaches;
+    this.#sends = sends;
     this.#credential = credential;
     this.#settings = credential.settings;
     this.#http = http;
@@ -161,7 +165,9 @@ class Exchange {
     }
   }
 
-  #sendOnce({ answer }: Issued): Promise<HttpResponse> {
+  #sendOnce(issued: Issued): Promise<HttpResponse> {
+    const { answer } = issued;
+    this.#sends?.(issued);
     const { url, method, headers, body } = this.#request;
     const { ca } = this.#settings;
     return this.#http({

@@ -4,12 +4,12 @@ import { ResponseError } from "vscode-jsonrpc/node";
 import { AuthdError } from "./errors.ts";
 import { codes, type FramingLimits, serializer } from "./framing.ts";
 import type { Log } from "./log.ts";
-import type { Peer } from "./peer.ts";
+import { isOwnPeer, type Peer } from "./peer.ts";
 import { type CheckedParams, MAX_FRAME_BYTES, type Method, params } from "./protocol.ts";
 import type { Handlers, ServerCall } from "./wire/call.ts";
 import { Connection } from "./wire/connection.ts";
 import { failure } from "./wire/failure.ts";
-import { type HoldingLimits, Holdings, RETRY_AFTER_MS } from "./wire/holdings.ts";
+import { type HoldingLimits, Holdings, halfOf, RETRY_AFTER_MS } from "./wire/holdings.ts";
 import type * as z from "./zod.ts";
 
 export type { Call, ConnectionHandle, Handlers } from "./wire/call.ts";
@@ -100,9 +100,21 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
       log.warn({ reason }, error instanceof AuthdError ? error.message : "peer check failed");
       return void socket.destroy();
     }
-    const connection = new Connection(socket, peer, limited, serialize, holdings, answer);
+    const user = holdings.tallyOf(isOwnPeer(peer) ? undefined : peer?.uid);
+    if (user) {
+      const most = halfOf(limited.connections);
+      if (user.connections >= most) return turnAway(socket, most, lingering);
+      // All of them together leave some for our own user and root.
+      const open = limited.connections - Math.floor(limited.connections / 8);
+      if (connections.size >= open) return turnAway(socket, open, lingering);
+    }
+    const connection = new Connection(socket, peer, limited, serialize, holdings, answer, user);
     connections.add(connection);
-    connection.onClose(() => connections.delete(connection));
+    if (user) user.connections++;
+    connection.onClose(() => {
+      connections.delete(connection);
+      if (user) user.connections--;
+    });
   };
 
   // Half-open: `nc -N` and shell pipelines close their side and still wait for the answer.
@@ -148,10 +160,21 @@ function methodRows(handlers: Handlers): ReadonlyMap<string, Row> {
 
 /** Throws AuthdError `invalid_params` that names members and what was expected, never values. */
 function checked<M extends Method>(method: M, given: unknown): CheckedParams<M> {
-  const { success, data, error } = params[method].safeParse(given);
+  const { success, data, error } = parsed(method, given);
   if (success) return data as CheckedParams<M>;
   const problems = error.issues.slice(0, 3).map(describe).join("; ");
   throw new AuthdError("invalid_params", `The params of ${method} are not right: ${problems}.`);
+}
+
+/** zod goes down into nested values by recursion. */
+function parsed(method: Method, given: unknown) {
+  try {
+    return params[method].safeParse(given);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const text = `The params of ${method} are not right: they are nested too deeply.`;
+    throw new AuthdError("invalid_params", text);
+  }
 }
 
 function describe({ path, message }: z.core.$ZodIssue): string {

@@ -1,4 +1,5 @@
 import type { SecretField } from "./grants/grant.ts";
+import type { Guests } from "./peer.ts";
 import type { Policy } from "./policy.ts";
 
 /**
@@ -53,6 +54,12 @@ export interface DaemonSettings {
   /** URL of the proxy for issuers and APIs. */
   readonly proxy?: string;
   readonly maxConnections: number;
+  /** Whether uses and changes are written down; `required`: nothing happens that can't be. */
+  readonly audit?: "on" | "off" | "required";
+  /** Of other users, who may connect. */
+  readonly guests?: Guests;
+  /** The group whose members can reach the socket; absent: nobody but its owner. */
+  readonly socketGid?: number;
   /** Where a textfile collector finds metrics. */
   readonly metricsFile?: string;
   /** Where Prometheus asks for them: loopback only. */
@@ -61,6 +68,9 @@ export interface DaemonSettings {
   readonly notify?: boolean;
   /** A program's absolute path, and its arguments. */
   readonly hook?: readonly string[];
+  /** ms without use after which the vault is locked. */
+  readonly lockAfter?: number;
+  readonly lockOn?: readonly ("suspend" | "screen")[];
 }
 
 /** What a look at the configuration folder found. A broken file costs only its own credential. */

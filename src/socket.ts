@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  chownSync,
   lstatSync,
   mkdirSync,
   readlinkSync,
@@ -60,7 +62,7 @@ export interface Listening {
 }
 
 /**
- * Listens on a path that is then open to our own user alone. Throws AuthdError `request_failed` if
+ * Listens on a path that is then open to our own user, and to the group `gid` if one is given. Throws AuthdError `request_failed` if
  * a daemon answers there already or the place can't be trusted; nothing has been changed then.
  *
  * The socket is bound under a name of its own and renamed into place: a dead socket is replaced in
@@ -68,15 +70,16 @@ export interface Listening {
  * Two daemons that start in the same instant may both find nobody there; the later one then has
  * the path, and the vault's lock decides which of them goes on.
  */
-export async function listen(server: net.Server, given: string): Promise<Listening> {
+export async function listen(server: net.Server, given: string, gid?: number): Promise<Listening> {
   const path = checkedPath(given, process.platform);
   if (path.startsWith(PIPE)) {
     await bind(server, { path });
     return { path, release: () => {} };
   }
-  prepareFolder(dirname(path));
+  prepareFolder(dirname(path), gid);
   await refuseOccupied(path);
   const bound = await bindAside(server, path);
+  if (gid !== undefined) openToGroup(bound, gid, 0o660);
   const ours = lstatSync(bound);
   try {
     // Somebody may have come first since we looked; what is not a socket must survive that too.
@@ -174,14 +177,29 @@ async function bindAside(server: net.Server, path: string): Promise<string> {
   }
 }
 
-function prepareFolder(folder: string): void {
+/** The group can go through a folder that is made here; one that everybody can go through stays as it is. */
+function prepareFolder(folder: string, gid: number | undefined): void {
   try {
     refuseForeignLinks(folder);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    refuseShared(folder, statSync(folder));
+    const stats = statSync(folder);
+    refuseShared(folder, stats);
+    const isOpen = stats.mode & 0o001 || (stats.gid === gid && stats.mode & 0o010);
+    if (gid !== undefined && !isOpen) openToGroup(folder, gid, 0o750);
   } catch (cause) {
     if (cause instanceof AuthdError) throw cause;
     throw refused(`The socket's folder ${folder} can't be used: ${messageOf(cause)}.`, cause);
+  }
+}
+
+/** Nothing in it is anybody else's before it has its group. */
+function openToGroup(path: string, gid: number, mode: number): void {
+  try {
+    chownSync(path, process.geteuid?.() ?? -1, gid);
+    chmodSync(path, mode);
+  } catch (cause) {
+    const hint = `authd's user must be a member of the group ${gid} (SupplementaryGroups= of a unit, or \`usermod -aG\`)`;
+    throw refused(`${path} can't be given to socket_group: ${messageOf(cause)}; ${hint}.`, cause);
   }
 }
 

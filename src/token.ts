@@ -16,6 +16,8 @@ const LONGEST_LIFETIME = 1_000 * 366 * DAY;
 /** `Date` and `iat` are cut to whole seconds: a clock this little behind may be right. */
 const CLOCK_TOLERANCE = 2 * SECOND;
 const DEFAULT_MIN_VALIDITY = 30 * SECOND;
+/** The system tells boot time in ticks of 10 ms, and over a restart two of them count. */
+const COARSE = 20;
 const JITTER = 0.2;
 
 /** How long a token lives, counted from the moment its request was sent. */
@@ -142,7 +144,7 @@ export function freshness(
 ): "fresh" | "stale" | "expired" {
   const left = expiryOf(token) - now.boot;
   if (left === Number.POSITIVE_INFINITY) return token.doubtful ? "stale" : "fresh";
-  if (left <= 0) return "expired";
+  if (left <= COARSE) return "expired";
   const wanted =
     minValidity === undefined
       ? Math.min(DEFAULT_MIN_VALIDITY, token.lifetime / 4)

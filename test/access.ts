@@ -171,3 +171,33 @@ test("who may use a credential in some way may see it", (t) => {
   t.true(access.mayUse(guarded({ allow: [one] }), asker(own + 1)));
   t.false(access.mayUse(guarded({ allow: [one] }), asker(own + 2)));
 });
+
+test("a redirect does not lead past what another rule wants confirmed or counted", async (t) => {
+  const { access, asked } = setUp();
+  const inside = (name: string, paths: string[]) =>
+    ({ name, who: {}, expose: "request", paths }) as const;
+  const credential = guarded({
+    allow: [
+      inside("free", ["/v2/*"]),
+      { ...inside("careful", ["/pay/*"]), confirm: "always" },
+      { ...inside("slow", ["/slow/*"]), rate: { count: 1, perMs: 1_000 } },
+      inside("other", ["/other/*"]),
+    ],
+  });
+  const pass = await access.use(credential, get, "", asker());
+  t.true(pass.reaches("GET", "/v2/b"));
+  t.true(pass.reaches("GET", "/other/b"));
+  t.false(pass.reaches("GET", "/pay/b"));
+  t.false(pass.reaches("GET", "/slow/b"));
+  t.is(asked.length, 0);
+});
+
+test("other users learn of no name that they can't use", async (t) => {
+  const { access } = setUp();
+  const other = asker(own + 1);
+  const unknown = t.throws<AuthdError>(() => access.assertMayMiss("labelf", other));
+  const use = async () => await access.use(free, token, "", other);
+  const known = await t.throwsAsync<AuthdError>(use);
+  t.deepEqual([unknown.reason, unknown.message], [known.reason, known.message]);
+  t.notThrows(() => access.assertMayMiss("labelf", asker()));
+});

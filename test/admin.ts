@@ -277,3 +277,44 @@ test("an account that could not be made makes no edit of before trusted", async 
   await failure(add({ ...zebbra(issuer.origin, "another"), replace: true }));
   t.is(engine.registry.info("demo").state, "changed");
 });
+
+test("allow adds a rule to the file, comments and all, and binds to it", async (t) => {
+  const { add, admin, engine, file, set } = await stage(t);
+  await add();
+  await set({ settings: { confirm: "first" } });
+  writeFileSync(file(), `# keep me\n${readFileSync(file(), "utf8")}`);
+  const allowed = { executable: "/usr/bin/backup", kind: "token", rule: "default" } as const;
+  const { record } = engine.registry.get("demo");
+  const { tokens } = record;
+  await admin.allow("demo", allowed);
+  t.regex(readFileSync(file(), "utf8"), /^# keep me\n.*executable = "\/usr\/bin\/backup"/s);
+  t.is(engine.registry.info("demo").state, "ready");
+  t.like(engine.registry.get("demo").settings.policy?.allow, [
+    { name: "backup", confirm: "never" },
+    { name: "everybody else" },
+  ] as never);
+  t.deepEqual(
+    engine.registry.get("demo").record.tokens,
+    tokens,
+    "its tokens are as good as before",
+  );
+  const { binding } = engine.registry.get("demo").settings;
+  t.is(engine.vault.read("demo")?.binding, binding);
+  const more = { ...allowed, executable: "/opt/sync", rule: "everybody else" };
+  await admin.allow("demo", more);
+  t.is(engine.registry.get("demo").settings.policy?.allow.length, 3);
+});
+
+test("allow refuses what a person was not asked about, and leaves the file as it was", async (t) => {
+  const { add, admin, file, set } = await stage(t);
+  await add();
+  await set({ settings: { confirm: "first" } });
+  const allowed = { executable: "/usr/bin/backup", kind: "token", rule: "default" } as const;
+  const before = readFileSync(file(), "utf8");
+  writeFileSync(file(), `${before}origins = ["https://evil.example"]\n`);
+  t.is((await failure(admin.allow("demo", allowed))).reason, "credential_changed");
+  t.notRegex(readFileSync(file(), "utf8"), /allow/);
+  writeFileSync(file(), before);
+  await admin.allow("demo", allowed);
+  t.regex((await failure(admin.allow("demo", allowed))).message, /its rules were changed since/);
+});

@@ -122,7 +122,7 @@ test("every event, problem and metric has its row", async (t) => {
   const members = (type: string) =>
     (new RegExp(`type ${type} =([^;]*);`).exec(source)?.[1] ?? "").match(/\w+/g) ?? [];
   const events = protocol.section("Events").text;
-  t.is(members("EventKind").length, 18);
+  t.is(members("EventKind").length, 20);
   for (const kind of members("EventKind")) t.regex(events, new RegExp(`^\\|.*\`${kind}\``, "m"));
   for (const reason of members("ProblemReason")) t.true(events.includes(`\`${reason}\``), reason);
   const metrics = readDocument("src/observe/metrics.ts").text.match(/"authd_\w+"/g) ?? [];
@@ -137,7 +137,7 @@ test("every credential file in the documents is one", (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, "company-ca.pem"), createAuthority().ca, { mode: 0o600 });
   for (const [document, count] of [
-    [protocol.section("Credential files"), 2],
+    [protocol.section("Credential files"), 4],
     [protocol.section("Grants and their fields"), 1],
     [presetsDocument, 9],
   ] as const) {

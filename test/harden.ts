@@ -87,6 +87,18 @@ onLinux("SIGUSR1 opens no debugger, and the umask is 077", async (t) => {
   t.notRegex(stderr, /Debugger listening/);
 });
 
+test("variables that authd does not need are taken out of the environment", async (t) => {
+  const kept = ["AUTHD_LOG_LEVEL", "LC_ALL", "NODE_EXTRA_CA_CERTS", "NO_COLOR", "XDG_RUNTIME_DIR"];
+  const dropped = ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "NODE_AUTH_TOKEN", "PGPASSWORD"];
+  const names = [...kept, ...dropped, "HTTPS_PROXY", "NODE_USE_ENV_PROXY", "LD_PRELOAD_X"];
+  const env = Object.fromEntries(names.map((name) => [name, "1"]));
+  const source = `${HARDEN} console.log(Object.keys(process.env).sort().join());`;
+  const { stdout } = await run(t, process.execPath, args(source), {
+    env: { ...env, PATH: "/bin" },
+  });
+  t.deepEqual(stdout.trim().split(",").sort(), [...kept, "PATH"].sort());
+});
+
 onLinux("no core dump is written", async (t) => {
   const daemon = start(t, process.execPath, args(`${HARDEN} ${WAIT}`));
   await daemon.says("started");

@@ -25,8 +25,9 @@ const PARTS = [
   ["vault", /^vault\//],
   [
     "daemon",
-    /^(daemon|methods|gate|access|approvals|approvals\/.*|admin|entered|register|subscriptions|harden|notify|backup|imports|uploads|system-clock|vault-guard)\.ts$/,
+    /^(daemon|methods|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|entered|register|subscriptions|harden|notify|backup|imports|uploads|system-clock|vault-guard)\.ts$/,
   ],
+  ["audit", /^audit(\/.*)?\.ts$/],
   ["observe", /^observe(\/.*)?\.ts$/],
   ["identity", /^identity\//],
   ["server", /^(server|framing|wire\/(connection|call|failure|outbox))\.ts$/],
@@ -43,10 +44,31 @@ type Part = (typeof PARTS)[number][0];
 /** What each part may import beside itself and words. It points down only. */
 const MAY_IMPORT: Record<Part, readonly Part[]> = {
   main: ["commands"],
-  commands: ["sandbox", "service", "daemon", "client", "config", "presets", "grants", "vault"],
+  commands: [
+    "audit",
+    "sandbox",
+    "service",
+    "daemon",
+    "client",
+    "config",
+    "presets",
+    "grants",
+    "vault",
+  ],
   sandbox: ["client"],
   service: [],
-  daemon: ["observe", "server", "credential", "request", "http", "config", "vault", "identity"],
+  daemon: [
+    "audit",
+    "observe",
+    "server",
+    "credential",
+    "request",
+    "http",
+    "config",
+    "vault",
+    "identity",
+  ],
+  audit: ["server"],
   observe: ["server"],
   identity: [],
   server: [],
@@ -64,6 +86,7 @@ const MAY_IMPORT: Record<Part, readonly Part[]> = {
 /** The files of a part that others may import; of parts not named here, any. */
 const DOORS: Partial<Record<Part, RegExp>> = {
   daemon: /^(daemon|harden)\.ts$/,
+  audit: /^audit(\/(entry|files|head|verify))?\.ts$/,
   client: /^(client|wire\/link)\.ts$/,
   observe: /^observe\.ts$/,
   grants: /^grants\/(index|exchange-request)\.ts$/,

@@ -1,5 +1,7 @@
 import test, { type ExecutionContext } from "ava";
-import { HOUR, MINUTE } from "../bench/simulation/faults.ts";
+import { SimulatedClock } from "../bench/simulation/clock.ts";
+import { HOUR, MINUTE, SECOND } from "../bench/simulation/faults.ts";
+import { brought, complaint, createTrack, sent } from "../bench/simulation/judge.ts";
 import { connectTo } from "../bench/simulation/network.ts";
 import { audit, simulate } from "../bench/simulation/run.ts";
 import { World } from "../bench/simulation/world.ts";
@@ -50,12 +52,36 @@ test("the judge sees a token that was never issued, and one for another scope", 
   t.regex(world.tally.violations[1] ?? "", /served {2}for read/);
 });
 
+test("what was heard before two sleeps in a row was heard only just before", (t) => {
+  const clock = new SimulatedClock(() => 0);
+  clock.truth = 10 * HOUR;
+  clock.suspend(HOUR);
+  clock.suspend(HOUR);
+  clock.truth += MINUTE;
+  t.is(clock.awakeBefore(0), clock.truth);
+  t.is(clock.awakeBefore(MINUTE), 12 * HOUR);
+  t.is(clock.awakeBefore(6 * MINUTE), 10 * HOUR - 5 * MINUTE);
+});
+
 test("the judge sees a request that the rules forbid", async (t) => {
   const { world, account } = await inUse(t);
   const send = connectTo(world.network, () => true);
   const url = `https://${account.host.name}/${account.name}/token`;
   void send({ method: "POST", url, headers: {}, body: "grant_type=client_credentials" });
   t.regex(world.tally.violations[0] ?? "", /a request \d+ ms too soon after \d+ ms/);
+});
+
+test("a token that ran out on its way may be asked for once more at once, not twice", (t) => {
+  const track = createTrack();
+  const never = Number.NEGATIVE_INFINITY;
+  const turns = { startedAt: never, steppedAt: never };
+  const told = { lifetime: SECOND, within: 0, assumed: false };
+  sent(track, 0, turns);
+  brought(track, 1_500, told);
+  t.is(complaint(track, 1_500, turns), undefined);
+  sent(track, 1_500, turns);
+  brought(track, 3_000, told);
+  t.regex(complaint(track, 3_000, turns) ?? "", /1000 ms too soon after 1 failures/);
 });
 
 test("the judge sees a credential in use that was forgotten", async (t) => {

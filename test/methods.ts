@@ -5,6 +5,7 @@ import type { Backup } from "../src/backup.ts";
 import { loadConfiguration } from "../src/config.ts";
 import { AuthdError } from "../src/errors.ts";
 import { createGate } from "../src/gate.ts";
+import type { Lock } from "../src/lock.ts";
 import { methods } from "../src/methods.ts";
 import { type GetTokenResult, params, type StatusResult } from "../src/protocol.ts";
 import type { Call } from "../src/server.ts";
@@ -70,13 +71,21 @@ async function stage(t: ExecutionContext) {
   const handlers = methods({
     registry,
     admin,
-    ...createGate({ env, clock: engine.clock }),
-    // Over a real daemon: test/commands/vault.ts.
+    ...createGate({
+      ...{ env, clock: engine.clock, log, admin },
+      passphrase: () => undefined,
+      unseen: () => {},
+    }),
+    // Over a real daemon: test/commands/vault.ts and lock.ts.
     backup: {} as Backup,
+    lock: {} as Lock,
     http,
     subscriptions,
     status: () => ({ pid: 7 }) as StatusResult,
     events: () => ({ events: [], startedAt: 0, dropped: 0 }),
+    auditHead: async () => ({
+      ...({ mode: "off", path: "/audit.log", n: 0, first: 0, hash: "", waiting: 0 } as const),
+    }),
     shutdown: () => void shutdowns++,
   });
   return { handlers, engine, issuer, subscriptions, shutdowns: () => shutdowns };

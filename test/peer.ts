@@ -4,7 +4,7 @@ import { uptime } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
-import { assertOwnPeer, type Peer, peerOf } from "../src/peer.ts";
+import { assertWelcome, type Peer, peerOf } from "../src/peer.ts";
 import { start } from "./helpers/child.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
 import { asRoot, onUnix } from "./helpers/optional.ts";
@@ -43,7 +43,7 @@ async function meet(t: ExecutionContext, ...prefix: string[]): Promise<Met & { p
 
 function refusalOf(socket: net.Socket): unknown {
   try {
-    assertOwnPeer(socket);
+    assertWelcome(socket);
     return undefined;
   } catch (error) {
     return error;
@@ -79,9 +79,9 @@ asRoot("root may use another user's daemon", async (t) => {
   const source = `
     import net from "node:net";
     process.umask(0);
-    const { assertOwnPeer, peerOf } = await import(${JSON.stringify(import.meta.resolve("../src/peer.js"))});
+    const { assertWelcome, peerOf } = await import(${JSON.stringify(import.meta.resolve("../src/peer.js"))});
     const server = net.createServer((socket) => {
-      assertOwnPeer(socket);
+      assertWelcome(socket);
       console.log("met " + peerOf(socket).uid);
       process.exit();
     });
@@ -103,7 +103,7 @@ asRoot("root may use another user's daemon", async (t) => {
 onUnix("a connection that can't be asked about is refused", (t) => {
   const closed = new net.Socket();
   t.throws(() => peerOf(closed), { message: /closed/ });
-  const error = t.throws(() => assertOwnPeer(closed), { instanceOf: AuthdError });
+  const error = t.throws(() => assertWelcome(closed), { instanceOf: AuthdError });
   t.is(error.reason, "caller_not_allowed");
   t.regex(error.message, /can't be told/);
 });
@@ -119,5 +119,5 @@ onUnix("a TCP connection is refused: the kernel knows no user for it", async (t)
     server.once("connection", (...all) => resolve(all)),
   )) as [net.Socket];
   t.teardown(() => socket.destroy());
-  t.throws(() => assertOwnPeer(socket), { instanceOf: AuthdError });
+  t.throws(() => assertWelcome(socket), { instanceOf: AuthdError });
 });

@@ -3,9 +3,11 @@ import {
   type Caller,
   decide,
   isOpen,
+  mayUse,
   needs,
   type Policy,
   type Rule,
+  steering,
   type Use,
 } from "../src/policy.ts";
 
@@ -301,6 +303,34 @@ const CASES: readonly [string, Policy, Caller, Use, string][] = [
     { ...token, scope: "admin" },
     "!caller_not_allowed",
   ],
+  [
+    "deny a scope: among others",
+    policy({ deny: [rule({ scopes: ["admin"] })] }),
+    backup,
+    { ...token, scope: "admin read" },
+    "!caller_not_allowed",
+  ],
+  [
+    "deny two scopes together: one of them",
+    policy({ deny: [rule({ scopes: ["admin read"] })] }),
+    backup,
+    { ...token, scope: "read" },
+    "default",
+  ],
+  [
+    "scope: more than is listed",
+    policy({ allow: [rule({ scopes: ["read"] })] }),
+    backup,
+    { ...token, scope: "read write" },
+    "!caller_not_allowed",
+  ],
+  [
+    "deny a method: whoever has the token can use it",
+    policy({ deny: [rule({ methods: ["DELETE"] })] }),
+    backup,
+    token,
+    "!caller_not_allowed",
+  ],
 
   ["until: before", policy({ allow: [rule({ until: NOW + 1 })] }), backup, token, "rule"],
   ["until: after", policy({ allow: [rule({ until: NOW })] }), backup, token, "!caller_not_allowed"],
@@ -317,6 +347,94 @@ for (const [title, given, caller, use, expected] of CASES) {
     }
   });
 }
+
+/** Paths below /v2/*, and those that a server might read as something else. */
+const INSIDE: readonly [string, boolean][] = [
+  ["/v2/", true],
+  ["/v2/tickets", true],
+  ["/v2/a%20b", true],
+  ["/v2/100%25", true],
+  ["/v2/..a/.b", true],
+  ["/v2", false],
+  ["/v20/tickets", false],
+  ["/V2/tickets", false],
+  ["/v2/..;/admin", false],
+  ["/v2/.;x/admin", false],
+  ["/v2/%2e%2e;/admin", false],
+  ["/v2/..%2fadmin", false],
+  ["/v2/%252e%252e%252fadmin", false],
+  ["/v2/%252e%252e/admin", false],
+  ["/v2/..%5cadmin", false],
+  ["/v2/a%00b", false],
+];
+for (const [path, inside] of INSIDE) {
+  test(`allowed /v2/*: ${path} is ${inside ? "inside" : "outside"}`, (t) => {
+    const only = policy({ expose: "request", paths: ["/v2/*"] });
+    t.is(decide("labelf", only, backup, { ...get, path }, NOW).allowed, inside);
+    const allow = [rule({ expose: "request", paths: ["/v2/*"] })];
+    t.is(decide("labelf", policy({ allow }), backup, { ...get, path }, NOW).allowed, inside);
+  });
+}
+
+/** Paths that /admin/* denies, however they are spelled. */
+const DENIED: readonly [string, boolean][] = [
+  ["/admin/users", true],
+  ["/admin", true],
+  ["/Admin/Users", true],
+  ["/%61dmin/users", true],
+  ["/%2561dmin/users", true],
+  ["//admin//users", true],
+  ["/x/..%2fadmin/users", true],
+  ["/x/..;/admin/users", true],
+  ["/admin;x=1/users", true],
+  ["/admin%2fusers", true],
+  ["/admin%5cusers", true],
+  ["/bad%encoding", true],
+  ["/administrators", false],
+  ["/v2/admin/users", false],
+  ["/v2/a%20b", false],
+];
+for (const [path, denied] of DENIED) {
+  test(`denied /admin/*: ${path} is ${denied ? "meant" : "not meant"}`, (t) => {
+    const deny = [rule({ name: "no", paths: ["/admin/*"] })];
+    t.is(decide("labelf", policy({ deny }), backup, { ...get, path }, NOW).allowed, !denied);
+  });
+}
+
+test("a denied path with a slash at the end, and without", (t) => {
+  for (const spelled of ["/admin", "/admin/"]) {
+    const deny = [rule({ paths: [spelled] })];
+    for (const path of ["/admin", "/admin/"]) {
+      t.false(decide("labelf", policy({ deny }), backup, { ...get, path }, NOW).allowed);
+    }
+    t.true(decide("labelf", policy({ deny }), backup, { ...get, path: "/admin/x" }, NOW).allowed);
+  }
+});
+
+test("a header that makes another method or path of a request is none where those are limited", (t) => {
+  const steers = steering({ accept: "*/*", "x-http-method-override": "DELETE" });
+  t.is(steers, "x-http-method-override");
+  t.is(steering({ accept: "*/*" }), undefined);
+  const use = { ...post, steers: "x-http-method-override" };
+  const answer = (given: Partial<Policy>) => decide("labelf", policy(given), backup, use, NOW);
+  t.true(answer({ expose: "request" }).allowed);
+  t.like(answer({ expose: "request", methods: ["POST"] }), { reason: "origin_not_allowed" });
+  t.like(answer({ expose: "request", paths: ["/v2/*"] }), { rule: "paths" });
+  t.false(answer({ allow: [rule({ expose: "request", methods: ["POST"] })] }).allowed);
+  t.false(answer({ deny: [rule({ methods: ["DELETE"] })] }).allowed);
+});
+
+test("who may use it in some way", (t) => {
+  const may = (given: Partial<Policy>, caller = stranger) => mayUse(policy(given), caller, NOW);
+  const them = { uid: 1001 };
+  t.true(may({}, backup));
+  t.false(may({}));
+  t.false(may({ allow: [rule({})] }));
+  t.true(may({ allow: [rule({ who: them, paths: ["/x"] })], paths: ["/y"], methods: ["POST"] }));
+  t.false(may({ allow: [rule({ who: them, until: NOW })] }));
+  t.false(may({ allow: [rule({ who: them })], deny: [rule({ who: { gid: 50 } })] }));
+  t.true(may({ allow: [rule({ who: them })], deny: [rule({ methods: ["GET"] })] }));
+});
 
 test("a refusal names the rule, and says what else to do", (t) => {
   const denied = decide(
@@ -351,6 +469,19 @@ test("a rule's confirmation and rate come with the verdict, the credential's con
   const always = policy({ confirm: "first", allow: [rule({ confirm: "always" })] });
   const verdict = decide("labelf", always, backup, token, NOW);
   t.is(verdict.allowed && verdict.confirm, "always");
+});
+
+test("a rule that is never asked about goes before what asks", (t) => {
+  const given = policy({
+    confirm: "first",
+    allow: [rule({ name: "a", who: program, confirm: "never" }), rule({ name: "b" })],
+  });
+  t.deepEqual(decide("labelf", given, backup, token, NOW), { allowed: true, rule: "a" });
+  t.deepEqual(decide("labelf", given, python, token, NOW), {
+    allowed: true,
+    rule: "b",
+    confirm: "first",
+  });
 });
 
 test("what must be found out is what some rule names", (t) => {

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { connect } from "../src/client.ts";
 import { EXIT, EXIT_CODE } from "../src/commands/exit-code.ts";
 import { loadConfiguration } from "../src/config.ts";
 import type { PracticeName } from "../src/sandbox/index.ts";
@@ -10,8 +11,10 @@ import { createAuthority } from "./helpers/certificates.ts";
 import { start } from "./helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "./helpers/daemon.ts";
 import { readDocument } from "./helpers/markdown.ts";
-import { absent, missing } from "./helpers/optional.ts";
+import { absent, missing, onLinux } from "./helpers/optional.ts";
+import { eventually } from "./helpers/program.ts";
 import { ROOT } from "./helpers/sources.ts";
+import { ENTER, onTerminal } from "./helpers/terminal.ts";
 
 const readme = readDocument("README.md");
 
@@ -155,6 +158,24 @@ test("In shell scripts", async (t) => {
   t.regex(stdout, /Guest reviews/);
   t.regex(stdout, /practice-labelf-\S+\n$/);
   t.regex(readFileSync(join(place.folder, "models.json"), "utf8"), /Guest reviews/);
+});
+
+onLinux("Ask me first", async (t) => {
+  const { daemon, place } = await withLabelf(t);
+  const [block = ""] = readme.section("Ask me first").blocks("sh");
+  const [set = "", get = "", approve = ""] = block.trim().split("\n");
+  t.is((await place.bash(set)).code, 0);
+  const waiting = place.bash(`${get}; exit $?`);
+  const asked = connect({ socket: daemon.socket });
+  await eventually(async () => {
+    return (await asked.request("approvals/pending", {})).approvals.length === 1;
+  });
+  asked.close();
+  const terminal = onTerminal(t, daemon, approve.split(" ").slice(1));
+  await terminal.type("Allow it (1)?", ENTER);
+  const { code, stdout, stderr } = await waiting;
+  t.is(code, 0, stderr);
+  t.not(stdout, "");
 });
 
 test("In cron", async (t) => {

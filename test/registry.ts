@@ -237,6 +237,15 @@ test("an intent found while the vault is locked is acted on when it opens", asyn
   t.is(issuer.requests.length, 2);
 });
 
+test("an answer that lives for an instant is not asked for once more", async (t) => {
+  const { issuer, registry, add } = await stage(t);
+  issuer.answer({ json: { access_token: "token", token_type: "bearer", expires_in: "5e-324" } });
+  await add("demo", { warm: "always" });
+  registry.tick();
+  await until(() => registry.flights === 0);
+  t.is(issuer.requests.length, 1);
+});
+
 test("tokens that hardly live are renewed twice a second at most", async (t) => {
   const { issuer, engine, registry, add } = await stage(t);
   issuer.answer({ json: { access_token: "token", token_type: "bearer", expires_in: 0.01 } });

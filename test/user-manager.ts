@@ -77,3 +77,28 @@ test("the watchdog restarts a daemon that hangs, and only that one", async (t) =
   t.regex(stdout, /^status: 0$/m, stderr);
   return t.notRegex(stdout, /^never/m);
 });
+
+test("a rule on a systemd unit holds inside the hardened unit of the daemon", async (t) => {
+  const ended = await withUserManager(
+    t,
+    `
+    authd service install > /dev/null
+    add() { authd add "$1" --grant static --set origins=http://127.0.0.1:9 --secrets-from - <<< '{"token":"made-up"}'; }
+    mkdir -p ~/.config/authd/credentials
+    printf '[defaults]\\n[[defaults.allow]]\\nname = "nightly"\\nunit = "backup.service"\\n' > ~/.config/authd/config.toml
+    chmod 700 ~/.config/authd ~/.config/authd/credentials; chmod 600 ~/.config/authd/config.toml
+    authd reload; add demo
+    echo "from the shell: $(authd get demo 2>&1); $?"
+    in_unit() {
+      printf '[Service]\\nType=oneshot\\nStandardOutput=truncate:%%h/said\\nStandardError=inherit\\nExecStart=/run/node /run/authd/dist/src/main.js get demo\\n' \\
+        > ~/.config/systemd/user/$1
+      systemctl --user daemon-reload; systemctl --user start $1 2>/dev/null; cat ~/said; }
+    echo "from its unit: $(in_unit backup.service)"
+    echo "from another: $(in_unit editor.service)"`,
+  );
+  if (!ended) return;
+  const { stdout, stderr } = ended;
+  t.regex(stdout, /^from its unit: made-up$/m, stdout + stderr);
+  t.regex(stdout, /^from another: .*no \[\[allow\]\] rule matches/m, stdout);
+  return t.regex(stdout, /^from the shell: .*no \[\[allow\]\] rule matches/m, stdout);
+});

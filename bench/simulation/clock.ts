@@ -9,6 +9,9 @@ interface Pending {
 /** When a simulation begins. */
 export const EPOCH = Date.parse("2030-01-01T00:00:00Z");
 
+/** Sleeps that are remembered: more than there are in some minutes of waking time. */
+const REMEMBERED = 20;
+
 /**
  * The world's true time, and a machine whose clocks see it as real ones do: its wall clock can be
  * set, its timers stand still while it sleeps. All values are milliseconds.
@@ -24,7 +27,8 @@ export class SimulatedClock implements Clock {
   /** Timers that rang. */
   rings = 0;
   #slept = 0;
-  #lastSleep = { from: Number.NEGATIVE_INFINITY, until: Number.NEGATIVE_INFINITY };
+  /** The last of them, the newest first. */
+  #sleeps: { from: number; until: number }[] = [];
   #boots = 1;
   #bootedAt = -50_000_000;
   readonly #events = new Heap<Pending>();
@@ -86,16 +90,22 @@ export class SimulatedClock implements Clock {
   }
 
   suspend(ms: number): void {
-    this.#lastSleep = { from: this.awakeBefore(0), until: this.truth + ms };
+    const sleep = { from: this.truth, until: this.truth + ms };
+    this.#sleeps = [sleep, ...this.#sleeps.slice(0, REMEMBERED)];
     this.truth += ms;
     this.#slept += ms;
   }
 
-  /** When the machine had at least so much waking time left (ms) until now; exact but for one sleep. */
+  /** When the machine had so much waking time left (ms) until now: it may sleep again as soon as it is awake. */
   awakeBefore(ms: number): number {
-    const { from, until } = this.#lastSleep;
-    const at = this.truth - ms;
-    return at < until ? Math.min(at, from - ms) : at;
+    let at = this.truth;
+    let left = ms;
+    for (const { from, until } of this.#sleeps) {
+      if (at - left >= until) break;
+      left -= at - until;
+      at = from;
+    }
+    return at - left;
   }
 
   stepWall(ms: number): void {

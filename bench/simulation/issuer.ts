@@ -48,6 +48,9 @@ export class Host {
   readonly faults: Outage[];
   inFlight = 0;
   accounts = 0;
+  /** When it last answered, and when a request last came to nothing. */
+  answeredAt = Number.NEGATIVE_INFINITY;
+  failedAt = Number.NEGATIVE_INFINITY;
   /** Tokens from before that are no good any more. */
   revokedAt = Number.NEGATIVE_INFINITY;
   /** Its API answers 401 to everything until then. */

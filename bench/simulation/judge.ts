@@ -22,7 +22,7 @@ export interface Track {
   pressed: number;
   /** The next request at the latest. */
   latest: number;
-  /** One more at once: after a lost answer, or with the refresh token before. */
+  /** One more at once: after a lost answer, one that came too late, or with the refresh token before. */
   again: boolean;
   /** The newest token. */
   token: string | undefined;
@@ -126,7 +126,9 @@ export function brought(track: Track, now: number, told: Told): void {
   // Two tokens of the same moment may well end together.
   const isAnother = track.sentAt - track.bornAt > 2 * SECOND;
   const nothingNew = Number.isFinite(until) && until <= track.told + within && isAnother;
-  Object.assign(track, { flying: false, heardAt: now, again: false, bornAt: track.sentAt });
+  // A token that has run out on its way is asked for once more at once.
+  const again = !track.again && !told.assumed && now >= until - within - ROUNDING;
+  Object.assign(track, { flying: false, heardAt: now, again, bornAt: track.sentAt });
   const next = track.sentAt + renewalAge(lifetime, refreshIn) - within;
   // With the least jitter it may still be good for a moment.
   const last = track.sentAt + lifetime - lead(lifetime);

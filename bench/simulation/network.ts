@@ -126,6 +126,7 @@ function hear(network: Network, one: Sent): void {
   const { account, track, fault, answer, retryAfter } = one;
   const { truth: now, wallAhead, bootId } = network.clock;
   const rotates = account.family !== undefined;
+  account.host[fault ? "failedAt" : "answeredAt"] = now;
   const heard = fault ? undefined : answer?.token;
   if (heard) {
     account.tokens.set(heard.text, { ...heard.truth, wallAhead, bootId });

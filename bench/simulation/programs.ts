@@ -9,6 +9,10 @@ import type { World } from "./world.ts";
 
 /** As the server has it. */
 const TIMEOUT = 30 * SECOND;
+/** How long a caller waits for a token that may not come soon. */
+const PATIENCE = 5 * SECOND;
+/** Ten seconds, and what comes before and after it. */
+const LONGEST_REQUEST = 11 * SECOND;
 const LANES = 4;
 
 /** Lets the programs of this account live. */
@@ -118,6 +122,8 @@ export function waitFor<T>(
     (value: V) => {
       if (world.daemon !== daemon) return;
       world.waiting--;
+      // Those who asked together run out of patience together: these rings are not for nothing.
+      world.stir();
       then(value);
     };
   answer.then(end(onAnswer), end(onError));
@@ -177,20 +183,38 @@ function refuse(world: World, call: Call, error: unknown): void {
   if (!isForced && world.hasGood(account, scope)) {
     world.violation(`${who}: ${reason}, although there is a good token: ${error.message}`);
   }
-  const wrong = whyWrong(account, track, { reason, retryAfterMs, isForced, waited: now - at, now });
+  const isHopeless = hasStalled(world, account, now - at);
+  const refusal = { reason, retryAfterMs, isForced, isHopeless, waited: now - at, now };
+  const wrong = whyWrong(account, track, refusal);
   if (wrong) world.violation(`${who}: ${reason} ${wrong}: ${error.message}`);
+}
+
+/**
+ * A caller's own credential need not have failed: four of the host's requests are under way, and
+ * others before it are in the queue. It waits 5 s for its turn, and for none at a host whose last
+ * request, a moment ago, came to nothing.
+ */
+function hasStalled({ clock }: World, { host }: Account, waited: number): boolean {
+  if (host.inFlight === 0) return false;
+  // An answer with a refresh token is sealed before it counts.
+  const isSilent = host.failedAt > host.answeredAt - 100;
+  return (
+    waited >= PATIENCE - 1 || (isSilent && host.failedAt >= clock.awakeBefore(LONGEST_REQUEST))
+  );
 }
 
 interface Refusal {
   reason: string;
   retryAfterMs: number | undefined;
   isForced: boolean;
+  /** The host is known to keep its callers waiting. */
+  isHopeless: boolean;
   waited: number;
   now: number;
 }
 
 function whyWrong(account: Account, track: Track, refusal: Refusal): string | undefined {
-  const { reason, retryAfterMs, isForced, waited, now } = refusal;
+  const { reason, retryAfterMs, isForced, isHopeless, waited, now } = refusal;
   switch (reason) {
     case "login_required":
     case "credential_rejected": {
@@ -209,7 +233,7 @@ function whyWrong(account: Account, track: Track, refusal: Refusal): string | un
       if (!(retryAfterMs !== undefined && retryAfterMs >= 0 && retryAfterMs <= longest)) {
         return `with retryAfterMs ${retryAfterMs}`;
       }
-      if (isForced || track.flying) return undefined;
+      if (isForced || isHopeless || track.flying) return undefined;
       if (track.state !== "failing") return "although nothing failed";
       return now <= track.latest ? undefined : "and no try any more";
     }

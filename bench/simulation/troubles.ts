@@ -3,7 +3,7 @@ import { DAY, HOUR, MINUTE, SECOND } from "./faults.ts";
 import type { Account } from "./issuer.ts";
 import { SECRET_FIELD } from "./population.ts";
 import { nag, waitFor } from "./programs.ts";
-import type { World } from "./world.ts";
+import { UNSEALED_FOR, type World } from "./world.ts";
 
 const YEAR = 365 * DAY;
 
@@ -98,8 +98,10 @@ function startIn(world: World, ms: number): void {
 
 function diskFails({ clock, random, disk }: World): void {
   disk.brokenSince = Math.min(disk.brokenSince, clock.truth);
+  disk.unsealedSince = Math.min(disk.unsealedSince, clock.awakeBefore(UNSEALED_FOR));
   clock.at(clock.truth + random.between(5, 120) * MINUTE, () => {
     disk.brokenSince = Number.POSITIVE_INFINITY;
+    disk.unsealedSince = Number.POSITIVE_INFINITY;
   });
 }
 

@@ -14,6 +14,8 @@ interface Version {
 export class Disk {
   /** Every change has failed since then; Infinity: it is whole. */
   brokenSince = Number.POSITIVE_INFINITY;
+  /** What programs asked for since then could not be written; Infinity while it is whole. */
+  unsealedSince = Number.POSITIVE_INFINITY;
   /** Called when what was written is on the disk for sure. */
   onSynced: (name: string, content: CredentialRecord) => void = () => {};
   /** Called when a write begins, and when one that took its time has ended. */

@@ -21,6 +21,8 @@ const LANES = 4;
 const MANY = 1_000;
 /** So many rings for nothing within a second are a loop. A few, for deadlines put off meanwhile, are not. */
 const IDLE_RINGS = 50;
+/** All are looked at every five minutes: what a program asked for is not sealed for so long. */
+export const UNSEALED_FOR = 6 * MINUTE;
 const quiet = () => {};
 const LOG = { debug: quiet, info: quiet, warn: quiet, error: quiet };
 
@@ -177,7 +179,7 @@ export class World {
 
   /** It ends: what programs asked for since all were looked at, or while it could not write, was not sealed. */
   stopping(): void {
-    const since = Math.min(this.clock.awakeBefore(6 * MINUTE), this.disk.brokenSince);
+    const since = Math.min(this.clock.awakeBefore(UNSEALED_FOR), this.disk.unsealedSince);
     for (const { tracks } of this.accounts) {
       for (const track of tracks.values()) {
         if (track.askedAt >= since) track.askedAt = Number.NEGATIVE_INFINITY;

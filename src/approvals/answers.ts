@@ -1,9 +1,10 @@
 import type { Question } from "../access.ts";
 import type { Clock } from "../clock.ts";
-import { isInterpreter } from "../interpreter.ts";
+import { isInterpreter, isLauncher } from "../interpreter.ts";
+import type { ApprovalAnswer } from "../protocol.ts";
 
 /** For how long a yes holds. `always` is written down as a rule. */
-export type Answer = "once" | "process" | "hour" | "session" | "always" | "no";
+export type Answer = ApprovalAnswer;
 
 const HOUR = 3_600_000;
 /** A no, or no answer, holds so long (ms) for the process that asked: nobody is asked again and again. */
@@ -13,14 +14,34 @@ const MOST = 1_000;
 
 /**
  * What a person can say. A program that runs whatever it is told to, or that can't be known, gets its
- * yes as this one process only.
+ * yes as this one process only; what starts everybody's programs, for this once.
  */
 export function choicesFor({ confirm, kind, identity }: Question): Answer[] {
   const { actor } = identity;
-  if (confirm === "always" || kind === "change" || !actor) return ["once"];
+  if (confirm === "always" || kind === "change" || !actor || isLauncher(actor)) return ["once"];
   const { executable } = actor;
   if (executable === undefined || isInterpreter(executable)) return ["once", "process"];
   return ["once", "process", "hour", confirm === "session" ? "session" : "always"];
+}
+
+/**
+ * What is asked by one program about one credential under one rule is one question; each single thing
+ * where a person wants to be asked about each.
+ */
+export function keyOf(question: Question): string {
+  const { what, confirm } = question;
+  return keyFor(question, confirm === "always" ? what : "");
+}
+
+/** A no is about all that the process may think of next, but for other changes. */
+function refusedKeyOf(question: Question): string {
+  return keyFor(question, question.kind === "change" ? question.what : "");
+}
+
+function keyFor(question: Question, what: string): string {
+  const { actor, peer } = question.identity;
+  const who = actor ? [actor.pid, actor.startedAt] : [peer?.uid, peer?.pid];
+  return JSON.stringify([...aboutOf(question), what, ...who]);
 }
 
 /** Answers that hold for a while, on the monotonic clock. */
@@ -34,31 +55,37 @@ export class Remembered {
     this.#clock = clock;
   }
 
-  of(question: Question): "yes" | undefined {
+  allows(question: Question): boolean {
+    if (question.confirm === "always") return false;
     const now = this.#clock.monotonic();
-    const keys = [byProcess(question), byProgram(question)];
-    return keys.some((key) => key !== undefined && (this.#yes.get(key) ?? 0) > now)
-      ? "yes"
-      : undefined;
+    return [byProcess(question), byProgram(question)].some(
+      (key) => key !== undefined && (this.#yes.get(key) ?? 0) > now,
+    );
   }
 
   refusalOf(question: Question): "no" | "none" | undefined {
-    const key = byProcess(question);
-    const no = key === undefined ? undefined : this.#no.get(key);
+    const no = this.#no.get(refusedKeyOf(question));
     return no && no.until > this.#clock.monotonic() ? no.how : undefined;
   }
 
   note(question: Question, answer: Answer | "none"): void {
     const now = this.#clock.monotonic();
-    const [process, program] = [byProcess(question), byProgram(question)];
-    const set = (key: string | undefined, until: number) => {
+    const yes = (key: string | undefined, until: number) => {
       if (key !== undefined) keep(this.#yes, key, until);
     };
     if (answer === "no" || answer === "none") {
-      if (process !== undefined) keep(this.#no, process, { until: now + NO_HOLDS, how: answer });
-    } else if (answer === "process") set(process, Number.POSITIVE_INFINITY);
-    else if (answer === "hour") set(program, now + HOUR);
-    else if (answer === "session") set(program, Number.POSITIVE_INFINITY);
+      keep(this.#no, refusedKeyOf(question), { until: now + NO_HOLDS, how: answer });
+    } else if (answer === "process") yes(byProcess(question), Number.POSITIVE_INFINITY);
+    else if (answer === "hour") yes(byProgram(question), now + HOUR);
+    else if (answer === "session") yes(byProgram(question), Number.POSITIVE_INFINITY);
+  }
+
+  /** Of one credential: its rules are others now. */
+  forget(credential: string): void {
+    const isAbout = (key: string) => (JSON.parse(key) as unknown[])[0] === credential;
+    for (const map of [this.#yes, this.#no]) {
+      for (const key of [...map.keys()]) if (isAbout(key)) map.delete(key);
+    }
   }
 
   clear(): void {
@@ -67,7 +94,7 @@ export class Remembered {
   }
 }
 
-/** The one that was used least lately goes. */
+/** The one that was noted first goes. */
 function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
   map.delete(key);
   map.set(key, value);
@@ -75,15 +102,19 @@ function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
   if (map.size > MOST && oldest !== undefined) map.delete(oldest);
 }
 
-/** A pid alone would be another process's one day. */
-function byProcess({ credential, kind, what, identity: { actor } }: Question): string | undefined {
-  if (!actor) return undefined;
-  const about = kind === "change" ? what : "";
-  return JSON.stringify([credential, kind, about, actor.pid, actor.startedAt]);
+/** An answer under one rule says nothing about what another rule is for. */
+function aboutOf({ credential, kind, rule, confirm }: Question): string[] {
+  return [credential, kind, rule, confirm];
 }
 
-function byProgram({ credential, kind, identity: { actor } }: Question): string | undefined {
-  const executable = actor?.executable;
+/** A pid alone would be another process's one day. */
+function byProcess(question: Question): string | undefined {
+  const { actor } = question.identity;
+  return actor && JSON.stringify([...aboutOf(question), actor.pid, actor.startedAt]);
+}
+
+function byProgram(question: Question): string | undefined {
+  const executable = question.identity.actor?.executable;
   if (executable === undefined || isInterpreter(executable)) return undefined;
-  return JSON.stringify([credential, kind, executable]);
+  return JSON.stringify([...aboutOf(question), executable]);
 }

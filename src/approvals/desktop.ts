@@ -1,7 +1,8 @@
 /** Asks on the desktop, with the dialog program that is there. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
+import { ANSWERS, detailsOf, sentenceOf } from "../approval-words.ts";
 import type { Asker } from "../approvals.ts";
 import { cleanEnvironment, endProgram } from "../child.ts";
 import type { PendingApproval } from "../protocol.ts";
@@ -12,7 +13,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 interface Dialog {
   program: string;
   platforms: readonly NodeJS.Platform[];
-  /** Arguments that show `text` as it is, not as markup, and offer `choices` by their labels. */
+  /** Arguments that show `text` as it is, not as markup, and offer `choices`. */
   args(text: string, choices: readonly Choice[]): string[];
   /** What was chosen, of what it printed. */
   read(stdout: string, choices: readonly Choice[]): Choice | undefined;
@@ -24,14 +25,8 @@ interface Choice {
 }
 
 const TITLE = "authd";
-const LABELS: Record<Answer, string> = {
-  no: "No",
-  once: "Yes, this once",
-  process: "Yes, as long as this program runs",
-  hour: "Yes, for an hour",
-  session: "Yes, until authd locks or ends",
-  always: "Yes, always: write it down as a rule",
-};
+/** Nobody reads and refuses so fast, ms: a dialog that ends sooner could not be shown. */
+const TOO_FAST = 300;
 
 const byLabel = (stdout: string, choices: readonly Choice[]) =>
   choices.find(({ label }) => label === stdout.trim());
@@ -72,77 +67,116 @@ const dialogs: readonly Dialog[] = [
   },
 ];
 
+export interface DesktopOptions {
+  env: Env;
+  platform?: NodeJS.Platform;
+  /** A dialog could not be shown: the question waits for somebody in a terminal. */
+  failed: (question: PendingApproval) => void;
+}
+
 /** What asks on this desktop; undefined if there is none, or no program to ask with. */
-export function desktopAsker(env: Env, platform = process.platform): Asker | undefined {
-  if (platform === "linux" && !env.DISPLAY && !env.WAYLAND_DISPLAY) return undefined;
+export function desktopAsker(options: DesktopOptions): Asker | undefined {
+  const { env, platform = process.platform, failed } = options;
+  if (platform !== "darwin" && !env.DISPLAY && !env.WAYLAND_DISPLAY) return undefined;
   const dialog = dialogs.find(
     ({ program, platforms }) => platforms.includes(platform) && isThere(program, env),
   );
   if (!dialog) return undefined;
-  return (question, answer) => ask(dialog, env, question, answer);
+  const turns = new Turns();
+  return (question, answer) => {
+    const unheard = () => failed(question);
+    return turns.take((done) => ask(dialog, env, question, { answer, unheard, done }));
+  };
+}
+
+/** One dialog at a time: several windows at once are answered by mistake. */
+class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #busy = false;
+
+  /** `begin` gets what ends its turn, and returns what ends it early; so does this. */
+  take(begin: (done: () => void) => () => void): () => void {
+    let end: (() => void) | undefined;
+    const start = () => {
+      this.#busy = true;
+      end = begin(() => this.#next());
+    };
+    if (this.#busy) this.#waiting.push(start);
+    else start();
+    return () => {
+      const index = this.#waiting.indexOf(start);
+      if (index >= 0) this.#waiting.splice(index, 1);
+      else end?.();
+    };
+  }
+
+  #next(): void {
+    this.#busy = false;
+    this.#waiting.shift()?.();
+  }
+}
+
+interface Ends {
+  answer: (answer: Answer) => void;
+  /** Nobody saw it. */
+  unheard: () => void;
+  /** Its window is gone; called once. */
+  done: () => void;
 }
 
 function ask(
   { program, args, read }: Dialog,
   env: Env,
   question: PendingApproval,
-  answer: (answer: Answer) => void,
+  { answer, unheard, done }: Ends,
 ): () => void {
   const choices = [...question.choices, "no" as const].map((one) => ({
     answer: one,
-    label: LABELS[one],
+    label: ANSWERS[one],
   }));
-  const child: ChildProcess = spawn(program, args(textOf(question), choices), {
-    env: cleanEnvironment(env),
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  let open = true;
-  let stdout = "";
-  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-    stdout = (stdout + text).slice(0, 1_000);
-  });
-  // A dialog that can't be shown is no answer: others may still be asked.
-  child.on("error", () => {});
-  child.on("close", (code) => {
-    if (!open) return;
-    open = false;
-    const chosen = code === 0 ? read(stdout, choices) : undefined;
-    // Closing the window is a no; a program that fails at once (no display) is not.
-    if (chosen) answer(chosen.answer);
-    else if (code === 1) answer("no");
-  });
+  let child: ChildProcess | undefined;
+  let wanted = true;
+  const show = async () => {
+    const { spawn } = await import("node:child_process");
+    if (!wanted) return done();
+    const began = performance.now();
+    child = spawn(program, args(textOf(question), choices), {
+      env: cleanEnvironment(env),
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    let stdout = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      stdout = (stdout + text).slice(0, 1_000);
+    });
+    // "close" comes after it.
+    child.on("error", () => {});
+    child.on("close", (code) => {
+      const chosen = code === 0 ? read(stdout, choices) : undefined;
+      const closed = code === 0 || (code === 1 && performance.now() - began > TOO_FAST);
+      if (wanted) {
+        wanted = false;
+        if (chosen) answer(chosen.answer);
+        // Closed, or confirmed without a choice.
+        else if (closed) answer("no");
+        else unheard();
+      }
+      done();
+    });
+  };
+  void show();
   return () => {
-    if (!open) return;
-    open = false;
-    endProgram(child, "SIGTERM");
+    wanted = false;
+    if (child) endProgram(child, "SIGTERM");
   };
 }
 
-/** What a person is shown, on the desktop and in a terminal. */
-export function textOf(question: PendingApproval): string {
-  const { credential, what, program, processes, script, terminal, unit, container } = question;
-  const lines: [string, string | undefined][] = [
-    ["runs", script],
-    ["started by", processes.slice(1, 4).join(" ← ") || undefined],
-    ["terminal", terminal],
-    ["unit", unit],
-    ["container", container],
-    ["not known", question.unknown],
-  ];
-  const details = lines.flatMap(([name, value]) =>
-    value === undefined ? [] : `${name}: ${value}`,
-  );
-  return [`${program} asks for ${what} of ${credential}.`, ...details].map(oneLine).join("\n");
+function textOf(question: PendingApproval): string {
+  return [`${sentenceOf(question)}.`, "", ...detailsOf(question)].join("\n");
 }
 
-/** Names of programs are anybody's choice: none may begin a line of its own or turn the text around. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, 400);
-}
-
-/** Both toolkits take tags and entities for markup, one of them only at times: look-alikes stand in. */
+/** Both toolkits take tags, entities and backslashes for more than text: look-alikes stand in. */
 function asText(text: string): string {
-  return text.replace(/&/g, "＆").replace(/</g, "‹").replace(/>/g, "›");
+  return text.replace(/&/g, "＆").replace(/</g, "‹").replace(/>/g, "›").replace(/\\/g, "＼");
 }
 
 function isThere(program: string, env: Env): boolean {

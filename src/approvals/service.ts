@@ -1,37 +1,55 @@
 import type { Question } from "../access.ts";
+import { sentenceOf } from "../approval-words.ts";
 import { ApprovalDesk, type Asker } from "../approvals.ts";
 import type { Clock } from "../clock.ts";
-import { AuthdError } from "../errors.ts";
+import { AuthdError, messageOf } from "../errors.ts";
 import type { Identities, Identity } from "../identity.ts";
+import { isLauncher } from "../interpreter.ts";
+import type { Log } from "../log.ts";
 import type { CheckedParams, Notifications, PendingApproval } from "../protocol.ts";
-import type { Call } from "../server.ts";
-import type { Answer } from "./answers.ts";
+import type { Call, ConnectionHandle } from "../server.ts";
 
 export interface ApprovalServiceOptions {
   clock: Clock;
   identities: Identities;
-  /** Asks on the desktop; undefined where there is none. */
-  desktop: Asker | undefined;
+  log: Log;
+  /** Asks on the desktop, and tells of what it could not ask; undefined where there is no desktop. */
+  desktop: (failed: (question: PendingApproval) => void) => Asker | undefined;
   writeRule: (question: Question) => Promise<void>;
   /** Undefined where the vault's key is no passphrase; otherwise whether this is the one. */
-  passphrase: () => ((given: string) => Promise<boolean>) | undefined;
+  passphrase: () => ((given: string, call: Call) => Promise<boolean>) | undefined;
+  /** A question waits, and nobody sees it unless they are told. */
+  unseen: (question: PendingApproval, text: string) => void;
+  /** A question was asked, or answered: for the audit log. */
+  noted?:
+    | ((question: PendingApproval, answer: PendingApproval["choices"][number] | undefined) => void)
+    | undefined;
 }
 
 /** The desk, for those who reach it through the socket: who may answer, and who hears of questions. */
 export class ApprovalService {
   readonly desk: ApprovalDesk;
   readonly #options: ApprovalServiceOptions;
-  readonly #watchers = new Set<Call>();
+  readonly #watchers = new Map<ConnectionHandle, Call>();
 
   constructor(options: ApprovalServiceOptions) {
+    const { clock, log, writeRule } = options;
     this.#options = options;
+    const desktop = options.desktop((question) => this.#unseen(question));
+    // A click is anybody's who draws on the same screen: where there is a passphrase, it has to come.
+    const dialog = () => (options.passphrase() ? undefined : desktop);
     this.desk = new ApprovalDesk({
-      clock: options.clock,
-      askers: options.desktop ? [options.desktop] : [],
-      writeRule: options.writeRule,
+      clock,
+      askers: [(question, answer) => dialog()?.(question, answer) ?? (() => {})],
+      writeRule,
+      failed: ({ credential }, error) => log.warn({ credential }, messageOf(error)),
       changed: (change) => {
-        if ("asked" in change) this.#tell("approval/asked", change.asked);
-        else this.#tell("approval/settled", { id: change.settled.id, answer: change.answer });
+        if ("asked" in change) options.noted?.(change.asked, undefined);
+        else options.noted?.(change.settled, change.answer);
+        if ("asked" in change) {
+          if (!dialog()) this.#unseen(change.asked);
+          this.#tell("approval/asked", change.asked);
+        } else this.#tell("approval/settled", { id: change.settled.id, answer: change.answer });
       },
     });
   }
@@ -42,9 +60,14 @@ export class ApprovalService {
 
   /** Tells this client of questions, those that are open first. */
   watch(call: Call): void {
-    this.#watchers.add(call);
-    call.connection.onClose(() => this.#watchers.delete(call));
+    const { connection } = call;
+    if (!this.#watchers.has(connection)) connection.onClose(() => this.unwatch(call));
+    this.#watchers.set(connection, call);
     for (const question of this.pending) call.notify("approval/asked", question).catch(() => {});
+  }
+
+  unwatch({ connection }: Call): void {
+    this.#watchers.delete(connection);
   }
 
   /** Throws AuthdError `caller_not_allowed` for an answer that is not a person's, as far as one can tell. */
@@ -54,37 +77,53 @@ export class ApprovalService {
   ): Promise<void> {
     const { question } = this.desk.find(id);
     if (answer !== "no") await this.#assertPerson(question, passphrase, call);
-    await this.desk.answer(id, answer satisfies Answer);
+    await this.desk.answer(id, answer);
+  }
+
+  close(): void {
+    this.desk.close();
   }
 
   async #assertPerson(question: Question, passphrase: string | undefined, call: Call) {
     const { identities } = this.#options;
-    const answerer = identities.of(call.connection, call.peer);
-    if (sameFamily(answerer, question.identity)) {
-      throw new AuthdError(
-        "caller_not_allowed",
-        "Who asks can't answer, nor can what it started or was started by: answer from a terminal of its own.",
-      );
-    }
+    const { actor, chain } = identities.of(call.connection, call.peer);
+    const why =
+      !actor || isLauncher(actor)
+        ? "Who answers can't be told: answer from a terminal."
+        : sameFamily({ actor, chain }, question.identity)
+          ? "Who asks can't answer, nor can what it started or was started by: answer from a terminal of its own."
+          : undefined;
+    if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
     const isRight = this.#options.passphrase();
     if (!isRight) return;
-    if (passphrase !== undefined && (await isRight(passphrase))) return;
+    if (passphrase !== undefined && (await isRight(passphrase, call))) return;
     throw new AuthdError(
       "caller_not_allowed",
-      "This vault has a passphrase, so an answer has to come with it: that is what tells a person from a program.",
+      passphrase === undefined
+        ? "This vault has a passphrase, so an answer has to come with it: that is what tells a person from a program."
+        : "This is not the vault's passphrase; nothing was answered.",
     );
   }
 
+  /** A crowd of questions is told of once. */
+  #unseen(question: PendingApproval): void {
+    if (this.pending.length > 1) return;
+    this.#options.unseen(question, sentenceOf(question));
+  }
+
   #tell<N extends keyof Notifications>(name: N, params: Notifications[N]): void {
-    for (const call of this.#watchers) call.notify(name, params).catch(() => {});
+    for (const call of this.#watchers.values()) call.notify(name, params).catch(() => {});
   }
 }
 
-/** One is an ancestor of the other. */
-function sameFamily(one: Identity, other: Identity): boolean {
+type Family = Pick<Identity, "actor" | "chain">;
+
+/** One is an ancestor of the other. What starts everybody's programs makes nobody related. */
+function sameFamily(one: Family, other: Family): boolean {
   return isAmong(one.actor, other) || isAmong(other.actor, one);
 }
 
-function isAmong(actor: Identity["actor"], { chain }: Identity): boolean {
-  return chain.some(({ pid, startedAt }) => pid === actor?.pid && startedAt === actor.startedAt);
+function isAmong(actor: Identity["actor"], { chain }: Family): boolean {
+  if (!actor || isLauncher(actor)) return false;
+  return chain.some(({ pid, startedAt }) => pid === actor.pid && startedAt === actor.startedAt);
 }

@@ -4,7 +4,11 @@ import { defaultSocketPath } from "../socket.ts";
 import { ConnectionLost, Link } from "../wire/link.ts";
 
 /** Longer than anything that the daemon does for one call. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 150_000;
+/** How long the daemon waits for a person's word, on top of everything else. */
+export const FOR_A_PERSON_MS = 60_000;
+/** Who waits longer than this on a terminal hears whom for. */
+const TELL_AFTER_MS = 1_000;
 
 /**
  * One call on a connection of its own. Rejects with the daemon's error as an AuthdError, or with
@@ -17,12 +21,37 @@ export async function ask<M extends Method>(
 ): Promise<Results[M]> {
   const link = await dial();
   try {
-    return (await link.request(method, params, { timeoutMs })) as Results[M];
+    return (await telling(link, params, () =>
+      link.request(method, params, { timeoutMs }),
+    )) as Results[M];
   } catch (error) {
     throw error instanceof ConnectionLost ? hungUp() : error;
   } finally {
     link.destroy();
   }
+}
+
+/** Does `work`, a call on this link; says so on a terminal if it waits for a person. */
+export async function telling<T>(link: Link, params: object, work: () => Promise<T>): Promise<T> {
+  const { credential = undefined, name = credential } = params as Record<string, unknown>;
+  if (process.stderr.isTTY !== true || typeof name !== "string") return await work();
+  const timer = setTimeout(() => void tellOf(link, name), TELL_AFTER_MS);
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function tellOf(link: Link, credential: string): Promise<void> {
+  const asked = link.request("approvals/pending", {}) as Promise<Results["approvals/pending"]>;
+  // Another user may not look; nor is it worth an error.
+  const { approvals } = await asked.catch(() => ({ approvals: [] }));
+  const question = approvals.find((one) => one.credential === credential);
+  if (!question) return;
+  process.stderr.write(
+    `authd: ${credential}: waiting for a person to approve (in another terminal: authd approve ${question.id})\n`,
+  );
 }
 
 export function dial(): Promise<Link> {

@@ -17,6 +17,7 @@ interface Row {
 
 const TOKENS = "Tokens and requests:";
 const CREDENTIALS = "Credentials:";
+const PEOPLE = "Who may use them:";
 const DAEMON = "The daemon:";
 
 /** One row a command, in the order in which help lists them. */
@@ -81,6 +82,18 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "delete a credential, secrets and tokens",
     load: () => import("./remove.ts"),
   },
+  pending: {
+    group: PEOPLE,
+    usage: "pending",
+    summary: "questions that wait for a person",
+    load: () => import("./pending.ts"),
+  },
+  approve: {
+    group: PEOPLE,
+    usage: "approve [ID]",
+    summary: "answer them: say who may use a credential",
+    load: () => import("./approve.ts"),
+  },
   status: {
     group: DAEMON,
     usage: "status [--watch]",
@@ -99,11 +112,29 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "check everything, say how to mend it",
     load: () => import("./doctor.ts"),
   },
+  audit: {
+    group: DAEMON,
+    usage: "audit [verify]",
+    summary: "who used what; verify: is it all as written",
+    load: () => import("./audit.ts"),
+  },
   vault: {
     group: DAEMON,
     usage: "vault ACTION",
     summary: "back up, move, or give it another key",
     load: () => import("./vault.ts"),
+  },
+  lock: {
+    group: DAEMON,
+    usage: "lock [--after 30m]",
+    summary: "lock the vault: nothing secret stays in memory",
+    load: () => import("./lock.ts"),
+  },
+  unlock: {
+    group: DAEMON,
+    usage: "unlock",
+    summary: "open it again; authd asks for its passphrase",
+    load: () => import("./unlock.ts"),
   },
   reload: {
     group: DAEMON,

@@ -5,6 +5,7 @@ import { commands } from "./commands.ts";
 import { EXIT } from "./exit-code.ts";
 import { print } from "./output.ts";
 import { programFor } from "./program.ts";
+import { plain } from "./style.ts";
 
 /** "word" or "word<tab>description". */
 type Candidates = readonly string[] | "files";
@@ -119,6 +120,10 @@ async function argumentsOf(command: Command, positionals: readonly string[]): Pr
       return command.name() === "add" ? [] : (await credentials()).map(described);
     case "method-or-url":
       return [...METHODS, ...(await originsOf(positionals[0]))];
+    case "id":
+      return (await ask("approvals/pending", {}, 2_000)).approvals.map(
+        ({ id, credential, program }) => `${id}\t${credential}, ${plain(program)}`,
+      );
     case "file":
       return "files";
     case "url":

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
 import { ask } from "./ask.ts";
+import { checkAudit } from "./doctor/audit.ts";
 import { checkClock } from "./doctor/clock.ts";
 import { checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
 import { checkDaemon, checkSocket } from "./doctor/daemon.ts";
@@ -21,6 +22,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   folders: checkFolders,
   "vault key": checkVault,
   disk: checkUnsealed,
+  audit: checkAudit,
   clock: checkClock,
   service: checkService,
   files: checkConfiguration,

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { AuthdError } from "../errors.ts";
+import { lengthOfTime } from "../length-of-time.ts";
 import type { DaemonEvent, EventsResult } from "../protocol.ts";
 import { ask, dial, hungUp } from "./ask.ts";
 import { STATES } from "./credentials.ts";
@@ -66,18 +67,14 @@ function reach({ startedAt, dropped }: EventsResult): string {
   return dropped === 0 ? `That is all ${since}.` : `${dropped} older ones ${since}, are forgotten.`;
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
 /** "90s", "30m", "1h", "2d" in milliseconds. */
-export function lengthOf(text: string): number {
-  const [, number, unit = "s"] = /^(\d+(?:\.\d+)?)\s*([smhd])?$/.exec(text.trim()) ?? [];
-  if (number === undefined) {
-    throw new AuthdError(
-      "invalid_params",
-      `--since takes a length of time, such as 1h, not "${text}"`,
-    );
-  }
-  return Number(number) * (UNITS[unit] ?? 1) * 1_000;
+export function lengthOf(text: string, option = "--since"): number {
+  const length = lengthOfTime(text);
+  if (length !== undefined) return length;
+  throw new AuthdError(
+    "invalid_params",
+    `${option} takes a length of time, such as 1h, not "${text}"`,
+  );
 }
 
 type Told = { style?: Style; words: (event: DaemonEvent) => string };
@@ -113,6 +110,8 @@ const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
   },
   unsealed: { style: "red", words: ({ message = "" }) => message },
   sealed: { style: "green", words: ({ message = "" }) => message },
+  audit_failed: { style: "red", words: ({ message = "" }) => message },
+  audit_written: { style: "green", words: () => "the audit log can be written again" },
   problem: { style: "red", words: ({ reason, message }) => `needs you (${reason}): ${message}` },
   resolved: { style: "green", words: ({ reason }) => `needs you no more (${reason})` },
 };

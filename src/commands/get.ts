@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Command } from "commander";
 import type { GetTokenResult } from "../protocol.ts";
-import { ask } from "./ask.ts";
+import { ask, FOR_A_PERSON_MS } from "./ask.ts";
 import { milliseconds, seconds } from "./numbers.ts";
 
 const FORMATS = ["token", "header", "json"];
@@ -78,7 +78,7 @@ async function get(name: string, options: GetOptions): Promise<void> {
       ...(options.refresh ? { forceRefresh: true } : {}),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     },
-    (timeoutMs ?? 30_000) + 5_000,
+    (timeoutMs ?? 30_000) + FOR_A_PERSON_MS + 5_000,
   );
   process.stdout.write(`${render(result, options.format)}\n`);
 }

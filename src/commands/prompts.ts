@@ -1,3 +1,4 @@
+import { leaveNoCore } from "../core-dump.ts";
 import { AuthdError } from "../errors.ts";
 
 /** Whether there is a person to ask. Questions go to stderr: stdout is for what was asked for. */
@@ -36,6 +37,7 @@ export async function askText(question: Question): Promise<string | undefined> {
 
 /** A secret, not echoed; undefined if an optional one was left empty. */
 export async function askSecret(question: Question): Promise<string | undefined> {
+  leaveNoCore();
   const { password } = await clack();
   const answer = await password({
     ...streams,
@@ -51,6 +53,18 @@ export async function choose(
 ): Promise<string> {
   const { select } = await clack();
   return given(await select({ ...streams, message, options }));
+}
+
+/** The same, taken away again when `over` is aborted: undefined then. */
+export async function chooseUnless(
+  message: string,
+  options: { value: string; label: string }[],
+  over: AbortSignal,
+): Promise<string | undefined> {
+  if (over.aborted) return undefined;
+  const { select } = await clack();
+  const answer = await select({ ...streams, message, options, signal: over });
+  return over.aborted ? undefined : given(answer);
 }
 
 function worded({ label, hint }: Question): string {

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { AuthorizedResponse, Notifications, ParamsOf } from "../protocol.ts";
 import { ConnectionLost, type Link } from "../wire/link.ts";
-import { dial, hungUp } from "./ask.ts";
+import { dial, hungUp, telling } from "./ask.ts";
 import { EXIT } from "./exit-code.ts";
 import { milliseconds } from "./numbers.ts";
 import { plain } from "./style.ts";
@@ -91,7 +91,7 @@ async function relay(params: ParamsOf<"authorizedRequest">, include: boolean): P
     if (name === "response/chunk") writeChunk(message as Chunk, link);
   };
   try {
-    const response = await link.request("authorizedRequest", params);
+    const response = await telling(link, params, () => link.request("authorizedRequest", params));
     return (response as AuthorizedResponse).status;
   } catch (error) {
     throw error instanceof ConnectionLost ? hungUp() : error;

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { leaveNoCore } from "../core-dump.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { painter } from "./style.ts";
 
@@ -11,6 +12,7 @@ export async function secretsFrom(source: string): Promise<Record<string, string
       "--secrets-from - reads a pipe; on a terminal leave it out, and authd asks without echo",
     );
   }
+  leaveNoCore();
   const content = source === "-" ? await text(process.stdin) : await readPrivately(source);
   return checked(parse(content, source), source);
 }

@@ -15,11 +15,12 @@ export async function serve(): Promise<number> {
     ...(process.stdin.isTTY ? { passphrase: askOnce() } : {}),
   });
   allowOptimizing();
-  process.stdout.write(`authd listens on ${daemon.socket}\n`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void daemon.close());
   }
   process.on("SIGHUP", () => void daemon.reload());
+  // Last: whoever waits for this line may send a signal at once.
+  process.stdout.write(`authd listens on ${daemon.socket}\n`);
   const losers = await daemon.ended;
   return losers.length > 0 ? EXIT.failed : EXIT.done;
 }

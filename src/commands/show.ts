@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { secretWarning } from "../problems.ts";
-import type { CredentialInfo, VariantInfo } from "../protocol.ts";
+import type { CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { ask } from "./ask.ts";
 import { AT_STAKE, STATES, stateCell } from "./credentials.ts";
 import { print, printJson } from "./output.ts";
@@ -41,6 +41,7 @@ export function sheet(info: CredentialInfo, now: number, paint: Paint): string[]
     ["refresh token", ends(info.refreshTokenExpiresAt, now)],
     ["also for", info.variants?.map((variant) => variantLine(variant, now)).join("\n")],
     ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
+    ["who may use it", info.policy && whoMay(info.policy)],
     ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
     [
       "not sealed",
@@ -77,6 +78,19 @@ function lastRefresh(info: CredentialInfo, at: (ms: number) => string): string |
 function counts({ refreshCount, failureCount, failuresInRow = 0 }: CredentialInfo): string {
   const inRow = failuresInRow > 0 ? `, the last ${failuresInRow} in a row` : "";
   return `${refreshCount}, failed ${failureCount}${inRow}`;
+}
+
+/** The limits, and the rules by their names. */
+function whoMay({ expose, confirm, methods, paths, allow, deny }: PolicyInfo): string {
+  const lines = [
+    expose === "request" && "requests only: the token does not leave authd",
+    methods && `with ${methods.join(", ")}`,
+    paths && `to ${paths.join(", ")}`,
+    confirm && `a person is asked (${confirm})`,
+    allow.length > 0 ? `allowed by ${allow.join(", ")}` : "every program of yours",
+    deny.length > 0 && `but not ${deny.join(", ")}`,
+  ];
+  return lines.filter((line) => line).join("\n");
 }
 
 function ends(at: number | undefined, now: number): string | undefined {

@@ -32,9 +32,14 @@ async function status({ watch = false, json = false }: StatusOptions): Promise<v
   const now = Date.now();
   const paint = painter(process.stdout);
   print(headline(daemon, now), paint("dim", `listening on ${plain(daemon.socket)}`));
-  print(...inMemoryOnly(daemon, paint), ...outlets(daemon.reporting, paint), "");
-  if (credentials.length === 0) return print(NO_CREDENTIALS);
-  print(...credentialTable(credentials, now, paint, columns()));
+  print(
+    ...inMemoryOnly(daemon, paint),
+    ...outlets(daemon.reporting, paint),
+    ...locking(daemon, paint),
+    "",
+  );
+  if (credentials.length === 0) print(NO_CREDENTIALS);
+  else print(...credentialTable(credentials, now, paint, columns()));
   print(...summary(daemon, paint));
 }
 
@@ -51,7 +56,7 @@ export function summary({ states = {}, problems = [], credentials }: StatusResul
     ...problems
       .slice(0, MOST_PROBLEMS)
       .map(
-        ({ credential = "the vault", reason, help }) =>
+        ({ reason, help, credential = reason === "audit" ? "the audit log" : "the vault" }) =>
           `  ${paint("red", plain(credential))} (${reason}): ${plain(help)}`,
       ),
     ...(problems.length > MOST_PROBLEMS
@@ -68,6 +73,19 @@ function outlets(reporting: Reporting | undefined, paint: Paint): string[] {
       ? []
       : [paint("yellow", `▲ ${plain(outlet.to)}: ${plain(outlet.error)}`)],
   );
+}
+
+/** That the vault is locked, and what should lock it and does not work. */
+function locking({ lock }: StatusResult, paint: Paint): string[] {
+  if (!lock) return [];
+  const { locked, why = "", problem, on } = lock;
+  const troubles = [...(problem ? [problem] : []), ...on.flatMap(({ error }) => error ?? [])];
+  return [
+    ...(locked ? [paint("yellow", `▲ locked: ${plain(why)}`)] : []),
+    ...[...new Set(troubles)].map((text) =>
+      paint("yellow", `▲ lock_after, lock_on: ${plain(text)}`),
+    ),
+  ];
 }
 
 /** Said before all else: what the disk does not take. */

@@ -1,25 +1,46 @@
 import { execFileSync } from "node:child_process";
 import { AuthdError } from "../errors.ts";
+import * as z from "../zod.ts";
+
+/** A user or a group, by name or number; the last number means "none" to the kernel. */
+export const account = z.union([z.string().min(1), z.int().nonnegative().max(0xffff_fffe)]);
+
+export type AccountKind = "user" | "group";
+/** The number of a user or group that is given by number or name. Throws AuthdError `invalid_params`. */
+export type IdOf = (kind: AccountKind, given: string | number) => number;
 
 /** How the system is asked for an id. Names of accounts come from more places than /etc/passwd. */
-const questions = {
-  user: (name: string) => ["id", "-u", "--", name],
-  group: (name: string) => ["getent", "group", name],
-} satisfies Record<string, (name: string) => [string, ...string[]]>;
+const questions: Record<AccountKind, (name: string) => [string, ...string[]]> = {
+  user: (name) => ["id", "-u", "--", name],
+  group: (name) =>
+    process.platform === "darwin"
+      ? ["dscl", ".", "-read", `/Groups/${name}`, "PrimaryGroupID"]
+      : ["getent", "group", name],
+};
 
 /** POSIX, and what useradd(8) takes; nothing that a command could take for an option. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]*\$?$/;
 
-/** The number of a user or group that is given by number or name. Throws AuthdError `invalid_params`. */
-export function idOf(kind: keyof typeof questions, given: string | number): number {
+export const idOf: IdOf = (kind, given) => {
   if (typeof given === "number") return given;
-  if (/^\d+$/.test(given)) return Number(given);
+  if (/^\d{1,10}$/.test(given)) return Number(given);
   if (NAME.test(given)) {
-    const [command, ...args] = questions[kind](given) as [string, ...string[]];
-    const id = /^(?:[^:\s]*:[^:]*:)?(\d+)/.exec(answerOf(command, args))?.[1];
+    const [command, ...args] = questions[kind](given);
+    const id = /^(?:PrimaryGroupID: |[^:\s]*:[^:]*:)?(\d+)/.exec(answerOf(command, args))?.[1];
     if (id !== undefined) return Number(id);
   }
   throw new AuthdError("invalid_params", `There is no ${kind} ${JSON.stringify(given)} here.`);
+};
+
+/** Asks for each account once: 10,000 credentials mostly name the same few. */
+export function rememberingIds(): IdOf {
+  const known = new Map<string, number>();
+  return (kind, given) => {
+    const key = `${kind} ${given}`;
+    const id = known.get(key) ?? idOf(kind, given);
+    known.set(key, id);
+    return id;
+  };
 }
 
 function answerOf(command: string, args: string[]): string {

@@ -3,6 +3,7 @@ import { resolve as resolvePath } from "node:path";
 import { AuthdError } from "../errors.ts";
 import { type Preset, readPresets } from "../presets/index.ts";
 import type { CredentialSettings } from "../settings.ts";
+import { type IdOf, rememberingIds } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { givenValues, readFields } from "./fields.ts";
@@ -31,6 +32,7 @@ export function resolver({ configDir, presets = readPresets() }: ResolveOptions)
   const shared = new Map<string, object>();
   const world: World = {
     presets,
+    idOf: rememberingIds(),
     pem: (file) => once(pems, file, () => readPem(resolvePath(configDir, file), file)),
     share: (value) => once(shared, JSON.stringify(value), () => freeze(value)) as typeof value,
   };
@@ -49,6 +51,7 @@ export function resolver({ configDir, presets = readPresets() }: ResolveOptions)
 interface World {
   presets: ReadonlyMap<string, Preset>;
   pem(file: string): string;
+  idOf: IdOf;
   /** 10,000 credentials are mostly alike: equal parts are one frozen object. */
   share<Value extends object>(value: Value): Value;
 }
@@ -69,7 +72,7 @@ function resolve(world: World, name: string, file: Table, defaults: Table): Cred
   const headers = checkedHeaders(common.headers ?? {});
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : world.pem(common.ca_file);
-  const policy = policyOf(common, own);
+  const policy = policyOf(common, world.idOf);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
   return Object.freeze({
     name,

@@ -1,8 +1,10 @@
 import { isAbsolute } from "node:path";
 import { AuthdError } from "../errors.ts";
+import { lengthOfTime } from "../length-of-time.ts";
 import type { DaemonSettings } from "../settings.ts";
 import { didYouMean } from "../suggest.ts";
 import * as z from "../zod.ts";
+import { account, idOf } from "./accounts.ts";
 import { checkDefaults } from "./kind.ts";
 import type { Table } from "./plain.ts";
 import { parseWith } from "./schema.ts";
@@ -10,6 +12,7 @@ import { parseWith } from "./schema.ts";
 type Env = Readonly<Record<string, string | undefined>>;
 
 const VAULT_KEYS = ["auto", "keychain", "passphrase", "systemd-credential", "file"] as const;
+const AUDIT_MODES = ["on", "off", "required"] as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 const NOT_A_PATH = { error: "expected an absolute path" };
@@ -33,7 +36,15 @@ export const configSchema = z
       .url({ protocol: /^https?$/ })
       .describe("Proxy for issuers and APIs; the environment's are not used"),
     ca_file: z.string().min(1).describe("PEM file with a private CA that every credential trusts"),
+    audit: z
+      .enum(AUDIT_MODES)
+      .describe("Whether audit.log says who used what; required: nothing happens unless it can"),
     max_connections: z.int().min(1).max(65_536).describe("Clients connected at once"),
+    access: z
+      .strictObject({ users: z.array(account), groups: z.array(account) })
+      .partial()
+      .describe("Other users who may connect; what they may use is said by the credentials' rules"),
+    socket_group: account.describe("Group whose members can reach the socket (mode 0660)"),
     metrics_file: absolutePath.describe("File for Prometheus' textfile collector; off by default"),
     metrics_listen: z
       .string()
@@ -49,6 +60,15 @@ export const configSchema = z
     hook: z
       .union([absolutePath, z.array(z.string()).refine(([program]) => isPath(program), NOT_A_PATH)])
       .describe("Program that is run when a credential needs you, with its arguments; no shell"),
+    lock_after: z
+      .string()
+      .refine((text) => (lengthOfTime(text) ?? 0) >= 1_000, {
+        error: "expected a length of time, such as 30m or 2h",
+      })
+      .describe("Locks the vault after so long without use, such as 30m; off by default"),
+    lock_on: z
+      .array(z.enum(["suspend", "screen"]))
+      .describe("Locks the vault when the machine sleeps, when the screen is locked (Linux)"),
     defaults: z.record(z.string(), z.json()).describe("Defaults for the keys of credential files"),
   })
   .partial();
@@ -72,10 +92,38 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
       logLevel: choice(env, "AUTHD_LOG_LEVEL", LOG_LEVELS) ?? settings.log_level ?? "info",
       ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
       maxConnections: settings.max_connections ?? 256,
+      ...(settings.audit === undefined ? {} : { audit: settings.audit }),
+      ...openTo(settings, file),
       ...reporting(settings),
+      ...locking(settings),
     }),
     defaults: { ...defaults, ...settings.defaults },
   };
+}
+
+/** Processes of users that this system has no number for look like this one's (user_namespaces(7)). */
+const OVERFLOW_ID = 65_534;
+
+function openTo(
+  { access, socket_group: group }: z.output<typeof configSchema>,
+  file: string,
+): Pick<DaemonSettings, "guests" | "socketGid"> {
+  try {
+    const { users = [], groups = [] } = access ?? {};
+    const uids = users.map((user) => idOf("user", user));
+    const gids = groups.map((one) => idOf("group", one));
+    if ([...uids, ...gids].includes(OVERFLOW_ID)) {
+      const text = `access: ${OVERFLOW_ID} (nobody, nogroup) stands for everybody whom the system can't tell.`;
+      throw new AuthdError("invalid_params", text);
+    }
+    return {
+      ...(access && { guests: { uids, gids } }),
+      ...(group === undefined ? {} : { socketGid: idOf("group", group) }),
+    };
+  } catch (cause) {
+    if (!(cause instanceof AuthdError)) throw cause;
+    throw new AuthdError("invalid_params", `${file}: ${cause.message}`);
+  }
 }
 
 function reporting(settings: z.output<typeof configSchema>): Partial<DaemonSettings> {
@@ -86,6 +134,13 @@ function reporting(settings: z.output<typeof configSchema>): Partial<DaemonSetti
     ...(metricsListen === undefined ? {} : { metricsListen }),
     ...(notify === undefined ? {} : { notify }),
     ...(hook === undefined ? {} : { hook: typeof hook === "string" ? [hook] : hook }),
+  };
+}
+
+function locking({ lock_after: after, lock_on: lockOn }: z.output<typeof configSchema>) {
+  return {
+    ...(after === undefined ? {} : { lockAfter: lengthOfTime(after)! }),
+    ...(lockOn === undefined ? {} : { lockOn: [...new Set(lockOn)] }),
   };
 }
 

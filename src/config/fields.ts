@@ -83,11 +83,11 @@ const KINDS = {
   base: (text, name, allowInsecureHttp) => {
     const { search, hash } = parseUrl(text, name, allowInsecureHttp);
     if (search || hash) throw unfit(`${name} must not have a query or a fragment.`);
-    return withoutBraces(text, name).replace(/\/+$/, "");
+    return withoutBraces(text, name).replace(/(?<!\/)\/+$/, "");
   },
   path: (text, name) => {
     if (!/^\/[^?#\s]*$/.test(text)) throw unfit(`${name} must be a path that starts with "/".`);
-    return withoutBraces(text, name).replace(/\/+$/, "");
+    return withoutBraces(text, name).replace(/(?<!\/)\/+$/, "");
   },
 } satisfies Record<
   PresetField["kind"],

@@ -7,21 +7,32 @@ import type { Policy, Rate, Rule, Who } from "../policy.ts";
 import { isOpen } from "../policy.ts";
 import { normalizeScope } from "../scope.ts";
 import * as z from "../zod.ts";
-import { idOf } from "./accounts.ts";
+import { account, type IdOf } from "./accounts.ts";
 
 const texts = z.array(z.string().min(1));
-const account = z.union([z.string().min(1), z.int().nonnegative()]);
 const expose = z
   .enum(["token", "request"])
   .describe('"request": the token never leaves authd; programs hand over their requests');
 const confirm = z
   .enum(["first", "session", "always"])
   .describe("When a person is asked: once a program, once until authd locks or ends, each time");
+const ruleConfirm = z
+  .enum(["first", "session", "always", "never"])
+  .describe("When a person is asked; never: not even if the credential says so");
 const methods = texts.describe("HTTP methods that authorizedRequest may use");
 const paths = texts.describe("Paths that it may reach, exact or ending in *");
 
 const who = {
-  name: z.string().min(1).max(64).describe("What answers and the audit log call this rule"),
+  name: z
+    .string()
+    .regex(
+      /^(?!(default|expose|methods|paths|allow|guarded)$)[\p{L}\p{N}][\p{L}\p{N} ._:@/+-]{0,63}$/u,
+      {
+        error:
+          "expected a name of letters, digits, spaces and . _ : @ / + -, that no rule of authd has",
+      },
+    )
+    .describe("What answers and the audit log call this rule"),
   executable: z.string().describe("Absolute path of the program"),
   sha256: z
     .string()
@@ -34,7 +45,7 @@ const who = {
   audience: texts.describe("Audiences that may be asked for"),
   methods,
   paths,
-  until: z.iso.date().describe("The last day on which the rule counts"),
+  until: z.iso.date().describe("The last day (UTC) on which the rule counts"),
 };
 
 const rate = z
@@ -48,7 +59,7 @@ export const policyKeys = {
   confirm,
   methods,
   paths,
-  allow: z.array(z.strictObject({ ...who, expose, confirm, rate }).partial()),
+  allow: z.array(z.strictObject({ ...who, expose, confirm: ruleConfirm, rate }).partial()),
   deny: z.array(z.strictObject(who).partial()),
 };
 
@@ -56,18 +67,15 @@ const policySchema = z.object(policyKeys).partial();
 type Given = z.output<typeof policySchema>;
 type GivenRule = NonNullable<Given["allow"]>[number];
 
-/**
- * Undefined if nothing is limited. `own`: what the credential's own scope and audience are, which a
- * rule may name. Throws AuthdError `invalid_params`.
- */
-export function policyOf(
-  given: Given,
-  own: { scope?: string | undefined; audience?: string | undefined },
-): Policy | undefined {
+/** Undefined if nothing is limited. `idOf`: see accounts.ts. Throws AuthdError `invalid_params`. */
+export function policyOf(given: Given, idOf: IdOf): Policy | undefined {
   const exposed = given.expose ?? "token";
   if (exposed === "token") refuseLimits(given, "");
   const rules = (kind: "allow" | "deny") =>
-    (given[kind] ?? []).map((rule, index) => ruleOf(rule, `${kind}[${index + 1}]`, kind, own));
+    withOwnNames(
+      kind,
+      (given[kind] ?? []).map((rule, index) => ruleOf(rule, `${kind}[${index + 1}]`, kind, idOf)),
+    );
   const policy: Policy = {
     expose: exposed,
     ...(given.confirm && { confirm: given.confirm }),
@@ -82,25 +90,22 @@ export function policyOf(
   return isOpen(policy) ? undefined : policy;
 }
 
-function ruleOf(
-  given: GivenRule,
-  place: string,
-  kind: "allow" | "deny",
-  own: { scope?: string | undefined; audience?: string | undefined },
-): Rule {
+/** An answer that names a rule must mean one of them. */
+function withOwnNames(kind: string, rules: Rule[]): Rule[] {
+  const names = rules.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return rules;
+  throw wrong(`two [[${kind}]] rules are called ${JSON.stringify(twice)}: give each its own name`);
+}
+
+function ruleOf(given: GivenRule, place: string, kind: "allow" | "deny", idOf: IdOf): Rule {
   const name = given.name ?? place;
-  const scopeOf = (scope: string) => {
-    const normal = normalizeScope(scope);
-    return normal === normalizeScope(own.scope ?? "") ? "" : normal;
-  };
   return {
     name,
-    who: whoOf(given, place, kind),
+    who: whoOf(given, place, kind, idOf),
     ...(given.expose && { expose: given.expose }),
-    ...(given.scope && { scopes: given.scope.map(scopeOf) }),
-    ...(given.audience && {
-      audiences: given.audience.map((one) => (one === own.audience ? "" : one)),
-    }),
+    ...(given.scope && { scopes: given.scope.map(normalizeScope) }),
+    ...(given.audience && { audiences: given.audience }),
     ...(given.methods && { methods: given.methods.map(upper) }),
     ...(given.paths && { paths: given.paths.map((path) => checkedPath(path, `${place}.paths`)) }),
     ...(given.confirm && { confirm: given.confirm }),
@@ -109,7 +114,7 @@ function ruleOf(
   };
 }
 
-function whoOf(given: GivenRule, place: string, kind: "allow" | "deny"): Who {
+function whoOf(given: GivenRule, place: string, kind: "allow" | "deny", idOf: IdOf): Who {
   const { executable, sha256, unit, user, group } = given;
   if (executable !== undefined && !isAbsolute(executable)) {
     throw wrong(`${place}.executable must be an absolute path, such as /usr/bin/backup`);

@@ -1,5 +1,6 @@
 import type { AuthdError } from "../errors.ts";
-import type { CredentialInfo, State, VariantInfo } from "../protocol.ts";
+import type { Policy, Rule } from "../policy.ts";
+import type { CredentialInfo, PolicyInfo, State, VariantInfo } from "../protocol.ts";
 import type { CredentialSettings } from "../settings.ts";
 import type { Moment } from "../timekeeper.ts";
 import { expiresAt } from "../token.ts";
@@ -57,7 +58,17 @@ export function infoOf(picture: Picture, now: Moment): CredentialInfo {
     ...given({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
     ...(others.length === 0 ? {} : { variants: others.map((one) => variantInfo(one, now)) }),
     origins: [...origins],
-    ...given({ secretExpires }),
+    ...given({ policy: settings.policy && policyInfo(settings.policy), secretExpires }),
+  };
+}
+
+function policyInfo({ expose, confirm, methods, paths, allow, deny }: Policy): PolicyInfo {
+  const names = (rules: readonly Rule[]) => rules.map(({ name }) => name);
+  return {
+    expose,
+    ...given({ confirm, methods: methods && [...methods], paths: paths && [...paths] }),
+    allow: names(allow),
+    deny: names(deny),
   };
 }
 

@@ -16,11 +16,14 @@ interface Queued {
 interface Host {
   busy: number;
   queue: Queued[];
+  /** Its last request came to nothing, and it has had work ever since. */
+  silent: boolean;
 }
 
 /**
  * Whether a wait makes sense: `poor` if the host's last request came to nothing, `none` if this one
- * queues for such a host: it may take as long as all of those before it.
+ * queues for such a host: it may take as long as all of those before it. What a host was like
+ * before it last had nothing to do, perhaps hours ago, is no reason for that.
  */
 export type Outlook = "fair" | "poor" | "none";
 
@@ -39,13 +42,11 @@ export class Lanes {
     await this.#enter(host, passenger);
     try {
       const done = await work();
-      this.#ailing.delete(host);
+      this.#note(host, false);
       return done;
     } catch (error) {
       // What it refuses, it has answered.
-      const silent = error instanceof AuthdError && error.reason === "issuer_unavailable";
-      if (silent) this.#ailing.add(host);
-      else this.#ailing.delete(host);
+      this.#note(host, error instanceof AuthdError && error.reason === "issuer_unavailable");
       throw error;
     } finally {
       this.#leave(host);
@@ -55,11 +56,18 @@ export class Lanes {
   outlook(passenger: Passenger): Outlook {
     const host = this.#hostOf.get(passenger);
     if (host === undefined || !this.#ailing.has(host)) return "fair";
-    return this.#queued.has(passenger) ? "none" : "poor";
+    return this.#queued.has(passenger) && this.#hosts.get(host)?.silent ? "none" : "poor";
+  }
+
+  #note(name: string, silent: boolean): void {
+    const host = this.#hosts.get(name);
+    if (host) host.silent = silent;
+    if (silent) this.#ailing.add(name);
+    else this.#ailing.delete(name);
   }
 
   #enter(name: string, passenger: Passenger): Promise<void> | undefined {
-    const host = this.#hosts.get(name) ?? { busy: 0, queue: [] };
+    const host = this.#hosts.get(name) ?? { busy: 0, queue: [], silent: false };
     this.#hosts.set(name, host);
     if (host.busy < LANES) {
       host.busy++;

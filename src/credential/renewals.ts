@@ -120,6 +120,7 @@ export class Renewals {
       };
       let won = await this.#flights.send(variant, flight, planned);
       // The machine slept, or was stopped, until a good token had run out: that is nobody's failure.
+      // One that lives for an instant only was never good.
       if (this.#cameTooLate(won)) won = await this.#flights.send(variant, flight, planned);
       return this.#landed(variant, plan ?? this.#plan(), won);
     } catch (error) {
@@ -156,7 +157,7 @@ export class Renewals {
 
   #cameTooLate(won: Won): boolean {
     const { lifetime, assumed } = lifeOf(won, this.#source.now().settings.ttl);
-    return !assumed && lifetime > 0 && this.#around.time.now().boot >= won.sent.boot + lifetime;
+    return !assumed && lifetime >= SOON && this.#around.time.now().boot >= won.sent.boot + lifetime;
   }
 
   #landed(variant: Variant, plan: FlightPlan, won: Won): IssuedToken {
@@ -223,7 +224,8 @@ export class Renewals {
     const { variants, keeper } = this.#source;
     const { name, grant: grantName } = this.#source.now().settings;
     const { reason, message } = failure;
-    if (failure === this.stopped) return failure;
+    // Nothing was sent.
+    if (failure === this.stopped || reason === "vault_locked") return failure;
     const now = time.now();
     const isReplaced = !variants.has(variant);
     const own = variant === variants.own;

@@ -91,7 +91,7 @@ export function renderUrl(template: string, values: TemplateValues): string {
   throw new AuthdError("invalid_params", "request.url does not become a complete URL.");
 }
 
-const withoutEnd: Encode = (value) => value.replace(/\/+$/, "");
+const withoutEnd: Encode = (value) => value.replace(/(?<!\/)\/+$/, "");
 
 function writeBody({ form, json, text }: ExchangeRequest, values: TemplateValues) {
   if (form !== undefined) {

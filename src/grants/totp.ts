@@ -56,7 +56,10 @@ function isWithin(number: number, least: number, most: number): boolean {
 
 /** RFC 4648 section 6. */
 function base32(text: string): Buffer {
-  const letters = text.replace(/[\s-]/g, "").replace(/=+$/, "").toUpperCase();
+  const letters = text
+    .replace(/[\s-]/g, "")
+    .replace(/(?<!=)=+$/, "")
+    .toUpperCase();
   if (!/^[A-Z2-7]+$/.test(letters)) throw malformed();
   const bytes: number[] = [];
   let bits = 0;

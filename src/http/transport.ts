@@ -1,5 +1,7 @@
 /** The wire below http.ts: undici, its connections and its timers. Loaded with the first request. */
+import { lookup } from "node:dns";
 import { createRequire } from "node:module";
+import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { createSecureContext, rootCertificates } from "node:tls";
 import { setFlagsFromString } from "node:v8";
@@ -78,7 +80,7 @@ function agentOptions(ca: string | undefined, proxy: string | undefined): Agent.
     ...(secureContext ? { secureContext } : {}),
   };
   return {
-    connect: proxy === undefined ? tls : tunnelThrough(new URL(proxy), tls),
+    connect: proxy === undefined ? { ...tls, lookup: resolve } : tunnelThrough(new URL(proxy), tls),
     autoSelectFamily: true,
     allowH2: false,
     pipelining: 1,
@@ -90,6 +92,23 @@ function agentOptions(ca: string | undefined, proxy: string | undefined): Agent.
     headersTimeout: 0,
     bodyTimeout: 0,
   };
+}
+
+/** `localhost` is the one name that plain http is sent to: whatever the resolver says, it is here. */
+const resolve: LookupFunction = (name, options, done) => {
+  if (name !== "localhost") return lookup(name, options, done);
+  lookup(name, { ...options, all: true }, (error, found = []) => {
+    const here = found.filter(({ address }) => isLoopback(address) || address === "::1");
+    const [first] = here;
+    if (error || !first) return done(error ?? elsewhere(), options.all ? [] : "", 0);
+    if (options.all) done(null, here);
+    else done(null, first.address, first.family);
+  });
+};
+
+function elsewhere(): NodeJS.ErrnoException {
+  const error = new Error("localhost is not this machine, says the resolver");
+  return Object.assign(error, { code: "ENOTFOUND", syscall: "getaddrinfo" });
 }
 
 function dispatchOptions(request: HttpRequest, url: URL): Dispatcher.DispatchOptions {

@@ -5,14 +5,16 @@ const UNIT = /^(.+)\.(service|scope|socket|mount|swap|slice)$/;
 /**
  * The systemd unit of a process, from its /proc/PID/cgroup; null: it is in none; undefined: it can't
  * be known. Inside the service manager of user `own` it is a unit of that user; of others the system's
- * unit counts, because what a user calls its own units is that user's choice.
+ * unit counts, because what a user calls its own units is that user's choice. So is what a container
+ * calls its units: systemd itself puts a unit into slices only.
  */
 export function unitOf(cgroup: string, own: number | undefined): string | null | undefined {
   const path = pathOf(cgroup);
-  if (path === undefined || path.includes("/../")) return undefined;
-  const parts = path.split("/").filter(Boolean);
+  const parts = path?.split("/").filter(Boolean);
+  if (!parts || parts.includes("..")) return undefined;
   const first = parts.findIndex(isUnit);
   if (first === -1) return null;
+  if (!parts.slice(0, first).every((part) => part.endsWith(".slice"))) return undefined;
   if (own === undefined || parts[first] !== `user@${own}.service`) return unescaped(parts[first]!);
   const inner = parts.slice(first + 1).find(isUnit);
   return unescaped(inner ?? parts[first]!);

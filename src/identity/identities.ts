@@ -2,10 +2,10 @@ import { closeSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Identities, Identity, ProcessInfo } from "../identity.ts";
-import type { Peer } from "../peer.ts";
+import { groupsOf, type Peer } from "../peer.ts";
 import { containerOf, unitOf } from "./cgroup.ts";
 import { Digests } from "./digest.ts";
-import { groupsOf, imageOf, read } from "./linux.ts";
+import { imageOf, read } from "./linux.ts";
 import { type ProcessEntry, readProcess } from "./processes.ts";
 
 /** More ancestors than this are not looked for. */
@@ -28,8 +28,8 @@ export class ProcessIdentities implements Identities {
 
   async sha256({ actor }: Identity): Promise<string | undefined> {
     if (actor?.executable === undefined) return undefined;
-    const image = process.platform === "linux" ? imageOf(actor.pid) : actor.executable;
-    return await this.#digests.of(image).catch(() => undefined);
+    const file = process.platform === "linux" ? imageOf(actor.pid) : actor.executable;
+    return await this.#digests.of(file, actor.image).catch(() => undefined);
   }
 }
 
@@ -41,16 +41,25 @@ export function identify(peer: Peer | undefined): Identity {
   const pidfd = peer.pidfd?.();
   try {
     const first = readProcess(peer.pid);
-    const reused = first === undefined || !isStill(peer, first, pidfd);
-    if (reused) return nobody(peer, "the process that connected has ended");
-    return described(peer, [first, ...ancestorsOf(first)]);
+    const identity = first && described(peer, [first, ...ancestorsOf(first)]);
+    // Asked last: whatever was read before was read of this process.
+    const still = first && isStill(peer, first, pidfd);
+    return still && identity ? identity : nobody(peer, "the process that connected has ended");
   } finally {
-    if (pidfd !== undefined) closeSync(pidfd);
+    if (typeof pidfd === "number") closeSync(pidfd);
   }
 }
 
-function isStill(peer: Peer, { startedAt }: ProcessInfo, pidfd: number | undefined): boolean {
-  if (pidfd === undefined) return startedAt <= peer.connectedAt + SLACK;
+function isStill(
+  peer: Peer,
+  { startedAt }: ProcessInfo,
+  pidfd: number | "gone" | undefined,
+): boolean {
+  if (pidfd === "gone") return false;
+  if (pidfd === undefined) {
+    const now = readProcess?.(peer.pid)?.startedAt;
+    return now === startedAt && startedAt <= peer.connectedAt + SLACK;
+  }
   return (
     /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, "utf8"))?.[1] ===
     String(peer.pid)
@@ -66,7 +75,7 @@ function described(peer: Peer, entries: readonly ProcessEntry[]): Identity {
     peer,
     chain,
     actor,
-    gids: process.platform === "linux" ? groupsOf(peer.pid) : undefined,
+    gids: groupsOf(peer),
     ...place,
     gap: entries[at]?.gap,
     shown: shownOf(actor),

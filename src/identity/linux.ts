@@ -17,19 +17,10 @@ export function readLinuxProcess(pid: number): ProcessEntry | undefined {
     pid,
     uid: ownerOf(pid),
     executable: program.executable,
+    image: program.image,
     script: program.executable === undefined ? undefined : scriptOf(pid, program.executable),
     gap: program.gap,
   };
-}
-
-/** All groups of a process; undefined if they can't be read. */
-export function groupsOf(pid: number): number[] | undefined {
-  const status = read(pid, "status");
-  const line = (name: string) => status?.match(new RegExp(`^${name}:\\s*(.*)$`, "m"))?.[1];
-  const effective = line("Gid")?.split("\t")[1];
-  const others = line("Groups");
-  if (effective === undefined || others === undefined) return undefined;
-  return [...new Set([effective, ...others.split(" ")].filter(Boolean).map(Number))];
 }
 
 /** The file itself, whatever its name stands for by now. */
@@ -75,11 +66,13 @@ function ownerOf(pid: number): number | undefined {
  * A path names this program only if the same file is there for us: one that was replaced since, or
  * that has this path in a mount namespace of its own, is something else.
  */
-function executableOf(pid: number): { executable?: string; gap?: string } {
+function executableOf(pid: number): { executable?: string; image?: string; gap?: string } {
   try {
     const path = readlinkSync(imageOf(pid));
     const [image, named] = [statSync(imageOf(pid)), statSync(path, { throwIfNoEntry: false })];
-    if (image.dev === named?.dev && image.ino === named.ino) return { executable: path };
+    if (image.dev === named?.dev && image.ino === named.ino) {
+      return { executable: path, image: `${image.dev}:${image.ino}` };
+    }
     return { gap: `its program is not the file at ${path} (any more): start it again` };
   } catch (error) {
     return { gap: `its program can't be told: ${messageOf(error)}` };
@@ -90,8 +83,12 @@ function executableOf(pid: number): { executable?: string; gap?: string } {
 function scriptOf(pid: number, executable: string): string | undefined {
   if (!isInterpreter(executable)) return undefined;
   const [, ...args] = (read(pid, "cmdline") ?? "").split("\0");
-  const script = args.find((arg) => arg !== "" && !arg.startsWith("-"));
+  const at = args.findIndex((arg) => arg !== "" && !arg.startsWith("-"));
+  const script = args[at];
   if (script === undefined || script.length > 4096) return undefined;
+  // Of a shell, -e is an option like others; of node and perl it brings the program itself.
+  const inline = executable.endsWith("sh") ? /^-\w*c$/ : /^(-\w*[ceEp]|--eval|--print)$/;
+  if (at > 0 && inline.test(args[at - 1]!)) return undefined;
   try {
     return resolve(readlinkSync(`/proc/${pid}/cwd`), script);
   } catch {

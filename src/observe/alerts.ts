@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../clock.ts";
-import { lockedVault, needsPerson, problemsOf } from "../problems.ts";
+import { auditProblem, lockedVault, needsPerson, problemsOf } from "../problems.ts";
 import type {
   CredentialInfo,
   EventKind,
@@ -75,10 +75,13 @@ export class Alerts {
     }
   }
 
-  hear({ kind, credential, state, message }: Happened): void {
+  hear({ kind, credential, state, message, wanted }: Happened): void {
     if (this.#closed) return;
-    if (kind === "vault_locked") this.#watchVault(message ?? "");
+    if (kind === "vault_locked" && wanted) return;
+    else if (kind === "vault_locked") this.#watchVault(message ?? "");
     else if (kind === "vault_unlocked") this.#vaultIsOpen();
+    else if (kind === "audit_failed") this.#raise(auditProblem(message ?? ""));
+    else if (kind === "audit_written") this.#auditIsWritten();
     else if (credential === undefined) return;
     else if (kind === "removed") this.#forget(credential);
     else if (LOOKED_AFTER.has(kind) || this.#open.has(credential)) this.#lookAt(credential);
@@ -198,6 +201,11 @@ export class Alerts {
     const problem = this.#open.get("")?.get("vault_locked");
     if (problem) this.#resolve(problem);
     for (const name of this.#open.keys()) if (name !== "") this.#lookAt(name);
+  }
+
+  #auditIsWritten(): void {
+    const problem = this.#open.get("")?.get("audit");
+    if (problem) this.#resolve(problem);
   }
 
   // ---- the desktop ----

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { cleanEnvironment, runProgram } from "../child.ts";
 import type { Log } from "../log.ts";
 import { plain } from "../plain.ts";
-import type { Problem } from "../protocol.ts";
+import type { Need } from "./hook.ts";
 
 /** What the desktop shows. */
 export interface Note {
@@ -79,7 +79,7 @@ export function hasDesktop(env: NodeJS.ProcessEnv, platform = process.platform):
 }
 
 /** One note for all of them. */
-export function noteOf(problems: readonly Problem[]): Note {
+export function noteOf(problems: readonly Need[]): Note {
   const [first, ...others] = problems;
   if (!first) return { title: "authd", body: "" };
   if (others.length === 0) {
@@ -114,7 +114,7 @@ export class Desktop {
     this.#platform = platform;
   }
 
-  show(problems: readonly Problem[]): void {
+  show(problems: readonly Need[]): void {
     const note = noteOf(problems);
     this.#turn = this.#turn.then(() => this.#show(note));
   }

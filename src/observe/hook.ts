@@ -10,6 +10,16 @@ const AT_ONCE = 4;
 /** Runs that wait for their turn; what comes beyond that is not run. */
 export const MOST_WAITING = 1_000;
 
+/** What needs a person: a problem, or a question. */
+export type Need = Omit<Problem, "reason"> & { reason: Problem["reason"] | "approval" };
+
+/** Somebody asks for what a person must allow. */
+export interface Asked {
+  event: "approval";
+  problem: Need;
+  state?: undefined;
+}
+
 /** Why the hook runs: a problem is there, or is over. */
 export interface Occasion {
   event: "problem" | "resolved";
@@ -30,7 +40,7 @@ export interface HookOptions {
 /** The user's own program, run with the occasion in its environment: one at a time a credential. */
 export class Hook {
   readonly #options: HookOptions;
-  readonly #waiting: Occasion[] = [];
+  readonly #waiting: (Occasion | Asked)[] = [];
   /** By credential; "" is the daemon itself. */
   readonly #running = new Map<string, ChildProcess | undefined>();
   #runs = 0;
@@ -52,7 +62,7 @@ export class Hook {
     return { to, runs: this.#runs, failures: this.#failures, ...error };
   }
 
-  run(occasion: Occasion): void {
+  run(occasion: Occasion | Asked): void {
     if (this.#closed) return;
     if (this.#waiting.length >= MOST_WAITING) {
       this.#failed(occasion, `is not run: ${MOST_WAITING} runs wait already`);
@@ -78,7 +88,7 @@ export class Hook {
     }
   }
 
-  async #start(occasion: Occasion): Promise<void> {
+  async #start(occasion: Occasion | Asked): Promise<void> {
     const { command, env, timeoutMs = HOOK_TIMEOUT } = this.#options;
     const key = keyOf(occasion);
     this.#running.set(key, undefined);
@@ -99,7 +109,7 @@ export class Hook {
   }
 
   /** Of its output nothing is known: it could hold anything. */
-  #failed({ problem, event }: Occasion, what: string): void {
+  #failed({ problem, event }: Occasion | Asked, what: string): void {
     const { command, log } = this.#options;
     this.#failures++;
     this.#error = what;
@@ -115,12 +125,12 @@ function end(child: ChildProcess | undefined): void {
   child.unref();
 }
 
-function keyOf({ problem }: Occasion): string {
+function keyOf({ problem }: Occasion | Asked): string {
   return problem.credential ?? "";
 }
 
 /** docs/protocol.md, "Hook". */
-function told({ event, problem, state }: Occasion): Record<string, string> {
+function told({ event, problem, state }: Occasion | Asked): Record<string, string> {
   const { credential, reason, message, help } = problem;
   return {
     AUTHD_EVENT: event,

@@ -29,7 +29,7 @@ export const launchd: ServiceManager = {
   state: async (ask) => {
     const { code, stdout } = await ask("launchctl", "print", TARGET);
     if (code === undefined) return {};
-    return { enabled: code === 0, active: /^\s*state = running$/m.test(stdout) };
+    return { enabled: code === 0, active: /^[ \t]*state = running$/m.test(stdout) };
   },
   customize: "keep a copy of your own under another name",
   hints: async (_ask, env) => [`Its log is ${logPath(env)}`],

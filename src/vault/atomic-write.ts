@@ -83,13 +83,16 @@ export function syncFolderNow(folder: string): void {
 }
 
 /**
- * Makes the folder, durably, and closes it to everybody else. Throws an AuthdError that names it.
+ * Makes the folder, durably, and closes it to everybody else. Throws an AuthdError that names it,
+ * also if it is another user's, who could replace what is in it.
  */
 export function makePrivateFolder(folder: string): void {
   try {
     const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
     if (first !== undefined) syncParents(folder, dirname(first));
-    if (!windows && statSync(folder).mode & 0o077) chmodSync(folder, 0o700);
+    const { mode, uid } = statSync(folder);
+    if (uid !== 0 && uid !== (process.geteuid?.() ?? uid)) throw new Error(foreign(uid));
+    if (!windows && mode & 0o077) chmodSync(folder, 0o700);
   } catch (cause) {
     throw new AuthdError(
       "internal",
@@ -98,6 +101,9 @@ export function makePrivateFolder(folder: string): void {
     );
   }
 }
+
+const foreign = (uid: number) =>
+  `it belongs to another user (uid ${uid}), who could replace what is in it; move it away`;
 
 /** Makes the names of new folders, from `folder` up to the one in `top`, survive a power cut. */
 function syncParents(folder: string, top: string): void {

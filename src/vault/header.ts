@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { codeOf, createFile } from "./atomic-write.ts";
 import { keyKeepers } from "./keys/index.ts";
-import { locked, type ScryptParameters } from "./keys/key-source.ts";
+import { KEY_BYTES, locked, type ScryptParameters } from "./keys/key-source.ts";
+import { readPlainFile } from "./plain-file.ts";
 import { decrypt, encrypt, FORMAT } from "./sealed-file.ts";
 import type { KeySource } from "./vault.ts";
 
@@ -35,6 +36,11 @@ export function isRightKey(header: VaultHeader, key: Buffer): boolean {
   return decrypt(key, checked(header), check) !== undefined;
 }
 
+/** A key for one purpose, from which the vault's can't be found (HKDF, RFC 5869). */
+export function derivedKey(key: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync("sha256", key, Buffer.alloc(0), purpose, KEY_BYTES));
+}
+
 /** The members that the check protects, in a fixed order. */
 function checked({ format, keyId, keySource, scrypt }: Omit<VaultHeader, "check">): string {
   const cost = scrypt && [scrypt.N, scrypt.r, scrypt.p, scrypt.salt];
@@ -47,12 +53,15 @@ export async function writeHeader(dir: string, header: VaultHeader): Promise<voi
   await createFile(headerPath(dir), bytes);
 }
 
+/** More than it can ever be. */
+const MAX_BYTES = 64 * 1024;
+
 /** Undefined if there is none. Throws AuthdError `vault_locked` if it can't be understood. */
 export function readHeader(dir: string): VaultHeader | undefined {
   const path = headerPath(dir);
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readPlainFile(path, MAX_BYTES).toString();
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return undefined;
     throw locked(`${path} can't be read: ${messageOf(cause)}`, cause);

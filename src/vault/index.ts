@@ -7,7 +7,7 @@ import { lockVault } from "./lock.ts";
 import { moveIntoPlace } from "./rekey.ts";
 import { SealedVault } from "./sealed-vault.ts";
 import type { KeySource, OwnVault } from "./vault.ts";
-import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
+import { findKey, opensVault, refuseOther, type VaultLog } from "./vault-key.ts";
 
 export { openExport, sealExport } from "./export-file.ts";
 
@@ -57,11 +57,14 @@ export async function openVault<Content extends object>(
     const stated = statedSource(dir);
     if (stated) refuseOther(options.keySource, stated, dir);
     const expected = stated ?? (options.keySource === "auto" ? "file" : options.keySource);
-    const lookForKey = async () => {
+    const lookForKey = async (passphrase?: string) => {
       moveIntoPlace(dir);
-      return await findKey(options.keySource, newContext(), log);
+      const given = passphrase === undefined ? {} : { passphrase };
+      return await findKey(options.keySource, { ...newContext(), ...given }, log);
     };
-    const vault = new SealedVault<Content>(home, expected, { lookForKey, newContext }, log);
+    const isPassphrase = (given: string) => opensVault(dir, given);
+    const finder = { lookForKey, isPassphrase, newContext };
+    const vault = new SealedVault<Content>(home, expected, finder, log);
     await vault.unlock();
     return vault;
   } catch (error) {

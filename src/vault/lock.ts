@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   ftruncateSync,
@@ -71,9 +72,13 @@ function leaveNote(file: number): void {
   }
 }
 
+/** Windows has none of the last two. */
+const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+
 function openLockFile(path: string): number {
   try {
-    return openSync(path, "a+", 0o600);
+    // Never through a link: its target would be emptied for the note.
+    return openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600);
   } catch (cause) {
     // On a disk that became read-only, what is sealed can still be served.
     if (codeOf(cause) === "EROFS" && existsSync(path)) return openSync(path, "r");

@@ -59,7 +59,10 @@ export class Staging {
     await syncFolder(dir);
     const fits = (key: Buffer) => isRightKey(old.header, key);
     const { key, scrypt } = await createFrom(to, { ...context, dir: folder, fits });
-    if (fits(key)) throw theSameKey(to);
+    if (fits(key)) {
+      key.fill(0);
+      throw theSameKey(to);
+    }
     const header = newHeader(key, { keyId, keySource: to, ...(scrypt ? { scrypt } : {}) });
     return new Staging(dir, old, { header, key });
   }

@@ -1,6 +1,7 @@
 import { link, rename, rm } from "node:fs/promises";
 import { AuthdError, messageOf } from "../errors.ts";
 import { codeOf, explain, replaceFile, syncFolder } from "./atomic-write.ts";
+import { derivedKey } from "./header.ts";
 import type { VaultHome } from "./home.ts";
 import { type Intent, intentOf } from "./intent.ts";
 import { type KeyContext, locked } from "./keys/key-source.ts";
@@ -21,7 +22,9 @@ interface Job {
 
 export interface KeyFinder {
   /** The vault's key, or a new vault's. */
-  lookForKey: () => Promise<OpenKey>;
+  lookForKey: (passphrase?: string) => Promise<OpenKey>;
+  /** Whether it makes the key of the vault in the folder. */
+  isPassphrase: (given: string) => Promise<boolean>;
   /** For another key. */
   newContext: () => KeyContext;
 }
@@ -35,7 +38,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   readonly intent: Intent;
   readonly #home: VaultHome;
   readonly #newContext: () => KeyContext;
-  readonly #lookForKey: () => Promise<OpenKey>;
+  readonly #finder: Omit<KeyFinder, "newContext">;
   readonly #log: VaultLog;
   readonly #writes = new WriteQueue<Job>((name, job) => this.#perform(name, job), mergeWrites);
   #keySource: KeySource;
@@ -54,13 +57,13 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   constructor(
     home: VaultHome,
     expected: KeySource,
-    { lookForKey, newContext }: KeyFinder,
+    { newContext, ...finder }: KeyFinder,
     log: VaultLog,
   ) {
     this.#home = home;
     this.#keySource = expected;
     this.#newContext = newContext;
-    this.#lookForKey = lookForKey;
+    this.#finder = finder;
     this.#log = log;
     this.intent = intentOf(home, () => this.#usable());
   }
@@ -79,7 +82,12 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
 
   read(name: string): Content | undefined {
     const plaintext = this.#unsealFile(name, this.#usable());
-    return plaintext && (JSON.parse(plaintext.toString()) as Content);
+    if (!plaintext) return undefined;
+    try {
+      return JSON.parse(plaintext.toString()) as Content;
+    } finally {
+      plaintext.fill(0);
+    }
   }
 
   async write(
@@ -198,25 +206,55 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     return this.#unlocking;
   }
 
+  async open(passphrase?: string): Promise<void> {
+    this.#take(await this.#finder.lookForKey(passphrase));
+    this.#usable();
+  }
+
+  isPassphrase(given: string): Promise<boolean> {
+    return this.#finder.isPassphrase(given);
+  }
+
+  derive(purpose: string): { key: Buffer; keyId: string } | undefined {
+    if (!this.#open) return undefined;
+    const { key, header } = this.#open;
+    return { key: derivedKey(key, purpose), keyId: header.keyId };
+  }
+
+  async settled(): Promise<void> {
+    while (this.#rekeying) await this.#rekeying;
+    await this.#writes.drain();
+  }
+
+  async lock(why: string): Promise<void> {
+    await this.settled();
+    this.#open?.key.fill(0);
+    this.#open = undefined;
+    this.#problem = why;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#finish();
     return this.#closing;
   }
 
+  /** A key that comes after the end, or second, from a slow keychain or prompt, is not kept. */
+  #take(open: OpenKey): void {
+    if (this.#closing || this.#open) {
+      open.key.fill(0);
+      return;
+    }
+    this.#open = open;
+    this.#keySource = open.header.keySource;
+    this.#problem = undefined;
+    this.#rekeyUntil(tidy(this.#newContext(), this.#log));
+  }
+
   async #tryToUnlock(): Promise<boolean> {
     if (this.#open || this.#closing) return this.#open !== undefined;
     try {
-      const open = await this.#lookForKey();
-      // A key that comes after the end, from a slow keychain or prompt, is not kept.
-      if (this.#closing) {
-        open.key.fill(0);
-        return false;
-      }
-      this.#open = open;
-      this.#keySource = open.header.keySource;
-      this.#problem = undefined;
-      this.#rekeyUntil(tidy(this.#newContext(), this.#log));
-      return true;
+      this.#take(await this.#finder.lookForKey());
+      return !this.#closing;
     } catch (error) {
       this.#problem = messageOf(error);
       return false;
@@ -224,8 +262,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   }
 
   async #finish(): Promise<void> {
-    while (this.#rekeying) await this.#rekeying;
-    await this.#writes.drain();
+    await this.settled();
     this.#open?.key.fill(0);
     this.#open = undefined;
     await this.#home.release();
@@ -269,6 +306,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     } catch (cause) {
       throw cause instanceof AuthdError ? cause : notSaved(name, path, cause);
     } finally {
+      job.plaintext?.fill(0);
       // Not before: a rekey would take what is there now for the change.
       this.#changed?.add(name);
     }
@@ -277,7 +315,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   /** A file that can't be opened today may be opened by a newer authd, or mended: it is kept. */
   async #keepDamaged(name: string, path: string, job: Job, open: OpenKey): Promise<void> {
     try {
-      this.#unsealFile(name, open);
+      this.#unsealFile(name, open)?.fill(0);
     } catch (damage) {
       if (!job.replaceDamaged) throw damage;
       const aside = asidePath(this.#home.dir, name);

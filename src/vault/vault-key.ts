@@ -11,6 +11,7 @@ import {
 import { keyKeepers } from "./keys/index.ts";
 import { type KeyContext, type KeyKeeper, locked, type NewKey } from "./keys/key-source.ts";
 import { sealedNames } from "./names.ts";
+import { acceptable, derive, MOST_N } from "./scrypt.ts";
 import type { KeySource } from "./vault.ts";
 
 /** What the vault tells its owner; pino's logger fits. */
@@ -55,6 +56,17 @@ export function refuseOther(wanted: KeySource | "auto", actual: KeySource, dir: 
     `The vault ${dir} is sealed with a key from ${actual}, but ${wanted} is asked for. ` +
       `Set vault_key (or AUTHD_VAULT_KEY) to ${actual} or auto: an existing vault keeps its key`,
   );
+}
+
+/** Whether `passphrase` is the one that the vault in `dir` is sealed with. */
+export async function opensVault(dir: string, passphrase: string): Promise<boolean> {
+  const header = readHeader(dir);
+  if (header?.keySource !== "passphrase" || !header.scrypt) return false;
+  if (!acceptable(header.scrypt, MOST_N.vault)) return false;
+  const key = await derive(passphrase, header.scrypt);
+  const isRight = isRightKey(header, key);
+  key.fill(0);
+  return isRight;
 }
 
 async function loadKey(header: VaultHeader, context: KeyContext): Promise<Buffer> {

@@ -52,6 +52,22 @@ export interface OwnVault<Content extends object> extends Vault<Content> {
    */
   rekey(to: KeySource, passphrase?: string): Promise<Rekeyed>;
   /**
+   * One try of a person to open it; `passphrase` is for that source, and nobody is asked. Resolves
+   * when it is open. Rejects with AuthdError `vault_locked`, and `locked` still says what it said.
+   */
+  open(passphrase?: string): Promise<void>;
+  /** Whether this is the vault's passphrase; false where the key comes from another source. */
+  isPassphrase(given: string): Promise<boolean>;
+  /**
+   * Another key, made from the vault's for one purpose (HKDF, RFC 5869), and the id of the one that it
+   * is made from; undefined while the vault is locked. The caller wipes it.
+   */
+  derive(purpose: string): { key: Buffer; keyId: string } | undefined;
+  /** Resolves when all that was to be written is, or has failed. */
+  settled(): Promise<void>;
+  /** Finishes pending writes and wipes the key. From then on `locked` says `why`. */
+  lock(why: string): Promise<void>;
+  /**
    * One thing that is to be done as a whole, sealed before it is begun: whoever is killed in the
    * middle of it finds it here at the next start. `write` and `remove` are durable.
    */

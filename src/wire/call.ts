@@ -20,6 +20,9 @@ export interface Call {
   /** Undefined where the system can't tell, as on Windows. */
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
+  /** For the audit log: the rule that let it pass or did not, and the token that was sent with it. */
+  rule?: string | undefined;
+  issued?: object | undefined;
   /**
    * Accounts for an answer that is fetched from elsewhere, until the client has taken it. Throws
    * AuthdError `too_busy`.
@@ -52,6 +55,8 @@ export interface CallHome extends ConnectionHandle {
 export class ServerCall implements Call, AbstractCancellationTokenSource, CancellationToken {
   readonly id: Id;
   isCancellationRequested = false;
+  rule: string | undefined = undefined;
+  issued: object | undefined = undefined;
   readonly #home: CallHome;
   #controller: AbortController | undefined;
   #onCancel: (() => void) | undefined;

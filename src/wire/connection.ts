@@ -9,7 +9,7 @@ import {
 import { type FramingLimits, type Id, type Serialize, toOuter, WirePair } from "../framing.ts";
 import type { Peer } from "../peer.ts";
 import { type CallHome, ServerCall } from "./call.ts";
-import type { AnswerRoom, Holdings } from "./holdings.ts";
+import type { AnswerRoom, Holdings, Tally } from "./holdings.ts";
 
 /** Answers a request: with a result, a ResponseError, or a promise of either. Never throws. */
 export type Answer = (method: string, params: unknown, call: ServerCall) => unknown;
@@ -32,10 +32,11 @@ export class Connection implements CallHome {
     serialize: Serialize,
     holdings: Holdings,
     answer: Answer,
+    user?: Tally,
   ) {
     this.peer = peer;
     this.#socket = socket;
-    this.#pair = new WirePair(socket, limits, serialize, holdings);
+    this.#pair = new WirePair(socket, limits, serialize, holdings, user);
     // Silent: its logger would print whole messages, secrets included.
     this.#rpc = createMessageConnection(this.#pair.reader, this.#pair.writer, NullLogger, {
       cancellationStrategy: {

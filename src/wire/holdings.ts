@@ -23,8 +23,18 @@ export interface AnswerRoom {
   keep(bytes: number): void;
 }
 
+/** What one guest may have of it. */
+export const halfOf = (limit: number) => Math.max(1, Math.floor(limit / 2));
+
 /** Advice in `too_busy`: the time in which requests in flight usually get done. */
 export const RETRY_AFTER_MS = 1000;
+
+/** What one user other than our own has; none of it may be more than half of what all may have. */
+export interface Tally {
+  connections: number;
+  requestBytes: number;
+  answers: number;
+}
 
 /**
  * What the daemon holds for its clients. What one of them does not take waits in its own share, so
@@ -35,12 +45,23 @@ export class Holdings {
   requestBytes = 0;
   answers = 0;
   answerBytes = 0;
+  readonly #guests = new Map<number, Tally>();
   #waiting: Lot[] = [];
   /** The first that waits, waits for the bound of all: nobody may overtake it. */
   #full = false;
 
   constructor(limits: HoldingLimits) {
     this.limits = limits;
+  }
+
+  /** Of all connections of this user. Undefined for our own user and root, who are bound by none. */
+  tallyOf(guest: number | undefined): Tally | undefined {
+    if (guest === undefined) return undefined;
+    const known = this.#guests.get(guest);
+    if (known) return known;
+    const tally = { connections: 0, requestBytes: 0, answers: 0 };
+    this.#guests.set(guest, tally);
+    return tally;
   }
 
   /** True if it was granted, or else it waits. */
@@ -73,10 +94,12 @@ export class Holdings {
 export class Share {
   bytes = 0;
   readonly #all: Holdings;
+  readonly #user: Tally | undefined;
   readonly #lots = new Set<Lot>();
 
-  constructor(all: Holdings) {
+  constructor(all: Holdings, user?: Tally) {
     this.#all = all;
+    this.#user = user;
   }
 
   /** For one call. Throws AuthdError `too_busy`. */
@@ -85,7 +108,16 @@ export class Share {
       const text = `authd has ${this.#all.limits.answers} requests to APIs in flight; nothing was sent. Try again later.`;
       throw new AuthdError("too_busy", text, { retryAfterMs: RETRY_AFTER_MS });
     }
-    const lot = new Lot(this.#all, this, () => this.#lots.delete(lot));
+    const user = this.#user;
+    if (user && user.answers >= halfOf(this.#all.limits.answers)) {
+      const text = `authd has ${user.answers} requests of your user to APIs in flight; nothing was sent. Try again later.`;
+      throw new AuthdError("too_busy", text, { retryAfterMs: RETRY_AFTER_MS });
+    }
+    const lot = new Lot(this.#all, this, () => {
+      this.#lots.delete(lot);
+      if (user) user.answers--;
+    });
+    if (user) user.answers++;
     this.#lots.add(lot);
     return lot;
   }

@@ -1,9 +1,18 @@
-import type { Stats } from "node:fs";
-import { stat } from "node:fs/promises";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import type { Socket } from "node:net";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { ErrorData } from "../protocol.ts";
 import { connect } from "../socket.ts";
+import { whyNotTrusted } from "../trusted-place.ts";
 import { FrameParser } from "./frames.ts";
 
 /** Nobody answers on the socket: authd is not running, or not there. Exit code 3. */
@@ -44,11 +53,10 @@ export class Link {
 
   /** Rejects with NoDaemonError if nobody of ours answers on `path`. */
   static async open(path: string): Promise<Link> {
-    await refuseImpostor(path);
     try {
-      return new Link(await connect(path));
+      return new Link(await connectToOurs(path));
     } catch (cause) {
-      throw noDaemon(path, cause);
+      throw cause instanceof NoDaemonError ? cause : noDaemon(path, cause);
     }
   }
 
@@ -185,20 +193,52 @@ function fromWire({ message, data = {} }: NonNullable<Incoming["error"]>): Authd
   return new AuthdError(reason, message, details);
 }
 
-/** Whoever owns the socket gets to see what is sent to it: that must be us or root. */
-async function refuseImpostor(path: string): Promise<void> {
-  const own = process.geteuid?.();
-  if (own === undefined) return;
-  let found: Stats;
-  try {
-    found = await stat(path);
-  } catch (cause) {
-    throw noDaemon(path, cause);
+/**
+ * Whoever owns the socket gets to see what is sent to it: that must be us or root, or a daemon for
+ * several users, in a place that root has made for it. Between a look at
+ * a path and the use of it, somebody may put another socket there: so the very file that was looked
+ * at is held and connected to, or where that can't be done, the kernel is asked who answers.
+ */
+async function connectToOurs(path: string): Promise<Socket> {
+  if (process.platform === "win32") return connect(path);
+  if (process.platform === "linux" && existsSync("/proc/self/fd")) {
+    const held = openSync(path, O_PATH);
+    try {
+      refuseImpostor(path, fstatSync(held), () => readlinkSync(`/proc/self/fd/${held}`));
+      return await connect(`/proc/self/fd/${held}`);
+    } finally {
+      closeSync(held);
+    }
   }
+  const real = realpathSync(path);
+  refuseImpostor(path, statSync(real), () => real);
+  const socket = await connect(real);
+  try {
+    // Loaded here only: on Linux no client needs it.
+    const { peerOf } = await import("../peer.ts");
+    refuseOther(path, peerOf(socket)?.uid, () => real);
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+/** open(2): the file itself, neither read nor written. Node does not name it. */
+const O_PATH = 0o10000000;
+
+function refuseImpostor(path: string, found: Stats, realPath: () => string): void {
   if (!found.isSocket()) throw new NoDaemonError(`${path} is not a socket. ${hint()}`);
-  if (found.uid === own || found.uid === 0) return;
+  refuseOther(path, found.uid, realPath);
+}
+
+function refuseOther(path: string, uid: number | undefined, realPath: () => string): void {
+  const own = process.geteuid?.();
+  if (uid === own || uid === 0) return;
+  const why = uid === undefined ? "its user can't be told" : whyNotTrusted(realPath(), uid);
+  if (why === undefined) return;
   throw new NoDaemonError(
-    `The socket ${path} belongs to user ${found.uid}, not to you (${own}): nothing was sent. ${hint()}`,
+    `The socket ${path} belongs to user ${uid}, not to you (${own}), and ${why}: nothing was sent. ${hint()}`,
   );
 }
 

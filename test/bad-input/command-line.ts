@@ -87,7 +87,12 @@ test.serial("a secret in --set, an unknown, an empty and an oversized one", asyn
 
 test.serial("names that can't be", async (t) => {
   const daemon = await startDaemon(t);
-  const before = readdirSync(daemon.folder, { recursive: true }).sort();
+  // The audit log begins with the daemon's first breath, a little later than its socket.
+  const files = () =>
+    readdirSync(daemon.folder, { recursive: true, encoding: "utf8" })
+      .filter((path) => !/^state\/audit\./.test(path))
+      .sort();
+  const before = files();
   for (const name of [
     "a/b",
     "../up",
@@ -107,7 +112,7 @@ test.serial("names that can't be", async (t) => {
     t.regex(stderr, /name/, name);
     t.true(stderr.length < 300);
   }
-  t.deepEqual(readdirSync(daemon.folder, { recursive: true }).sort(), before);
+  t.deepEqual(files(), before);
 });
 
 test.serial("unknown keys in files are refused by name; the other credentials go on", async (t) => {

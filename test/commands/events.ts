@@ -30,6 +30,8 @@ test("each kind on one line, with nothing in it that could steer the terminal", 
     state: /idle → rejected \(internal\)$/,
     unsealed: /red text/,
     sealed: /red text/,
+    audit_failed: /red text/,
+    audit_written: /can be written again/,
     problem: /needs you \(internal\): red text/,
     resolved: /needs you no more \(internal\)/,
   };

@@ -1,4 +1,4 @@
-import { symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -81,18 +81,8 @@ test("every key of a rule", (t) => {
   t.true(Object.isFrozen(policy?.allow[0]?.who));
 });
 
-test("the credential's own scope and audience count as none asked for", (t) => {
-  const file = {
-    grant: "client_credentials",
-    client_id: "me",
-    token_url: "https://issuer.example",
-    scope: "b a",
-    audience: "mine",
-    allow: [{ scope: ["a b", "c"], audience: ["mine", "other"] }],
-  };
-  const settings = resolveCredential("demo", file, {}, { configDir: "/nowhere" });
-  t.deepEqual(settings.policy?.allow[0]?.scopes, ["", "c"]);
-  t.deepEqual(settings.policy?.allow[0]?.audiences, ["", "other"]);
+test("a scope is a set, in rules too", (t) => {
+  t.deepEqual(policyOf({ allow: [{ scope: ["b a", "c"] }] })?.allow[0]?.scopes, ["a b", "c"]);
 });
 
 test("an executable is named as the kernel will, links resolved", (t) => {
@@ -101,6 +91,11 @@ test("an executable is named as the kernel will, links resolved", (t) => {
   symlinkSync(join(dir, "real-program"), join(dir, "program"));
   const policy = policyOf({ allow: [{ executable: join(dir, "program") }] });
   t.is(policy?.allow[0]?.who.executable, join(dir, "real-program"));
+});
+
+test("groups by name", (t) => {
+  const [name, , gid] = readFileSync("/etc/group", "utf8").split("\n", 1)[0]!.split(":");
+  t.is(policyOf({ allow: [{ group: name }] })?.allow[0]?.who.gid, Number(gid));
 });
 
 test("users by name", (t) => {
@@ -141,6 +136,8 @@ test("confirm in a deny rule", refuses, { deny: [{ confirm: "first" }] }, /no ke
 test("a rate", refuses, { allow: [{ rate: "fast" }] }, /"60\/m"/);
 test("a digest", refuses, { allow: [{ sha256: "abc" }] }, /64 hexadecimal/);
 test("a date", refuses, { allow: [{ until: "soon" }] }, /until/);
+test("a rule's name that authd uses", refuses, { allow: [{ name: "default" }] }, /name/);
+test("a rule's name that steers a terminal", refuses, { allow: [{ name: "a\u001b[2J" }] }, /name/);
 test("a user", refuses, { allow: [{ user: "no-such-user-here" }] }, /no user "no-such-user-here"/);
 test("a user that is an option", refuses, { allow: [{ user: "--help" }] }, /no user/);
 test("a group", refuses, { allow: [{ group: "no-such-group-here" }] }, /no group/);
@@ -193,3 +190,15 @@ for (const [what, edit] of Object.entries(edits)) {
     t.not(bindingOf({ ...BASE, ...edit }), bindingOf(BASE));
   });
 }
+
+test("a rule may say that nobody is asked; the credential as a whole may not", (t) => {
+  t.is(policyOf({ confirm: "first", allow: [{ confirm: "never" }] })?.allow[0]?.confirm, "never");
+  t.throws(() => resolve({ confirm: "never" }), { instanceOf: AuthdError });
+});
+
+test(
+  "two rules of one name",
+  refuses,
+  { allow: [{ name: "a" }, { name: "a" }] },
+  /two \[\[allow\]\] rules are called "a"/,
+);

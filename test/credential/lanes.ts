@@ -75,3 +75,15 @@ test("the outlook is poor while a host's last request came to nothing, and none 
   await Promise.all([...runs, last]);
   t.is(lanes.outlook(waiting), "fair");
 });
+
+test("what a host was like before it had nothing to do is no reason not to queue for it", async (t) => {
+  const lanes = new Lanes();
+  const down = () => Promise.reject(new AuthdError("issuer_unavailable", "down"));
+  await t.throwsAsync(lanes.run("a", { awaited: false }, down));
+  const passengers = Array.from({ length: 5 }, () => ({ awaited: false }));
+  const jobs = passengers.map(work);
+  const runs = passengers.map((passenger, i) => lanes.run("a", passenger, () => jobs[i]!.done));
+  t.deepEqual(new Set(passengers.map((passenger) => lanes.outlook(passenger))), new Set(["poor"]));
+  for (const job of jobs) job.finish();
+  await Promise.all(runs);
+});

@@ -10,6 +10,7 @@ import { Registry } from "../../src/registry.ts";
 import type { CredentialSettings } from "../../src/settings.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
 import { openVault } from "../../src/vault/index.ts";
+import type { OwnVault } from "../../src/vault/vault.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { temporaryFolder } from "./folder.ts";
 import { HeldVault } from "./held-vault.ts";
@@ -20,6 +21,9 @@ export interface Engine {
   clock: FakeClock;
   registry: Registry;
   vault: HeldVault;
+  /** The same, as the daemon has it: changes never wait. */
+  sealed: OwnVault<CredentialRecord>;
+  time: Timekeeper;
   http: ReturnType<typeof createHttp>;
   log: Log;
   /** Holds the vault; gone when the test ends. */
@@ -44,6 +48,10 @@ export interface Engine {
 export interface EngineOptions {
   dir?: string;
   clock?: FakeClock;
+  /** The vault is sealed with it, and whoever looks for the key finds it; without, the key is in a file. */
+  passphrase?: string;
+  /** With every ring of the timer. */
+  onTick?: () => void;
   /** Stands between the engine and the network. */
   through?: (http: Http) => Http;
 }
@@ -53,6 +61,8 @@ export async function startEngine(
   {
     dir = temporaryFolder(t),
     clock = new FakeClock(),
+    passphrase,
+    onTick = () => {},
     through = (http) => http,
   }: EngineOptions = {},
 ): Promise<Engine> {
@@ -66,7 +76,8 @@ export async function startEngine(
   };
   const sealed = await openVault<CredentialRecord>({
     dir: join(dir, "vault"),
-    keySource: "file",
+    keySource: passphrase === undefined ? "file" : "passphrase",
+    ...(passphrase === undefined ? {} : { passphrase: async () => passphrase }),
     env: {},
     log: { info: quiet, warn: quiet },
   });
@@ -83,7 +94,10 @@ export async function startEngine(
     onEvent: (event: Happened) => void events.push(event),
   };
   let rings = 0;
-  const registry = new Registry(around, () => void rings++);
+  const registry = new Registry(around, () => {
+    rings++;
+    onTick();
+  });
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
@@ -100,6 +114,8 @@ export async function startEngine(
     clock,
     registry,
     vault,
+    sealed,
+    time: around.time,
     http,
     log,
     dir,
@@ -117,7 +133,8 @@ export async function startEngine(
     },
     async restart() {
       await close();
-      return await startEngine(t, { dir, clock, through });
+      const same = passphrase === undefined ? {} : { passphrase };
+      return await startEngine(t, { dir, clock, onTick, through, ...same });
     },
   };
 }

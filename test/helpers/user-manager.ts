@@ -10,8 +10,8 @@ const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
 const SYSTEMD = "/usr/lib/systemd/systemd";
 
 /**
- * As root, in a mount and a process namespace: an empty /run that says that systemd runs, a cgroup
- * of its own, and checkout and Node where any user can reach them.
+ * As root, in a mount, a process and a cgroup namespace: an empty /run that says that systemd runs, a
+ * cgroup of its own, and checkout and Node where any user can reach them.
  */
 const OUTSIDE = `
   set -e
@@ -24,18 +24,25 @@ const OUTSIDE = `
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
   home=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
   group=/sys/fs/cgroup/authd-test-$$-$RANDOM
-  mkdir -p $group/manager
+  # As seen from inside, below, that is where systemd itself puts a user's manager.
+  manager=user.slice/user-65533.slice/user@65533.service
+  mkdir -p $group/$manager/init.scope
   trap 'echo 0 > $home/cgroup.procs
         echo 1 > $group/cgroup.kill
         for try in 1 2 3 4 5 6 7 8 9; do
           find $group -depth -type d -exec rmdir {} + 2>/dev/null && break
           sleep 0.1
         done' EXIT
-  echo 0 > $group/manager/cgroup.procs
-  chown -R 65533:65533 /run/user/65533 /run/home $group
+  echo 0 > $group/cgroup.procs
+  chown -R 65533:65533 /run/user/65533 /run/home $group/$manager
   chmod 700 /run/user/65533
   echo "namespaces are there"
   cd /
+  unshare --cgroup --mount bash -c '
+    umount /sys/fs/cgroup
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    echo 0 > /sys/fs/cgroup/$0/init.scope/cgroup.procs
+    exec "$@"' $manager \\
   setpriv --reuid=65533 --regid=65533 --clear-groups --inh-caps=-all \\
     env -i HOME=/run/home USER=tester XDG_RUNTIME_DIR=/run/user/65533 PATH=/usr/bin:/bin \\
     bash "$INSIDE"`;

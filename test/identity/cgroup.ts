@@ -19,6 +19,15 @@ const UNITS: readonly [string, number | undefined, string | null | undefined][] 
   ["0::/\n", undefined, null],
   ["0::/init.scope\n", undefined, "init.scope"],
   ["0::/../../system.slice/backup.service\n", undefined, undefined],
+  ["0::/..\n", undefined, undefined],
+  // A container has named these.
+  ["0::/docker/0a1b2c/system.slice/backup.service\n", undefined, undefined],
+  ["0::/lxc.payload.web/system.slice/backup.service\n", undefined, undefined],
+  [
+    "0::/machine.slice/machine-deb.scope/payload/system.slice/backup.service\n",
+    1000,
+    "machine-deb.scope",
+  ],
   ["12:cpu:/\n1:name=systemd:/system.slice/backup.service\n", undefined, "backup.service"],
   ["12:cpu:/\n", undefined, undefined],
   ["", undefined, undefined],

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { Digests } from "../../src/identity/digest.ts";
@@ -24,4 +24,13 @@ test("many at once are read once, and one that can't be read is no answer for go
   writeFileSync(path, "now");
   const all = await Promise.all(Array.from({ length: 20 }, () => digests.of(path)));
   t.deepEqual(new Set(all), new Set([digestOf("now")]));
+});
+
+test("the digest of one file is not told for another", async (t) => {
+  const path = join(temporaryFolder(t), "program");
+  writeFileSync(path, "one");
+  const { dev, ino } = statSync(path);
+  const digests = new Digests();
+  t.is(await digests.of(path, `${dev}:${ino}`), digestOf("one"));
+  await t.throwsAsync(digests.of(path, `${dev}:${ino + 1}`));
 });

@@ -1,7 +1,16 @@
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { identify, ProcessIdentities } from "../../src/identity/identities.ts";
 import { type Peer, peerOf } from "../../src/peer.ts";
@@ -75,6 +84,14 @@ onLinux("a script is shown beside its interpreter", async (t) => {
   t.regex(shown, /node.*\(process \d+\)$/);
 });
 
+onLinux("a program given in the arguments is no script", async (t) => {
+  const { path, next } = await listen(t);
+  connectFrom(t, [process.execPath, "-e", CONNECT], path);
+  const { actor, shown } = identify((await next()).peer);
+  t.is(actor?.script, undefined);
+  t.regex(shown, /^\S+ \(process \d+\)$/);
+});
+
 onLinux("a program whose file was replaced vouches for nothing", async (t) => {
   const { folder, path, next } = await listen(t);
   const backup = program(folder);
@@ -103,6 +120,7 @@ onLinux("a number that another process has by now is noticed", async (t) => {
   connectFrom(t, [process.execPath, "-e", CONNECT], path);
   const { peer } = await next();
   const { pidfd: _, ...older } = peer;
+  t.is(identify({ ...peer, pidfd: () => "gone" }).actor, undefined, "it was waited for");
   t.not(identify(older).actor, undefined, "by its start time alone, as on older kernels");
   t.is(identify({ ...older, connectedAt: 1 }).actor, undefined, "it started later");
   t.is(identify({ ...peer, pid: process.pid }).actor, undefined, "the descriptor is another's");
@@ -131,6 +149,29 @@ onLinux("the digest is that of the running file, not of what stands at its path"
   rmSync(backup);
   t.is(await identities.sha256(identity), digest);
 });
+
+onLinux(
+  "a process that runs another program by now is not vouched for by that one's digest",
+  async (t) => {
+    const { folder, path, next } = await listen(t);
+    const backup = program(folder);
+    // Keeps the connection over the exec, as bash does with its descriptors.
+    const script = `import os,socket,sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[2]); s.set_inheritable(True)
+sys.stdin.readline(); os.execv(sys.argv[1], [sys.argv[1], "-e", "setInterval(() => {}, 1e6)"])`;
+    const { child } = start(t, "python3", ["-c", script, backup, path], {
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    const { peer, socket } = await next();
+    const identities = new ProcessIdentities();
+    const identity = identities.of(socket, peer);
+    t.not(await identities.sha256(identity), undefined);
+    child.stdin?.write("now\n");
+    while (readlinkSync(`/proc/${peer.pid}/exe`) !== backup) await sleep(10);
+    t.is(await identities.sha256(identity), undefined);
+    t.is(identities.of(socket, peer).actor?.executable, identity.actor?.executable);
+  },
+);
 
 test("where nothing can be known, that is said", (t) => {
   const { actor, gids, unit, container, gap } = identify(undefined);

@@ -3,14 +3,21 @@ import { stateDir } from "../../config/directories.ts";
 import { messageOf } from "../../errors.ts";
 import { readHeader } from "../../vault/header.ts";
 import { keyKeepers } from "../../vault/keys/index.ts";
-import { type Check, ok, problem } from "./finding.ts";
+import { type Check, type Finding, ok, type Patient, problem, warning } from "./finding.ts";
 
-/** Can the vault's key be had? */
-export const checkVault: Check = async ({ env, daemon, credentials }) => {
+/** Can the vault's key be had, and does the vault lock itself as it is to? */
+export const checkVault: Check = async (patient) => [
+  ...(await checkKey(patient)),
+  ...checkLock(patient),
+];
+
+const checkKey: Check = async ({ env, daemon, credentials }) => {
   const dir = join(stateDir(env), "vault");
   const header = readHeader(dir);
   if (!header) return [ok("vault key", "chosen when the daemon starts for the first time")];
   const { keySource, keyId } = header;
+  const { since, why = "" } = daemon?.lock ?? {};
+  if (since !== undefined) return [warning("vault key", why, "authd unlock")];
   const locked = credentials.find(({ state }) => state === "locked");
   if (daemon && !locked) return [ok("vault key", `${daemon.vaultKey}; the daemon has it`)];
   if (keySource !== "keychain" && keySource !== "file") {
@@ -28,7 +35,18 @@ export const checkVault: Check = async ({ env, daemon, credentials }) => {
   }
 };
 
+function checkLock({ daemon }: Patient): Finding[] {
+  const { problem: unfit, on = [] } = daemon?.lock ?? {};
+  const troubles = on.flatMap(({ event, error }) => (error === undefined ? [] : { event, error }));
+  return [
+    ...(unfit === undefined ? [] : [warning("lock_after", unfit)]),
+    ...troubles.map(({ event, error }) => warning(`lock_on ${event}`, error, MEND_LOGIND)),
+  ];
+}
+
+const MEND_LOGIND = "lock_on takes systemd-logind, gdbus (libglib2.0-bin) and systemd-inhibit";
+
 const HOW_TO_UNLOCK = {
-  passphrase: "authd serve in a terminal asks for it",
+  passphrase: "authd unlock",
   "systemd-credential": "give it to the service with LoadCredentialEncrypted=authd-vault-key",
 } as const;

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { leaveNoCore } from "../../core-dump.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import { askSecret, interactive } from "../prompts.ts";
 
@@ -13,6 +14,7 @@ export async function passphraseOf(
   { passphraseFrom }: PassphraseOptions,
   { label, isNew }: { label: string; isNew: boolean },
 ): Promise<string> {
+  leaveNoCore();
   if (passphraseFrom !== undefined)
     return checked((await read(passphraseFrom)).replace(/\r?\n$/, ""));
   if (!interactive()) {

@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { codeOf, createFile, explain } from "../atomic-write.ts";
@@ -57,11 +57,17 @@ function read(dir: string): Buffer {
   return key;
 }
 
-/** Throws if anybody but the owner can read it: then the key may be known to others. */
+/** Throws if anybody else made it or can read it: then the key may be known to others. */
 function readPrivateFile(path: string): Buffer {
-  const file = openSync(path, "r");
+  // Without O_NONBLOCK a named pipe in its place would hang the daemon. Windows has none.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
-    const { mode } = fstatSync(file);
+    const stats = fstatSync(file);
+    if (!stats.isFile()) throw new Error(`${path} is no ordinary file`);
+    const { mode, uid } = stats;
+    if (uid !== 0 && uid !== (process.geteuid?.() ?? uid)) {
+      throw new Error(`${path} belongs to another user (uid ${uid}), who may know the key`);
+    }
     if (process.platform !== "win32" && mode & 0o077) {
       throw new Error(
         `others may read ${path} (mode ${(mode & 0o777).toString(8)}). ` +

@@ -19,7 +19,7 @@ export interface KeyContext {
   readonly env: NodeJS.ProcessEnv;
   /** Asks a person; undefined if nobody is there. `isNew`: ask twice, there is no way back from a slip. */
   readonly askPassphrase: (question: { isNew: boolean }) => Promise<string | undefined>;
-  /** Given beforehand, for a new key: nobody is asked. */
+  /** Given beforehand: nobody is asked. */
   readonly passphrase?: string;
   /** Tells the vault's key from others, where a source may hold two: the present and the next one. */
   readonly fits?: (key: Buffer) => boolean;

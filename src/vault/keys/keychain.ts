@@ -14,7 +14,9 @@ export const keychainKey = {
   },
   async load(context) {
     const { secret } = await askKeychain(context, { account: context.keyId });
-    const key = secret === undefined ? undefined : parseKey(Buffer.from(secret));
+    const bytes = Buffer.from(secret ?? "");
+    const key = parseKey(bytes);
+    bytes.fill(0);
     if (key) return key;
     throw locked(
       `The keychain answers, but has no key for this vault (service authd, account ${context.keyId}). ` +

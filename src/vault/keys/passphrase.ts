@@ -15,7 +15,7 @@ export const passphraseKey = {
         `The scrypt parameters in ${context.dir}/vault.json are damaged. Put vault.json back from a backup`,
       );
     }
-    return derive(await passphraseFor(context, false), parameters);
+    return derive(context.passphrase ?? (await passphraseFor(context, false)), parameters);
   },
 } as const satisfies KeyKeeper;
 
@@ -28,7 +28,7 @@ async function passphraseFor(context: KeyContext, isNew: boolean): Promise<strin
   const passphrase = given ?? (await context.askPassphrase({ isNew }));
   if (passphrase) return passphrase;
   throw locked(
-    "The vault is sealed with a passphrase, and none was given. Run authd serve on a terminal, " +
-      `which asks for it, or hand it to the service with LoadCredentialEncrypted=${CREDENTIAL} in its unit`,
+    "The vault is sealed with a passphrase, and none was given. Run authd unlock, which asks " +
+      `for it, or hand it to the service with LoadCredentialEncrypted=${CREDENTIAL} in its unit`,
   );
 }

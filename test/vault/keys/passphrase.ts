@@ -51,7 +51,7 @@ test.serial("systemd can hand the passphrase over", async (t) => {
 test.serial("with nobody to ask, a new vault is locked and not made", async (t) => {
   const dir = temporaryFolder(t);
   const { vault } = await openSample(t, dir, { keySource });
-  t.regex(vault.locked!, /none was given.*on a terminal.*LoadCredentialEncrypted/);
+  t.regex(vault.locked!, /none was given.*authd unlock.*LoadCredentialEncrypted/);
   t.is(vault.keySource, keySource);
   t.false(existsSync(join(dir, "vault.json")));
 });

@@ -1,0 +1,47 @@
+import type { ApprovalAnswer, PendingApproval } from "./protocol.ts";
+
+/** What a person can say, in words. */
+export const ANSWERS: Readonly<Record<ApprovalAnswer, string>> = {
+  no: "No",
+  once: "Yes, this once",
+  process: "Yes, as long as this program runs",
+  hour: "Yes, for an hour",
+  session: "Yes, until authd locks or ends",
+  always: "Yes, always: write it down as a rule",
+};
+
+/** Parents that are shown; those above start everything. */
+const PARENTS = 3;
+const LONGEST = 400;
+
+/** The question in one sentence: `/usr/bin/backup (process 4711) asks for its token of labelf`. */
+export function sentenceOf({ program, kind, what, credential, count }: PendingApproval): string {
+  const more = count > 1 ? ` (${count} requests wait)` : "";
+  const wish =
+    kind === "change"
+      ? `wants to change ${credential} (${what})`
+      : `asks ${credential} for ${what}`;
+  return oneLine(`${program} ${wish}${more}`);
+}
+
+/** What else is known of who asks, a line each. Names of programs are anybody's choice: shown, never trusted. */
+export function detailsOf(question: PendingApproval): string[] {
+  const { processes, script, terminal, unit, container, unknown, rule } = question;
+  const lines: [string, string | undefined][] = [
+    ["runs", script],
+    ["started by", processes.slice(1, 1 + PARENTS).join(" ← ") || undefined],
+    ["terminal", terminal],
+    ["unit", unit],
+    ["container", container],
+    ["not known", unknown],
+    ["asked by rule", rule],
+  ];
+  return lines.flatMap(([name, value]) =>
+    value === undefined ? [] : oneLine(`${name}: ${value}`),
+  );
+}
+
+/** None may begin a line of its own, turn the text around, or steer a terminal. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, LONGEST);
+}

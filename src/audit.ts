@@ -1,0 +1,379 @@
+import type { Socket } from "node:net";
+import type { AuditEntry, AuditHead, AuditPeer } from "./audit/entry.ts";
+import { describe, sha256 } from "./audit/files.ts";
+import { type HeadKey, headPath, readHead, writeHead } from "./audit/head.ts";
+import { AuditPeers } from "./audit/peers.ts";
+import { AuditQueue, type Waiting } from "./audit/queue.ts";
+import { type Seen, watched } from "./audit/watched.ts";
+import { AuditWriter } from "./audit/writer.ts";
+import { AuthdError } from "./errors.ts";
+import type { Identities } from "./identity.ts";
+import type { Log } from "./log.ts";
+import { type Peer, peerOf } from "./peer.ts";
+import type { AuthorizedResponse, PendingApproval } from "./protocol.ts";
+import type { Handlers } from "./server.ts";
+
+/** Lines are made together, so long (ms) after the first of them. */
+const GATHER = 100;
+/** While nothing can be written it is tried again so often, ms. */
+const RETRY = 1_000;
+/** The head is vouched for so often at most, ms. */
+const HEAD_EVERY = 30_000;
+/** Lines made in one go: nobody is held up. */
+const BATCH = 500;
+const LONGEST_NAME = 64;
+
+export type AuditMode = "on" | "off" | "required";
+
+export interface AuditOptions {
+  /** `<state dir>/audit.log`. */
+  path: string;
+  mode: AuditMode;
+  identities: Identities;
+  log: Log;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** Made from the vault's key; undefined while the vault is locked. */
+  headKey: () => HeadKey | undefined;
+  /** Told when it can't be written any more, and when it can again (undefined). */
+  onProblem: (problem: string | undefined) => void;
+  /** Bytes, for tests. */
+  rotateAt?: number;
+}
+
+/** As `audit/head` tells it. */
+export interface AuditReport extends AuditHead {
+  mode: AuditMode;
+  path: string;
+  /** Lines that wait to be written. */
+  waiting: number;
+  /** Why nothing can be written. */
+  problem?: string;
+}
+
+/** Writes down who used what: one JSON line each, of which each holds the hash of the one before. */
+export class Audit {
+  readonly #options: AuditOptions;
+  readonly #writer: AuditWriter;
+  readonly #queue = new AuditQueue();
+  readonly #peers: AuditPeers;
+  /** By what a client was answered. */
+  readonly #fingerprints = new WeakMap<object, string>();
+  /** By uid: of one the same refusals are counted, not told each for itself. */
+  readonly #strangers = new Map<number | undefined, AuditPeer>();
+  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  #headTimer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+  #problem: string | undefined;
+  #headProblem: string | undefined;
+  #isHeadChecked = false;
+  #headAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  constructor(options: AuditOptions) {
+    this.#options = options;
+    this.#writer = new AuditWriter(options.path, options.rotateAt);
+    this.#peers = new AuditPeers(options.identities);
+  }
+
+  /** Why nothing can be written, and what to do. */
+  get problem(): string | undefined {
+    return this.#problem ?? this.#headProblem;
+  }
+
+  /** The same handlers, with a line for what they do. */
+  watch(handlers: Handlers): Handlers {
+    const { mode } = this.#options;
+    if (mode === "off") return handlers;
+    const isRequired = mode === "required";
+    return watched(handlers, {
+      ...(isRequired ? { before: () => this.#assertWritable() } : {}),
+      saw: (seen) => {
+        const waiting = this.#note(this.#entryOf(seen));
+        return isRequired ? this.#written(waiting) : undefined;
+      },
+    });
+  }
+
+  /** One line that is about no call. */
+  note(entry: Omit<AuditEntry, "time">): void {
+    if (this.#options.mode !== "off") this.#note({ time: this.#options.now(), ...entry });
+  }
+
+  /** A person is asked something, or has answered (or not, in time). */
+  noteQuestion(
+    { id: question, credential, rule, program, script, unit }: PendingApproval,
+    answer: string | undefined,
+  ): void {
+    const told = answer === undefined ? {} : { answer };
+    const peer = { program, ...(script ? { script } : {}), ...(unit ? { unit } : {}) };
+    const outcome = answer === undefined ? "asked" : "settled";
+    this.note({ event: "approval", credential, outcome, rule, question, ...told, peer });
+  }
+
+  /** Who connects; who is turned away gets a line. Throws what `authorize` throws. */
+  welcome(socket: Socket, authorize: () => Peer | undefined): Peer | undefined {
+    try {
+      return authorize();
+    } catch (error) {
+      const outcome = error instanceof AuthdError ? error.reason : "internal";
+      this.note({ event: "refusal", method: "connect", outcome, peer: this.#stranger(socket) });
+      throw error;
+    }
+  }
+
+  /** Not looked into any further: it may come back a thousand times a second. */
+  #stranger(socket: Socket): AuditPeer {
+    const known = (uid: number | undefined): AuditPeer => {
+      const same = this.#strangers.get(uid) ?? (uid === undefined ? {} : { uid });
+      this.#strangers.set(uid, same);
+      return same;
+    };
+    try {
+      return known(peerOf(socket)?.uid);
+    } catch {
+      return known(undefined);
+    }
+  }
+
+  /** All that was noted up to now is written, or can't be. */
+  async head(): Promise<AuditReport> {
+    const { mode, path } = this.#options;
+    if (mode !== "off") await this.#flush();
+    const { problem } = this;
+    const waiting = this.#queue.size;
+    return { ...this.#writer.head, mode, path, waiting, ...(problem ? { problem } : {}) };
+  }
+
+  /** Writes what is left. */
+  async close(): Promise<void> {
+    if (this.#closed || this.#options.mode === "off") return;
+    this.#closed = true;
+    this.#stopTimer();
+    clearTimeout(this.#headTimer);
+    await this.#flushing;
+    await this.#flush();
+    const lost = this.#queue.size + this.#queue.lost;
+    if (lost > 0)
+      this.#options.log.error(
+        { lost },
+        `${lost} lines of the audit log are lost with this end: ${this.#problem}`,
+      );
+    await this.#vouch();
+    this.#writer.close();
+  }
+
+  #entryOf({ event, method, params, call, outcome, result }: Seen): AuditEntry {
+    const { credential = params.name, url, answer, id } = params;
+    const isRequest = method === "authorizedRequest";
+    const { status, refreshed } =
+      ((isRequest ? result : undefined) as Partial<AuthorizedResponse>) ?? {};
+    const { origin, request } = isRequest ? requested(url, params.method) : NOWHERE;
+    const isAnswer = event === "approval";
+    const issued = method === "getToken" ? result : call.issued;
+    // One shape for all, made at once: this is on the way of every token. What is undefined is not written.
+    return {
+      time: this.#options.now(),
+      event,
+      method,
+      credential: typeof credential === "string" ? credential.slice(0, LONGEST_NAME) : undefined,
+      origin,
+      request,
+      status,
+      refreshed: refreshed === true ? refreshed : undefined,
+      outcome,
+      rule: call.rule,
+      question: isAnswer ? (id as number) : undefined,
+      answer: isAnswer ? (answer as string) : undefined,
+      peer: this.#peers.of(call.connection, call.peer),
+      token: outcome === "ok" ? this.#fingerprint(issued) : undefined,
+    };
+  }
+
+  #fingerprint(answer: object | undefined): string | undefined {
+    const { accessToken } = (answer ?? {}) as { accessToken?: string };
+    if (answer === undefined || accessToken === undefined) return undefined;
+    const known = this.#fingerprints.get(answer);
+    if (known !== undefined) return known;
+    const made = sha256(accessToken).slice(0, 12);
+    this.#fingerprints.set(answer, made);
+    return made;
+  }
+
+  #note(entry: AuditEntry): Waiting | undefined {
+    const waiting = this.#queue.push(entry);
+    if (!this.#closed && !this.#flushing && !this.#timer) this.#flushSoon();
+    return waiting;
+  }
+
+  #flushSoon(): void {
+    const begin = () => {
+      this.#timer = undefined;
+      void this.#flush();
+    };
+    if (this.#problem !== undefined) this.#timer = setTimeout(begin, RETRY).unref();
+    else if (this.#options.mode === "required") this.#timer = setImmediate(begin);
+    else this.#timer = setTimeout(begin, GATHER).unref();
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer as NodeJS.Timeout);
+    clearImmediate(this.#timer as NodeJS.Immediate);
+    this.#timer = undefined;
+  }
+
+  /** Rejects with AuthdError `internal`. */
+  async #assertWritable(): Promise<void> {
+    // Nothing is known before the first line.
+    if (this.#problem === undefined && this.#writer.head.n === 0) await this.#flush();
+    if (this.#problem !== undefined) throw unwritable(this.#problem);
+  }
+
+  async #written(waiting: Waiting | undefined): Promise<void> {
+    if (!waiting) throw unwritable(this.#problem ?? "too many lines wait");
+    await new Promise<void>((resolve, reject) => {
+      waiting.waiters.push({ resolve, reject });
+    });
+  }
+
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#writeAll().finally(() => {
+      this.#flushing = undefined;
+      if (this.#queue.size > 0 && !this.#closed && !this.#timer) this.#flushSoon();
+    });
+    return this.#flushing;
+  }
+
+  /** Never rejects. */
+  async #writeAll(): Promise<void> {
+    const { now } = this.#options;
+    this.#stopTimer();
+    while (this.#queue.size > 0 || this.#queue.lost > 0) {
+      const { lost } = this.#queue;
+      const batch = this.#queue.take(BATCH);
+      const entries = batch.map(({ entry }) => entry);
+      if (lost > 0 && this.#queue.size === 0) {
+        entries.push({ time: now(), event: "daemon", outcome: "lost", lost });
+      }
+      try {
+        this.#writer.prepare(now());
+        this.#checkHead();
+        await this.#writer.write(entries, now());
+      } catch (error) {
+        this.#failed(batch, error);
+        return;
+      }
+      if (entries.length > batch.length) this.#queue.lost -= lost;
+      for (const { waiters } of batch) for (const { resolve } of waiters) resolve();
+    }
+    this.#recovered();
+    if (now() - this.#headAt >= HEAD_EVERY) await this.#vouch();
+    else this.#vouchLater();
+  }
+
+  #failed(batch: readonly Waiting[], error: unknown): void {
+    const { path, log, onProblem } = this.#options;
+    const problem = `the audit log can't be written: ${path}: ${describe(error)}`;
+    for (const waiting of batch) {
+      if (waiting.waiters.length > 0) waiting.entry.withheld = true;
+      for (const { reject } of waiting.waiters) reject(unwritable(problem));
+      waiting.waiters = [];
+    }
+    this.#queue.putBack(batch);
+    if (this.#problem === problem) return;
+    this.#problem = problem;
+    log.error({}, problem);
+    onProblem(this.problem);
+  }
+
+  #recovered(): void {
+    if (this.#problem === undefined) return;
+    this.#problem = undefined;
+    this.#options.log.info({}, "the audit log can be written again");
+    this.#options.onProblem(this.problem);
+  }
+
+  // ---- the head ----
+
+  /** Once, as soon as there is a key: does the log still reach as far as it is known to have? */
+  #checkHead(): void {
+    if (this.#isHeadChecked) return;
+    const { headKey, path, now, log, onProblem } = this.#options;
+    const key = headKey();
+    if (!key) return;
+    this.#isHeadChecked = true;
+    const finding = readHead(headPath(path), key);
+    key.key.fill(0);
+    const wrong =
+      finding.is === "sound" ? missing(finding.head, this.#writer.found) : WRONG[finding.is];
+    if (wrong === undefined) return;
+    if (finding.is === "sound") this.#writer.skipTo(finding.head.n);
+    this.#queue.push({ time: now(), event: "daemon", outcome: "tampered" });
+    this.#headProblem = `the audit log was changed while the daemon did not run: ${wrong}; see authd audit verify`;
+    log.error({}, this.#headProblem);
+    onProblem(this.problem);
+  }
+
+  #vouchLater(): void {
+    if (this.#headTimer || this.#closed) return;
+    this.#headTimer = setTimeout(() => {
+      this.#headTimer = undefined;
+      void this.#vouch();
+    }, HEAD_EVERY).unref();
+  }
+
+  /** What is vouched for is on the disk before. Never rejects. */
+  async #vouch(): Promise<void> {
+    const { headKey, path, log, now } = this.#options;
+    const key = headKey();
+    if (!key || !this.#isHeadChecked || this.#writer.head.n === 0) return;
+    this.#headAt = now();
+    try {
+      const { head } = this.#writer;
+      await this.#writer.sync();
+      await writeHead(headPath(path), head, key);
+    } catch (error) {
+      log.warn({}, `the head of the audit log can't be written: ${describe(error)}`);
+    } finally {
+      key.key.fill(0);
+    }
+  }
+}
+
+const WRONG = {
+  absent: undefined,
+  // After a rekey that was killed: the next one is made with the new key.
+  "other-key": undefined,
+  damaged: "audit.head is damaged",
+  forged: "audit.head was not made by this vault's daemon",
+} as const;
+
+/** What of the log's end is not as it was. */
+function missing(
+  { n, hash }: AuditHead,
+  found: readonly { n: number; hash: string }[],
+): string | undefined {
+  const last = found.at(-1)?.n ?? 0;
+  if (last < n) return `its last ${n - last} lines are missing`;
+  const line = found.find((one) => one.n === n);
+  return line && line.hash !== hash ? `line number ${n} is another` : undefined;
+}
+
+const NOWHERE = { origin: undefined, request: undefined } as const;
+
+/** Of an address the origin is enough: paths and queries may hold secrets. */
+function requested(url: unknown, method: unknown): Pick<AuditEntry, "origin" | "request"> {
+  const request = typeof method === "string" ? method.toUpperCase().slice(0, 16) : "GET";
+  try {
+    return { origin: new URL(String(url)).origin.slice(0, 300), request };
+  } catch {
+    return { request };
+  }
+}
+
+function unwritable(problem: string): AuthdError {
+  return new AuthdError(
+    "internal",
+    `${problem}. audit = "required", so nothing is handed out or changed until it can.`,
+  );
+}

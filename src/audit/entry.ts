@@ -1,0 +1,70 @@
+/** What a line of the audit log is about; `refusal` is any error that somebody got. */
+export type AuditEvent = "use" | "refusal" | "change" | "approval" | "lock" | "daemon";
+
+/** Who asked. What is absent can't be known. */
+export interface AuditPeer {
+  readonly uid?: number;
+  readonly pid?: number;
+  /** The executable that counts: behind authd's own client it is who started that. */
+  readonly program?: string;
+  /** Its process, where that is not the one that connected. */
+  readonly programPid?: number;
+  /** What an interpreter says that it runs: anybody can say so. */
+  readonly script?: string;
+  readonly unit?: string;
+}
+
+/** One thing that happened. No token, no secret; of an address the origin only. */
+export interface AuditEntry {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly event: AuditEvent;
+  readonly method?: string | undefined;
+  readonly credential?: string | undefined;
+  readonly origin?: string | undefined;
+  /** The HTTP method that was asked for, and what the API answered. */
+  readonly request?: string | undefined;
+  readonly status?: number | undefined;
+  readonly refreshed?: true | undefined;
+  /** `ok`, the reason of the error, or what happened. */
+  readonly outcome: string;
+  readonly rule?: string | undefined;
+  /** Of a question put to a person. */
+  readonly question?: number | undefined;
+  readonly answer?: string | undefined;
+  readonly peer?: AuditPeer;
+  /** The first 12 hexadecimal digits of the access token's SHA-256. */
+  readonly token?: string | undefined;
+  /** More of the very same, until then, in one line: somebody asks hundreds of times a second. */
+  count?: number;
+  until?: number;
+  /** `audit = "required"`, and the line could not be written: nobody got the answer. */
+  withheld?: true;
+  /** How many lines there was no room to keep while nothing could be written. */
+  readonly lost?: number;
+  /** SHA-256 of what a crash left of the line before this one. */
+  readonly torn?: string;
+  readonly version?: string;
+  readonly pid?: number;
+}
+
+/** A line as it is in the file. */
+export interface AuditLine extends AuditEntry {
+  readonly v: 1;
+  /** Grows by one with each line. */
+  readonly n: number;
+  /** SHA-256 of the line before, without its newline; zeros before the first. */
+  readonly prev: string;
+}
+
+/** How far the log goes. */
+export interface AuditHead {
+  /** Of the last line; 0: there is none. */
+  readonly n: number;
+  /** SHA-256 of that line. */
+  readonly hash: string;
+  /** The number of the oldest line that is kept; 0: there is none. */
+  readonly first: number;
+}
+
+export const GENESIS = "0".repeat(64);

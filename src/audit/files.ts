@@ -1,0 +1,164 @@
+import { createHash } from "node:crypto";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
+import { messageOf } from "../errors.ts";
+import { type AuditLine, GENESIS } from "./entry.ts";
+
+/** Bytes; then it is set aside as `audit.log.1`, and what was that becomes `.2`. */
+export const ROTATE_AT = 10 * 1024 * 1024;
+/** How many of those are kept. */
+export const KEPT = 9;
+/** No line is longer than this, bytes. */
+const LONGEST_LINE = 64 * 1024;
+const CHUNK = 256 * 1024;
+/** Windows has neither flag. */
+const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
+const NEWLINE = 0x0a;
+
+/** `audit.log`, `audit.log.1`, and so on: the newest first, whether they exist or not. */
+export function filesOf(path: string): string[] {
+  return [path, ...Array.from({ length: KEPT }, (_, index) => `${path}.${index + 1}`)];
+}
+
+export function existing(path: string): string[] {
+  return filesOf(path).filter((file) => lstatSync(file, { throwIfNoEntry: false }));
+}
+
+/** In hexadecimal. */
+export function sha256(data: Uint8Array | string): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/**
+ * An open file that is nothing but that, ours, and closed to everybody else's writing. Throws an
+ * Error whose message goes on from "the audit log can't be used: ".
+ */
+export function openOurs(path: string, flags: number): number {
+  let fd: number;
+  try {
+    fd = openSync(path, flags | O_NONBLOCK | O_NOFOLLOW, 0o600);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ELOOP") throw new Error(`${path} is a link; move it away`, { cause });
+    if (code === "ENXIO") throw new Error(`${path} is no ordinary file; move it away`, { cause });
+    throw cause;
+  }
+  const wrong = wrongWith(path, fd);
+  if (wrong === undefined) return fd;
+  closeSync(fd);
+  throw new Error(wrong);
+}
+
+function wrongWith(path: string, fd: number): string | undefined {
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) return `${path} is no ordinary file; move it away`;
+  const own = process.geteuid?.();
+  if (own === undefined) return undefined;
+  if (stats.uid !== own && stats.uid !== 0 && own !== 0) {
+    return `${path} belongs to another user (uid ${stats.uid}); move it away`;
+  }
+  if (stats.mode & 0o022) return `others may write to ${path}; look at it, then chmod 600 ${path}`;
+  return undefined;
+}
+
+/** One line as it is in a file, without its newline. */
+export interface RawLine {
+  readonly file: string;
+  /** Counted from 1. */
+  readonly line: number;
+  readonly bytes: Buffer;
+  /** Without a newline: a daemon was cut off while it wrote it. */
+  readonly cut: boolean;
+}
+
+/** Every line of a file that is there. Throws what openOurs and the file system say. */
+export function* linesOf(file: string): Generator<RawLine> {
+  const fd = openOurs(file, O_RDONLY);
+  try {
+    let rest: Buffer = Buffer.alloc(0);
+    let line = 0;
+    for (let position = 0; ; ) {
+      const chunk = Buffer.allocUnsafe(CHUNK);
+      const read = readSync(fd, chunk, 0, CHUNK, position);
+      if (read === 0) break;
+      position += read;
+      const data = Buffer.concat([rest, chunk.subarray(0, read)]);
+      let from = 0;
+      for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, from)) {
+        line += 1;
+        yield { file, line, bytes: data.subarray(from, end), cut: false };
+        from = end + 1;
+      }
+      rest = data.subarray(from);
+    }
+    if (rest.length > 0) yield { file, line: line + 1, bytes: rest, cut: true };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Undefined: it is no line of ours. */
+export function parseLine(bytes: Buffer): AuditLine | undefined {
+  try {
+    const line = JSON.parse(bytes.toString("utf8")) as Partial<AuditLine> | null;
+    const fits =
+      line?.v === 1 &&
+      Number.isSafeInteger(line.n) &&
+      typeof line.prev === "string" &&
+      typeof line.time === "number" &&
+      typeof line.event === "string";
+    return fits ? (line as AuditLine) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where a file ends. */
+export interface Tail {
+  /** Its last whole lines, the oldest first: as many as a look at its end shows. */
+  readonly lines: readonly { n: number; hash: string }[];
+  /** What a crash left of one that was being written. */
+  readonly torn: Buffer | undefined;
+}
+
+/** Of an open file of `size` bytes. */
+export function tailOf(fd: number, size: number): Tail {
+  const start = Math.max(0, size - CHUNK);
+  const data = Buffer.alloc(size - start);
+  readSync(fd, data, 0, data.length, start);
+  const end = data.lastIndexOf(NEWLINE) + 1;
+  const lines: { n: number; hash: string }[] = [];
+  for (let from = start === 0 ? 0 : data.indexOf(NEWLINE) + 1; from < end; ) {
+    const to = data.indexOf(NEWLINE, from);
+    const bytes = data.subarray(from, to);
+    const n = parseLine(bytes)?.n;
+    if (n !== undefined) lines.push({ n, hash: sha256(bytes) });
+    from = to + 1;
+  }
+  return { lines, torn: end < data.length ? data.subarray(end) : undefined };
+}
+
+/** The number of the oldest line that is kept; 0 if there is none. */
+export function firstOf(path: string): number {
+  for (const file of existing(path).reverse()) {
+    const fd = openOurs(file, O_RDONLY);
+    try {
+      const data = Buffer.alloc(LONGEST_LINE);
+      const read = readSync(fd, data, 0, data.length, 0);
+      const end = data.subarray(0, read).indexOf(NEWLINE);
+      const n = parseLine(data.subarray(0, Math.max(0, end)))?.n;
+      if (n !== undefined) return n;
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return 0;
+}
+
+/** Why the log can't be used, in words that go on from "the audit log can't be written: ". */
+export function describe(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  const text = messageOf(error);
+  return code === "ENOSPC" || code === "EDQUOT" ? `${text}; make room on the disk` : text;
+}
+
+export const START = { n: 0, hash: GENESIS } as const;

@@ -1,0 +1,182 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fdatasync,
+  fstatSync,
+  ftruncate,
+  renameSync,
+  statSync,
+  write,
+} from "node:fs";
+import { promisify } from "node:util";
+import type { AuditEntry, AuditHead, AuditLine } from "./entry.ts";
+import { existing, filesOf, firstOf, openOurs, ROTATE_AT, START, sha256, tailOf } from "./files.ts";
+
+const { O_RDWR, O_APPEND, O_CREAT } = constants;
+const writeTo = promisify(write);
+const truncate = promisify(ftruncate);
+const sync = promisify(fdatasync);
+
+interface OpenFile {
+  readonly fd: number;
+  /** Bytes that are whole lines of ours. */
+  size: number;
+  readonly inode: number;
+}
+
+type Link = Pick<AuditHead, "n" | "hash">;
+
+/** Puts lines into `audit.log`, each with its number and the hash of the one before. One batch at a time. */
+export class AuditWriter {
+  readonly #path: string;
+  readonly #rotateAt: number;
+  #open: OpenFile | undefined;
+  /** The last line that is in the file. Undefined: the file was not looked at yet. */
+  #last: Link | undefined;
+  #first = 0;
+  /** What of the end was there before this start. */
+  #found: readonly Link[] = [];
+
+  constructor(path: string, rotateAt = ROTATE_AT) {
+    this.#path = path;
+    this.#rotateAt = rotateAt;
+  }
+
+  get head(): AuditHead {
+    const { n, hash } = this.#last ?? START;
+    return { n, hash, first: this.#first };
+  }
+
+  /** The last lines that this start has found: the oldest first. */
+  get found(): readonly Link[] {
+    return this.#found;
+  }
+
+  /** Opens the file, where that is not done. Throws what makes it unusable. */
+  prepare(now: number): void {
+    this.#reopen(now);
+  }
+
+  /** All of them, or none: what was written of a batch that failed is taken back. */
+  async write(entries: readonly AuditEntry[], now: number): Promise<void> {
+    const torn = this.#reopen(now);
+    const before = this.#last ?? START;
+    const made = format([...torn.entries, ...entries], before);
+    const data = Buffer.from(torn.newline + made.text);
+    const file = this.#roomFor(data.length);
+    try {
+      await append(file.fd, data);
+    } catch (error) {
+      await this.#takeBack(file);
+      throw error;
+    }
+    file.size += data.length;
+    this.#last = made.last;
+    if (this.#first === 0) this.#first = before.n + 1;
+  }
+
+  /** Goes on after a number that is known to have been given out, so that the gap shows for good. */
+  skipTo(n: number): void {
+    const last = this.#last ?? START;
+    if (n > last.n) this.#last = { ...last, n };
+  }
+
+  /** All that is written is on the disk. */
+  async sync(): Promise<void> {
+    if (this.#open) await sync(this.#open.fd);
+  }
+
+  close(): void {
+    if (this.#open) closeSync(this.#open.fd);
+    this.#open = undefined;
+  }
+
+  #reopen(now: number): { newline: string; entries: AuditEntry[] } {
+    if (this.#open && isInPlace(this.#path, this.#open)) return { newline: "", entries: [] };
+    this.close();
+    const fd = openOurs(this.#path, O_RDWR | O_APPEND | O_CREAT);
+    try {
+      const { size, ino, mode } = fstatSync(fd);
+      if ((mode & 0o077) !== 0 && process.platform !== "win32") fchmodSync(fd, 0o600);
+      const { lines, torn } = tailOf(fd, size);
+      if (!this.#last) {
+        this.#found = lines.length > 0 ? lines : this.#linesBefore();
+        this.#last = this.#found.at(-1) ?? START;
+      }
+      this.#first = firstOf(this.#path);
+      this.#open = { fd, size, inode: ino };
+      if (!torn) return { newline: "", entries: [] };
+      const left: AuditEntry = { time: now, event: "daemon", outcome: "torn", torn: sha256(torn) };
+      return { newline: "\n", entries: [left] };
+    } catch (error) {
+      closeSync(fd);
+      this.#open = undefined;
+      throw error;
+    }
+  }
+
+  /** The end of the newest file that was set aside. */
+  #linesBefore(): readonly Link[] {
+    const [newest] = existing(this.#path).filter((file) => file !== this.#path);
+    if (newest === undefined) return [];
+    const fd = openOurs(newest, constants.O_RDONLY);
+    try {
+      return tailOf(fd, fstatSync(fd).size).lines;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #roomFor(bytes: number): OpenFile {
+    const file = this.#open!;
+    if (file.size === 0 || file.size + bytes <= this.#rotateAt) return file;
+    this.close();
+    const files = filesOf(this.#path);
+    for (let index = files.length - 1; index > 0; index -= 1)
+      moveIfThere(files[index - 1]!, files[index]!);
+    const fd = openOurs(this.#path, O_RDWR | O_APPEND | O_CREAT);
+    const { size, ino } = fstatSync(fd);
+    this.#open = { fd, size, inode: ino };
+    this.#first = firstOf(this.#path);
+    return this.#open;
+  }
+
+  /** If even that fails, what is left is found as torn when the file is opened again. */
+  async #takeBack({ fd, size }: OpenFile): Promise<void> {
+    await truncate(fd, size).catch(() => {});
+    this.close();
+  }
+}
+
+/** As pino would write them, which alone takes 4 MB of an idle daemon's memory. */
+function format(entries: readonly AuditEntry[], before: Link): { text: string; last: Link } {
+  let last = before;
+  const lines: string[] = [];
+  for (const entry of entries) {
+    const n = last.n + 1;
+    const line = JSON.stringify({ v: 1, n, ...entry, prev: last.hash } satisfies AuditLine);
+    lines.push(`${line}\n`);
+    last = { n, hash: sha256(line) };
+  }
+  return { text: lines.join(""), last };
+}
+
+async function append(fd: number, data: Buffer): Promise<void> {
+  for (let from = 0; from < data.length; ) {
+    from += (await writeTo(fd, data, from, data.length - from, null)).bytesWritten;
+  }
+}
+
+/** Whoever moves it away must not make the daemon write where nobody looks. */
+function isInPlace(path: string, { inode }: OpenFile): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === inode;
+}
+
+function moveIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}

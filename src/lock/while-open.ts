@@ -1,0 +1,55 @@
+import type { Lock } from "../lock.ts";
+import type { Registry } from "../registry.ts";
+import type { Handlers } from "../wire/call.ts";
+
+/** What takes the vault's key, and is about a credential that there is. */
+const ABOUT_ONE = [
+  "credentials/set",
+  "credentials/trust",
+  "credentials/refresh",
+  "credentials/test",
+  "credentials/remove",
+] as const;
+/** What takes the vault's key. */
+const ABOUT_ALL = ["credentials/add", "vault/export", "vault/import", "vault/rekey"] as const;
+
+/**
+ * The same handlers, but while the vault is locked they answer `vault_locked` at once: no rule is looked
+ * at, and no person asked. Also notes when credentials are used.
+ */
+export function whileOpen(
+  lock: Pick<Lock, "use" | "assertOpen">,
+  registry: Pick<Registry, "has">,
+  handlers: Handlers,
+): Handlers {
+  const guarded: Handlers = {
+    ...handlers,
+    getToken: (given, call) => {
+      if (registry.has(given.credential)) lock.use(given.credential);
+      return handlers.getToken(given, call);
+    },
+    authorizedRequest: (given, call) => {
+      if (registry.has(given.credential)) lock.use(given.credential);
+      return handlers.authorizedRequest(given, call);
+    },
+  };
+  for (const method of ABOUT_ONE) {
+    const handle = handlers[method] as Handlers["credentials/set"];
+    Object.assign(guarded, {
+      [method]: ((given, call) => {
+        if (registry.has(given.credential)) lock.assertOpen(given.credential);
+        return handle(given, call);
+      }) satisfies Handlers["credentials/set"],
+    });
+  }
+  for (const method of ABOUT_ALL) {
+    const handle = handlers[method] as Handlers["vault/rekey"];
+    Object.assign(guarded, {
+      [method]: ((given, call) => {
+        lock.assertOpen();
+        return handle(given, call);
+      }) satisfies Handlers["vault/rekey"],
+    });
+  }
+  return guarded;
+}

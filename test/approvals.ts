@@ -1,0 +1,228 @@
+import test from "ava";
+import type { Question } from "../src/access.ts";
+import { ApprovalDesk } from "../src/approvals.ts";
+import { AuthdError } from "../src/errors.ts";
+import type { ApprovalAnswer } from "../src/protocol.ts";
+import { FakeClock } from "./helpers/fake-clock.ts";
+import { identityOf, question } from "./helpers/question.ts";
+
+function setUp() {
+  const clock = new FakeClock();
+  const rules: Question[] = [];
+  const shown = new Map<number, (answer: ApprovalAnswer) => void>();
+  const said: string[] = [];
+  const world = { canWrite: true };
+  const desk = new ApprovalDesk({
+    clock,
+    askers: [
+      ({ id }, answer) => {
+        shown.set(id, answer);
+        return () => void shown.delete(id);
+      },
+    ],
+    async writeRule(one) {
+      if (!world.canWrite) throw new AuthdError("internal", "the disk is full");
+      rules.push(one);
+    },
+    failed: (_, error) => void said.push((error as Error).message),
+    changed: (change) =>
+      void said.push("asked" in change ? `asked ${change.asked.id}` : `settled ${change.answer}`),
+  });
+  const ask = (one = question(), signal = new AbortController().signal) => {
+    const result = desk.ask(one, signal).then(
+      () => "yes",
+      (error: AuthdError) => error.reason,
+    );
+    return result;
+  };
+  return { clock, desk, rules, shown, said, world, ask };
+}
+
+const other = { pid: 4712, startedAt: 9 };
+
+test("a hundred requests are one question, and one answer is for all of them", async (t) => {
+  const { desk, ask, said, clock } = setUp();
+  const all = Array.from({ length: 100 }, () => ask());
+  t.is(desk.pending.length, 1);
+  const [{ id, count } = { id: 0, count: 0 }] = desk.pending;
+  t.is(count, 100);
+  await desk.answer(id, "once");
+  t.deepEqual(new Set(await Promise.all(all)), new Set(["yes"]));
+  t.deepEqual(said, ["asked 1", "settled once"]);
+  t.is(clock.pending, 0);
+});
+
+test("once is for what was shown: what else was asked for meanwhile is asked about next", async (t) => {
+  const { desk, ask, shown } = setUp();
+  const what = (text: string) => question({ kind: "request", what: text });
+  const harmless = ask(what("GET https://api.example/a"));
+  const worse = ask(what("DELETE https://api.example/a"));
+  t.is(desk.pending[0]?.count, 2);
+  await desk.answer(1, "once");
+  t.is(await harmless, "yes");
+  t.like(desk.pending, [{ id: 2, what: "DELETE https://api.example/a", count: 1 }] as never);
+  t.deepEqual([...shown.keys()], [2]);
+  await desk.answer(2, "no");
+  t.is(await worse, "caller_not_allowed");
+});
+
+test("no answer within 60 s is a no, which holds another 60 s for that process", async (t) => {
+  const { clock, desk, ask, shown } = setUp();
+  const asked = ask();
+  clock.advance(59_999);
+  t.is(desk.pending.length, 1);
+  clock.advance(1);
+  t.is(await asked, "caller_not_allowed");
+  t.is(shown.size, 0);
+  const again = await t.throwsAsync<AuthdError>(desk.ask(question(), AbortSignal.timeout(9_999)));
+  t.regex(again.message, /asked for its token, and nobody answered within 60 s; .*authd approve/);
+  void ask(question({}, other));
+  t.is(desk.pending.length, 1, "another process may ask");
+  desk.forget();
+  clock.advance(60_000);
+  void ask();
+  t.is(desk.pending.length, 1);
+  desk.close();
+});
+
+test("a no is about all that the process may think of next", async (t) => {
+  const { desk, ask } = setUp();
+  const each = (what: string) => question({ confirm: "always", kind: "request", what });
+  const asked = ask(each("GET a"));
+  await desk.answer(1, "no");
+  t.deepEqual(
+    [await asked, await ask(each("GET b"))],
+    ["caller_not_allowed", "caller_not_allowed"],
+  );
+});
+
+for (const [answer, holds, programToo, lasts] of [
+  ["once", false, false, false],
+  ["process", true, false, true],
+  ["hour", true, true, false],
+] as const) {
+  test(`${answer}: for how long, and for whom`, async (t) => {
+    const { clock, desk, ask } = setUp();
+    const answered = async (one?: Question) => {
+      const before = desk.pending.length;
+      const asked = ask(one);
+      const passed = desk.pending.length === before;
+      if (!passed) await desk.answer(desk.pending.at(-1)!.id, "once");
+      await asked;
+      return passed;
+    };
+    void ask();
+    await desk.answer(1, answer);
+    t.is(await answered(), holds);
+    t.is(await answered(question({}, other)), programToo);
+    t.false(await answered(question({ credential: "zebbra" })), "another credential");
+    t.false(await answered(question({ kind: "request" })), "another kind");
+    t.false(await answered(question({ rule: "delete" })), "another rule");
+    t.false(await answered(question({}, { startedAt: 7, executable: "/x" })), "the number reused");
+    clock.advance(3_600_000);
+    t.is(await answered(), lasts);
+    desk.forgetAbout("labelf");
+    t.false(await answered(), "its rules have changed");
+  });
+}
+
+test("session: until authd locks", async (t) => {
+  const { clock, desk, ask } = setUp();
+  const session = question({ confirm: "session" });
+  void ask(session);
+  t.deepEqual(desk.pending[0]?.choices, ["once", "process", "hour", "session"]);
+  await desk.answer(1, "session");
+  clock.advance(24 * 3_600_000);
+  t.is(await ask(session), "yes");
+  const waiting = ask(question({ credential: "zebbra" }));
+  desk.forget();
+  t.is(await waiting, "vault_locked");
+  void ask(session);
+  t.is(desk.pending.length, 1);
+  desk.close();
+});
+
+test("always: the rule is written first, and the question stays if it can't be", async (t) => {
+  const { desk, ask, rules, world } = setUp();
+  const asked = ask();
+  world.canWrite = false;
+  await t.throwsAsync(desk.answer(1, "always"), { message: "the disk is full" });
+  t.is(desk.pending.length, 1);
+  world.canWrite = true;
+  await desk.answer(1, "always");
+  t.is(await asked, "yes");
+  t.like(rules, [{ credential: "labelf" }] as never);
+});
+
+test("always on the desktop, where an error has no place: as long as the process runs", async (t) => {
+  const { ask, world, shown, said } = setUp();
+  world.canWrite = false;
+  const asked = ask();
+  shown.get(1)?.("always");
+  t.is(await asked, "yes");
+  t.true(said.includes("the disk is full"));
+  t.is(await ask(), "yes");
+});
+
+test("each single thing is asked about where a person wants that", async (t) => {
+  const { desk, ask } = setUp();
+  const each = (what: string) => question({ confirm: "always", kind: "request", what });
+  const asked = [ask(each("GET a")), ask(each("GET a")), ask(each("GET b"))];
+  t.deepEqual(
+    desk.pending.map(({ what, count, choices }) => [what, count, choices]),
+    [
+      ["GET a", 2, ["once"]],
+      ["GET b", 1, ["once"]],
+    ],
+  );
+  await t.throwsAsync(desk.answer(1, "hour"), { message: /can be answered with once, no;/ });
+  await desk.answer(1, "once");
+  await desk.answer(2, "once");
+  t.deepEqual(await Promise.all(asked), ["yes", "yes", "yes"]);
+  void ask(each("GET a"));
+  t.is(desk.pending.length, 1);
+  desk.close();
+});
+
+test("what can be said depends on how well the program is known", (t) => {
+  const { desk, ask } = setUp();
+  void ask(question({}, { executable: "/usr/bin/python3.12" }));
+  void ask(question({}, { pid: 2, executable: undefined }));
+  void ask(question({}, { pid: 3, executable: "/usr/lib/systemd/systemd" }));
+  void ask(question({ identity: identityOf() }));
+  void ask(question({ kind: "change", confirm: "always", what: "credentials/set" }, { pid: 4 }));
+  void ask(question({}, { pid: 5 }));
+  t.deepEqual(
+    desk.pending.map(({ choices }) => choices.at(-1)),
+    ["process", "process", "once", "once", "once", "always"],
+  );
+  desk.close();
+});
+
+test("who leaves does not wait; the question goes with the last of them", async (t) => {
+  const { clock, desk, ask, shown, said } = setUp();
+  const [first, second] = [new AbortController(), new AbortController()];
+  const asked = [ask(question(), first.signal), ask(question(), second.signal)];
+  first.abort();
+  t.is(await asked[0], "cancelled");
+  t.is(desk.pending[0]?.count, 1);
+  second.abort();
+  t.is(await asked[1], "cancelled");
+  t.deepEqual([desk.pending.length, shown.size, clock.pending], [0, 0, 0]);
+  t.is(await ask(question(), second.signal), "cancelled");
+  await t.throwsAsync(desk.answer(1, "once"), { message: /no open question 1/ });
+  void ask();
+  t.is(desk.pending.length, 1, "that was no answer");
+  desk.close();
+  t.is(said.at(-1), "settled no");
+});
+
+test("more questions than a person can answer are refused", async (t) => {
+  const { desk, ask } = setUp();
+  const asked = Array.from({ length: 33 }, (_, pid) => ask(question({}, { pid: pid + 2 })));
+  t.is(desk.pending.length, 32);
+  t.is(await asked[32], "too_busy");
+  desk.close();
+  t.deepEqual(new Set(await Promise.all(asked)), new Set(["shutting_down", "too_busy"]));
+  t.is(await ask(), "shutting_down");
+});

@@ -1,0 +1,100 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import type { AuditEntry } from "../../src/audit/entry.ts";
+import { KEPT } from "../../src/audit/files.ts";
+import { verify } from "../../src/audit/verify.ts";
+import { AuditWriter } from "../../src/audit/writer.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+
+const entry: AuditEntry = { time: 1, event: "use", method: "getToken", outcome: "ok" };
+
+test("lines are JSON, private, numbered, and go on where the last daemon left off", async (t) => {
+  const path = join(temporaryFolder(t), "audit.log");
+  for (let start = 0; start < 3; start += 1) {
+    const writer = new AuditWriter(path);
+    await writer.write([entry, entry], 1);
+    writer.close();
+  }
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  t.deepEqual(
+    lines.map((line) => JSON.parse(line).n),
+    [1, 2, 3, 4, 5, 6],
+  );
+  t.deepEqual(Object.keys(JSON.parse(lines[0]!)), [
+    ...["v", "n", "time", "event", "method", "outcome", "prev"],
+  ]);
+  t.is(statSync(path).mode & 0o777, 0o600);
+  t.deepEqual(verify(path).flaws, []);
+});
+
+test("a full file is set aside, nine are kept, and the chain goes on through all of them", async (t) => {
+  const path = join(temporaryFolder(t), "audit.log");
+  const writer = new AuditWriter(path, 1_000);
+  for (let index = 0; index < 120; index += 1) await writer.write([entry], 1);
+  writer.close();
+  const { flaws, files, first, last, notes } = verify(path, { ...writer.head, exact: true });
+  t.deepEqual(flaws, []);
+  t.is(files.length, KEPT + 1);
+  t.is(last, 120);
+  t.true(first > 1);
+  t.regex(notes.join(), /rotated away/);
+  for (const file of files) t.true(statSync(file).size <= 1_000);
+});
+
+test("one that was moved away is not written to any more, and what it held is missed", async (t) => {
+  const path = join(temporaryFolder(t), "audit.log");
+  const writer = new AuditWriter(path);
+  await writer.write([entry, entry], 1);
+  renameSync(path, `${path}.hidden`);
+  await writer.write([entry], 1);
+  writer.close();
+  t.is(JSON.parse(readFileSync(path, "utf8")).n, 3);
+  t.regex(
+    verify(path)
+      .flaws.map(({ message }) => message)
+      .join(),
+    /begins with number 3/,
+  );
+});
+
+const REFUSED: Record<string, { make: (path: string) => void; says: RegExp }> = {
+  "a link": {
+    make: (path) => {
+      writeFileSync(`${path}.target`, "");
+      symlinkSync(`${path}.target`, path);
+    },
+    says: /is a link/,
+  },
+  "a pipe": { make: (path) => void execFileSync("mkfifo", [path]), says: /no ordinary file/ },
+  "a folder": { make: (path) => mkdirSync(path), says: /EISDIR|no ordinary file/ },
+  "a file that others may write to": {
+    make: (path) => {
+      writeFileSync(path, "");
+      chmodSync(path, 0o666);
+    },
+    says: /others may write/,
+  },
+};
+
+for (const [what, { make, says }] of Object.entries(REFUSED)) {
+  (process.platform === "win32" ? test.skip : test)(
+    `${what} in its place is refused`,
+    async (t) => {
+      const path = join(temporaryFolder(t), "audit.log");
+      make(path);
+      const writer = new AuditWriter(path);
+      await t.throwsAsync(writer.write([entry], 1), { message: says });
+      t.is(writer.head.n, 0);
+    },
+  );
+}

@@ -1,0 +1,97 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { start } from "../helpers/child.ts";
+import { MAIN, startDaemon } from "../helpers/daemon.ts";
+import { startIssuer } from "../helpers/issuer.ts";
+import { onLinux } from "../helpers/optional.ts";
+import { ENTER, onTerminal } from "../helpers/terminal.ts";
+
+const PASSPHRASE = "open sesame";
+
+async function setUp(t: Parameters<typeof startDaemon>[0], config = "") {
+  const issuer = await startIssuer(t, {
+    json: { access_token: "a-token", token_type: "Bearer", expires_in: 3600 },
+  });
+  const daemon = await startDaemon(t, {
+    env: { AUTHD_VAULT_KEY: "passphrase" },
+    config: { "config.toml": config },
+  });
+  const settings = { token_url: issuer.url, client_id: "me" };
+  const secrets = { client_secret: "x" };
+  const credential = { grant: "client_credentials", settings, secrets };
+  const unlock = (input: string) => daemon.cli(["unlock", "--passphrase-from", "-"], { input });
+  return { ...daemon, issuer, credential, unlock };
+}
+
+test("a service without a terminal is opened by authd unlock; authd lock closes it", async (t) => {
+  const { cli, add, credential, unlock } = await setUp(t);
+  const early = await add("labelf", { credential } as never);
+  t.is(early.code, 6);
+  t.regex(early.stderr, /authd unlock/);
+  t.is((await unlock("")).code, 2);
+  t.deepEqual(await unlock(PASSPHRASE), { code: 0, stdout: "The vault is open.\n", stderr: "" });
+  t.is((await add("labelf", { credential } as never)).code, 0);
+  t.is((await cli(["get", "labelf"])).stdout, "a-token\n");
+
+  t.is((await cli(["lock"])).stdout, "Locked. authd unlock opens the vault again.\n");
+  const refused = await cli(["get", "labelf"]);
+  t.is(refused.code, 6);
+  t.regex(refused.stderr, /locked with authd lock.*authd unlock/);
+  for (const args of [
+    ["set", "labelf", "--set", "client_id=you"],
+    ["vault", "rekey", "--to", "file"],
+    ["remove", "labelf"],
+    ["test", "labelf"],
+  ]) {
+    const { code, stderr } = await cli(args);
+    t.is(code, 6, args.join(" "));
+    t.regex(stderr, /authd unlock/);
+  }
+  t.regex((await cli(["list"])).stdout, /labelf .*locked/);
+  t.regex((await cli(["status"])).stdout, /locked/);
+  t.is((await cli(["reload"])).code, 0);
+  t.is((await cli(["get", "labelf"])).code, 6);
+  const wrong = await unlock("wrong");
+  t.is(wrong.code, 6);
+  t.regex(wrong.stderr, /The passphrase is wrong/);
+  t.is((await unlock(PASSPHRASE)).code, 0);
+  t.is((await cli(["get", "labelf"])).stdout, "a-token\n");
+});
+
+onLinux("who guesses is slowed; a person in another session is not", async (t) => {
+  const { cli, add, credential, unlock, env, folder } = await setUp(t);
+  await unlock(PASSPHRASE);
+  await add("labelf", { credential } as never);
+  await cli(["lock"]);
+  const guesses = ["unlock", "--passphrase-from", join(folder, "guess")];
+  writeFileSync(join(folder, "guess"), "wrong", { mode: 0o600 });
+  const script = `for i in 1 2 3; do "${process.execPath}" "${MAIN}" ${guesses.map((arg) => `"${arg}"`).join(" ")}; echo "code $?"; done`;
+  const guesser = await start(t, "setsid", ["-w", "sh", "-c", script], { env }).ended;
+  t.regex(guesser.stdout, /code 6\ncode 6\ncode 7/);
+  t.regex(guesser.stderr, /try again in \d s/);
+  t.is((await unlock(PASSPHRASE)).code, 0);
+  t.is((await cli(["get", "labelf"])).stdout, "a-token\n");
+});
+
+test("on a terminal it asks, without an echo", async (t) => {
+  const { env, unlock, cli } = await setUp(t);
+  await unlock(PASSPHRASE);
+  await cli(["lock"]);
+  const terminal = onTerminal(t, { env }, ["unlock"]);
+  await terminal.type("Passphrase of the vault", `${PASSPHRASE}${ENTER}`);
+  const { stdout, code } = await terminal.ended;
+  t.is(code, 0);
+  t.false(stdout.includes(PASSPHRASE));
+  t.regex(stdout, /The vault is open/);
+});
+
+test("a key beside the vault can't be locked away; lock_after says so, too", async (t) => {
+  const config = { "config.toml": 'lock_after = "30m"\n' };
+  const { cli } = await startDaemon(t, { config });
+  const { code, stderr } = await cli(["lock"]);
+  t.is(code, 2);
+  t.regex(stderr, /in a file beside it.*authd vault rekey --to passphrase/);
+  t.regex((await cli(["status"])).stdout, /can't be locked/);
+  t.regex((await cli(["doctor"])).stdout, /can't be locked/);
+});
