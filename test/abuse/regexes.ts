@@ -1,0 +1,122 @@
+/** Regular expressions must not take more than their share of what is hostile to them. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { allowedUrl } from "../../src/origin.ts";
+import { plain } from "../../src/plain.ts";
+
+const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
+/** A literal, after what can come before an expression. */
+const LITERAL =
+  /(?<=(?:^|[=(,:!&|?{};[\n]|return)\s*)\/((?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])*)\/([dgimsuvy]*)/g;
+
+interface Found {
+  file: string;
+  regex: RegExp;
+}
+
+function literals(): Found[] {
+  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".js") && file !== "zod.js")
+    .flatMap((file) => {
+      const code = readFileSync(join(SRC, file), "utf8").replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
+      return [...code.matchAll(LITERAL)].flatMap(([, source = "", flags = ""]) => {
+        try {
+          return [{ file, regex: new RegExp(source, flags.replace("y", "")) }];
+        } catch {
+          return [];
+        }
+      });
+    });
+}
+
+/** Beginnings, what is repeated, and an end that lets the match fail as late as can be. */
+const UNITS = [
+  ..."a0 \t/\\=.,:;-_\"'%{}[]()<>@&?#+*|~^$!\r\n\x1b\x00é",
+  ...[
+    "ab",
+    "a.",
+    "a,",
+    "a=",
+    'a="',
+    '\\"',
+    ", ",
+    "=,",
+    "\r\n",
+    "\x1b[",
+    "\x1b]",
+    "..",
+    "a b",
+    "0.",
+    '="a\\',
+  ],
+];
+const ENDS = ["\x00", ""];
+
+/** Milliseconds of this process, the best of some: what else the machine does counts little. */
+function cost(work: () => void): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 3; i++) {
+    const before = process.cpuUsage();
+    work();
+    const { user, system } = process.cpuUsage(before);
+    best = Math.min(best, (user + system) / 1000);
+  }
+  return best;
+}
+
+/** Four times as much may take four times as long, and some; sixteen times is a square. */
+const SHARE = 10;
+const SMALL = 2_500;
+/** Milliseconds. */
+const QUICK = 8;
+
+function growsTooFast(work: (size: number) => void): boolean {
+  const started = performance.now();
+  work(4 * SMALL);
+  // What is over at once needs no second look.
+  if (performance.now() - started < QUICK) return false;
+  const [large, small] = [4 * SMALL, SMALL].map((size) => cost(() => work(size)));
+  return large! > Math.max(QUICK, SHARE * small!);
+}
+
+test("the measure finds a regular expression that explodes", (t) => {
+  const bad = /,+\s*$/;
+  t.true(growsTooFast((size) => void bad.test(`${",".repeat(size)}!`)));
+  t.true(literals().length > 60);
+});
+
+test("no regular expression of the sources takes the square of what it is given", (t) => {
+  const guilty = literals().flatMap(({ file, regex }) => {
+    const unit = UNITS.find((one) =>
+      ENDS.some((end) => {
+        const text = (size: number) => `${one.repeat(size)}${end}`;
+        return growsTooFast((size) => void text(size).replace(regex, ""));
+      }),
+    );
+    return unit === undefined ? [] : [`${file}: ${regex} on ${JSON.stringify(unit)}`];
+  });
+  t.deepEqual(guilty, []);
+});
+
+test("whole parsers take no more than their share either", (t) => {
+  const owner = { name: "mine", origins: ["https://api.example.com"] };
+  const parsers: Record<string, (text: string) => void> = {
+    plain,
+    url: (text) => {
+      try {
+        allowedUrl(`https://api.example.com/${text}`, owner);
+      } catch {}
+    },
+  };
+  for (const [name, parse] of Object.entries(parsers)) {
+    for (const unit of UNITS) {
+      t.false(
+        growsTooFast((size) => parse(unit.repeat(size))),
+        `${name} on ${JSON.stringify(unit)}`,
+      );
+    }
+  }
+});

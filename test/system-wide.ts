@@ -1,0 +1,161 @@
+/** One daemon under its own user, asked by real users. */
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { ExecutionContext } from "ava";
+import { params } from "../src/protocol.ts";
+import { startApi } from "./helpers/api.ts";
+import { asRoot } from "./helpers/optional.ts";
+import { type SharedDaemon, startSharedDaemon, type User } from "./helpers/several-users.ts";
+
+const REACH = 64_100;
+const API = 64_101;
+const owner: User = { uid: 64_001, gid: 64_001, groups: [REACH] };
+const alice: User = { uid: 64_011, gid: 64_011, groups: [REACH] };
+const bob: User = { uid: 64_012, gid: 64_012, groups: [REACH, API] };
+/** By the group that she has first. */
+const carol: User = { uid: 64_013, gid: API, groups: [REACH] };
+/** Reaches the socket, and is on no list. */
+const mallory: User = { uid: 64_014, gid: 64_014, groups: [REACH] };
+const outsider: User = { uid: 64_015, gid: 64_015, groups: [API] };
+
+const CONFIG = `socket_group = ${REACH}
+max_connections = 8
+[access]
+users = [${alice.uid}]
+groups = [${API}]
+`;
+
+/** Sends what stands in argv, line by line, and prints all that comes until the other side closes. */
+const SEND = `
+const [, socket, ...lines] = process.argv;
+const client = require("node:net").connect({ path: socket, allowHalfOpen: true });
+client.on("error", ({ code }) => console.log(code)).on("close", () => console.log("closed"));
+client.on("data", (data) => process.stdout.write(data));
+client.end(lines.map((line) => line + "\\n").join(""));`;
+
+async function stage(t: ExecutionContext): Promise<SharedDaemon & { origin: string }> {
+  const { origin } = await startApi(t, ({ headers }, response) =>
+    response.end(`${headers.authorization}`),
+  );
+  const daemon = await startSharedDaemon(t, owner, CONFIG);
+  const add = (name: string, policy: object) =>
+    daemon.client.request("credentials/add", {
+      ...{ name, grant: "static", secrets: { token: `made-up-${name}` } },
+      settings: { origins: [origin], ...policy },
+    });
+  await add("for-alice", { allow: [{ user: alice.uid }] });
+  await add("for-group", { expose: "request", paths: ["/v2"], allow: [{ group: API }] });
+  await add("for-nobody", {});
+  await add("for-everybody", { allow: [{}] });
+  return { ...daemon, origin };
+}
+
+asRoot("users and groups get what rules give them, and see no more", async (t) => {
+  const { cli, origin, socket } = await stage(t);
+  const seen = async (user: User) => {
+    const { stdout } = await cli(user, "list", "--json");
+    return JSON.parse(stdout).credentials.map(({ name }: { name: string }) => name);
+  };
+  t.deepEqual(await seen(alice), ["for-alice"]);
+  t.deepEqual(await seen(bob), ["for-group"]);
+  t.deepEqual(await seen(carol), ["for-group"]);
+  t.deepEqual(await seen(owner), ["for-alice", "for-everybody", "for-group", "for-nobody"]);
+
+  t.is((await cli(alice, "get", "for-alice")).stdout, "made-up-for-alice\n");
+  t.is((await cli(bob, "get", "for-alice")).code, 6);
+  for (const user of [bob, carol]) {
+    t.is((await cli(user, "get", "for-group")).code, 6, "expose = request");
+    const sent = await cli(user, "request", "for-group", `${origin}/v2`);
+    t.is(sent.stdout.trim(), "Bearer made-up-for-group");
+    t.is((await cli(user, "request", "for-group", `${origin}/v1`)).code, 6);
+    t.is((await cli(user, "show", "for-group")).code, 0);
+  }
+  for (const name of ["for-nobody", "for-everybody", "for-group", "no-such-name"]) {
+    for (const what of ["get", "show"]) {
+      const refused = await cli(alice, what, name);
+      t.is(refused.code, 6, `${what} ${name}`);
+      t.notRegex(refused.stdout + refused.stderr, /made-up/);
+    }
+  }
+  const unknown = await cli(alice, "get", "no-such-name");
+  const known = await cli(alice, "get", "for-nobody");
+  const words = ({ stderr }: { stderr: string }) =>
+    stderr.replace(/process \d+/g, "").replaceAll(/no-such-name|for-nobody/g, "NAME");
+  t.is(words(unknown), words(known), "which names there are is not told");
+  t.is(statSync(socket).mode & 0o7777, 0o660);
+  t.is(statSync(dirname(socket)).mode & 0o7777, 0o750);
+  t.like(statSync(socket), { uid: owner.uid, gid: REACH });
+});
+
+asRoot("who is not let in is cut off before a byte is read", async (t) => {
+  const { script } = await stage(t);
+  const hello = '{"jsonrpc":"2.0","id":1,"method":"initialize"}';
+  t.regex((await script(alice, SEND, hello)).stdout, /"serverName":"authd"/);
+  t.regex((await script(mallory, SEND, hello)).stdout, /^(EPIPE\n|ECONNRESET\n)?closed\n$/);
+  t.is((await script(outsider, SEND, hello)).stdout, "EACCES\nclosed\n");
+});
+
+const OPEN_TO_ALL = [
+  "initialize",
+  "getToken",
+  "authorizedRequest",
+  "status",
+  "credentials/list",
+  "credentials/show",
+];
+const PARAMS: Record<string, object> = {
+  "credentials/add": { name: "more", grant: "static", settings: {}, secrets: { token: "x" } },
+  "vault/export": { passphrase: "a long passphrase" },
+  "vault/upload": { data: "" },
+  "vault/import": { passphrase: "a long passphrase" },
+  "vault/rekey": { to: "file" },
+  "approvals/answer": { id: 1, answer: "once" },
+};
+
+asRoot("what is for the daemon's own user is refused to others, method by method", async (t) => {
+  const { script, cli, client } = await stage(t);
+  const about = { credential: "for-alice" };
+  const methods = Object.keys(params).filter((method) => !OPEN_TO_ALL.includes(method));
+  t.true(methods.length > 15);
+  for (const method of methods) {
+    const given = JSON.stringify({ ...about, ...PARAMS[method] });
+    const request = `{"jsonrpc":"2.0","id":1,"method":"${method}","params":${given}}`;
+    const { stdout } = await script(alice, SEND, request);
+    t.regex(stdout, /"reason":"caller_not_allowed"/, `${method}: ${stdout}`);
+  }
+  t.is((await cli(alice, "get", "for-alice")).code, 0, "nothing was changed by it");
+  const { stdout } = await script(alice, SEND, '{"jsonrpc":"2.0","id":1,"method":"status"}');
+  const { result } = JSON.parse(stdout.split("\n", 1)[0] ?? "");
+  t.like(result, { credentials: 1, problems: [], states: { ready: 1 } });
+  t.is((await cli(alice, "status")).code, 0);
+  t.is((await client.request("status", {})).credentials, 4);
+});
+
+/** Opens connections until one is turned away, and says how many there were. */
+const CROWD = `
+const [, socket] = process.argv;
+const hello = '{"jsonrpc":"2.0","id":1,"method":"initialize"}\\n';
+(async () => {
+  for (let count = 0; ; count++) {
+    const client = require("node:net").connect(socket, () => client.write(hello));
+    client.on("error", () => {});
+    const answer = await new Promise((resolve) => client.once("data", resolve));
+    if (String(answer).includes("too_busy")) { console.log("after", count); break; }
+  }
+  process.exit();
+})();`;
+
+asRoot("one user gets half of the connections at most", async (t) => {
+  const { script, cli } = await stage(t);
+  t.is((await script(alice, CROWD)).stdout, "after 4\n");
+  t.is((await cli(alice, "get", "for-alice")).code, 0, "they are free again");
+});
+
+asRoot("a user who is taken off the list is refused after a reload", async (t) => {
+  const { cli, client, configDir } = await stage(t);
+  t.is((await cli(alice, "get", "for-alice")).code, 0);
+  const file = `${configDir}/config.toml`;
+  writeFileSync(file, readFileSync(file, "utf8").replace(`users = [${alice.uid}]`, "users = []"));
+  await client.request("reload", {});
+  t.not((await cli(alice, "get", "for-alice")).code, 0);
+});
