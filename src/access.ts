@@ -98,8 +98,11 @@ export class Access {
    * Nobody else is to learn which names there are: throws AuthdError `caller_not_allowed`, as for a
    * credential without rules.
    */
-  assertMayMiss(name: string, { connection, peer }: Asker): void {
-    if (isOwnPeer(peer)) return;
+  assertMayMiss(name: string, asker: Asker): void {
+    if (!isOwnPeer(asker.peer)) this.#assertOpenTo(name, asker);
+  }
+
+  #assertOpenTo(name: string, { connection, peer }: Asker): void {
     const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
     const verdict = decide(name, OPEN, caller, NOTHING, this.#options.now());
     if (!verdict.allowed) {
@@ -109,7 +112,7 @@ export class Access {
 
   /** Throws AuthdError `caller_not_allowed` for whoever may not use the credential at all. */
   assertMayUse(credential: Guarded, asker: Asker): void {
-    if (!this.mayUse(credential, asker)) throw notYours(`see ${credential.name}`, asker);
+    if (!this.mayUse(credential, asker)) this.#assertOpenTo(credential.name, asker);
   }
 
   /** Whether somebody may use it in any way, without asking anybody. */
@@ -125,7 +128,12 @@ export class Access {
    * credential that is guarded against such programs is not to be opened by one of them: a person
    * is asked, unless it is root that changes another user's. Rejects with AuthdError `caller_not_allowed`.
    */
-  async change(method: string, guarded: string | undefined, asker: Asker): Promise<void> {
+  async change(
+    method: string,
+    guarded: string | undefined,
+    asker: Asker,
+    what = method,
+  ): Promise<void> {
     const { peer, connection, signal } = asker;
     this.assertOwn(method, asker);
     if (guarded === undefined || (peer?.uid === 0 && process.geteuid?.() !== 0)) return;
@@ -133,7 +141,7 @@ export class Access {
       {
         credential: guarded,
         kind: "change",
-        what: method,
+        what,
         rule: "guarded",
         confirm: "always",
         identity: this.#options.identities.of(connection, peer),

@@ -202,9 +202,18 @@ export class Admin {
     return () => writeCredentialFile(this.#dir, name, before);
   }
 
-  async trust(name: string): Promise<CredentialInfo> {
+  /** What `trust` would accept: see config/binding.ts. Throws AuthdError. */
+  bindingNow(name: string): string {
+    const { settings } = this.#options.registry.get(name);
+    const file = readCredentialFile(this.#dir, name);
+    return (file ? this.#resolve(name, file) : settings).binding;
+  }
+
+  /** `asked`: if its file is another by now, AuthdError `credential_changed`. */
+  async trust(name: string, asked?: string): Promise<CredentialInfo> {
     return await this.inTurn(async () => {
       const credential = this.#options.registry.get(name);
+      if (asked !== undefined && this.bindingNow(name) !== asked) throw editedMeanwhile(name);
       const file = readCredentialFile(this.#dir, name);
       // What is trusted is the file as it is now, read again or not.
       if (file) credential.update(this.#resolve(name, file));
@@ -360,6 +369,11 @@ function notHere(name: string, found: number): AuthdError {
       ? "its rules were changed since the question was asked: let the program ask again"
       : "its rules are those of config.toml: add one there, or answer for a shorter time";
   return new AuthdError("invalid_params", `${name}: ${why}`, { credential: name });
+}
+
+function editedMeanwhile(name: string): AuthdError {
+  const message = `${name}: its file was edited while a person was asked: look at it (authd show ${name}), then run authd trust ${name} again`;
+  return new AuthdError("credential_changed", message, { credential: name });
 }
 
 function alreadyThere(name: string): AuthdError {

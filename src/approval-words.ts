@@ -13,14 +13,17 @@ export const ANSWERS: Readonly<Record<ApprovalAnswer, string>> = {
 /** Parents that are shown; those above start everything. */
 const PARENTS = 3;
 const LONGEST = 400;
+const LONGEST_WISH = 200;
 
 /** The question in one sentence: `/usr/bin/backup (process 4711) asks for its token of labelf`. */
 export function sentenceOf({ program, kind, what, credential, count }: PendingApproval): string {
   const more = count > 1 ? ` (${count} requests wait)` : "";
+  // What is wanted must not fall off the end.
+  const wanted = what.length > LONGEST_WISH ? `${what.slice(0, LONGEST_WISH)}… (cut)` : what;
   const wish =
     kind === "change"
-      ? `wants to change ${credential} (${what})`
-      : `asks ${credential} for ${what}`;
+      ? `wants to change ${credential} (${wanted})`
+      : `asks ${credential} for ${wanted}`;
   return oneLine(`${program} ${wish}${more}`);
 }
 

@@ -1,5 +1,5 @@
 import type { Approvals, Question } from "./access.ts";
-import { type Answer, choicesFor, keyOf, Remembered } from "./approvals/answers.ts";
+import { type Answer, choicesFor, keyOf, Remembered, whoOf } from "./approvals/answers.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { AuthdError } from "./errors.ts";
 import type { PendingApproval } from "./protocol.ts";
@@ -7,8 +7,9 @@ import type { PendingApproval } from "./protocol.ts";
 /** No answer within this (ms) is a no. The clock's timers allow 30 s at a time. */
 const PATIENCE = 60_000;
 const LONGEST_TIMER = 30_000;
-/** More questions than this at once are not a person's to answer. */
+/** More questions than this at once are not a person's to answer; of one process, so few that others get theirs. */
 const MOST = 32;
+const MOST_OF_ONE = 8;
 
 /** Puts a question before a person; what it returns takes the question away again. */
 export type Asker = (question: PendingApproval, answer: (answer: Answer) => void) => () => void;
@@ -136,8 +137,15 @@ export class ApprovalDesk implements Approvals {
     const key = keyOf(question);
     const known = this.#pending.get(key);
     if (known) known.waiters.add(waiter);
-    else if (this.#pending.size >= MOST) waiter.reject(tooMany(question));
+    else if (this.#isTooMuch(question)) waiter.reject(tooMany(question));
     else this.#open(key, waiter);
+  }
+
+  #isTooMuch({ identity }: Question): boolean {
+    const open = [...this.#pending.values()];
+    const who = whoOf(identity);
+    const own = open.filter(({ question }) => whoOf(question.identity) === who);
+    return open.length >= MOST || own.length >= MOST_OF_ONE;
   }
 
   #open(key: string, waiter: Waiter): void {
@@ -188,7 +196,7 @@ export class ApprovalDesk implements Approvals {
     for (const waiter of pending.waiters) {
       if (refusal) waiter.reject(refused(waiter.question, refusal));
       // Once is for what the person was shown, not for whatever else was asked for meanwhile.
-      else if (answer === "once" && waiter.question.what !== question.what) others.push(waiter);
+      else if (answer === "once" && !isShown(waiter.question, question)) others.push(waiter);
       else waiter.resolve();
     }
     for (const waiter of others) this.#join(waiter);
@@ -200,6 +208,11 @@ export class ApprovalDesk implements Approvals {
     for (const withdraw of pending.withdraw) withdraw();
     this.#options.changed?.({ settled: asShown(pending), answer });
   }
+}
+
+/** Two changes are never the same: what they come to is not in the question. */
+function isShown(one: Question, shown: Question): boolean {
+  return one === shown || (one.what === shown.what && one.kind !== "change");
 }
 
 function asShown({ shown, waiters }: Pending): PendingApproval {
@@ -229,7 +242,7 @@ function refused({ credential, what, identity }: Question, how: Refusal): AuthdE
 function tooMany({ credential }: Question): AuthdError {
   return new AuthdError(
     "too_busy",
-    `${credential}: ${MOST} questions wait for a person already. See "authd pending".`,
+    `${credential}: too many questions wait for a person already. See "authd pending".`,
     { credential, retryAfterMs: PATIENCE },
   );
 }

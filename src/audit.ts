@@ -304,9 +304,10 @@ export class Audit {
     this.#isHeadChecked = true;
     const finding = readHead(headPath(path), key);
     key.key.fill(0);
-    const wrong =
-      finding.is === "sound" ? missing(finding.head, this.#writer.found) : WRONG[finding.is];
-    if (wrong === undefined) return;
+    const { found } = this.#writer;
+    const wrong = finding.is === "sound" ? missing(finding.head, found) : WRONG[finding.is];
+    // Where nothing was written before there is nothing to vouch for.
+    if (wrong === undefined || (finding.is === "absent" && found.length === 0)) return;
     if (finding.is === "sound") this.#writer.skipTo(finding.head.n);
     this.#queue.push({ time: now(), event: "daemon", outcome: "tampered" });
     this.#headProblem = `the audit log was changed while the daemon did not run: ${wrong}; see authd audit verify`;
@@ -341,9 +342,10 @@ export class Audit {
 }
 
 const WRONG = {
-  absent: undefined,
-  // After a rekey that was killed: the next one is made with the new key.
-  "other-key": undefined,
+  absent: "audit.head is missing: it was removed, or no daemon before this one had the vault's key",
+  // The next one is made with the new key.
+  "other-key":
+    "audit.head was made with another key: it was replaced, or the daemon was killed right after authd vault rekey",
   damaged: "audit.head is damaged",
   forged: "audit.head was not made by this vault's daemon",
 } as const;

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin } from "./admin.ts";
 import {
-  assertCredentialName,
   configDir,
   credentialFileAsItIs,
   credentialFileNames,
@@ -9,8 +8,9 @@ import {
 } from "./config.ts";
 import type { CredentialRecord } from "./credential/record.ts";
 import { AuthdError, messageOf } from "./errors.ts";
-import type { Imports, Portable } from "./imports.ts";
+import type { Imports } from "./imports.ts";
 import type { Log } from "./log.ts";
+import type { Portable } from "./portable.ts";
 import type {
   CheckedParams,
   ExportResult,
@@ -21,7 +21,7 @@ import type {
 import type { Registry } from "./registry.ts";
 import type { Call, ConnectionHandle } from "./server.ts";
 import { didYouMean } from "./suggest.ts";
-import { Uploads } from "./uploads.ts";
+import { MOST, Uploads } from "./uploads.ts";
 import { openExport, sealExport } from "./vault/index.ts";
 import type { OwnVault } from "./vault/vault.ts";
 
@@ -73,7 +73,8 @@ export class Backup {
       const portable = await this.#portable(name, deadline, problems);
       if (portable.file !== undefined || portable.record) credentials.push(portable);
     }
-    const plaintext = Buffer.from(JSON.stringify({ credentials }));
+    const { packed } = await import("./portable.ts");
+    const plaintext = packed(credentials, MOST);
     const about = { created: new Date().toISOString(), credentials: credentials.length };
     const sealed = await sealExport(passphrase, about, plaintext);
     plaintext.fill(0);
@@ -134,6 +135,7 @@ export class Backup {
       this.#assertOpen();
       await this.#assertReady();
       const { plaintext } = await openExport(passphrase, file);
+      const { portables } = await import("./portable.ts");
       const credentials = selected(portables(plaintext), only);
       plaintext.fill(0);
       const replaced = this.#existing(credentials);
@@ -221,13 +223,6 @@ export class Backup {
     const { locked } = this.#options.vault;
     if (locked !== undefined) throw new AuthdError("vault_locked", locked);
   }
-}
-
-/** It is authentic, but perhaps of another version's making. */
-function portables(plaintext: Buffer): Portable[] {
-  const { credentials } = JSON.parse(plaintext.toString()) as { credentials: Portable[] };
-  for (const { name } of credentials) assertCredentialName(name);
-  return credentials;
 }
 
 function selected(credentials: Portable[], only: readonly string[] | undefined): Portable[] {

@@ -256,19 +256,34 @@ export class Credential {
   #revive(): void {
     const { record } = this.#keeper;
     if (!record) return;
-    const now = this.#around.time.now();
-    for (const stored of this.#soundTokens(record)) {
-      const variant = this.#variants.of(stored.variant ?? {});
-      const token = revive(stored, now, this.#around.time.bootId);
-      // Also one that ran out meanwhile: what is in use is renewed without waiting for a caller.
-      variant.issued = issue(stored, { token, revived: true }, this.#headerSource, now);
-      variant.askedAt = lastAsked(stored, now, this.#around.time.bootId);
-      variant.askedSealedAt = variant.askedAt;
+    try {
+      this.#reviveTokens(record);
+    } catch (error) {
+      // They can be obtained anew, and no credential may keep the daemon from starting.
+      this.#variants.forget();
+      const { message } = asAuthdError(error, this.name);
+      this.#around.log.warn(
+        { credential: this.name },
+        `its sealed tokens are not used: ${message}`,
+      );
     }
     // The answer to the last try was lost: issuers that forgive it do so for a few seconds only.
     const intent = record.rotation?.intent;
     if (record.refused) this.#renewals.recall(record.refused);
     else if (intent) this.#renewals.start(this.#variants.of(intent), false);
+  }
+
+  #reviveTokens(record: CredentialRecord): void {
+    const { time } = this.#around;
+    const now = time.now();
+    for (const stored of this.#soundTokens(record)) {
+      const variant = this.#variants.of(stored.variant ?? {});
+      const token = revive(stored, now, time.bootId);
+      // Also one that ran out meanwhile: what is in use is renewed without waiting for a caller.
+      variant.issued = issue(stored, { token, revived: true }, this.#headerSource, now);
+      variant.askedAt = lastAsked(stored, now, time.bootId);
+      variant.askedSealedAt = variant.askedAt;
+    }
   }
 
   /** None if the file was edited while authd was not running: they were obtained for something else. */

@@ -158,6 +158,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     unsealed: registry.unsealed,
     ...observer.overview(),
     lock: { ...lock.status, on: logind.status },
+    approvals: approvals.place,
   });
   const { access, approvals, identities } = createGate({
     ...{ env, clock, log, admin },

@@ -75,6 +75,9 @@ export class WirePair {
   #partial = 0;
   /** Answers that wait for the peer to take what was sent before. */
   readonly #late: ResponseMessage[] = [];
+  /** Messages that are looked at when the peer has taken the answers to those before. */
+  readonly #held: (() => void)[] = [];
+  #goingOn: NodeJS.Immediate | undefined;
   #deliver: DataCallback = () => {};
   #deadline: NodeJS.Timeout | undefined;
   #pulse: NodeJS.Timeout | undefined;
@@ -131,9 +134,35 @@ export class WirePair {
     return lot;
   }
 
-  /** vscode-jsonrpc takes one request a turn of the event loop; this tells of each. */
-  dispatched(): void {
-    this.#outbox.dispatched();
+  /**
+   * vscode-jsonrpc takes one message a turn of the event loop; this runs `handle` for it: at once, or
+   * when the peer has caught up. A request was read long before its answer is known to be one more
+   * than the peer takes, so it is not enough to read no further.
+   */
+  dispatch(handle: () => void | Promise<void>, isRequest: boolean): void | Promise<void> {
+    const dispatched = () => {
+      const handled = handle();
+      if (isRequest) this.#outbox.dispatched();
+      return handled;
+    };
+    // Also behind a held one: messages keep their order.
+    if (this.#held.length === 0 && !this.#behind) return dispatched();
+    this.#held.push(() => void dispatched()?.catch(() => {}));
+  }
+
+  get #behind(): boolean {
+    return this.#outbox.paused || this.#late.length > 0;
+  }
+
+  /** One a turn, like vscode-jsonrpc: its answer tells whether there is room for the next one's. */
+  #goOn(): void {
+    if (this.#goingOn || this.#behind || this.#held.length === 0) return;
+    this.#goingOn = setImmediate(() => {
+      this.#goingOn = undefined;
+      if (this.#behind) return;
+      this.#held.shift()?.();
+      this.#goOn();
+    });
   }
 
   #listen(deliver: DataCallback): Disposable {
@@ -207,6 +236,7 @@ export class WirePair {
     if (paused) this.#socket.pause();
     else this.#socket.resume();
     this.#watchFrame();
+    this.#goOn();
   }
 
   #end(): void {
@@ -229,6 +259,8 @@ export class WirePair {
   #closed(): void {
     clearTimeout(this.#deadline);
     clearInterval(this.#pulse);
+    clearImmediate(this.#goingOn);
+    this.#held.length = 0;
     this.#count(-this.#partial - this.#inFlightBytes - this.#inFlight.size * REQUEST_COST);
     this.#partial = 0;
     this.#inFlightBytes = 0;
@@ -307,6 +339,7 @@ export class WirePair {
         this.#answer(next);
         this.#late.shift();
       }
+      this.#goOn();
     } catch {
       // The peer is gone.
       this.#late.length = 0;

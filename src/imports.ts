@@ -7,17 +7,9 @@ import {
 import type { CredentialRecord } from "./credential/record.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Log } from "./log.ts";
+import type { Portable } from "./portable.ts";
 import type { Configuration } from "./settings.ts";
 import type { OwnVault } from "./vault/vault.ts";
-
-/** One credential, as an export holds it. */
-export interface Portable {
-  name: string;
-  /** The text of its credential file. */
-  file?: string;
-  /** What is sealed of it. */
-  record?: CredentialRecord;
-}
 
 export interface ImportsOptions {
   /** The configuration folder. */

@@ -3,11 +3,11 @@ import { basename } from "node:path";
 /** Programs that run whatever they are told to; versions such as python3.12 are theirs, too. */
 const INTERPRETERS = new RegExp(
   `^(${[
-    "(ba|da|z|k|mk|pdk|tc|c|fi|a|x|o|el|r|ya|pos)?sh|nu|nushell|pwsh|powershell|busybox|toybox|cmd",
+    "(ba|da|z|k|lk|mk|pdk|tc|c|fi|a|x|o|el|r|ya|pos)?sh|elvish|nu|nushell|pwsh|powershell|busybox|toybox|cmd",
     "node|nodejs|deno|bun|qjs|electron|osascript|npm|npx|yarn|pnpm",
-    "python|pypy|uv|uvx|pipx|perl|ruby|irb|php(-cgi|-fpm|-cli)?|lua|luajit|tclsh|wish|expect|guile|racket|r|rscript|julia|raku|octave",
-    "java|javaw|dotnet|mono|scala|groovy|erl|beam(\\.smp)?|elixir|ghci|runghc|ocaml|sbcl|emacs|vim?|nvim|gdb|lldb|awk|gawk|mawk",
-    "env|xargs|find|parallel|watch|entr|nohup|timeout|nice|ionice|setsid|stdbuf|script|unbuffer|strace|ltrace|sudo|doas|su|pkexec|runuser|setpriv",
+    "python|pypy|uv|uvx|pipx|perl|ruby|irb|php(-cgi|-fpm|-cli)?|lua|luajit|tclsh|wish|expect|guile|racket|r|rscript|julia|raku|octave(-cli|-gui)?|gjs(-console)?|jshell|jrunscript",
+    "java|javaw|dotnet|mono|scala|groovy|erl|beam(\\.smp)?|elixir|ghci|runghc|ocaml|sbcl|emacs(-\\w+)?|vim?(\\.\\w+)?|nvim|ed|sed|m4|gdb(server)?|lldb|rr|perf|awk|gawk|mawk",
+    "env|xargs|find|parallel|watch|entr|nohup|timeout|nice|ionice|setsid|stdbuf|script|unbuffer|strace|ltrace|sudo|doas|su|pkexec|runuser|setpriv|flock|taskset|chrt|time|prlimit|setarch|capsh|run-parts|start-stop-daemon|dbus-run-session|numactl",
     "chroot|unshare|nsenter|bwrap|firejail|proot|flatpak|runc|crun|docker|podman|tini|dumb-init|init|systemd|systemd-run|cron|crond|atd",
     "screen|tmux|less|more|man|git|make|ninja|cargo|tar|rsync|sqlite3|psql|mysql",
     "ld(-(linux|musl).*|\\.so.*)?|libc\\.musl.*|qemu-.*|wine(64)?(-preloader)?|valgrind|memcheck-.*",

@@ -164,7 +164,11 @@ export class Lock {
 
   async #lock(why: string): Promise<void> {
     const { vault, inTurn, log, onEvent } = this.#options;
-    if (this.#held) return;
+    if (this.#held) {
+      // Another one, for a passphrase that is just being tried.
+      this.#held = { ...this.#held };
+      return;
+    }
     this.#refusal = new AuthdError("vault_locked", why);
     try {
       const wasOpen = vault.locked === undefined;
@@ -231,13 +235,23 @@ export class Lock {
     const { vault } = this.#options;
     await this.#locking?.catch(() => {});
     if (vault.locked === undefined) return;
+    const held = this.#held;
     const open = async () => {
       if (vault.locked !== undefined) await vault.open(passphrase);
     };
     if (vault.keySource !== "passphrase") await open();
     else if (passphrase) await this.#attempts.run(guesserOf(peer), open);
     else throw passphraseNeeded();
+    await this.#locking?.catch(() => {});
+    if (this.#held !== held) return await this.#lockedMeanwhile();
     await this.#opened();
+  }
+
+  /** Who locks it while a passphrase is tried has the last word. */
+  async #lockedMeanwhile(): Promise<void> {
+    const { vault } = this.#options;
+    if (this.#held) await vault.lock(this.#held.why);
+    this.assertOpen();
   }
 
   /** Whether this is the vault's passphrase. Rejects with AuthdError `too_busy`, as `unlock` does. */

@@ -50,9 +50,8 @@ export function methods(options: MethodsOptions): Handlers {
   const { registry, access, approvals, admin, backup, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
   /** The credential's name, if it is kept from programs. */
-  const guarded = (name: string) =>
-    registry.has(name) && registry.get(name).isGuarded ? name : undefined;
-  const anyGuarded = () => registry.all().find(({ isGuarded }) => isGuarded)?.name;
+  const guarded = (name: string) => (registry.isGuarded(name) ? name : undefined);
+  const anyGuarded = () => registry.anyGuarded();
   return {
     initialize: () => ({
       serverName: "authd",
@@ -78,12 +77,17 @@ export function methods(options: MethodsOptions): Handlers {
       return await admin.add(given, call.signal);
     },
     "credentials/set": async (given, call) => {
-      await access.change("credentials/set", guarded(given.credential), call);
+      const names = Object.keys({ ...given.settings, ...given.secrets });
+      const what = ["credentials/set", ...names].join(" ");
+      await access.change("credentials/set", guarded(given.credential), call, what);
       return await admin.set(given, call.signal);
     },
     "credentials/trust": async ({ credential }, call) => {
+      access.assertOwn("credentials/trust", call);
+      // What is accepted is what was there when the question was asked.
+      const asked = admin.bindingNow(credential);
       await access.change("credentials/trust", guarded(credential), call);
-      return await admin.trust(credential);
+      return await admin.trust(credential, asked);
     },
     "credentials/refresh": async ({ credential }, call) => {
       await access.change("credentials/refresh", undefined, call);

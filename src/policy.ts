@@ -259,7 +259,8 @@ function covers({ scopes, audiences, methods, paths }: Rule, use: Use): boolean 
 
 /** Whether a `[[deny]]` rule could be about this use, in whatever way a server reads it. */
 function couldCover({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {
-  const asked = new Set(use.scope.split(" "));
+  // Some servers split scopes at more than spaces.
+  const asked = new Set([...use.scope.split(" "), ...use.scope.split(/[\s,]+/)]);
   const asksFor = (scope: string) => scope.split(" ").every((one) => asked.has(one));
   if (scopes && !scopes.some(asksFor)) return false;
   if (audiences && !audiences.includes(use.audience)) return false;
@@ -283,9 +284,12 @@ function couldReach(paths: readonly string[], path: string): boolean {
   const plain = plainest(path);
   if (plain === undefined) return true;
   return paths.some((one) => {
-    const lower = one.toLowerCase();
-    if (lower.endsWith("*")) return `${plain}/`.startsWith(lower.slice(0, -1));
-    return plain === lower.replace(/(?<=.)\/$/, "");
+    const beginning = one.endsWith("*") ? one.slice(0, -1) : undefined;
+    const meant = plainest(beginning ?? one);
+    if (meant === undefined) return true;
+    if (beginning === undefined) return plain === meant;
+    const isFolder = beginning.endsWith("/") && meant !== "/";
+    return `${plain}/`.startsWith(isFolder ? `${meant}/` : meant);
   });
 }
 

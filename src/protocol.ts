@@ -261,6 +261,8 @@ export interface StatusResult {
   reporting: Reporting;
   /** Absent from an older daemon. */
   lock?: LockStatus;
+  /** Where a person is asked: in a dialog, or by `authd approve`. */
+  approvals?: "desktop" | "terminal";
 }
 
 /** Whether the vault is locked, and what locks it by itself. */

@@ -4,6 +4,7 @@ import { brokenInfo } from "./credential/info.ts";
 import type { Surroundings } from "./credential/surroundings.ts";
 import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
+import { GUARDED } from "./policy.ts";
 import type { CredentialInfo, State, Unsealed } from "./protocol.ts";
 import type { Configuration, CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
@@ -73,6 +74,28 @@ export class Registry {
   /** Also true for one whose file is broken. */
   knows(name: string): boolean {
     return this.#credentials.has(name) || this.#broken.has(name);
+  }
+
+  /** Whether programs are kept from it; also if its file is broken or gone, as long as something is sealed. */
+  isGuarded(name: string): boolean {
+    const credential = this.#credentials.get(name);
+    if (credential) return credential.isGuarded;
+    const { vault } = this.#around;
+    if (!vault.names().includes(name)) return false;
+    try {
+      return vault.read(name)?.binding.startsWith(GUARDED) ?? false;
+    } catch {
+      // What nobody can open is nobody's to get.
+      return false;
+    }
+  }
+
+  /** One that programs are kept from; undefined if there is none. */
+  anyGuarded(): string | undefined {
+    const known = this.all().find(({ isGuarded }) => isGuarded)?.name;
+    if (known !== undefined) return known;
+    const sealed = this.#around.vault.names();
+    return sealed.find((name) => !this.#credentials.has(name) && this.isGuarded(name));
   }
 
   infos(): CredentialInfo[] {

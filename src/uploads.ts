@@ -2,41 +2,44 @@ import { AuthdError } from "./errors.ts";
 import type { ConnectionHandle } from "./server.ts";
 
 /** All together, bytes: an export of 10,000 credentials takes some 20 MiB. */
-const MOST = 64 * 1024 * 1024;
+export const MOST = 64 * 1024 * 1024;
+
+interface Upload {
+  parts: Buffer[];
+  bytes: number;
+}
 
 /** What clients send in parts, because a request is limited. Kept until its connection ends. */
 export class Uploads {
-  readonly #parts = new Map<ConnectionHandle, Buffer[]>();
+  readonly #uploads = new Map<ConnectionHandle, Upload>();
   #bytes = 0;
 
   /** Returns how many bytes of this connection there are. Throws AuthdError. */
   add(connection: ConnectionHandle, part: Buffer): number {
-    const known = this.#parts.get(connection);
-    const own = sizeOf(known ?? []) + part.length;
-    if (own > MOST) {
+    const upload = this.#uploads.get(connection) ?? { parts: [], bytes: 0 };
+    if (upload.bytes + part.length > MOST) {
       throw new AuthdError("request_too_large", `An upload may have ${MOST} bytes; this has more.`);
     }
     if (this.#bytes + part.length > MOST) {
       throw new AuthdError("too_busy", "Another upload is under way; try again when it is done.");
     }
-    if (!known) connection.onClose(() => this.drop(connection));
-    this.#parts.set(connection, [...(known ?? []), part]);
+    if (!this.#uploads.has(connection)) connection.onClose(() => this.drop(connection));
+    this.#uploads.set(connection, upload);
+    // Nothing at all takes memory, too.
+    if (part.length > 0) upload.parts.push(part);
+    upload.bytes += part.length;
     this.#bytes += part.length;
-    return own;
+    return upload.bytes;
   }
 
   /** Undefined if this connection has sent none. */
   whole(connection: ConnectionHandle): Buffer | undefined {
-    const parts = this.#parts.get(connection);
-    return parts && Buffer.concat(parts);
+    const upload = this.#uploads.get(connection);
+    return upload && Buffer.concat(upload.parts);
   }
 
   drop(connection: ConnectionHandle): void {
-    this.#bytes -= sizeOf(this.#parts.get(connection) ?? []);
-    this.#parts.delete(connection);
+    this.#bytes -= this.#uploads.get(connection)?.bytes ?? 0;
+    this.#uploads.delete(connection);
   }
-}
-
-function sizeOf(parts: readonly Buffer[]): number {
-  return parts.reduce((sum, part) => sum + part.length, 0);
 }

@@ -32,6 +32,11 @@ test("who asks, and for what", (t) => {
   ]);
 });
 
+test("what is wanted does not fall off the end, and says so where it is cut", (t) => {
+  const long = { ...asked, kind: "request", what: `POST https://x/${"a".repeat(500)}` } as const;
+  t.regex(sentenceOf(long), /asks labelf for POST .*… \(cut\)$/);
+});
+
 test("a program's name begins no line of its own, steers no terminal, and turns no text around", (t) => {
   const evil = "/tmp/x\n/usr/bin/good\x1b[2J\u202egpj\u0085\u2028.sh";
   const lines = [sentenceOf({ ...asked, program: evil }), ...detailsOf({ ...asked, script: evil })];

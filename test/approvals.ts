@@ -226,3 +226,25 @@ test("more questions than a person can answer are refused", async (t) => {
   t.deepEqual(new Set(await Promise.all(asked)), new Set(["shutting_down", "too_busy"]));
   t.is(await ask(), "shutting_down");
 });
+
+test("one process does not keep others from asking", async (t) => {
+  const { desk, ask } = setUp();
+  const wish = (index: number) => question({ confirm: "always", what: `GET /${index}` });
+  const asked = Array.from({ length: 9 }, (_, index) => ask(wish(index)));
+  t.is(desk.pending.length, 8);
+  t.is(await asked[8], "too_busy");
+  void ask(question({}, other));
+  t.is(desk.pending.length, 9);
+  desk.close();
+});
+
+test("a yes to a change is for one change: what it comes to is not in the question", async (t) => {
+  const { desk, ask } = setUp();
+  const change = () => question({ kind: "change", confirm: "always", what: "credentials/set" });
+  const first = ask(change());
+  void ask(change());
+  await desk.answer(1, "once");
+  t.is(await first, "yes");
+  t.like(desk.pending, [{ id: 2, count: 1 }]);
+  desk.close();
+});

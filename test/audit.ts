@@ -1,5 +1,13 @@
 /** The audit log of a real daemon: who used what, what was refused, and what happens when it can't be written. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
@@ -256,4 +264,29 @@ test("an end that was cut off while no daemon ran is found without one, and by t
   const running = await second.cli(["audit", "verify"]);
   t.is(running.code, 1);
   t.regex(running.stdout, /3 lines are missing before it \(number 6 to 8\)/);
+});
+
+test("a log that was cut off together with audit.head is noticed at the next start", async (t) => {
+  for (const spoil of [
+    (head: string) => rmSync(head),
+    (head: string) => {
+      const sealed = JSON.parse(readFileSync(head, "utf8"));
+      writeFileSync(head, JSON.stringify({ ...sealed, keyId: "another" }));
+    },
+  ]) {
+    const daemon = await startDaemon(t);
+    const client = clientOf(t, daemon);
+    await t.throwsAsync(client.getToken({ credential: "missing" }));
+    client.close();
+    await daemon.stop();
+    const path = pathOf(daemon);
+    const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+    writeFileSync(path, `${lines.slice(0, -1).join("\n")}\n`);
+    spoil(join(daemon.stateDir, "audit.head"));
+    await startDaemon(t, { home: daemon });
+    const { code, stdout } = await daemon.cli(["audit", "verify"]);
+    t.is(code, 1);
+    t.regex(stdout, /audit\.head (is missing|was made with another key)/);
+    t.true(read(daemon).some(({ outcome }) => outcome === "tampered"));
+  }
 });

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import type { IssuedToken } from "../src/credential/issued.ts";
+import type { CredentialRecord } from "../src/credential/record.ts";
 import type { Credential } from "../src/credential.ts";
 import { AuthdError } from "../src/errors.ts";
 import { jwt } from "./helpers/acquire.ts";
@@ -831,6 +832,22 @@ test("a token that nobody used for long stays what it was after a restart", asyn
   t.is(again.registry.flights, 0);
   t.is(issuer.requests.length, 1);
   t.is(await text(revived.token({})), "token-2");
+});
+
+test("a sealed token that can't be used is obtained anew, and keeps nothing from starting", async (t) => {
+  const { credential, engine } = await stage(t);
+  await credential.token({});
+  const { settings } = credential;
+  const odd = [null, {}, { ...engine.vault.read("demo")!.tokens[0], accessToken: "a\r\nb: c" }];
+  for (const stored of odd) {
+    const record = { ...engine.vault.read("demo")!, tokens: [stored] } as CredentialRecord;
+    await engine.vault.write("demo", record, { durable: true });
+    engine.registry.delete("demo");
+    const revived = engine.registry.add(settings);
+    t.is(revived.state(), "idle");
+    t.regex(await text(revived.token({})), /^token-\d$/);
+    await engine.sealed.settled();
+  }
 });
 
 test("what an issuer refused is not sent again after a restart, until a person acts", async (t) => {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
 import { Lock, REASONS } from "../src/lock.ts";
@@ -117,6 +118,19 @@ test("a wrong passphrase opens nothing, and the reason stays", async (t) => {
   t.is(sealed.locked, why);
   t.false(await lock.isPassphrase("wrong", { ...me, uid: 1 }));
   t.true(await lock.isPassphrase(PASSPHRASE, { ...me, uid: 1 }));
+});
+
+test("who locks it while a passphrase is tried has the last word", async (t) => {
+  const { lock, sealed } = await setUp(t);
+  await lock.lock(REASONS.asked);
+  const unlocking = lock.unlock(PASSPHRASE, me);
+  await nextTurn();
+  await lock.lock(REASONS.suspend);
+  await t.throwsAsync(unlocking, { message: /with authd lock/ });
+  t.not(sealed.locked, undefined);
+  t.true(lock.isHeld);
+  await lock.unlock(PASSPHRASE, me);
+  t.is(sealed.locked, undefined);
 });
 
 test("a refresh token that is being spent is sealed before the key goes", async (t) => {

@@ -3,6 +3,8 @@ import { SimulatedClock } from "../bench/simulation/clock.ts";
 import { HOUR, MINUTE, SECOND } from "../bench/simulation/faults.ts";
 import { brought, complaint, createTrack, sent } from "../bench/simulation/judge.ts";
 import { connectTo } from "../bench/simulation/network.ts";
+import { SECRET_FIELD } from "../bench/simulation/population.ts";
+import { ask } from "../bench/simulation/programs.ts";
 import { audit, simulate } from "../bench/simulation/run.ts";
 import { World } from "../bench/simulation/world.ts";
 import type { IssuedToken } from "../src/credential/issued.ts";
@@ -93,4 +95,26 @@ test("the judge sees a credential in use that was forgotten", async (t) => {
   await world.run(2 * HOUR);
   audit(world, account);
   t.regex(world.tally.violations[0] ?? "", /forgotten; asked for 120 min ago/);
+});
+
+test("with a new secret and no token yet, a restart may forget who asked, and nothing else may", async (t) => {
+  const { world, account } = await inUse(t);
+  const secrets = { [SECRET_FIELD[account.kind.grant]]: "another" };
+  world.network.offlineUntil = world.clock.truth + HOUR;
+  const amended = world.credential(account).amend(account.settings, { secrets });
+  world.stir();
+  await world.run(world.clock.truth + SECOND);
+  await amended;
+  account.enter({ secret: "another", family: undefined }, world.clock.truth);
+  await world.run(world.clock.truth + MINUTE);
+  ask(world, account, {});
+  await world.run(world.clock.truth + 10 * MINUTE);
+  world.kill();
+  world.start();
+  await world.run(4 * HOUR);
+  audit(world, account);
+  t.deepEqual(world.tally.violations, []);
+  account.mendedAt = Number.NEGATIVE_INFINITY;
+  audit(world, account);
+  t.regex(world.tally.violations[0] ?? "", /forgotten; asked for 238 min ago/);
 });

@@ -401,6 +401,33 @@ for (const [path, denied] of DENIED) {
   });
 }
 
+test("a denied path is read as leniently as the request's", (t) => {
+  const denies = (denied: string, path: string) =>
+    !decide("labelf", policy({ deny: [rule({ paths: [denied] })] }), backup, { ...get, path }, NOW)
+      .allowed;
+  t.true(denies("/caf%C3%A9", "/caf%C3%A9"));
+  t.true(denies("/my%20files/*", "/my%20files/a"));
+  t.true(denies("/my%20files/*", "/My%20Files"));
+  t.true(denies("/v2/tick*", "/v2/tickets"));
+  t.true(denies("/*", "/"));
+  t.true(denies("/a//b", "/a/b"));
+  t.false(denies("/my%20files/*", "/my%20filesystem"));
+});
+
+test("denied is a scope also between commas and tabs, at which some issuers split", (t) => {
+  const asks = (scope: string) =>
+    decide(
+      "labelf",
+      policy({ deny: [rule({ scopes: ["admin"] })] }),
+      backup,
+      { ...token, scope },
+      NOW,
+    ).allowed;
+  t.false(asks("read,admin"));
+  t.false(asks("read\tadmin"));
+  t.true(asks("read,administer"));
+});
+
 test("a denied path with a slash at the end, and without", (t) => {
   for (const spelled of ["/admin", "/admin/"]) {
     const deny = [rule({ paths: [spelled] })];

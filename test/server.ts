@@ -330,6 +330,53 @@ test("many large answers at once reach a reader that takes them, small ones of o
   for (const { id, result } of answers) t.is(result?.accessToken, `${id}-${big}`);
 });
 
+test("what a reader would not take is not made: its requests wait, and can be cancelled", async (t) => {
+  const text = "x".repeat(2_500_000);
+  let calls = 0;
+  const getToken = () => {
+    calls++;
+    return tokenFor(text);
+  };
+  const { path, server } = await startWire(t, { getToken });
+  const slow = await RawClient.open(t, path);
+  slow.socket.pause();
+  slow.socket.cork();
+  for (let id = 0; id < 15; id++) slow.request(id, "getToken", params);
+  slow.send({ jsonrpc: "2.0", method: "$/cancelRequest", params: { id: 10 } });
+  slow.socket.uncork();
+  const other = await RawClient.open(t, path);
+  while (calls === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  other.request(1, "getToken", params);
+  t.is((await other.next())?.id, 1);
+  t.true(calls <= 3, `${calls} answers were made`);
+  slow.socket.resume();
+  const answers = await slow.take(15);
+  const whole = answers.filter(({ result }) => result?.accessToken === text);
+  t.is(whole.length, 14);
+  t.is(answers.find(({ id }) => id === 10)?.error?.code, -32800);
+  t.is(calls, 15);
+  other.socket.destroy();
+  slow.socket.destroy();
+  while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  t.is(server.holdings.requestBytes, 0);
+});
+
+test("of a reader that takes nothing, waiting requests are given up with it", async (t) => {
+  let calls = 0;
+  const getToken = () => {
+    calls++;
+    return tokenFor("x".repeat(4_000_000));
+  };
+  const { path, server } = await startWire(t, { getToken }, { limits: { stallMs: 200 } });
+  const deaf = await RawClient.open(t, path);
+  deaf.socket.pause();
+  for (let id = 0; id < 100; id++) deaf.request(id, "getToken", params);
+  while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  t.true(calls <= 2, `${calls} answers were made`);
+  t.is(server.holdings.requestBytes, 0);
+});
+
 test("a slow reader that catches up gets everything", async (t) => {
   const big = Object.freeze({ ...tokenFor("x"), accessToken: "x".repeat(100_000) });
   const { path } = await startWire(t, { getToken: () => big }, { limits: { pauseBytes: 200_000 } });

@@ -71,8 +71,9 @@ function isInUse(
   track: Track,
 ): boolean {
   if (scope === "" && account.kind.warm === "always") return true;
-  // It never had a token that could be found again.
-  if (track.bornAt < 0 && track.askedAt < network.turns.startedAt) return false;
+  // It had no token that could be found again: none ever, or none with the secret that was entered last.
+  const isUnfound = track.bornAt < Math.max(0, account.mendedAt);
+  if (isUnfound && track.askedAt < network.turns.startedAt) return false;
   const known = track.askedAt > network.turns.startedAt ? 11.9 * HOUR : 5.9 * HOUR;
   return clock.truth - track.askedAt < known && track.askedAt > account.mendedAt;
 }

@@ -1,5 +1,6 @@
 import type { Question } from "../access.ts";
 import type { Clock } from "../clock.ts";
+import type { Identity } from "../identity.ts";
 import { isInterpreter, isLauncher } from "../interpreter.ts";
 import type { ApprovalAnswer } from "../protocol.ts";
 
@@ -39,9 +40,12 @@ function refusedKeyOf(question: Question): string {
 }
 
 function keyFor(question: Question, what: string): string {
-  const { actor, peer } = question.identity;
-  const who = actor ? [actor.pid, actor.startedAt] : [peer?.uid, peer?.pid];
-  return JSON.stringify([...aboutOf(question), what, ...who]);
+  return JSON.stringify([...aboutOf(question), what, whoOf(question.identity)]);
+}
+
+/** The process that asks, so that it is told from all others. */
+export function whoOf({ actor, peer }: Identity): string {
+  return (actor ? [actor.pid, actor.startedAt] : [peer?.uid, peer?.pid]).join(" ");
 }
 
 /** Answers that hold for a while, on the monotonic clock. */

@@ -30,6 +30,7 @@ export interface ApprovalServiceOptions {
 export class ApprovalService {
   readonly desk: ApprovalDesk;
   readonly #options: ApprovalServiceOptions;
+  readonly #dialog: () => Asker | undefined;
   readonly #watchers = new Map<ConnectionHandle, Call>();
 
   constructor(options: ApprovalServiceOptions) {
@@ -38,6 +39,7 @@ export class ApprovalService {
     const desktop = options.desktop((question) => this.#unseen(question));
     // A click is anybody's who draws on the same screen: where there is a passphrase, it has to come.
     const dialog = () => (options.passphrase() ? undefined : desktop);
+    this.#dialog = dialog;
     this.desk = new ApprovalDesk({
       clock,
       askers: [(question, answer) => dialog()?.(question, answer) ?? (() => {})],
@@ -52,6 +54,11 @@ export class ApprovalService {
         } else this.#tell("approval/settled", { id: change.settled.id, answer: change.answer });
       },
     });
+  }
+
+  /** Where a person is asked. */
+  get place(): "desktop" | "terminal" {
+    return this.#dialog() ? "desktop" : "terminal";
   }
 
   get pending(): PendingApproval[] {
@@ -88,10 +95,10 @@ export class ApprovalService {
     const { identities } = this.#options;
     const { actor, chain } = identities.of(call.connection, call.peer);
     const why =
-      !actor || isLauncher(actor)
-        ? "Who answers can't be told: answer from a terminal."
-        : sameFamily({ actor, chain }, question.identity)
-          ? "Who asks can't answer, nor can what it started or was started by: answer from a terminal of its own."
+      actor && sameFamily({ actor, chain }, question.identity)
+        ? "Who asks can't answer, nor can what it started or was started by: answer from a terminal of its own."
+        : !actor || isLauncher(actor) || isOrphan({ actor, chain })
+          ? "Who answers can't be told: answer from a terminal."
           : undefined;
     if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
     const isRight = this.#options.passphrase();
@@ -121,6 +128,13 @@ type Family = Pick<Identity, "actor" | "chain">;
 /** One is an ancestor of the other. What starts everybody's programs makes nobody related. */
 function sameFamily(one: Family, other: Family): boolean {
   return isAmong(one.actor, other) || isAmong(other.actor, one);
+}
+
+/** Its parent has ended, or starts everybody's programs, and no terminal is there: who knows whose it is. */
+function isOrphan({ actor, chain }: Family): boolean {
+  if (!actor || actor.terminal !== undefined) return false;
+  const parent = chain[chain.indexOf(actor) + 1];
+  return parent !== undefined && isLauncher(parent);
 }
 
 function isAmong(actor: Identity["actor"], { chain }: Family): boolean {

@@ -53,7 +53,8 @@ export function watched(handlers: Handlers, witness: Witness): Handlers {
 
 function watchedOne(method: Method, handler: Handler, witness: Witness): Handler {
   const event = EVENTS[method];
-  const before = event && witness.before;
+  // A disk that is full must not keep secrets in memory.
+  const before = event && method !== "lock" ? witness.before : undefined;
   const succeeded = <Result>(params: never, call: Call, result: Result) => {
     if (!event) return result;
     const seen = { event, method, params, call, outcome: "ok", result: result as object };

@@ -1,13 +1,16 @@
 import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
 import { ask } from "./ask.ts";
+import { checkApprovals } from "./doctor/approvals.ts";
 import { checkAudit } from "./doctor/audit.ts";
 import { checkClock } from "./doctor/clock.ts";
 import { checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
 import { checkDaemon, checkSocket } from "./doctor/daemon.ts";
+import { gatherFacts } from "./doctor/facts.ts";
 import { type Check, type Finding, type Patient, problem } from "./doctor/finding.ts";
 import { checkFolders } from "./doctor/folders.ts";
 import { checkReporting } from "./doctor/reporting.ts";
+import { type Mark, type Score, score } from "./doctor/score.ts";
 import { checkService } from "./doctor/service.ts";
 import { checkUnsealed } from "./doctor/unsealed.ts";
 import { checkVault } from "./doctor/vault.ts";
@@ -23,6 +26,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "vault key": checkVault,
   disk: checkUnsealed,
   audit: checkAudit,
+  approvals: checkApprovals,
   clock: checkClock,
   service: checkService,
   files: checkConfiguration,
@@ -31,7 +35,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 };
 
 export function define(command: Command): void {
-  command.option("--json", "for programs: every finding").action(doctor);
+  command.option("--json", "for programs: every finding, and the score").action(doctor);
 }
 
 export const examples = ["authd doctor"];
@@ -44,9 +48,15 @@ async function doctor({ json = false }: { json?: boolean }): Promise<void> {
   }
   const ill = findings.some(({ level }) => level === "problem");
   process.exitCode = ill ? EXIT.failed : EXIT.done;
-  if (json) return printJson({ ok: !ill, findings });
+  const facts = await gatherFacts(patient, findings);
+  const scored = facts && score(facts);
+  if (json) return printJson({ ok: !ill, findings, ...(scored && { score: scored }) });
   const paint = painter(process.stdout);
-  print(...findings.flatMap((finding) => lines(finding, paint)), "", verdict(findings));
+  print(
+    ...findings.flatMap((finding) => lines(finding, paint)),
+    ...["", verdict(findings)],
+    ...(scored ? scoreLines(scored, paint) : []),
+  );
 }
 
 async function examine(): Promise<Patient> {
@@ -81,9 +91,27 @@ function lines({ level, about, message, mend }: Finding, paint: Paint): string[]
   return mend === undefined ? [head] : [head, `  ${paint("dim", "→")} ${plain(mend)}`];
 }
 
+const MARKS: Readonly<Record<Mark, { sign: string; style: Style }>> = {
+  holds: { sign: "✔", style: "green" },
+  partly: { sign: "~", style: "yellow" },
+  unknown: { sign: "?", style: "yellow" },
+  fails: { sign: "✖", style: "red" },
+};
+
+/** Advice: nothing is broken where it says no. */
+function scoreLines({ holds, of, against, next }: Score, paint: Paint): string[] {
+  const rows = against.map(({ attacker, mark, why }) => {
+    const { sign, style } = MARKS[mark];
+    return `${paint(style, sign)} ${paint("bold", attacker.padEnd(16))} ${plain(why)}`;
+  });
+  const step = next === undefined ? [] : [`  ${paint("dim", "→")} next: ${plain(next)}`];
+  const key = "✔ holds  ~ in part  ? can't be seen from here  ✖ does not hold";
+  return ["", `Holds against ${holds} of ${of} attackers:`, ...rows, ...step, paint("dim", key)];
+}
+
 function verdict(findings: readonly Finding[]): string {
   const count = (level: Finding["level"]) => findings.filter((each) => each.level === level).length;
   const [problems, warnings] = [count("problem"), count("warning")];
-  if (problems === 0 && warnings === 0) return "All is well.";
+  if (problems === 0 && warnings === 0) return "Nothing is broken.";
   return `${problems} to mend, ${warnings} to look at.`;
 }

@@ -18,6 +18,8 @@ export interface BindingParts {
   register?: RegisterRequest | undefined;
   /** Who may use it, as the file says it; undefined if nothing is limited. */
   policy?: object | undefined;
+  /** The request of `authd test`. */
+  verify?: object | undefined;
 }
 
 /**
@@ -36,10 +38,14 @@ const HARMLESS = new Set(["scope", "audience", "resource", "client_id", "usernam
  * Not in it: `ttl`, `warm`, `secret_expires` and `rejected_statuses` decide when, not where;
  * `verify` goes to one of the origins and carries what any request to them may carry. Fields count
  * only where a template still names them (all others are in the resolved settings already), so that
- * a note in [fields] can be edited freely.
+ * a note in [fields] can be edited freely. With a policy `verify` and the harmless keys count, too:
+ * they would be a way to send, or to ask for, what the policy does not let anybody.
  */
 export function bindingOf(parts: BindingParts): string {
-  const own = Object.fromEntries(Object.entries(parts.own).filter(([key]) => !HARMLESS.has(key)));
+  const isGuarded = parts.policy !== undefined;
+  const own = Object.fromEntries(
+    Object.entries(parts.own).filter(([key]) => isGuarded || !HARMLESS.has(key)),
+  );
   const content = {
     grant: parts.grant,
     own,
@@ -50,11 +56,12 @@ export function bindingOf(parts: BindingParts): string {
     allowInsecureHttp: parts.allowInsecureHttp,
     register: parts.register,
     policy: parts.policy,
+    verify: isGuarded ? parts.verify : undefined,
   };
   const digest = createHash("sha256")
     .update(`authd binding 1\n${canonical(content)}`)
     .digest("base64url");
-  return parts.policy === undefined ? digest : GUARDED + digest;
+  return isGuarded ? GUARDED + digest : digest;
 }
 
 function namedFields(

@@ -92,7 +92,10 @@ function resolve(world: World, name: string, file: Table, defaults: Table): Cred
     rejectedStatuses: world.share(common.rejected_statuses ?? []),
     ...(register && { register: world.share(register) }),
     ...(policy && { policy: world.share(policy) }),
-    binding: bindingOf({ grant: kind.grantName, ...destination, policy: policyGiven(common) }),
+    binding: bindingOf({
+      ...{ grant: kind.grantName, ...destination },
+      ...{ policy: policyGiven(common), verify },
+    }),
   });
 }
 

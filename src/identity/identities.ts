@@ -12,6 +12,8 @@ import { type ProcessEntry, readProcess } from "./processes.ts";
 const DEEPEST = 32;
 /** Two readings of the clock may differ by this, ms: proc(5) counts in ticks. */
 const SLACK = 20;
+/** Characters of a program's name that are shown: its beginning, and more of its end. */
+const LONGEST = 120;
 
 /** Asks the system who is behind a connection: once for each, when somebody wants to know. */
 export class ProcessIdentities implements Identities {
@@ -136,12 +138,14 @@ function nobody(peer: Peer | undefined, gap: string): Identity {
 /** `python3 report.py (process 4711)`: what it runs may be shown, as long as nobody trusts it. */
 function shownOf(actor: ProcessInfo | undefined): string {
   if (!actor) return "a program";
-  const program = actor.executable ?? actor.name;
-  const script = actor.script === undefined ? "" : ` ${actor.script}`;
-  return `${clean(program + script)} (process ${actor.pid})`;
+  const words = [actor.executable ?? actor.name, actor.script ?? []].flat();
+  return `${words.map(oneWord).join(" ")} (process ${actor.pid})`;
 }
 
-/** Names of programs are anybody's choice, and end up on terminals. */
-function clean(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, 300);
+/** Names of programs are anybody's choice, and end up on terminals: one in quotes is no sentence. */
+function oneWord(text: string): string {
+  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
+  const short =
+    clean.length > LONGEST ? `${clean.slice(0, 40)}…${clean.slice(40 - LONGEST)}` : clean;
+  return /^[\w./+@:~%=,-]+$/.test(clean) ? short : JSON.stringify(short);
 }

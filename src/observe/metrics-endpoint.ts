@@ -8,6 +8,8 @@ const AGAIN = 30_000;
 /** Prometheus and a person with curl, and no more. */
 const CONNECTIONS = 16;
 const PATIENCE = 5_000;
+/** The text of the metrics is kept so many times as long as it took to make it. */
+const KEPT = 9;
 
 export interface EndpointOptions {
   host: string;
@@ -24,6 +26,8 @@ export class MetricsEndpoint {
   #timer: NodeJS.Timeout | undefined;
   #error: string | undefined;
   #closed = false;
+  /** `until` is of the monotonic clock, ms. */
+  #made: { text: Promise<string>; until: number } | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -43,7 +47,8 @@ export class MetricsEndpoint {
     server.maxConnections = CONNECTIONS;
     server.headersTimeout = PATIENCE;
     server.requestTimeout = PATIENCE;
-    server.keepAliveTimeout = PATIENCE;
+    // A thousand that come in one piece would all be begun before the first is answered.
+    server.maxRequestsPerSocket = 1;
     // Nobody's request keeps the daemon from ending.
     server.unref();
     this.#server = server;
@@ -73,8 +78,25 @@ export class MetricsEndpoint {
     });
   }
 
+  /**
+   * Made once for all who ask at the same time, and not all the time: everybody on this machine may
+   * ask, and with 10,000 credentials it takes some tenths of a second.
+   */
+  #text(): Promise<string> {
+    const begun = performance.now();
+    if (this.#made && begun < this.#made.until) return this.#made.text;
+    const made = { text: this.#options.text(), until: Number.POSITIVE_INFINITY };
+    const done = () => {
+      const now = performance.now();
+      made.until = now + KEPT * (now - begun);
+    };
+    made.text.then(done, done);
+    this.#made = made;
+    return made.text;
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { contentType, text } = this.#options;
+    const { contentType } = this.#options;
     const end = (status: number, body: string, headers = {}) => {
       response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...headers });
       response.end(request.method === "HEAD" ? undefined : body);
@@ -86,7 +108,7 @@ export class MetricsEndpoint {
       return end(405, "GET it.\n", { allow: "GET, HEAD" });
     }
     try {
-      end(200, await text(), { "content-type": contentType });
+      end(200, await this.#text(), { "content-type": contentType });
     } catch (error) {
       this.#options.log.error({}, `the metrics could not be made: ${messageOf(error)}`);
       end(500, "The daemon's log says more.\n");

@@ -65,7 +65,10 @@ export class MetricsFile {
     const next = `${path}.new`;
     this.#writtenAt = performance.now();
     try {
-      await writeFile(next, await text());
+      const content = await text();
+      await rm(next, { force: true });
+      // Nothing that others put there is written through: the folder may be shared.
+      await writeFile(next, content, { flag: "wx" });
       // The daemon's umask lets nobody else read what it writes.
       await chmod(next, 0o644);
       await rename(next, path);

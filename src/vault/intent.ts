@@ -1,16 +1,18 @@
-import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AuthdError } from "../errors.ts";
 import { codeOf, explain, replaceFile, syncFolder } from "./atomic-write.ts";
 import type { VaultHome } from "./home.ts";
-import { seal, unseal } from "./sealed-file.ts";
+import { readPlainFile } from "./plain-file.ts";
+import { MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { OwnVault } from "./vault.ts";
 import type { OpenKey } from "./vault-key.ts";
 
 export type Intent = OwnVault<object>["intent"];
 
 const FILE = "intent";
+/** Bytes: far more than what an upload may bring. */
+const MOST = 4 * MAX_FILE_BYTES;
 /** What its seal is for: no credential can be called that. */
 const SEALED_AS = "THE INTENT";
 
@@ -21,7 +23,7 @@ export function intentOf(home: VaultHome, usable: () => OpenKey): Intent {
     read() {
       const { key, header } = usable();
       try {
-        const plaintext = unseal(key, header.keyId, SEALED_AS, readFileSync(path));
+        const plaintext = unseal(key, header.keyId, SEALED_AS, readPlainFile(path, MOST));
         return JSON.parse(plaintext.toString()) as object;
       } catch (cause) {
         if (codeOf(cause) === "ENOENT") return undefined;

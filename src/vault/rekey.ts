@@ -16,7 +16,8 @@ import { headerPath, isRightKey, newHeader, readHeader } from "./header.ts";
 import { keyKeepers } from "./keys/index.ts";
 import type { KeyContext, KeyKeeper } from "./keys/key-source.ts";
 import { sealedPath } from "./names.ts";
-import { isNewer, seal, unseal } from "./sealed-file.ts";
+import { readPlainFile } from "./plain-file.ts";
+import { isNewer, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { KeySource } from "./vault.ts";
 import { createFrom, type OpenKey, type VaultLog } from "./vault-key.ts";
 
@@ -77,19 +78,19 @@ export class Staging {
   /** Seals NAME anew, as its file is now; again, if that has changed. */
   async stage(name: string): Promise<void> {
     const staged = sealedPath(this.#folder, name);
-    const plaintext = await this.#open(name);
+    const plaintext = this.#open(name);
     if (!plaintext) return await rm(staged, { force: true });
     const file = seal(this.#next.key, this.#next.header.keyId, name, plaintext);
     plaintext.fill(0);
     await replaceFile(staged, file, { durable: false });
   }
 
-  async #open(name: string): Promise<Buffer | undefined> {
+  #open(name: string): Buffer | undefined {
     this.damaged.delete(name);
     const path = sealedPath(this.#dir, name);
     let file: Buffer;
     try {
-      file = await readFile(path);
+      file = readPlainFile(path, MAX_FILE_BYTES);
     } catch (cause) {
       if (codeOf(cause) === "ENOENT") return undefined;
       throw refused(`${path} can't be read: ${explain(cause)}`, cause);

@@ -228,6 +228,8 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
 
   async lock(why: string): Promise<void> {
     await this.settled();
+    // One that was begun since then would be sealed with what is left of the key.
+    while (this.#writes.busy) await this.settled();
     this.#open?.key.fill(0);
     this.#open = undefined;
     this.#problem = why;

@@ -48,9 +48,14 @@ export class WriteQueue<Job> {
     return entry.done;
   }
 
+  /** Something runs, or waits for its turn. */
+  get busy(): boolean {
+    return this.#lanes.size > 0;
+  }
+
   /** Waits for everything pushed so far and meanwhile; never rejects. */
   async drain(): Promise<void> {
-    while (this.#lanes.size > 0) {
+    while (this.busy) {
       const pending = [...this.#lanes.values()].flat();
       await Promise.allSettled(pending.map((entry) => entry.done));
     }

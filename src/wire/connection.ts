@@ -48,11 +48,8 @@ export class Connection implements CallHome {
         sender: { sendCancellation: async () => {}, cleanup: () => {} },
       },
       messageStrategy: {
-        handleMessage: (message, next) => {
-          const handled = next(message);
-          if (Message.isRequest(message)) this.#pair.dispatched();
-          return handled;
-        },
+        handleMessage: (message, next) =>
+          this.#pair.dispatch(() => next(message), Message.isRequest(message)),
       },
     });
     this.#rpc.onRequest((method, params, call) => answer(method, params, call as ServerCall));

@@ -72,6 +72,12 @@ const CASES: readonly [string, FakeCall, RegExp | undefined][] = [
   ["what it started", from(processInfo({ pid: 9 }), shell(200), terminal), /Who asks can't answer/],
   ["what it was started by", from(terminal, manager), /Who asks can't answer/],
   ["one that was orphaned", from(manager), /can't be told/],
+  ["one whose parent was orphaned", from(shell(300), manager), /can't be told/],
+  [
+    "a shell in a terminal of the system's",
+    from({ ...shell(300), terminal: "tty1" }, manager),
+    undefined,
+  ],
   ["one that can't be known", from(), /can't be told/],
   [
     "the asker's number, used again",

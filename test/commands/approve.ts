@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { connect } from "../../src/client.ts";
@@ -151,7 +151,7 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
   writeFileSync(passphrase, "correct horse\n", { mode: 0o600 });
   const out = join(daemon.folder, "out");
   const tries: [string, string[]][] = [
-    ["credentials/set", ["set", "demo", "--set", "confirm=always"]],
+    ["credentials/set confirm", ["set", "demo", "--set", "confirm=always"]],
     ["credentials/add", [...replace, secrets]],
     ["credentials/remove", ["remove", "demo", "--yes"]],
     ["vault/export", ["vault", "export", out, "--passphrase-from", passphrase]],
@@ -176,6 +176,38 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
   t.is((await inShell(t, daemon, ["approve", "--once"]).ended).code, 0);
   t.is((await set.ended).code, 0);
   t.regex(readFileSync(file, "utf8"), /confirm = "always"/);
+});
+
+onLinux("without its file a guarded credential is kept from programs as before", async (t) => {
+  const daemon = await guarded(t);
+  const passphrase = join(daemon.folder, "passphrase");
+  writeFileSync(passphrase, "correct horse\n", { mode: 0o600 });
+  const out = join(daemon.folder, "out");
+  for (const spoil of [
+    (file: string) => rmSync(file),
+    (file: string) => writeFileSync(file, "no settings", { mode: 0o600 }),
+  ]) {
+    spoil(join(daemon.configDir, "credentials", "demo.toml"));
+    await daemon.cli(["reload"]);
+    const asker = inShell(t, daemon, ["vault", "export", out, "--passphrase-from", passphrase]);
+    t.like((await pending(daemon))[0], { kind: "change", what: "vault/export" });
+    t.is((await daemon.cli(["approve", "--deny"])).code, 0);
+    t.is((await asker.ended).code, 6);
+  }
+  t.false(existsSync(out));
+});
+
+onLinux("a person accepts the edit that was there when the question came", async (t) => {
+  const daemon = await guarded(t);
+  const file = join(daemon.configDir, "credentials", "demo.toml");
+  writeFileSync(file, 'grant = "static"\nconfirm = "always"\n');
+  const asker = inShell(t, daemon, ["trust", "demo"]);
+  await pending(daemon);
+  writeFileSync(file, 'grant = "static"\norigins = ["https://evil.example"]\n');
+  t.is((await inShell(t, daemon, ["approve", "--once"]).ended).code, 0);
+  const { code, stderr } = await asker.ended;
+  t.is(code, 5);
+  t.regex(stderr, /edited while a person was asked/);
 });
 
 onLinux(

@@ -68,6 +68,19 @@ test("the same binding: what is asked for, and fields that no template names", (
   }
 });
 
+test("with a policy what is asked for counts, too, and the request that tries it", (t) => {
+  const guarded = { ...parts, policy: { expose: "request" } };
+  for (const change of [
+    own({ scope: "admin" }),
+    own({ response: { token: "text" } }),
+    { verify: { method: "POST", url: "https://api.example/pay" } },
+  ]) {
+    t.not(bindingOf({ ...guarded, ...change }), bindingOf(guarded), JSON.stringify(change));
+  }
+  const verify = { method: "GET", url: "https://api.example/me" };
+  t.is(bindingOf({ ...parts, verify }), bindingOf(parts));
+});
+
 test("the order of keys does not matter, the place of values does", (t) => {
   const reversed = (value: unknown): unknown =>
     typeof value !== "object" || value === null || Array.isArray(value)

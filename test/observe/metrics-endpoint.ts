@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { MetricsEndpoint } from "../../src/observe/metrics-endpoint.ts";
 import { freePort } from "../helpers/port.ts";
@@ -62,4 +63,26 @@ test("metrics that can't be made are a 500", async (t) => {
   });
   t.is((await ask(port, "/metrics"))[0], 500);
   t.regex(errors[0] ?? "", /out of order/);
+});
+
+test("many who ask at once, or in one piece, are answered with one text", async (t) => {
+  const port = await freePort();
+  let made = 0;
+  await stage(t, port, async () => {
+    made++;
+    await sleep(100);
+    return `made ${made}\n`;
+  });
+  const flood = connect(port, "127.0.0.1");
+  t.teardown(() => flood.destroy());
+  const head = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  flood.write(head.repeat(200));
+  const answers = await Promise.all([1, 2, 3].map(() => ask(port, "/metrics")));
+  t.deepEqual(
+    answers.map(([status]) => status),
+    [200, 200, 200],
+  );
+  const text = (await flood.toArray()).join("");
+  t.is(text.match(/200 OK/g)?.length, 1);
+  t.is(made, 1);
 });

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
@@ -59,4 +67,16 @@ test("what can't be written is said once, told in status, and tried again", asyn
   mkdirSync(folder);
   await eventually(() => existsSync(path));
   await eventually(() => file.report.error === undefined);
+});
+
+onUnix("what others put in the way of it is not written through", async (t) => {
+  const folder = temporaryFolder(t);
+  const path = join(folder, "authd.prom");
+  const precious = join(folder, "precious");
+  writeFileSync(precious, "keep me");
+  symlinkSync(precious, `${path}.new`);
+  const { errors } = stage(t, path);
+  await eventually(() => existsSync(path));
+  t.is(readFileSync(precious, "utf8"), "keep me");
+  t.deepEqual(errors, []);
 });

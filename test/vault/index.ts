@@ -301,3 +301,20 @@ test("a vault.json that was edited does not pass for the right key", async (t) =
   const { vault } = await openSample(t, dir);
   t.regex(vault.locked!, /key from file is not the one/);
 });
+
+test("a write that is begun while the vault is being locked is sealed with the key, not with what is left of it", async (t) => {
+  const dir = join(temporaryFolder(t), "vault");
+  const passphrase = async () => "one";
+  const { vault } = await openSample(t, dir, { keySource: "passphrase", passphrase });
+  const names = Array.from({ length: 6 }, (_, index) => `after-${index}`);
+  // Each comes a few promises later than the one before.
+  let before: Promise<void> = vault.write("first", { secret: "one" }, durable);
+  const writes = names.map((name) => {
+    before = before.then();
+    return before.then(() => vault.write(name, { secret: name }, durable)).catch(() => {});
+  });
+  await vault.lock("it was asked for");
+  await Promise.all(writes);
+  await vault.open("one");
+  for (const name of vault.names()) t.notThrows(() => vault.read(name), name);
+});

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   cpSync,
@@ -6,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +18,7 @@ import type { KeySource } from "../../src/vault/vault.ts";
 import { run } from "../helpers/child.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { programs, startSession } from "../helpers/keyring.ts";
-import { absent, missing } from "../helpers/optional.ts";
+import { absent, missing, onUnix } from "../helpers/optional.ts";
 import { openSample } from "../helpers/vault.ts";
 
 const REKEYER = fileURLToPath(new URL("../helpers/vault-rekeyer.js", import.meta.url));
@@ -134,6 +136,25 @@ test("a damaged record stays as it is and is named; the others get the new key",
   t.deepEqual(vault.read("labelf"), { secret: "one" });
   t.throws(() => vault.read("zebbra"), { message: /another vault's key|cut short or altered/ });
 });
+
+onUnix(
+  "a pipe, or a link, in a record's place is not waited for, nor followed: the key stays",
+  async (t) => {
+    const at = place(t);
+    const { vault } = await open(t, at, "file");
+    await vault.write("labelf", { secret: "one" }, durable);
+    const there = join(at.dir, "zebbra.sealed");
+    execFileSync("mkfifo", [there]);
+    await t.throwsAsync(vault.rekey("file"), {
+      message: /zebbra\.sealed can't be read: it is no ord/,
+    });
+    rmSync(there);
+    symlinkSync(join(at.dir, "labelf.sealed"), there);
+    await t.throwsAsync(vault.rekey("file"), { message: /can't be read: a link is in its place/ });
+    rmSync(there);
+    t.deepEqual(await vault.rekey("file"), { sealed: 1, damaged: [] });
+  },
+);
 
 test("what can't be told from sound keeps the vault's key from going", async (t) => {
   const at = place(t);

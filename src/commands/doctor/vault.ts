@@ -16,13 +16,17 @@ const checkKey: Check = async ({ env, daemon, credentials }) => {
   const header = readHeader(dir);
   if (!header) return [ok("vault key", "chosen when the daemon starts for the first time")];
   const { keySource, keyId } = header;
-  const { since, why = "" } = daemon?.lock ?? {};
+  // An older daemon tells of its credentials only.
+  const waiting = credentials.find(({ state }) => state === "locked");
+  const {
+    since,
+    locked = waiting !== undefined,
+    why = waiting?.lastError?.message ?? "the daemon could not get it",
+  } = daemon?.lock ?? {};
   if (since !== undefined) return [warning("vault key", why, "authd unlock")];
-  const locked = credentials.find(({ state }) => state === "locked");
   if (daemon && !locked) return [ok("vault key", `${daemon.vaultKey}; the daemon has it`)];
   if (keySource !== "keychain" && keySource !== "file") {
     if (!locked) return [ok("vault key", `${keySource}: asked for when the daemon starts`)];
-    const why = locked.lastError?.message ?? "the daemon could not get it";
     return [problem("vault key", `${keySource}: ${why}`, HOW_TO_UNLOCK[keySource])];
   }
   try {

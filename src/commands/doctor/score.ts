@@ -1,0 +1,243 @@
+import type { Kept } from "./exposure.ts";
+import type { Facts } from "./facts.ts";
+
+/** `unknown`: it depends on what authd can't see. Only `holds` counts. */
+export type Mark = "holds" | "partly" | "unknown" | "fails";
+
+/** How a set-up stands against one attacker of docs/security.md. */
+export interface Standing {
+  attacker: string;
+  mark: Mark;
+  why: string;
+  /** What makes it better. */
+  next?: string;
+}
+
+export interface Score {
+  holds: number;
+  of: number;
+  against: Standing[];
+  /** What mends most. */
+  next?: string;
+}
+
+interface Flaw {
+  mark: Exclude<Mark, "holds">;
+  why: string;
+  next?: string | undefined;
+}
+
+interface Attacker {
+  /** What is said where no flaw is found. */
+  holds: (facts: Facts) => string;
+  flaws: (facts: Facts) => (Flaw | false)[];
+}
+
+const SEVERITY: Readonly<Record<Mark, number>> = { holds: 0, partly: 1, unknown: 2, fails: 3 };
+
+/** docs/security.md has the same ones. */
+const ATTACKERS: Readonly<Record<string, Attacker>> = {
+  "other users": {
+    holds: () => "nobody else reaches the socket without being let in, or the files",
+    flaws: ({ findings, daemon, isOurs, platform }) => [
+      platform === "win32" && unknown("the named pipe's access list is all that keeps others out"),
+      ...(isOurs ? findings : []).flatMap(({ level, about, message, mend }) =>
+        level === "ok" || !PLACES.has(about)
+          ? []
+          : [{ mark: level === "problem" ? "fails" : "partly", why: message, next: mend } as Flaw],
+      ),
+      (daemon.reporting.metricsListen ?? daemon.reporting.metricsFile) !== undefined &&
+        partly("all users can read the names of credentials in the metrics", WITHOUT_METRICS),
+    ],
+  },
+  "your programs": {
+    holds: ({ isOurs }) =>
+      isOurs
+        ? "no token leaves authd without a person's yes, and no program opens the vault"
+        : "the daemon is another user's, and gives no program a token",
+    flaws: (facts) => (facts.isOurs ? againstEquals(facts) : againstGuests(facts)),
+  },
+  "open machine": {
+    holds: () => "the vault locks itself, and opens with the passphrase only",
+    flaws: ({ daemon: { vaultKey, lock }, handedOver }) =>
+      isLockable(vaultKey)
+        ? [
+            vaultKey === "keychain" && partly("a locked vault opens while the keychain is open"),
+            handedOver && partly("systemd keeps the passphrase in a file of yours", TYPE_IT),
+            lock?.afterMs === undefined &&
+              (lock?.on ?? []).length === 0 &&
+              partly("the vault never locks itself", 'lock_after = "30m" in config.toml'),
+            ...(lock?.on ?? []).map(({ event, error }) =>
+              error === undefined ? false : partly(`it is not locked on ${event}: ${error}`),
+            ),
+          ]
+        : [fails("the vault can't be locked: its key is always at hand", REKEY)],
+  },
+  "stolen disk": {
+    holds: () => "the vault is as good as its passphrase",
+    flaws: ({ daemon: { vaultKey }, handedOver, process }) => [
+      vaultKey === "file" &&
+        unknown("the key lies beside the vault: only an encrypted disk would help", REKEY),
+      vaultKey === "keychain" && partly("the vault is as good as the keychain's password"),
+      (vaultKey === "systemd-credential" || handedOver) &&
+        unknown("it depends on what systemd sealed the key with: best a TPM"),
+      process.swaps === true &&
+        partly("the daemon's memory may be swapped to disk, encrypted or not", INSTALL),
+      process.dumpsCore === true && partly("a crash may write its memory to disk", INSTALL),
+    ],
+  },
+  backup: {
+    holds: () => "a copy of the vault's folder opens nothing by itself",
+    flaws: ({ daemon: { vaultKey } }) => [
+      vaultKey === "file" &&
+        fails("a copy of the vault's folder opens itself, unless `key` is left out", REKEY),
+    ],
+  },
+  "edited settings": {
+    holds: () => "secrets go nowhere else until you trust the change",
+    flaws: ({ changed, configuration, configDir }) => [
+      changed.length > 0 &&
+        partly(`${names(changed)}: the file was changed`, `look at it: authd trust ${changed[0]}`),
+      configuration?.daemon.hook?.[0]?.startsWith(`${configDir}/`) === true &&
+        partly("the hook lies among the settings, and is not sealed", "move it elsewhere"),
+    ],
+  },
+  network: {
+    holds: ({ configuration }) =>
+      configuration?.daemon.proxy === undefined
+        ? "everything beyond this machine goes over TLS"
+        : "everything goes over TLS; the proxy sees which hosts are asked",
+    flaws: ({ configuration, credentials }) => [
+      configuration === undefined && unknown("the daemon's settings can't be read from here"),
+      ...kept(credentials, ({ insecure }) => insecure, unencrypted),
+    ],
+  },
+  "malicious API": { holds: () => "tokens go to their origins only", flaws: confinement },
+  "malicious issuer": { holds: () => "it learns its own secret only", flaws: confinement },
+};
+
+const PLACES: ReadonlySet<string> = new Set(["socket", "configuration", "state", "vault"]);
+const REKEY = "authd vault rekey --to passphrase";
+const INSTALL = "authd service install";
+const TYPE_IT = "take authd-passphrase out of the unit; authd unlock asks for it";
+const WITHOUT_METRICS = "leave metrics_listen and metrics_file out of config.toml, then restart";
+const AUDIT = 'take audit = "off" out of config.toml, then restart';
+const DESK = `${REKEY}, or a daemon under its own user (docs/system-wide.md)`;
+const onlyRequests = (name: string) => `authd set ${name} --set expose=request`;
+
+const fails = (why: string, next?: string): Flaw => ({ mark: "fails", why, next });
+const unknown = (why: string, next?: string): Flaw => ({ mark: "unknown", why, next });
+const partly = (why: string, next?: string): Flaw => ({ mark: "partly", why, next });
+const names = (all: readonly string[]) => all.join(", ");
+const isLockable = (source: string) => source === "passphrase" || source === "keychain";
+
+/** How any program of the daemon's own user gets the vault's key. */
+const AT_HAND: Readonly<Record<string, string>> = {
+  file: "can read the key file",
+  keychain: "can ask the keychain while it is open",
+  "systemd-credential": "can read the key that systemd keeps for the service",
+  handed: "can read the passphrase that systemd keeps for the service",
+};
+
+/** One flaw for all credentials that `concerns`. */
+function kept(
+  credentials: Facts["credentials"],
+  concerns: (one: Kept) => boolean,
+  say: (which: string, first: string) => Flaw,
+): Flaw[] {
+  const found = credentials.filter(concerns);
+  const [first] = found;
+  return first ? [say(names(found.map(({ name }) => name)), first.name)] : [];
+}
+
+const unencrypted = (which: string) =>
+  fails(
+    `allow_insecure_http: who listens reads the secrets of ${which}`,
+    "https URLs, and no allow_insecure_http",
+  );
+
+/** Programs of the user whom the daemon runs as. */
+function againstEquals({ daemon, handedOver, credentials, audit, process }: Facts) {
+  const how = AT_HAND[handedOver ? "handed" : daemon.vaultKey];
+  const next = handedOver ? TYPE_IT : DESK;
+  const way = (one: Kept["way"]) => (each: Kept) => each.way === one;
+  return [
+    how !== undefined && fails(`any of them ${how} and open the vault`, next),
+    ...(how === undefined
+      ? []
+      : kept(credentials, way("request"), (which) =>
+          fails(`expose = "request" of ${which} does not hold against them`, next),
+        )),
+    ...kept(credentials, way("open"), (which, first) =>
+      fails(`any of them gets the tokens of ${which}`, onlyRequests(first)),
+    ),
+    ...kept(credentials, way("rules"), (which, first) =>
+      partly(`rules of ${which} are a seat belt among programs of one user`, onlyRequests(first)),
+    ),
+    ...(daemon.vaultKey === "passphrase"
+      ? []
+      : kept(credentials, way("asked"), (which) =>
+          partly(`a yes for ${which} can be faked without a passphrase`, next),
+        )),
+    process.traceable === true && fails("they can look into the daemon's memory", INSTALL),
+    audit === "off" && partly("nobody can tell who used what", AUDIT),
+  ];
+}
+
+/** Programs of users whom a shared daemon lets in. */
+function againstGuests({ credentials, audit }: Facts) {
+  return [
+    ...kept(
+      credentials,
+      ({ way, lets }) => lets && way !== "request",
+      (which, first) => partly(`those let in get the tokens of ${which}`, onlyRequests(first)),
+    ),
+    audit === "off" && partly("nobody can tell who used what", AUDIT),
+  ];
+}
+
+/** What comes from outside may find a hole in Node. */
+function confinement({ process }: Facts) {
+  return [
+    process.confined === false &&
+      partly("a hole in the daemon would not be contained: it runs outside its unit", INSTALL),
+  ];
+}
+
+/** Against whom a set-up holds. */
+export function score(facts: Facts): Score {
+  const against = Object.entries(ATTACKERS).map(([attacker, { holds, flaws }]) =>
+    standing(
+      attacker,
+      flaws(facts).filter((flaw) => flaw !== false),
+      holds(facts),
+    ),
+  );
+  const next = best(against);
+  return {
+    holds: against.filter(({ mark }) => mark === "holds").length,
+    of: against.length,
+    against,
+    ...(next === undefined ? {} : { next }),
+  };
+}
+
+function standing(attacker: string, flaws: Flaw[], holds: string): Standing {
+  const [worst, ...others] = flaws.toSorted((a, b) => SEVERITY[b.mark] - SEVERITY[a.mark]);
+  if (!worst) return { attacker, mark: "holds", why: holds };
+  const why = [worst, ...others].map((flaw) => flaw.why).join("; ");
+  const { mark, next } = worst;
+  return { attacker, mark, why, ...(next === undefined ? {} : { next }) };
+}
+
+/** The step that mends most: what does not hold weighs more than what holds in part. */
+function best(against: readonly Standing[]): string | undefined {
+  const weights = new Map<string, number>();
+  for (const { mark, next } of against) {
+    if (next === undefined) continue;
+    const step = next.startsWith(REKEY) ? REKEY : next;
+    weights.set(step, (weights.get(step) ?? 0) + SEVERITY[mark]);
+  }
+  const [first] = [...weights].toSorted(([, a], [, b]) => b - a);
+  return first?.[0];
+}
