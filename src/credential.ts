@@ -101,12 +101,14 @@ export class Credential {
     return grantNamed(this.#settings.grant).rotates !== undefined;
   }
 
-  /** Whether programs are kept from using it freely, or were when it was last trusted. */
+  /**
+   * Whether programs are kept from using it freely, as it was last trusted: whoever enters the first
+   * secret, or accepts the first rules, takes nothing from anybody.
+   */
   get isGuarded(): boolean {
     const { record } = this.#keeper;
-    // There is nothing to keep from anybody yet: whoever enters the first secret is not asked.
     if (!record || Object.keys(record.secrets).length === 0) return false;
-    return this.#settings.policy !== undefined || record.binding.startsWith(GUARDED);
+    return record.binding.startsWith(GUARDED);
   }
 
   /** False while the vault is locked, or its file damaged. */

@@ -308,3 +308,25 @@ onLinux(
     for (const { ended } of askers) t.is((await ended).code, 6);
   },
 );
+
+onLinux(
+  "the first rules of a credential are accepted without a question, loosening them is not",
+  async (t) => {
+    const daemon = await startDaemon(t);
+    const add = ["add", "demo", "--grant", "static", "--secrets-from", "-"];
+    await daemon.cli(add, { input: JSON.stringify({ token: TOKEN }) });
+    const file = join(daemon.configDir, "credentials/demo.toml");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, `expose = "request"\n${before}`);
+    t.is((await daemon.cli(["reload"])).code, 0);
+    t.is((await daemon.cli(["trust", "demo"])).code, 0);
+    t.is((await daemon.cli(["get", "demo"])).code, 6);
+    writeFileSync(file, before);
+    await daemon.cli(["reload"]);
+    const trust = inShell(t, daemon, ["trust", "demo"]);
+    const [question] = await pending(daemon);
+    t.like(question, { kind: "change", credential: "demo" });
+    t.is((await inShell(t, daemon, ["approve", "--deny"]).ended).code, 0);
+    t.is((await trust.ended).code, 6);
+  },
+);
