@@ -91,7 +91,9 @@ test("variables that authd does not need are taken out of the environment", asyn
   const kept = ["AUTHD_LOG_LEVEL", "LC_ALL", "NODE_EXTRA_CA_CERTS", "NO_COLOR", "XDG_RUNTIME_DIR"];
   const dropped = ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "NODE_AUTH_TOKEN", "PGPASSWORD"];
   const names = [...kept, ...dropped, "HTTPS_PROXY", "NODE_USE_ENV_PROXY", "LD_PRELOAD_X"];
-  const env = Object.fromEntries(names.map((name) => [name, "1"]));
+  // A newer Node looks at the proxy itself, and ends if that is no URL.
+  const settingOf = (name: string) => (name === "HTTPS_PROXY" ? "http://127.0.0.1:9" : "1");
+  const env = Object.fromEntries(names.map((name) => [name, settingOf(name)]));
   const source = `${HARDEN} console.log(Object.keys(process.env).sort().join());`;
   const { stdout } = await run(t, process.execPath, args(source), {
     env: { ...env, PATH: "/bin" },
