@@ -95,6 +95,8 @@ class Stage {
       ? ["prlimit", `--nofile=${given.descriptors}:${given.descriptors}`]
       : [];
     const daemon = await startDaemon(this.#bench, home, undefined, through);
+    // The audit log is opened with its first line, a little after the start.
+    await sleep(1_000);
     const before = descriptors(daemon.pid);
     const suffering = await this.#suffer(home.socket, given, true);
     await this.#settle(daemon.pid, before);
