@@ -51,7 +51,6 @@ export function methods(options: MethodsOptions): Handlers {
   const { subscriptions, status, events, shutdown } = options;
   /** The credential's name, if it is kept from programs. */
   const guarded = (name: string) => (registry.isGuarded(name) ? name : undefined);
-  const anyGuarded = () => registry.anyGuarded();
   return {
     initialize: () => ({
       serverName: "authd",
@@ -131,7 +130,7 @@ export function methods(options: MethodsOptions): Handlers {
       return await admin.reload();
     },
     "vault/export": async (given, call) => {
-      await access.change("vault/export", anyGuarded(), call);
+      await access.change("vault/export", registry.anyGuarded(), call);
       return await backup.export(given, call);
     },
     "vault/upload": (given, call) => {
@@ -139,11 +138,11 @@ export function methods(options: MethodsOptions): Handlers {
       return backup.upload(given, call.connection);
     },
     "vault/import": async (given, call) => {
-      await access.change("vault/import", given.replace ? anyGuarded() : undefined, call);
+      await access.change("vault/import", given.replace ? registry.anyGuarded() : undefined, call);
       return await backup.import(given, call.connection);
     },
     "vault/rekey": async (given, call) => {
-      await access.change("vault/rekey", anyGuarded(), call);
+      await access.change("vault/rekey", registry.anyGuarded(), call);
       return await backup.rekey(given);
     },
     "approvals/pending": (_, call) => {

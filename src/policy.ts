@@ -203,7 +203,7 @@ function notExposed(name: string, rule: string): Refusal {
 }
 
 /** What the whole credential is limited to, whoever asks; also for where a redirect leads. */
-export function outsideOf(
+function outsideOf(
   name: string,
   { methods, paths }: Pick<Policy, "methods" | "paths">,
   { method, path, steers }: { method: string; path: string; steers?: string },

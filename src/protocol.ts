@@ -448,7 +448,6 @@ export const params = {
     /** At most so many, the newest. */
     limit: count.optional(),
   }),
-  /** With `events` the notification `event`, instead of the other two. */
   /** The export itself goes out as `vault/chunk` notifications before the result. */
   "vault/export": z.object({ passphrase: text }),
   /** A part of an export (base64), kept until the connection ends or has imported it. */
@@ -465,6 +464,7 @@ export const params = {
     /** For `to: "passphrase"`. */
     passphrase: text.optional(),
   }),
+  /** With `events` the notification `event`, with `approvals` the questions, instead of the first two. */
   subscribe: z.object({
     credential: text.optional(),
     events: z.boolean().optional(),

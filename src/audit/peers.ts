@@ -23,7 +23,7 @@ export class AuditPeers {
   }
 }
 
-export function describePeer({ peer, actor, unit }: Identity): AuditPeer {
+function describePeer({ peer, actor, unit }: Identity): AuditPeer {
   const program = actor?.executable ?? actor?.name;
   return {
     ...(peer ? { uid: peer.uid, pid: peer.pid } : {}),
