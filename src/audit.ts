@@ -139,7 +139,7 @@ export class Audit {
   /** All that was noted up to now is written, or can't be. */
   async head(): Promise<AuditReport> {
     const { mode, path } = this.#options;
-    if (mode !== "off") await this.#flush();
+    if (mode !== "off") await this.#flushAll();
     const { problem } = this;
     const waiting = this.#queue.size;
     return { ...this.#writer.head, mode, path, waiting, ...(problem ? { problem } : {}) };
@@ -151,8 +151,7 @@ export class Audit {
     this.#closed = true;
     this.#stopTimer();
     clearTimeout(this.#headTimer);
-    await this.#flushing;
-    await this.#flush();
+    await this.#flushAll();
     const lost = this.#queue.size + this.#queue.lost;
     if (lost > 0)
       this.#options.log.error(
@@ -234,6 +233,12 @@ export class Audit {
     await new Promise<void>((resolve, reject) => {
       waiting.waiters.push({ resolve, reject });
     });
+  }
+
+  /** Also what was noted while the last lines were being written. */
+  async #flushAll(): Promise<void> {
+    await this.#flushing;
+    await this.#flush();
   }
 
   #flush(): Promise<void> {

@@ -168,25 +168,39 @@ export class Backup {
   }
 
   async #putInPlace(credentials: readonly Portable[]): Promise<void> {
-    const { imports, registry, admin } = this.#options;
+    const { imports, registry } = this.#options;
     const bringBack: (() => void)[] = [];
     const retire = () => {
       for (const { name } of credentials) {
         if (registry.has(name)) bringBack.push(registry.get(name).retire(beingReplaced(name)));
       }
     };
-    const takeOver = async () => {
-      for (const { name } of credentials) registry.delete(name);
-      await admin.reloadNow();
-    };
+    const names = credentials.map(({ name }) => name);
     try {
       await imports.carryOut(credentials, retire);
     } catch (error) {
-      if (imports.isPending()) await takeOver();
+      if (imports.isPending()) await this.#takeOver(names);
       else for (const back of bringBack) back();
       throw error;
     }
-    await takeOver();
+    await this.#takeOver(names);
+  }
+
+  /**
+   * The vault was opened, and nothing was read yet: completes an import that was cut off. Until that
+   * is done, what it brings can't be used.
+   */
+  async resume(): Promise<void> {
+    const { imports, admin } = this.#options;
+    const { waiting } = imports;
+    if (waiting) await admin.inTurn(() => this.#takeOver(waiting));
+  }
+
+  /** Nothing of what there was by these names is used any more. */
+  async #takeOver(names: readonly string[]): Promise<void> {
+    const { registry, admin } = this.#options;
+    for (const name of names) registry.delete(name);
+    await admin.reloadNow();
   }
 
   #problemsOf(names: readonly string[]): VaultProblem[] {

@@ -101,7 +101,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
       approvals.desk.forget();
       http.reconnect();
     },
-    opened: async () => void (imports.isPending() && (await admin.reload())),
+    opened: () => backup.resume(),
   });
   const observer = new Observer({
     ...{ env, clock, log, startedAt, subscribers: subscriptions },

@@ -33,12 +33,25 @@ export class Imports {
 
   /** One was begun and is not completed, or can't even be read. False while the vault is locked. */
   isPending(): boolean {
-    const { vault } = this.#options;
+    return this.waiting !== undefined;
+  }
+
+  /**
+   * Names of those whose import was begun and is not completed; undefined if there is none, or the
+   * vault is locked. Of one that can't be read nobody knows them.
+   */
+  get waiting(): string[] | undefined {
+    if (this.#options.vault.locked !== undefined) return undefined;
     try {
-      return vault.locked === undefined && vault.intent.read() !== undefined;
+      return this.#begun()?.map(({ name }) => name);
     } catch {
-      return true;
+      return [];
     }
+  }
+
+  #begun(): readonly Portable[] | undefined {
+    const intent = this.#options.vault.intent.read() as { credentials: Portable[] } | undefined;
+    return intent?.credentials;
   }
 
   /**
@@ -67,9 +80,9 @@ export class Imports {
     let waiting: readonly Portable[] = [];
     let why = "";
     try {
-      const intent = vault.intent.read() as { credentials: Portable[] } | undefined;
-      if (!intent) return read();
-      waiting = intent.credentials;
+      const begun = this.#begun();
+      if (!begun) return read();
+      waiting = begun;
       await this.#writeFiles(waiting);
       await this.#complete(waiting);
       log.info({ credentials: waiting.length }, "an import that was cut off is completed");

@@ -142,6 +142,33 @@ test("an import that can't be completed at start is told of, and completed by a 
   t.deepEqual(await tokens(client), { a: "new-a", b: "new-b", z: "old-z" });
 });
 
+test("an import that was cut off is completed when a locked vault is opened, before anything of it is used", async (t) => {
+  const file = await exported(t, { a: "new-a", b: "new-b" });
+  const home = makeHome(t, { env: { AUTHD_VAULT_KEY: "passphrase" } });
+  const unlock = () => home.cli(["unlock", "--passphrase-from", "-"], { input: "to the vault" });
+  const daemon = await startMortal(t, home);
+  t.is((await unlock()).code, 0);
+  const client = clientOf(t, home);
+  await addStatic(client, "a", "old-a");
+  await addStatic(client, "z", "old-z");
+  await daemon.arm("writeFileSync credentials/.a.toml");
+  const args = ["vault", "import", file, "--replace", "--passphrase-from", "-"];
+  t.not((await home.cli(args, { input: WORD })).code, 0);
+  await daemon.ended;
+  const obstacle = join(home.configDir, "credentials", "b.toml");
+  mkdirSync(obstacle);
+  const again = await startDaemon(t, { home });
+  t.is((await unlock()).code, 0);
+  t.is((await client.getToken({ credential: "z" })).accessToken, "old-z");
+  for (const credential of ["a", "b"]) {
+    const error = await t.throwsAsync<AuthdError>(client.getToken({ credential }));
+    t.regex(error!.message, /Its import is not completed: .*b\.toml.*authd reload/);
+  }
+  await rm(obstacle, { recursive: true });
+  t.is((await again.cli(["reload"])).code, 0);
+  t.deepEqual(await tokens(client), { a: "new-a", b: "new-b", z: "old-z" });
+});
+
 test("an export that no frame could hold goes through the socket in parts", async (t) => {
   const daemon = await startDaemon(t);
   const record = { secrets: { token: "x".repeat(45_000) }, binding: "", tokens: [] };

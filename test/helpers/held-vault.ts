@@ -1,16 +1,16 @@
 import type { CredentialRecord } from "../../src/credential/record.ts";
-import type { KeySource, Vault } from "../../src/vault/vault.ts";
+import type { KeySource, OwnVault, Vault } from "../../src/vault/vault.ts";
 
 /** A real vault whose changes wait, or fail, while a test says so. */
 export class HeldVault implements Vault<CredentialRecord> {
-  /** Changes fail with it. */
+  /** Changes fail with it, after those before them: a disk has them one after another, too. */
   broken: Error | undefined;
   /** Changes that were asked for and wait. */
   waiting = 0;
-  readonly #vault: Vault<CredentialRecord>;
+  readonly #vault: OwnVault<CredentialRecord>;
   #released: Promise<void> | undefined;
 
-  constructor(vault: Vault<CredentialRecord>) {
+  constructor(vault: OwnVault<CredentialRecord>) {
     this.#vault = vault;
   }
 
@@ -53,7 +53,9 @@ export class HeldVault implements Vault<CredentialRecord> {
     this.waiting++;
     await this.#released;
     this.waiting--;
-    if (this.broken) throw this.broken;
-    await work();
+    const { broken } = this;
+    if (!broken) return await work();
+    await this.#vault.settled();
+    throw broken;
   }
 }
