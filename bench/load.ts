@@ -10,9 +10,11 @@
  * each nuisance is smaller. Exit code 1 if a promise is broken.
  */
 import { writeFileSync } from "node:fs";
+import * as net from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { affordable } from "../src/descriptors.ts";
 import { type Bench, run } from "./helpers/bench.ts";
 import { startDaemon, startProgram } from "./helpers/child.ts";
 import { fillHome, makeHome } from "./helpers/home.ts";
@@ -22,6 +24,7 @@ import { number } from "./helpers/table.ts";
 import { descriptors, peakRss, rss } from "./helpers/usage.ts";
 import type { Found } from "./load/ordinary.ts";
 import { Nuisance, Ordinary, type Told } from "./load/party.ts";
+import { Wire } from "./load/wire.ts";
 
 interface Case {
   /** Kinds of nuisance, and how many of each. */
@@ -95,6 +98,8 @@ class Stage {
       ? ["prlimit", `--nofile=${given.descriptors}:${given.descriptors}`]
       : [];
     const daemon = await startDaemon(this.#bench, home, undefined, through);
+    // What is loaded with the first request is no nuisance's doing.
+    await request(home.socket, `${this.#api}/small`);
     // The audit log is opened with its first line, a little after the start.
     await sleep(1_000);
     const before = descriptors(daemon.pid);
@@ -149,7 +154,7 @@ class Stage {
     return found;
   }
 
-  /** Of a server that only answers. It knows nothing of APIs, so the same with less to do. */
+  /** Of a server that only answers, with as many places. It knows nothing of APIs, so the same with less to do. */
   async #floor(name: string, authd: string, given: Case): Promise<number> {
     const load = await Load.open(authd, "lines", 1, { credential: "bench" });
     const { result } = await load.ask();
@@ -157,7 +162,8 @@ class Stage {
     const answer = join(this.#bench.folder, "answer.json");
     writeFileSync(answer, JSON.stringify(result));
     const socket = join(this.#bench.folder, `${name}.sock`);
-    await startProgram(this.#bench, "bare-server.js", socket, answer);
+    const connections = given.descriptors ? [`${affordableOf(given.descriptors)}`] : [];
+    await startProgram(this.#bench, "bare-server.js", socket, answer, "each", ...connections);
     return ratio(await this.#suffer(socket, given, false));
   }
 
@@ -202,6 +208,17 @@ class Stage {
       detail: [...hung, ...tallies].join(", "),
     });
   }
+}
+
+async function request(socket: string, url: string): Promise<void> {
+  const wire = new Wire(net.connect(socket));
+  await wire.ask({ method: "authorizedRequest", params: { credential: "bench", url } });
+  wire.close();
+}
+
+/** Clients that the daemon serves at once if it may have so many file descriptors. */
+function affordableOf(limit: number): number {
+  return affordable({ connections: Number.POSITIVE_INFINITY, answers: 0 }, limit).connections;
 }
 
 /** p99 beside the nuisance to p99 without, the median of the rounds. */

@@ -119,6 +119,8 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
 
   // Half-open: `nc -N` and shell pipelines close their side and still wait for the answer.
   const server = net.createServer({ allowHalfOpen: true }, accept);
+  // Beyond those that are told why, a crowd at the door costs next to nothing.
+  server.maxConnections = limited.connections + MOST_LINGERING;
   // Without a listener, running out of file descriptors could end the process.
   server.on("error", ({ message }) => {
     if (server.listening) log.error({}, `a client could not be accepted: ${message}`);

@@ -1,14 +1,16 @@
 /**
  * What getToken is compared with: as little as Node can do to parse the same frame and stringify
- * the same answer. `batched` also puts the answers to a chunk of requests into one write.
+ * the same answer. `batched` also puts the answers to a chunk of requests into one write. Whoever
+ * would be connected beyond CONNECTIONS is dropped.
  *
- *   node bare-server.js SOCKET ANSWER_FILE [batched]
+ *   node bare-server.js SOCKET ANSWER_FILE [batched|each [CONNECTIONS]]
  */
 import { readFileSync } from "node:fs";
 import * as net from "node:net";
 import { ready } from "./ready.ts";
 
-const [path = "", answerFile = "", batched] = process.argv.slice(2);
+const [path = "", answerFile = "", how = "each", connections] = process.argv.slice(2);
+const batched = how === "batched";
 const result = JSON.parse(readFileSync(answerFile, "utf8"));
 
 const server = net.createServer((socket) => {
@@ -31,6 +33,7 @@ const server = net.createServer((socket) => {
     held = start < bytes.length ? bytes.subarray(start) : undefined;
   });
 });
+if (connections !== undefined) server.maxConnections = Number(connections);
 server.listen(path, () => ready());
 
 function cutLine(bytes: Buffer, start: number) {

@@ -113,12 +113,12 @@ function foreignSpace(pid: number): string | null | undefined {
   }
 }
 
-const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
+const MAIN = realPath(fileURLToPath(new URL("../main.js", import.meta.url)));
 
 /** authd's own command line asks for whoever started it. */
 function isOurClient({ executable, script }: ProcessInfo): boolean {
   if (executable === undefined || script === undefined) return false;
-  return basename(executable).startsWith("node") && realPath(script) === realPath(MAIN);
+  return basename(executable).startsWith("node") && realPath(script) === MAIN;
 }
 
 function realPath(path: string): string {
