@@ -2,13 +2,16 @@ import type { Approvals, Question } from "./access.ts";
 import { type Answer, choicesFor, keyOf, Remembered, whoOf } from "./approvals/answers.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { AuthdError } from "./errors.ts";
+import type { Identity } from "./identity.ts";
+import { isOwnPeer } from "./peer.ts";
 import type { PendingApproval } from "./protocol.ts";
 
 /** No answer within this (ms) is a no. The clock's timers allow 30 s at a time. */
 const PATIENCE = 60_000;
 const LONGEST_TIMER = 30_000;
-/** More questions than this at once are not a person's to answer; of one process, so few that others get theirs. */
+/** More questions than this at once are not a person's to answer. */
 const MOST = 32;
+/** Of one process, or of one user that is not the daemon's own: so few that others get theirs. */
 const MOST_OF_ONE = 8;
 
 /** Puts a question before a person; what it returns takes the question away again. */
@@ -142,9 +145,12 @@ export class ApprovalDesk implements Approvals {
   }
 
   #isTooMuch({ identity }: Question): boolean {
-    const open = [...this.#pending.values()];
+    const open = [...this.#pending.values()].map(({ question }) => question.identity);
     const who = whoOf(identity);
-    const own = open.filter(({ question }) => whoOf(question.identity) === who);
+    const guest = guestOf(identity);
+    const own = open.filter(
+      (other) => whoOf(other) === who || (guest !== undefined && guestOf(other) === guest),
+    );
     return open.length >= MOST || own.length >= MOST_OF_ONE;
   }
 
@@ -208,6 +214,11 @@ export class ApprovalDesk implements Approvals {
     for (const withdraw of pending.withdraw) withdraw();
     this.#options.changed?.({ settled: asShown(pending), answer });
   }
+}
+
+/** Uid of another user that the daemon serves. */
+function guestOf({ peer }: Identity): number | undefined {
+  return isOwnPeer(peer) ? undefined : peer?.uid;
 }
 
 /** Two changes are never the same: what they come to is not in the question. */

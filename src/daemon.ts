@@ -21,7 +21,7 @@ import { expectCredentials } from "./memory.ts";
 import { methods } from "./methods.ts";
 import { createNotifier } from "./notify.ts";
 import { Observer } from "./observe.ts";
-import { assertWelcome } from "./peer.ts";
+import { assertWelcome, isWelcome } from "./peer.ts";
 import type { Happened, StatusResult, Unsealed } from "./protocol.ts";
 import { Registry } from "./registry.ts";
 import { createServer, DEFAULT_LIMITS } from "./server.ts";
@@ -108,7 +108,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     stateDir: stateDir(env),
     settings: configuration.daemon,
     observed: {
-      infos: () => registry.infos(),
+      each: () => registry.each(),
       suspects: () => registry.suspects(),
       states: () => registry.states(),
       info: (name) => (registry.knows(name) ? registry.info(name) : undefined),
@@ -132,6 +132,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     ...{ env, configuration, readConfiguration, registry, vault, http, log },
     onEvent: (happened) => {
       around.onEvent(happened);
+      if (happened.kind === "reloaded") server.dismiss((peer) => isWelcome(peer, guests));
       // What a person said was about the rules as they were.
       if (happened.credential !== undefined) approvals.desk.forgetAbout(happened.credential);
     },

@@ -25,7 +25,8 @@ import type { DaemonSettings } from "./settings.ts";
 
 /** What there is to be observed. */
 export interface Observed {
-  infos(): readonly CredentialInfo[];
+  /** One after another, each as it is when it is asked for. */
+  each(): Iterable<CredentialInfo>;
   /** Those that may need a person, now or on some day. */
   suspects(): readonly CredentialInfo[];
   /** How many are in each state. */
@@ -143,7 +144,7 @@ export class Observer {
     if (metricsFile === undefined && metricsListen === undefined) return handlers;
     const { createMetrics } = await import("./observe/metrics.ts");
     this.#metrics = await createMetrics({
-      infos: () => this.#options.observed.infos(),
+      each: () => this.#options.observed.each(),
       problems: () => this.#problems(),
       onChange: () => this.#file?.changed(),
     });

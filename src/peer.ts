@@ -78,6 +78,11 @@ export function isOwnPeer(peer: Peer | undefined): boolean {
   return !peer || peer.uid === 0 || peer.uid === process.geteuid?.();
 }
 
+/** Our own user, root, and these guests. */
+export function isWelcome(peer: Peer | undefined, guests: Guests = NOBODY): boolean {
+  return isOwnPeer(peer) || isGuest(peer!, guests);
+}
+
 /**
  * Lets our own user, root and these guests pass, and says who it is (see peerOf). Without guests that
  * is as ssh-agent does it. Fails closed: a peer that can't be identified is AuthdError
@@ -95,7 +100,7 @@ export function assertWelcome(socket: Socket, guests: Guests = NOBODY): Peer | u
       { cause },
     );
   }
-  if (!peer || isOwnPeer(peer) || isGuest(peer, guests)) return peer;
+  if (!peer || isWelcome(peer, guests)) return peer;
   throw new AuthdError(
     "caller_not_allowed",
     `User ${peer.uid} (process ${peer.pid}) may not use the authd of user ${own}. ` +

@@ -54,6 +54,8 @@ export interface Server {
   readonly connections: number;
   /** What is held for clients at this moment. */
   readonly holdings: Holdings;
+  /** Closes the connections of those who could not connect any more. */
+  dismiss(isWelcome: (peer: Peer | undefined) => boolean): void;
   /**
    * Accepts nobody any more, answers new requests with `shutting_down`, and destroys what is left
    * when all in flight is answered, or after `graceMs`.
@@ -132,6 +134,13 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
       return connections.size;
     },
     holdings,
+    dismiss(isWelcome) {
+      const unwelcome = [...connections].filter(({ peer }) => !isWelcome(peer));
+      for (const connection of unwelcome) connection.destroy();
+      const count = unwelcome.length;
+      if (count > 0)
+        log.warn({ count }, "connections were closed: their users may not ask any more");
+    },
     async close(graceMs) {
       closing = true;
       const closed = new Promise((resolve) => server.close(resolve));

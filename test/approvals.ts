@@ -4,7 +4,7 @@ import { ApprovalDesk } from "../src/approvals.ts";
 import { AuthdError } from "../src/errors.ts";
 import type { ApprovalAnswer } from "../src/protocol.ts";
 import { FakeClock } from "./helpers/fake-clock.ts";
-import { identityOf, question } from "./helpers/question.ts";
+import { identityOf, processInfo, question } from "./helpers/question.ts";
 
 function setUp() {
   const clock = new FakeClock();
@@ -225,6 +225,22 @@ test("more questions than a person can answer are refused", async (t) => {
   desk.close();
   t.deepEqual(new Set(await Promise.all(asked)), new Set(["shutting_down", "too_busy"]));
   t.is(await ask(), "shutting_down");
+});
+
+test("one user of many does not keep the others from asking, whatever processes there are", async (t) => {
+  const { desk, ask } = setUp();
+  const from = (uid: number, pid: number) => {
+    const peer = { uid, pid, connectedAt: 0 };
+    return question({ identity: { ...identityOf(processInfo({ pid, uid })), peer } });
+  };
+  const guest = (process.geteuid?.() ?? 0) + 1;
+  const asked = Array.from({ length: 9 }, (_, index) => ask(from(guest, index + 2)));
+  t.is(desk.pending.length, 8);
+  t.is(await asked[8], "too_busy");
+  void ask(from(guest + 1, 20));
+  for (let pid = 30; pid < 40; pid++) void ask(from(process.geteuid?.() ?? 0, pid));
+  t.is(desk.pending.length, 19);
+  desk.close();
 });
 
 test("one process does not keep others from asking", async (t) => {

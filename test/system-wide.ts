@@ -1,6 +1,7 @@
 /** One daemon under its own user, asked by real users. */
 import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import { params } from "../src/protocol.ts";
 import { startApi } from "./helpers/api.ts";
@@ -93,6 +94,34 @@ asRoot("who is not let in is cut off before a byte is read", async (t) => {
   t.regex((await script(alice, SEND, hello)).stdout, /"serverName":"authd"/);
   t.regex((await script(mallory, SEND, hello)).stdout, /^(EPIPE\n|ECONNRESET\n)?closed\n$/);
   t.is((await script(outsider, SEND, hello)).stdout, "EACCES\nclosed\n");
+});
+
+/** Asks over one connection until that is closed, or until "the-end" is among the credentials. */
+const STAY = `
+const [, socket] = process.argv;
+const client = require("node:net").connect(socket);
+client.on("error", () => {});
+client.on("close", () => { console.log("closed"); process.exit(); });
+client.on("data", (data) => {
+  if (!String(data).includes("the-end")) return;
+  console.log("served");
+  process.exit();
+});
+setInterval(() => client.write('{"jsonrpc":"2.0","id":1,"method":"credentials/list"}\\n'), 50);`;
+
+asRoot("who is let in no more is cut off by the reload, the others are not", async (t) => {
+  const { client, script, configDir } = await stage(t);
+  const [gone, stays] = [script(alice, STAY), script(bob, STAY)];
+  while ((await client.request("status", {})).connections < 3) await sleep(20);
+  const file = join(configDir, "config.toml");
+  writeFileSync(file, CONFIG.replace(`[${alice.uid}]`, "[]"));
+  await client.request("reload", {});
+  t.is((await gone).stdout, "closed\n");
+  await client.request("credentials/add", {
+    ...{ name: "the-end", grant: "static", secrets: { token: "made-up" } },
+    settings: { allow: [{ group: API }] },
+  });
+  t.is((await stays).stdout, "served\n");
 });
 
 const OPEN_TO_ALL = [

@@ -11,7 +11,7 @@ async function stage() {
   const problems: Problem[] = [];
   let changes = 0;
   const metrics = await createMetrics({
-    infos: () => [...infos.values()],
+    each: () => infos.values(),
     problems: () => problems,
     onChange: () => void changes++,
   });
