@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
+import { defaultSocketPath } from "../socket.ts";
 import { ask } from "./ask.ts";
 import { checkApprovals } from "./doctor/approvals.ts";
 import { checkAudit } from "./doctor/audit.ts";
 import { checkClock } from "./doctor/clock.ts";
 import { checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
 import { checkDaemon, checkSocket } from "./doctor/daemon.ts";
-import { gatherFacts } from "./doctor/facts.ts";
+import { gatherFacts, ownerOf, userOf } from "./doctor/facts.ts";
 import { type Check, type Finding, type Patient, problem } from "./doctor/finding.ts";
 import { checkFolders } from "./doctor/folders.ts";
 import { checkReporting } from "./doctor/reporting.ts";
@@ -60,14 +61,24 @@ async function doctor({ json = false }: { json?: boolean }): Promise<void> {
 }
 
 async function examine(): Promise<Patient> {
-  const patient = { env: process.env, now: Date.now(), credentials: [] };
+  const { env } = process;
+  const patient = { env, now: Date.now(), credentials: [] };
   try {
     const daemon = await ask("status", {}, 5_000);
     const { credentials } = await ask("credentials/list", {}, 5_000);
-    return { ...patient, daemon, credentials };
+    return { ...patient, daemon, credentials, ...whose(env, daemon.pid) };
   } catch {
-    return patient;
+    return { ...patient, ...whose(env) };
   }
+}
+
+/** Whose daemon it is, and whether its folders are known. */
+function whose(env: NodeJS.ProcessEnv, pid?: number): Pick<Patient, "host" | "isElsewhere"> {
+  const owner = (pid === undefined ? undefined : userOf(pid)) ?? ownerOf(defaultSocketPath(env));
+  const own = process.geteuid?.();
+  if (owner === undefined || own === undefined || owner === own) return { isElsewhere: false };
+  const isKnown = env.AUTHD_CONFIG_DIR !== undefined && env.AUTHD_STATE_DIR !== undefined;
+  return { host: owner, isElsewhere: !isKnown };
 }
 
 /** One check that fails must not hide what the others found. */

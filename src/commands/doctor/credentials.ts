@@ -6,7 +6,8 @@ import { fromNow } from "../times.ts";
 import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
 
 /** Can every file be read? */
-export const checkConfiguration: Check = ({ env }) => {
+export const checkConfiguration: Check = ({ env, isElsewhere }) => {
+  if (isElsewhere) return [];
   const { credentials, errors } = loadConfiguration({ dir: configDir(env), env });
   if (errors.length === 0)
     return [ok("files", `${credentials.size} credential files, all readable`)];

@@ -1,13 +1,14 @@
-import { lstatSync, statSync } from "node:fs";
+import { lstatSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { defaultSocketPath } from "../../socket.ts";
+import { whyNotTrusted } from "../../trusted-place.ts";
 import { version } from "../../version.ts";
 import { duration } from "../times.ts";
-import { type Check, ok, problem, warning } from "./finding.ts";
+import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
 import { octal, ownProblem } from "./folders.ts";
 
 /** Is the socket where it should be, and ours alone? */
-export const checkSocket: Check = ({ env }) => {
+export const checkSocket: Check = ({ env, host }) => {
   const path = defaultSocketPath(env);
   if (process.platform === "win32") return [ok("socket", path)];
   const there = lstatSync(path, { throwIfNoEntry: false });
@@ -16,6 +17,7 @@ export const checkSocket: Check = ({ env }) => {
   if (!there.isSocket()) {
     return [problem("socket", `${path} is not a socket`, "move it away, then start the daemon")];
   }
+  if (host !== undefined) return [checkShared(path, host, there.uid)];
   const folder = dirname(path);
   const mode = statSync(folder).mode & 0o777;
   const foreign =
@@ -35,6 +37,17 @@ export const checkSocket: Check = ({ env }) => {
   }
   return [ok("socket", path)];
 };
+
+/** Another user's daemon is asked only in a place that nobody else could have made. */
+function checkShared(path: string, host: number, owner: number): Finding {
+  const why = whyNotTrusted(realpathSync(path), owner);
+  if (why === undefined) return ok("socket", `${path}, of user ${host}'s daemon`);
+  return problem(
+    "socket",
+    `${path} belongs to user ${host}, not to you (${process.geteuid?.()}), and ${why}`,
+    "have root make its folder, or use an authd of your own",
+  );
+}
 
 /** Does a daemon answer, and is it of our version? */
 export const checkDaemon: Check = ({ daemon, env, now }) => {

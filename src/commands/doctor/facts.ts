@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { configDir, loadConfiguration } from "../../config.ts";
 import type { AuditHeadResult, StatusResult } from "../../protocol.ts";
 import type { Configuration } from "../../settings.ts";
-import { defaultSocketPath } from "../../socket.ts";
 import { ask } from "../ask.ts";
 import { credentialsKept, type Kept } from "./exposure.ts";
 import type { Finding, Patient } from "./finding.ts";
@@ -16,6 +15,8 @@ export interface Facts {
   daemon: StatusResult;
   /** It runs as the user who asks, so that other programs of that user are its equals. */
   isOurs: boolean;
+  /** Its folders are where we don't know. */
+  isElsewhere: boolean;
   /** Undefined: its settings are where we don't know, or may not look. */
   configuration: Configuration | undefined;
   configDir: string;
@@ -43,27 +44,27 @@ export interface ProcessFacts {
 
 /** Undefined if no daemon answers, or if it is another user's and does not tell us all. */
 export async function gatherFacts(
-  { env, daemon, credentials }: Patient,
+  { env, daemon, credentials, host, isElsewhere }: Patient,
   findings: readonly Finding[],
 ): Promise<Facts | undefined> {
   if (!daemon) return undefined;
   const process_ = processFacts(daemon.pid);
   const own = process.geteuid?.();
-  const uid = process_.uid ?? ownerOf(defaultSocketPath(env));
-  const isOurs = own === undefined || uid === undefined || uid === own;
+  const isOurs = host === undefined;
   if (!isOurs && own !== 0) return undefined;
   const dir = configDir(env);
-  const configuration = isOurs || env.AUTHD_CONFIG_DIR ? configurationIn(dir, env) : undefined;
+  const configuration = isElsewhere ? undefined : configurationIn(dir, env);
   return {
     platform: process.platform,
     findings,
     daemon,
     isOurs,
+    isElsewhere,
     configuration,
     configDir: dir,
     credentials: credentialsKept(configuration, credentials),
     changed: credentials.flatMap(({ name, state }) => (state === "changed" ? [name] : [])),
-    handedOver: isHandedOver(env),
+    handedOver: isOurs && isHandedOver(env),
     audit: await auditMode(),
     process: process_,
   };
@@ -94,11 +95,15 @@ function isHandedOver({ XDG_RUNTIME_DIR: runtime }: NodeJS.ProcessEnv): boolean 
 
 // ---- the process ----
 
+/** Effective uid; undefined where it can't be known. */
+export function userOf(pid: number): number | undefined {
+  return number(statusOf(pid)("Uid")?.split(/\s+/)[1]);
+}
+
 /** proc(5); all of it is undefined elsewhere. */
 function processFacts(pid: number): ProcessFacts {
-  const status = read(`/proc/${pid}/status`) ?? "";
-  const field = (name: string) => new RegExp(`^${name}:\\s+(.+)$`, "m").exec(status)?.[1];
-  const uid = number(field("Uid")?.split(/\s+/)[1]);
+  const field = statusOf(pid);
+  const uid = userOf(pid);
   const canBeTraced = traceable(pid, uid);
   const [privileges, filter] = [field("NoNewPrivs"), field("Seccomp")];
   return {
@@ -108,6 +113,11 @@ function processFacts(pid: number): ProcessFacts {
     swaps: swaps(pid),
     confined: privileges && filter ? privileges === "1" && filter === "2" : undefined,
   };
+}
+
+function statusOf(pid: number): (name: string) => string | undefined {
+  const status = read(`/proc/${pid}/status`) ?? "";
+  return (name) => new RegExp(`^${name}:\\s+(.+)$`, "m").exec(status)?.[1];
 }
 
 /** What undumpable processes have in /proc is root's; of root's own that tells nothing. */
@@ -134,7 +144,8 @@ function swaps(pid: number): boolean | undefined {
   return read(`/sys/fs/cgroup${group}/memory.swap.max`)?.trim() !== "0";
 }
 
-function ownerOf(path: string): number | undefined {
+/** Undefined: nothing is there, or it is out of reach. */
+export function ownerOf(path: string): number | undefined {
   try {
     return statSync(path).uid;
   } catch {

@@ -19,6 +19,10 @@ export interface Patient {
   daemon?: StatusResult;
   /** Empty without a daemon. */
   credentials: readonly CredentialInfo[];
+  /** Uid whose daemon it is, if that is not who asks; without a daemon by its socket. */
+  host?: number;
+  /** The daemon's own folders can't be told from this environment. */
+  isElsewhere: boolean;
 }
 
 /** Looks at one matter; what it throws is reported as a problem of its own. */

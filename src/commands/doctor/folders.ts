@@ -4,16 +4,22 @@ import { configDir, stateDir } from "../../config/directories.ts";
 import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
 
 /** May others change the settings, or read what is sealed? */
-export const checkFolders: Check = ({ env }) => [
-  ...checkFolder("configuration", configDir(env), { readable: true }),
-  ...checkFolder("state", stateDir(env), { readable: true }),
-  ...checkFolder("vault", join(stateDir(env), "vault"), { readable: false }),
-];
+export const checkFolders: Check = ({ env, host, isElsewhere }) =>
+  isElsewhere
+    ? [ok("folders", `user ${host}'s, not looked at: ${HOW_TO_LOOK}`)]
+    : [
+        ...checkFolder("configuration", configDir(env), { readable: true, host }),
+        ...checkFolder("state", stateDir(env), { readable: true, host }),
+        ...checkFolder("vault", join(stateDir(env), "vault"), { readable: false, host }),
+      ];
+
+const HOW_TO_LOOK =
+  "run this as root, with AUTHD_CONFIG_DIR and AUTHD_STATE_DIR as the daemon has them";
 
 function checkFolder(
   about: string,
   folder: string,
-  { readable }: { readable: boolean },
+  { readable, host }: { readable: boolean; host: number | undefined },
 ): Finding[] {
   const stats = statSync(folder, { throwIfNoEntry: false });
   if (!stats) return [ok(about, `${folder} (not made yet)`)];
@@ -21,7 +27,7 @@ function checkFolder(
     return [problem(about, `${folder} is not a folder`, "move it away")];
   }
   if (process.platform === "win32") return [ok(about, folder)];
-  const foreign = ownProblem(about, folder, stats);
+  const foreign = ownProblem(about, folder, stats, host);
   if (foreign) return [foreign];
   const mode = stats.mode & 0o777;
   if ((mode & 0o022) !== 0) {
@@ -36,12 +42,18 @@ function checkFolder(
   return [ok(about, folder)];
 }
 
-/** What belongs to another user can be changed by that user. */
-export function ownProblem(about: string, path: string, { uid }: Stats): Finding | undefined {
-  const own = process.geteuid?.();
-  if (own === undefined || uid === own || (uid === 0 && about === "configuration"))
+/** What belongs to another user than `owner` can be changed by that user. */
+export function ownProblem(
+  about: string,
+  path: string,
+  { uid }: Stats,
+  owner = process.geteuid?.(),
+): Finding | undefined {
+  if (owner === undefined || uid === owner || (uid === 0 && about === "configuration"))
     return undefined;
-  return problem(about, `${path} belongs to user ${uid}, not to you (${own})`, `chown it to you`);
+  const whose = owner === process.geteuid?.() ? `you (${owner})` : `the daemon's (${owner})`;
+  const what = `${path} belongs to user ${uid}, not to ${whose}`;
+  return problem(about, what, `chown it to ${owner}`);
 }
 
 export function octal(mode: number): string {

@@ -6,7 +6,8 @@ import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
 import { octal } from "./folders.ts";
 
 /** Can the hook be run, and can metrics be had? */
-export const checkReporting: Check = ({ env, daemon }) => {
+export const checkReporting: Check = ({ env, daemon, isElsewhere }) => {
+  if (isElsewhere) return checkOutlets(daemon?.reporting);
   const { hook, metricsFile } = loadConfiguration({ dir: configDir(env), env }).daemon;
   return [
     ...(hook ? [checkHook(hook[0] ?? "")] : []),

@@ -39,9 +39,10 @@ const SEVERITY: Readonly<Record<Mark, number>> = { holds: 0, partly: 1, unknown:
 const ATTACKERS: Readonly<Record<string, Attacker>> = {
   "other users": {
     holds: () => "nobody else reaches the socket without being let in, or the files",
-    flaws: ({ findings, daemon, isOurs, platform }) => [
+    flaws: ({ findings, daemon, isElsewhere, platform }) => [
       platform === "win32" && unknown("the named pipe's access list is all that keeps others out"),
-      ...(isOurs ? findings : []).flatMap(({ level, about, message, mend }) =>
+      isElsewhere && unknown("who else reaches the daemon's folders can't be seen from here"),
+      ...findings.flatMap(({ level, about, message, mend }) =>
         level === "ok" || !PLACES.has(about)
           ? []
           : [{ mark: level === "problem" ? "fails" : "partly", why: message, next: mend } as Flaw],

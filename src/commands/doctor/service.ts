@@ -3,7 +3,9 @@ import { problemsOf } from "../../service/problems.ts";
 import { type Check, ok, problem, warning } from "./finding.ts";
 
 /** Does the service start what is there, and what will stay there? */
-export const checkService: Check = async ({ env }) => {
+export const checkService: Check = async ({ env, host }) => {
+  // It is the system's, or that user's.
+  if (host !== undefined) return [];
   const report = await inspectService(env);
   const { manager, installed, active, node, main } = report;
   if (manager === undefined) return [ok("service", "authd knows no service manager here")];

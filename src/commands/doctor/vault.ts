@@ -11,11 +11,7 @@ export const checkVault: Check = async (patient) => [
   ...checkLock(patient),
 ];
 
-const checkKey: Check = async ({ env, daemon, credentials }) => {
-  const dir = join(stateDir(env), "vault");
-  const header = readHeader(dir);
-  if (!header) return [ok("vault key", "chosen when the daemon starts for the first time")];
-  const { keySource, keyId } = header;
+const checkKey: Check = async ({ env, daemon, credentials, isElsewhere }) => {
   // An older daemon tells of its credentials only.
   const waiting = credentials.find(({ state }) => state === "locked");
   const {
@@ -25,6 +21,11 @@ const checkKey: Check = async ({ env, daemon, credentials }) => {
   } = daemon?.lock ?? {};
   if (since !== undefined) return [warning("vault key", why, "authd unlock")];
   if (daemon && !locked) return [ok("vault key", `${daemon.vaultKey}; the daemon has it`)];
+  if (daemon && isElsewhere) return [problem("vault key", `${daemon.vaultKey}: ${why}`)];
+  const dir = join(stateDir(env), "vault");
+  const header = readHeader(dir);
+  if (!header) return [ok("vault key", "chosen when the daemon starts for the first time")];
+  const { keySource, keyId } = header;
   if (keySource !== "keychain" && keySource !== "file") {
     if (!locked) return [ok("vault key", `${keySource}: asked for when the daemon starts`)];
     return [problem("vault key", `${keySource}: ${why}`, HOW_TO_UNLOCK[keySource])];

@@ -142,7 +142,7 @@ asRoot(
 
 asRoot("one daemon for several users: what they are given is scored", async (t) => {
   const owner = { uid: 64_131, gid: 64_131, groups: [64_132] };
-  const { socket, folder, client } = await startSharedDaemon(
+  const { socket, folder, configDir, client } = await startSharedDaemon(
     t,
     owner,
     "socket_group = 64132\n[access]\nusers = [64133]\n",
@@ -154,15 +154,28 @@ asRoot("one daemon for several users: what they are given is scored", async (t) 
     });
   await add("kept", { expose: "request" });
   const env = { PATH: process.env.PATH, HOME: folder, AUTHD_SOCKET: socket };
+  const folders = { AUTHD_CONFIG_DIR: configDir, AUTHD_STATE_DIR: join(folder, "state") };
   const args = [MAIN, "doctor", "--json"];
   const examine = async () => read(await run(t, process.execPath, args, { env }));
   const holds = against(await examine(), "your programs");
   t.is(holds.mark, "holds", holds.why);
   t.is(against(await examine(), "network").mark, "unknown");
+  t.is(against(await examine(), "other users").mark, "unknown");
+  const { ok, findings } = await examine();
+  t.true(ok, "another user's daemon is no fault of root's own");
+  t.regex(JSON.stringify(findings), /user 64131's, not looked at: run this as root, with AUTHD_/);
+  t.notRegex(JSON.stringify(findings), /chown|not made yet/);
   await add("given", {});
   const gives = against(await examine(), "your programs");
   t.is(gives.mark, "partly");
   t.regex(gives.why, /^those let in get the tokens of given$/);
+
+  // As /etc/authd is.
+  await run(t, "chown", ["-R", "0:0", configDir]);
+  const known = read(await run(t, process.execPath, args, { env: { ...env, ...folders } }));
+  t.true(known.ok, JSON.stringify(known.findings));
+  t.is(against(known, "other users").mark, "holds", against(known, "other users").why);
+  t.is(against(known, "network").mark, "holds");
 });
 
 test("an installed service is confined, and its memory stays out of swap", async (t) => {
@@ -195,6 +208,7 @@ const GOOD: Facts = {
     lock: { locked: false, afterMs: 1_000, on: [] },
   },
   isOurs: true,
+  isElsewhere: false,
   configuration: {
     daemon: { vaultKey: "auto", logLevel: "info", maxConnections: 1 },
     defaults: {},
