@@ -179,8 +179,9 @@ export class Alerts {
     this.#unshown = this.#unshown.filter((one) => keyOf(one) !== keyOf(problem));
   }
 
+  /** It is there no more, and so are its problems. */
   #forget(name: string): void {
-    for (const problem of [...(this.#open.get(name)?.values() ?? [])]) this.#drop(problem);
+    for (const problem of [...(this.#open.get(name)?.values() ?? [])]) this.#resolve(problem);
   }
 
   // ---- the vault ----

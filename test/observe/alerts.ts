@@ -153,26 +153,26 @@ test("what was told is not told again after a restart; what is over by then is r
   await restart();
   be("a", { state: "rejected" });
   clock.advance(2 * APART);
-  t.deepEqual(runs, ["resolved b credential_changed"]);
+  t.deepEqual(runs, ["resolved b credential_changed", "resolved c credential_damaged"]);
   t.is(notes.length, 1);
   // Behind a locked vault nothing is known, so nothing is over.
   infos.set("a", infoOf("a", { state: "locked" }));
   await restart();
   clock.advance(1_000);
-  t.is(runs.length, 1);
+  t.is(runs.length, 2);
   await close();
 });
 
-test("one that is removed is no problem, and none that is over", (t) => {
+test("one that is removed is a problem no more", (t) => {
   const { be, hear, infos, clock, runs, notes } = stage(t);
   be("a", { state: "rejected" });
   infos.delete("a");
   hear({ kind: "removed", credential: "a" });
   clock.advance(GATHER);
-  t.deepEqual(runs, ["problem a credential_rejected"]);
+  t.deepEqual(runs, ["problem a credential_rejected", "resolved a credential_rejected"]);
   t.deepEqual(notes, []);
   be("a", { state: "rejected" });
-  t.is(runs.length, 2);
+  t.is(runs.length, 3);
 });
 
 test("the day on which a secret's end is near comes by itself; what is not sealed says so", (t) => {
