@@ -180,6 +180,25 @@ asRoot("one user gets half of the connections at most", async (t) => {
   t.is((await cli(alice, "get", "for-alice")).code, 0, "they are free again");
 });
 
+asRoot("a locked vault does not tell other users which names there are", async (t) => {
+  const { client, cli } = await startSharedDaemon(t, owner, CONFIG, {
+    AUTHD_VAULT_KEY: "passphrase",
+  });
+  await client.request("unlock", { passphrase: "open sesame" });
+  await client.request("credentials/add", {
+    ...{ name: "for-nobody", grant: "static", secrets: { token: "made-up" } },
+    settings: {},
+  });
+  await client.request("lock", {});
+  const refusals = ["for-nobody", "no-such-name"].map(async (name) => {
+    const { code, stderr } = await cli(alice, "get", name);
+    return [code, stderr.replaceAll(name, "NAME")];
+  });
+  const [known, unknown] = await Promise.all(refusals);
+  t.is(known?.[0], 6);
+  t.deepEqual(unknown, known);
+});
+
 asRoot("a user who is taken off the list is refused after a reload", async (t) => {
   const { cli, client, configDir } = await stage(t);
   t.is((await cli(alice, "get", "for-alice")).code, 0);

@@ -1,6 +1,7 @@
 import type { Lock } from "../lock.ts";
+import { isOwnPeer } from "../peer.ts";
 import type { Registry } from "../registry.ts";
-import type { Handlers } from "../wire/call.ts";
+import type { Call, Handlers } from "../wire/call.ts";
 
 /** What takes the vault's key, and is about a credential that there is. */
 const ABOUT_ONE = [
@@ -22,14 +23,19 @@ export function whileOpen(
   registry: Pick<Registry, "has">,
   handlers: Handlers,
 ): Handlers {
+  const use = (name: string, { peer }: Call) => {
+    if (registry.has(name)) lock.use(name);
+    // Other users are not to learn from a locked vault which names there are.
+    else if (!isOwnPeer(peer)) lock.assertOpen(name);
+  };
   const guarded: Handlers = {
     ...handlers,
     getToken: (given, call) => {
-      if (registry.has(given.credential)) lock.use(given.credential);
+      use(given.credential, call);
       return handlers.getToken(given, call);
     },
     authorizedRequest: (given, call) => {
-      if (registry.has(given.credential)) lock.use(given.credential);
+      use(given.credential, call);
       return handlers.authorizedRequest(given, call);
     },
   };

@@ -31,6 +31,7 @@ export async function startSharedDaemon(
   t: ExecutionContext,
   owner: User,
   config: string,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<SharedDaemon> {
   const folder = mkdtempSync("/run/authd-test-");
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -49,15 +50,16 @@ export async function startSharedDaemon(
       AUTHD_SOCKET: socket,
       AUTHD_CONFIG_DIR: configDir,
       AUTHD_STATE_DIR: place("state"),
+      ...env,
     },
   });
   await startDaemon(t, { home, through: becoming(owner) });
   const client = connect({ socket });
   t.teardown(() => client.close());
-  const env = { PATH: process.env.PATH, HOME: "/nonexistent", AUTHD_SOCKET: socket };
+  const theirs = { PATH: process.env.PATH, HOME: "/nonexistent", AUTHD_SOCKET: socket };
   const as = (user: User, ...args: string[]) => {
     const [command, ...rest] = [...becoming(user), process.execPath, ...args];
-    return run(t, command!, rest, { env, cwd: "/" });
+    return run(t, command!, rest, { env: theirs, cwd: "/" });
   };
   return {
     ...{ socket, folder, configDir, client },
