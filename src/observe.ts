@@ -97,8 +97,9 @@ export class Observer {
     this.#settings = settings;
     this.#desktop = notify ? (this.#desktop ?? new Desktop(env, log)) : undefined;
     if (JSON.stringify(hook) === JSON.stringify(this.#hook?.command)) return;
-    this.#hook?.close();
+    const waiting = this.#hook?.close() ?? [];
     this.#hook = hook && new Hook({ command: hook, env, log });
+    for (const occasion of waiting) this.#hook?.run(occasion);
   }
 
   hear(happened: Happened): void {

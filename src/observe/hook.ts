@@ -72,11 +72,11 @@ export class Hook {
     this.#next();
   }
 
-  /** What waits is dropped, what runs is ended. */
-  close(): void {
+  /** What runs is ended; returns what waited. */
+  close(): (Occasion | Asked)[] {
     this.#closed = true;
-    this.#waiting.length = 0;
     for (const child of this.#running.values()) end(child);
+    return this.#waiting.splice(0);
   }
 
   #next(): void {

@@ -22,7 +22,7 @@ function stage(
     log: { debug: note, info: note, warn: note, error: note },
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
-  t.teardown(() => hook.close());
+  t.teardown(() => void hook.close());
   return { folder, hook, said, file: join(folder, "runs") };
 }
 
@@ -114,7 +114,7 @@ onUnix("so many wait, and no more; none runs after the end", async (t) => {
   for (let i = 0; i < MOST_WAITING + 5; i++) hook.run({ event: "problem", problem: problem("a") });
   t.is(said.length, 4);
   t.regex(said[0]!, /is not run: 1000 runs wait/);
-  hook.close();
+  t.is(hook.close().length, 1_000, "for the hook that takes its place");
   hook.run({ event: "problem", problem: problem("b") });
   t.is(hook.report.runs, 1);
 });
