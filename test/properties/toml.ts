@@ -150,7 +150,7 @@ function anySettings(scope: Scope): Checkable {
     writeFileSync(join(dir, file), stringify({ ...settings, ...kind }), { mode: 0o600 });
     look(dir, file);
     const [error] = loadConfiguration({ dir, env: {} }).errors;
-    const isNamed = settings.ca_file === VALUE && error?.message.includes("ca_file");
+    const isNamed = typeof settings.ca_file === "string" && error?.message.includes(": ca_file ");
     demand(isNamed || !error?.message.includes(VALUE), `quoted: ${error?.message}`);
   });
 }
