@@ -39,7 +39,8 @@ onLinux(
     writeProgram(join(home.folder, "notify-send"), `printf '%s\\n' NOTE "$@" >> '${notes}'`);
     const hook = writeProgram(
       join(home.folder, "hook"),
-      `{ echo "AUTHD_CREDENTIAL=$AUTHD_CREDENTIAL"; echo "KEY=$DEPLOY_KEY"; echo --; } >> '${runs}'`,
+      // In one write: four run at a time.
+      `printf 'AUTHD_CREDENTIAL=%s\\nKEY=%s\\n--\\n' "$AUTHD_CREDENTIAL" "$DEPLOY_KEY" >> '${runs}'`,
     );
     writeFileSync(join(home.configDir, "config.toml"), `hook = "${hook}"\n`, { mode: 0o600 });
     const env = {
@@ -125,6 +126,29 @@ onUnix(
       t.false(readFileSync(runs, "utf8").includes(secret));
   },
 );
+
+onUnix("what waits for the hook is run by the one that takes its place", async (t) => {
+  const files = Array.from({ length: 6 }, (_, index) => [
+    `credentials/c${index}.toml`,
+    'grant = "static"\n',
+  ]);
+  const home = makeHome(t, { config: Object.fromEntries(files) });
+  const [begun, runs] = [join(home.folder, "begun"), join(home.folder, "runs")];
+  // One write each, so that they do not mix.
+  const noting = (file: string) => `echo "$AUTHD_CREDENTIAL" >> '${file}'`;
+  const named = (file: string) =>
+    existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  const first = writeProgram(join(home.folder, "first"), `${noting(begun)}; exec sleep 100`);
+  const second = writeProgram(join(home.folder, "second"), noting(runs));
+  const config = join(home.configDir, "config.toml");
+  writeFileSync(config, `hook = "${first}"\n`, { mode: 0o600 });
+  const daemon = await startDaemon(t, { home });
+  await eventually(() => named(begun).length === 4);
+  writeFileSync(config, `hook = "${second}"\n`);
+  await clientOf(t, daemon).request("reload", {});
+  await eventually(() => named(runs).length === 2);
+  t.deepEqual([...named(begun), ...named(runs)].sort(), ["c0", "c1", "c2", "c3", "c4", "c5"]);
+});
 
 test("metrics at the endpoint and in the file reflect what really happened", async (t) => {
   const api = await startApi(t);

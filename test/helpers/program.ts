@@ -9,7 +9,7 @@ export function writeProgram(path: string, script: string): string {
 
 /** A script that notes its variables that begin so, one run a block. */
 export const noteVariables = (file: string, prefix = "") =>
-  `{ env | grep '^${prefix}' | sort; echo --; } >> '${file}'`;
+  `printf '%s\\n--\\n' "$(env | grep '^${prefix}' | sort)" >> '${file}'`;
 
 /** What such a script has noted so far. */
 export function notedRuns(file: string): Record<string, string>[] {
