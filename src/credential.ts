@@ -232,11 +232,13 @@ export class Credential {
 
   #adopt(settings: CredentialSettings, tokensStay: boolean): void {
     const wasUsable = this.#obstacle === undefined;
+    // In the queue of the issuer of before, a flight would come late to another.
+    const isSame = acquisitionOf(settings) === acquisitionOf(this.#settings);
     this.#settings = settings;
     if (!this.#keeper.record) return;
     this.#look();
     if (!tokensStay) this.#renewals.pardon();
-    if (!tokensStay || !wasUsable) this.#forget();
+    if (!tokensStay || !wasUsable) this.#forget(isSame && wasUsable && !this.#obstacle);
     if (tokensStay && !wasUsable && !this.#obstacle) this.#revive();
     this.#reissue();
     this.#announce();
@@ -249,8 +251,9 @@ export class Credential {
     this.#keeper.record = record ?? { secrets: {}, binding: this.#settings.binding, tokens: [] };
   }
 
-  #forget(): void {
-    this.#variants.forget();
+  /** `queued`: flights that have sent nothing yet go on. */
+  #forget(queued = false): void {
+    this.#variants.forget(queued);
     this.#renewals.forget();
     this.#trust = undefined;
   }

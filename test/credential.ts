@@ -663,6 +663,30 @@ test("a file edited while authd was not running counts: tokens obtained before i
   t.is(issuer.requests[1]?.form.get("scope"), "write");
 });
 
+test("a flight that waits for its turn serves for the secret that is entered meanwhile", async (t) => {
+  const held = new HeldAnswers();
+  const { credential, engine, issuer } = await stage(t, held.answer);
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "other" };
+  for (let n = 0; n < 4; n++) {
+    const other = await engine.add(`other-${n}`, file, { client_secret: "not-so-secret" });
+    void other.token({});
+  }
+  await until(() => issuer.requests.length === 4);
+  const asked = credential.token({}) as Promise<IssuedToken>;
+  await credential.amend(credential.settings, { secrets: { client_secret: "the-new-one" } });
+  const refreshed = credential.refresh(30 * SECOND);
+  issuer.answer(counting());
+  for (let n = 0; n < 4; n++) held.release({ access_token: "other", token_type: "bearer" });
+  await refreshed;
+  t.is(await text(asked), "token-1");
+  t.is(await text(credential.token({})), "token-1");
+  const sent = issuer.requests.slice(4).map(({ headers }) => headers.authorization?.slice(6) ?? "");
+  t.deepEqual(
+    sent.map((each) => Buffer.from(each, "base64").toString()),
+    ["app:the-new-one"],
+  );
+});
+
 test("what a flight for replaced secrets comes to is not said of the new ones", async (t) => {
   const held = new HeldAnswers();
   const { credential, engine, issuer } = await stage(t, held.answer);

@@ -1,7 +1,16 @@
 import test, { type ExecutionContext } from "ava";
 import { SimulatedClock } from "../bench/simulation/clock.ts";
 import { HOUR, MINUTE, SECOND } from "../bench/simulation/faults.ts";
-import { brought, complaint, createTrack, sent } from "../bench/simulation/judge.ts";
+import type { Account } from "../bench/simulation/issuer.ts";
+import {
+  brought,
+  complaint,
+  createTrack,
+  failed,
+  forced,
+  sent,
+  type Told,
+} from "../bench/simulation/judge.ts";
 import { connectTo } from "../bench/simulation/network.ts";
 import { SECRET_FIELD } from "../bench/simulation/population.ts";
 import { ask } from "../bench/simulation/programs.ts";
@@ -86,6 +95,44 @@ test("a token that ran out on its way may be asked for once more at once, not tw
   t.regex(complaint(track, 3_000, turns) ?? "", /1000 ms too soon after 1 failures/);
 });
 
+test("a renewal may have brought a later end if that can't be told for sure: failures count from the next on", (t) => {
+  const never = Number.NEGATIVE_INFINITY;
+  const turns = { startedAt: never, steppedAt: never };
+  const fault = { lost: false, blocked: false, retryAfter: 0, rotates: false, held: true };
+  const after = (told: Told, ms: number) => {
+    const track = createTrack();
+    for (const at of [0, ms]) {
+      sent(track, at, turns);
+      brought(track, at + 100, told);
+    }
+    for (let n = 1; n <= 3; n++) {
+      sent(track, HOUR + n * MINUTE, turns);
+      failed(track, HOUR + n * MINUTE, fault);
+    }
+    return complaint(track, HOUR + 3 * MINUTE + 1_500, turns);
+  };
+  const told = { lifetime: 2 * HOUR, within: 5 * SECOND, assumed: false };
+  t.regex(after(told, 3 * SECOND) ?? "", /500 ms too soon after 3 failures/);
+  t.regex(after(told, MINUTE) ?? "", /500 ms too soon after 3 failures/);
+});
+
+test("what may have brought a later end may be forced, and what surely did not may not", (t) => {
+  const never = Number.NEGATIVE_INFINITY;
+  const turns = { startedAt: never, steppedAt: never };
+  const after = (gained: number) => {
+    const track = createTrack();
+    for (const at of [0, 3 * SECOND]) {
+      sent(track, at, turns);
+      const lifetime = 2 * HOUR + (at && gained - at);
+      brought(track, at + 100, { lifetime, within: 5 * SECOND, assumed: false });
+    }
+    forced(track, 4 * SECOND);
+    return complaint(track, 4 * SECOND, turns);
+  };
+  t.is(after(3 * SECOND), undefined);
+  t.regex(after(-3 * SECOND) ?? "", /100 ms too soon after 1 failures/);
+});
+
 test("the judge sees a credential in use that was forgotten", async (t) => {
   const { world, account } = await inUse(t);
   await world.run(30 * MINUTE);
@@ -117,4 +164,55 @@ test("with a new secret and no token yet, a restart may forget who asked, and no
   account.mendedAt = Number.NEGATIVE_INFINITY;
   audit(world, account);
   t.regex(world.tally.violations[0] ?? "", /forgotten; asked for 238 min ago/);
+});
+
+test("requests that join a renewal in the queue are one step of its back-off", async (t) => {
+  const world = new World({ seed: 3, credentials: 100, length: 0 });
+  t.teardown(() => world.kill());
+  world.start();
+  await world.settle();
+  const host = world.hosts[0]!;
+  const live = ({ kind }: Account) =>
+    kind.grant === "client_credentials" && kind.lifetime >= 86_400;
+  const here = world.accounts.filter((one) => one.host === host && live(one));
+  const [account, ...others] = here.slice(0, 5);
+  t.is(others.length, 4);
+  ask(world, account!, {});
+  await world.run(MINUTE);
+  host.apiBrokenUntil = HOUR;
+  for (const other of others) ask(world, other, {});
+  await world.settle();
+  for (let n = 0; n < 3; n++) ask(world, account!, {});
+  await world.run(MINUTE + 3 * SECOND);
+  t.is(account!.rejections, 1);
+  await world.run(MINUTE + 30 * SECOND);
+  ask(world, account!, {});
+  await world.run(2 * MINUTE);
+  t.is(account!.rejections, 2);
+  t.deepEqual(world.tally.violations, []);
+});
+
+test("after a reboot a token is as old as the wall clock says, and in the same boot as it is", async (t) => {
+  const { world, account } = await inUse(t);
+  const { clock } = world;
+  const track = account.track("");
+  const { told } = track;
+  const startAgain = async (after: () => void) => {
+    world.kill();
+    after();
+    world.start();
+    await world.settle();
+    return Math.round((told - track.told) / SECOND);
+  };
+  t.is(await startAgain(() => clock.stepWall(30 * MINUTE)), 0);
+  t.is(await startAgain(() => clock.reboot()), 30 * 60);
+  t.deepEqual(world.tally.violations, []);
+});
+
+test("tokens of one scope are not forgotten for those of another", async (t) => {
+  const { account, issued } = await inUse(t);
+  const truth = account.tokens.get(issued.accessToken)!;
+  for (let n = 0; n < 100; n++) account.remember(`token-${n}`, { ...truth, variant: "read" });
+  t.true(account.tokens.has(issued.accessToken));
+  t.deepEqual([account.tokens.has("token-0"), account.tokens.has("token-99")], [false, true]);
 });

@@ -6,6 +6,9 @@ import { createTrack, type Told, type Track } from "./judge.ts";
 import type { Kind } from "./population.ts";
 import type { Random } from "./random.ts";
 
+/** So many tokens of each scope are remembered: the daemon may find an old one again. */
+const REMEMBERED = 40;
+
 /** What is true of a token, whatever the daemon thinks. */
 export interface Truth {
   variant: string;
@@ -14,7 +17,7 @@ export interface Truth {
   until: number;
   /** What rounding and two clocks may put between that and what can be known of it, ms. */
   within: number;
-  /** How far ahead the machine's wall clock was when it came, and in which boot that was. */
+  /** How far ahead the machine's wall clock was when it was asked for, and in which boot that was. */
   wallAhead: number;
   bootId: string;
 }
@@ -121,14 +124,25 @@ export class Account {
     return track;
   }
 
+  /** A token came. Each scope by itself: one renewed often must not push out the only one of another. */
+  remember(text: string, truth: Truth): void {
+    this.tokens.set(text, truth);
+    if (this.tokens.size <= REMEMBERED) return;
+    const same = [...this.tokens].filter(([, { variant }]) => variant === truth.variant);
+    if (same.length > REMEMBERED) this.tokens.delete(same[0]![0]);
+  }
+
   /** A person's new secret is in force. */
   enter({ family }: Entering, now: number): void {
     this.family = family;
     this.wrongSecret = false;
     this.mending = false;
     this.mendedAt = now;
+    const never = Number.NEGATIVE_INFINITY;
     for (const track of this.tracks.values()) {
-      Object.assign(track, { personAt: now, told: Number.NEGATIVE_INFINITY });
+      Object.assign(track, { personAt: now, told: never });
+      // What is under way with the secret before does not count, not even if it was sent just now.
+      if (track.flying) Object.assign(track, { flying: false, sentAt: never });
     }
     this.forgetFailures();
   }

@@ -14,6 +14,8 @@ export interface Track {
   /** When the last answer, or the news of none, came. */
   heardAt: number;
   failures: number;
+  /** Whether the last renewal brought a later end can't be told for sure: what follows from either is all right. */
+  unsure: boolean;
   /** The next request, if nobody asks. */
   earliest: number;
   /** The next request, if a program wants more of the token's life. */
@@ -52,6 +54,7 @@ export function createTrack(): Track {
     flying: false,
     heardAt: never,
     failures: 0,
+    unsure: false,
     ...{ earliest: never, early: never, pressed: never },
     again: false,
     token: undefined,
@@ -87,9 +90,10 @@ export function complaint(track: Track, now: number, turns: Turns): string | und
   const soon = `a request ${Math.ceil(track.earliest - now)} ms too soon`;
   if (state === "failing") {
     if (track.needAt >= heardAt && now >= track.pressed - ROUNDING) return undefined;
-    return `${soon} after ${track.failures} failures`;
+    if (!track.unsure) return `${soon} after ${track.failures} failures`;
   }
-  if (turns.steppedAt > sentAt || track.forcedAt >= heardAt) return undefined;
+  // At the very same moment (both waited for the machine to wake) it was sent before the step.
+  if (turns.steppedAt >= sentAt || track.forcedAt >= heardAt) return undefined;
   if (track.moreAt >= heardAt && now >= track.early - ROUNDING) return undefined;
   return `${soon} after ${Math.round(now - sentAt)} ms`;
 }
@@ -132,11 +136,16 @@ export function brought(track: Track, now: number, told: Told): void {
   const next = track.sentAt + renewalAge(lifetime, refreshIn) - within;
   // With the least jitter it may still be good for a moment.
   const last = track.sentAt + lifetime - lead(lifetime);
+  track.unsure = false;
   if (nothingNew || (next <= now && (last <= now || refreshIn !== undefined))) {
-    // Two ends that are this close may be told apart the other way round: as a success.
-    track.failures = until > track.told - ROUNDING * 3 ? 1 : track.failures + 1;
+    // Two ends that are this close may be told apart the other way round: as a success, which counts none.
+    const isLater = until > track.told - ROUNDING * 3;
+    track.unsure = nothingNew && isLater;
+    if (!isLater) track.failures++;
+    else track.failures = track.unsure ? 0 : 1;
     track.state = "failing";
-    track.earliest = Math.min(now + leastBackoff(track.failures), Math.max(next, now + SECOND));
+    const least = leastBackoff(Math.max(1, track.failures));
+    track.earliest = Math.min(now + least, Math.max(next, now + SECOND));
     track.pressed = track.sentAt + PACE;
     track.latest = now + LATEST;
   } else {
@@ -164,7 +173,8 @@ export function failed(track: Track, now: number, failure: Failed): void {
   const wasSecond = track.again;
   // The refresh token before was tried; if that is lost too, the refusal is the last word.
   const isLastWord = track.state === "refused" && wasSecond && lost;
-  Object.assign(track, { flying: false, heardAt: now, state: isLastWord ? "refused" : "failing" });
+  Object.assign(track, { flying: false, heardAt: now, unsure: false });
+  track.state = isLastWord ? "refused" : "failing";
   if (!wasSecond) track.failures++;
   track.again = lost && rotates && !wasSecond;
   const hold = Math.min(failure.retryAfter, LONGEST_HOLD);

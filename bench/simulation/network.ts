@@ -3,7 +3,14 @@ import { Readable } from "node:stream";
 import { type Http, HttpFailure, type HttpRequest, type HttpResponse } from "../../src/http.ts";
 import { EPOCH, type SimulatedClock } from "./clock.ts";
 import { FAULTS, type Fault, type FaultName, MINUTE, SECOND } from "./faults.ts";
-import { type Account, type Answer, answerOf, type Family, type Host } from "./issuer.ts";
+import {
+  type Account,
+  type Answer,
+  answerOf,
+  type Family,
+  type Host,
+  type Truth,
+} from "./issuer.ts";
 import { brought, complaint, failed, refused, sent, type Track, type Turns } from "./judge.ts";
 import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
@@ -40,6 +47,8 @@ interface Sent {
   retryAfter: number;
   /** When its secret had been entered. */
   mendedAt: number;
+  /** The machine's clocks when it was sent: a token's age counts from then. */
+  clocks: Pick<Truth, "wallAhead" | "bootId">;
 }
 
 /** The network of one daemon; `alive` says whether that one still runs. */
@@ -75,6 +84,7 @@ function receive(network: Network, request: HttpRequest, now: number): Sent {
   const form = new URLSearchParams(String(request.body ?? ""));
   const variant = form.get("scope") ?? "";
   const refreshToken = form.get("refresh_token") ?? undefined;
+  takeEffect(account, request, now);
   const track = account.track(variant);
   const wrong = complaint(track, now, network.turns);
   if (wrong) tally.violation(now, `${account.name} (${account.kind.name}) ${variant}: ${wrong}`);
@@ -88,7 +98,20 @@ function receive(network: Network, request: HttpRequest, now: number): Sent {
   const answer = processed ? answerOf({ account, variant, refreshToken, now }, random) : undefined;
   const retryAfter = fault && "answers" in fault && fault.answers ? patience(fault, random) : 0;
   const { mendedAt } = account;
-  return { account, track, variant, refreshToken, fault, answer, retryAfter, mendedAt };
+  const { wallAhead, bootId } = network.clock;
+  const clocks = { wallAhead, bootId };
+  return { account, track, variant, refreshToken, fault, answer, retryAfter, mendedAt, clocks };
+}
+
+/** A request that waited for its turn may bring a new secret in the very moment before its person hears of it. */
+function takeEffect(account: Account, { headers, body }: HttpRequest, now: number): void {
+  const { entering } = account;
+  if (!entering) return;
+  const [, basic = ""] = /^Basic (.+)$/.exec(headers?.authorization ?? "") ?? [];
+  const sent = `${body ?? ""} ${Buffer.from(basic, "base64")}`;
+  if (!sent.includes(entering.secret)) return;
+  account.entering = undefined;
+  account.enter(entering, now);
 }
 
 function faultOf(network: Network, host: Host, now: number): FaultName | undefined {
@@ -124,13 +147,12 @@ function checkSpending(
 /** The news is there: what the rules make of it. */
 function hear(network: Network, one: Sent): void {
   const { account, track, fault, answer, retryAfter } = one;
-  const { truth: now, wallAhead, bootId } = network.clock;
+  const { truth: now } = network.clock;
   const rotates = account.family !== undefined;
   account.host[fault ? "failedAt" : "answeredAt"] = now;
   const heard = fault ? undefined : answer?.token;
   if (heard) {
-    account.tokens.set(heard.text, { ...heard.truth, wallAhead, bootId });
-    if (account.tokens.size > 40) account.tokens.delete(account.tokens.keys().next().value!);
+    account.remember(heard.text, { ...heard.truth, ...one.clocks });
     network.tally.count("tokens obtained");
   }
   // A person entered another secret meanwhile: nothing follows from what became of the old one.

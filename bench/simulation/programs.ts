@@ -157,11 +157,13 @@ function use(world: World, account: Account, issued: IssuedToken): void {
     track.needAt = now;
     forced(track, now);
   }
+  // Who comes while a renewal waits for its turn joins it: that is one step of the back-off, not one each.
+  const joins = credential.flights > 0;
   const renewed = credential.renewAfter401(origin, issued, undefined, { timeoutMs: TIMEOUT });
   const onAnswer = (token: IssuedToken | undefined) => {
     if (!token) return;
     world.served(account, token, "");
-    if (isDue) account.rejectionHold = now + leastBackoff(++account.rejections);
+    if (isDue && !joins) account.rejectionHold = now + leastBackoff(++account.rejections);
   };
   waitFor(world, renewed, onAnswer, (error) =>
     world.violation(`${account.name}: a 401 brought ${error}`),

@@ -168,8 +168,8 @@ function mend(world: World, account: Account): void {
   const amended = world.credential(account).amend(account.settings, { secrets });
   again(10 * MINUTE);
   const entered = () => {
+    if (account.entering === entering) account.enter(entering, clock.truth);
     account.entering = undefined;
-    account.enter(entering, clock.truth);
     tally.count("person: entered a new secret");
     refresh(world, account);
   };

@@ -7,9 +7,11 @@ import type { Credential } from "../../src/credential.ts";
 import type { Happened } from "../../src/protocol.ts";
 import { Registry } from "../../src/registry.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
+import type { StoredToken } from "../../src/token.ts";
 import { SimulatedClock } from "./clock.ts";
 import { DAY, MINUTE, outages, SECOND } from "./faults.ts";
 import { Account, Host, type Truth } from "./issuer.ts";
+import type { Track } from "./judge.ts";
 import { connectTo, type Network } from "./network.ts";
 import { fileOf, populate, SECRET_FIELD } from "./population.ts";
 import { Random } from "./random.ts";
@@ -161,6 +163,10 @@ export class World {
       if (track.askedAt < steppedAt) track.askedAt = Number.NEGATIVE_INFINITY;
     }
     account.found = new Set(record.tokens.map(({ accessToken }) => accessToken));
+    for (const [scope, track] of account.tracks) {
+      const stored = record.tokens.find(({ variant }) => (variant?.scope ?? "") === scope);
+      track.told = this.#toldOf(stored, account, track);
+    }
     if (entering && record.secrets[SECRET_FIELD[account.kind.grant]] === entering.secret) {
       account.enter(entering, this.clock.truth);
     }
@@ -175,6 +181,17 @@ export class World {
     family.excuse = "killed between answer and disk";
     family.parent = record.rotation?.previous;
     family.known = token ?? "";
+  }
+
+  /** Until when a daemon takes what it found for good: after a reboot its wall clock alone tells the age. */
+  #toldOf(stored: StoredToken | undefined, account: Account, { token, told }: Track): number {
+    const { truth: now, bootId, wallAhead } = this.clock;
+    const truth = stored && account.tokens.get(stored.accessToken);
+    if (!truth) return Number.NEGATIVE_INFINITY;
+    const { bornAt, until } = truth;
+    if (stored.obtainedAt.bootId === bootId) return stored.accessToken === token ? told : until;
+    const age = now + wallAhead - bornAt - truth.wallAhead;
+    return now + until - bornAt - Math.max(0, age);
   }
 
   /** It ends: what programs asked for since all were looked at, or while it could not write, was not sealed. */

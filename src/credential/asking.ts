@@ -58,7 +58,11 @@ export class Asking {
     const stopped = this.#renewals.stopped ?? variant.stopped;
     if (stopped) throw stopped;
     const { issued, flight } = variant;
-    if (flight) return await this.#newer(variant, flight, want);
+    if (flight) {
+      // It may have been started by the timer, to wait for a disk that fails: this caller can't.
+      flight.forced = true;
+      return await this.#newer(variant, flight, want);
+    }
     if (issued && want.forceRefresh && now.boot - variant.landedAt < JUST_REFRESHED) return issued;
     // As good as no token at all.
     if (rejected && isResting(variant, now)) this.#bringForward(variant, now);

@@ -55,6 +55,7 @@ export class Flights {
       await nextTurn();
       // It may have been in the queue for long: callers bring the next try forward to a time after this.
       variant.triedAt = this.#around.time.now().boot;
+      flight.sent = true;
       return await this.#request(variant, plan());
     });
   }

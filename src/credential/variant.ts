@@ -10,6 +10,8 @@ import type { Variation } from "./record.ts";
 export interface Flight {
   awaited: boolean;
   forced?: boolean;
+  /** It has left the queue: what its request is made from can't be replaced any more. */
+  sent?: boolean;
   promise: Promise<IssuedToken>;
 }
 

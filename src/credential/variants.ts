@@ -56,10 +56,20 @@ export class Variants {
     return variant === this.own || this.#others.get(variant.key) === variant;
   }
 
-  /** Drops every token and failure; who asked when is kept. */
-  forget(): void {
+  /**
+   * Drops every token and failure; who asked when is kept. With `queued` flights are kept that are
+   * still in the queue: what they send is made from the secrets of then, so they serve for these.
+   */
+  forget(queued = false): void {
+    const kept = queued ? this.#all.filter(({ flight }) => flight && !flight.sent) : [];
     this.#own = { ...createVariant({}), askedAt: this.own.askedAt };
     this.#others.clear();
+    for (const variant of kept) {
+      const { want, flight, askedAt } = variant;
+      Object.assign(variant, createVariant(want), { flight, askedAt });
+      if (variant.key === "") this.#own = variant;
+      else this.#others.set(variant.key, variant);
+    }
     this.#list();
   }
 

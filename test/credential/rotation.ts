@@ -150,6 +150,21 @@ test("a token that is no use to its caller is renewed, whatever the disk says", 
   t.is(credential.unsealed?.atStake, "secrets");
 });
 
+test("nor does it matter that the renewal was under way already, and could have waited", async (t) => {
+  const { engine, issuer, start } = await stage(t);
+  const credential = await start();
+  await credential.token({});
+  await until(() => (engine.vault.read("demo")?.tokens.length ?? 0) > 0);
+  const release = engine.vault.hold();
+  engine.clock.advance(50 * 60 * SECOND);
+  t.is(credential.flights, 1);
+  const asked = credential.token({ rejectedToken: "token-1" });
+  engine.vault.broken = new Error("no room on the disk");
+  release();
+  t.is((await asked).accessToken, "token-2");
+  t.is(issuer.requests.length, 2);
+});
+
 for (const fault of ["reset", 502, 504, "garbage"] as const) {
   test(`an answer lost (${fault}) after the issuer rotated is asked for once more at once, within its grace`, async (t) => {
     const { rotating, faults, issuer, start } = await stage(t);

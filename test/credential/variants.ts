@@ -57,6 +57,26 @@ test("what is forgotten is no longer had, except for when the own one was asked 
   t.is(variants.own.failures, 0);
 });
 
+test("what waits for its turn is kept with nothing but that, if it is to serve for new secrets", (t) => {
+  const variants = new Variants();
+  const { own } = variants;
+  const [queued, sent, idle] = ["a", "b", "c"].map((scope) => variants.of({ scope }));
+  own.flight = flight();
+  queued!.flight = flight();
+  sent!.flight = { ...flight(), sent: true };
+  Object.assign(own, { askedAt: 7, failures: 3, retryAt: 9 });
+  variants.forget(true);
+  t.deepEqual(variants.all(), [own, queued!]);
+  t.deepEqual(
+    [own, sent!, idle!].map((each) => variants.has(each)),
+    [true, false, false],
+  );
+  t.truthy(own.flight);
+  t.deepEqual([own.askedAt, own.failures, own.retryAt], [7, 0, 0]);
+  variants.forget();
+  t.false(variants.has(own));
+});
+
 test("the own one stands for the credential, unless only others are in use", (t) => {
   const variants = new Variants();
   t.is(variants.face(), variants.own);
