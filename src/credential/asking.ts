@@ -58,6 +58,7 @@ export class Asking {
     const stopped = this.#renewals.stopped ?? variant.stopped;
     if (stopped) throw stopped;
     const { issued, flight } = variant;
+    if (rejected) variant.useless = issued?.accessToken;
     if (flight) {
       // It may have been started by the timer, to wait for a disk that fails: this caller can't.
       flight.forced = true;

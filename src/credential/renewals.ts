@@ -133,8 +133,8 @@ export class Renewals {
   }
 
   /** Its token outlasts a request, or never ends: a renewal may wait until the disk is well. */
-  #canWait({ issued }: Variant, { forced }: Flight): boolean {
-    if (forced || !issued) return false;
+  #canWait({ issued, useless }: Variant, { forced }: Flight): boolean {
+    if (forced || !issued || issued.accessToken === useless) return false;
     return expiryOf(issued.token) - this.#around.time.now().boot > LAST_MOMENT;
   }
 

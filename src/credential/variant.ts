@@ -34,6 +34,8 @@ export interface Variant {
   /** How often in a row a token was rejected before it had worked long, and until when another is refused. */
   rejections: number;
   rejectionsHold: number;
+  /** The token that was last refused by an API: another can't wait for the disk. */
+  useless: string | undefined;
   /** In a row. */
   failures: number;
   /** Nothing is sent before this, unless a caller brings it forward. */
@@ -59,6 +61,7 @@ export function createVariant(want: Variation): Variant {
     spreadUntil: 0,
     rejections: 0,
     rejectionsHold: 0,
+    useless: undefined,
     failures: 0,
     retryAt: 0,
     holdUntil: 0,

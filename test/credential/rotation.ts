@@ -150,6 +150,16 @@ test("a token that is no use to its caller is renewed, whatever the disk says", 
   t.is(credential.unsealed?.atStake, "secrets");
 });
 
+test("what an API refused does not wait for the disk, whoever tries next", async (t) => {
+  const { engine, issuer, credential } = await stageOnBrokenDisk(t);
+  await t.throwsAsync(async () => credential.token({ rejectedToken: "token-1" }));
+  t.is(issuer.requests.length, 1);
+  // The timer is there before the caller.
+  engine.clock.advance(5 * SECOND);
+  await until(() => issuer.requests.length === 2);
+  t.is((await credential.token({ rejectedToken: "token-1" })).accessToken, "token-2");
+});
+
 test("nor does it matter that the renewal was under way already, and could have waited", async (t) => {
   const { engine, issuer, start } = await stage(t);
   const credential = await start();
