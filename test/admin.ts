@@ -1,11 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { Admin } from "../src/admin.ts";
-import { loadConfiguration } from "../src/config.ts";
 import type { IssuedToken } from "../src/credential/issued.ts";
 import { AuthdError } from "../src/errors.ts";
 import type { CheckedParams } from "../src/protocol.ts";
+import { adminOf } from "./helpers/admin.ts";
 import { startEngine, until } from "./helpers/engine.ts";
 import { HeldAnswers } from "./helpers/held-answers.ts";
 import { type Answering, startIssuer } from "./helpers/issuer.ts";
@@ -15,25 +14,7 @@ const fine = { json: { access_token: "token", token_type: "bearer", expires_in: 
 async function stage(t: ExecutionContext, answering: Answering = fine) {
   const issuer = await startIssuer(t, answering);
   const engine = await startEngine(t);
-  const { registry, vault, http, log } = engine;
-  const env = { AUTHD_CONFIG_DIR: join(engine.dir, "config") };
-  const configuration = {
-    daemon: { vaultKey: "file" as const, logLevel: "info", maxConnections: 9 },
-    defaults: {},
-    credentials: new Map(),
-    errors: [],
-  };
-  const readConfiguration = async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env });
-  const admin = new Admin({
-    env,
-    configuration,
-    readConfiguration,
-    registry,
-    vault,
-    http,
-    log,
-    onEvent: () => {},
-  });
+  const { admin } = adminOf(engine);
   const { signal } = new AbortController();
   const file = (name = "demo") => join(engine.dir, "config", "credentials", `${name}.toml`);
   const add = (more: Partial<CheckedParams<"credentials/add">> = {}) =>

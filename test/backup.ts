@@ -117,10 +117,14 @@ test("credential files that can't be written: nothing is imported, and what ther
   t.is((await clientOf(t, again).getToken({ credential: "a" })).accessToken, "old-a");
 });
 
-test("an import that can't be completed at start is told of, and completed by a reload", async (t) => {
+/**
+ * Kills a daemon, which has `a` and `z`, amid an import of `a` and `b`, and puts a folder in the place
+ * of b's file: `open` is what its vault takes, `mend` takes the folder away.
+ */
+async function cutOff(t: ExecutionContext, home: Home, open: () => Promise<unknown>) {
   const file = await exported(t, { a: "new-a", b: "new-b" });
-  const home = makeHome(t);
   const daemon = await startMortal(t, home);
+  await open();
   const client = clientOf(t, home);
   await addStatic(client, "a", "old-a");
   await addStatic(client, "z", "old-z");
@@ -130,41 +134,40 @@ test("an import that can't be completed at start is told of, and completed by a 
   await daemon.ended;
   const obstacle = join(home.configDir, "credentials", "b.toml");
   mkdirSync(obstacle);
-  const again = await startDaemon(t, { home });
+  return { client, mend: () => rm(obstacle, { recursive: true }) };
+}
+
+/** What waits for the import can't be used, in whatever state it is; all else can. */
+async function waits(t: ExecutionContext, client: Client) {
   t.is((await client.getToken({ credential: "z" })).accessToken, "old-z");
   for (const credential of ["a", "b"]) {
     const error = await t.throwsAsync<AuthdError>(client.getToken({ credential }));
     t.is(error?.reason, "credential_damaged");
     t.regex(error!.message, /Its import is not completed: .*b\.toml.*authd reload/);
   }
-  await rm(obstacle, { recursive: true });
+}
+
+test("an import that can't be completed at start is told of, and completed by a reload", async (t) => {
+  const home = makeHome(t);
+  const { client, mend } = await cutOff(t, home, async () => {});
+  const again = await startDaemon(t, { home });
+  await waits(t, client);
+  await mend();
   t.is((await again.cli(["reload"])).code, 0);
   t.deepEqual(await tokens(client), { a: "new-a", b: "new-b", z: "old-z" });
 });
 
 test("an import that was cut off is completed when a locked vault is opened, before anything of it is used", async (t) => {
-  const file = await exported(t, { a: "new-a", b: "new-b" });
   const home = makeHome(t, { env: { AUTHD_VAULT_KEY: "passphrase" } });
-  const unlock = () => home.cli(["unlock", "--passphrase-from", "-"], { input: "to the vault" });
-  const daemon = await startMortal(t, home);
-  t.is((await unlock()).code, 0);
-  const client = clientOf(t, home);
-  await addStatic(client, "a", "old-a");
-  await addStatic(client, "z", "old-z");
-  await daemon.arm("writeFileSync credentials/.a.toml");
-  const args = ["vault", "import", file, "--replace", "--passphrase-from", "-"];
-  t.not((await home.cli(args, { input: WORD })).code, 0);
-  await daemon.ended;
-  const obstacle = join(home.configDir, "credentials", "b.toml");
-  mkdirSync(obstacle);
+  const unlock = async () => {
+    const args = ["unlock", "--passphrase-from", "-"];
+    t.is((await home.cli(args, { input: "to the vault" })).code, 0);
+  };
+  const { client, mend } = await cutOff(t, home, unlock);
   const again = await startDaemon(t, { home });
-  t.is((await unlock()).code, 0);
-  t.is((await client.getToken({ credential: "z" })).accessToken, "old-z");
-  for (const credential of ["a", "b"]) {
-    const error = await t.throwsAsync<AuthdError>(client.getToken({ credential }));
-    t.regex(error!.message, /Its import is not completed: .*b\.toml.*authd reload/);
-  }
-  await rm(obstacle, { recursive: true });
+  await unlock();
+  await waits(t, client);
+  await mend();
   t.is((await again.cli(["reload"])).code, 0);
   t.deepEqual(await tokens(client), { a: "new-a", b: "new-b", z: "old-z" });
 });

@@ -1,8 +1,5 @@
-import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { Admin } from "../src/admin.ts";
 import type { Backup } from "../src/backup.ts";
-import { loadConfiguration } from "../src/config.ts";
 import { AuthdError } from "../src/errors.ts";
 import { createGate } from "../src/gate.ts";
 import type { Lock } from "../src/lock.ts";
@@ -10,6 +7,7 @@ import { methods } from "../src/methods.ts";
 import { type GetTokenResult, params, type StatusResult } from "../src/protocol.ts";
 import type { Call } from "../src/server.ts";
 import { Subscriptions } from "../src/subscriptions.ts";
+import { adminOf } from "./helpers/admin.ts";
 import { startEngine, until } from "./helpers/engine.ts";
 import { HeldAnswers } from "./helpers/held-answers.ts";
 import { startIssuer } from "./helpers/issuer.ts";
@@ -47,25 +45,8 @@ async function stage(t: ExecutionContext) {
     { grant: "client_credentials", token_url: issuer.url, client_id: "app" },
     { client_secret: "x" },
   );
-  const { registry, vault, http, log } = engine;
-  const env = { AUTHD_CONFIG_DIR: join(engine.dir, "config") };
-  const configuration = {
-    daemon: { vaultKey: "file" as const, logLevel: "info", maxConnections: 9 },
-    defaults: {},
-    credentials: new Map(),
-    errors: [],
-  };
-  const readConfiguration = async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env });
-  const admin = new Admin({
-    env,
-    configuration,
-    readConfiguration,
-    registry,
-    vault,
-    http,
-    log,
-    onEvent: () => {},
-  });
+  const { registry, http, log } = engine;
+  const { admin, env } = adminOf(engine);
   const subscriptions = new Subscriptions();
   let shutdowns = 0;
   const handlers = methods({

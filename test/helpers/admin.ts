@@ -1,0 +1,22 @@
+import { join } from "node:path";
+import { Admin } from "../../src/admin.ts";
+import { loadConfiguration } from "../../src/config.ts";
+import type { startEngine } from "./engine.ts";
+
+/** What changes the credentials of an engine; its configuration folder is the engine's own. */
+export function adminOf(engine: Awaited<ReturnType<typeof startEngine>>) {
+  const { registry, vault, http, log } = engine;
+  const env = { AUTHD_CONFIG_DIR: join(engine.dir, "config") };
+  const admin = new Admin({
+    ...{ env, registry, vault, http, log },
+    configuration: {
+      daemon: { vaultKey: "file", logLevel: "info", maxConnections: 9 },
+      defaults: {},
+      credentials: new Map(),
+      errors: [],
+    },
+    readConfiguration: async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env }),
+    onEvent: () => {},
+  });
+  return { admin, env };
+}
