@@ -216,3 +216,19 @@ test("tokens of one scope are not forgotten for those of another", async (t) => 
   t.true(account.tokens.has(issued.accessToken));
   t.deepEqual([account.tokens.has("token-0"), account.tokens.has("token-99")], [false, true]);
 });
+
+test("a token that came with another refresh token is good once that is sealed", async (t) => {
+  const world = new World({ seed: 3, credentials: 100, length: 0 });
+  t.teardown(() => world.kill());
+  world.start();
+  await world.settle();
+  const account = world.accounts.find(({ kind }) => kind.rotates && kind.lifetime >= 3_600)!;
+  ask(world, account, {});
+  await world.run(MINUTE);
+  t.true(world.hasGood(account, ""));
+  const vault = world.disk.open(() => true);
+  void vault.write(account.name, vault.read(account.name)!, { durable: true });
+  t.false(world.hasGood(account, ""));
+  await world.run(2 * MINUTE);
+  t.true(world.hasGood(account, ""));
+});

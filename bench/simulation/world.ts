@@ -355,8 +355,11 @@ export class World {
   /** Whether the account has a token that the daemon must know to be good for a moment still. */
   hasGood(account: Account, scope: string): boolean {
     const { truth: now, bootId } = this.clock;
+    // What came with another refresh token is nobody's before that is sealed.
+    const isSealing = account.kind.rotates && this.disk.pending(account.name) > 0;
+    const unsealed = isSealing ? account.track(scope).token : undefined;
     for (const [text, token] of account.tokens) {
-      if (token.variant !== scope || token.bootId !== bootId) continue;
+      if (token.variant !== scope || token.bootId !== bootId || text === unsealed) continue;
       // A daemon that was killed, or could not write, took it along.
       if (token.bornAt < this.network.turns.startedAt && !account.found.has(text)) continue;
       const until = Math.min(token.until, account.track(scope).told) - token.within * 2;
