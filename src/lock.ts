@@ -126,7 +126,7 @@ export class Lock {
    * locking this vault would protect nothing.
    */
   lockAfter(ms: number): void {
-    this.assertLockable();
+    this.#assertLockable();
     this.#begin(ms);
   }
 
@@ -144,7 +144,7 @@ export class Lock {
   }
 
   /** Throws AuthdError `invalid_params` if locking this vault would protect nothing. */
-  assertLockable(): void {
+  #assertLockable(): void {
     const unfit = unfitness(this.#options.vault.keySource);
     if (unfit !== undefined) throw new AuthdError("invalid_params", unfit);
   }
@@ -154,7 +154,7 @@ export class Lock {
    * if that would protect nothing, `internal` if something would be lost: then it is open as before.
    */
   async lock(why: string): Promise<void> {
-    this.assertLockable();
+    this.#assertLockable();
     const message = `The vault was locked ${why}. Run authd unlock to open it.`;
     this.#locking ??= this.#lock(message).finally(() => {
       this.#locking = undefined;

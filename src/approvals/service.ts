@@ -46,12 +46,14 @@ export class ApprovalService {
       writeRule,
       failed: ({ credential }, error) => log.warn({ credential }, messageOf(error)),
       changed: (change) => {
-        if ("asked" in change) options.noted?.(change.asked, undefined);
-        else options.noted?.(change.settled, change.answer);
         if ("asked" in change) {
+          options.noted?.(change.asked, undefined);
           if (!dialog()) this.#unseen(change.asked);
           this.#tell("approval/asked", change.asked);
-        } else this.#tell("approval/settled", { id: change.settled.id, answer: change.answer });
+        } else {
+          options.noted?.(change.settled, change.answer);
+          this.#tell("approval/settled", { id: change.settled.id, answer: change.answer });
+        }
       },
     });
   }

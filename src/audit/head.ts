@@ -1,6 +1,6 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { closeSync, constants, readFileSync, rmSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { closeSync, constants, readFileSync } from "node:fs";
+import { replaceFile } from "../atomic-write.ts";
 import type { AuditHead } from "./entry.ts";
 import { openOurs } from "./files.ts";
 
@@ -29,7 +29,7 @@ export type HeadFinding =
   | { readonly is: "absent" | "damaged" | "other-key" | "forged" }
   | { readonly is: "sound"; readonly head: AuditHead };
 
-/** Undefined key: it is not looked into. Throws what the file system says, but for a missing file. */
+/** Throws what the file system says, but for a missing file. */
 export function readHead(path: string, key: HeadKey): HeadFinding {
   let text: string;
   try {
@@ -57,20 +57,7 @@ export async function writeHead(path: string, head: AuditHead, key: HeadKey): Pr
   const { n, hash, first } = head;
   const { keyId } = key;
   const sealed: SealedHead = { v: 1, n, hash, first, keyId, mac: macOf({ ...head, keyId }, key) };
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    const file = await open(temporary, "wx", 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(sealed)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+  await replaceFile(path, Buffer.from(`${JSON.stringify(sealed)}\n`), { durable: false });
 }
 
 function macOf({ n, hash, first, keyId }: AuditHead & { keyId: string }, { key }: HeadKey): string {

@@ -1,7 +1,7 @@
 import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
+import { codeOf, createFile } from "../atomic-write.ts";
 import { messageOf } from "../errors.ts";
-import { codeOf, createFile } from "./atomic-write.ts";
 import { keyKeepers } from "./keys/index.ts";
 import { KEY_BYTES, locked, type ScryptParameters } from "./keys/key-source.ts";
 import { readPlainFile } from "./plain-file.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
+import { makePrivateFolder } from "../atomic-write.ts";
 import { AuthdError } from "../errors.ts";
-import { makePrivateFolder } from "./atomic-write.ts";
 import { headerPath, readHeader, type VaultHeader, writeHeader } from "./header.ts";
 import { keyKeepers } from "./keys/index.ts";
 import type { KeyKeeper } from "./keys/key-source.ts";

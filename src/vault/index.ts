@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { makePrivateFolder, removeLeftovers } from "./atomic-write.ts";
+import { makePrivateFolder, removeLeftovers } from "../atomic-write.ts";
 import { statedSource } from "./header.ts";
 import { VaultHome } from "./home.ts";
 import type { KeyContext } from "./keys/key-source.ts";

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf, explain, replaceFile, syncFolder } from "../atomic-write.ts";
 import { AuthdError } from "../errors.ts";
-import { codeOf, explain, replaceFile, syncFolder } from "./atomic-write.ts";
 import type { VaultHome } from "./home.ts";
 import { readPlainFile } from "./plain-file.ts";
 import { MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
+import { codeOf, explain } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { lastError, libc } from "../libc.ts";
-import { codeOf, explain } from "./atomic-write.ts";
 
 /** One daemon a vault. The system gives the lock up with the process, however that ends. */
 export interface VaultLock {

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf } from "../atomic-write.ts";
 import { AuthdError } from "../errors.ts";
-import { codeOf } from "./atomic-write.ts";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 /** No other file of a vault ends like this, so no name can collide with vault.json, key or lock. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import { codeOf } from "./atomic-write.ts";
+import { codeOf } from "../atomic-write.ts";
 
 /**
  * The bytes of a file that is nothing but that: a pipe in its place would hang the daemon, a link

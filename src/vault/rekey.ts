@@ -10,8 +10,8 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf, explain, replaceFile, syncFolder, syncFolderNow } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import { codeOf, explain, replaceFile, syncFolder, syncFolderNow } from "./atomic-write.ts";
 import { headerPath, isRightKey, newHeader, readHeader } from "./header.ts";
 import { keyKeepers } from "./keys/index.ts";
 import type { KeyContext, KeyKeeper } from "./keys/key-source.ts";

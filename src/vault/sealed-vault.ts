@@ -1,6 +1,6 @@
 import { link, rename, rm } from "node:fs/promises";
+import { codeOf, explain, replaceFile, syncFolder } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import { codeOf, explain, replaceFile, syncFolder } from "./atomic-write.ts";
 import { derivedKey } from "./header.ts";
 import type { VaultHome } from "./home.ts";
 import { type Intent, intentOf } from "./intent.ts";

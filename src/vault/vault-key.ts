@@ -1,5 +1,5 @@
+import { explain } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import { explain } from "./atomic-write.ts";
 import {
   headerPath,
   isRightKey,

@@ -1,8 +1,8 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf, createFile, explain } from "../../atomic-write.ts";
 import { messageOf } from "../../errors.ts";
-import { codeOf, createFile, explain } from "../atomic-write.ts";
 import { KEY_BYTES, type KeyKeeper, locked, parseKey } from "./key-source.ts";
 
 /** A file `key` beside the sealed ones: base64, mode 0600. Protects copies of the sealed files only. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf } from "../../atomic-write.ts";
 import { messageOf } from "../../errors.ts";
-import { codeOf } from "../atomic-write.ts";
 import { type KeyKeeper, locked, parseKey } from "./key-source.ts";
 
 /** 32 bytes, raw or as base64 or hex text, that systemd hands to the service: systemd.exec(5), CREDENTIALS. */

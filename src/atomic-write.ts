@@ -12,7 +12,7 @@ import {
 import { link, open, rename, rm } from "node:fs/promises";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, messageOf } from "./errors.ts";
 
 const windows = process.platform === "win32";
 const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/;

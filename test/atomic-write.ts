@@ -15,8 +15,8 @@ import {
   makePrivateFolder,
   removeLeftovers,
   replaceFile,
-} from "../../src/vault/atomic-write.ts";
-import { temporaryFolder } from "../helpers/folder.ts";
+} from "../src/atomic-write.ts";
+import { temporaryFolder } from "./helpers/folder.ts";
 
 const mode = (path: string) => statSync(path).mode & 0o777;
 
