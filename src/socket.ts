@@ -62,8 +62,9 @@ export interface Listening {
 }
 
 /**
- * Listens on a path that is then open to our own user, and to the group `gid` if one is given. Throws AuthdError `request_failed` if
- * a daemon answers there already or the place can't be trusted; nothing has been changed then.
+ * Listens on a path that is then open to our own user, and to the group `gid` if one is given. Throws
+ * AuthdError `request_failed` if a daemon answers there already or the place can't be trusted; nothing
+ * has been changed then.
  *
  * The socket is bound under a name of its own and renamed into place: a dead socket is replaced in
  * one step, and libuv, which removes the name that it bound, never removes a successor's socket.

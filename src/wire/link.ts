@@ -195,9 +195,9 @@ function fromWire({ message, data = {} }: NonNullable<Incoming["error"]>): Authd
 
 /**
  * Whoever owns the socket gets to see what is sent to it: that must be us or root, or a daemon for
- * several users, in a place that root has made for it. Between a look at
- * a path and the use of it, somebody may put another socket there: so the very file that was looked
- * at is held and connected to, or where that can't be done, the kernel is asked who answers.
+ * several users, in a place that root has made for it. Between a look at a path and the use of it,
+ * somebody may put another socket there: so the very file that was looked at is held and connected
+ * to, or where that can't be done, the kernel is asked who answers.
  */
 async function connectToOurs(path: string): Promise<Socket> {
   if (process.platform === "win32") return connect(path);

@@ -32,7 +32,6 @@ export interface Facts {
 
 /** Of the daemon's process; undefined: can't be known here. */
 export interface ProcessFacts {
-  uid: number | undefined;
   /** Other programs of its user may look into its memory. */
   traceable: boolean | undefined;
   dumpsCore: boolean | undefined;
@@ -48,7 +47,6 @@ export async function gatherFacts(
   findings: readonly Finding[],
 ): Promise<Facts | undefined> {
   if (!daemon) return undefined;
-  const process_ = processFacts(daemon.pid);
   const own = process.geteuid?.();
   const isOurs = host === undefined;
   if (!isOurs && own !== 0) return undefined;
@@ -66,7 +64,7 @@ export async function gatherFacts(
     changed: credentials.flatMap(({ name, state }) => (state === "changed" ? [name] : [])),
     handedOver: isOurs && isHandedOver(env),
     audit: await auditMode(),
-    process: process_,
+    process: processFacts(daemon.pid),
   };
 }
 
@@ -103,11 +101,9 @@ export function userOf(pid: number): number | undefined {
 /** proc(5); all of it is undefined elsewhere. */
 function processFacts(pid: number): ProcessFacts {
   const field = statusOf(pid);
-  const uid = userOf(pid);
-  const canBeTraced = traceable(pid, uid);
+  const canBeTraced = traceable(pid, userOf(pid));
   const [privileges, filter] = [field("NoNewPrivs"), field("Seccomp")];
   return {
-    uid,
     traceable: canBeTraced,
     dumpsCore: dumpsCore(pid, canBeTraced),
     swaps: swaps(pid),

@@ -220,7 +220,7 @@ const GOOD: Facts = {
   changed: [],
   handedOver: false,
   audit: "on",
-  process: { uid: 1, traceable: false, dumpsCore: false, swaps: false, confined: true },
+  process: { traceable: false, dumpsCore: false, swaps: false, confined: true },
 };
 
 /** Those against whom it does not hold, with marks. */
