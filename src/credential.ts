@@ -14,7 +14,7 @@ import { Variants } from "./credential/variants.ts";
 import { AuthdError } from "./errors.ts";
 import { grantNamed } from "./grants/index.ts";
 import { GUARDED } from "./policy.ts";
-import type { CredentialInfo, State, Unsealed } from "./protocol.ts";
+import type { CredentialInfo, State, Unsaved } from "./protocol.ts";
 import type { CredentialSettings } from "./settings.ts";
 import type { Moment } from "./timekeeper.ts";
 import { expiryOf, freshness, lastAsked, revive } from "./token.ts";
@@ -122,8 +122,8 @@ export class Credential {
   }
 
   /** What is in memory only; undefined if all is sealed. */
-  get unsealed(): Unsealed | undefined {
-    return this.#keeper.unsealed;
+  get unsaved(): Unsaved | undefined {
+    return this.#keeper.unsaved;
   }
 
   // ---- what it is made of ----
@@ -453,7 +453,7 @@ export class Credential {
     // A locked vault is no credential's own problem.
     const isObstructed = this.#obstacle !== undefined && this.#obstacle.state !== "locked";
     const isStuck = isObstructed || this.#renewals.stopped !== undefined;
-    return isStuck || this.#keeper.unsealed !== undefined || secretExpires !== undefined;
+    return isStuck || this.#keeper.unsaved !== undefined || secretExpires !== undefined;
   }
 
   info(): CredentialInfo {
@@ -469,7 +469,7 @@ export class Credential {
       deadline: this.#renewals.deadline(face, now),
       failureCount,
       lastError,
-      unsealed: this.#keeper.unsealed,
+      unsaved: this.#keeper.unsaved,
       others: this.#variants.others().map((variant) => ({
         variant,
         deadline: this.#renewals.deadline(variant, now),

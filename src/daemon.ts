@@ -22,7 +22,7 @@ import { methods } from "./methods.ts";
 import { createNotifier } from "./notify.ts";
 import { Observer } from "./observe.ts";
 import { assertWelcome, isWelcome } from "./peer.ts";
-import type { Happened, StatusResult, Unsealed } from "./protocol.ts";
+import type { Happened, StatusResult, Unsaved } from "./protocol.ts";
 import { Registry } from "./registry.ts";
 import { createServer, DEFAULT_LIMITS } from "./server.ts";
 import { defaultSocketPath, type Listening, listen, listenActivated } from "./socket.ts";
@@ -156,7 +156,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     credentials: registry.size,
     connections: server.connections,
     pendingRefreshes: registry.flights,
-    unsealed: registry.unsealed,
+    unsaved: registry.unsaved,
     ...observer.overview(),
     lock: { ...lock.status, on: logind.status },
     approvals: approvals.place,
@@ -271,14 +271,14 @@ function limitsFor(maxConnections: number, log: Log) {
 /** What the disk does not take even now is lost. Returns the names of those that lose more than tokens. */
 async function sealForTheLastTime(registry: Registry, log: Log): Promise<string[]> {
   const losers: string[] = [];
-  for (const [name, { atStake, message }] of await registry.sealAgain()) {
-    if (atStake === "secrets") losers.push(name);
-    log.error({ credential: name, lost: atStake }, `${name}: ${LOSS[atStake]}. ${message}`);
+  for (const [name, { atRisk, message }] of await registry.sealAgain()) {
+    if (atRisk === "secrets") losers.push(name);
+    log.error({ credential: name, lost: atRisk }, `${name}: ${LOSS[atRisk]}. ${message}`);
   }
   return losers;
 }
 
-const LOSS: Readonly<Record<Unsealed["atStake"], string>> = {
+const LOSS: Readonly<Record<Unsaved["atRisk"], string>> = {
   secrets:
     "authd ends, and what the issuer gave last is lost with it; if the next start is refused, sign in again and run authd set",
   tokens: "authd ends, and its tokens are lost with it; others are obtained at the next start",

@@ -6,7 +6,7 @@ import { guesserOf } from "./lock/guesser.ts";
 import type { Log } from "./log.ts";
 import { collectGarbage } from "./memory.ts";
 import type { Peer } from "./peer.ts";
-import type { Happened, LockStatus, Unsealed } from "./protocol.ts";
+import type { Happened, LockStatus, Unsaved } from "./protocol.ts";
 import type { Registry } from "./registry.ts";
 import type { Timekeeper } from "./timekeeper.ts";
 import type { KeySource, OwnVault } from "./vault/vault.ts";
@@ -309,9 +309,9 @@ function unfitness(source: KeySource): string | undefined {
 }
 
 /** Tokens can be obtained again. */
-function assertSealed(behind: ReadonlyMap<string, Unsealed>): void {
-  for (const { atStake, message } of behind.values()) {
-    if (atStake === "secrets") throw notLocked(message);
+function assertSealed(behind: ReadonlyMap<string, Unsaved>): void {
+  for (const { atRisk, message } of behind.values()) {
+    if (atRisk === "secrets") throw notLocked(message);
   }
 }
 

@@ -12,7 +12,7 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   credential_damaged: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
   vault_locked: () => "authd unlock; authd doctor says more",
   audit: () => "authd audit verify; authd doctor says more",
-  unsealed: () => "make room on the disk, or mend it; authd doctor says more",
+  unsaved: () => "make room on the disk, or mend it; authd doctor says more",
   secret_expires: (name) => `make a new one, then authd set ${name} and change secret_expires`,
 };
 
@@ -30,7 +30,7 @@ export function needsPerson(state: State): boolean {
 
 /** What of a credential needs a person. `now` is wall time. */
 export function problemsOf(info: CredentialInfo, now: number): Problem[] {
-  const { name, state, lastError, unsealed } = info;
+  const { name, state, lastError, unsaved } = info;
   const problem = (reason: ProblemReason, message: string): Problem => ({
     credential: name,
     reason,
@@ -41,7 +41,7 @@ export function problemsOf(info: CredentialInfo, now: number): Problem[] {
   const secret = secretWarning(info, now);
   return [
     ...(reason ? [problem(reason, lastError?.message ?? `${name}: ${reason}`)] : []),
-    ...(unsealed ? [problem("unsealed", unsealed.message)] : []),
+    ...(unsaved ? [problem("unsaved", unsaved.message)] : []),
     ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),
   ];
 }

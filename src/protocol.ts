@@ -76,12 +76,12 @@ export interface VariantInfo {
 
 /**
  * What the disk does not take: it is served from memory, tried again and again, and lost if the
- * daemon ends before. `atStake`: secrets (a refresh token that was rotated: without it a person must
+ * daemon ends before. `atRisk`: secrets (a refresh token that was rotated: without it a person must
  * enter another), or only tokens, which can be obtained again.
  */
-export interface Unsealed {
+export interface Unsaved {
   since: number;
-  atStake: "secrets" | "tokens";
+  atRisk: "secrets" | "tokens";
   /** Why, and what to do. */
   message: string;
 }
@@ -112,9 +112,9 @@ export interface CredentialInfo {
   /** When the refresh token itself runs out, where the issuer told. */
   refreshTokenExpiresAt?: number;
   /** What could not be written to the disk, and is kept in memory only: why, and since when. */
-  unsealed?: Unsealed;
-  /** Scopes and audiences beside its own. */
-  variants?: VariantInfo[];
+  unsaved?: Unsaved;
+  /** Tokens for scopes and audiences beside its own. */
+  tokens?: VariantInfo[];
   origins: string[];
   /** Who may use it, and how; absent: every program of the daemon's own user. For that user only. */
   policy?: PolicyInfo;
@@ -140,7 +140,7 @@ export type ProblemReason =
   | "credential_damaged"
   | "vault_locked"
   | "audit"
-  | "unsealed"
+  | "unsaved"
   | "secret_expires";
 
 /** What needs a person. */
@@ -169,7 +169,7 @@ export type EventKind =
   | "refresh_failed"
   | "issuer_back"
   | "state"
-  | "unsealed"
+  | "unsaved"
   | "sealed"
   | "audit_failed"
   | "audit_written"
@@ -252,7 +252,7 @@ export interface StatusResult {
   connections: number;
   pendingRefreshes: number;
   /** Credentials that are in memory only; an older daemon does not tell. */
-  unsealed?: string[];
+  unsaved?: string[];
   /** How many credentials are in each state; states that none is in are absent. */
   states: Partial<Record<State, number>>;
   /** What needs a person, and what helps. */

@@ -5,7 +5,7 @@ import type { Surroundings } from "./credential/surroundings.ts";
 import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
 import { GUARDED } from "./policy.ts";
-import type { CredentialInfo, State, Unsealed } from "./protocol.ts";
+import type { CredentialInfo, State, Unsaved } from "./protocol.ts";
 import type { Configuration, CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -178,24 +178,24 @@ export class Registry {
   }
 
   /** Names of those that are in memory only. */
-  get unsealed(): string[] {
-    return this.all().flatMap(({ name, unsealed }) => (unsealed ? [name] : []));
+  get unsaved(): string[] {
+    return this.all().flatMap(({ name, unsaved }) => (unsaved ? [name] : []));
   }
 
   /** Seals what can be read and has no sealed file: the vault's folder was removed. */
   sealMissing(there: readonly string[]): void {
     const known = new Set(there);
     for (const credential of this.#credentials.values()) {
-      if (!known.has(credential.name) && !credential.unsealed) void credential.seal();
+      if (!known.has(credential.name) && !credential.unsaved) void credential.seal();
     }
   }
 
   /** Tries once more to seal what is in memory only. Returns what still is, by name. */
-  async sealAgain(): Promise<ReadonlyMap<string, Unsealed>> {
-    const behind = this.all().filter(({ unsealed }) => unsealed);
+  async sealAgain(): Promise<ReadonlyMap<string, Unsaved>> {
+    const behind = this.all().filter(({ unsaved }) => unsaved);
     await Promise.all(behind.map((credential) => credential.seal()));
     return new Map(
-      behind.flatMap(({ name, unsealed }) => (unsealed ? [[name, unsealed] as const] : [])),
+      behind.flatMap(({ name, unsaved }) => (unsaved ? [[name, unsaved] as const] : [])),
     );
   }
 

@@ -56,6 +56,6 @@ export class VaultGuard {
   #complain(why: string): void {
     const { log, time } = this.#options;
     const message = `The vault can't be used at the moment: ${why}`;
-    if (this.#alarm.raise({ atStake: "secrets", message }, time.now())) log.error({}, message);
+    if (this.#alarm.raise({ atRisk: "secrets", message }, time.now())) log.error({}, message);
   }
 }

@@ -64,7 +64,7 @@ async function until(happened: () => Promise<boolean> | boolean): Promise<void> 
 /** Every way in which a person or a program can hear of it. */
 async function assertShouts(t: ExecutionContext, daemon: Daemon, client: Client, says: RegExp) {
   const status = await client.request("status", {});
-  t.deepEqual(status.unsealed, [NAME]);
+  t.deepEqual(status.unsaved, [NAME]);
   const [told, shown, examined] = await Promise.all([
     daemon.cli(["status"]),
     daemon.cli(["show", NAME]),
@@ -102,16 +102,16 @@ for (const [what, { prepare, says }] of Object.entries(DISK_FAULTS) as [string, 
           const { accessToken } = await client.getToken({ credential: NAME, scope });
           t.is(issuer.access.get(accessToken)?.refreshToken, family.refreshTokens.at(-1));
         }
-        const { unsealed } = await client.request("credentials/show", { credential: NAME });
-        t.is(unsealed?.atStake, "secrets");
-        t.regex(unsealed?.message ?? "", says);
+        const { unsaved } = await client.request("credentials/show", { credential: NAME });
+        t.is(unsaved?.atRisk, "secrets");
+        t.regex(unsaved?.message ?? "", says);
         if (moment === "before the intent") await assertShouts(t, daemon, client, says);
         const newest = family.refreshTokens.at(-1);
         t.is(family.refreshTokens.length, 4);
 
         const mendedAt = performance.now();
         await mend();
-        await until(async () => (await client.request("status", {})).unsealed?.length === 0);
+        await until(async () => (await client.request("status", {})).unsaved?.length === 0);
         t.log(`written ${Math.round(performance.now() - mendedAt)} ms after the disk was mended`);
         t.is(sealed(), newest);
         t.is((await daemon.cli(["doctor", "--json"])).stdout.includes("in memory only"), false);
@@ -189,14 +189,14 @@ for (const what of ["is full", "is mounted read-only"] as const) {
       t.is((await again.getToken({ credential: NAME })).accessToken, accessToken);
       const another = await again.getToken({ credential: NAME, scope: "one" });
       t.is(issuer.access.get(another.accessToken)?.refreshToken, family.refreshTokens.at(-1));
-      t.deepEqual((await again.request("status", {})).unsealed, [NAME]);
+      t.deepEqual((await again.request("status", {})).unsaved, [NAME]);
       const [command = "", ...args] = [...place.through, process.execPath, MAIN, "serve"];
       const env = { ...home.env, AUTHD_SOCKET: join(home.folder, "second", "authd.sock") };
       const second = await run(t, command, args, { env });
       t.is(second.code, 1, second.stderr);
       t.regex(second.stderr, /in use by another authd/);
       await mend();
-      await until(async () => (await again.request("status", {})).unsealed?.length === 0);
+      await until(async () => (await again.request("status", {})).unsaved?.length === 0);
       t.is(sealed(), family.refreshTokens.at(-1));
     },
   );
@@ -289,17 +289,17 @@ onUnix(
     const theirs = readFileSync(join(place.vault, "vault.json"), "utf8");
     await client.getToken({ credential: NAME, scope: "one" });
     const show = () => client.request("credentials/show", { credential: NAME });
-    t.regex((await show()).unsealed?.message ?? "", /in use by another authd \(process \d+\)/);
+    t.regex((await show()).unsaved?.message ?? "", /in use by another authd \(process \d+\)/);
     intruder.child.kill("SIGTERM");
     t.is((await intruder.ended).code, 0);
     await client.getToken({ credential: NAME, scope: "two" });
     await until(async () =>
-      /Another vault was put in place/.test((await show()).unsealed?.message ?? ""),
+      /Another vault was put in place/.test((await show()).unsaved?.message ?? ""),
     );
     t.is(readFileSync(join(place.vault, "vault.json"), "utf8"), theirs);
     t.false(existsSync(join(place.vault, "demo.sealed")));
     renameSync(place.vault, `${place.vault}-theirs`);
-    await until(async () => (await show()).unsealed === undefined);
+    await until(async () => (await show()).unsaved === undefined);
     t.is(sealed(), family.refreshTokens.at(-1));
     process.kill(daemon.pid, "SIGKILL");
     await daemon.ended;

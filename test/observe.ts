@@ -245,7 +245,7 @@ test("show tells the whole story", async (t) => {
   const show = () => client.request("credentials/show", { credential: "demo" });
   const well = await show();
   t.like(well, { refreshCount: 2, failureCount: 0, failuresInRow: 0 });
-  t.like(well.variants, { length: 1, 0: { scope: "write", failuresInRow: 0 } });
+  t.like(well.tokens, { length: 1, 0: { scope: "write", failuresInRow: 0 } });
   t.true(well.lastRefreshMs! >= 0);
   for (const at of [well.acquiredAt, well.lastAskedAt, well.lastRefreshAt]) {
     t.true(at! <= Date.now() && at! > Date.now() - 3_600_000);

@@ -34,13 +34,13 @@ test("a secret's end is told 14 days ahead; what is not sealed is told beside it
     text: "its secret runs out on 2030-01-15",
   });
   t.true(secretWarning({ secretExpires: "2030-01-01" }, NOW)?.over);
-  const unsealed = { since: NOW, atStake: "secrets", message: "a: no room" } as const;
+  const unsaved = { since: NOW, atRisk: "secrets", message: "a: no room" } as const;
   t.deepEqual(
-    problemsOf(infoOf("a", { unsealed, secretExpires: "2030-01-02" }), NOW).map(
+    problemsOf(infoOf("a", { unsaved, secretExpires: "2030-01-02" }), NOW).map(
       ({ reason, message }) => [reason, message],
     ),
     [
-      ["unsealed", "a: no room"],
+      ["unsaved", "a: no room"],
       ["secret_expires", "a: its secret runs out on 2030-01-02"],
     ],
   );

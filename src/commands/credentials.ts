@@ -76,15 +76,15 @@ export function nextTry(info: CredentialInfo, now: number): string {
 }
 
 /** What becomes of it if the daemon ends before the disk takes what it holds in memory only. */
-export const AT_STAKE = {
+export const AT_RISK = {
   secrets: "if authd ends now, its newest refresh token is lost",
   tokens: "if authd ends now, it must obtain a token anew",
 } as const;
 
 /** What the disk does not take, or the last error of a credential that is not well, on one line. */
 export function trouble(info: CredentialInfo, paint: Paint, columns: number): string[] {
-  if (info.unsealed)
-    return [paint("red", cut(`  └ not on disk: ${plain(info.unsealed.message)}`, columns))];
+  if (info.unsaved)
+    return [paint("red", cut(`  └ not on disk: ${plain(info.unsaved.message)}`, columns))];
   if (!info.lastError || info.state === "ready") return [];
   return [paint("dim", cut(`  └ ${plain(info.lastError.message)}`, columns))];
 }

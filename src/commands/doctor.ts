@@ -13,7 +13,7 @@ import { checkFolders } from "./doctor/folders.ts";
 import { checkReporting } from "./doctor/reporting.ts";
 import { type Mark, type Score, score } from "./doctor/score.ts";
 import { checkService } from "./doctor/service.ts";
-import { checkUnsealed } from "./doctor/unsealed.ts";
+import { checkUnsaved } from "./doctor/unsaved.ts";
 import { checkVault } from "./doctor/vault.ts";
 import { EXIT } from "./exit-code.ts";
 import { print, printJson } from "./output.ts";
@@ -25,7 +25,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   daemon: checkDaemon,
   folders: checkFolders,
   "vault key": checkVault,
-  disk: checkUnsealed,
+  disk: checkUnsaved,
   audit: checkAudit,
   approvals: checkApprovals,
   clock: checkClock,

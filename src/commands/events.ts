@@ -108,7 +108,7 @@ const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
     words: ({ before, state = "idle", reason }) =>
       `${before ? `${STATES[before].words} → ` : ""}${STATES[state].words}${reason ? ` (${reason})` : ""}`,
   },
-  unsealed: { style: "red", words: ({ message = "" }) => message },
+  unsaved: { style: "red", words: ({ message = "" }) => message },
   sealed: { style: "green", words: ({ message = "" }) => message },
   audit_failed: { style: "red", words: ({ message = "" }) => message },
   audit_written: { style: "green", words: () => "the audit log can be written again" },

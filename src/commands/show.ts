@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { secretWarning } from "../problems.ts";
 import type { CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { ask } from "./ask.ts";
-import { AT_STAKE, STATES, stateCell } from "./credentials.ts";
+import { AT_RISK, STATES, stateCell } from "./credentials.ts";
 import { print, printJson } from "./output.ts";
 import { cut, type Paint, painter, plain } from "./style.ts";
 import { table } from "./table.ts";
@@ -39,15 +39,15 @@ function sheet(info: CredentialInfo, now: number, paint: Paint): string[] {
     ["refreshes", counts(info)],
     ["last asked for", maybe(info.lastAskedAt) ?? "never"],
     ["refresh token", ends(info.refreshTokenExpiresAt, now)],
-    ["also for", info.variants?.map((variant) => variantLine(variant, now)).join("\n")],
+    ["also for", info.tokens?.map((variant) => variantLine(variant, now)).join("\n")],
     ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
     ["who may use it", info.policy && whoMay(info.policy)],
     ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
     [
       "not sealed",
-      info.unsealed && `since ${at(info.unsealed.since)}: ${AT_STAKE[info.unsealed.atStake]}`,
+      info.unsaved && `since ${at(info.unsaved.since)}: ${AT_RISK[info.unsaved.atRisk]}`,
     ],
-    ["", info.unsealed?.message],
+    ["", info.unsaved?.message],
     ["last error", info.lastError && `${info.lastError.message} (${info.lastError.reason})`],
     ["", info.lastError && at(info.lastError.at)],
   ];

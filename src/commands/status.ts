@@ -89,9 +89,9 @@ function locking({ lock }: StatusResult, paint: Paint): string[] {
 }
 
 /** Said before all else: what the disk does not take. */
-function inMemoryOnly({ unsealed = [] }: StatusResult, paint: Paint): string[] {
-  if (unsealed.length === 0) return [];
-  const names = plain(unsealed.join(", "));
+function inMemoryOnly({ unsaved = [] }: StatusResult, paint: Paint): string[] {
+  if (unsaved.length === 0) return [];
+  const names = plain(unsaved.join(", "));
   return [
     paint("red", `✖ in memory only, since the disk does not take it: ${names}; see authd doctor`),
   ];

@@ -1,4 +1,4 @@
-import type { Unsealed } from "../protocol.ts";
+import type { Unsaved } from "../protocol.ts";
 import type { Moment } from "../timekeeper.ts";
 
 /** How long (ms) nothing is said after the first word; each word doubles it, up to the longest. */
@@ -7,21 +7,21 @@ const LONGEST_SILENCE = 3_600_000;
 
 /** What could not be sealed, and when that is to be said again: at once, then less and less often. */
 export class Alarm {
-  #unsealed: Unsealed | undefined;
+  #unsaved: Unsaved | undefined;
   #silence = FIRST_SILENCE;
   /** Boot time. */
   #silentUntil = Number.NEGATIVE_INFINITY;
 
   /** Undefined: all is sealed. */
-  get unsealed(): Unsealed | undefined {
-    return this.#unsealed;
+  get unsaved(): Unsaved | undefined {
+    return this.#unsaved;
   }
 
   /** True if it is to be said: it is new, more is at stake than before, or the silence is over. */
-  raise({ atStake, message }: Omit<Unsealed, "since">, now: Moment): boolean {
-    const before = this.#unsealed;
-    this.#unsealed = { since: before?.since ?? now.wall, atStake, message };
-    const isNews = before?.atStake !== atStake;
+  raise({ atRisk, message }: Omit<Unsaved, "since">, now: Moment): boolean {
+    const before = this.#unsaved;
+    this.#unsaved = { since: before?.since ?? now.wall, atRisk, message };
+    const isNews = before?.atRisk !== atRisk;
     if (isNews) this.#silence = FIRST_SILENCE;
     else if (now.boot < this.#silentUntil) return false;
     this.#silentUntil = now.boot + this.#silence;
@@ -30,9 +30,9 @@ export class Alarm {
   }
 
   /** All is sealed. Returns what was not. */
-  end(): Unsealed | undefined {
-    const before = this.#unsealed;
-    this.#unsealed = undefined;
+  end(): Unsaved | undefined {
+    const before = this.#unsaved;
+    this.#unsaved = undefined;
     this.#silence = FIRST_SILENCE;
     this.#silentUntil = Number.NEGATIVE_INFINITY;
     return before;

@@ -19,7 +19,7 @@ export interface Picture {
   deadline: number;
   failureCount: number;
   lastError: CredentialInfo["lastError"];
-  unsealed: CredentialInfo["unsealed"];
+  unsaved: CredentialInfo["unsaved"];
   /** The variants beside its own. */
   others: readonly Planned[];
 }
@@ -32,7 +32,7 @@ interface Planned {
 
 /** What people and programs see of a credential: no secret, no token. */
 export function infoOf(picture: Picture, now: Moment): CredentialInfo {
-  const { settings, record, state, obstacle, face, deadline, unsealed, others } = picture;
+  const { settings, record, state, obstacle, face, deadline, unsaved, others } = picture;
   const { name, grant, preset, origins, secretExpires } = settings;
   const lastError = obstacle ? inTheWay(obstacle.error, now.wall) : picture.lastError;
   const { expiresAt, refreshAt, retryAt, acquiredAt } = lifeOf({ variant: face, deadline }, now);
@@ -54,9 +54,9 @@ export function infoOf(picture: Picture, now: Moment): CredentialInfo {
     failureCount: picture.failureCount,
     ...(lastError ? { lastError: { ...lastError, at: Math.min(lastError.at, now.wall) } } : {}),
     failuresInRow: face.failures,
-    ...given({ acquiredAt, lastAskedAt: toWall(asked, now), unsealed }),
+    ...given({ acquiredAt, lastAskedAt: toWall(asked, now), unsaved }),
     ...given({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
-    ...(others.length === 0 ? {} : { variants: others.map((one) => variantInfo(one, now)) }),
+    ...(others.length === 0 ? {} : { tokens: others.map((one) => variantInfo(one, now)) }),
     origins: [...origins],
     ...given({ policy: settings.policy && policyInfo(settings.policy), secretExpires }),
   };

@@ -1,6 +1,6 @@
 import { AuthdError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Unsealed } from "../protocol.ts";
+import type { Unsaved } from "../protocol.ts";
 import type { Timekeeper } from "../timekeeper.ts";
 import type { StoredToken } from "../token.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -26,7 +26,7 @@ export interface KeeperOptions {
   /** The disk failed: `message` says how; the next try is due at this boot time. */
   onFailure: (message: string, retryAt: number) => void;
   /** That is to be said, as it is new or has lasted; and later, that all is sealed again. */
-  onAlarm: (kind: "unsealed" | "sealed", message: string) => void;
+  onAlarm: (kind: "unsaved" | "sealed", message: string) => void;
 }
 
 /** Keeps one credential's record, in memory and sealed; what can't be written is written later. */
@@ -47,8 +47,8 @@ export class Keeper {
   }
 
   /** What is in memory only; undefined if all is sealed. */
-  get unsealed(): Unsealed | undefined {
-    return this.#alarm?.unsealed;
+  get unsaved(): Unsaved | undefined {
+    return this.#alarm?.unsaved;
   }
 
   /** Reads the sealed record; throws AuthdError `vault_locked` or `credential_damaged`. */
@@ -132,14 +132,14 @@ export class Keeper {
   #failed({ secrets }: CredentialRecord, why: string): void {
     const { name, time, log, onFailure, onAlarm } = this.#options;
     const now = time.now();
-    const atStake = secrets === this.#sealedSecrets ? "tokens" : "secrets";
+    const atRisk = secrets === this.#sealedSecrets ? "tokens" : "secrets";
     const message = `${name}: kept in memory only, as it could not be sealed; trying again: ${why}`;
     this.saveAgainAt = now.boot + SAVE_AGAIN;
     this.#alarm ??= new Alarm();
-    const isNews = this.#alarm.raise({ atStake, message }, now);
-    if (isNews) log.error({ credential: name, atStake }, message);
+    const isNews = this.#alarm.raise({ atRisk, message }, now);
+    if (isNews) log.error({ credential: name, atRisk }, message);
     onFailure(message, this.saveAgainAt);
-    if (isNews) onAlarm("unsealed", message);
+    if (isNews) onAlarm("unsaved", message);
   }
 
   #sealed(secrets: CredentialRecord["secrets"]): void {

@@ -26,7 +26,7 @@ const LOOKED_AFTER: ReadonlySet<EventKind> = new Set([
   "added",
   "set",
   "trusted",
-  "unsealed",
+  "unsaved",
   "sealed",
 ]);
 /** A new secret is no solution before it has worked. */

@@ -2,6 +2,9 @@ import { readFileSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
+/** The name of the reason `unsaved` in files of earlier versions. */
+const FORMER = / unsealed$/;
+
 /**
  * Which problems people were told of, across restarts: a daemon that starts again and again must
  * not say the same thing each time. Names and reasons only. A file that can't be read or written
@@ -65,7 +68,10 @@ export class Told {
 function read(path: string): string[] {
   try {
     const keys: unknown = JSON.parse(readFileSync(path, "utf8"));
-    return Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : [];
+    if (!Array.isArray(keys)) return [];
+    return keys
+      .filter((key) => typeof key === "string")
+      .map((key) => key.replace(FORMER, " unsaved"));
   } catch {
     return [];
   }

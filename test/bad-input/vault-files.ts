@@ -303,12 +303,12 @@ onUnix(
     const before = pictureOf(path);
     for (const scope of ["one", "two"]) await client.getToken({ credential: "demo", scope });
     const show = () => client.request("credentials/show", { credential: "demo" });
-    const { unsealed } = await show();
-    t.is(unsealed?.atStake, "secrets");
-    t.regex(unsealed?.message ?? "", /no header.*left as it is.*Moved away, it is written anew/);
+    const { unsaved } = await show();
+    t.is(unsaved?.atRisk, "secrets");
+    t.regex(unsaved?.message ?? "", /no header.*left as it is.*Moved away, it is written anew/);
     t.deepEqual(pictureOf(path), before);
     renameSync(path, `${path}.kept`);
-    while ((await show()).unsealed) await new Promise((resolve) => setTimeout(resolve, 20));
+    while ((await show()).unsaved) await new Promise((resolve) => setTimeout(resolve, 20));
     t.is(sealedRecord(vault, "demo").secrets.refresh_token, family.refreshTokens.at(-1));
     t.deepEqual(pictureOf(`${path}.kept`), before);
     t.is((await daemon.stop()).code, 0);

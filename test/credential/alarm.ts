@@ -3,8 +3,8 @@ import { Alarm } from "../../src/credential/alarm.ts";
 
 const MINUTE = 60_000;
 const at = (boot: number) => ({ wall: 1_000_000 + boot, boot });
-const tokens = { atStake: "tokens", message: "no room" } as const;
-const secrets = { atStake: "secrets", message: "no room" } as const;
+const tokens = { atRisk: "tokens", message: "no room" } as const;
+const secrets = { atRisk: "secrets", message: "no room" } as const;
 
 test("a failure is said at once, then after growing silences, an hour at most", (t) => {
   const alarm = new Alarm();
@@ -13,17 +13,17 @@ test("a failure is said at once, then after growing silences, an hour at most", 
     if (alarm.raise(secrets, at(boot))) said.push(boot / MINUTE);
   }
   t.deepEqual(said, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
-  t.deepEqual(alarm.unsealed, { since: 1_000_000, ...secrets });
+  t.deepEqual(alarm.unsaved, { since: 1_000_000, ...secrets });
 });
 
 test("more at stake is said at once; other words for it are not", (t) => {
   const alarm = new Alarm();
   t.true(alarm.raise(tokens, at(0)));
   t.false(alarm.raise({ ...tokens, message: "read-only" }, at(1)));
-  t.is(alarm.unsealed?.message, "read-only");
+  t.is(alarm.unsaved?.message, "read-only");
   t.true(alarm.raise(secrets, at(2)));
   t.false(alarm.raise(secrets, at(3)));
-  t.is(alarm.unsealed?.since, at(0).wall);
+  t.is(alarm.unsaved?.since, at(0).wall);
 });
 
 test("when it is over the next failure is news again", (t) => {
@@ -31,6 +31,6 @@ test("when it is over the next failure is news again", (t) => {
   t.is(alarm.end(), undefined);
   alarm.raise(tokens, at(0));
   t.deepEqual(alarm.end(), { since: at(0).wall, ...tokens });
-  t.is(alarm.unsealed, undefined);
+  t.is(alarm.unsaved, undefined);
   t.true(alarm.raise(tokens, at(1)));
 });

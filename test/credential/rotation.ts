@@ -110,10 +110,10 @@ test("while the disk takes no intent, the refresh token is not spent and the acc
   t.is(issuer.requests.length, 1);
   t.is(credential.state(), "failing");
   t.regex(credential.info().lastError?.message ?? "", /disk/);
-  t.is(credential.unsealed?.atStake, "tokens");
+  t.is(credential.unsaved?.atRisk, "tokens");
   engine.vault.broken = undefined;
   engine.clock.advance(5 * SECOND);
-  await until(() => credential.unsealed === undefined);
+  await until(() => credential.unsaved === undefined);
   t.is(engine.vault.read("demo")?.rotation?.intent, undefined, "it was not spent");
   engine.clock.advance(300 * SECOND);
   await until(() => issuer.requests.length === 2 && credential.state() === "ready");
@@ -128,11 +128,11 @@ test("a disk that is not mended until the access token has all but run out does 
   }
   t.is(issuer.requests.length, 2);
   t.is((await credential.token({})).accessToken, "token-2");
-  t.is(credential.unsealed?.atStake, "secrets");
+  t.is(credential.unsaved?.atRisk, "secrets");
   t.is(sealedToken(engine.vault.read("demo")), "refresh-1");
   engine.vault.broken = undefined;
   engine.clock.advance(5 * SECOND);
-  await until(() => credential.unsealed === undefined);
+  await until(() => credential.unsaved === undefined);
   t.is(sealedToken(engine.vault.read("demo")), "refresh-2");
 });
 
@@ -147,7 +147,7 @@ test("a token that is no use to its caller is renewed, whatever the disk says", 
   t.is((await credential.token({ rejectedToken: "token-2" })).accessToken, "token-3");
   await credential.refresh(10_000);
   t.is(issuer.requests.length, 4);
-  t.is(credential.unsealed?.atStake, "secrets");
+  t.is(credential.unsaved?.atRisk, "secrets");
 });
 
 test("what an API refused does not wait for the disk, whoever tries next", async (t) => {

@@ -185,12 +185,12 @@ test("the day on which a secret's end is near comes by itself; what is not seale
   tick();
   clock.advance(1_000);
   t.deepEqual(runs, ["problem a secret_expires"]);
-  const unsealed = { since: 0, atStake: "tokens", message: "a: no room" } as const;
-  infos.set("b", infoOf("b", { unsealed }));
-  hear({ kind: "unsealed", credential: "b", message: "a: no room" });
+  const unsaved = { since: 0, atRisk: "tokens", message: "a: no room" } as const;
+  infos.set("b", infoOf("b", { unsaved }));
+  hear({ kind: "unsaved", credential: "b", message: "a: no room" });
   clock.advance(100);
   infos.set("b", infoOf("b"));
   hear({ kind: "sealed", credential: "b" });
   clock.advance(100);
-  t.deepEqual(runs.splice(1), ["problem b unsealed", "resolved b unsealed"]);
+  t.deepEqual(runs.splice(1), ["problem b unsaved", "resolved b unsaved"]);
 });

@@ -8,11 +8,11 @@ test("what was told is known after a restart, in a file of one's own", async (t)
   const path = join(temporaryFolder(t), "state", "told.json");
   const told = new Told(path);
   told.add("a credential_rejected");
-  told.add("b unsealed");
+  told.add("b unsaved");
   told.delete("a credential_rejected");
   told.delete("never there");
   await told.settled();
-  t.deepEqual(new Told(path).keys(), ["b unsealed"]);
+  t.deepEqual(new Told(path).keys(), ["b unsaved"]);
   t.is(statSync(path).mode & 0o777, 0o600);
 });
 
@@ -23,8 +23,14 @@ test("a file that is broken, or can't be written, costs nothing but a repetition
     t.deepEqual(new Told(path).keys(), []);
   }
   const below = new Told(join(path, "no-folder", "told.json"));
-  below.add("a unsealed");
+  below.add("a unsaved");
   await below.settled();
-  t.true(below.has("a unsealed"));
+  t.true(below.has("a unsaved"));
   t.is(readFileSync(path, "utf8"), "[1, null]");
+});
+
+test("a file of an earlier version counts, in today's words", async (t) => {
+  const path = join(temporaryFolder(t), "told.json");
+  writeFileSync(path, '["b unsealed","a credential_rejected"]');
+  t.deepEqual(new Told(path).keys(), ["b unsaved", "a credential_rejected"]);
 });
