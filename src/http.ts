@@ -13,6 +13,10 @@ export interface HttpRequest {
   connectTimeoutMs?: number;
   /** Milliseconds until the response's head must have come. */
   timeoutMs?: number;
+  /** Sends it on a connection that is opened for it and closed after its answer. */
+  freshConnection?: true;
+  /** Doing it twice does no harm: see `mayRepeat`. GET, HEAD and OPTIONS are so anyway. */
+  repeatable?: true;
   /** Aborts the request, and the body while it is being read. */
   signal?: AbortSignal;
 }
@@ -25,6 +29,10 @@ export interface HttpResponse {
   headers: Record<string, string | string[] | undefined>;
   /** The bytes as they came: still compressed. Read it or destroy it, or its connection stays open. */
   body: Readable;
+  /** Identifies the connection: the same object for every response that came over it. */
+  connection: object;
+  /** The connection was open before this request was made. */
+  reused: boolean;
 }
 
 /**
@@ -32,6 +40,14 @@ export interface HttpResponse {
  * `neverSent` tells whether it is certain that nothing of the request left this machine.
  */
 export type Http = (request: HttpRequest) => Promise<HttpResponse>;
+
+interface FailureDetails {
+  code: string;
+  syscall?: string;
+  sent: boolean;
+  reused?: boolean;
+  answered?: boolean;
+}
 
 /**
  * Why there is no answer, or no more of it. `code` and `syscall` are Node's or undici's. It has no
@@ -43,12 +59,18 @@ export class HttpFailure extends Error {
   readonly syscall: string | undefined;
   /** False: it is certain that no byte of the request left this machine. */
   readonly sent: boolean;
+  /** The request went over a connection that was open before: its server may have closed it unheard. */
+  readonly reused: boolean;
+  /** Some byte of an answer came. */
+  readonly answered: boolean;
 
-  constructor(message: string, about: { code: string; syscall?: string; sent: boolean }) {
+  constructor(message: string, about: FailureDetails) {
     super(message);
     this.code = about.code;
     this.syscall = about.syscall;
     this.sent = about.sent;
+    this.reused = about.reused ?? false;
+    this.answered = about.answered ?? false;
   }
 }
 
@@ -100,9 +122,10 @@ export function createHttp(options: { proxy?: string } = {}): Http & Connections
       return await transport.send(request);
     } catch (error) {
       if (!mayRepeat(request, error)) throw error;
-      if (request.timeoutMs === undefined) return await transport.send(request);
+      const again: HttpRequest = { ...request, freshConnection: true };
+      if (request.timeoutMs === undefined) return await transport.send(again);
       const timeoutMs = Math.max(1, request.timeoutMs - (performance.now() - startedAt));
-      return await transport.send({ ...request, timeoutMs });
+      return await transport.send({ ...again, timeoutMs });
     }
   };
   return Object.assign(http, {
@@ -118,15 +141,12 @@ export function createHttp(options: { proxy?: string } = {}): Http & Connections
 }
 
 /**
- * A server may close a kept-alive connection at the very moment when it is used again. What is safe
- * (RFC 9110 section 9.2.1) is then sent once more; anything else might be done twice.
+ * A server may close a kept-alive connection at the very moment when it is used again. A safe request
+ * (RFC 9110 section 9.2.1) is sent once more on a new connection, and so is a repeatable one if the
+ * connection was a reused one that broke without a byte of an answer. Anything else might be done twice.
  */
-function mayRepeat({ method, signal }: HttpRequest, error: unknown): boolean {
-  return (
-    SAFE.has(method) &&
-    !signal?.aborted &&
-    error instanceof HttpFailure &&
-    error.sent &&
-    BROKEN.has(error.code)
-  );
+function mayRepeat({ method, signal, repeatable }: HttpRequest, error: unknown): boolean {
+  if (signal?.aborted || !(error instanceof HttpFailure)) return false;
+  if (!error.sent || !BROKEN.has(error.code)) return false;
+  return SAFE.has(method) || (repeatable === true && error.reused && !error.answered);
 }

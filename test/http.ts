@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { createServer, connect as dial, type Socket } from "node:net";
 import { setImmediate as immediate, setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -6,7 +7,7 @@ import { inspect } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { createHttp, HttpFailure, type HttpResponse, neverSent, timedOut } from "../src/http.ts";
 import { allClosed, startApi } from "./helpers/api.ts";
-import { createAuthority } from "./helpers/certificates.ts";
+import { type Certificate, createAuthority } from "./helpers/certificates.ts";
 import { run } from "./helpers/child.ts";
 
 // Neither may have any effect.
@@ -132,6 +133,143 @@ test("what is safe is sent once more if the connection breaks unanswered, anythi
   t.false(neverSent(error));
   t.false(timedOut(error));
   t.is(unsafe.seen.length, 1);
+});
+
+test("a request for a fresh connection opens its own, and leaves none behind", async (t) => {
+  const certificate = authority.issue("127.0.0.1");
+  const [plain, secure] = [
+    await startApi(t, (_, response) => response.end("ok")),
+    await startApi(t, (_, response) => response.end("ok"), certificate),
+  ];
+  const http = open(t);
+  for (const api of [plain, secure]) {
+    const kept = { method: "GET", url: api.origin, headers: {}, ca: authority.ca };
+    const fresh = { ...kept, freshConnection: true } as const;
+    const connections: object[] = [];
+    for (const request of [kept, fresh, fresh, kept]) {
+      const response = await http(request);
+      t.is(await text(response), "ok");
+      t.is(response.reused, connections.length === 3);
+      connections.push(response.connection);
+      await immediate();
+    }
+    t.is(api.connections, 3);
+    t.is(connections[3], connections[0]);
+    t.is(new Set(connections).size, 3);
+    t.deepEqual(
+      api.seen.map(({ headers }) => headers.connection),
+      ["keep-alive", "close", "close", "keep-alive"],
+    );
+    while (api.sockets.size > 1) await pause(10);
+  }
+});
+
+test("a request for a fresh connection goes through the proxy on its own, too", async (t) => {
+  const api = await startApi(t, (_, response) => response.end("ok"), authority.issue("api.test"));
+  const { host, sockets } = await startTcp(t, (socket) => {
+    socket.once("data", () => {
+      socket.write("HTTP/1.1 200 Go Ahead\r\n\r\n");
+      const target = dial(api.port, "127.0.0.1").on("error", () => socket.destroy());
+      target.pipe(socket).pipe(target);
+    });
+  });
+  const http = open(t, { proxy: `http://${host}` });
+  const kept = { method: "GET", url: "https://api.test/", headers: {}, ca: authority.ca };
+  const reused: boolean[] = [];
+  for (const request of [kept, { ...kept, freshConnection: true } as const, kept]) {
+    const response = await http(request);
+    t.is(await text(response), "ok");
+    reused.push(response.reused);
+    await immediate();
+  }
+  t.deepEqual(reused, [false, false, true]);
+  t.is(sockets.size, 2);
+});
+
+test("close ends a request on a fresh connection as well, and reconnect leaves it alone", async (t) => {
+  const answers: ServerResponse[] = [];
+  const api = await startApi(t, (_, response) => void answers.push(response));
+  const http = createHttp();
+  const request = { method: "GET", url: api.origin, headers: {}, freshConnection: true } as const;
+  const first = http(request);
+  while (answers.length < 1) await pause(10);
+  http.reconnect();
+  answers[0]!.end("ok");
+  t.is(await text(await first), "ok");
+  const second = failure(t, http(request));
+  while (answers.length < 2) await pause(10);
+  await http.close();
+  t.false(neverSent(await second));
+  await allClosed(api);
+});
+
+test("a fresh connection that does not come about: never sent, once", async (t) => {
+  const { port } = await startTcp(t, () => {});
+  const closed = createServer().listen(0, "127.0.0.1");
+  await once(closed, "listening");
+  const address = closed.address() as { port: number };
+  closed.close();
+  await once(closed, "close");
+  t.not(port, address.port);
+  const url = `http://127.0.0.1:${address.port}`;
+  const error = await failure(
+    t,
+    open(t)({ method: "POST", url, headers: {}, freshConnection: true }),
+  );
+  t.is(error.code, "ECONNREFUSED");
+  t.true(neverSent(error));
+  t.false(error.reused);
+});
+
+/** A server that answers the first request of each connection, and ends the connection at the second, after having `said` something. */
+function startForgetful(t: ExecutionContext, certificate?: Certificate, said = "") {
+  const counts = new WeakMap<object, number>();
+  return startApi(
+    t,
+    ({ url }, response) => {
+      const count = (counts.get(response.socket!) ?? 0) + 1;
+      counts.set(response.socket!, count);
+      if (count === 1 && url !== "/never") return void response.end("ok");
+      if (said === "") return void response.socket!.end();
+      response.socket!.write(said, () => response.socket!.destroy());
+    },
+    certificate,
+  );
+}
+
+test("a repeatable request that a kept-alive connection lost is sent once more, on a new one", async (t) => {
+  for (const certificate of [undefined, authority.issue("127.0.0.1")]) {
+    const api = await startForgetful(t, certificate);
+    const http = open(t);
+    const request = { method: "POST", url: api.origin, headers: {}, body: "x", ca: authority.ca };
+    t.is(await text(await http(request)), "ok");
+    await immediate();
+    t.is(await text(await http({ ...request, repeatable: true, timeoutMs: 60_000 })), "ok");
+    t.is(api.seen.length, 3);
+    t.is(api.connections, 2);
+
+    t.is(await text(await http(request)), "ok");
+    await immediate();
+    const error = await failure(t, http(request));
+    t.true(error.reused && error.sent && !error.answered);
+    t.is(api.seen.length, 5);
+  }
+});
+
+test("a repeatable request is not repeated once a byte of its answer came, nor on a new connection", async (t) => {
+  const talks = await startForgetful(t, undefined, "HTTP/1.1 20");
+  const http = open(t);
+  const request = { method: "POST", headers: {}, body: "x", repeatable: true } as const;
+  t.is(await text(await http({ ...request, url: talks.origin })), "ok");
+  await immediate();
+  const error = await failure(t, http({ ...request, url: talks.origin }));
+  t.true(error.reused && error.sent && error.answered);
+  t.is(talks.seen.length, 2);
+
+  const never = await startForgetful(t);
+  const first = await failure(t, http({ ...request, url: `${never.origin}/never` }));
+  t.true(!first.reused && first.sent && !first.answered);
+  t.is(never.seen.length, 1);
 });
 
 test("a private authority is trusted where it is named, and nowhere else", async (t) => {

@@ -106,7 +106,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   oauth4webapi: { files: /^grants\//, late: true },
   pino: { files: /^log\.ts$/, late: true },
   "smol-toml": { files: /^(config|presets)\// },
-  undici: { files: /^http\/(transport|tunnel)\.ts$/, late: true },
+  undici: { files: /^http\/(transport|tunnel|connection|exchange)\.ts$/, late: true },
   "vscode-jsonrpc": {
     files: /^(server|wire\/(connection|failure))\.ts$/,
     types: /^(framing|wire\/call)\.ts$/,

@@ -244,7 +244,7 @@ function respond(
 }
 
 function reply(status: number, headers: Record<string, string>, body: Readable): HttpResponse {
-  return { status, statusText: "", headers, body };
+  return { status, statusText: "", headers, body, connection: {}, reused: false };
 }
 
 function whole(text: string): Readable {

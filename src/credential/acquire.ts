@@ -32,6 +32,8 @@ export async function acquire(given: Try): Promise<Won> {
     http,
     credential: settings.name,
     allowInsecureHttp: settings.allowInsecureHttp,
+    // On a reused connection, that its server may have closed unheard, the token could be lost.
+    freshConnection: grant.rotates !== undefined,
     ...(settings.ca === undefined ? {} : { ca: settings.ca }),
   });
   const sent = time.now();

@@ -6,6 +6,8 @@ export interface IssuerRequest {
   url: string;
   headers: Record<string, string>;
   body?: string;
+  /** It does no harm twice: sent again if a kept-alive connection broke without a byte of an answer. */
+  repeatable?: true;
 }
 
 export interface IssuerResponse {

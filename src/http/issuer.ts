@@ -19,6 +19,8 @@ export interface IssuerSendOptions {
   /** PEM text of a private CA. */
   ca?: string;
   allowInsecureHttp: boolean;
+  /** Every request goes over a connection of its own: for secrets that work only once. */
+  freshConnection?: boolean;
   /** Aborts what is under way. */
   signal?: AbortSignal;
   connectTimeoutMs?: number;
@@ -34,7 +36,7 @@ export interface IssuerSendOptions {
  * carries `contact`, or `credential_rejected` if nothing may be sent to that URL.
  */
 export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
-  const { http, credential, ca, allowInsecureHttp, signal } = options;
+  const { http, credential, ca, allowInsecureHttp, freshConnection, signal } = options;
   const { connectTimeoutMs = 5_000, timeoutMs = 10_000, maxBytes = 1024 * 1024 } = options;
 
   const secureUrl = (text: string) => {
@@ -61,6 +63,7 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
         connectTimeoutMs,
         signal: deadline.signal,
         ...(ca === undefined ? {} : { ca }),
+        ...(freshConnection ? { freshConnection } : {}),
       });
       const target = redirectTarget(response, url);
       if (target !== undefined) {

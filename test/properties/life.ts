@@ -134,7 +134,7 @@ export class Life {
       ...(retryAfter === undefined ? {} : { "retry-after": retryAfter }),
     };
     const body = Readable.from([Buffer.from(status === 200 ? this.#token() : "{}")]);
-    return { status, statusText: "", headers, body };
+    return { status, statusText: "", headers, body, connection: {}, reused: false };
   }
 
   #watchPace(): void {
