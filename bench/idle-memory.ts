@@ -6,12 +6,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startPracticeApis } from "../src/sandbox/index.ts";
 import type { PracticeApi } from "../src/sandbox/practice-api.ts";
+import { number } from "./helpers/amounts.ts";
 import { type Bench, run } from "./helpers/bench.ts";
 import { Caller } from "./helpers/caller.ts";
 import { startBareNode, startDaemon } from "./helpers/child.ts";
 import { type Home, makeHome } from "./helpers/home.ts";
 import { compare, median } from "./helpers/rounds.ts";
-import { number } from "./helpers/table.ts";
 import { rss } from "./helpers/usage.ts";
 
 const TARGETS = { before: 1.5, after: 1.8 };

@@ -1,10 +1,10 @@
 /** Resident memory over 1,000,000 getToken calls: how much it grows after the first 100,000. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { number } from "./helpers/amounts.ts";
 import { run } from "./helpers/bench.ts";
 import { startDaemon } from "./helpers/child.ts";
 import { fillHome, makeHome } from "./helpers/home.ts";
 import { Load } from "./helpers/load.ts";
-import { number } from "./helpers/table.ts";
 import { rss } from "./helpers/usage.ts";
 
 const MOST_MB = 10;

@@ -4,12 +4,12 @@
  * callers get a cached token.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { number } from "./helpers/amounts.ts";
 import { run } from "./helpers/bench.ts";
 import { startDaemon, startProgram } from "./helpers/child.ts";
 import { fillHome, makeHome } from "./helpers/home.ts";
 import { Load } from "./helpers/load.ts";
 import { compare, percentile } from "./helpers/rounds.ts";
-import { number } from "./helpers/table.ts";
 
 const MOST = 1.5;
 /** Callers of the stalled credential, and how long each waits (ms) before it asks again. */

@@ -12,6 +12,8 @@ test("every bench runs, and leaves a row for each target", async (t) => {
   for (const what of [
     "getToken, one connection, base",
     "getToken, 8 × 16 in flight, lines",
+    "getToken, CPU a request, 8 × 16 in flight, lines",
+    "getToken, a connection for each call",
     "getToken p99 beside a stalled issuer",
     "authorizedRequest, small answer",
     "authorizedRequest, 10 MiB streamed",

@@ -1,10 +1,13 @@
 /** Other processes: programs of this folder, and real daemons. */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Bench } from "./bench.ts";
 import type { Home } from "./home.ts";
 
+/** The checkout: benches run from dist/bench. */
+export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
 /** Nothing of whoever runs the benches: NODE_EXTRA_CA_CERTS alone doubles the time of a start. */
@@ -18,12 +21,33 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** Starts another file of this folder; resolves with the first thing that it tells. */
+/** A program of this folder that runs. */
+export interface Program {
+  pid: number;
+  /** Milliseconds from its start until its first message. */
+  readyMs: number;
+  stop(): Promise<void>;
+  /** The first message that it sent. */
+  message: string;
+}
+
+/** Starts another file of this folder; resolves with its first message. */
 export async function startProgram(bench: Bench, file: string, ...args: string[]): Promise<string> {
+  return (await startProgramProcess(bench, file, ...args)).message;
+}
+
+export async function startProgramProcess(
+  bench: Bench,
+  file: string,
+  ...args: string[]
+): Promise<Program> {
+  const startedAt = performance.now();
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env: ENV });
-  bench.defer(() => end(child));
-  const [told] = await Promise.race([once(child, "message"), failed(child, file)]);
-  return String(told);
+  const stop = () => end(child);
+  bench.defer(stop);
+  const [message] = await Promise.race([once(child, "message"), failed(child, file)]);
+  const readyMs = performance.now() - startedAt;
+  return { pid: child.pid!, message: String(message), readyMs, stop };
 }
 
 /**
@@ -69,6 +93,14 @@ export async function timeToEnd(args: readonly string[], env = ENV): Promise<num
   const [code] = await once(child, "exit");
   if (code !== 0) throw new Error(`node ${args.join(" ")} ended with ${code}`);
   return performance.now() - startedAt;
+}
+
+/** Runs a program to its end; resolves with what it printed. */
+export async function runToEnd(program: string, args: readonly string[]): Promise<string> {
+  const child = spawn(program, args, { env: ENV, stdio: ["ignore", "pipe", "inherit"] });
+  const [printed, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  if (code !== 0) throw new Error(`${program} ended with ${code}`);
+  return printed;
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -1,4 +1,4 @@
-import { number } from "./table.ts";
+import { number } from "./amounts.ts";
 
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);

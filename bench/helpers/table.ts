@@ -1,3 +1,4 @@
+import { amount, target } from "./amounts.ts";
 import { ok, type Row } from "./bench.ts";
 
 /** Rows as people read them: target, measured, and if `judged` whether the one is met by the other. */
@@ -20,19 +21,4 @@ export function table(rows: readonly Row[], judged: boolean): string {
 
 function mark(row: Row): string {
   return { true: "ok", false: "MISSED", undefined: "" }[`${ok(row)}`];
-}
-
-function target(row: Row): string {
-  if (row.most !== undefined) return `≤ ${amount(row.most, row)}`;
-  return row.least === undefined ? "" : `≥ ${amount(row.least, row)}`;
-}
-
-function amount(value: number, { unit = "×" }: Row): string {
-  return `${number(value)} ${unit}`;
-}
-
-/** Three digits that matter. */
-export function number(value: number): string {
-  const size = Math.abs(value);
-  return value.toFixed(size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : 2);
 }
