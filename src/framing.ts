@@ -23,6 +23,7 @@ import {
   Share,
   type Tally,
 } from "./wire/holdings.ts";
+import type { JsonLimits } from "./wire/json-bounds.ts";
 import { gone, Outbox, type OutboxLimits } from "./wire/outbox.ts";
 
 export type Id = string | number;
@@ -40,6 +41,8 @@ export const codes = {
 /** What may come from one connection, and what may wait on it. */
 export interface FramingLimits extends OutboxLimits {
   frameBytes: number;
+  /** In structure, so that no frame takes long to be parsed and checked. */
+  json: JsonLimits;
   /** From a frame's first byte to its last. */
   frameMs: number;
   inFlight: number;
@@ -97,7 +100,7 @@ export class WirePair {
     this.#share = new Share(holdings, user);
     this.#serialize = serialize;
     this.#limits = limits;
-    this.#parser = new FrameParser(limits.frameBytes, (body) => this.#frame(body));
+    this.#parser = new FrameParser(limits.frameBytes, (body) => this.#frame(body), limits.json);
     this.#outbox = new Outbox(socket, limits, (paused) => this.#pause(paused));
     const onClose: Event<void> = (listener) => {
       socket.once("close", () => listener());

@@ -8,6 +8,10 @@ import * as z from "./zod.ts";
 export const PROTOCOL_VERSION = 1;
 /** Bytes; a longer request frame closes the connection. */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
+/** JSON tokens (RFC 8259 section 2) of one request frame; one more closes the connection. */
+export const MAX_FRAME_TOKENS = 10_000;
+/** Arrays and objects inside one another; one more closes the connection. */
+export const MAX_FRAME_DEPTH = 64;
 export const DEFAULT_TIMEOUT_MS = 30_000;
 export const DEFAULT_MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 

@@ -5,7 +5,14 @@ import { AuthdError } from "./errors.ts";
 import { codes, type FramingLimits, serializer } from "./framing.ts";
 import type { Log } from "./log.ts";
 import { isOwnPeer, type Peer } from "./peer.ts";
-import { type CheckedParams, MAX_FRAME_BYTES, type Method, params } from "./protocol.ts";
+import {
+  type CheckedParams,
+  MAX_FRAME_BYTES,
+  MAX_FRAME_DEPTH,
+  MAX_FRAME_TOKENS,
+  type Method,
+  params,
+} from "./protocol.ts";
 import type { Handlers, ServerCall } from "./wire/call.ts";
 import { Connection } from "./wire/connection.ts";
 import { failure } from "./wire/failure.ts";
@@ -27,6 +34,7 @@ const MiB = 1024 * 1024;
 export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
   connections: 1024,
   frameBytes: MAX_FRAME_BYTES,
+  json: { tokens: MAX_FRAME_TOKENS, depth: MAX_FRAME_DEPTH },
   frameMs: 10_000,
   inFlight: 1024,
   inFlightBytes: 4 * MAX_FRAME_BYTES,

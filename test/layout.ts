@@ -12,7 +12,7 @@ const sources = readSources();
 const PARTS = [
   [
     "words",
-    /^(grants\/grant|vault\/vault|config\/(directories|urls)|wire\/(frames|holdings))\.ts$/,
+    /^(grants\/grant|vault\/vault|config\/(directories|urls)|wire\/(frames|holdings|json-bounds))\.ts$/,
   ],
   ["words", /^credential\/(backoff|lanes|record)\.ts$/],
   ["main", /^main\.ts$/],

@@ -1,4 +1,5 @@
 import { AuthdError } from "../errors.ts";
+import { JsonBounds, type JsonLimits } from "./json-bounds.ts";
 
 /**
  * The two ways to put JSON on the socket: one message a line, or the Language Server Protocol's
@@ -22,21 +23,25 @@ export function frame(framing: Framing, json: string, bytes: number): string {
 /**
  * Cuts a stream of bytes into frames. The first byte decides the framing. What `onFrame` gets is
  * only valid during the call. Throws AuthdError `invalid_params` or `request_too_large` for what
- * can't be cut, before a body that is too long is read; nothing can be read after that.
+ * can't be cut, before a body that is too long is read; nothing can be read after that. With
+ * `jsonLimits` a frame over them is refused as soon as the byte that exceeds them has come.
  */
 export class FrameParser {
   framing: Framing | undefined;
-  readonly #maxBytes: number;
+  /** Counts for the frames from now on. */
+  maxBytes: number;
   readonly #onFrame: (body: Buffer) => void;
+  readonly #bounds: JsonBounds | undefined;
   #held: Buffer = EMPTY;
   #used = 0;
   /** Length of the body that is being collected; -1 between frames and in lines. */
   #need = -1;
   #bodyStart = 0;
 
-  constructor(maxBytes: number, onFrame: (body: Buffer) => void) {
-    this.#maxBytes = maxBytes;
+  constructor(maxBytes: number, onFrame: (body: Buffer) => void, jsonLimits?: JsonLimits) {
+    this.maxBytes = maxBytes;
     this.#onFrame = onFrame;
+    this.#bounds = jsonLimits && new JsonBounds(jsonLimits);
   }
 
   /** Bytes that are kept until their frame is whole. */
@@ -65,22 +70,22 @@ export class FrameParser {
     let start = 0;
     let end = chunk.indexOf(NEWLINE);
     if (end !== -1 && this.#used > 0) {
-      this.#hold(chunk.subarray(0, end));
+      this.#holdBody(chunk.subarray(0, end));
       this.#line(this.#take());
       start = end + 1;
       end = chunk.indexOf(NEWLINE, start);
     }
     while (end !== -1) {
-      this.#line(chunk.subarray(start, end));
+      this.#line(this.#whole(chunk.subarray(start, end)));
       start = end + 1;
       end = chunk.indexOf(NEWLINE, start);
     }
-    this.#hold(chunk.subarray(start));
-    if (this.#used > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    this.#holdBody(chunk.subarray(start));
+    if (this.#used > this.maxBytes) throw tooLarge(this.maxBytes);
   }
 
   #line(line: Buffer): void {
-    if (line.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    if (line.length > this.maxBytes) throw tooLarge(this.maxBytes);
     if (!isBlank(line)) this.#onFrame(line);
   }
 
@@ -89,7 +94,7 @@ export class FrameParser {
     let start = 0;
     if (this.#need >= 0) {
       start = Math.min(this.#need - this.#used, chunk.length);
-      this.#hold(chunk.subarray(0, start));
+      this.#holdBody(chunk.subarray(0, start));
       if (this.#used < this.#need) return;
       this.#need = -1;
       this.#onFrame(this.#take());
@@ -99,14 +104,15 @@ export class FrameParser {
     }
     while (start < bytes.length) {
       const length = this.#header(bytes, start);
-      if (length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+      if (length > this.maxBytes) throw tooLarge(this.maxBytes);
       const end = this.#bodyStart + length;
       if (length === -1 || end > bytes.length) {
         this.#need = length;
-        this.#hold(bytes.subarray(length === -1 ? start : this.#bodyStart));
+        if (length === -1) this.#hold(bytes.subarray(start));
+        else this.#holdBody(bytes.subarray(this.#bodyStart));
         return;
       }
-      this.#onFrame(bytes.subarray(this.#bodyStart, end));
+      this.#onFrame(this.#whole(bytes.subarray(this.#bodyStart, end)));
       start = end;
     }
   }
@@ -146,6 +152,20 @@ export class FrameParser {
     return contentLength(block.slice(0, end));
   }
 
+  /** Returns a body that has come in one piece, within the JSON limits. */
+  #whole(body: Buffer): Buffer {
+    if (!this.#bounds || this.#bounds.isSmall(body.length)) return body;
+    this.#bounds.scan(body);
+    this.#bounds.reset();
+    return body;
+  }
+
+  /** Keeps a part of a body that has not come whole. */
+  #holdBody(part: Buffer): void {
+    this.#bounds?.scan(part);
+    this.#hold(part);
+  }
+
   /** Doubles its room as it fills: no quadratic copying, and nothing reserved on a bare claim. */
   #hold(part: Buffer): void {
     if (part.length === 0) return;
@@ -163,6 +183,7 @@ export class FrameParser {
     const whole = this.#held.subarray(0, this.#used);
     this.#held = EMPTY;
     this.#used = 0;
+    this.#bounds?.reset();
     return whole;
   }
 }
