@@ -74,6 +74,9 @@ export class HttpFailure extends Error {
   }
 }
 
+/** The `code` for a server that sends interim answers (1xx) without end. */
+export const TOO_MANY_INTERIM_ANSWERS = "ERR_TOO_MANY_INTERIM_ANSWERS";
+
 export function neverSent(error: unknown): boolean {
   return error instanceof HttpFailure && !error.sent;
 }

@@ -50,6 +50,40 @@ async function startTcp(t: ExecutionContext, talk: (socket: Socket) => void) {
   return { host: `127.0.0.1:${port}`, port, sockets };
 }
 
+const HINT = "HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n";
+
+for (const count of [32, 33]) {
+  test(`${count} interim answers are ${count > 32 ? "a failure" : "skipped"}`, async (t) => {
+    const { host } = await startTcp(t, (socket) => {
+      socket.once("data", () => {
+        socket.write(`${HINT.repeat(count)}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`);
+      });
+    });
+    const answer = open(t)({ method: "GET", url: `http://${host}/`, headers: {} });
+    if (count <= 32) {
+      t.is(await text(await answer), "ok");
+      return;
+    }
+    const { code, sent } = await failure(t, answer);
+    t.deepEqual([code, sent], ["ERR_TOO_MANY_INTERIM_ANSWERS", true]);
+  });
+}
+
+test("a proxy that answers CONNECT with interim answers only is given up", async (t) => {
+  const { host } = await startTcp(t, (socket) => {
+    const pour = () => {
+      while (!socket.destroyed && socket.write(HINT.repeat(100)));
+    };
+    socket.on("drain", pour).once("data", pour);
+  });
+  const http = open(t, { proxy: `http://${host}` });
+  const { code, sent } = await failure(
+    t,
+    http({ method: "GET", url: "http://api.example/", headers: {} }),
+  );
+  t.deepEqual([code, sent], ["ERR_PROXY", false]);
+});
+
 test("sends what it is given, and brings back the answer untouched", async (t) => {
   const api = await startApi(t, (_, response) => {
     response.writeHead(

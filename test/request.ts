@@ -475,6 +475,30 @@ test("an unknown coding is passed on as it came", async (t) => {
   t.is(headers["content-encoding"], "zstd, gzip");
 });
 
+test("more than five codings are request_failed, and so is a bomb inside of one", async (t) => {
+  const zipped = (count: number) => {
+    let bytes = Buffer.from("text");
+    for (let i = 0; i < count; i++) bytes = gzipSync(bytes);
+    return [Array(count).fill("gzip").join(", "), bytes] as const;
+  };
+  // What the outer coding unpacks to is gzip's members of nothing, one after the other.
+  const nothing = Buffer.alloc(128 * 2 ** 20, gzipSync(""));
+  const cases: [string, Buffer, RegExp | undefined][] = [
+    [...zipped(5), undefined],
+    [...zipped(6), /in 6 content codings on top of each other; authd undoes 5 at most/],
+    ["br, ".repeat(3_000), Buffer.from("text"), /in 3000 content codings/],
+    ["gzip, br", brotliCompressSync(nothing), /inner compression grows without end/],
+  ];
+  for (const [coding, bytes, refused] of cases) {
+    const { send } = await setUp(t, (_, response) => {
+      response.setHeader("content-encoding", coding);
+      response.on("error", () => {}).end(bytes);
+    });
+    if (refused) t.regex((await refusal(t, send(), "request_failed")).message, refused);
+    else t.is((await send()).body, "text");
+  }
+});
+
 test("an answer without a body may still name its coding", async (t) => {
   const { send } = await setUp(t, (seen, response) => {
     response.setHeader("content-encoding", "gzip");

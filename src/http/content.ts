@@ -1,37 +1,16 @@
 /** The body of an API's answer: read, decompressed, limited. */
 import { isUtf8 } from "node:buffer";
-import { pipeline, Readable, type Transform } from "node:stream";
-import * as zlib from "node:zlib";
+import { pipeline, Readable } from "node:stream";
 import { HttpFailure, type HttpResponse } from "../http.ts";
+import { CODINGS, codingsOf, isKnownCoding, MOST_CODINGS, tooManyCodings } from "./codings.ts";
 
 /** Why a body that came can't be used; `message` follows the host's name in a sentence. */
 export class UnusableContent extends Error {}
 /** There is more of it than the caller wants. */
 export class TooLarge extends Error {}
 
-const CHUNK = { chunkSize: 64 * 1024 };
-
-/** One row a coding of RFC 9110 section 8.4.1: what undoes it, by the first byte of what came. */
-const CODINGS: Readonly<Record<string, (first: number) => Transform>> = {
-  gzip: () => zlib.createGunzip(CHUNK),
-  "x-gzip": () => zlib.createGunzip(CHUNK),
-  br: () => zlib.createBrotliDecompress(CHUNK),
-  // Many servers send it without the zlib wrapper that the RFC asks for.
-  deflate: (first) =>
-    (first & 0x0f) === 8 ? zlib.createInflate(CHUNK) : zlib.createInflateRaw(CHUNK),
-};
-
-/** Codings of a Content-Encoding, in the order to undo; undefined if there are none, or unknown ones. */
-function codingsOf(value: string): string[] | undefined {
-  const names = value
-    .toLowerCase()
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "" && name !== "identity");
-  const known = names.every((name) => Object.hasOwn(CODINGS, name));
-  // Nobody compresses more than twice, but for harm.
-  return known && names.length > 0 && names.length <= 2 ? names.reverse() : undefined;
-}
+/** Bytes that decoding steps before the last may put out beyond what the last one does: a bomb inside. */
+const MOST_SURPLUS_BYTES = 64 * 1024 * 1024;
 
 /** An answer's headers as clients see them, and its bytes as they are meant. */
 export interface Content {
@@ -39,7 +18,10 @@ export interface Content {
   chunks: Readable;
 }
 
-/** `hasBody`: false for an answer whose Content-Encoding speaks of a body that does not come (HEAD, 304). */
+/**
+ * `hasBody`: false for an answer whose Content-Encoding speaks of a body that does not come (HEAD, 304).
+ * Throws UnusableContent for more than MOST_CODINGS codings; the answer's body is destroyed then.
+ */
 export function contentOf({ headers: raw, body }: HttpResponse, hasBody: boolean): Content {
   const headers: Content["headers"] = {};
   for (const [name, value] of Object.entries(raw)) {
@@ -47,12 +29,41 @@ export function contentOf({ headers: raw, body }: HttpResponse, hasBody: boolean
     else if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }
   const encoding = headers["content-encoding"];
-  const codings = hasBody && typeof encoding === "string" ? codingsOf(encoding) : undefined;
-  if (!codings) return { headers, chunks: body };
+  const codings = hasBody && typeof encoding === "string" ? codingsOf(encoding) : [];
+  if (codings.length > MOST_CODINGS) {
+    body.destroy();
+    throw new UnusableContent(tooManyCodings(codings.length));
+  }
+  if (codings.length === 0 || !codings.every(isKnownCoding)) return { headers, chunks: body };
   delete headers["content-encoding"];
   delete headers["content-length"];
-  const decoded = codings.reduce<AsyncIterable<Buffer>>(decode, body);
-  return { headers, chunks: Readable.from(decoded, { highWaterMark: 1 }) };
+  return { headers, chunks: Readable.from(decodeAll(body, codings), { highWaterMark: 1 }) };
+}
+
+/** Undoes the codings one after the other. Bounds what the steps before the last put out for nothing. */
+async function* decodeAll(
+  body: AsyncIterable<Buffer>,
+  codings: readonly string[],
+): AsyncGenerator<Buffer> {
+  let surplus = 0;
+  const count = (source: AsyncIterable<Buffer>) =>
+    (async function* () {
+      for await (const chunk of source) {
+        surplus += chunk.length;
+        if (surplus > MOST_SURPLUS_BYTES) {
+          throw new UnusableContent("sent an answer whose inner compression grows without end");
+        }
+        yield chunk;
+      }
+    })();
+  const [last = "", ...before] = [...codings].reverse();
+  const inner = before
+    .reverse()
+    .reduce<AsyncIterable<Buffer>>((source, coding) => count(decode(source, coding)), body);
+  for await (const chunk of decode(inner, last)) {
+    surplus = Math.max(0, surplus - chunk.length);
+    yield chunk;
+  }
 }
 
 async function* decode(source: AsyncIterable<Buffer>, coding: string): AsyncGenerator<Buffer> {
@@ -69,7 +80,7 @@ async function* decode(source: AsyncIterable<Buffer>, coding: string): AsyncGene
     // Ends both sides, whichever breaks; the error comes out of the decoder.
     yield* pipeline(rest, decoder, () => {}) as AsyncIterable<Buffer>;
   } catch (error) {
-    if (error instanceof HttpFailure) throw error;
+    if (error instanceof HttpFailure || error instanceof UnusableContent) throw error;
     throw new UnusableContent(`sent an answer whose compression (${coding}) is broken`);
   }
 }

@@ -1,10 +1,17 @@
 /** One request on the wire and its answer: what undici calls, while time limits and the caller's signal run. */
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { HttpFailure, type HttpRequest, type HttpResponse } from "../http.ts";
+import {
+  HttpFailure,
+  type HttpRequest,
+  type HttpResponse,
+  TOO_MANY_INTERIM_ANSWERS,
+} from "../http.ts";
 import type { Connection } from "./connection.ts";
 
 export const CONNECT_TIMEOUT_MS = 10_000;
+/** Interim answers (1xx) before the final one; Node and browsers expect one or two. */
+const MOST_INTERIM_ANSWERS = 32;
 /** Milliseconds; Node takes longer ones for 1. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -28,6 +35,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #reused = false;
   /** Some byte of the answer came. */
   #answered = false;
+  #interimAnswers = 0;
 
   constructor(
     { signal, timeoutMs = Number.POSITIVE_INFINITY, connectTimeoutMs }: HttpRequest,
@@ -88,7 +96,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     headers: HttpResponse["headers"],
     statusText = "",
   ): void {
-    if (status < 200) return;
+    if (status < 200) {
+      this.#countInterim();
+      return;
+    }
     clearTimeout(this.#timer);
     this.settled = true;
     const body = new Readable({
@@ -105,6 +116,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#body = body;
     const [connection, reused] = [this.#connection, this.#reused];
     this.#resolve({ status, statusText, headers, body, connection, reused });
+  }
+
+  #countInterim(): void {
+    this.#interimAnswers++;
+    if (this.#interimAnswers <= MOST_INTERIM_ANSWERS) return;
+    this.#fail(`More than ${MOST_INTERIM_ANSWERS} interim answers.`, TOO_MANY_INTERIM_ANSWERS);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

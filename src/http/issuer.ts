@@ -1,11 +1,10 @@
 /** Sends one request to an issuer and brings back its whole answer, or says why there is none. */
 import type { Readable } from "node:stream";
-import { promisify } from "node:util";
-import { brotliDecompress, gunzip, inflate, inflateRaw } from "node:zlib";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
 import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
 import { type Http, type HttpResponse, neverSent } from "../http.ts";
+import { CODINGS, codingsOf, isKnownCoding, MOST_CODINGS, tooManyCodings } from "./codings.ts";
 import { describeFailure } from "./transport-error.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -143,34 +142,39 @@ async function readBytes(body: Readable, maxBytes: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-type Decoder = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
-
-const DECODERS: Record<string, Decoder> = {
-  identity: async (bytes) => bytes,
-  gzip: promisify(gunzip),
-  "x-gzip": promisify(gunzip),
-  br: promisify(brotliDecompress),
-  // Some servers send the bare stream, without the zlib wrapper that RFC 9110 asks for.
-  deflate: (bytes, options) =>
-    ((bytes[0]! & 0x0f) === 8 ? promisify(inflate) : promisify(inflateRaw))(bytes, options),
-};
-
+/** Undoes all codings. What they put out counts together, so that an answer costs no more than a plain one. */
 async function decode(raw: Buffer, encoding: string | undefined, maxBytes: number) {
+  const codings = codingsOf(encoding ?? "");
+  if (codings.length > MOST_CODINGS) throw new UnusableBody(tooManyCodings(codings.length));
   let bytes = raw;
-  for (const name of (encoding ?? "").toLowerCase().split(",").reverse()) {
-    if (name.trim() === "" || bytes.length === 0) continue;
-    const decoder = Object.hasOwn(DECODERS, name.trim()) ? DECODERS[name.trim()] : undefined;
-    if (decoder === undefined) {
+  let left = maxBytes;
+  for (const coding of codings) {
+    if (bytes.length === 0) break;
+    if (!isKnownCoding(coding)) {
       throw new UnusableBody("sent its answer in a compression that authd does not know");
     }
-    try {
-      bytes = await decoder(bytes, { maxOutputLength: maxBytes });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLong(maxBytes);
-      throw new UnusableBody("sent an answer whose compression is broken");
-    }
+    bytes = await decodeOne(bytes, coding, left, maxBytes);
+    left -= bytes.length;
   }
   return bytes;
+}
+
+async function decodeOne(bytes: Buffer, coding: string, left: number, maxBytes: number) {
+  const decoder = CODINGS[coding]!(bytes[0]!);
+  const parts: Buffer[] = [];
+  let length = 0;
+  decoder.end(bytes);
+  try {
+    for await (const part of decoder as AsyncIterable<Buffer>) {
+      length += part.length;
+      if (length > left) throw tooLong(maxBytes);
+      parts.push(part);
+    }
+  } catch (error) {
+    if (error instanceof UnusableBody) throw error;
+    throw new UnusableBody("sent an answer whose compression is broken");
+  }
+  return Buffer.concat(parts, length);
 }
 
 function tooLong(maxBytes: number): UnusableBody {

@@ -1,5 +1,5 @@
 /** What the error codes of Node's sockets, of its TLS and of undici mean for a person. */
-import { neverSent } from "../http.ts";
+import { neverSent, TOO_MANY_INTERIM_ANSWERS } from "../http.ts";
 
 type Tell = (host: string) => string;
 
@@ -35,6 +35,11 @@ const MEANINGS: Record<string, Tell> = {
   CERT_NOT_YET_VALID: wrongDates,
   ERR_TLS_CERT_ALTNAME_INVALID: otherName,
 };
+/** One row a code of what goes wrong once the request was sent. */
+const MEANINGS_LATE: Record<string, Tell> = {
+  [TOO_MANY_INTERIM_ANSWERS]: (host) =>
+    `${host} sent one interim answer (1xx) after another and no final one: its operator must mend that`,
+};
 /** Every other way in which TLS fails. */
 const TLS = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_)/;
 
@@ -46,7 +51,8 @@ export function describeFailure(error: unknown, host: string): string {
 }
 
 function meaningOf(code: string, early: boolean): Tell {
-  if (early && Object.hasOwn(MEANINGS, code)) return MEANINGS[code]!;
+  const meanings = early ? MEANINGS : MEANINGS_LATE;
+  if (Object.hasOwn(meanings, code)) return meanings[code]!;
   if (TLS.test(code)) {
     return (host) => `no secure connection to ${host} came about: check that it speaks https there`;
   }

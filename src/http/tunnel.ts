@@ -4,6 +4,9 @@ import { isIP, type Socket } from "node:net";
 import { type SecureContext, connect as secure } from "node:tls";
 import type { buildConnector } from "undici";
 
+/** Before the answer to CONNECT: they would keep the time limit from ever being reached. */
+const MOST_INTERIM_ANSWERS = 32;
+
 export interface TunnelTls {
   rejectUnauthorized: true;
   /** Milliseconds for the proxy to connect. */
@@ -31,6 +34,11 @@ export function tunnelThrough(proxy: URL, tls: TunnelTls): buildConnector.connec
     });
     request.once("error", (error) => done(error, null));
     request.once("timeout", () => request.destroy(proxyError("does not answer")));
+    let interimAnswers = 0;
+    request.on("information", () => {
+      interimAnswers++;
+      if (interimAnswers > MOST_INTERIM_ANSWERS) request.destroy(proxyError("does not answer"));
+    });
     request.once("connect", (response, socket) => {
       socket.setTimeout(0);
       if (response.statusCode !== 200) {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
@@ -90,6 +91,43 @@ test("an answer that is small but unpacks to gigabytes is cut off", async (t) =>
   const issuer = await startIssuer(t, { body, headers: { "content-encoding": "gzip" } });
   const error = await failure(t, sender(t)(get(issuer.url)));
   t.regex(error.message, /more than 1024 KiB/);
+});
+
+test("more than five codings are refused before any is undone, and what they unpack counts together", async (t) => {
+  const layers = (count: number, body: Buffer) => {
+    let bytes = body;
+    for (let i = 0; i < count; i++) bytes = gzipSync(bytes);
+    return { body: bytes, headers: { "content-encoding": Array(count).fill("gzip").join(", ") } };
+  };
+  const text = Buffer.from('{"access_token":"abc"}');
+  const five = await startIssuer(t, layers(5, text));
+  t.is((await sender(t)(get(five.url))).text, text.toString());
+  for (const count of [6, 3_100]) {
+    // Not what it says: no byte of it is looked at.
+    const headers = { "content-encoding": Array(count).fill("br").join(",") };
+    const issuer = await startIssuer(t, { body: text, headers });
+    const error = await failure(t, sender(t)(get(issuer.url)));
+    t.is(error.reason, "issuer_unavailable");
+    t.regex(error.message, new RegExp(`in ${count} content codings .* 5 at most`));
+  }
+  // Each of the steps stays below the limit, all of them together do not.
+  const noise = layers(2, randomBytes(600 * 1024));
+  const issuer = await startIssuer(t, noise);
+  t.regex((await failure(t, sender(t)(get(issuer.url)))).message, /more than 1024 KiB/);
+});
+
+test("interim answers without an end are an answer that never comes", async (t) => {
+  const issuer = await startIssuer(t, (_, response) => {
+    const hint = "HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n".repeat(1000);
+    const pour = () => {
+      while (response.socket && !response.socket.destroyed && response.socket.write(hint));
+    };
+    response.socket?.on("drain", pour).on("error", () => {});
+    pour();
+  });
+  const error = await failure(t, sender(t)(get(issuer.url)));
+  t.regex(error.message, /one interim answer \(1xx\) after another/);
+  t.deepEqual(error.contact, { sent: true, answered: false });
 });
 
 test("an issuer that never answers, or never ends its answer, is given up", async (t) => {
