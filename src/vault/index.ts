@@ -5,9 +5,9 @@ import { VaultHome } from "./home.ts";
 import type { KeyContext } from "./keys/key-source.ts";
 import { lockVault } from "./lock.ts";
 import { moveIntoPlace } from "./rekey.ts";
-import { SealedVault } from "./sealed-vault.ts";
+import { type KeyFinder, SealedVault } from "./sealed-vault.ts";
 import type { KeySource, OwnVault } from "./vault.ts";
-import { findKey, opensVault, refuseOther, type VaultLog } from "./vault-key.ts";
+import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
 
 export { openExport, sealExport } from "./export-file.ts";
 
@@ -57,13 +57,12 @@ export async function openVault<Content extends object>(
     const stated = statedSource(dir);
     if (stated) refuseOther(options.keySource, stated, dir);
     const expected = stated ?? (options.keySource === "auto" ? "file" : options.keySource);
-    const lookForKey = async (passphrase?: string) => {
-      moveIntoPlace(dir);
+    const lookForKey: KeyFinder["lookForKey"] = async (known, passphrase) => {
+      if (!known) moveIntoPlace(dir);
       const given = passphrase === undefined ? {} : { passphrase };
-      return await findKey(options.keySource, { ...newContext(), ...given }, log);
+      return await findKey(options.keySource, { ...newContext(), ...given }, log, known);
     };
-    const isPassphrase = (given: string) => opensVault(dir, given);
-    const finder = { lookForKey, isPassphrase, newContext };
+    const finder = { lookForKey, newContext };
     const vault = new SealedVault<Content>(home, expected, finder, log);
     await vault.unlock();
     return vault;

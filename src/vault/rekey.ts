@@ -12,7 +12,7 @@ import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, explain, replaceFile, syncFolder, syncFolderNow } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import { headerPath, isRightKey, newHeader, readHeader } from "./header.ts";
+import { headerPath, isRightKey, newHeader, type VaultHeader } from "./header.ts";
 import { keyKeepers } from "./keys/index.ts";
 import type { KeyContext, KeyKeeper } from "./keys/key-source.ts";
 import { sealedPath } from "./names.ts";
@@ -149,15 +149,19 @@ export function moveIntoPlace(dir: string): void {
 
 /**
  * Removes what a rekey leaves: the old key after one that was committed, once all is in place, and
- * the new one after one that was not. Never rejects.
+ * the new one after one that was not. `current` is the header of the open vault. Never rejects.
  */
-export async function tidy(context: KeyContext, log: VaultLog): Promise<void> {
+export async function tidy(
+  current: VaultHeader,
+  context: KeyContext,
+  log: VaultLog,
+): Promise<void> {
   const { dir } = context;
   for (const leftover of [STAGED, COMMITTED].filter((file) => existsSync(join(dir, file)))) {
     const path = join(dir, leftover);
     try {
       if (leftover === COMMITTED) moveIntoPlace(dir);
-      const forgotten = await removeKey(leftover, context).then(
+      const forgotten = await removeKey(leftover, current, context).then(
         () => true,
         (error) => {
           log.warn(`A key that is not needed any more could not be removed. ${messageOf(error)}`);
@@ -174,12 +178,15 @@ export async function tidy(context: KeyContext, log: VaultLog): Promise<void> {
   }
 }
 
-async function removeKey(leftover: string, context: KeyContext): Promise<void> {
+async function removeKey(
+  leftover: string,
+  current: VaultHeader,
+  context: KeyContext,
+): Promise<void> {
   const { dir } = context;
-  const current = readHeader(dir);
   const note = await readNote(join(dir, leftover, NOTE));
   const going = leftover === COMMITTED ? note?.from : note?.to;
-  if (!current || !going || going.keyId === current.keyId) return;
+  if (!going || going.keyId === current.keyId) return;
   // A staged key file goes with its folder.
   if (leftover === COMMITTED && going.keySource === "file" && current.keySource !== "file") {
     await rm(join(dir, "key"), { force: true });

@@ -1,7 +1,7 @@
 import { link, rename, rm } from "node:fs/promises";
 import { codeOf, explain, replaceFile, syncFolder } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import { derivedKey } from "./header.ts";
+import { derivedKey, type VaultHeader } from "./header.ts";
 import type { VaultHome } from "./home.ts";
 import { type Intent, intentOf } from "./intent.ts";
 import { type KeyContext, locked } from "./keys/key-source.ts";
@@ -10,7 +10,7 @@ import { readPlainFile } from "./plain-file.ts";
 import { moveIntoPlace, Staging, tidy } from "./rekey.ts";
 import { damaged, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { KeySource, OwnVault, Rekeyed } from "./vault.ts";
-import type { OpenKey, VaultLog } from "./vault-key.ts";
+import { isPassphraseOf, type OpenKey, type VaultLog } from "./vault-key.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 /** Without plaintext: remove the file. */
@@ -21,10 +21,8 @@ interface Job {
 }
 
 export interface KeyFinder {
-  /** The vault's key, or a new vault's. */
-  lookForKey: (passphrase?: string) => Promise<OpenKey>;
-  /** Whether it makes the key of the vault in the folder. */
-  isPassphrase: (given: string) => Promise<boolean>;
+  /** The vault's key, or a new vault's. `known`: the header of the vault that was open before. */
+  lookForKey: (known: VaultHeader | undefined, passphrase?: string) => Promise<OpenKey>;
   /** For another key. */
   newContext: () => KeyContext;
 }
@@ -37,12 +35,13 @@ const ROUNDS = 5;
 export class SealedVault<Content extends object> implements OwnVault<Content> {
   readonly intent: Intent;
   readonly #home: VaultHome;
-  readonly #newContext: () => KeyContext;
-  readonly #finder: Omit<KeyFinder, "newContext">;
+  readonly #finder: KeyFinder;
   readonly #log: VaultLog;
   readonly #writes = new WriteQueue<Job>((name, job) => this.#perform(name, job), mergeWrites);
   #keySource: KeySource;
   #open: OpenKey | undefined;
+  /** The header of `#open`, kept while the vault is locked: who replaces vault.json meanwhile opens nothing. */
+  #header: VaultHeader | undefined;
   #problem: string | undefined = "The vault's key has not been looked for yet";
   #unlocking: Promise<boolean> | undefined;
   #closing: Promise<void> | undefined;
@@ -54,15 +53,9 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   #isUnsettled = false;
 
   /** `expected` is the key source to name until one is known. */
-  constructor(
-    home: VaultHome,
-    expected: KeySource,
-    { newContext, ...finder }: KeyFinder,
-    log: VaultLog,
-  ) {
+  constructor(home: VaultHome, expected: KeySource, finder: KeyFinder, log: VaultLog) {
     this.#home = home;
     this.#keySource = expected;
-    this.#newContext = newContext;
     this.#finder = finder;
     this.#log = log;
     this.intent = intentOf(home, () => this.#usable());
@@ -123,14 +116,17 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   }
 
   async #rekey(old: OpenKey, to: KeySource, passphrase: string | undefined): Promise<Rekeyed> {
-    const context = { ...this.#newContext(), ...(passphrase === undefined ? {} : { passphrase }) };
+    const context = {
+      ...this.#finder.newContext(),
+      ...(passphrase === undefined ? {} : { passphrase }),
+    };
     const changed = new Set<string>();
     this.#changed = changed;
     try {
       await this.#home.ensure(old);
       if (this.intent.read()) throw unfinished();
       // A keychain that was locked the last time may be open now.
-      await tidy(context, this.#log);
+      await tidy(old.header, context, this.#log);
       const staging = await Staging.begin(old, to, context);
       let names = this.names();
       // What is written meanwhile is sealed anew again, until so little is left that it may wait.
@@ -147,7 +143,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
       throw cause instanceof AuthdError ? cause : notRekeyed(cause);
     } finally {
       this.#changed = undefined;
-      await tidy(context, this.#log);
+      await tidy(this.#header ?? old.header, context, this.#log);
     }
   }
 
@@ -170,6 +166,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
       const next = await staging.commit();
       const { key } = this.#open!;
       this.#open = next;
+      this.#header = next.header;
       this.#keySource = next.header.keySource;
       key.fill(0);
       this.#isUnsettled = true;
@@ -207,12 +204,17 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   }
 
   async open(passphrase?: string): Promise<void> {
-    this.#take(await this.#finder.lookForKey(passphrase));
+    this.#take(await this.#lookForKey(passphrase));
     this.#usable();
   }
 
-  isPassphrase(given: string): Promise<boolean> {
-    return this.#finder.isPassphrase(given);
+  async #lookForKey(passphrase?: string): Promise<OpenKey> {
+    this.#settle();
+    return await this.#finder.lookForKey(this.#header, passphrase);
+  }
+
+  async isPassphrase(given: string): Promise<boolean> {
+    return this.#header !== undefined && (await isPassphraseOf(this.#header, given));
   }
 
   derive(purpose: string): { key: Buffer; keyId: string } | undefined {
@@ -247,15 +249,16 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
       return;
     }
     this.#open = open;
+    this.#header = open.header;
     this.#keySource = open.header.keySource;
     this.#problem = undefined;
-    this.#rekeyUntil(tidy(this.#newContext(), this.#log));
+    this.#rekeyUntil(tidy(open.header, this.#finder.newContext(), this.#log));
   }
 
   async #tryToUnlock(): Promise<boolean> {
     if (this.#open || this.#closing) return this.#open !== undefined;
     try {
-      this.#take(await this.#finder.lookForKey());
+      this.#take(await this.#lookForKey());
       return !this.#closing;
     } catch (error) {
       this.#problem = messageOf(error);

@@ -11,7 +11,7 @@ import {
 import { keyKeepers } from "./keys/index.ts";
 import { type KeyContext, type KeyKeeper, locked, type NewKey } from "./keys/key-source.ts";
 import { sealedNames } from "./names.ts";
-import { acceptable, derive, MOST_N } from "./scrypt.ts";
+import { derive } from "./scrypt.ts";
 import type { KeySource } from "./vault.ts";
 
 /** What the vault tells its owner; pino's logger fits. */
@@ -26,15 +26,17 @@ export interface OpenKey {
 }
 
 /**
- * The key of the vault in `context.dir`, or a new one if there is no vault yet. Rejects with
- * AuthdError `vault_locked` if it can't be had, `invalid_params` if the vault's is another source.
+ * The key of the vault in `context.dir`, or a new one if there is no vault yet. A vault that was open
+ * before in this process is the one of its header, `known`: vault.json is not read again. Rejects with
+ * AuthdError `vault_locked` if the key can't be had, `invalid_params` if the vault's is another source.
  */
 export async function findKey(
   wanted: KeySource | "auto",
   context: KeyContext,
   log: VaultLog,
+  known?: VaultHeader,
 ): Promise<OpenKey> {
-  const header = readHeader(context.dir);
+  const header = known ?? readHeader(context.dir);
   if (header) {
     refuseOther(wanted, header.keySource, context.dir);
     return { header, key: await loadKey(header, context) };
@@ -58,11 +60,9 @@ export function refuseOther(wanted: KeySource | "auto", actual: KeySource, dir: 
   );
 }
 
-/** Whether `passphrase` is the one that the vault in `dir` is sealed with. */
-export async function opensVault(dir: string, passphrase: string): Promise<boolean> {
-  const header = readHeader(dir);
-  if (header?.keySource !== "passphrase" || !header.scrypt) return false;
-  if (!acceptable(header.scrypt, MOST_N.vault)) return false;
+/** True if `passphrase` makes the key of the vault that has this header. */
+export async function isPassphraseOf(header: VaultHeader, passphrase: string): Promise<boolean> {
+  if (header.keySource !== "passphrase" || !header.scrypt) return false;
   const key = await derive(passphrase, header.scrypt);
   const isRight = isRightKey(header, key);
   key.fill(0);

@@ -56,7 +56,7 @@ export interface OwnVault<Content extends object> extends Vault<Content> {
    * when it is open. Rejects with AuthdError `vault_locked`, and `locked` still says what it said.
    */
   open(passphrase?: string): Promise<void>;
-  /** Whether this is the vault's passphrase; false where the key comes from another source. */
+  /** True if it is the passphrase of the vault as it was opened; false before it was opened the first time. */
   isPassphrase(given: string): Promise<boolean>;
   /**
    * Another key, made from the vault's for one purpose (HKDF, RFC 5869), and the id of the one that it
