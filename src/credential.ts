@@ -1,5 +1,6 @@
 import { acquisitionOf } from "./credential/acquire.ts";
 import { Asking, type Limits, type TokenWant } from "./credential/asking.ts";
+import { issuerOf } from "./credential/flights.ts";
 import { infoOf } from "./credential/info.ts";
 import { type IssuedToken, issue } from "./credential/issued.ts";
 import { Keeper } from "./credential/keeper.ts";
@@ -138,6 +139,7 @@ export class Credential {
     try {
       read();
       this.#look();
+      this.#noteCode();
     } catch (error) {
       this.#obstacle = unreadable(asAuthdError(error, this.name));
     }
@@ -249,6 +251,19 @@ export class Credential {
     const { record } = this.#keeper;
     this.#obstacle = obstacleOf(this.#settings, record);
     this.#keeper.record = record ?? { secrets: {}, binding: this.#settings.binding, tokens: [] };
+  }
+
+  /** A one-time code that was sent before this start is not sent again, by other credentials either. */
+  #noteCode(): void {
+    const { record } = this.#keeper;
+    const grant = grantNamed(this.#settings.grant);
+    // Vaults of before tell when the token came, in answer to the code.
+    const { codeSentAt, lastRefreshAt, lastRefreshMs = 0 } = record ?? {};
+    const sentAt =
+      codeSentAt ?? (lastRefreshAt === undefined ? undefined : lastRefreshAt - lastRefreshMs);
+    if (!record || sentAt === undefined || !grant.timeStep) return;
+    const step = grant.timeStep(record.secrets, sentAt);
+    if (step) this.#around.codes.note(issuerOf(grant, this.#settings), step);
   }
 
   /** `queued`: flights that have sent nothing yet go on. */

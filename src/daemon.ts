@@ -7,6 +7,7 @@ import { Audit } from "./audit.ts";
 import { Backup } from "./backup.ts";
 import { configDir, loadConfiguration, stateDir } from "./config.ts";
 import { Lanes } from "./credential/lanes.ts";
+import { OneTimeCodes } from "./credential/one-time-codes.ts";
 import type { CredentialRecord } from "./credential/record.ts";
 import { affordable, descriptorLimit, descriptorsFor } from "./descriptors.ts";
 import { messageOf } from "./errors.ts";
@@ -83,6 +84,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     time: new Timekeeper(clock, () => http.reconnect()),
     http,
     lanes: new Lanes(),
+    codes: new OneTimeCodes(),
     vault,
     log,
     onEvent: (happened: Happened) => observer.hear(happened),

@@ -55,6 +55,7 @@ const record = z.object({
   lastRefreshAt: z.number().nullish(),
   lastRefreshMs: z.number().nullish(),
   refused: refused.optional(),
+  codeSentAt: z.number().nullish(),
 });
 const content = z.object({
   credentials: z.array(

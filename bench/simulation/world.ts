@@ -3,6 +3,7 @@ import { setImmediate as breathe, setTimeout as sleep } from "node:timers/promis
 import { resolveCredential } from "../../src/config.ts";
 import type { IssuedToken } from "../../src/credential/issued.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
+import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import type { Credential } from "../../src/credential.ts";
 import type { Happened } from "../../src/protocol.ts";
 import { Registry } from "../../src/registry.ts";
@@ -130,6 +131,7 @@ export class World {
       time: new Timekeeper(clock),
       http: connectTo(this.network, alive),
       lanes: new Lanes(),
+      codes: new OneTimeCodes(),
       vault: this.disk.open(alive),
       log: LOG,
       onEvent: (event) => {

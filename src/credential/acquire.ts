@@ -19,21 +19,22 @@ export interface Try {
   grant: Grant;
   secrets: Readonly<Record<string, string>>;
   want: Variation;
-  /** Wall clock, ms: when the last token came. */
-  lastAt?: number | undefined;
+  /** Wall clock, ms: the moment of the one-time code that the request carries; undefined: none. */
+  codeAt?: number | undefined;
   http: Http;
   time: Timekeeper;
 }
 
 /** One token request. Rejects with an AuthdError that carries `contact`. */
 export async function acquire(given: Try): Promise<Won> {
-  const { settings, grant, secrets, want, lastAt, http, time } = given;
+  const { settings, grant, secrets, want, codeAt, http, time } = given;
   const send = createIssuerSend({
     http,
     credential: settings.name,
     allowInsecureHttp: settings.allowInsecureHttp,
-    // On a reused connection, that its server may have closed unheard, the token could be lost.
-    freshConnection: grant.rotates !== undefined,
+    // On a reused connection, that its server may have closed unheard, the token could be lost, and
+    // the request would be repeated with the same code.
+    freshConnection: grant.rotates !== undefined || codeAt !== undefined,
     ...(settings.ca === undefined ? {} : { ca: settings.ca }),
   });
   const sent = time.now();
@@ -45,7 +46,7 @@ export async function acquire(given: Try): Promise<Won> {
     ...want,
     rejectedStatuses: settings.rejectedStatuses,
     now: sent.wall,
-    ...(lastAt === undefined ? {} : { lastAt }),
+    ...(codeAt === undefined ? {} : { codeAt }),
     send,
   });
   return { acquired, sent, answered: time.now() };

@@ -134,13 +134,21 @@ export class Asking {
     }
   }
 
-  wait(flight: Flight, { timeoutMs, signal }: Limits, patience?: number): Promise<IssuedToken> {
-    return waitFor(flight, {
+  /** `patience` counts from the moment at which the flight may be sent. */
+  async wait(flight: Flight, limits: Limits, patience?: number): Promise<IssuedToken> {
+    const { timeoutMs, signal } = limits;
+    const codeInMs = (flight.pause?.untilBootMs ?? 0) - this.#around.time.now().boot;
+    if (codeInMs >= (timeoutMs ?? Number.POSITIVE_INFINITY) && !signal?.aborted) {
+      throw codeIsUsed(this.#credential, codeInMs);
+    }
+    const longer =
+      patience === undefined || patience <= 0 ? patience : patience + Math.max(0, codeInMs);
+    return await waitFor(flight, {
       credential: this.#credential,
       clock: this.#around.clock,
       timeoutMs,
       signal,
-      ...(patience === undefined ? {} : { patience }),
+      ...(longer === undefined ? {} : { patience: longer }),
     });
   }
 
@@ -162,6 +170,14 @@ export class Asking {
   }
 }
 
+/** Nothing is sent before the next one-time code, and the caller's time limit ends earlier. */
+function codeIsUsed(credential: string, codeInMs: number): AuthdError {
+  const seconds = Math.ceil(codeInMs / SECOND);
+  const message = `${credential}: its one-time code was sent already, and issuers take each code once; authd signs in with the next one in ${seconds} s.`;
+  const retryAfterMs = Math.max(SECOND, Math.ceil(codeInMs));
+  return new AuthdError("issuer_unavailable", message, { credential, retryAfterMs });
+}
+
 /** The same for who has waited `ms` already. */
 function shortened(want: TokenWant, ms: number): TokenWant {
   return want.timeoutMs === undefined
@@ -176,14 +192,14 @@ function isResting(variant: Variant, now: Moment): boolean {
 
 /** How long it makes sense to wait for a flight (ms). */
 function patienceFor(
-  { failures, issued }: Variant,
+  { failures, issued, flight }: Variant,
   { held, outlook }: { held: IssuedToken | undefined; outlook: Outlook },
   now: Moment,
 ): number {
   const isHoping = failures === 0 && outlook === "fair";
   if (held) {
     // What is known to fail is not worth the time that the token still has.
-    if (!isHoping) return 0;
+    if (!isHoping || flight?.pause) return 0;
     return Math.min(PATIENCE, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
   }
   // The very first token of all is worth any wait, as long as nothing speaks against it.

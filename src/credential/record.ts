@@ -23,6 +23,8 @@ export interface CredentialRecord {
   /** How long that took, ms. */
   lastRefreshMs?: number;
   refused?: Refused;
+  /** Wall clock, ms: the moment of the last one-time code that was sent. */
+  codeSentAt?: number;
 }
 
 /** The issuer refuses these secrets: nothing is sent until a person acts, whatever restarts in between. */

@@ -110,7 +110,8 @@ export class Renewals {
 
   async #fly(variant: Variant, flight: Flight): Promise<IssuedToken> {
     let plan: FlightPlan | undefined;
-    this.#flights ??= new Flights(this.#around);
+    const onPause = () => this.#source.changed();
+    this.#flights ??= new Flights({ ...this.#around, onPause });
     try {
       const planned = () => {
         // Refused while this one waited for its turn: some issuers suspend who keeps trying.
@@ -290,6 +291,11 @@ export class Renewals {
   runDue(now: Moment, delay: () => number): void {
     for (const variant of this.#source.variants.all()) {
       if (this.deadline(variant, now) > now.boot) continue;
+      const { pause } = variant.flight ?? {};
+      if (pause) {
+        pause.end();
+        continue;
+      }
       const left = variant.issued ? expiryOf(variant.issued.token) - now.boot : 0;
       // What is still valid is not left to run out for it.
       const wait = left > 0 ? Math.min(delay(), left / 2) : delay();
@@ -300,6 +306,7 @@ export class Renewals {
 
   deadline(variant: Variant, now: Moment): number {
     const { variants, keeper } = this.#source;
+    if (variant.flight?.pause) return variant.flight.pause.untilBootMs;
     const { settings, obstacle } = this.#source.now();
     if (obstacle || this.stopped) return Number.POSITIVE_INFINITY;
     const own = variant === variants.own;

@@ -5,6 +5,7 @@ import type { Happened } from "../protocol.ts";
 import type { Timekeeper } from "../timekeeper.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Lanes } from "./lanes.ts";
+import type { OneTimeCodes } from "./one-time-codes.ts";
 import type { CredentialRecord } from "./record.ts";
 
 /** What all credentials share. */
@@ -13,6 +14,7 @@ export interface Surroundings {
   time: Timekeeper;
   http: Http;
   lanes: Lanes;
+  codes: OneTimeCodes;
   vault: Vault<CredentialRecord>;
   log: Log;
   onEvent: (event: Happened) => void;

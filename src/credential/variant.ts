@@ -12,7 +12,15 @@ export interface Flight {
   forced?: boolean;
   /** It has left the queue: what its request is made from can't be replaced any more. */
   sent?: boolean;
+  /** Waits for the next one-time code. */
+  pause?: Pause | undefined;
   promise: Promise<IssuedToken>;
+}
+
+/** A wait that the registry's timer ends. */
+export interface Pause {
+  untilBootMs: number;
+  end: () => void;
 }
 
 /** One (scope, audience) of a credential, with its own token and its own failures. Times are boot times, ms. */

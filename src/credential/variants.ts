@@ -62,6 +62,8 @@ export class Variants {
    */
   forget(queued = false): void {
     const kept = queued ? this.#all.filter(({ flight }) => flight && !flight.sent) : [];
+    // The timer looks at those alone that are kept.
+    for (const one of this.#all) if (!kept.includes(one)) one.flight?.pause?.end();
     this.#own = { ...createVariant({}), askedAt: this.own.askedAt };
     this.#others.clear();
     for (const variant of kept) {

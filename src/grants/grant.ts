@@ -33,10 +33,10 @@ export interface AcquireContext<Settings> {
   audience?: string;
   /** HTTP statuses that this API uses to refuse a secret, beside RFC 6749 errors. */
   rejectedStatuses: readonly number[];
-  /** Wall clock, ms: for one-time passwords. */
+  /** Wall clock, ms. */
   now: number;
-  /** Wall clock, ms: when the last token came; absent: none yet. */
-  lastAt?: number;
+  /** Wall clock, ms: the moment of the one-time code that this request may carry. Absent: `now`. */
+  codeAt?: number;
   send: SendToIssuer;
 }
 
@@ -68,6 +68,15 @@ export interface SecretField {
   hint?: string;
 }
 
+/** Which one-time code the clock makes at some moment (RFC 6238 section 4), without the code. */
+export interface TimeStep {
+  /** The same for the same key, digits and period, however the secret is written. Secret itself. */
+  key: string;
+  /** One code holds for one step. */
+  step: number;
+  periodMs: number;
+}
+
 /** One way of obtaining tokens: stateless. A row of the table in index.ts. */
 export interface Grant<Settings = unknown> {
   /** The grant's own keys in a credential file. */
@@ -79,6 +88,8 @@ export interface Grant<Settings = unknown> {
   variants(settings: Settings): boolean;
   /** The secret that the issuer may replace with each answer. */
   rotates?: string;
+  /** The one-time code that a request carries at this moment (wall clock, ms); undefined: none. */
+  timeStep?(secrets: Readonly<Record<string, string>>, at: number): TimeStep | undefined;
   /**
    * Rejects with an AuthdError that carries `contact`: `login_required` or `credential_rejected`
    * when a person must act, otherwise `issuer_unavailable`. Its cause holds no response body.

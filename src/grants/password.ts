@@ -1,13 +1,14 @@
-import { AuthdError } from "../errors.ts";
+import { AuthdError, type IssuerContact } from "../errors.ts";
 import * as z from "../zod.ts";
-import type { AcquireContext, Grant } from "./grant.ts";
+import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
 import { issuerDate } from "./issued-token.ts";
 import { required } from "./prepare.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
-import { nextCodeIn, totp } from "./totp.ts";
+import { timeStepOf, totp } from "./totp.ts";
 
 /** Issuers take codes of a minute around (RFC 6238 section 5.2); answers take their time (ms). */
 const CLOCKS_APART = 60_000;
+const ANSWERED: IssuerContact = { sent: true, answered: true };
 
 const schema = z.strictObject({
   ...tokenEndpointShape,
@@ -40,63 +41,57 @@ export const password: Grant<z.output<typeof schema>> = {
   ],
   issuerUrl: (settings) => settings.token_url,
   variants: () => true,
-  acquire: (context) => {
-    let theirs: number | undefined;
+  timeStep: ({ otp_secret }, at) => {
+    try {
+      return otp_secret ? timeStepOf(otp_secret, at) : undefined;
+    } catch {
+      // One that is none: the request itself says so.
+      return undefined;
+    }
+  },
+  acquire: async (context) => {
+    let answer: IssuerResponse | undefined;
     const send: typeof context.send = async (request) => {
-      const response = await context.send(request);
-      theirs = issuerDate(response.headers);
-      return response;
+      answer = await context.send(request);
+      return answer;
     };
-    return requestToken({ ...context, send }, () => {
-      const { settings, secrets, now } = context;
+    const signIn = requestToken({ ...context, send }, () => {
+      const { settings, secrets, now, codeAt = now } = context;
       return {
         ...(settings.send_grant_type && { grant_type: "password" }),
         username: settings.username,
         password: required(secrets, "password"),
-        ...(secrets.otp_secret && { [settings.otp_field]: totp(secrets.otp_secret, now) }),
+        ...(secrets.otp_secret && { [settings.otp_field]: totp(secrets.otp_secret, codeAt) }),
       };
-    }).catch((error) => {
-      if (wasCodeUsed(context, error)) throw codeWasUsed(context, error);
-      throw areClocksApart(context, error, theirs) ? clocksApart(context, theirs, error) : error;
+    });
+    return await signIn.catch((error) => {
+      throw answer && context.secrets.otp_secret ? aboutCode(context, error, answer) : error;
     });
   },
 };
 
-/** Issuers take a code once: one refused soon after a sign-in says nothing against the password. */
-function wasCodeUsed(
-  { secrets, now, lastAt }: AcquireContext<unknown>,
-  error: unknown,
-): error is AuthdError {
-  const { otp_secret } = secrets;
-  return (
-    error instanceof AuthdError &&
-    error.reason === "credential_rejected" &&
-    otp_secret !== undefined &&
-    lastAt !== undefined &&
-    totp(otp_secret, lastAt) === totp(otp_secret, now)
-  );
+type CodeContext = Pick<AcquireContext<unknown>, "credential" | "secrets" | "now" | "codeAt">;
+
+/** What a refused sign-in says of the one-time code that it carried. */
+function aboutCode(context: CodeContext, error: unknown, answer: IssuerResponse): unknown {
+  if (!(error instanceof AuthdError) || error.reason !== "credential_rejected") return error;
+  if (USED.test(answer.text)) return codeWasUsed(context, error);
+  const theirs = issuerDate(answer.headers) ?? context.now;
+  if (Math.abs(theirs - context.now) > CLOCKS_APART) return clocksApart(context, theirs, error);
+  return CODE.test(answer.text) ? codeIsRefused(context, error) : error;
 }
 
-/** A code is made from the time: one of another time says nothing against the password. */
-function areClocksApart(
-  { secrets, now }: AcquireContext<unknown>,
-  error: unknown,
-  theirs: number | undefined,
-): error is AuthdError {
-  return (
-    error instanceof AuthdError &&
-    error.reason === "credential_rejected" &&
-    secrets.otp_secret !== undefined &&
-    theirs !== undefined &&
-    Math.abs(theirs - now) > CLOCKS_APART
-  );
-}
+/** Issuers have no error name for it (RFC 6749 section 5.2): their words tell what they refused. */
+const CODE =
+  /\b(otp|totp|2fa|mfa|two[-_ ]?factor|one[-_ ]?time|verification[-_ ]code|authenticator)/i;
+const USED =
+  /\b(otp|totp|code|passcode)\b[^.{}]{0,60}\b(already (been )?used|used already|been used|re-?used|replay)/i;
 
 /** Tried again seldom: a sign-in that is refused may count towards a lock-out. */
 function clocksApart(
-  { credential, now }: AcquireContext<unknown>,
-  theirs = now,
-  { contact = { sent: true, answered: true } }: AuthdError,
+  { credential, now }: CodeContext,
+  theirs: number,
+  { contact = ANSWERED }: AuthdError,
 ): AuthdError {
   const seconds = Math.round(Math.abs(theirs - now) / 1_000);
   const side = theirs > now ? "behind" : "ahead of";
@@ -107,17 +102,27 @@ function clocksApart(
   );
 }
 
+/** Sent by another program or person with the same key: authd itself sends no code twice. */
 function codeWasUsed(
-  { credential, secrets, now }: AcquireContext<unknown>,
-  { contact }: AuthdError,
+  { credential, secrets, now, codeAt = now }: CodeContext,
+  { contact = ANSWERED }: AuthdError,
 ): AuthdError {
+  const { step, periodMs } = timeStepOf(secrets.otp_secret ?? "", codeAt);
   return new AuthdError(
     "issuer_unavailable",
-    `${credential}: the issuer refused a one-time code that was used for the last sign-in; authd goes on with the next code.`,
-    {
-      credential,
-      retryAfterMs: nextCodeIn(secrets.otp_secret ?? "", now),
-      ...(contact && { contact }),
-    },
+    `${credential}: the issuer says that the one-time code was used before, by somebody else with the same otp_secret; authd goes on with the next code.`,
+    { credential, retryAfterMs: Math.max(0, (step + 1) * periodMs - now), contact },
+  );
+}
+
+/** The code was sent for the first time: it is wrong, not used. */
+function codeIsRefused(
+  { credential }: CodeContext,
+  { contact = ANSWERED, oauth }: AuthdError,
+): AuthdError {
+  return new AuthdError(
+    "credential_rejected",
+    `${credential}: the issuer refused the one-time code, which authd had not sent before. Check that this machine's clock is right and that otp_secret is this account's, then run: authd set ${credential}`,
+    { credential, contact, ...(oauth && { oauth }) },
   );
 }

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { AuthdError } from "../errors.ts";
+import type { TimeStep } from "./grant.ts";
 
 interface TotpKey {
   key: Buffer;
@@ -13,9 +14,7 @@ interface TotpKey {
 
 /**
  * The code of this moment. `secret` is base32 as web pages show it (spaces, lower case and padding
- * are fine) or a whole `otpauth://totp/…` URI; `now` is milliseconds since the epoch. Issuers take a
- * code once only: two sign-ins within the same 30 s get the same code, and the second may be refused.
- * Throws AuthdError `invalid_params` if the secret is neither.
+ * are fine) or a whole `otpauth://totp/…` URI; `now` is milliseconds since the epoch. Throws AuthdError `invalid_params` if the secret is neither.
  */
 export function totp(secret: string, now: number): string {
   const { key, algorithm, digits, period } = readSecret(secret);
@@ -28,10 +27,14 @@ export function totp(secret: string, now: number): string {
   return String(number % 10 ** digits).padStart(digits, "0");
 }
 
-/** Milliseconds from `now` until the code changes. */
-export function nextCodeIn(secret: string, now: number): number {
-  const period = readSecret(secret).period * 1000;
-  return period - (now % period);
+/** The time step of `now` (milliseconds since the epoch). Throws AuthdError as `totp` does. */
+export function timeStepOf(secret: string, now: number): TimeStep {
+  const { key, algorithm, digits, period } = readSecret(secret);
+  return {
+    key: [key.toString("base64"), algorithm, digits, period].join(" "),
+    step: Math.floor(now / 1000 / period),
+    periodMs: period * 1000,
+  };
 }
 
 function readSecret(secret: string): TotpKey {

@@ -1,4 +1,5 @@
 import test from "ava";
+import type { AuthdError } from "../../src/errors.ts";
 import { grants } from "../../src/grants/index.ts";
 import { acquire, jwt } from "../helpers/acquire.ts";
 import { startIssuer } from "../helpers/issuer.ts";
@@ -79,24 +80,35 @@ test("an otp_secret that is none is for a person, before anything is sent", asyn
   t.is(issuer.requests.length, 0);
 });
 
-test("a code that was used for the last sign-in says nothing against the password", async (t) => {
+test("a code that the issuer calls used waits for the next one; one that it refuses is for a person", async (t) => {
   const now = Date.UTC(2026, 0, 1, 0, 0, 20);
   const headers = { date: new Date(now).toUTCString() };
-  const refused = { status: 401, headers, json: { detail: "OTP is invalid" } };
-  const issuer = await startIssuer(t, refused);
-  const attempt = (lastAt?: number) =>
-    acquire(t, "password", {
-      settings: { token_url: issuer.url, username: "me" },
-      secrets: { password: "pw", otp_secret: "GEZDGNBVGY3TQOJQ" },
-      rejectedStatuses: [401],
-      now,
-      ...(lastAt !== undefined && { lastAt }),
-    });
-  const error = await t.throwsAsync(attempt(now - 15_000), { message: /demo.*one-time code/ });
-  t.like(error, { reason: "issuer_unavailable", retryAfterMs: 10_000 });
-  for (const lastAt of [undefined, now - 25_000]) {
-    t.like(await t.throwsAsync(attempt(lastAt)), { reason: "credential_rejected" });
-  }
+  const attempt = async (status: number, json: object, otp_secret = "GEZDGNBVGY3TQOJQ") => {
+    const issuer = await startIssuer(t, { status, headers, json });
+    const settings = { token_url: issuer.url, username: "me" };
+    const secrets = { password: "pw", ...(otp_secret && { otp_secret }) };
+    const wanted = { settings, secrets, rejectedStatuses: [401], now };
+    return await t.throwsAsync<AuthdError>(acquire(t, "password", wanted));
+  };
+  const used = { detail: "This OTP code has already been used" };
+  const waits = await attempt(401, used);
+  t.like(waits, { reason: "issuer_unavailable", retryAfterMs: 10_000 });
+  t.regex(waits?.message ?? "", /demo.*one-time code was used/);
+  const minute = "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&period=60";
+  t.like(await attempt(401, used, minute), { retryAfterMs: 40_000 });
+  const wrong = { detail: "OTP of Two-Factor Authentication is invalid" };
+  const refused = await attempt(401, wrong);
+  t.is(refused?.reason, "credential_rejected");
+  t.regex(refused?.message ?? "", /refused the one-time code.*clock.*otp_secret.*authd set demo/);
+  const oauth = { error: "invalid_grant", error_description: "Wrong one-time password" };
+  const named = await attempt(400, oauth);
+  t.is(named?.reason, "credential_rejected");
+  t.is(named?.oauth?.error, "invalid_grant");
+  t.regex(named?.message ?? "", /refused the one-time code/);
+  const other = await attempt(401, { detail: "Incorrect username or password" });
+  t.is(other?.reason, "credential_rejected");
+  t.notRegex(other?.message ?? "", /one-time code/);
+  t.is((await attempt(401, used, ""))?.reason, "credential_rejected", "it has no code");
 });
 
 test("a code refused by an issuer whose clock is another says nothing against the password", async (t) => {

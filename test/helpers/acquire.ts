@@ -13,7 +13,7 @@ export interface Wanted {
   audience?: string;
   rejectedStatuses?: number[];
   now?: number;
-  lastAt?: number;
+  codeAt?: number;
 }
 
 /** Acquires a token over real HTTP, the settings read by the grant's own schema. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { resolveCredential } from "../../src/config.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
+import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
 import type { Credential } from "../../src/credential.ts";
 import { createHttp, type Http } from "../../src/http.ts";
@@ -89,6 +90,7 @@ export async function startEngine(
     time: new Timekeeper(clock, () => http.reconnect()),
     http: through(http),
     lanes: new Lanes(),
+    codes: new OneTimeCodes(),
     vault,
     log,
     onEvent: (event: Happened) => void events.push(event),

@@ -5,6 +5,7 @@ import { SimulatedClock } from "../../bench/simulation/clock.ts";
 import { resolveCredential } from "../../src/config.ts";
 import type { TokenWant } from "../../src/credential/asking.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
+import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
 import type { Credential } from "../../src/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
@@ -58,6 +59,7 @@ export class Life {
       time: new Timekeeper(this.#clock),
       http: () => this.#answer(),
       lanes: new Lanes(),
+      codes: new OneTimeCodes(),
       vault: memory({ secrets, binding: settings.binding, tokens: [] }),
       log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       onEvent: quiet,
