@@ -11,12 +11,13 @@ import { AuthdError, messageOf } from "./errors.ts";
 import type { Imports } from "./imports.ts";
 import type { Log } from "./log.ts";
 import type { Portable } from "./portable.ts";
-import type {
-  CheckedParams,
-  ExportResult,
-  ImportResult,
-  RekeyResult,
-  VaultProblem,
+import {
+  type CheckedParams,
+  type ExportResult,
+  type ImportResult,
+  MAX_CHUNK_BYTES,
+  type RekeyResult,
+  type VaultProblem,
 } from "./protocol.ts";
 import type { Registry } from "./registry.ts";
 import type { Call, ConnectionHandle } from "./server.ts";
@@ -25,8 +26,6 @@ import { MOST, Uploads } from "./uploads.ts";
 import { openExport, sealExport } from "./vault/index.ts";
 import type { OwnVault } from "./vault/vault.ts";
 
-/** Bytes of an export in one notification. */
-const CHUNK = 256 * 1024;
 /** How long (ms) an export waits for token requests to end: what they bring is to be in it. */
 const QUIET = 5_000;
 
@@ -57,8 +56,8 @@ export class Backup {
     assertPassphrase(passphrase);
     const { sealed, ...result } = await admin.inTurn(() => this.#sealAll(passphrase));
     log.info({ credentials: result.credentials.length }, "all credentials were exported");
-    for (let from = 0; from < sealed.length; from += CHUNK) {
-      const data = sealed.subarray(from, from + CHUNK).toString("base64");
+    for (let from = 0; from < sealed.length; from += MAX_CHUNK_BYTES) {
+      const data = sealed.subarray(from, from + MAX_CHUNK_BYTES).toString("base64");
       await call.notify("vault/chunk", { id: call.id, data });
     }
     return { bytes: sealed.length, ...result };

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
 import type {
   DataCallback,
@@ -12,6 +11,7 @@ import type {
   ResponseMessage,
 } from "vscode-jsonrpc";
 import { AuthdError } from "./errors.ts";
+import { type Id, idToJson, isId, JsonNumber, objectToJson, toJson } from "./json-text.ts";
 import type { ErrorData } from "./protocol.ts";
 import { FrameParser } from "./wire/frames.ts";
 import {
@@ -24,19 +24,11 @@ import {
   type Tally,
 } from "./wire/holdings.ts";
 import type { JsonLimits } from "./wire/json-bounds.ts";
+import { codes, type Incoming, Refusal, readMessage } from "./wire/message.ts";
 import { gone, Outbox, type OutboxLimits } from "./wire/outbox.ts";
 
-export type Id = string | number;
-
-/** JSON-RPC's and the Language Server Protocol's own error codes; 1 is ours. */
-export const codes = {
-  failed: 1,
-  parse: -32700,
-  invalidRequest: -32600,
-  unknownMethod: -32601,
-  invalidParams: -32602,
-  cancelled: -32800,
-} as const;
+/** An id in here, for vscode-jsonrpc and for maps: what is written differently is different. */
+type Key = string | number;
 
 /** What may come from one connection, and what may wait on it. */
 export interface FramingLimits extends OutboxLimits {
@@ -53,6 +45,8 @@ export interface FramingLimits extends OutboxLimits {
 const REQUEST_COST = 1024;
 /** How often a half-closed client is asked whether it is still there. */
 const PULSE_MS = 1000;
+/** After `shutdown` a client has so long to say `exit`: a write to a closed socket would be an error. */
+const LEAVE_MS = 1000;
 
 /**
  * vscode-jsonrpc's reader and writer for one connection, in the framing that the client chose.
@@ -67,13 +61,13 @@ export class WirePair {
   readonly #parser: FrameParser;
   readonly #outbox: Outbox;
   /** Size of each request that has no answer yet. */
-  readonly #inFlight = new Map<Id, number>();
+  readonly #inFlight = new Map<Key, number>();
   #inFlightBytes = 0;
   readonly #holdings: Holdings;
   /** Of another user, what all its connections have. */
   readonly #user: Tally | undefined;
   readonly #share: Share;
-  readonly #lots = new Map<Id, Lot>();
+  readonly #lots = new Map<Key, Lot>();
   /** Bytes of half a frame that `holdings` knows of. */
   #partial = 0;
   /** Answers that wait for the peer to take what was sent before. */
@@ -84,6 +78,9 @@ export class WirePair {
   #deliver: DataCallback = () => {};
   #deadline: NodeJS.Timeout | undefined;
   #pulse: NodeJS.Timeout | undefined;
+  /** Set once the client has said that it is done. */
+  #leaving: NodeJS.Timeout | undefined;
+  #cut: NodeJS.Timeout | undefined;
   #ended = false;
   #failed = false;
 
@@ -129,12 +126,29 @@ export class WirePair {
 
   /** For the answer to a request in flight. Throws AuthdError `too_busy`. */
   room(id: Id): AnswerRoom {
-    if (!this.#inFlight.has(id)) throw gone();
-    const known = this.#lots.get(id);
+    const key = keyOf(id);
+    if (!this.#inFlight.has(key)) throw gone();
+    const known = this.#lots.get(key);
     if (known) return known;
     const lot = this.#share.open();
-    this.#lots.set(id, lot);
+    this.#lots.set(key, lot);
     return lot;
+  }
+
+  /** Takes no more requests, and ends the connection when the client says `exit` or after a while. */
+  leave(): void {
+    this.#leaving ??= setTimeout(() => this.#endInput(), LEAVE_MS).unref();
+  }
+
+  /** Answers all that is still in flight with `error`, and hands to the system what it takes. */
+  refuseInFlight({ reason, message, retryAfterMs }: AuthdError): void {
+    this.#held.length = 0;
+    for (const response of this.#late.splice(0)) this.#answer(response);
+    const error = { code: codes.failed, message, data: { reason, retryAfterMs } };
+    for (const id of [...this.#inFlight.keys()]) {
+      this.#answer({ jsonrpc: "2.0", id, error } as ResponseMessage);
+    }
+    this.#outbox.flush();
   }
 
   /**
@@ -230,7 +244,7 @@ export class WirePair {
     this.#outbox.framing = this.#parser.framing ?? "lines";
     const code = reason === "invalid_params" ? codes.invalidRequest : codes.failed;
     const data = { reason, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-    this.#refuse({ code, text: message, data });
+    this.#refuse(new Refusal(code, message, null, data));
     this.#outbox.flush();
     this.#socket.destroy();
   }
@@ -244,7 +258,15 @@ export class WirePair {
 
   #end(): void {
     this.#parser.end();
+    this.#endInput();
+  }
+
+  /** Nothing more is taken from the client; the connection ends when all in flight is answered. */
+  #endInput(): void {
+    if (this.#ended) return;
     this.#ended = true;
+    clearTimeout(this.#leaving);
+    this.#watchFrame();
     this.#endWhenAnswered();
     if (this.#inFlight.size === 0) return;
     // The end of a client's input does not tell whether it still listens; writing nothing does.
@@ -256,12 +278,16 @@ export class WirePair {
   #endWhenAnswered(): void {
     if (!this.#ended || this.#inFlight.size > 0) return;
     this.#outbox.flush();
-    this.#socket.end();
+    // The client may leave its own side open, and take nothing.
+    this.#socket.destroySoon();
+    this.#cut ??= setTimeout(() => this.#socket.destroy(), this.#limits.stallMs).unref();
   }
 
   #closed(): void {
     clearTimeout(this.#deadline);
     clearInterval(this.#pulse);
+    clearTimeout(this.#leaving);
+    clearTimeout(this.#cut);
     clearImmediate(this.#goingOn);
     this.#held.length = 0;
     this.#count(-this.#partial - this.#inFlightBytes - this.#inFlight.size * REQUEST_COST);
@@ -273,21 +299,40 @@ export class WirePair {
   }
 
   #frame(body: Buffer): void {
+    if (this.#ended) return;
     this.#outbox.framing = this.#parser.framing ?? "lines";
     // The next frame has its own time, even if it has already begun.
     if (this.#deadline) this.#stopDeadline();
-    const message = parsed(body);
-    const refusal = unfit(message) ?? this.#unwelcome(message as Incoming, body.length);
-    if (refusal) this.#refuse(refusal);
-    else this.#accept(message as Incoming, body.length);
+    const read = readMessage(body);
+    if (Array.isArray(read)) this.#refuseBatch(read);
+    else if (read instanceof Refusal) this.#refuse(read);
+    else this.#receive(read as Incoming, body.length);
+  }
+
+  #receive({ id, method, params = {} }: Incoming, bytes: number): void {
+    // A response to nothing: a complaint about it could go back and forth for ever.
+    if (method === undefined) return;
+    if (id === undefined) return void this.#notified(method, params);
+    const key = keyOf(id);
+    const refusal = this.#unwelcome(id, key, bytes);
+    if (refusal) return void this.#refuse(refusal);
+    this.#inFlight.set(key, bytes);
+    this.#inFlightBytes += bytes;
+    this.#count(bytes + REQUEST_COST);
+    this.#outbox.expected++;
+    this.#deliver(inner({ jsonrpc: "2.0", id: key, method, params }));
   }
 
   /** What is wrong with a valid request at this moment. */
-  #unwelcome({ id, method }: Incoming, bytes: number): Refusal | undefined {
-    if (id === undefined || method === undefined) return undefined;
-    if (this.#inFlight.has(id)) {
+  #unwelcome(id: Id, key: Key, bytes: number): Refusal | undefined {
+    if (this.#inFlight.has(key)) {
+      // With its id it would be taken for the answer to the first.
       const text = "This id belongs to a request that is still in flight: choose another.";
-      return { code: codes.invalidRequest, text };
+      return new Refusal(codes.invalidRequest, text);
+    }
+    if (this.#leaving) {
+      const text = "This connection is shut down: nothing but `exit` may follow.";
+      return new Refusal(codes.invalidRequest, text, id);
     }
     const fits =
       this.#inFlight.size < this.#limits.inFlight &&
@@ -297,35 +342,32 @@ export class WirePair {
       ? busyAsAWhole().message
       : "Too many requests of this connection are in flight: wait for answers first.";
     const data: ErrorData = { reason: "too_busy", retryAfterMs: RETRY_AFTER_MS };
-    return { id, code: codes.failed, text, data };
+    return new Refusal(codes.failed, text, id, data);
   }
 
-  #accept({ id, method, params }: Incoming, bytes: number): void {
-    // A response to nothing: a complaint about it could go back and forth for ever.
-    if (method === undefined) return;
-    if (id !== undefined) {
-      this.#inFlight.set(id, bytes);
-      this.#inFlightBytes += bytes;
-      this.#count(bytes + REQUEST_COST);
-      this.#outbox.expected++;
-      this.#deliver(inner({ jsonrpc: "2.0", id: toInner(id), method, params: params ?? {} }));
-    } else if (method === "$/cancelRequest") {
-      // All that a client may tell unasked. vscode-jsonrpc throws if it names no request.
-      const named = (params as { id?: unknown } | undefined)?.id;
-      if (!isId(named) || !this.#inFlight.has(named)) return;
-      this.#deliver(inner({ jsonrpc: "2.0", method, params: { id: toInner(named) } }));
-    }
+  /** All that a client may tell unasked. */
+  #notified(method: string, params: object): void {
+    if (method === "exit") return void this.#endInput();
+    if (method !== "$/cancelRequest") return;
+    // vscode-jsonrpc throws if it names no request.
+    const { id } = params as { id?: unknown };
+    if (!isId(id) || !this.#inFlight.has(keyOf(id))) return;
+    this.#deliver(inner({ jsonrpc: "2.0", method, params: { id: keyOf(id) } }));
   }
 
-  #refuse({ id = null, code, text: message, data = { reason: "invalid_params" } }: Refusal): void {
-    this.#outbox.push(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, data } }));
+  #refuse(refusal: Refusal): void {
+    this.#outbox.push(refusalToJson(refusal));
+  }
+
+  #refuseBatch(refusals: readonly Refusal[]): void {
+    if (refusals.length > 0) this.#outbox.push(`[${refusals.map(refusalToJson).join(",")}]`);
   }
 
   #write(message: Message): Promise<void> {
     if ("method" in message) return this.#notify(message as NotificationMessage);
     const response = message as ResponseMessage;
     // Its handler may have been waiting for room, or have been left with some of it.
-    if (response.error) this.#lots.get(toOuter(response.id as Id))?.release();
+    if (response.error) this.#lots.get(response.id as Key)?.release();
     if (this.#late.length === 0 && this.#outbox.queued <= this.#limits.pauseBytes) {
       this.#answer(response);
     } else if (this.#late.push(response) === 1) {
@@ -350,27 +392,27 @@ export class WirePair {
   }
 
   #answer(response: ResponseMessage): void {
-    const id = toOuter(response.id as Id);
-    const bytes = this.#inFlight.get(id);
+    const key = response.id as Key;
+    const bytes = this.#inFlight.get(key);
     if (bytes === undefined) return;
-    this.#inFlight.delete(id);
+    this.#inFlight.delete(key);
     this.#inFlightBytes -= bytes;
     this.#count(-bytes - REQUEST_COST);
-    this.#respond(id, response, this.#lots.size > 0 ? this.#releaseOf(id) : undefined);
+    this.#respond(idOf(key), response, this.#lots.size > 0 ? this.#releaseOf(key) : undefined);
     this.#endWhenAnswered();
   }
 
   /** What was held for an answer is given back when the system has taken it. */
-  #releaseOf(id: Id): (() => void) | undefined {
-    const lot = this.#lots.get(id);
-    this.#lots.delete(id);
+  #releaseOf(key: Key): (() => void) | undefined {
+    const lot = this.#lots.get(key);
+    this.#lots.delete(key);
     return lot && (() => lot.release());
   }
 
   #respond(id: Id, { result, error }: ResponseMessage, onTaken?: () => void): void {
-    const head = `{"jsonrpc":"2.0","id":${typeof id === "number" ? id : JSON.stringify(id)},`;
+    const head = `{"jsonrpc":"2.0","id":${idToJson(id)},`;
     if (error) {
-      this.#outbox.push(`${head}"error":${JSON.stringify(error)}}`);
+      this.#outbox.push(`${head}"error":${toJson(error)}}`);
       return;
     }
     try {
@@ -382,14 +424,15 @@ export class WirePair {
       onTaken?.();
       // A string longer than V8 can hold.
       const text = "The answer is too long to be sent in one message.";
-      this.#refuse({ id, code: codes.failed, text, data: { reason: "response_too_large" } });
+      this.#refuse(new Refusal(codes.failed, text, id, { reason: "response_too_large" }));
     }
   }
 
   /** Resolves when there is room for the next one. */
-  #notify(message: NotificationMessage): Promise<void> {
+  #notify({ method, params }: NotificationMessage): Promise<void> {
     if (this.#socket.destroyed) return Promise.reject(gone());
-    this.#outbox.push(JSON.stringify(message));
+    const about = objectToJson(params as object);
+    this.#outbox.push(`{"jsonrpc":"2.0","method":${toJson(method)},"params":${about}}`);
     return this.#outbox.whenRoom() ?? done;
   }
 }
@@ -420,69 +463,25 @@ export function serializer(): Serialize {
     const frozen = typeof result === "object" && result !== null && Object.isFrozen(result);
     const known = frozen ? kept.get(result) : undefined;
     if (known) return known;
-    const json = JSON.stringify(result);
+    const json = toJson(result);
     const fresh = { json, bytes: Buffer.byteLength(json) };
     if (frozen) kept.set(result, fresh);
     return fresh;
   };
 }
 
-/** A message that is known to be valid; `method` is missing in responses, `id` in notifications. */
-interface Incoming {
-  id?: Id;
-  method?: string;
-  params?: object;
+function refusalToJson({ id, code, text: message, data }: Refusal): string {
+  return `{"jsonrpc":"2.0","id":${idToJson(id)},"error":${toJson({ code, message, data })}}`;
 }
 
-/** Without an `id` the answer goes to nobody in particular: id null. */
-interface Refusal {
-  id?: Id | null;
-  code: number;
-  text: string;
-  data?: ErrorData;
+/** vscode-jsonrpc's queue takes 1 and "1" for the same id; a mark tells them apart. */
+function keyOf(id: Id): Key {
+  if (typeof id === "number") return id;
+  return id instanceof JsonNumber ? `n${id.text}` : `s${id}`;
 }
 
-const unreadable = Symbol("unreadable");
-
-function parsed(body: Buffer): unknown {
-  if (!isUtf8(body)) return unreadable;
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return unreadable;
-  }
+/** Returns the id of which `key` was made. */
+export function idOf(key: Key): Id {
+  if (typeof key === "number") return key;
+  return key[0] === "n" ? new JsonNumber(key.slice(1)) : key.slice(1);
 }
-
-/** What is wrong with a message as such; vscode-jsonrpc leaves most of it unanswered. */
-function unfit(message: unknown): Refusal | undefined {
-  if (message === unreadable) {
-    return { code: codes.parse, text: "The message is not JSON in UTF-8." };
-  }
-  if (!isNamed(message)) {
-    const what = Array.isArray(message) ? "A batch is not supported" : "A message is an object";
-    return { code: codes.invalidRequest, text: `${what}: send one request at a time.` };
-  }
-  const { jsonrpc, id, method, params } = message as Record<string, unknown>;
-  if (method === undefined && ("result" in message || "error" in message)) return undefined;
-  if (jsonrpc !== "2.0" || typeof method !== "string") {
-    const text = 'A request has `"jsonrpc": "2.0"`, `id`, `method` and `params`.';
-    return { code: codes.invalidRequest, text };
-  }
-  if (id === undefined) return undefined;
-  if (!isId(id)) {
-    const text = "An id is a string or an integer below 2^53.";
-    return { code: codes.invalidRequest, text };
-  }
-  if (params !== undefined && !isNamed(params)) {
-    return { id, code: codes.invalidParams, text: "params must be an object of named members." };
-  }
-  return undefined;
-}
-
-const isId = (id: unknown): id is Id => typeof id === "string" || Number.isSafeInteger(id);
-const isNamed = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** vscode-jsonrpc's queue takes 1 and "1" for the same id; in here every string has a mark. */
-const toInner = (id: Id): Id => (typeof id === "string" ? `s${id}` : id);
-export const toOuter = (id: Id): Id => (typeof id === "string" ? id.slice(1) : id);

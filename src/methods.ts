@@ -21,7 +21,8 @@ import {
   type StatusResult,
 } from "./protocol.ts";
 import type { Registry } from "./registry.ts";
-import { authorizedRequest, type RequestSink } from "./request.ts";
+import { authorizedRequest } from "./request.ts";
+import { ResponseStream } from "./response-stream.ts";
 import { normalizeScope } from "./scope.ts";
 import type { Call, Handlers } from "./server.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -57,6 +58,8 @@ export function methods(options: MethodsOptions): Handlers {
       serverVersion: version,
       protocolVersion: PROTOCOL_VERSION,
       methods: Object.keys(params),
+      // Clients of the Language Server Protocol take no answer without them.
+      capabilities: {},
     }),
     getToken: (given, call) => getToken(registry, access, given, call),
     authorizedRequest: (given, call) => {
@@ -68,7 +71,7 @@ export function methods(options: MethodsOptions): Handlers {
           call.issued = answer;
         },
         admit: (outgoing) => admitted(access, credential, outgoing, call),
-        ...(given.stream ? { stream: sinkOf(call) } : {}),
+        ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
       });
     },
     "credentials/add": async (given, call) => {
@@ -186,7 +189,11 @@ export function methods(options: MethodsOptions): Handlers {
       access.assertOwn("audit/head", call);
       return options.auditHead();
     },
-    shutdown: (_, call) => {
+    shutdown: ({ daemon = false }, call) => {
+      if (!daemon) {
+        call.connection.leave();
+        return {};
+      }
       access.assertOwn("shutdown", call);
       shutdown();
       return {};
@@ -317,12 +324,4 @@ class Want implements TokenWant {
   get signal(): AbortSignal {
     return this.#call.signal;
   }
-}
-
-function sinkOf(call: Call): RequestSink {
-  const { id } = call;
-  return {
-    head: (head) => call.notify("response/head", { id, ...head }),
-    chunk: (data) => call.notify("response/chunk", { id, data: data.toString("base64") }),
-  };
 }

@@ -3,6 +3,7 @@
  * Written for readers in any language; docs/protocol.md says the same with examples.
  * Params are objects; absent params mean {}; unknown members are ignored.
  */
+import { type Id, isId, isTooLong, MAX_ID_BYTES } from "./json-text.ts";
 import * as z from "./zod.ts";
 
 export const PROTOCOL_VERSION = 1;
@@ -10,6 +11,8 @@ export const PROTOCOL_VERSION = 1;
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 /** JSON tokens (RFC 8259 section 2) of one request frame; one more closes the connection. */
 export const MAX_FRAME_TOKENS = 10_000;
+/** Bytes that one notification carries in base64: with all around them, a line stays below 64 KiB. */
+export const MAX_CHUNK_BYTES = 45 * 1024;
 /** Arrays and objects inside one another; one more closes the connection. */
 export const MAX_FRAME_DEPTH = 64;
 export const DEFAULT_TIMEOUT_MS = 30_000;
@@ -227,6 +230,9 @@ export interface AuthorizedResponse {
   /** Exactly one of `body` and `bodyBase64`, unless the answer was streamed. */
   body?: string;
   bodyBase64?: string;
+  /** Of a streamed answer: bytes of its body, and in how many `response/chunk` they went out. */
+  bytes?: number;
+  chunks?: number;
   /** The token was renewed on the way, after a 401. */
   refreshed: boolean;
 }
@@ -236,6 +242,8 @@ export interface InitializeResult {
   serverVersion: string;
   protocolVersion: typeof PROTOCOL_VERSION;
   methods: string[];
+  /** Of the Language Server Protocol there are none. */
+  capabilities: Record<string, never>;
 }
 
 export interface TestResult {
@@ -397,6 +405,10 @@ const count = z.int().nonnegative();
 /** Milliseconds; more than a day is a mistake. */
 const timeoutMs = z.int().min(1).max(86_400_000);
 const credential = z.object({ credential: text });
+const streamToken = z.custom<Id>(
+  (value) => isId(value) && !isTooLong(value),
+  `expected a string or a number of at most ${MAX_ID_BYTES} bytes`,
+);
 
 /** One row a method: the shape of its params. Unknown members are dropped. */
 export const params = {
@@ -422,6 +434,8 @@ export const params = {
     timeoutMs: timeoutMs.optional(),
     maxResponseBytes: count.optional(),
     stream: z.boolean().optional(),
+    /** Comes back in every notification of this answer. */
+    streamToken: streamToken.optional(),
   }),
   "credentials/add": z.object({
     name: text,
@@ -488,7 +502,8 @@ export const params = {
   }),
   unlock: z.object({ passphrase: text.optional() }),
   "audit/head": z.object({}),
-  shutdown: z.object({}),
+  /** Of this connection; with `daemon` of authd itself. */
+  shutdown: z.object({ daemon: z.boolean().optional() }),
 } as const;
 
 export type Method = keyof typeof params;
@@ -540,8 +555,14 @@ export interface Notifications {
     statusText: string;
     headers: Record<string, string | string[]>;
     url: string;
+    streamToken?: string | number;
   };
-  /** `data` is base64, padded. */
-  "response/chunk": { id: string | number; data: string };
+  /** `seq` counts the chunks of one answer from 0; `data` is base64, padded. */
+  "response/chunk": {
+    id: string | number;
+    seq: number;
+    data: string;
+    streamToken?: string | number;
+  };
   "vault/chunk": { id: string | number; data: string };
 }

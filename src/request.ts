@@ -59,10 +59,15 @@ export interface RequestCredential {
   ): Promise<Issued | undefined>;
 }
 
+/** An answer without its body. */
+export type ResponseHead = Pick<AuthorizedResponse, "status" | "statusText" | "url" | "headers">;
+
 /** Where a streamed answer goes. Nothing more is read from the API while a promise is pending. */
 export interface RequestSink {
-  head(head: Omit<AuthorizedResponse, "refreshed">): Promise<void>;
+  head(head: ResponseHead): Promise<void>;
   chunk(data: Buffer): Promise<void>;
+  /** How much of the body has gone there. */
+  readonly sent: { readonly bytes: number; readonly chunks: number };
 }
 
 /** Whether a redirect may be followed: the rule that let a request pass may not reach so far. */
@@ -251,14 +256,14 @@ class Exchange {
         waiting = true;
         timer.refresh();
       }
-      return { ...head, refreshed: this.#refreshed };
+      return { ...head, refreshed: this.#refreshed, ...sink.sent };
     } finally {
       clearTimeout(timer);
       response.body.destroy();
     }
   }
 
-  #head({ status, statusText }: HttpResponse, headers: AuthorizedResponse["headers"]) {
+  #head({ status, statusText }: HttpResponse, headers: ResponseHead["headers"]): ResponseHead {
     return { status, statusText, url: this.#request.url.href, headers };
   }
 

@@ -2,7 +2,7 @@ import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ResponseError } from "vscode-jsonrpc/node";
 import { AuthdError } from "./errors.ts";
-import { codes, type FramingLimits, serializer } from "./framing.ts";
+import { type FramingLimits, serializer } from "./framing.ts";
 import type { Log } from "./log.ts";
 import { isOwnPeer, type Peer } from "./peer.ts";
 import {
@@ -13,10 +13,11 @@ import {
   type Method,
   params,
 } from "./protocol.ts";
-import type { Handlers, ServerCall } from "./wire/call.ts";
+import { cancelled, type Handlers, type ServerCall } from "./wire/call.ts";
 import { Connection } from "./wire/connection.ts";
 import { failure } from "./wire/failure.ts";
 import { type HoldingLimits, Holdings, halfOf, RETRY_AFTER_MS } from "./wire/holdings.ts";
+import { codes } from "./wire/message.ts";
 import type * as z from "./zod.ts";
 
 export type { Call, ConnectionHandle, Handlers } from "./wire/call.ts";
@@ -29,6 +30,8 @@ export interface ServerLimits extends FramingLimits, HoldingLimits {
 const LINGER_MS = 1000;
 /** How many of those at once: each takes a file descriptor. */
 const MOST_LINGERING = 32;
+/** Of the time to close, what is kept for the answers to those whose requests did not end by then. */
+const LAST_ANSWERS_MS = 500;
 const MiB = 1024 * 1024;
 
 export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
@@ -65,8 +68,8 @@ export interface Server {
   /** Closes the connections of those who could not connect any more. */
   dismiss(isWelcome: (peer: Peer | undefined) => boolean): void;
   /**
-   * Accepts nobody any more, answers new requests with `shutting_down`, and destroys what is left
-   * when all in flight is answered, or after `graceMs`.
+   * Accepts nobody any more, answers new requests with `shutting_down`, and closes all connections
+   * when all in flight is answered: shortly before `graceMs` are over with `shutting_down`, too.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -90,7 +93,7 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
     try {
       const result = row(given, call);
       if (!(result instanceof Promise)) return result;
-      return call.settle(result, fail, () => fail(cancelled()));
+      return call.settle(result, fail);
     } catch (error) {
       return fail(error);
     }
@@ -153,13 +156,18 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
       closing = true;
       const closed = new Promise((resolve) => server.close(resolve));
       const deadline = performance.now() + graceMs;
-      const busy = () => [...connections].some(({ idle }) => !idle);
-      while (busy() && performance.now() < deadline) await sleep(10);
+      const idleUntil = async (limit: number) => {
+        const busy = () => [...connections].some(({ idle }) => !idle);
+        while (busy() && performance.now() < limit) await sleep(10);
+      };
+      await idleUntil(deadline - Math.min(LAST_ANSWERS_MS, graceMs / 2));
+      for (const connection of connections) connection.interrupt(shuttingDown());
+      await idleUntil(deadline);
       const gone = [...connections].map(
         (connection) =>
           new Promise<void>((resolve) => {
             connection.onClose(resolve);
-            connection.destroy();
+            connection.end(shuttingDown());
           }),
       );
       await Promise.all([closed, ...gone]);
@@ -181,6 +189,8 @@ function methodRows(handlers: Handlers): ReadonlyMap<string, Row> {
 function checked<M extends Method>(method: M, given: unknown): CheckedParams<M> {
   const { success, data, error } = parsed(method, given);
   if (success) return data as CheckedParams<M>;
+  const fewer = withoutEmpty(given as object, error);
+  if (fewer) return checked(method, fewer);
   const problems = error.issues.slice(0, 3).map(describe).join("; ");
   throw new AuthdError("invalid_params", `The params of ${method} are not right: ${problems}.`);
 }
@@ -194,6 +204,21 @@ function parsed(method: Method, given: unknown) {
     const text = `The params of ${method} are not right: they are nested too deeply.`;
     throw new AuthdError("invalid_params", text);
   }
+}
+
+/**
+ * Many clients send null for a member that they leave out, and PHP an empty array for an empty object.
+ * Returns the params without those that are refused; undefined if there is none. Inside of `headers`,
+ * `settings` and `secrets` null is no absence.
+ */
+function withoutEmpty(given: object, { issues }: z.core.$ZodError): object | undefined {
+  const isEmpty = (value: unknown) =>
+    value === null || (Array.isArray(value) && value.length === 0);
+  const names = issues.flatMap(({ path }) => (path.length === 1 ? String(path[0]) : []));
+  const kept = Object.entries(given).filter(
+    ([name, value]) => !(isEmpty(value) && names.includes(name)),
+  );
+  return kept.length < Object.keys(given).length ? Object.fromEntries(kept) : undefined;
 }
 
 function describe({ path, message }: z.core.$ZodIssue): string {
@@ -210,8 +235,6 @@ const shuttingDown = () =>
   new AuthdError("shutting_down", "authd is shutting down; try again when it is back.", {
     retryAfterMs: RETRY_AFTER_MS,
   });
-
-const cancelled = () => new AuthdError("cancelled", "The request was cancelled.");
 
 /** In lines, as the client has not shown its framing yet; any reader gets to see it. */
 function turnAway(socket: net.Socket, limit: number, lingering: Set<net.Socket>): void {

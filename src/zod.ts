@@ -7,6 +7,7 @@ export type { core, infer, input, output } from "zod";
 export {
   array,
   boolean,
+  custom,
   enum,
   int,
   iso,

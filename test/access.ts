@@ -50,7 +50,7 @@ function setUp(program = "/usr/bin/backup") {
 
 function asker(uid = own): Asker {
   const peer: Peer = { uid, gid: uid, pid: 4711, connectedAt: 0 };
-  const connection = { closed: false, onClose() {} };
+  const connection = { closed: false, onClose() {}, leave() {} };
   return { peer, connection, signal: new AbortController().signal };
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError, type Client, connect, NoDaemonError } from "../src/client.ts";
 import type { AuthorizedResponse, CheckedParams } from "../src/protocol.ts";
+import { ResponseStream } from "../src/response-stream.ts";
 import type { Call, Handlers } from "../src/wire/call.ts";
 import { start as startProgram } from "./helpers/child.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
@@ -258,13 +259,12 @@ function streaming(
   const seen: CheckedParams<"authorizedRequest">[] = [];
   const authorizedRequest: Handlers["authorizedRequest"] = async (given, call) => {
     seen.push(given);
-    const { id } = call;
+    const stream = new ResponseStream(call);
     const { status = 200, headers = {} } = head;
-    await call.notify("response/head", { id, status, statusText: "OK", headers, url: given.url });
-    for (const chunk of chunks) {
-      await call.notify("response/chunk", { id, data: chunk.toString("base64") });
-    }
-    return { status, statusText: "OK", headers, url: given.url, refreshed: false };
+    const response = { status, statusText: "OK", headers, url: given.url };
+    await stream.head(response);
+    for (const chunk of chunks) await stream.chunk(chunk);
+    return { ...response, refreshed: false, ...stream.sent };
   };
   return { seen, authorizedRequest };
 }
@@ -317,13 +317,11 @@ test("a body of authorizedFetch that is read slowly holds the daemon back, and n
   let sent = 0;
   const { client } = await start(t, {
     authorizedRequest: async (given, call) => {
-      const { id } = call;
+      const stream = new ResponseStream(call);
       const head = { status: 200, statusText: "OK", headers: {}, url: given.url };
-      await call.notify("response/head", { id, ...head });
-      for (; sent < 500; sent++) {
-        await call.notify("response/chunk", { id, data: chunk.toString("base64") });
-      }
-      return { ...head, refreshed: false };
+      await stream.head(head);
+      for (; sent < 500; sent++) await stream.chunk(chunk);
+      return { ...head, refreshed: false, ...stream.sent };
     },
   });
   const response = await client.authorizedFetch("x")("https://api.example/");

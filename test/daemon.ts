@@ -105,12 +105,13 @@ test("SIGTERM finishes what is in flight", async (t) => {
   t.is((await daemon.ended).code, 0);
 });
 
-test("the shutdown method ends the daemon after its own answer", async (t) => {
+test("the shutdown method ends the daemon, if it says so, after its own answer", async (t) => {
   const daemon = await startDaemon(t);
-  t.is(
-    (await ask(daemon.socket, '{"jsonrpc":"2.0","id":1,"method":"shutdown"}\n')).trim(),
-    '{"jsonrpc":"2.0","id":1,"result":{}}',
-  );
+  const shutdown = (params: string) =>
+    ask(daemon.socket, `{"jsonrpc":"2.0","id":1,"method":"shutdown","params":${params}}\n`);
+  for (const params of ["null", "{}", '{"daemon":null}', '{"daemon":true}']) {
+    t.is((await shutdown(params)).trim(), '{"jsonrpc":"2.0","id":1,"result":{}}', params);
+  }
   t.is((await daemon.ended).code, 0);
 });
 

@@ -347,7 +347,7 @@ onLinux("the folders that are made for a new vault are synced into those above t
   });
   await traced.says("authd listens on ");
   const client = clientOf(t, home);
-  await client.request("shutdown", {});
+  await client.request("shutdown", { daemon: true });
   await traced.ended;
   const synced = readFileSync(file, "utf8");
   for (const folder of [home.folder, home.stateDir])

@@ -39,7 +39,7 @@ async function traceRenewal(t: ExecutionContext, home: Home, issuer: RotatingIss
   const family = issuer.signIn("family");
   await client.request("credentials/add", { name: NAME, ...issuer.credential(family) });
   await client.getToken({ credential: NAME, scope: "another" });
-  await client.request("shutdown", {});
+  await client.request("shutdown", { daemon: true });
   client.close();
   await daemon.ended;
   return readTrace(file);

@@ -198,28 +198,28 @@ for (const [what, sent] of [
 }
 
 const valid = { jsonrpc: "2.0", id: 1, method: "getToken", params: { credential: "demo" } };
-for (const [what, sent, code] of [
-  ["unparsable", "{nonsense", -32700],
-  ["not UTF-8", Buffer.from('{"jsonrpc":"2.0","id":"\xff"}', "latin1"), -32700],
-  ["a batch", JSON.stringify([valid, valid]), -32600],
-  ["an empty batch", "[]", -32600],
-  ["a number", " 5", -32600],
-  ["null", " null", -32600],
-  ["without jsonrpc", JSON.stringify({ ...valid, jsonrpc: undefined }), -32600],
-  ["of JSON-RPC 1.0", JSON.stringify({ ...valid, jsonrpc: "1.0" }), -32600],
-  ["without a method", JSON.stringify({ jsonrpc: "2.0", id: 1 }), -32600],
-  ["with a method that is a number", JSON.stringify({ ...valid, method: 5 }), -32600],
-  ["with a null id", JSON.stringify({ ...valid, id: null }), -32600],
-  ["with a fractional id", JSON.stringify({ ...valid, id: 1.5 }), -32600],
-  ["with an id of 2^53", JSON.stringify({ ...valid, id: 2 ** 53 }), -32600],
-  ["with an id that is an object", JSON.stringify({ ...valid, id: {} }), -32600],
-  ["with an id that is a boolean", JSON.stringify({ ...valid, id: true }), -32600],
+for (const [what, sent, code, id] of [
+  ["unparsable", "{nonsense", -32700, null],
+  ["not UTF-8", Buffer.from('{"jsonrpc":"2.0","id":"\xff"}', "latin1"), -32700, null],
+  ["an empty batch", "[]", -32600, null],
+  ["a number", " 5", -32600, null],
+  ["null", " null", -32600, null],
+  ["without jsonrpc", JSON.stringify({ ...valid, jsonrpc: undefined }), -32600, 1],
+  ["of JSON-RPC 1.0", JSON.stringify({ ...valid, jsonrpc: "1.0", id: "a" }), -32600, "a"],
+  ["without a method", JSON.stringify({ jsonrpc: "2.0", id: 1 }), -32600, 1],
+  ["with nothing but an id", JSON.stringify({ id: 0 }), -32600, 0],
+  ["with a method that is a number", JSON.stringify({ ...valid, method: 5 }), -32600, 1],
+  ["without jsonrpc and id", JSON.stringify({ method: "status" }), -32600, null],
+  ["with a null id", JSON.stringify({ ...valid, id: null }), -32600, null],
+  ["with an id that is an object", JSON.stringify({ ...valid, id: {} }), -32600, null],
+  ["with an id that is a list", JSON.stringify({ ...valid, id: [1] }), -32600, null],
+  ["with an id that is a boolean", JSON.stringify({ ...valid, id: true }), -32600, null],
 ] as const) {
-  test(`a message that is ${what} gets one error with id null`, async (t) => {
+  test(`a message that is ${what} gets one error with the id that can be read`, async (t) => {
     const client = await having(t, "");
     client.socket.write(Buffer.concat([Buffer.from(sent), Buffer.from("\n")]));
     const answer = await client.next();
-    t.is(answer?.id, null);
+    t.is(answer?.id, id);
     t.is(answer?.error?.code, code);
     t.is(answer?.error?.data.reason, "invalid_params");
     client.send(get("after"));
@@ -230,8 +230,8 @@ for (const [what, sent, code] of [
 for (const [what, params] of [
   ["positional", ["demo"]],
   ["one object by position", [{ credential: "demo" }]],
-  ["null", null],
   ["a string", "demo"],
+  ["a number", 5],
 ] as const) {
   test(`params that are ${what} are -32602`, async (t) => {
     const client = await having(t, "");

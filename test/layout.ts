@@ -25,13 +25,13 @@ const PARTS = [
   ["vault", /^vault\//],
   [
     "daemon",
-    /^(daemon|methods|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|entered|register|subscriptions|harden|notify|backup|imports|portable|uploads|system-clock|vault-guard)\.ts$/,
+    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|entered|register|subscriptions|harden|notify|backup|imports|portable|uploads|system-clock|vault-guard)\.ts$/,
   ],
   ["audit", /^audit(\/.*)?\.ts$/],
   ["observe", /^observe(\/.*)?\.ts$/],
   ["identity", /^identity\//],
-  ["server", /^(server|framing|wire\/(connection|call|failure|outbox))\.ts$/],
-  ["client", /^(client|wire\/(fetch|link))\.ts$/],
+  ["server", /^(server|framing|wire\/(connection|call|failure|json-source|message|outbox))\.ts$/],
+  ["client", /^(client|wire\/(fetch|link|received-stream))\.ts$/],
   ["request", /^(request|http\/(redirect|outgoing|content))\.ts$/],
   ["http", /^http(\/.*)?\.ts$/],
   // What keeps tokens fresh.
@@ -87,7 +87,7 @@ const MAY_IMPORT: Record<Part, readonly Part[]> = {
 const DOORS: Partial<Record<Part, RegExp>> = {
   daemon: /^(daemon|harden)\.ts$/,
   audit: /^audit(\/(entry|files|head|verify))?\.ts$/,
-  client: /^(client|wire\/link)\.ts$/,
+  client: /^(client|wire\/(link|received-stream))\.ts$/,
   observe: /^observe\.ts$/,
   grants: /^grants\/(index|exchange-request)\.ts$/,
   identity: /^identity\/identities\.ts$/,

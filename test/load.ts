@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { createHttp } from "../src/http.ts";
 import { authorizedRequest, type RequestCredential } from "../src/request.ts";
+import { ResponseStream } from "../src/response-stream.ts";
 import type { ServerLimits } from "../src/server.ts";
 import type { CredentialSettings } from "../src/settings.ts";
 import { allClosed, type Handler, startApi } from "./helpers/api.ts";
@@ -38,13 +39,8 @@ async function stage(t: ExecutionContext, handler: Handler, limits: Partial<Serv
     t,
     {
       authorizedRequest: (given, call) => {
-        const { id, signal } = call;
-        const stream = {
-          head: (head: object) => call.notify("response/head", { id, ...head } as never),
-          chunk: (data: Buffer) =>
-            call.notify("response/chunk", { id, data: data.toString("base64") }),
-        };
-        const more = given.stream ? { stream } : {};
+        const { signal } = call;
+        const more = given.stream ? { stream: new ResponseStream(call) } : {};
         return authorizedRequest(owner, http, given, { signal, room: call.room(), ...more });
       },
     },

@@ -17,7 +17,14 @@ class FakeCall implements Call {
   readonly id = 1;
   readonly peer = undefined;
   readonly told: unknown[] = [];
-  readonly connection = { closed: false, onClose: () => {} };
+  left = false;
+  readonly connection = {
+    closed: false,
+    onClose: () => {},
+    leave: () => {
+      this.left = true;
+    },
+  };
   controller: AbortController | undefined;
 
   get signal(): AbortSignal {
@@ -153,6 +160,8 @@ test("subscribe and unsubscribe, list, remove, status and shutdown", async (t) =
   t.is(engine.registry.size, 0);
   t.is((await handlers.status({}, call)).pid, 7);
   t.deepEqual(await handlers.shutdown({}, call), {});
+  t.deepEqual([call.left, shutdowns()], [true, 0]);
+  t.deepEqual(await handlers.shutdown({ daemon: true }, call), {});
   t.is(shutdowns(), 1);
 });
 
@@ -169,5 +178,7 @@ test("a streamed answer goes out as notifications that name the request", async 
   t.is(head?.[0], "response/head");
   t.is(head?.[1].id, 1);
   t.is(head?.[1].status, 200);
-  t.deepEqual(chunk, ["response/chunk", { id: 1, data: Buffer.from("hello").toString("base64") }]);
+  const data = Buffer.from("hello").toString("base64");
+  t.deepEqual(chunk, ["response/chunk", { id: 1, seq: 0, data }]);
+  t.like(result, { bytes: 5, chunks: 1 });
 });

@@ -676,6 +676,7 @@ test("the credential's ca_file is trusted, another authority is request_failed",
 
 /** What a streamed answer came to. */
 class Sink {
+  readonly sent = { bytes: 0, chunks: 0 };
   heads: unknown[] = [];
   chunks: Buffer[] = [];
   onChunk: (chunk: Buffer) => Promise<void> = async () => {};
@@ -686,6 +687,8 @@ class Sink {
 
   async chunk(data: Buffer) {
     this.chunks.push(data);
+    this.sent.bytes += data.length;
+    this.sent.chunks++;
     await this.onChunk(data);
   }
 }
@@ -699,7 +702,8 @@ test("a streamed answer comes as its head, its chunks, and a result without a bo
   owner.renew = async () => "second";
   const stream = new Sink();
   const { headers, ...rest } = await send({ maxResponseBytes: 1 }, { stream });
-  t.deepEqual(rest, { status: 201, statusText: "Made", url: `${api.origin}/`, refreshed: true });
+  const head = { status: 201, statusText: "Made", url: `${api.origin}/` };
+  t.deepEqual(rest, { ...head, refreshed: true, ...stream.sent });
   t.deepEqual(stream.heads, [{ status: 201, statusText: "Made", url: `${api.origin}/`, headers }]);
   t.is(headers["content-encoding"], undefined);
   t.deepEqual(headers["set-cookie"], ["a=b"]);

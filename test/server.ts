@@ -30,7 +30,13 @@ test("absent params mean {}, unknown members are ignored", async (t) => {
   const { path } = await startWire(t, {
     initialize: (given) => {
       seen.push(given);
-      return { serverName: "authd", serverVersion: "0", protocolVersion: 1, methods: [] };
+      return {
+        serverName: "authd",
+        serverVersion: "0",
+        protocolVersion: 1,
+        methods: [],
+        capabilities: {},
+      };
     },
   });
   const client = await RawClient.open(t, path);
@@ -205,7 +211,7 @@ test("notify waits for a slow reader, and rejects when it is gone", async (t) =>
     subscribe: (_, call) => {
       const tell = async () => {
         for (;;) {
-          await call.notify("response/chunk", { id: call.id, data });
+          await call.notify("response/chunk", { id: call.id, seq: told, data });
           told++;
         }
       };

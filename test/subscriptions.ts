@@ -12,6 +12,8 @@ class Client implements ConnectionHandle {
     this.listeners.push(listener);
   }
 
+  leave(): void {}
+
   close(): void {
     this.closed = true;
     for (const listener of this.listeners) listener();

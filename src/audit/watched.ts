@@ -52,7 +52,19 @@ export function watched(handlers: Handlers, witness: Witness): Handlers {
 }
 
 function watchedOne(method: Method, handler: Handler, witness: Witness): Handler {
-  const event = EVENTS[method];
+  if (method !== "shutdown") return watchedAs(EVENTS[method], method, handler, witness);
+  const ofDaemon = watchedAs(EVENTS.shutdown, method, handler, witness);
+  const ofConnection = watchedAs(undefined, method, handler, witness);
+  return (params: { daemon?: boolean }, call) =>
+    params.daemon ? ofDaemon(params as never, call) : ofConnection(params as never, call);
+}
+
+function watchedAs(
+  event: AuditEvent | undefined,
+  method: Method,
+  handler: Handler,
+  witness: Witness,
+): Handler {
   // A disk that is full must not keep secrets in memory.
   const before = event && method !== "lock" ? witness.before : undefined;
   const succeeded = <Result>(params: never, call: Call, result: Result) => {

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { AuthorizedResponse, Notifications, ParamsOf } from "../protocol.ts";
 import { ConnectionLost, type Link } from "../wire/link.ts";
+import { ReceivedStream } from "../wire/received-stream.ts";
 import { dial, hungUp, telling } from "./ask.ts";
 import { EXIT } from "./exit-code.ts";
 import { milliseconds } from "./numbers.ts";
@@ -86,13 +87,16 @@ export async function paramsFor(
 /** Sends it and writes the body to stdout as it comes. Returns the HTTP status. */
 async function relay(params: ParamsOf<"authorizedRequest">, include: boolean): Promise<number> {
   const link = await dial();
+  const received = new ReceivedStream(params.credential);
   link.onNotification = (name, message) => {
     if (name === "response/head" && include) writeHead(message as Head);
-    if (name === "response/chunk") writeChunk(message as Chunk, link);
+    if (name === "response/chunk") write(received.take(message as Chunk), link);
   };
   try {
-    const response = await telling(link, params, () => link.request("authorizedRequest", params));
-    return (response as AuthorizedResponse).status;
+    const answer = await telling(link, params, () => link.request("authorizedRequest", params));
+    const response = answer as AuthorizedResponse;
+    received.assertWhole(response);
+    return response.status;
   } catch (error) {
     throw error instanceof ConnectionLost ? hungUp() : error;
   } finally {
@@ -101,8 +105,8 @@ async function relay(params: ParamsOf<"authorizedRequest">, include: boolean): P
 }
 
 /** Nothing more is read while stdout is full: that slows the daemon, and through it the API, down. */
-function writeChunk({ data }: Chunk, link: Link): void {
-  if (process.stdout.write(Buffer.from(data, "base64"))) return;
+function write(bytes: Buffer, link: Link): void {
+  if (process.stdout.write(bytes)) return;
   link.pause();
   process.stdout.once("drain", () => link.resume());
 }

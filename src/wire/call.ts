@@ -1,5 +1,6 @@
 import type { AbstractCancellationTokenSource, CancellationToken } from "vscode-jsonrpc";
-import type { Id } from "../framing.ts";
+import { AuthdError } from "../errors.ts";
+import type { Id, JsonNumber } from "../json-text.ts";
 import type { Peer } from "../peer.ts";
 import type { CheckedParams, Method, Notifications, Results } from "../protocol.ts";
 import type { AnswerRoom } from "./holdings.ts";
@@ -10,7 +11,14 @@ export interface ConnectionHandle {
   readonly closed: boolean;
   /** Runs `listener` once, when the connection is gone; at once if it already is. */
   onClose(listener: () => void): void;
+  /** Takes no more requests, and ends the connection when the client says `exit` or after a while. */
+  leave(): void;
 }
+
+/** Params as they are sent: a number may be one of the client's own, as it was written. */
+type Sent<Params> = {
+  [Name in keyof Params]: number extends Params[Name] ? Params[Name] | JsonNumber : Params[Name];
+};
 
 /** What a handler knows of the request besides its params. */
 export interface Call {
@@ -32,7 +40,7 @@ export interface Call {
    * Tells this client something, also after the call itself is answered. Resolves when there is
    * room for the next notification; rejects when the connection is gone.
    */
-  notify<N extends keyof Notifications>(name: N, params: Notifications[N]): Promise<void>;
+  notify<N extends keyof Notifications>(name: N, params: Sent<Notifications[N]>): Promise<void>;
 }
 
 /** One row a method. A handler that need not wait returns its result, not a promise. */
@@ -60,6 +68,7 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
   readonly #home: CallHome;
   #controller: AbortController | undefined;
   #onCancel: (() => void) | undefined;
+  #why: AuthdError | undefined;
 
   constructor(id: Id, home: CallHome) {
     this.id = id;
@@ -82,7 +91,7 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      if (this.isCancellationRequested) this.#controller.abort();
+      if (this.isCancellationRequested) this.#controller.abort(this.#why);
     }
     return this.#controller.signal;
   }
@@ -91,27 +100,28 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
     return this.#home.room(this.id);
   }
 
-  async notify<N extends keyof Notifications>(name: N, params: Notifications[N]): Promise<void> {
+  async notify<N extends keyof Notifications>(
+    name: N,
+    params: Sent<Notifications[N]>,
+  ): Promise<void> {
     if (this.#home.closed) throw gone();
     await this.#home.send(name, params);
   }
 
-  cancel(): void {
+  /** `why` is what the client is told. */
+  cancel(why: AuthdError = cancelled()): void {
     if (this.isCancellationRequested) return;
     this.isCancellationRequested = true;
-    this.#controller?.abort();
+    this.#why = why;
+    this.#controller?.abort(why);
     this.#onCancel?.();
   }
 
   /**
-   * Resolves like `result`, with `onError` of its error, or with `cancelled()` as soon as the call
-   * is cancelled, whether or not the handler looks at its signal.
+   * Resolves like `result`, or with `onError` of its error: as soon as the call is cancelled with the
+   * reason of that, whether or not the handler looks at its signal.
    */
-  settle(
-    result: Promise<unknown>,
-    onError: (error: unknown) => unknown,
-    cancelled: () => unknown,
-  ): Promise<unknown> {
+  settle(result: Promise<unknown>, onError: (error: unknown) => unknown): Promise<unknown> {
     const { calls } = this.#home;
     calls.add(this);
     return new Promise((resolve) => {
@@ -119,10 +129,8 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
         calls.delete(this);
         resolve(answer);
       };
-      this.#onCancel = () => settle(cancelled());
-      const failed = (error: unknown) =>
-        this.isCancellationRequested ? cancelled() : onError(error);
-      result.then(settle, (error) => settle(failed(error)));
+      this.#onCancel = () => settle(onError(this.#why));
+      result.then(settle, (error) => settle(onError(this.#why ?? error)));
     });
   }
 
@@ -132,3 +140,5 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
 
   dispose(): void {}
 }
+
+export const cancelled = () => new AuthdError("cancelled", "The request was cancelled.");

@@ -6,7 +6,9 @@ import {
   NullLogger,
   type RequestMessage,
 } from "vscode-jsonrpc/node";
-import { type FramingLimits, type Id, type Serialize, toOuter, WirePair } from "../framing.ts";
+import type { AuthdError } from "../errors.ts";
+import { type FramingLimits, idOf, type Serialize, WirePair } from "../framing.ts";
+import type { Id } from "../json-text.ts";
 import type { Peer } from "../peer.ts";
 import { type CallHome, ServerCall } from "./call.ts";
 import type { AnswerRoom, Holdings, Tally } from "./holdings.ts";
@@ -43,7 +45,7 @@ export class Connection implements CallHome {
         receiver: {
           kind: "request",
           createCancellationTokenSource: ({ id }: RequestMessage) =>
-            new ServerCall(toOuter(id as Id), this),
+            new ServerCall(idOf(id as string | number), this),
         },
         sender: { sendCancellation: async () => {}, cleanup: () => {} },
       },
@@ -72,6 +74,21 @@ export class Connection implements CallHome {
 
   send(name: string, params: object): Promise<void> {
     return this.#rpc.sendNotification(name, params);
+  }
+
+  leave(): void {
+    this.#pair.leave();
+  }
+
+  /** Stops all handlers at work; their calls are answered with `error`. */
+  interrupt(error: AuthdError): void {
+    for (const call of [...this.calls]) call.cancel(error);
+  }
+
+  /** Closes the connection; what is still in flight is answered with `error`, if the peer takes it. */
+  end(error: AuthdError): void {
+    this.#pair.refuseInFlight(error);
+    this.#socket.destroy();
   }
 
   destroy(): void {

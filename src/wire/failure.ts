@@ -1,8 +1,8 @@
 import { ResponseError } from "vscode-jsonrpc/node";
 import { AuthdError } from "../errors.ts";
-import { codes } from "../framing.ts";
 import type { Log } from "../log.ts";
 import type { ErrorData, Reason } from "../protocol.ts";
+import { codes } from "./message.ts";
 
 /** The reasons that have a JSON-RPC code of their own; every other is code 1. */
 const reasonCodes: Partial<Record<Reason, number>> = {

@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { AuthdError } from "../errors.ts";
-import type { Notifications, ParamsOf } from "../protocol.ts";
+import type { AuthorizedResponse, Notifications, ParamsOf } from "../protocol.ts";
 import type { Link } from "./link.ts";
+import { ReceivedStream } from "./received-stream.ts";
 
 /** The shape of the platform's own `fetch`. */
 export type Fetch = (
@@ -70,15 +71,17 @@ function respond(
       },
       new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD }),
     );
+    const received = new ReceivedStream(params.credential);
     link.onNotification = (name, told) => {
       if (name === "response/head") {
         resolve(responseOf(told as Notifications["response/head"], stream));
       } else if (name === "response/chunk") {
-        body?.enqueue(Buffer.from((told as Notifications["response/chunk"]).data, "base64"));
+        body?.enqueue(received.take(told as Notifications["response/chunk"]));
         if ((body?.desiredSize ?? 0) <= 0) link.pause();
       }
     };
-    const end = () => {
+    const end = (result: unknown) => {
+      received.assertWhole(result as AuthorizedResponse);
       link.destroy();
       body?.close();
     };
@@ -92,7 +95,7 @@ function respond(
       reject(reason);
       body?.error(reason);
     };
-    link.request("authorizedRequest", params, { signal }).then(end, fail);
+    link.request("authorizedRequest", params, { signal }).then(end).catch(fail);
   });
 }
 

@@ -12,6 +12,8 @@ const PREFIX = Buffer.from("Content-Length: ");
 const MAX_HEADER_BYTES = 4096;
 const HEADER_END = "\r\n\r\n";
 const EMPTY = Buffer.alloc(0);
+/** What some writers of UTF-8 put in front of everything. */
+const MARK = Buffer.from("\ufeff");
 /** The first bytes of a connection that speaks lines: `{`, `[` and white space. */
 const LINE_STARTS = [0x7b, 0x5b, 0x20, 0x09, 0x0a, 0x0d];
 
@@ -55,10 +57,18 @@ export class FrameParser {
   }
 
   push(chunk: Buffer): void {
-    if (chunk.length === 0) return;
-    this.framing ??= LINE_STARTS.includes(chunk[0]!) ? "lines" : "base";
-    if (this.framing === "lines") this.#lines(chunk);
+    if (this.framing === undefined) this.#begin(chunk);
+    else if (this.framing === "lines") this.#lines(chunk);
     else this.#base(chunk);
+  }
+
+  /** Skips byte order marks, and chooses the framing by the first byte behind them. */
+  #begin(chunk: Buffer): void {
+    let bytes = this.#used > 0 ? Buffer.concat([this.#take(), chunk]) : chunk;
+    while (MARK.equals(bytes.subarray(0, MARK.length))) bytes = bytes.subarray(MARK.length);
+    if (MARK.subarray(0, bytes.length).equals(bytes)) return void this.#hold(bytes);
+    this.framing = LINE_STARTS.includes(bytes[0]!) ? "lines" : "base";
+    this.push(bytes);
   }
 
   /** The stream has ended: a last line needs no newline; half a frame is dropped. */

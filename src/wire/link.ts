@@ -42,7 +42,7 @@ const MAX_ANSWER_BYTES = 500 * 1024 * 1024;
 
 /** One connection to the daemon, speaking lines. It keeps the process alive while a call waits. */
 export class Link {
-  /** Told of every notification. */
+  /** Told of every notification. An AuthdError that it throws ends the connection and all calls. */
   onNotification: (name: string, params: object) => void = () => {};
   /** Told once, when the connection is gone for any reason. */
   onClose: () => void = () => {};
@@ -152,7 +152,7 @@ export class Link {
 
   #message({ id, method, params, result, error }: Incoming): void {
     if (method !== undefined) {
-      this.onNotification(method, params ?? {});
+      this.#notified(method, params);
     } else if (id === null && error) {
       // About the connection as a whole, which the daemon closes after it.
       this.#failAll(fromWire(error));
@@ -161,6 +161,15 @@ export class Link {
       const pending = this.#pending.get(id);
       if (error) pending?.reject(fromWire(error));
       else pending?.resolve(result);
+    }
+  }
+
+  #notified(method: string, params: object = {}): void {
+    try {
+      this.onNotification(method, params);
+    } catch (error) {
+      if (error instanceof AuthdError) this.#failAll(error);
+      this.destroy();
     }
   }
 

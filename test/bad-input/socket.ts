@@ -93,10 +93,11 @@ function paramsOf(method: Method): fc.Arbitrary<unknown> {
   const members = shape.map((key) => [key, fc.oneof(known[key] ?? odd, odd)] as const);
   const object = fc.record(Object.fromEntries(members), { requiredKeys: [] });
   return method === "shutdown"
-    ? odd.filter((value) => !isObject(value))
+    ? odd.filter((value) => !isObject(value) && !isAbsent(value))
     : fc.oneof({ weight: 5, arbitrary: object }, odd);
 }
 
+const isAbsent = (value: unknown) => value === null || (Array.isArray(value) && value.length === 0);
 const isObject = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 

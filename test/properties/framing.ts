@@ -20,7 +20,7 @@ export const framing: readonly Property[] = [
 // ---- streams ----
 
 const ids: fc.Arbitrary<string> = fc.constantFrom(
-  ...["#", '"s#"', "null", "-#", "#.5", "9007199254740992", "1e400", "{}", "[1]", "true"],
+  ...["#", '"s#"', "null", "-#", "#.50", "#e0", "9007199254740993", "1e400", "{}", "[1]", "true"],
 );
 
 /** Ids are made of `#`, the place in the stream: what is in flight at once must not decide. */
@@ -51,6 +51,7 @@ const request: fc.Arbitrary<string> = fc
 const body: fc.Arbitrary<Buffer> = fc.oneof(
   { weight: 6, arbitrary: request.map((text) => Buffer.from(text)) },
   request.map((text) => Buffer.from(`[${text}]`)),
+  fc.array(request, { maxLength: 4 }).map((texts) => Buffer.from(`[ ${texts.join(" , ")} ]`)),
   request.map((text) => Buffer.from(`\ufeff${text}`)),
   request.map((text) => Buffer.from(text.replace('"method":"', '"method":"\xff'), "latin1")),
   fc.constantFrom("", "null", "1", '"', '{"jsonrpc":"2.0","id":1,"result":1}').map(Buffer.from),
@@ -170,6 +171,7 @@ const sameFrames: Checkable = fc.property(
 
 // ---- the same over a socket ----
 
+/** What a message or a batch of them is answered with. */
 interface Said {
   id: unknown;
   result?: unknown;
@@ -200,7 +202,7 @@ async function sameAnswers(scope: Scope): Promise<Checkable> {
 /** JSON in UTF-8, as others read it. */
 function isReadable(frame: Buffer): boolean {
   try {
-    JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(frame));
+    JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(frame));
     return true;
   } catch {
     return false;
@@ -242,8 +244,15 @@ async function converse(path: string, parts: readonly Buffer[]): Promise<string[
 
 function wellFormed(frame: Buffer): string {
   const text = frame.toString();
-  const { id, result, error } = JSON.parse(text) as Said;
-  demand(id === null || typeof id === "string" || Number.isSafeInteger(id), `id in ${text}`);
+  const said = JSON.parse(text) as Said | Said[];
+  if (!Array.isArray(said)) return wellFormedOne(said, text);
+  demand(said.length > 0, "an empty list of answers");
+  for (const one of said) wellFormedOne(one, text);
+  return text;
+}
+
+function wellFormedOne({ id, result, error }: Said, text: string): string {
+  demand(id === null || typeof id === "string" || typeof id === "number", `id in ${text}`);
   demand((result === undefined) !== (error === undefined), `one of result and error: ${text}`);
   demand(result !== undefined || Number.isSafeInteger(error?.code), `code in ${text}`);
   const reason = error?.data?.reason;
