@@ -3,6 +3,7 @@ import { once } from "node:events";
 import * as net from "node:net";
 import fc from "fast-check";
 import { AuthdError } from "../../src/errors.ts";
+import { DEFAULT_LIMITS } from "../../src/server.ts";
 import { FrameParser } from "../../src/wire/frames.ts";
 import type { Scope } from "../helpers/scope.ts";
 import { startWire } from "../helpers/wire.ts";
@@ -142,7 +143,8 @@ function pieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
 /** What a parser makes of it. */
 function parse(parts: readonly Buffer[], maxBytes: number) {
   const frames: string[] = [];
-  const parser = new FrameParser(maxBytes, (frame) => frames.push(frame.toString("latin1")));
+  const onFrame = (frame: Buffer) => frames.push(frame.toString("latin1"));
+  const parser = new FrameParser(maxBytes, onFrame, DEFAULT_LIMITS.json);
   try {
     for (const part of parts) parser.push(part);
     const { partial } = parser;
