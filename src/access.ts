@@ -11,16 +11,25 @@ import {
   type Policy,
   type Use,
 } from "./policy.ts";
+import type { RequestDetails } from "./protocol.ts";
 import type { Rates } from "./rates.ts";
 import type { ConnectionHandle } from "./server.ts";
 
+/** What a caller wants, as a person is to see it. */
+export interface Wish {
+  /** In words, without any secret: `its token`, `GET https://api.example.com/v2`. */
+  readonly what: string;
+  /** Equal for equal wishes only; absent: `what` says all of it. */
+  readonly exact?: string;
+  /** What else a request carries. */
+  readonly request?: RequestDetails;
+}
+
 /** What a person is asked. */
-export interface Question {
+export interface Question extends Wish {
   readonly credential: string;
   /** What the asker wants to do: `change` is about the credential itself. */
   readonly kind: Use["kind"] | "change";
-  /** In words, without any secret: `its token`, `GET https://api.example.com/v2`. */
-  readonly what: string;
   /** The rule that wants it asked. */
   readonly rule: string;
   readonly confirm: Confirm;
@@ -29,8 +38,11 @@ export interface Question {
 
 /** Where a person's answers come from. */
 export interface Approvals {
-  /** Resolves when somebody said yes, now or before; rejects with AuthdError `caller_not_allowed`. */
-  ask(question: Question, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when somebody said yes, now or before: `once` to this alone, `lasting` to all that the
+   * rule covers. Rejects with AuthdError `caller_not_allowed`.
+   */
+  ask(question: Question, signal: AbortSignal): Promise<"once" | "lasting">;
 }
 
 /** Who is asking: what a call knows of it. */
@@ -79,9 +91,9 @@ export class Access {
    * Not a promise where nothing limits the credential. Throws or rejects with AuthdError
    * `caller_not_allowed`, `token_not_exposed`, `origin_not_allowed` or `too_busy`.
    */
-  use(credential: Guarded, use: () => Use, what: string, asker: Asker): Pass | Promise<Pass> {
+  use(credential: Guarded, use: () => Use, wish: () => Wish, asker: Asker): Pass | Promise<Pass> {
     if (!credential.settings.policy && isOwnPeer(asker.peer)) return FREE;
-    return this.#judge(credential, use(), what, asker);
+    return this.#judge(credential, use(), wish, asker);
   }
 
   /** Whether it is the daemon's own user who asks, or root. */
@@ -153,7 +165,7 @@ export class Access {
   async #judge(
     { name, settings: { policy = OPEN } }: Guarded,
     use: Use,
-    what: string,
+    wish: () => Wish,
     asker: Asker,
   ): Promise<Pass> {
     const { connection, peer, signal } = asker;
@@ -169,15 +181,17 @@ export class Access {
     const { rule, rate, confirm } = verdict;
     const wait = rate ? rates.take(`${name}\n${rule}`, rate) : 0;
     if (wait > 0) throw tooOften(name, rule, wait);
-    if (confirm) {
-      await approvals.ask(
-        { credential: name, kind: use.kind, what, rule, confirm, identity },
-        signal,
-      );
-    }
+    const yes = confirm
+      ? await approvals.ask(
+          { credential: name, kind: use.kind, ...wish(), rule, confirm, identity },
+          signal,
+        )
+      : "lasting";
     return {
       rule,
       reaches: (method, path) => {
+        // A person saw this request, and not where the API sends it on.
+        if (yes === "once") return false;
         const there = decide(
           name,
           policy,

@@ -29,7 +29,7 @@ import type {
 } from "./protocol.ts";
 import { register } from "./register.ts";
 import type { Registry } from "./registry.ts";
-import { authorizedRequest } from "./request.ts";
+import { authorizedRequest, type RequestOptions } from "./request.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 import type { Vault } from "./vault/vault.ts";
 
@@ -53,6 +53,11 @@ export interface AdminOptions {
 /** What a person has allowed for always, asked because of `rule`. */
 export interface Allowed extends Pick<Allowance, "executable" | "kind"> {
   rule: string;
+}
+
+/** Asked before the request, or the refresh, that a test makes: throws or rejects if the caller may not. */
+interface TestOptions extends Required<Pick<RequestOptions, "signal" | "admit">> {
+  admitRefresh: () => Promise<void>;
 }
 
 interface Added {
@@ -318,10 +323,14 @@ export class Admin {
   }
 
   /** One real authorized request, or without a `verify` a fresh token. */
-  async test(name: string, signal: AbortSignal): Promise<TestResult> {
-    const credential = this.#options.registry.get(name);
+  async test(
+    credential: Credential,
+    { signal, admit, admitRefresh }: TestOptions,
+  ): Promise<TestResult> {
+    const { name } = credential;
     const { verify } = credential.settings;
     if (!verify) {
+      await admitRefresh();
       await credential.refresh(FIRST_TRY, signal);
       const detail = `${name}: got a fresh token; the API itself is untested, as there is no \`verify\` request`;
       return { ok: true, verified: false, detail };
@@ -329,6 +338,7 @@ export class Admin {
     const params = { credential: name, method: verify.method, url: verify.url };
     const { status, statusText } = await authorizedRequest(credential, this.#options.http, params, {
       signal,
+      admit,
     });
     const { host } = new URL(verify.url);
     const answered = `${name}: ${host} answered ${status}${statusText ? ` ${statusText}` : ""}`;

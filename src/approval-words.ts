@@ -1,3 +1,4 @@
+import { quoted } from "./plain.ts";
 import type { ApprovalAnswer, PendingApproval } from "./protocol.ts";
 
 /** What a person can say, in words. */
@@ -29,13 +30,17 @@ export function sentenceOf({ program, kind, what, credential, count }: PendingAp
 
 /** What else is known of who asks, a line each. Names of programs are anybody's choice: shown, never trusted. */
 export function detailsOf(question: PendingApproval): string[] {
-  const { processes, script, terminal, unit, container, unknown, rule } = question;
+  const { processes, request, script, terminal, unit, container, unknown, rule } = question;
+  const { query, headers, bodyBytes, bodySha256 } = request ?? {};
   const lines: [string, string | undefined][] = [
-    ["runs", script],
+    ["query", query],
+    ["headers", headers?.join(", ")],
+    ["body", bodyBytes === undefined ? undefined : `${bodyBytes} bytes, SHA-256 ${bodySha256}`],
+    ["runs", word(script)],
     ["started by", processes.slice(1, 1 + PARENTS).join(" ← ") || undefined],
-    ["terminal", terminal],
-    ["unit", unit],
-    ["container", container],
+    ["terminal", word(terminal)],
+    ["unit", word(unit)],
+    ["container", word(container)],
     ["not known", unknown],
     ["asked by rule", rule],
   ];
@@ -43,6 +48,8 @@ export function detailsOf(question: PendingApproval): string[] {
     value === undefined ? [] : oneLine(`${name}: ${value}`),
   );
 }
+
+const word = (text: string | undefined) => (text === undefined ? undefined : quoted(text));
 
 /** None may begin a line of its own, turn the text around, or steer a terminal. */
 function oneLine(text: string): string {

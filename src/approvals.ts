@@ -1,9 +1,17 @@
 import type { Approvals, Question } from "./access.ts";
-import { type Answer, choicesFor, keyOf, Remembered, whoOf } from "./approvals/answers.ts";
+import {
+  type Answer,
+  choicesFor,
+  exactlyOf,
+  keyOf,
+  Remembered,
+  whoOf,
+} from "./approvals/answers.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { AuthdError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import { isOwnPeer } from "./peer.ts";
+import { quoted } from "./plain.ts";
 import type { PendingApproval } from "./protocol.ts";
 
 /** No answer within this (ms) is a no. The clock's timers allow 30 s at a time. */
@@ -33,7 +41,7 @@ export interface ApprovalDeskOptions {
 
 interface Waiter {
   question: Question;
-  resolve: () => void;
+  resolve: (how: "once" | "lasting") => void;
   reject: (error: AuthdError) => void;
 }
 
@@ -77,13 +85,13 @@ export class ApprovalDesk implements Approvals {
     );
   }
 
-  async ask(question: Question, signal: AbortSignal): Promise<void> {
+  async ask(question: Question, signal: AbortSignal): Promise<"once" | "lasting"> {
     if (this.#closed) throw refused(question, "ending");
     if (signal.aborted) throw cancelled();
-    if (this.#remembered.allows(question)) return;
+    if (this.#remembered.allows(question)) return "lasting";
     const refusal = this.#remembered.refusalOf(question);
     if (refusal) throw refused(question, refusal);
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       const leave = () => {
         this.#leave(waiter);
         reject(cancelled());
@@ -91,9 +99,9 @@ export class ApprovalDesk implements Approvals {
       const settled = () => signal.removeEventListener("abort", leave);
       const waiter: Waiter = {
         question,
-        resolve: () => {
+        resolve: (how) => {
           settled();
-          resolve();
+          resolve(how);
         },
         reject: (error) => {
           settled();
@@ -203,7 +211,7 @@ export class ApprovalDesk implements Approvals {
       if (refusal) waiter.reject(refused(waiter.question, refusal));
       // Once is for what the person was shown, not for whatever else was asked for meanwhile.
       else if (answer === "once" && !isShown(waiter.question, question)) others.push(waiter);
-      else waiter.resolve();
+      else waiter.resolve(answer === "once" ? "once" : "lasting");
     }
     for (const waiter of others) this.#join(waiter);
   }
@@ -221,9 +229,9 @@ function guestOf({ peer }: Identity): number | undefined {
   return isOwnPeer(peer) ? undefined : peer?.uid;
 }
 
-/** Two changes are never the same: what they come to is not in the question. */
+/** The very one that was shown; of a token, any wish for the same one: the program has it then anyway. */
 function isShown(one: Question, shown: Question): boolean {
-  return one === shown || (one.what === shown.what && one.kind !== "change");
+  return one === shown || (one.kind === "token" && exactlyOf(one) === exactlyOf(shown));
 }
 
 function asShown({ shown, waiters }: Pending): PendingApproval {
@@ -266,17 +274,18 @@ function describe(
   since: number,
   expiresAt: number,
 ): PendingApproval {
-  const { credential, kind, what, rule, identity } = question;
+  const { credential, kind, what, request, rule, identity } = question;
   const { actor, chain, unit, container, gap, shown } = identity;
   return {
     id,
     credential,
-    kind,
+    kind: kind === "refresh" ? "token" : kind,
     what,
+    ...(request && { request }),
     rule,
     count: 1,
     program: shown,
-    processes: chain.map(({ pid, executable, name }) => `${executable ?? name} (${pid})`),
+    processes: chain.map(({ pid, executable, name }) => `${quoted(executable ?? name)} (${pid})`),
     ...(actor?.script === undefined ? {} : { script: actor.script }),
     ...(actor?.terminal === undefined ? {} : { terminal: actor.terminal }),
     ...(unit ? { unit } : {}),

@@ -51,6 +51,7 @@ async function writeRule(
   { credential, kind, rule, identity }: Question,
 ): Promise<void> {
   const executable = identity.actor?.executable;
-  if (executable === undefined || kind === "change") throw new Error("not offered for this");
+  if (executable === undefined || kind === "change" || kind === "refresh")
+    throw new Error("not offered for this");
   await admin.allow(credential, { executable, kind, rule });
 }

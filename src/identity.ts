@@ -14,6 +14,8 @@ export interface ProcessInfo {
   readonly image?: string | undefined;
   /** What an interpreter runs, by its arguments: shown to people, never trusted. */
   readonly script: string | undefined;
+  /** Its session (setsid(2)): a terminal's window, a service. */
+  readonly session?: number | undefined;
   /** Such as `pts/3`. */
   readonly terminal: string | undefined;
 }

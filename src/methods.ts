@@ -1,13 +1,14 @@
-import type { Access } from "./access.ts";
+import type { Access, Wish } from "./access.ts";
 import type { Admin } from "./admin.ts";
 import type { ApprovalService } from "./approvals/service.ts";
 import type { Backup } from "./backup.ts";
 import type { TokenWant } from "./credential/asking.ts";
 import type { Variation } from "./credential/record.ts";
 import type { Credential } from "./credential.ts";
-import type { Outgoing } from "./http/outgoing.ts";
+import { type Outgoing, wishToSend } from "./http/outgoing.ts";
 import type { Http } from "./http.ts";
 import { type Lock, REASONS } from "./lock.ts";
+import { quoted } from "./plain.ts";
 import { steering, type Use } from "./policy.ts";
 import {
   type AuditHeadResult,
@@ -79,7 +80,7 @@ export function methods(options: MethodsOptions): Handlers {
       return await admin.add(given, call.signal);
     },
     "credentials/set": async (given, call) => {
-      const names = Object.keys({ ...given.settings, ...given.secrets });
+      const names = Object.keys({ ...given.settings, ...given.secrets }).map(quoted);
       const what = ["credentials/set", ...names].join(" ");
       await access.change("credentials/set", guarded(given.credential), call, what);
       return await admin.set(given, call.signal);
@@ -92,7 +93,8 @@ export function methods(options: MethodsOptions): Handlers {
       return await admin.trust(credential, asked);
     },
     "credentials/refresh": async ({ credential }, call) => {
-      await access.change("credentials/refresh", undefined, call);
+      access.assertOwn("credentials/refresh", call);
+      await refreshAdmitted(access, registry.get(credential), call);
       return await admin.refresh(credential, call.signal);
     },
     "credentials/show": ({ credential }, call) => {
@@ -100,9 +102,14 @@ export function methods(options: MethodsOptions): Handlers {
       else access.assertMayMiss(credential, call);
       return infoFor(registry.info(credential), access.isOwn(call));
     },
-    "credentials/test": async ({ credential }, call) => {
-      await access.change("credentials/test", undefined, call);
-      return await admin.test(credential, call.signal);
+    "credentials/test": async (given, call) => {
+      access.assertOwn("credentials/test", call);
+      const credential = registry.get(given.credential);
+      return await admin.test(credential, {
+        signal: call.signal,
+        admit: (outgoing) => admitted(access, credential, outgoing, call),
+        admitRefresh: () => refreshAdmitted(access, credential, call),
+      });
     },
     "credentials/remove": async ({ credential }, call) => {
       await access.change("credentials/remove", guarded(credential), call);
@@ -209,16 +216,24 @@ function getToken(
   call: Call,
 ): GetTokenResult | Promise<GetTokenResult> {
   const credential = find(registry, access, given.credential, call);
-  const pass = access.use(credential, () => tokenUse(credential, given), wishOf(given), call);
+  const pass = access.use(
+    credential,
+    () => tokenUse(credential, given),
+    () => wishOf(given),
+    call,
+  );
   if (pass instanceof Promise) return pass.then(() => tokenOf(credential, given, call));
   return tokenOf(credential, given, call);
 }
 
 /** In words, for who may have to say yes to it. */
-function wishOf({ scope, audience }: CheckedParams<"getToken">): string {
-  if (scope === undefined && audience === undefined) return "its token";
-  const more = [scope && `scope ${scope}`, audience && `audience ${audience}`].filter(Boolean);
-  return `a token with ${more.join(" and ")}`;
+function wishOf({ scope, audience }: CheckedParams<"getToken">): Wish {
+  if (scope === undefined && audience === undefined) return { what: "its token" };
+  const named = Object.entries({ scope, audience }).filter(([, value]) => value !== undefined);
+  const more = named.map(([name, value]) => `${name} ${quoted(value!)}`);
+  // What is quoted may be shortened.
+  const exact = JSON.stringify([scope, audience]);
+  return { what: `a token with ${more.join(" and ")}`, exact };
 }
 
 function tokenOf(
@@ -253,22 +268,34 @@ function find(registry: Registry, access: Access, name: string, call: Call): Cre
   }
 }
 
-async function admitted(
-  access: Access,
-  credential: Credential,
-  { method, url: { origin, pathname: path }, headers }: Outgoing,
-  call: Call,
-) {
+async function admitted(access: Access, credential: Credential, outgoing: Outgoing, call: Call) {
+  const { method, url, headers } = outgoing;
   const steers = steering(headers);
   const use: Use = {
     kind: "request",
     ...reachOf(credential.settings.own),
     method: method.toUpperCase(),
-    path,
+    path: url.pathname,
     ...(steers === undefined ? {} : { steers }),
   };
-  const { reaches } = await access.use(credential, () => use, `${method} ${origin}${path}`, call);
+  const { reaches } = await access.use(
+    credential,
+    () => use,
+    () => wishToSend(outgoing),
+    call,
+  );
   return reaches;
+}
+
+/** Throws or rejects unless the caller may have another token obtained. */
+async function refreshAdmitted(access: Access, credential: Credential, call: Call): Promise<void> {
+  const use: Use = { kind: "refresh", ...reachOf(credential.settings.own) };
+  await access.use(
+    credential,
+    () => use,
+    () => ({ what: "a refresh of its token" }),
+    call,
+  );
 }
 
 /** Others see what they may use, and nothing of those whose files are broken. */

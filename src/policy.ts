@@ -82,6 +82,8 @@ export interface Caller {
 /** What a caller wants. The credential's own scope (as `normalizeScope` spells it) and audience, if it names none. */
 export type Use =
   | { readonly kind: "token"; readonly scope: string; readonly audience: string }
+  /** Another token is obtained, which the caller does not get. */
+  | { readonly kind: "refresh"; readonly scope: string; readonly audience: string }
   | {
       readonly kind: "request";
       readonly scope: string;
@@ -148,7 +150,7 @@ export function decide(
   }
   const meant = policy.allow.filter((rule) => inForce(rule, now) && letsIn(rule, caller));
   const covering = meant.filter((rule) => covers(rule, use));
-  const rule = covering.find(({ expose }) => use.kind === "request" || expose !== "request");
+  const rule = covering.find(({ expose }) => use.kind !== "token" || expose !== "request");
   if (rule) {
     const { confirm = policy.confirm } = rule;
     return allowed(rule.name, confirm === "never" ? undefined : confirm, rule.rate);
@@ -252,7 +254,7 @@ function checks(who: Who, caller: Caller): (boolean | undefined)[] {
 function covers({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {
   if (scopes && !scopes.includes(use.scope)) return false;
   if (audiences && !audiences.includes(use.audience)) return false;
-  if (use.kind === "token") return true;
+  if (use.kind !== "request") return true;
   if (use.steers !== undefined && (methods ?? paths)) return false;
   return (!methods || methods.includes(use.method)) && (!paths || reaches(paths, use.path));
 }
@@ -264,8 +266,10 @@ function couldCover({ scopes, audiences, methods, paths }: Rule, use: Use): bool
   const asksFor = (scope: string) => scope.split(" ").every((one) => asked.has(one));
   if (scopes && !scopes.some(asksFor)) return false;
   if (audiences && !audiences.includes(use.audience)) return false;
+  // A refresh sends nothing to the API.
+  if (use.kind === "refresh") return (methods ?? paths) === undefined;
   // Who has the token can send it with any method and to any path.
-  if (use.kind === "token" || use.steers !== undefined) return true;
+  if (use.kind !== "request" || use.steers !== undefined) return true;
   return (!methods || methods.includes(use.method)) && (!paths || couldReach(paths, use.path));
 }
 

@@ -331,6 +331,17 @@ export interface EventsResult {
   dropped: number;
 }
 
+/** What an authorized request carries beside its method and path. */
+export interface RequestDetails {
+  /** With its `?`. */
+  query?: string;
+  /** Names of the headers that the caller gives. */
+  headers?: string[];
+  bodyBytes?: number;
+  /** In hexadecimal. */
+  bodySha256?: string;
+}
+
 /** A question that waits for a person. */
 export interface PendingApproval {
   id: number;
@@ -338,6 +349,8 @@ export interface PendingApproval {
   kind: "token" | "request" | "change";
   /** In words, without any secret: `its token`, `GET https://api.example.com/v2`. */
   what: string;
+  /** Of a request, what `what` leaves out. An answer of `once` is for exactly this. */
+  request?: RequestDetails;
   /** The rule that wants it asked. */
   rule: string;
   /** Requests that wait for the answer. */

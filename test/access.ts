@@ -9,13 +9,14 @@ import { FakeClock } from "./helpers/fake-clock.ts";
 
 const own = process.geteuid!();
 const token = (): Use => ({ kind: "token", scope: "", audience: "" });
+const wish = () => ({ what: "its token" });
 const get = (): Use => ({ kind: "request", scope: "", audience: "", method: "GET", path: "/v2/a" });
 
 function setUp(program = "/usr/bin/backup") {
   const clock = new FakeClock();
   const asked: Question[] = [];
   const looks = { identity: 0, sha256: 0 };
-  const world = { answer: true };
+  const world = { answer: true, how: "lasting" as "once" | "lasting" };
   const identities: Identities = {
     of(_connection, peer): Identity {
       looks.identity++;
@@ -41,6 +42,7 @@ function setUp(program = "/usr/bin/backup") {
     async ask(question: Question) {
       asked.push(question);
       if (!world.answer) throw new AuthdError("caller_not_allowed", "no");
+      return world.how;
     },
   };
   const rates = new Rates(clock);
@@ -62,7 +64,7 @@ const free: Guarded = { name: "labelf", settings: {} };
 
 test("where nothing is limited, nothing is looked at and nothing is waited for", (t) => {
   const { access, looks, asked } = setUp();
-  const pass = access.use(free, token, "its token", asker());
+  const pass = access.use(free, token, wish, asker());
   t.false(pass instanceof Promise);
   t.deepEqual([looks, asked], [{ identity: 0, sha256: 0 }, []]);
 });
@@ -70,16 +72,16 @@ test("where nothing is limited, nothing is looked at and nothing is waited for",
 test("a digest is taken only if a rule names one", async (t) => {
   const { access, looks } = setUp();
   const program = { executable: "/usr/bin/backup" };
-  await access.use(guarded({ allow: [{ name: "a", who: program }] }), token, "", asker());
+  await access.use(guarded({ allow: [{ name: "a", who: program }] }), token, wish, asker());
   t.is(looks.sha256, 0);
   const digest = { sha256: "ab".repeat(32) };
-  await access.use(guarded({ allow: [{ name: "a", who: digest }] }), token, "", asker());
+  await access.use(guarded({ allow: [{ name: "a", who: digest }] }), token, wish, asker());
   t.is(looks.sha256, 1);
 });
 
 test("a refusal carries its reason, its credential and its rule", async (t) => {
   const { access } = setUp();
-  const refused = access.use(guarded({ deny: [{ name: "never", who: {} }] }), token, "", asker());
+  const refused = access.use(guarded({ deny: [{ name: "never", who: {} }] }), token, wish, asker());
   const error = await t.throwsAsync<AuthdError>(async () => await refused);
   t.like(error, { reason: "caller_not_allowed", credential: "labelf" });
   t.regex(error.message, /\/usr\/bin\/backup \(process 4711\) is refused by the rule never\.$/);
@@ -88,7 +90,8 @@ test("a refusal carries its reason, its credential and its rule", async (t) => {
 test("another user needs a rule that names it", async (t) => {
   const { access } = setUp();
   const other = asker(own + 1);
-  const use = async (credential: Guarded) => (await access.use(credential, token, "", other)).rule;
+  const use = async (credential: Guarded) =>
+    (await access.use(credential, token, wish, other)).rule;
   await t.throwsAsync(use(free), { message: /another user's/ });
   await t.throwsAsync(use(guarded({ allow: [{ name: "all", who: {} }] })));
   t.is(await use(guarded({ allow: [{ name: "them", who: { uid: own + 1 } }] })), "them");
@@ -97,7 +100,7 @@ test("another user needs a rule that names it", async (t) => {
 test("a rule's rate answers too_busy with the time to wait", async (t) => {
   const { access, clock } = setUp();
   const rule = { name: "a", who: {}, rate: { count: 1, perMs: 1_000 } };
-  const use = async () => await access.use(guarded({ allow: [rule] }), token, "", asker());
+  const use = async () => await access.use(guarded({ allow: [rule] }), token, wish, asker());
   await use();
   const error = await t.throwsAsync<AuthdError>(use);
   t.like(error, { reason: "too_busy", retryAfterMs: 1_000 });
@@ -108,19 +111,19 @@ test("a rule's rate answers too_busy with the time to wait", async (t) => {
 test("a person is asked what the rule wants asked, and a no is a no", async (t) => {
   const { access, asked, world } = setUp();
   const credential = guarded({ confirm: "first" });
-  await access.use(credential, get, "GET https://api.example", asker());
+  await access.use(credential, get, wish, asker());
   t.like(asked, [
     { credential: "labelf", kind: "request", rule: "default", confirm: "first" },
   ] as never);
-  t.is(asked[0]?.what, "GET https://api.example");
+  t.is(asked[0]?.what, "its token");
   world.answer = false;
-  await t.throwsAsync(async () => await access.use(credential, token, "its token", asker()));
+  await t.throwsAsync(async () => await access.use(credential, token, wish, asker()));
 });
 
 test("nobody is asked about what is refused anyway", async (t) => {
   const { access, asked } = setUp();
   const credential = guarded({ expose: "request", confirm: "always" });
-  await t.throwsAsync(async () => await access.use(credential, token, "", asker()), {
+  await t.throwsAsync(async () => await access.use(credential, token, wish, asker()), {
     message: /does not leave authd/,
   });
   t.is(asked.length, 0);
@@ -135,10 +138,19 @@ test("a redirect is followed where the rule reaches only", async (t) => {
     methods: ["GET"],
     paths: ["/v2/*"],
   } as const;
-  const pass = await access.use(guarded({ allow: [rule] }), get, "", asker());
+  const pass = await access.use(guarded({ allow: [rule] }), get, wish, asker());
   t.true(pass.reaches("GET", "/v2/b"));
   t.false(pass.reaches("GET", "/admin"));
   t.false(pass.reaches("POST", "/v2/b"));
+});
+
+test("a yes to one request is none to where the API sends it on", async (t) => {
+  const { access, world } = setUp();
+  const rule = { name: "a", who: {}, expose: "request", confirm: "first" } as const;
+  const use = async () => await access.use(guarded({ allow: [rule] }), get, wish, asker());
+  t.true((await use()).reaches("GET", "/v2/b"));
+  world.how = "once";
+  t.false((await use()).reaches("GET", "/v2/b"));
 });
 
 test("an interpreter is no identity", async (t) => {
@@ -146,7 +158,7 @@ test("an interpreter is no identity", async (t) => {
   const credential = guarded({
     allow: [{ name: "a", who: { executable: "/usr/bin/python3.12" } }],
   });
-  await t.throwsAsync(async () => await access.use(credential, token, "", asker()), {
+  await t.throwsAsync(async () => await access.use(credential, token, wish, asker()), {
     message: /runs whatever it is told to/,
   });
 });
@@ -184,7 +196,7 @@ test("a redirect does not lead past what another rule wants confirmed or counted
       inside("other", ["/other/*"]),
     ],
   });
-  const pass = await access.use(credential, get, "", asker());
+  const pass = await access.use(credential, get, wish, asker());
   t.true(pass.reaches("GET", "/v2/b"));
   t.true(pass.reaches("GET", "/other/b"));
   t.false(pass.reaches("GET", "/pay/b"));
@@ -196,7 +208,7 @@ test("other users learn of no name that they can't use", async (t) => {
   const { access } = setUp();
   const other = asker(own + 1);
   const unknown = t.throws<AuthdError>(() => access.assertMayMiss("labelf", other));
-  const use = async () => await access.use(free, token, "", other);
+  const use = async () => await access.use(free, token, wish, other);
   const known = await t.throwsAsync<AuthdError>(use);
   t.deepEqual([unknown.reason, unknown.message], [known.reason, known.message]);
   t.notThrows(() => access.assertMayMiss("labelf", asker()));

@@ -177,7 +177,10 @@ test("each single thing is asked about where a person wants that", async (t) => 
   );
   await t.throwsAsync(desk.answer(1, "hour"), { message: /can be answered with once, no;/ });
   await desk.answer(1, "once");
+  t.is(await asked[0], "yes");
   await desk.answer(2, "once");
+  t.like(desk.pending, [{ id: 3, what: "GET a", count: 1 }] as never);
+  await desk.answer(3, "once");
   t.deepEqual(await Promise.all(asked), ["yes", "yes", "yes"]);
   void ask(each("GET a"));
   t.is(desk.pending.length, 1);

@@ -8,6 +8,8 @@ import { type Handler, startApi } from "./helpers/api.ts";
 import { run } from "./helpers/child.ts";
 import { type Daemon, MAIN, startDaemon } from "./helpers/daemon.ts";
 import { onLinux } from "./helpers/optional.ts";
+import { eventually } from "./helpers/program.ts";
+import { inOwnTerminal } from "./helpers/terminal.ts";
 
 /** `/…/go?PATH` redirects there; everything else says what came. */
 const api: Handler = ({ url = "", method, headers }, response) => {
@@ -144,6 +146,87 @@ onLinux("origins, methods and paths hold over redirects and headers, too", async
     "X-HTTP-Method-Override: DELETE",
   );
   await refused(/./, "http://127.0.0.1:9/v2/a");
+});
+
+onLinux("once is for the request that was shown, and for one of it", async (t) => {
+  const { add, daemon, origin } = await stage(t);
+  await add("demo", { expose: "request", confirm: "first" });
+  const client = await connect({ socket: daemon.socket });
+  t.teardown(() => client.close());
+  const send = (path: string, more: object = {}) =>
+    client.authorizedRequest({ credential: "demo", url: `${origin}${path}`, ...more }).then(
+      ({ body }) => body,
+      (error) => error.reason,
+    );
+  const waiting = async (count: number) => {
+    for (;;) {
+      const { approvals } = await client.request("approvals/pending", {});
+      if (approvals[0]?.count === count) return approvals[0];
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const shown = send("/pay?to=alice", { method: "POST", body: "1 euro", headers: { "x-a": "1" } });
+  await waiting(1);
+  const others = [
+    send("/pay?to=alice", { method: "POST", body: "1 euro", headers: { "x-a": "1" } }),
+    send("/pay?to=mallory", { method: "POST", body: "1 euro", headers: { "x-a": "1" } }),
+    send("/pay?to=alice", { method: "POST", body: "9 euro", headers: { "x-a": "1" } }),
+    send("/pay?to=alice", { method: "POST", body: "1 euro", headers: { "x-a": "2" } }),
+  ];
+  const first = await waiting(5);
+  t.like(first.request, {
+    query: "?to=alice",
+    headers: ["x-a"],
+    bodyBytes: 6,
+    bodySha256: createHash("sha256").update("1 euro").digest("hex"),
+  });
+  const yes = await inOwnTerminal(t, daemon, ["approve", `${first.id}`, "--once"]);
+  t.is(yes.code, 0, yes.stderr);
+  t.regex((await shown) ?? "", /^POST \/pay /);
+  t.not((await waiting(4)).id, first.id, "the rest is another question");
+  t.is((await daemon.cli(["approve", "--deny"])).code, 0);
+  t.deepEqual(new Set(await Promise.all(others)), new Set(["caller_not_allowed"]));
+});
+
+onLinux("a yes for once does not follow a redirect to what was not shown", async (t) => {
+  const { add, daemon, origin } = await stage(t);
+  await add("demo", { expose: "request", confirm: "first" });
+  const asked = run(t, process.execPath, [MAIN, "request", "demo", `${origin}/go?/other`, "-i"], {
+    env: daemon.env,
+  });
+  await eventually(async () => /demo/.test((await daemon.cli(["pending"])).stdout));
+  t.is((await inOwnTerminal(t, daemon, ["approve", "1", "--once"])).code, 0);
+  t.regex((await asked).stderr, /302/);
+});
+
+onLinux("test and refresh are uses: rules, rates and questions hold for them", async (t) => {
+  const { add, daemon, origin, byProgram, program } = await stage(t);
+  const verify = { url: `${origin}/me` };
+  const deny = [{ name: "no backup", executable: program }];
+  await add("denied", { verify, deny });
+  for (const command of ["test", "refresh"]) {
+    const refused = await byProgram(command, "denied");
+    t.is(refused.code, 6, command);
+    t.regex(refused.stderr, /refused by the rule no backup/);
+  }
+  await add("outside", { verify, expose: "request", paths: ["/v2/*"] });
+  t.regex((await daemon.cli(["test", "outside"])).stderr, /not one of its paths/);
+  t.is((await daemon.cli(["refresh", "outside"])).code, 0, "it gives no token away");
+  await add("seldom", { verify, allow: [{ name: "seldom", rate: "1/h" }] });
+  t.is((await daemon.cli(["test", "seldom"])).code, 0);
+  for (const command of ["test", "refresh"]) {
+    t.is((await daemon.cli([command, "seldom"])).code, 7, command);
+  }
+  await add("asked", { verify, confirm: "always" });
+  for (const [command, what] of [
+    ["test", `GET ${origin}/me`],
+    ["refresh", "a refresh of its token"],
+  ] as const) {
+    const asked = daemon.cli([command, "asked"]);
+    await eventually(async () => (await daemon.cli(["pending"])).stdout.includes(`for ${what}\n`));
+    t.is((await daemon.cli(["approve", "--deny"])).code, 0);
+    t.is((await asked).code, 6, command);
+  }
 });
 
 onLinux("a scope beside the credential's own is for whom a rule names it", async (t) => {

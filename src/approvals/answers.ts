@@ -19,7 +19,8 @@ const MOST = 1_000;
  */
 export function choicesFor({ confirm, kind, identity }: Question): Answer[] {
   const { actor } = identity;
-  if (confirm === "always" || kind === "change" || !actor || isLauncher(actor)) return ["once"];
+  const single = confirm === "always" || kind === "change" || kind === "refresh";
+  if (single || !actor || isLauncher(actor)) return ["once"];
   const { executable } = actor;
   if (executable === undefined || isInterpreter(executable)) return ["once", "process"];
   return ["once", "process", "hour", confirm === "session" ? "session" : "always"];
@@ -30,8 +31,12 @@ export function choicesFor({ confirm, kind, identity }: Question): Answer[] {
  * where a person wants to be asked about each.
  */
 export function keyOf(question: Question): string {
-  const { what, confirm } = question;
-  return keyFor(question, confirm === "always" ? what : "");
+  return keyFor(question, question.confirm === "always" ? exactlyOf(question) : "");
+}
+
+/** Equal for equal wishes only. */
+export function exactlyOf({ what, exact }: Question): string {
+  return exact ?? what;
 }
 
 /** A no is about all that the process may think of next, but for other changes. */

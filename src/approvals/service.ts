@@ -3,11 +3,11 @@ import { sentenceOf } from "../approval-words.ts";
 import { ApprovalDesk, type Asker } from "../approvals.ts";
 import type { Clock } from "../clock.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import type { Identities, Identity } from "../identity.ts";
-import { isLauncher } from "../interpreter.ts";
+import type { Identities } from "../identity.ts";
 import type { Log } from "../log.ts";
 import type { CheckedParams, Notifications, PendingApproval } from "../protocol.ts";
 import type { Call, ConnectionHandle } from "../server.ts";
+import { whyNotApart } from "./family.ts";
 
 export interface ApprovalServiceOptions {
   clock: Clock;
@@ -95,13 +95,7 @@ export class ApprovalService {
 
   async #assertPerson(question: Question, passphrase: string | undefined, call: Call) {
     const { identities } = this.#options;
-    const { actor, chain } = identities.of(call.connection, call.peer);
-    const why =
-      actor && sameFamily({ actor, chain }, question.identity)
-        ? "Who asks can't answer, nor can what it started or was started by: answer from a terminal of its own."
-        : !actor || isLauncher(actor) || isOrphan({ actor, chain })
-          ? "Who answers can't be told: answer from a terminal."
-          : undefined;
+    const why = whyNotApart(identities.of(call.connection, call.peer), question.identity);
     if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
     const isRight = this.#options.passphrase();
     if (!isRight) return;
@@ -123,23 +117,4 @@ export class ApprovalService {
   #tell<N extends keyof Notifications>(name: N, params: Notifications[N]): void {
     for (const call of this.#watchers.values()) call.notify(name, params).catch(() => {});
   }
-}
-
-type Family = Pick<Identity, "actor" | "chain">;
-
-/** One is an ancestor of the other. What starts everybody's programs makes nobody related. */
-function sameFamily(one: Family, other: Family): boolean {
-  return isAmong(one.actor, other) || isAmong(other.actor, one);
-}
-
-/** Its parent has ended, or starts everybody's programs, and no terminal is there: who knows whose it is. */
-function isOrphan({ actor, chain }: Family): boolean {
-  if (!actor || actor.terminal !== undefined) return false;
-  const parent = chain[chain.indexOf(actor) + 1];
-  return parent !== undefined && isLauncher(parent);
-}
-
-function isAmong(actor: Identity["actor"], { chain }: Family): boolean {
-  if (!actor || isLauncher(actor)) return false;
-  return chain.some(({ pid, startedAt }) => pid === actor.pid && startedAt === actor.startedAt);
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { ANSWERS } from "../approval-words.ts";
+import { ANSWERS, sentenceOf } from "../approval-words.ts";
 import { AuthdError } from "../errors.ts";
 import type { ApprovalAnswer, PendingApproval } from "../protocol.ts";
 import { ask } from "./ask.ts";
@@ -40,11 +40,16 @@ export function define(command: Command): void {
     .action(approve);
 }
 
-export const examples = ["authd approve", "authd approve 3 --hour", "authd approve --watch"];
+export const examples = [
+  "authd approve",
+  "authd approve 3 --once",
+  "authd approve 3 --hour",
+  "authd approve --watch",
+];
 
 async function approve(id: string | undefined, options: ApproveOptions): Promise<void> {
   const answer = answerOf(options);
-  if (answer !== undefined) return await answerOne(await chosen(id), answer, options);
+  if (answer !== undefined) return await answerOne(await chosen(id, answer), answer, options);
   if (!interactive()) {
     throw new AuthdError(
       "invalid_params",
@@ -71,10 +76,15 @@ function answerOf(options: ApproveOptions): ApprovalAnswer | undefined {
   return flag === undefined ? undefined : FLAGS[flag];
 }
 
-/** The one of that number, or the only one there is. */
-async function chosen(given: string | undefined): Promise<PendingApproval> {
+/**
+ * The one of that number. A no may be for the only one there is; a yes is for what was shown, and by
+ * now that may be another.
+ */
+async function chosen(given: string | undefined, answer: ApprovalAnswer): Promise<PendingApproval> {
   const { approvals } = await ask("approvals/pending", {});
   const id = given === undefined ? undefined : numberOf(given);
+  if (id === undefined && answer !== "no" && approvals.length > 0)
+    throw sayWhich(approvals, answer);
   const found = id === undefined ? approvals : approvals.filter((one) => one.id === id);
   const [first, ...more] = found;
   if (first && more.length === 0) return first;
@@ -84,6 +94,14 @@ async function chosen(given: string | undefined): Promise<PendingApproval> {
     first
       ? `Several questions wait: say which of ${ids} (authd pending tells more)`
       : "There is no such question any more: it was answered, or nobody waits for it",
+  );
+}
+
+function sayWhich(approvals: readonly PendingApproval[], answer: ApprovalAnswer): AuthdError {
+  const open = approvals.map((one) => `${one.id} (${sentenceOf(one)})`).join("; ");
+  return new AuthdError(
+    "invalid_params",
+    `A yes is for one question: say which, such as authd approve ${approvals[0]?.id} --${answer}. Open: ${open}`,
   );
 }
 

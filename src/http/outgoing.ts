@@ -1,4 +1,5 @@
 /** What a caller of authorizedRequest wants sent: checked here, before a token is asked for. */
+import { createHash } from "node:crypto";
 import { AuthdError } from "../errors.ts";
 import { allowedUrl } from "../origin.ts";
 import type { CheckedParams } from "../protocol.ts";
@@ -54,6 +55,33 @@ export function checkRequest(params: CheckedParams<"authorizedRequest">, owner: 
   const body = checkBody(params, owner);
   return { method, url, headers, ...(body === undefined ? {} : { body }) };
 }
+
+/**
+ * A request as a person is asked about it, and a digest that no other request has. Values of headers
+ * and the body may hold secrets: of those the person sees names, length and digest.
+ */
+export function wishToSend({ method, url, headers, body }: Outgoing) {
+  const sent =
+    body === undefined
+      ? undefined
+      : { bodyBytes: Buffer.byteLength(body), bodySha256: sha256(body) };
+  const given = Object.entries(headers).filter(
+    ([name, value]) => (DEFAULT_HEADERS as Record<string, string>)[name] !== value,
+  );
+  const exact = sha256(JSON.stringify([method, url.href, given.sort(byName), sent?.bodySha256]));
+  return {
+    what: `${method} ${url.origin}${url.pathname}`,
+    exact,
+    request: {
+      ...(url.search === "" ? {} : { query: url.search }),
+      ...(given.length === 0 ? {} : { headers: given.map(([name]) => name) }),
+      ...sent,
+    },
+  };
+}
+
+const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
+const byName = ([one]: [string, string], [other]: [string, string]) => (one < other ? -1 : 1);
 
 function checkMethod(text: string, owner: Owner): string {
   if (USUAL_METHODS.has(text)) return text;

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Identities, Identity, ProcessInfo } from "../identity.ts";
 import { groupsOf, type Peer } from "../peer.ts";
+import { quoted } from "../plain.ts";
 import { containerOf, unitOf } from "./cgroup.ts";
 import { Digests } from "./digest.ts";
 import { imageOf, read } from "./linux.ts";
@@ -12,8 +13,6 @@ import { type ProcessEntry, readProcess } from "./processes.ts";
 const DEEPEST = 32;
 /** Two readings of the clock may differ by this, ms: proc(5) counts in ticks. */
 const SLACK = 20;
-/** Characters of a program's name that are shown: its beginning, and more of its end. */
-const LONGEST = 120;
 
 /** Asks the system who is behind a connection: once for each, when somebody wants to know. */
 export class ProcessIdentities implements Identities {
@@ -139,13 +138,5 @@ function nobody(peer: Peer | undefined, gap: string): Identity {
 function shownOf(actor: ProcessInfo | undefined): string {
   if (!actor) return "a program";
   const words = [actor.executable ?? actor.name, actor.script ?? []].flat();
-  return `${words.map(oneWord).join(" ")} (process ${actor.pid})`;
-}
-
-/** Names of programs are anybody's choice, and end up on terminals: one in quotes is no sentence. */
-function oneWord(text: string): string {
-  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
-  const short =
-    clean.length > LONGEST ? `${clean.slice(0, 40)}…${clean.slice(40 - LONGEST)}` : clean;
-  return /^[\w./+@:~%=,-]+$/.test(clean) ? short : JSON.stringify(short);
+  return `${words.map(quoted).join(" ")} (process ${actor.pid})`;
 }

@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { isInterpreter } from "../interpreter.ts";
+import { quoted } from "../plain.ts";
 import type { ProcessEntry } from "./processes.ts";
 
 /** USER_HZ: what proc(5) counts in, on every architecture that Node runs on. */
@@ -41,6 +42,7 @@ function fieldsOf(stat: string) {
   return {
     name: stat.slice(stat.indexOf("(") + 1, end),
     parent: Number(fields[1]),
+    session: Number(fields[3]) || undefined,
     terminal: terminalOf(Number(fields[4])),
     startedAt: Number(fields[19]) * TICK_MS,
   };
@@ -73,7 +75,7 @@ function executableOf(pid: number): { executable?: string; image?: string; gap?:
     if (image.dev === named?.dev && image.ino === named.ino) {
       return { executable: path, image: `${image.dev}:${image.ino}` };
     }
-    return { gap: `its program is not the file at ${path} (any more): start it again` };
+    return { gap: `its program is not the file at ${quoted(path)} (any more): start it again` };
   } catch (error) {
     return { gap: `its program can't be told: ${messageOf(error)}` };
   }

@@ -9,7 +9,14 @@ import { identityOf, processInfo, question } from "../helpers/question.ts";
 
 const terminal = processInfo({ pid: 100, executable: "/usr/bin/xterm" });
 const manager = processInfo({ pid: 50, executable: "/usr/lib/systemd/systemd" });
-const shell = (pid: number) => processInfo({ pid, startedAt: pid, executable: "/usr/bin/bash" });
+/** Each on a terminal of its own. */
+const shell = (pid: number): ProcessInfo => ({
+  ...processInfo({ pid, startedAt: pid, executable: "/usr/bin/bash" }),
+  session: pid,
+  terminal: `pts/${pid}`,
+});
+const without = { terminal: undefined };
+const tool = processInfo({ pid: 9, startedAt: 9, executable: "/usr/bin/tool" });
 
 function setUp({ passphrase, desktop = false }: { passphrase?: string; desktop?: boolean } = {}) {
   const unseen: string[] = [];
@@ -72,16 +79,28 @@ const CASES: readonly [string, FakeCall, RegExp | undefined][] = [
   ["what it started", from(processInfo({ pid: 9 }), shell(200), terminal), /Who asks can't answer/],
   ["what it was started by", from(terminal, manager), /Who asks can't answer/],
   ["one that was orphaned", from(manager), /can't be told/],
-  ["one whose parent was orphaned", from(shell(300), manager), /can't be told/],
+  ["one whose parent was orphaned", from({ ...shell(300), ...without }, manager), /can't be told/],
   [
     "a shell in a terminal of the system's",
     from({ ...shell(300), terminal: "tty1" }, manager),
     undefined,
   ],
+  ["a sibling", from({ ...shell(300), ...without }, terminal, manager), /Who asks can't answer/],
+  [
+    "a sibling on a terminal of its own, started in a terminal",
+    from(shell(300), { ...terminal, pid: 150, terminal: "pts/2" }, manager),
+    undefined,
+  ],
+  ["one in the same session", from({ ...shell(300), session: 200 }), /Who asks can't answer/],
+  [
+    "one on the same terminal",
+    from({ ...shell(300), terminal: "pts/200" }, manager),
+    /Who asks can't answer/,
+  ],
   ["one that can't be known", from(), /can't be told/],
   [
     "the asker's number, used again",
-    from(processInfo({ pid: 9 }), { ...shell(200), startedAt: 1 }),
+    from(processInfo({ pid: 9 }), { ...shell(200), startedAt: 1, session: 1, terminal: "pts/1" }),
     undefined,
   ],
 ];
@@ -98,6 +117,64 @@ for (const [who, call, refusal] of CASES) {
       await service.answer({ id: 1, answer: "no" }, asCall(call));
     } else await answer;
     t.is(await asked, refusal ? "caller_not_allowed" : "yes", "anybody may say no");
+  });
+}
+
+/** More of who asks and who answers, where neither has started the other. */
+const PAIRS: readonly [string, Identity, Identity, boolean][] = [
+  [
+    "what one program in a terminal started, each on a terminal of its own",
+    identityOf(shell(200), { ...tool, terminal: "pts/9" }, terminal),
+    identityOf(shell(300), { ...tool, terminal: "pts/9" }, terminal),
+    false,
+  ],
+  [
+    "what a program without a terminal started, one of them on a terminal",
+    identityOf({ ...shell(200), ...without }, tool, manager),
+    identityOf(shell(300), tool, manager),
+    false,
+  ],
+  [
+    "one program, twice",
+    identityOf({ ...tool, pid: 10 }, shell(200), terminal),
+    identityOf({ ...tool, pid: 11 }, shell(300), terminal),
+    false,
+  ],
+  [
+    "one script, twice",
+    identityOf({ ...shell(200), script: "/tmp/x.sh" }, terminal),
+    identityOf({ ...shell(300), script: "/tmp/x.sh" }, terminal),
+    false,
+  ],
+  [
+    "one service",
+    { ...identityOf({ ...shell(200), ...without }, manager), unit: "agent.service" },
+    { ...identityOf(shell(300), manager), unit: "agent.service" },
+    false,
+  ],
+  [
+    "one login",
+    { ...identityOf({ ...shell(200), ...without }, manager), unit: "session-2.scope" },
+    { ...identityOf(shell(300), manager), unit: "session-2.scope" },
+    true,
+  ],
+  [
+    "a job of one window, and another window",
+    identityOf({ ...tool, session: 9 }, shell(200), terminal),
+    identityOf(shell(300), terminal),
+    true,
+  ],
+];
+
+for (const [what, asking, answering, counts] of PAIRS) {
+  test(`${what}: an answer ${counts ? "counts" : "does not count"}`, async (t) => {
+    const { service, ask } = setUp();
+    const asked = ask(asking);
+    const answer = service.answer({ id: 1, answer: "once" }, asCall(new FakeCall(answering)));
+    if (counts) await answer;
+    else await t.throwsAsync(answer, { message: /Who asks can't answer/ });
+    service.close();
+    t.is(await asked, counts ? "yes" : "shutting_down");
   });
 }
 

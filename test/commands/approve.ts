@@ -8,7 +8,7 @@ import { type Daemon, type DaemonOptions, MAIN, startDaemon } from "../helpers/d
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onLinux } from "../helpers/optional.ts";
 import { eventually, notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
-import { CTRL_C, ENTER, onTerminal } from "../helpers/terminal.ts";
+import { CTRL_C, ENTER, inOwnTerminal, onOwnTerminal, onTerminal } from "../helpers/terminal.ts";
 
 const TOKEN = "token-of-the-test";
 const DOWN = "\x1b[B";
@@ -44,13 +44,21 @@ async function pending(daemon: Daemon, count = 1, requests = 1): Promise<Pending
   return approvals;
 }
 
+/** A person's answer to the one question that is open, from a terminal of its own. */
+async function answer(t: ExecutionContext, daemon: Daemon, ...args: readonly string[]) {
+  const client = connect({ socket: daemon.socket });
+  const { approvals } = await client.request("approvals/pending", {});
+  client.close();
+  return await inOwnTerminal(t, daemon, ["approve", `${approvals[0]?.id}`, ...args]);
+}
+
 onLinux("a person sees who asks, and says yes in another terminal", async (t) => {
   const daemon = await guarded(t);
   const asker = inShell(t, daemon, ["get", "demo"]);
   const [question] = await pending(daemon);
   t.like(question, { credential: "demo", kind: "token", what: "its token", rule: "default" });
   t.deepEqual(question?.choices, ["once", "process"]);
-  const terminal = onTerminal(t, daemon, ["approve"]);
+  const terminal = onOwnTerminal(t, daemon, ["approve"]);
   await terminal.type("Allow it (1)?", ENTER);
   const { code, stdout } = await terminal.ended;
   t.is(code, 0, stdout);
@@ -64,8 +72,7 @@ onLinux("who asks on a terminal hears that a person is waited for", async (t) =>
   const daemon = await guarded(t);
   const asker = onTerminal(t, daemon, ["get", "demo"]);
   await asker.says("demo: waiting for a person to approve (in another terminal: authd approve 1)");
-  const answer = inShell(t, daemon, ["approve", "--once"]);
-  t.like(await answer.ended, { code: 0, stdout: "demo: yes, this once.\n" });
+  t.like(await answer(t, daemon, "--once"), { code: 0, stdout: "demo: yes, this once.\n" });
   const { code, stdout } = await asker.ended;
   t.is(code, 0);
   t.true(stdout.includes(TOKEN));
@@ -87,15 +94,15 @@ socket.on("data", (data) => {
 onLinux("a hundred requests make one question; who asks can't answer it", async (t) => {
   const daemon = await guarded(t);
   const asker = start(t, process.execPath, ["-e", HUNDRED, daemon.socket], { env: daemon.env });
-  const [question] = await pending(daemon, 1, 100);
+  await pending(daemon, 1, 100);
   // This test's process has started the asker.
-  const own = await daemon.cli(["approve", "--process"]);
+  const own = await daemon.cli(["approve", "1", "--process"]);
   t.like(own, { code: 6, stdout: "" });
   t.regex(own.stderr, /Who asks can't answer/);
-  const hour = await inShell(t, daemon, ["approve", "--hour"]).ended;
+  const hour = await answer(t, daemon, "--hour");
   t.is(hour.code, 2, "node runs whatever it is told to");
   t.regex(hour.stderr, /can be answered with once, process, no/);
-  t.is((await inShell(t, daemon, ["approve", `${question?.id}`, "--process"]).ended).code, 0);
+  t.is((await answer(t, daemon, "--process")).code, 0);
   t.is((await asker.ended).stdout, "all\n");
 });
 
@@ -124,8 +131,8 @@ onLinux("always writes the rule: that program is not asked again, all others are
   const first = ask();
   const [question] = await pending(daemon);
   t.deepEqual(question?.choices, ["once", "process", "hour", "always"]);
-  const answer = await inShell(t, daemon, ["approve", "--always"]).ended;
-  t.is(answer.code, 0, answer.stderr);
+  const answered = await answer(t, daemon, "--always");
+  t.is(answered.code, 0, answered.stderr);
   t.like(await first.ended, { code: 0, stdout: `${TOKEN}\n` });
   const after = readFileSync(file, "utf8");
   t.true(after.startsWith(before));
@@ -173,7 +180,7 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
   await daemon.cli(["reload"]);
   const set = inShell(t, daemon, ["set", "demo", "--set", "confirm=always"]);
   await pending(daemon);
-  t.is((await inShell(t, daemon, ["approve", "--once"]).ended).code, 0);
+  t.is((await answer(t, daemon, "--once")).code, 0);
   t.is((await set.ended).code, 0);
   t.regex(readFileSync(file, "utf8"), /confirm = "always"/);
 });
@@ -204,7 +211,7 @@ onLinux("a person accepts the edit that was there when the question came", async
   const asker = inShell(t, daemon, ["trust", "demo"]);
   await pending(daemon);
   writeFileSync(file, 'grant = "static"\norigins = ["https://evil.example"]\n');
-  t.is((await inShell(t, daemon, ["approve", "--once"]).ended).code, 0);
+  t.is((await answer(t, daemon, "--once")).code, 0);
   const { code, stderr } = await asker.ended;
   t.is(code, 5);
   t.regex(stderr, /edited while a person was asked/);
@@ -214,18 +221,18 @@ onLinux(
   "approve --watch asks as questions come, and takes back what was settled elsewhere",
   async (t) => {
     const daemon = await guarded(t);
-    const terminal = onTerminal(t, daemon, ["approve", "--watch"]);
+    const terminal = onOwnTerminal(t, daemon, ["approve", "--watch"]);
     await terminal.says("Questions are asked here as they come");
     const first = inShell(t, daemon, ["get", "demo"]);
     await terminal.says("Allow it (1)?");
-    t.is((await inShell(t, daemon, ["approve", "--once"]).ended).code, 0);
+    t.is((await answer(t, daemon, "--once")).code, 0);
     t.is((await first.ended).code, 0);
     await terminal.says("settled elsewhere");
     const second = inShell(t, daemon, ["get", "demo"]);
     await terminal.type("Allow it (2)?", `${DOWN}${ENTER}`);
     t.like(await second.ended, { code: 0, stdout: `${TOKEN}\n` });
     await terminal.says("demo: yes, as long as this program runs.");
-    terminal.child.stdin?.write(CTRL_C);
+    await terminal.type("", CTRL_C);
     await terminal.ended;
   },
 );
@@ -238,7 +245,7 @@ onLinux("a vault with a passphrase: an answer comes with it", async (t) => {
   const daemon = await guarded(t, { env });
   const asker = inShell(t, daemon, ["get", "demo"]);
   await pending(daemon);
-  const approve = (...more: string[]) => inShell(t, daemon, ["approve", "--once", ...more]).ended;
+  const approve = (...more: string[]) => answer(t, daemon, "--once", ...more);
   const without = await approve();
   t.is(without.code, 2);
   t.regex(without.stderr, /--passphrase-from/);
@@ -299,7 +306,7 @@ onLinux(
     const [first] = await pending(daemon, 2);
     t.regex(first?.script ?? "", /b\.sh$/);
     const { stdout } = await daemon.cli(["pending"]);
-    t.regex(stdout, /^1 {2}.*asks demo for its token\n {3}runs: .*a\?\[2J\?b\.sh\n/m);
+    t.regex(stdout, /^1 {2}.*asks demo for its token\n {3}runs: .*a\?\[2J\?b\.sh"\n/m);
     t.notRegex(stdout.replaceAll("\n", ""), /\p{Cc}/u);
     const both = await daemon.cli(["approve", "--deny"]);
     t.is(both.code, 2);
@@ -326,7 +333,43 @@ onLinux(
     const trust = inShell(t, daemon, ["trust", "demo"]);
     const [question] = await pending(daemon);
     t.like(question, { kind: "change", credential: "demo" });
-    t.is((await inShell(t, daemon, ["approve", "--deny"]).ended).code, 0);
+    t.is((await inOwnTerminal(t, daemon, ["approve", "--deny"])).code, 0);
     t.is((await trust.ended).code, 6);
+  },
+);
+
+onLinux("a sibling can't answer, with or without a terminal of its own", async (t) => {
+  const daemon = await guarded(t);
+  const asker = inShell(t, daemon, ["get", "demo"]);
+  await pending(daemon);
+  const yes = ["approve", "1", "--process"];
+  const siblings = [
+    inShell(t, daemon, yes),
+    start(t, "setsid", ["bash", "-c", `${quoted([process.execPath, MAIN, ...yes])}; exit $?`], {
+      env: daemon.env,
+    }),
+    onTerminal(t, daemon, yes),
+  ];
+  for (const { ended } of siblings) {
+    const { code, stdout, stderr } = await ended;
+    t.is(code, 6);
+    t.regex(stdout + stderr, /Who asks can't answer|can't be told/);
+  }
+  t.is((await answer(t, daemon, "--deny")).code, 0);
+  t.is((await asker.ended).code, 6);
+});
+
+onLinux(
+  "a yes without a number answers nothing: by then another question may be open",
+  async (t) => {
+    const daemon = await guarded(t);
+    const asker = inShell(t, daemon, ["get", "demo"]);
+    const [question] = await pending(daemon);
+    const blind = await inOwnTerminal(t, daemon, ["approve", "--once"]);
+    t.is(blind.code, 2);
+    t.regex(blind.stderr, /say which, such as authd approve 1 --once\. Open: 1 \(.*bash/);
+    t.is((await pending(daemon))[0]?.id, question?.id);
+    t.is((await daemon.cli(["approve", "--deny"])).code, 0);
+    t.is((await asker.ended).code, 6);
   },
 );

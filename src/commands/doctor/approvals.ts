@@ -5,8 +5,12 @@ export const checkApprovals: Check = ({ daemon, credentials }) => {
   const asking = credentials.filter(({ policy }) => policy?.confirm !== undefined);
   if (!daemon?.approvals || asking.length === 0) return [];
   const which = asking.map(({ name }) => name).join(", ");
-  return [ok("approvals", `${which}: ${PLACES[daemon.approvals]}`)];
+  const limit = daemon.vaultKey === "passphrase" ? "" : WITHOUT_PASSPHRASE;
+  return [ok("approvals", `${which}: ${PLACES[daemon.approvals]}${limit}`)];
 };
+
+const WITHOUT_PASSPHRASE =
+  ". Without a passphrase of the vault, a program of yours that gets itself a terminal can answer, too";
 
 const PLACES = {
   desktop: "a dialog on the desktop asks you",
