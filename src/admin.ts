@@ -126,7 +126,7 @@ export class Admin {
     const { name } = settings;
     await this.#withFile(name, text, async () => {
       const record = { secrets, binding: settings.binding, tokens: [] };
-      await vault.write(name, record, { durable: true, replaceDamaged: true });
+      await vault.write(name, record, { durable: true, replaceDamaged: true, isChange: true });
     });
     registry.delete(name);
     const undo = () => (existed ? Promise.resolve() : this.#removeNow(name));

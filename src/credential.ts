@@ -6,7 +6,7 @@ import { type IssuedToken, issue } from "./credential/issued.ts";
 import { Keeper } from "./credential/keeper.ts";
 import { type Obstacle, obstacleOf, removed, unreadable } from "./credential/obstacle.ts";
 import { OriginTrust } from "./credential/origin-trust.ts";
-import type { CredentialRecord } from "./credential/record.ts";
+import { type CredentialRecord, isGuarded } from "./credential/record.ts";
 import { asAuthdError, Renewals } from "./credential/renewals.ts";
 import { WARM_FOR } from "./credential/schedule.ts";
 import type { Surroundings } from "./credential/surroundings.ts";
@@ -14,7 +14,6 @@ import { type Variant, variantKey, variationOf } from "./credential/variant.ts";
 import { Variants } from "./credential/variants.ts";
 import { AuthdError } from "./errors.ts";
 import { grantNamed } from "./grants/index.ts";
-import { GUARDED } from "./policy.ts";
 import type { CredentialInfo, State, Unsaved } from "./protocol.ts";
 import type { CredentialSettings } from "./settings.ts";
 import type { Moment } from "./timekeeper.ts";
@@ -102,14 +101,10 @@ export class Credential {
     return grantNamed(this.#settings.grant).rotates !== undefined;
   }
 
-  /**
-   * Whether programs are kept from using it freely, as it was last trusted: whoever enters the first
-   * secret, or accepts the first rules, takes nothing from anybody.
-   */
+  /** True if programs are kept from using it freely, as it was last trusted. */
   get isGuarded(): boolean {
     const { record } = this.#keeper;
-    if (!record || Object.keys(record.secrets).length === 0) return false;
-    return record.binding.startsWith(GUARDED);
+    return record !== undefined && isGuarded(record);
   }
 
   /** False while the vault is locked, or its file damaged. */

@@ -8,7 +8,7 @@ import { Backup } from "./backup.ts";
 import { configDir, loadConfiguration, stateDir } from "./config.ts";
 import { Lanes } from "./credential/lanes.ts";
 import { OneTimeCodes } from "./credential/one-time-codes.ts";
-import type { CredentialRecord } from "./credential/record.ts";
+import { type CredentialRecord, isGuarded } from "./credential/record.ts";
 import { affordable, descriptorLimit, descriptorsFor } from "./descriptors.ts";
 import { messageOf } from "./errors.ts";
 import { createGate } from "./gate.ts";
@@ -71,6 +71,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     dir: join(stateDir(env), "vault"),
     keySource: configuration.daemon.vaultKey,
     env,
+    isGuarded,
     log: { info: (text) => log.info({}, text), warn: (text) => log.warn({}, text) },
     ...(passphrase ? { passphrase } : {}),
   });

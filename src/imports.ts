@@ -105,7 +105,7 @@ export class Imports {
 
   async #complete(credentials: readonly Portable[]): Promise<void> {
     const { vault } = this.#options;
-    const options = { durable: true, replaceDamaged: true };
+    const options = { durable: true, replaceDamaged: true, isChange: true };
     const writes = credentials.map(({ name, record }) =>
       record === undefined ? undefined : vault.write(name, record, options),
     );

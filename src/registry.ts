@@ -4,7 +4,6 @@ import { brokenInfo } from "./credential/info.ts";
 import type { Surroundings } from "./credential/surroundings.ts";
 import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
-import { GUARDED } from "./policy.ts";
 import type { CredentialInfo, State, Unsaved } from "./protocol.ts";
 import type { Configuration, CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
@@ -76,26 +75,14 @@ export class Registry {
     return this.#credentials.has(name) || this.#broken.has(name);
   }
 
-  /** Whether programs are kept from it; also if its file is broken or gone, as long as something is sealed. */
+  /** True if programs are kept from it; also if its files are broken or gone, until a person removes it. */
   isGuarded(name: string): boolean {
-    const credential = this.#credentials.get(name);
-    if (credential) return credential.isGuarded;
-    const { vault } = this.#around;
-    if (!vault.names().includes(name)) return false;
-    try {
-      return vault.read(name)?.binding.startsWith(GUARDED) ?? false;
-    } catch {
-      // What nobody can open is nobody's to get.
-      return false;
-    }
+    return this.#credentials.get(name)?.isGuarded || this.#around.vault.isGuarded(name);
   }
 
   /** One that programs are kept from; undefined if there is none. */
   anyGuarded(): string | undefined {
-    const known = this.all().find(({ isGuarded }) => isGuarded)?.name;
-    if (known !== undefined) return known;
-    const sealed = this.#around.vault.names();
-    return sealed.find((name) => !this.#credentials.has(name) && this.isGuarded(name));
+    return this.all().find(({ isGuarded }) => isGuarded)?.name ?? this.#around.vault.anyGuarded();
   }
 
   infos(): CredentialInfo[] {

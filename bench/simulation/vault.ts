@@ -48,6 +48,9 @@ export class Disk {
       keySource: "file",
       locked: undefined,
       names: () => [...this.#files.keys()],
+      knows: (name) => this.#files.has(name),
+      isGuarded: () => false,
+      anyGuarded: () => undefined,
       read: (name) => {
         const json = this.#files.get(name)?.at(-1)?.json;
         return json === undefined ? undefined : (JSON.parse(json) as CredentialRecord);

@@ -88,7 +88,7 @@ export class Keeper {
     const draft = { ...record };
     const { secrets } = record;
     change(draft);
-    const sealed = vault.write(name, draft, { durable: true }).then(() => {
+    const sealed = vault.write(name, draft, { durable: true, isChange: true }).then(() => {
       // In place: a flight that spends a refresh token keeps the rotated one in this very record.
       const isWhole = record.secrets === secrets;
       change(record);

@@ -1,3 +1,4 @@
+import { GUARDED } from "../policy.ts";
 import type { OAuthProblem } from "../protocol.ts";
 import type { Stamp, StoredToken } from "../token.ts";
 
@@ -50,4 +51,12 @@ export interface Rotation {
   expiresAt?: number;
   /** How long it lived from its issue (ms); only where a renewal puts its end off. */
   lifetime?: number;
+}
+
+/**
+ * True if programs are kept from using it freely, as it was last trusted: whoever enters the first
+ * secret, or accepts the first rules, takes nothing from anybody.
+ */
+export function isGuarded({ secrets, binding }: CredentialRecord): boolean {
+  return Object.keys(secrets).length > 0 && binding.startsWith(GUARDED);
 }

@@ -4,6 +4,7 @@ import { statedSource } from "./header.ts";
 import { VaultHome } from "./home.ts";
 import type { KeyContext } from "./keys/key-source.ts";
 import { lockVault } from "./lock.ts";
+import type { Rebuilt } from "./rebuilt.ts";
 import { moveIntoPlace } from "./rekey.ts";
 import { type KeyFinder, SealedVault } from "./sealed-vault.ts";
 import type { KeySource, OwnVault } from "./vault.ts";
@@ -11,7 +12,7 @@ import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
 
 export { openExport, sealExport } from "./export-file.ts";
 
-export interface VaultOptions {
+export interface VaultOptions<Content extends object = object> {
   /** The vault's own folder (`<state dir>/vault`); made if missing. */
   dir: string;
   /** For a new vault. An existing one keeps its own: anything but that and `auto` is an error. */
@@ -21,6 +22,10 @@ export interface VaultOptions {
   /** Asks a person, each time the key is looked for: at open and in every `unlock()`. */
   passphrase?: KeyContext["askPassphrase"];
   log: VaultLog;
+  /** True for content that programs are kept from; unless given, for none. */
+  isGuarded?(content: Content): boolean;
+  /** The manifest was missing or unusable, and was made from the sealed files. Logged in any case. */
+  onRebuilt?(told: Rebuilt): void;
 }
 
 /**
@@ -30,6 +35,7 @@ export interface VaultOptions {
  *     key            the key itself, if its source is `file`
  *     lock           flock(2) of the one daemon that has the vault open, see lock.ts
  *     NAME.sealed    one a credential, see sealed-file.ts
+ *     manifest       which generation of each is the newest, see manifest.ts
  *     NAME.damaged-… what could not be opened when NAME was entered anew or removed
  *     intent         something begun that is to be done as a whole, see intent.ts
  *     rekey.…/       all of this under another key, on its way, see rekey.ts
@@ -39,7 +45,7 @@ export interface VaultOptions {
  * from another source than `keySource`.
  */
 export async function openVault<Content extends object>(
-  options: VaultOptions,
+  options: VaultOptions<Content>,
 ): Promise<OwnVault<Content>> {
   const { dir, env, log } = options;
   makePrivateFolder(dir);
@@ -63,7 +69,14 @@ export async function openVault<Content extends object>(
       return await findKey(options.keySource, { ...newContext(), ...given }, log, known);
     };
     const finder = { lookForKey, newContext };
-    const vault = new SealedVault<Content>(home, expected, finder, log);
+    const vault = new SealedVault<Content>(home, expected, finder, {
+      log,
+      isGuarded: (content) => options.isGuarded?.(content) ?? false,
+      onRebuilt: (told) => {
+        log[told.isSuspect ? "warn" : "info"](told.message);
+        options.onRebuilt?.(told);
+      },
+    });
     await vault.unlock();
     return vault;
   } catch (error) {

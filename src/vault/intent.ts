@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { codeOf, explain, replaceFile, syncFolder } from "../atomic-write.ts";
 import { AuthdError } from "../errors.ts";
 import type { VaultHome } from "./home.ts";
+import type { Manifest } from "./manifest.ts";
 import { readPlainFile } from "./plain-file.ts";
-import { MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
+import { generationOf, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { OwnVault } from "./vault.ts";
 import type { OpenKey } from "./vault-key.ts";
 
@@ -16,14 +17,20 @@ const MOST = 4 * MAX_FILE_BYTES;
 /** What its seal is for: no credential can be called that. */
 const SEALED_AS = "THE INTENT";
 
-/** The one intent of a vault; `usable` throws while there is no key. */
-export function intentOf(home: VaultHome, usable: () => OpenKey): Intent {
+/**
+ * The one intent of a vault; `usable` throws while there is no key. It has a generation as records have:
+ * a copy of one that was carried out is refused.
+ */
+export function intentOf(home: VaultHome, manifest: Manifest, usable: () => OpenKey): Intent {
   const path = join(home.dir, FILE);
+  const next = () => manifest.generationOf(SEALED_AS) + 1;
   return {
     read() {
       const { key, header } = usable();
       try {
-        const plaintext = unseal(key, header.keyId, SEALED_AS, readPlainFile(path, MOST));
+        const file = readPlainFile(path, MOST);
+        const plaintext = unseal(key, header.keyId, SEALED_AS, file);
+        if (generationOf(file) < manifest.generationOf(SEALED_AS)) throw new Error(CARRIED_OUT);
         return JSON.parse(plaintext.toString()) as object;
       } catch (cause) {
         if (codeOf(cause) === "ENOENT") return undefined;
@@ -34,16 +41,23 @@ export function intentOf(home: VaultHome, usable: () => OpenKey): Intent {
       const open = usable();
       const plaintext = Buffer.from(JSON.stringify(content));
       await home.ensure(open);
-      const file = seal(open.key, open.header.keyId, SEALED_AS, plaintext);
+      const generation = next();
+      const file = seal(open.key, open.header.keyId, SEALED_AS, plaintext, generation);
       await replaceFile(path, file, { durable: true });
+      manifest.note(SEALED_AS, { generation });
     },
     async remove() {
-      usable();
+      const open = usable();
       await rm(path, { force: true });
       await syncFolder(home.dir);
+      manifest.note(SEALED_AS, { generation: next(), removed: true });
+      // One that fails is written later, and told of, by `ensure` of the vault.
+      await manifest.save(open).catch(() => {});
     },
   };
 }
+
+const CARRIED_OUT = "it is a copy of one that was carried out before";
 
 function unreadable(path: string, cause: unknown): AuthdError {
   const why = cause instanceof AuthdError ? "it is damaged" : explain(cause);

@@ -19,8 +19,11 @@ export function sealedPath(dir: string, name: string): string {
 
 /** Where a sealed file that can't be opened is kept when another takes its place. */
 export function asidePath(dir: string, name: string): string {
-  const time = new Date().toISOString().replaceAll(":", "-");
-  return join(dir, `${name}.damaged-${time}`);
+  return asidePathOf(join(dir, name));
+}
+
+export function asidePathOf(path: string): string {
+  return `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
 }
 
 /** The credentials that have a sealed file, sorted. */

@@ -15,9 +15,10 @@ import { AuthdError, messageOf } from "../errors.ts";
 import { headerPath, isRightKey, newHeader, type VaultHeader } from "./header.ts";
 import { keyKeepers } from "./keys/index.ts";
 import type { KeyContext, KeyKeeper } from "./keys/key-source.ts";
+import { MANIFEST, type Manifest } from "./manifest.ts";
 import { sealedPath } from "./names.ts";
 import { readPlainFile } from "./plain-file.ts";
-import { isNewer, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
+import { generationOf, isNewer, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { KeySource } from "./vault.ts";
 import { createFrom, type OpenKey, type VaultLog } from "./vault-key.ts";
 
@@ -38,15 +39,21 @@ interface Note {
 
 /** All that is sealed, on its way to another key; the vault itself is as it was until `commit`. */
 export class Staging {
-  /** Could not be opened: they stay as they are. */
+  /** Could not be opened, or are older copies: they stay as they are. */
   readonly damaged = new Set<string>();
   readonly #dir: string;
   readonly #folder: string;
   readonly #old: OpenKey;
   readonly #next: OpenKey;
+  readonly #manifest: Manifest;
 
   /** Makes the new key. Rejects with an AuthdError, and leaves nothing behind but what `tidy` removes. */
-  static async begin(old: OpenKey, to: KeySource, context: KeyContext): Promise<Staging> {
+  static async begin(
+    old: OpenKey,
+    to: KeySource,
+    context: KeyContext,
+    manifest: Manifest,
+  ): Promise<Staging> {
     const { dir, keyId } = context;
     const folder = join(dir, STAGED);
     if (existsSync(join(dir, COMMITTED))) throw notTidy(dir);
@@ -65,27 +72,29 @@ export class Staging {
       throw theSameKey(to);
     }
     const header = newHeader(key, { keyId, keySource: to, ...(scrypt ? { scrypt } : {}) });
-    return new Staging(dir, old, { header, key });
+    return new Staging(dir, old, { header, key }, manifest);
   }
 
-  private constructor(dir: string, old: OpenKey, next: OpenKey) {
+  private constructor(dir: string, old: OpenKey, next: OpenKey, manifest: Manifest) {
     this.#dir = dir;
     this.#folder = join(dir, STAGED);
     this.#old = old;
     this.#next = next;
+    this.#manifest = manifest;
   }
 
   /** Seals NAME anew, as its file is now; again, if that has changed. */
   async stage(name: string): Promise<void> {
     const staged = sealedPath(this.#folder, name);
-    const plaintext = this.#open(name);
-    if (!plaintext) return await rm(staged, { force: true });
-    const file = seal(this.#next.key, this.#next.header.keyId, name, plaintext);
+    const opened = this.#open(name);
+    if (!opened) return await rm(staged, { force: true });
+    const { plaintext, generation } = opened;
+    const file = seal(this.#next.key, this.#next.header.keyId, name, plaintext, generation);
     plaintext.fill(0);
     await replaceFile(staged, file, { durable: false });
   }
 
-  #open(name: string): Buffer | undefined {
+  #open(name: string): { plaintext: Buffer; generation: number } | undefined {
     this.damaged.delete(name);
     const path = sealedPath(this.#dir, name);
     let file: Buffer;
@@ -98,15 +107,20 @@ export class Staging {
     // It may be sound, and its key is about to go.
     if (isNewer(file)) throw refused(`"${name}" was sealed by a newer authd. Update authd first`);
     try {
-      return unseal(this.#old.key, this.#old.header.keyId, name, file);
+      const plaintext = unseal(this.#old.key, this.#old.header.keyId, name, file);
+      const generation = generationOf(file);
+      if (generation >= this.#manifest.generationOf(name)) return { plaintext, generation };
+      plaintext.fill(0);
     } catch {
-      this.damaged.add(name);
-      return undefined;
+      // It stays as it is.
     }
+    this.damaged.add(name);
+    return undefined;
   }
 
   /** From here on the new key counts. Nothing may be written to the vault until `moveIntoPlace`. */
   async commit(): Promise<OpenKey> {
+    await this.#manifest.writeTo(this.#folder, this.#next);
     const header = Buffer.from(`${JSON.stringify(this.#next.header, null, 2)}\n`);
     await replaceFile(headerPath(this.#folder), header, { durable: true });
     const committed = join(this.#dir, COMMITTED);
@@ -126,15 +140,15 @@ export class Staging {
 }
 
 /**
- * Brings a committed rekey to its end, as far as that takes no key: the sealed files, the key file,
- * and vault.json at last. Without a pause, so that nobody sees half of it. Throws an AuthdError.
+ * Brings a committed rekey to its end, as far as that takes no key: the sealed files, the manifest, the
+ * key file, and vault.json at last. Without a pause, so that nobody sees half of it. Throws an AuthdError.
  */
 export function moveIntoPlace(dir: string): void {
   const committed = join(dir, COMMITTED);
   try {
     const files = listed(committed);
     const sealed = files.filter((file) => file.endsWith(".sealed"));
-    const last = ["key", "vault.json"].filter((file) => files.includes(file));
+    const last = [MANIFEST, "key", "vault.json"].filter((file) => files.includes(file));
     if (sealed.length + last.length === 0) return;
     for (const file of [...sealed, ...last]) renameSync(join(committed, file), join(dir, file));
     syncFolderNow(dir);

@@ -4,12 +4,13 @@ import { AuthdError } from "../errors.ts";
 /**
  * The bytes of one credential's sealed file:
  *
- *     {"authd":"sealed","format":1,"alg":"A256GCM","keyId":"5f1c…"}\n
+ *     {"authd":"sealed","format":1,"alg":"A256GCM","keyId":"5f1c…","generation":3}\n
  *     nonce (12 bytes) ‖ ciphertext ‖ authentication tag (16 bytes)
  *
  * The first line is for people and for later versions; the rest is binary, because a text encoding
  * would let bytes change without anybody noticing. The credential's name and the first line, byte
- * for byte, are authenticated: a file can't be given to another name, nor its header edited.
+ * for byte, are authenticated: a file can't be given to another name, nor its header edited. The
+ * generation (see manifest.ts) is absent where it is 0, as in files from before there were any.
  */
 export const FORMAT = 1;
 export const ALGORITHM = "A256GCM";
@@ -55,10 +56,15 @@ const associatedData = (name: string, header: Buffer) =>
   Buffer.concat([Buffer.from(`authd sealed file\n${name}\n`), header]);
 
 /** Makes the whole file. */
-export function seal(key: Buffer, keyId: string, name: string, plaintext: Buffer): Buffer {
-  const header = Buffer.from(
-    JSON.stringify({ authd: "sealed", format: FORMAT, alg: ALGORITHM, keyId }),
-  );
+export function seal(
+  key: Buffer,
+  keyId: string,
+  name: string,
+  plaintext: Buffer,
+  generation = 0,
+): Buffer {
+  const fields = { authd: "sealed", format: FORMAT, alg: ALGORITHM, keyId };
+  const header = Buffer.from(JSON.stringify(generation > 0 ? { ...fields, generation } : fields));
   const body = encrypt(key, associatedData(name, header), plaintext);
   return Buffer.concat([header, Buffer.from("\n"), body]);
 }
@@ -74,6 +80,12 @@ export function unseal(key: Buffer, keyId: string, name: string, file: Buffer): 
     throw damaged(name, "its content was cut short or altered, or belongs to another credential");
   }
   return plaintext;
+}
+
+/** The generation of a file that `unseal` has opened: before that its header is not authentic. */
+export function generationOf(file: Buffer): number {
+  const { generation = 0 } = JSON.parse(file.subarray(0, file.indexOf("\n")).toString());
+  return Number.isSafeInteger(generation) ? generation : 0;
 }
 
 /** Only a newer authd can say whether it is sound. */

@@ -1,30 +1,31 @@
-import { link, rename, rm } from "node:fs/promises";
-import { codeOf, explain, replaceFile, syncFolder } from "../atomic-write.ts";
+import { explain } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { derivedKey, type VaultHeader } from "./header.ts";
 import type { VaultHome } from "./home.ts";
 import { type Intent, intentOf } from "./intent.ts";
 import { type KeyContext, locked } from "./keys/key-source.ts";
-import { asidePath, sealedNames, sealedPath } from "./names.ts";
-import { readPlainFile } from "./plain-file.ts";
+import { Manifest } from "./manifest.ts";
+import { sealedNames, sealedPath } from "./names.ts";
+import { type Rebuilt, rebuilt } from "./rebuilt.ts";
+import { type Job, Records } from "./records.ts";
 import { moveIntoPlace, Staging, tidy } from "./rekey.ts";
-import { damaged, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
-import type { KeySource, OwnVault, Rekeyed } from "./vault.ts";
+import type { KeySource, OwnVault, Rekeyed, WriteOptions } from "./vault.ts";
 import { isPassphraseOf, type OpenKey, type VaultLog } from "./vault-key.ts";
 import { WriteQueue } from "./write-queue.ts";
-
-/** Without plaintext: remove the file. */
-interface Job {
-  plaintext?: Buffer;
-  durable: boolean;
-  replaceDamaged: boolean;
-}
 
 export interface KeyFinder {
   /** The vault's key, or a new vault's. `known`: the header of the vault that was open before. */
   lookForKey: (known: VaultHeader | undefined, passphrase?: string) => Promise<OpenKey>;
   /** For another key. */
   newContext: () => KeyContext;
+}
+
+export interface SealedVaultOptions<Content> {
+  log: VaultLog;
+  /** True for content that programs are kept from. */
+  isGuarded: (content: Content) => boolean;
+  /** The manifest was missing or unusable, and was made from the sealed files. */
+  onRebuilt: (told: Rebuilt) => void;
 }
 
 /** A rekey seals so few changed records anew with all writes held, or more after so many rounds. */
@@ -36,12 +37,18 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   readonly intent: Intent;
   readonly #home: VaultHome;
   readonly #finder: KeyFinder;
+  readonly #options: SealedVaultOptions<Content>;
   readonly #log: VaultLog;
+  readonly #manifest: Manifest;
+  readonly #records: Records<Content>;
   readonly #writes = new WriteQueue<Job>((name, job) => this.#perform(name, job), mergeWrites);
   #keySource: KeySource;
   #open: OpenKey | undefined;
   /** The header of `#open`, kept while the vault is locked: who replaces vault.json meanwhile opens nothing. */
   #header: VaultHeader | undefined;
+  /** Completes the manifest, once: with the records that it does not have, and that nobody has read yet. */
+  #complete: (() => void) | undefined;
+  #isManifestLoaded = false;
   #problem: string | undefined = "The vault's key has not been looked for yet";
   #unlocking: Promise<boolean> | undefined;
   #closing: Promise<void> | undefined;
@@ -53,12 +60,21 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   #isUnsettled = false;
 
   /** `expected` is the key source to name until one is known. */
-  constructor(home: VaultHome, expected: KeySource, finder: KeyFinder, log: VaultLog) {
+  constructor(
+    home: VaultHome,
+    expected: KeySource,
+    finder: KeyFinder,
+    options: SealedVaultOptions<Content>,
+  ) {
+    const { dir } = home;
     this.#home = home;
     this.#keySource = expected;
     this.#finder = finder;
-    this.#log = log;
-    this.intent = intentOf(home, () => this.#usable());
+    this.#options = options;
+    this.#log = options.log;
+    this.#manifest = new Manifest(dir);
+    this.#records = new Records({ ...options, dir, manifest: this.#manifest });
+    this.intent = intentOf(home, this.#manifest, () => this.#usable());
   }
 
   get keySource(): KeySource {
@@ -73,30 +89,43 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     return sealedNames(this.#home.dir);
   }
 
+  knows(name: string): boolean {
+    this.#complete?.();
+    return this.#manifest.isLive(name);
+  }
+
+  isGuarded(name: string): boolean {
+    this.#complete?.();
+    return this.#manifest.isGuarded(name);
+  }
+
+  anyGuarded(): string | undefined {
+    this.#complete?.();
+    return this.#manifest.anyGuarded();
+  }
+
   read(name: string): Content | undefined {
-    const plaintext = this.#unsealFile(name, this.#usable());
-    if (!plaintext) return undefined;
-    try {
-      return JSON.parse(plaintext.toString()) as Content;
-    } finally {
-      plaintext.fill(0);
-    }
+    const open = this.#usable();
+    this.#settle();
+    return this.#records.read(name, open);
   }
 
   async write(
     name: string,
     content: Content,
-    { durable, replaceDamaged = false }: { durable: boolean; replaceDamaged?: boolean },
+    { durable, replaceDamaged = false, isChange = false }: WriteOptions,
   ): Promise<void> {
     this.#usable();
     // Now, not when its turn comes: the caller may go on to change it.
     const plaintext = Buffer.from(JSON.stringify(content));
-    await this.#writes.push(name, { plaintext, durable, replaceDamaged });
+    const isGuarded = this.#options.isGuarded(content);
+    await this.#writes.push(name, { plaintext, durable, replaceDamaged, isChange, isGuarded });
   }
 
   async remove(name: string): Promise<void> {
     this.#usable();
-    await this.#writes.push(name, { durable: true, replaceDamaged: true });
+    const job = { durable: true, replaceDamaged: true, isChange: true, isGuarded: false };
+    await this.#writes.push(name, job);
   }
 
   async rekey(to: KeySource, passphrase?: string): Promise<Rekeyed> {
@@ -124,10 +153,11 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     this.#changed = changed;
     try {
       await this.#home.ensure(old);
+      this.#complete?.();
       if (this.intent.read()) throw unfinished();
       // A keychain that was locked the last time may be open now.
       await tidy(old.header, context, this.#log);
-      const staging = await Staging.begin(old, to, context);
+      const staging = await Staging.begin(old, to, context, this.#manifest);
       let names = this.names();
       // What is written meanwhile is sealed anew again, until so little is left that it may wait.
       for (let round = 0; round < ROUNDS && names.length > FEW; round++) {
@@ -162,6 +192,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   async #exchange(staging: Staging, stageTheRest: () => Promise<void>): Promise<void> {
     await this.#writes.hold();
     try {
+      await this.#manifest.settled();
       await stageTheRest();
       const next = await staging.commit();
       const { key } = this.#open!;
@@ -192,8 +223,22 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   }
 
   async ensure(): Promise<boolean> {
-    if (this.#open && !this.#closing) await this.#home.ensure(this.#open);
+    if (this.#open && !this.#closing) {
+      await this.#home.ensure(this.#open);
+      await this.#saveManifest();
+    }
     return this.#home.wasRestored();
+  }
+
+  /** Writes what a person's change, or a start, has left unwritten. Rejects with AuthdError `internal`. */
+  async #saveManifest(): Promise<void> {
+    this.#complete?.();
+    // A rekey seals it anew.
+    if (!this.#open || this.#changed || this.#manifest.isSaved) return;
+    await this.#manifest.save(this.#open).catch((cause) => {
+      const message = `The vault's manifest can't be written: ${explain(cause)}`;
+      throw new AuthdError("internal", message, { cause });
+    });
   }
 
   unlock(): Promise<boolean> {
@@ -226,12 +271,14 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   async settled(): Promise<void> {
     while (this.#rekeying) await this.#rekeying;
     await this.#writes.drain();
+    await this.#manifest.settled();
   }
 
   async lock(why: string): Promise<void> {
     await this.settled();
+    await this.#saveManifest().catch((error) => this.#log.warn(messageOf(error)));
     // One that was begun since then would be sealed with what is left of the key.
-    while (this.#writes.busy) await this.settled();
+    while (this.#writes.busy || this.#manifest.busy) await this.settled();
     this.#open?.key.fill(0);
     this.#open = undefined;
     this.#problem = why;
@@ -252,6 +299,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     this.#header = open.header;
     this.#keySource = open.header.keySource;
     this.#problem = undefined;
+    this.#loadManifest(open);
     this.#rekeyUntil(tidy(open.header, this.#finder.newContext(), this.#log));
   }
 
@@ -268,6 +316,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
 
   async #finish(): Promise<void> {
     await this.settled();
+    await this.#saveManifest().catch((error) => this.#log.warn(messageOf(error)));
     this.#open?.key.fill(0);
     this.#open = undefined;
     await this.#home.release();
@@ -280,17 +329,30 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     return this.#open;
   }
 
-  #unsealFile(name: string, { key, header }: OpenKey): Buffer | undefined {
-    this.#settle();
-    let file: Buffer;
-    try {
-      file = readPlainFile(sealedPath(this.#home.dir, name), MAX_FILE_BYTES);
-    } catch (cause) {
-      if (cause instanceof AuthdError) throw cause;
-      if (codeOf(cause) === "ENOENT") return undefined;
-      throw damaged(name, `it can't be read: ${messageOf(cause)}`, cause);
+  /** Once: from then on the generations in memory count, also after the vault was locked. */
+  #loadManifest(open: OpenKey): void {
+    if (this.#isManifestLoaded) return;
+    this.#isManifestLoaded = true;
+    const finding = this.#manifest.load(open);
+    const names = this.names();
+    this.#complete = () => {
+      if (!this.#open) return;
+      this.#complete = undefined;
+      this.#learn(names.filter((name) => !this.#manifest.has(name)));
+      const told = rebuilt(finding, names, this.#manifest);
+      if (told) this.#options.onRebuilt(told);
+    };
+  }
+
+  /** Reading a record notes it in the manifest. */
+  #learn(names: readonly string[]): void {
+    for (const name of names) {
+      try {
+        this.read(name);
+      } catch {
+        // It is told of where it is used.
+      }
     }
-    return unseal(key, header.keyId, name, file);
   }
 
   async #perform(name: string, job: Job): Promise<void> {
@@ -298,35 +360,15 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     const open = this.#open!;
     try {
       this.#settle();
+      if (job.isChange) this.#complete?.();
       await this.#home.ensure(open);
-      await this.#keepDamaged(name, path, job, open);
-      if (job.plaintext) {
-        const file = seal(open.key, open.header.keyId, name, job.plaintext);
-        if (file.length > MAX_FILE_BYTES) throw new Error("it is too large to be read again");
-        await replaceFile(path, file, job);
-      } else {
-        await rm(path, { force: true });
-        await syncFolder(this.#home.dir);
-      }
+      await this.#records.perform(name, job, open);
     } catch (cause) {
       throw cause instanceof AuthdError ? cause : notSaved(name, path, cause);
     } finally {
       job.plaintext?.fill(0);
       // Not before: a rekey would take what is there now for the change.
       this.#changed?.add(name);
-    }
-  }
-
-  /** A file that can't be opened today may be opened by a newer authd, or mended: it is kept. */
-  async #keepDamaged(name: string, path: string, job: Job, open: OpenKey): Promise<void> {
-    try {
-      this.#unsealFile(name, open)?.fill(0);
-    } catch (damage) {
-      if (!job.replaceDamaged) throw damage;
-      const aside = asidePath(this.#home.dir, name);
-      // Two names for one file, so that there is no moment without one under the first.
-      await link(path, aside).catch(() => rename(path, aside));
-      this.#log.warn(`The sealed file of "${name}" could not be opened; it is kept as ${aside}`);
     }
   }
 }
@@ -338,6 +380,8 @@ function mergeWrites(waiting: Job, next: Job): Job | undefined {
     plaintext: next.plaintext,
     durable: waiting.durable || next.durable,
     replaceDamaged: waiting.replaceDamaged || next.replaceDamaged,
+    isChange: waiting.isChange || next.isChange,
+    isGuarded: next.isGuarded,
   };
 }
 

@@ -1,6 +1,12 @@
 /** Where a vault's key comes from. */
 export type KeySource = "keychain" | "passphrase" | "systemd-credential" | "file";
 
+export interface WriteOptions {
+  durable: boolean;
+  replaceDamaged?: boolean;
+  isChange?: boolean;
+}
+
 /**
  * Sealed files, one a credential. `Content` is JSON; the vault does not look into it.
  * Every method but `close` throws AuthdError `vault_locked` while the key can't be had.
@@ -11,19 +17,25 @@ export interface Vault<Content extends object> {
   readonly locked: string | undefined;
   /** Names that have a sealed file, also while locked. */
   names(): string[];
-  /** Undefined if there is none; throws AuthdError `credential_damaged` if it can't be opened. */
+  /** True if a record of that name was sealed and not removed since, also if its file is gone. */
+  knows(name: string): boolean;
+  /** True if programs are kept from the record of that name, also if its file is gone. */
+  isGuarded(name: string): boolean;
+  /** Any name of which `isGuarded` is true. */
+  anyGuarded(): string | undefined;
+  /**
+   * Undefined if there is none; throws AuthdError `credential_damaged` if it can't be opened, or is older
+   * than the last change that a person made.
+   */
   read(name: string): Content | undefined;
   /**
    * Replaces the sealed file: temporary file, fsync, rename, and with `durable` fsync of the folder.
    * Writes of one name happen in the order of the calls. Refuses to overwrite a damaged file
-   * unless `replaceDamaged`.
+   * unless `replaceDamaged`. With `isChange`, a person changes the credential: records from before are
+   * refused from then on.
    */
-  write(
-    name: string,
-    content: Content,
-    options: { durable: boolean; replaceDamaged?: boolean },
-  ): Promise<void>;
-  /** Deletes the sealed file, durably. */
+  write(name: string, content: Content, options: WriteOptions): Promise<void>;
+  /** Deletes the sealed file, durably; copies of it are refused from then on. */
   remove(name: string): Promise<void>;
   /**
    * Looks whether the vault's folder is still there, and makes it again, without the sealed files, if

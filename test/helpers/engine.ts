@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { resolveCredential } from "../../src/config.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
-import type { CredentialRecord } from "../../src/credential/record.ts";
+import { type CredentialRecord, isGuarded } from "../../src/credential/record.ts";
 import type { Credential } from "../../src/credential.ts";
 import { createHttp, type Http } from "../../src/http.ts";
 import type { Log } from "../../src/log.ts";
@@ -80,6 +80,7 @@ export async function startEngine(
     keySource: passphrase === undefined ? "file" : "passphrase",
     ...(passphrase === undefined ? {} : { passphrase: async () => passphrase }),
     env: {},
+    isGuarded,
     log: { info: quiet, warn: quiet },
   });
   const vault = new HeldVault(sealed);

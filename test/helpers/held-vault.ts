@@ -1,5 +1,5 @@
 import type { CredentialRecord } from "../../src/credential/record.ts";
-import type { KeySource, OwnVault, Vault } from "../../src/vault/vault.ts";
+import type { KeySource, OwnVault, Vault, WriteOptions } from "../../src/vault/vault.ts";
 
 /** A real vault whose changes wait, or fail, while a test says so. */
 export class HeldVault implements Vault<CredentialRecord> {
@@ -35,12 +35,15 @@ export class HeldVault implements Vault<CredentialRecord> {
   }
 
   names = () => this.#vault.names();
+  knows = (name: string) => this.#vault.knows(name);
+  isGuarded = (name: string) => this.#vault.isGuarded(name);
+  anyGuarded = () => this.#vault.anyGuarded();
   read = (name: string) => this.#vault.read(name);
   ensure = () => this.#vault.ensure();
   unlock = () => this.#vault.unlock();
   close = () => this.#vault.close();
 
-  async write(name: string, content: CredentialRecord, options: { durable: boolean }) {
+  async write(name: string, content: CredentialRecord, options: WriteOptions) {
     const asOfNow = structuredClone(content);
     await this.#change(() => this.#vault.write(name, asOfNow, options));
   }

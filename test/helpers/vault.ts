@@ -17,7 +17,7 @@ export interface OpenedVault {
 export async function openSample(
   t: ExecutionContext,
   dir: string,
-  options: Partial<VaultOptions> = {},
+  options: Partial<VaultOptions<Sample>> = {},
 ): Promise<OpenedVault> {
   const log: string[] = [];
   const note = (message: string) => void log.push(message);

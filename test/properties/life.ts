@@ -174,6 +174,9 @@ function memory(record: CredentialRecord): Vault<CredentialRecord> {
     locked: undefined,
     ensure: async () => false,
     names: () => [...contents.keys()],
+    knows: (name) => contents.has(name),
+    isGuarded: () => false,
+    anyGuarded: () => undefined,
     read: (name) => {
       const json = contents.get(name);
       return json === undefined ? undefined : (JSON.parse(json) as CredentialRecord);

@@ -52,7 +52,7 @@ function open(
 
 /** What is left of a rekey, or of its keys. */
 const extras = (dir: string) =>
-  readdirSync(dir).filter((file) => !/\.sealed$|^(lock|vault\.json)$/.test(file));
+  readdirSync(dir).filter((file) => !/\.sealed$|^(lock|vault\.json|manifest)$/.test(file));
 
 const ways = [
   ["file", "file"],

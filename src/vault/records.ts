@@ -1,0 +1,146 @@
+import { link, rename, rm } from "node:fs/promises";
+import { codeOf, replaceFile, syncFolder } from "../atomic-write.ts";
+import { AuthdError, messageOf } from "../errors.ts";
+import type { Manifest } from "./manifest.ts";
+import { asidePath, sealedPath } from "./names.ts";
+import { readPlainFile } from "./plain-file.ts";
+import { damaged, generationOf, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
+import type { OpenKey, VaultLog } from "./vault-key.ts";
+
+/** A write of a record; without plaintext its removal. */
+export interface Job {
+  plaintext?: Buffer;
+  durable: boolean;
+  replaceDamaged: boolean;
+  /** A person changes the credential: its generation grows. */
+  isChange: boolean;
+  /** Programs are kept from the credential as it is written. */
+  isGuarded: boolean;
+}
+
+export interface RecordsOptions<Content> {
+  dir: string;
+  manifest: Manifest;
+  isGuarded: (content: Content) => boolean;
+  log: VaultLog;
+}
+
+interface Opened {
+  plaintext: Buffer;
+  generation: number;
+}
+
+/** The sealed files of a vault, each held against the generation that the manifest has of its name. */
+export class Records<Content extends object> {
+  readonly #options: RecordsOptions<Content>;
+
+  constructor(options: RecordsOptions<Content>) {
+    this.#options = options;
+  }
+
+  /** Undefined if there is no file. Throws AuthdError `credential_damaged`, also for an older copy. */
+  read(name: string, open: OpenKey): Content | undefined {
+    const { manifest, isGuarded } = this.#options;
+    const opened = this.#unseal(name, open);
+    if (!opened) return undefined;
+    const { plaintext, generation } = opened;
+    try {
+      const known = manifest.generationOf(name);
+      if (generation < known) throw older(name, generation, known);
+      const content = JSON.parse(plaintext.toString()) as Content;
+      // The process was killed between the record and the manifest, or the manifest is being rebuilt.
+      if (generation > known || !manifest.has(name)) {
+        manifest.note(name, { generation, ...(isGuarded(content) ? { guarded: true } : {}) });
+      }
+      return content;
+    } finally {
+      plaintext.fill(0);
+    }
+  }
+
+  /** Carries out one job: the record, and for a person's change the manifest after it. */
+  async perform(name: string, job: Job, open: OpenKey): Promise<void> {
+    const { dir, manifest } = this.#options;
+    const path = sealedPath(dir, name);
+    const found = await this.#makeRoom(name, job, open);
+    const before = Math.max(manifest.generationOf(name), found);
+    const generation = job.isChange ? before + 1 : before;
+    if (job.plaintext) {
+      const file = seal(open.key, open.header.keyId, name, job.plaintext, generation);
+      if (file.length > MAX_FILE_BYTES) throw new Error("it is too large to be read again");
+      await replaceFile(path, file, job);
+    } else {
+      await rm(path, { force: true });
+      await syncFolder(dir);
+    }
+    this.#note(name, job, generation);
+    // The change is made. A manifest that fails is written later, and told of, by `ensure` of the vault.
+    if (job.isChange) await manifest.save(open).catch(() => {});
+  }
+
+  #note(name: string, { plaintext, isChange, isGuarded }: Job, generation: number): void {
+    const { manifest } = this.#options;
+    // A record that was lost and is made again without its secrets does not say whether it was guarded.
+    const guarded = isChange || !manifest.has(name) ? isGuarded : manifest.isGuarded(name);
+    if (!plaintext) manifest.note(name, { generation, removed: true });
+    else manifest.note(name, { generation, ...(guarded ? { guarded: true } : {}) });
+  }
+
+  #unseal(name: string, { key, header }: OpenKey): Opened | undefined {
+    let file: Buffer;
+    try {
+      file = readPlainFile(sealedPath(this.#options.dir, name), MAX_FILE_BYTES);
+    } catch (cause) {
+      if (cause instanceof AuthdError) throw cause;
+      if (codeOf(cause) === "ENOENT") return undefined;
+      throw damaged(name, `it can't be read: ${messageOf(cause)}`, cause);
+    }
+    const plaintext = unseal(key, header.keyId, name, file);
+    return { plaintext, generation: generationOf(file) };
+  }
+
+  /**
+   * Looks at the file that is about to be replaced and returns its generation. One that can't be opened
+   * may be opened by a newer authd, or mended: it is kept, as is an older copy that a person replaces.
+   */
+  async #makeRoom(name: string, { replaceDamaged }: Job, open: OpenKey): Promise<number> {
+    const { manifest, log } = this.#options;
+    let opened: Opened | undefined;
+    try {
+      opened = this.#unseal(name, open);
+    } catch (damage) {
+      if (!replaceDamaged) throw damage;
+      await this.#setAside(name, "could not be opened");
+      return 0;
+    }
+    if (!opened) return 0;
+    const { plaintext, generation } = opened;
+    plaintext.fill(0);
+    if (generation >= manifest.generationOf(name)) return generation;
+    if (replaceDamaged) await this.#setAside(name, "was an older copy");
+    else
+      log.warn(
+        `The sealed file of "${name}" was an older copy; the newest is written in its place`,
+      );
+    return generation;
+  }
+
+  async #setAside(name: string, was: string): Promise<void> {
+    const { dir, log } = this.#options;
+    const path = sealedPath(dir, name);
+    const aside = asidePath(dir, name);
+    // Two names for one file, so that there is no moment without one under the first.
+    await link(path, aside).catch(() => rename(path, aside));
+    log.warn(`The sealed file of "${name}" ${was}; it is kept as ${aside}`);
+  }
+}
+
+function older(name: string, found: number, known: number): AuthdError {
+  return new AuthdError(
+    "credential_damaged",
+    `The sealed file of "${name}" is older than the vault knows: it is generation ${found}, and ${known} was ` +
+      "the last that a person made or removed. It was left as it is: put the newest copy back, or enter the " +
+      `secrets again (authd add ${name} --replace …), or import them (authd vault import FILE --replace --only ${name})`,
+    { credential: name },
+  );
+}
