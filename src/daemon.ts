@@ -30,7 +30,7 @@ import { defaultSocketPath, type Listening, listen, listenActivated } from "./so
 import { Subscriptions } from "./subscriptions.ts";
 import { systemClock } from "./system-clock.ts";
 import { Timekeeper } from "./timekeeper.ts";
-import { openVault, type VaultOptions } from "./vault/index.ts";
+import { openVault, type Rebuilt, type VaultOptions } from "./vault/index.ts";
 import { VaultGuard } from "./vault-guard.ts";
 import { version } from "./version.ts";
 
@@ -72,6 +72,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     keySource: configuration.daemon.vaultKey,
     env,
     isGuarded,
+    onRebuilt: (told) => manifestRebuilt(told),
     log: { info: (text) => log.info({}, text), warn: (text) => log.warn({}, text) },
     ...(passphrase ? { passphrase } : {}),
   });
@@ -117,9 +118,16 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
       info: (name) => (registry.knows(name) ? registry.info(name) : undefined),
       // What somebody wanted is no problem.
       locked: () => (lock.isHeld ? undefined : vault.locked),
+      manifest: () => lostManifest,
       audit: () => audit.problem,
     },
   });
+  let lostManifest: string | undefined;
+  const manifestRebuilt = ({ message, isSuspect }: Rebuilt) => {
+    if (isSuspect) lostManifest = message;
+    observer.hear({ kind: "manifest_rebuilt", message, ...(isSuspect ? {} : { wanted: true }) });
+    if (isSuspect) audit.note({ event: "daemon", outcome: "manifest_rebuilt" });
+  };
   const imports = new Imports({ dir: configDir(env), vault, log });
   const readConfiguration = async () => {
     const load = () => loadConfiguration({ dir: configDir(env), env });

@@ -9,7 +9,7 @@ import type { Metrics } from "./observe/metrics.ts";
 import type { MetricsEndpoint } from "./observe/metrics-endpoint.ts";
 import type { MetricsFile } from "./observe/metrics-file.ts";
 import { Told } from "./observe/told.ts";
-import { auditProblem, lockedVault, problemsOf } from "./problems.ts";
+import { auditProblem, lockedVault, manifestProblem, problemsOf } from "./problems.ts";
 import type {
   CredentialInfo,
   DaemonEvent,
@@ -35,6 +35,8 @@ export interface Observed {
   info(name: string): CredentialInfo | undefined;
   /** Why the vault's key can't be had. */
   locked(): string | undefined;
+  /** Why older sealed files could not be told at this start. */
+  manifest?(): string | undefined;
   /** What is wrong with the audit log. */
   audit?(): string | undefined;
 }
@@ -182,7 +184,9 @@ export class Observer {
     const locked = observed.locked();
     const now = clock.wall();
     const audit = observed.audit?.();
+    const manifest = observed.manifest?.();
     return [
+      ...(manifest === undefined ? [] : [manifestProblem(manifest)]),
       ...(audit === undefined ? [] : [auditProblem(audit)]),
       ...(locked === undefined ? [] : [lockedVault(locked)]),
       ...observed.suspects().flatMap((info) => problemsOf(info, now)),

@@ -11,6 +11,8 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   credential_changed: (name) => `look at its file, then authd trust ${name}`,
   credential_damaged: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
   vault_locked: () => "authd unlock; authd doctor says more",
+  manifest: () =>
+    "look who could write to the vault's folder, and at each credential's rules (authd show)",
   audit: () => "authd audit verify; authd doctor says more",
   unsaved: () => "make room on the disk, or mend it; authd doctor says more",
   secret_expires: (name) => `make a new one, then authd set ${name} and change secret_expires`,
@@ -53,6 +55,11 @@ export function lockedVault(why: string): Problem {
     message: `the vault is locked: ${why}`,
     help: REMEDIES.vault_locked(""),
   };
+}
+
+/** The vault's manifest was lost: sealed files that are older than the last change could not be told. */
+export function manifestProblem(message: string): Problem {
+  return { reason: "manifest", message, help: REMEDIES.manifest("") };
 }
 
 /** Who uses what can't be written down, or what was written was changed. */

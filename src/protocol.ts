@@ -146,6 +146,7 @@ export type ProblemReason =
   | "credential_changed"
   | "credential_damaged"
   | "vault_locked"
+  | "manifest"
   | "audit"
   | "unsaved"
   | "secret_expires";
@@ -168,6 +169,7 @@ export type EventKind =
   | "clock_jumped"
   | "vault_locked"
   | "vault_unlocked"
+  | "manifest_rebuilt"
   | "added"
   | "set"
   | "trusted"
@@ -204,7 +206,7 @@ export interface DaemonEvent {
   tookMs?: number;
   /** When it is tried again. */
   retryAt?: number;
-  /** Somebody wanted the vault locked: nothing is wrong. */
+  /** Nothing is wrong: somebody wanted the vault locked, or it is from before there were manifests. */
   wanted?: true;
 }
 

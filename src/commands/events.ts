@@ -110,6 +110,7 @@ const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
   },
   unsaved: { style: "red", words: ({ message = "" }) => message },
   sealed: { style: "green", words: ({ message = "" }) => message },
+  manifest_rebuilt: { style: "yellow", words: ({ message = "" }) => message },
   audit_failed: { style: "red", words: ({ message = "" }) => message },
   audit_written: { style: "green", words: () => "the audit log can be written again" },
   problem: { style: "red", words: ({ reason, message }) => `needs you (${reason}): ${message}` },

@@ -1,5 +1,11 @@
 import type { Clock, Timer } from "../clock.ts";
-import { auditProblem, lockedVault, needsPerson, problemsOf } from "../problems.ts";
+import {
+  auditProblem,
+  lockedVault,
+  manifestProblem,
+  needsPerson,
+  problemsOf,
+} from "../problems.ts";
 import type {
   CredentialInfo,
   EventKind,
@@ -70,6 +76,11 @@ export class Alerts {
     // What was said before this start, and is over by now, is resolved when it is looked at.
     for (const key of options.told.keys()) {
       const [name = "", reason = ""] = key.split(" ");
+      // It is told of in the run of the daemon that found it, and in no other.
+      if (reason === "manifest") {
+        options.told.delete(key);
+        continue;
+      }
       if (name !== "") this.#lookAt(name);
       this.#of(name).set(reason as ProblemReason, placeholder(name, reason as ProblemReason));
     }
@@ -80,6 +91,7 @@ export class Alerts {
     if (kind === "vault_locked" && wanted) return;
     else if (kind === "vault_locked") this.#watchVault(message ?? "");
     else if (kind === "vault_unlocked") this.#vaultIsOpen();
+    else if (kind === "manifest_rebuilt" && !wanted) this.#raise(manifestProblem(message ?? ""));
     else if (kind === "audit_failed") this.#raise(auditProblem(message ?? ""));
     else if (kind === "audit_written") this.#auditIsWritten();
     else if (credential === undefined) return;

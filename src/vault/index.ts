@@ -11,6 +11,7 @@ import type { KeySource, OwnVault } from "./vault.ts";
 import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
 
 export { openExport, sealExport } from "./export-file.ts";
+export type { Rebuilt } from "./rebuilt.ts";
 
 export interface VaultOptions<Content extends object = object> {
   /** The vault's own folder (`<state dir>/vault`); made if missing. */

@@ -5,9 +5,10 @@ import { readHeader } from "../../vault/header.ts";
 import { keyKeepers } from "../../vault/keys/index.ts";
 import { type Check, type Finding, ok, type Patient, problem, warning } from "./finding.ts";
 
-/** Can the vault's key be had, and does the vault lock itself as it is to? */
+/** Can the vault's key be had, does it know older copies of its files, and does the vault lock itself as it is to? */
 export const checkVault: Check = async (patient) => [
   ...(await checkKey(patient)),
+  ...checkManifest(patient),
   ...checkLock(patient),
 ];
 
@@ -39,6 +40,11 @@ const checkKey: Check = async ({ env, daemon, credentials, isElsewhere }) => {
     return [problem("vault key", messageOf(error))];
   }
 };
+
+function checkManifest({ daemon }: Patient): Finding[] {
+  const lost = (daemon?.problems ?? []).filter(({ reason }) => reason === "manifest");
+  return lost.map(({ message, help }) => problem("vault manifest", message, help));
+}
 
 function checkLock({ daemon }: Patient): Finding[] {
   const { problem: unfit, on = [] } = daemon?.lock ?? {};
