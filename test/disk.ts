@@ -319,7 +319,7 @@ onUnix(
     await client.getToken({ credential: NAME, scope: "one" });
     t.is(sealed(), family.refreshTokens.at(-1));
     const files = readdirSync(join(moved, "vault")).filter((file) => !file.endsWith(".tmp"));
-    t.deepEqual(files.sort(), ["demo.sealed", "key", "lock", "vault.json"]);
+    t.deepEqual(files.sort(), ["demo.sealed", "key", "lock", "manifest", "vault.json"]);
     t.is((await second(t, home)).code, 1);
   },
 );
