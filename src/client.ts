@@ -8,6 +8,7 @@ import type {
   Results,
 } from "./protocol.ts";
 import { defaultSocketPath } from "./socket.ts";
+import { mayRepeat } from "./wire/again.ts";
 import { type Fetch, fetchThrough } from "./wire/fetch.ts";
 import { ConnectionLost, Link } from "./wire/link.ts";
 
@@ -51,20 +52,6 @@ const GRACE_MS = 65_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** Between tries to get a lost subscription back, ms. */
 const RECONNECT_MS = 1_000;
-
-/** What may be asked a second time when a connection broke before the answer. */
-const repeatable: ReadonlySet<Method> = new Set([
-  "initialize",
-  "getToken",
-  "credentials/show",
-  "credentials/list",
-  "status",
-  "events",
-  "subscribe",
-  "unsubscribe",
-]);
-/** RFC 9110, section 9.2.2, as far as they can be asked for. */
-const idempotent = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
 
 /**
  * A client of the daemon. It connects with the first call, and again with the next one after the
@@ -118,7 +105,7 @@ export class Client {
     { signal }: CallOptions = {},
   ): Promise<Results[M]> {
     const limits = { signal, timeoutMs: timeoutOf(params) + GRACE_MS };
-    const tries = isRepeatable(method, params) ? 2 : 1;
+    const tries = mayRepeat(method, params) ? 2 : 1;
     for (let left = tries; left > 0; left--) {
       try {
         const link = await this.#connected();
@@ -222,12 +209,6 @@ function isSame(one: Watched, other: Watched): boolean {
     (one.events ?? false) === (other.events ?? false) &&
     (one.approvals ?? false) === (other.approvals ?? false)
   );
-}
-
-function isRepeatable(method: Method, params: object): boolean {
-  if (method !== "authorizedRequest") return repeatable.has(method);
-  const { method: verb = "GET", stream } = params as ParamsOf<"authorizedRequest">;
-  return !stream && idempotent.includes(verb.toUpperCase());
 }
 
 function timeoutOf(params: object): number {

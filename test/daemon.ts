@@ -1,13 +1,16 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { type Client, connect as connectClient } from "../src/client.ts";
 import { startLabelf } from "../src/sandbox/labelf.ts";
+import { startApi } from "./helpers/api.ts";
 import { run, start } from "./helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "./helpers/daemon.ts";
 import { until } from "./helpers/engine.ts";
 import { startIssuer } from "./helpers/issuer.ts";
+import { RawClient } from "./helpers/wire.ts";
 
 const STATIC = 'grant = "static"\norigins = ["https://api.example"]\n';
 
@@ -104,6 +107,39 @@ test("SIGTERM finishes what is in flight", async (t) => {
   t.is((await added).state, "ready");
   t.is((await daemon.ended).code, 0);
 });
+
+for (const how of ["SIGTERM", "shutdown"] as const) {
+  test(`${how}: what does not end in time is answered shutting_down, and then the daemon ends`, async (t) => {
+    const unanswered = await startApi(t, () => {});
+    const half = await startApi(t, (_, response) => void response.writeHead(200).write("half"));
+    const daemon = await startDaemon(t);
+    const client = await clientOf(t, daemon);
+    const secrets = { token: "practice-token" };
+    for (const [name, settings] of Object.entries({
+      fixed: { origins: [unanswered.origin, half.origin] },
+      asked: { confirm: "first" },
+    })) {
+      await client.request("credentials/add", { name, grant: "static", settings, secrets });
+    }
+    const raw = await RawClient.open(t, daemon.socket);
+    const credential = "fixed";
+    raw.request("stream", "authorizedRequest", { credential, url: half.origin, stream: true });
+    await raw.take(2);
+    raw.request("whole", "authorizedRequest", { credential, url: unanswered.origin });
+    raw.request("person", "getToken", { credential: "asked" });
+    await until(() => unanswered.seen.length === 1);
+    const isAsked = async () =>
+      (await client.request("approvals/pending", {})).approvals.length === 1;
+    while (!(await isAsked())) await sleep(10);
+    if (how === "SIGTERM") process.kill(daemon.pid, "SIGTERM");
+    else await client.request("shutdown", { daemon: true });
+    const answers = await raw.take(3);
+    t.deepEqual(answers.map(({ id }) => id).sort(), ["person", "stream", "whole"]);
+    for (const { error } of answers) t.is(error?.data.reason, "shutting_down");
+    await raw.closed;
+    t.is((await daemon.ended).code, 0);
+  });
+}
 
 test("the shutdown method ends the daemon, if it says so, after its own answer", async (t) => {
   const daemon = await startDaemon(t);

@@ -31,7 +31,7 @@ const PARTS = [
   ["observe", /^observe(\/.*)?\.ts$/],
   ["identity", /^identity\//],
   ["server", /^(server|framing|wire\/(connection|call|failure|json-source|message|outbox))\.ts$/],
-  ["client", /^(client|wire\/(fetch|link|received-stream))\.ts$/],
+  ["client", /^(client|wire\/(again|fetch|link|received-stream))\.ts$/],
   ["request", /^(request|http\/(redirect|outgoing|content))\.ts$/],
   ["http", /^http(\/.*)?\.ts$/],
   // What keeps tokens fresh.

@@ -165,6 +165,17 @@ test("subscribe and unsubscribe, list, remove, status and shutdown", async (t) =
   t.is(shutdowns(), 1);
 });
 
+test("only the daemon's own user and root end it", async (t) => {
+  const { handlers, shutdowns } = await stage(t);
+  const call = new FakeCall();
+  const uid = (process.geteuid?.() ?? 0) + 1;
+  Object.assign(call, { peer: { uid, gid: uid, pid: 4711, connectedAt: 0 } });
+  const error = t.throws(() => handlers.shutdown({ daemon: true }, call)) as AuthdError;
+  t.is(error.reason, "caller_not_allowed");
+  t.deepEqual(await handlers.shutdown({ daemon: false }, call), {});
+  t.deepEqual([call.left, shutdowns()], [true, 0]);
+});
+
 test("a streamed answer goes out as notifications that name the request", async (t) => {
   const { handlers, engine, issuer } = await stage(t);
   const file = { grant: "static", origins: [issuer.origin] };

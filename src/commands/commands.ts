@@ -148,6 +148,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "run the daemon in the foreground",
     load: async () => (await import("./foreground.ts")).serveCommand,
   },
+  stop: {
+    group: DAEMON,
+    usage: "stop",
+    summary: "end the daemon, and wait until it is gone",
+    load: () => import("./stop.ts"),
+  },
   service: {
     group: DAEMON,
     usage: "service ACTION",
