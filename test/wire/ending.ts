@@ -63,7 +63,7 @@ for (const framing of ["lines", "base"] as const) {
     }
     t.is(await client.next(), undefined);
     t.is(await other.next(), undefined);
-    t.is((signals[0]?.reason as { reason?: string }).reason, "shutting_down");
+    t.like(signals[0]?.reason, { reason: "shutting_down" });
   });
 }
 
