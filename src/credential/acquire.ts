@@ -18,6 +18,8 @@ export interface Try {
   settings: CredentialSettings;
   grant: Grant;
   secrets: Readonly<Record<string, string>>;
+  /** Tokens issued before, which no error may quote. */
+  held: readonly string[];
   want: Variation;
   /** Wall clock, ms: the moment of the one-time code that the request carries; undefined: none. */
   codeAt?: number | undefined;
@@ -27,7 +29,7 @@ export interface Try {
 
 /** One token request. Rejects with an AuthdError that carries `contact`. */
 export async function acquire(given: Try): Promise<Won> {
-  const { settings, grant, secrets, want, codeAt, http, time } = given;
+  const { settings, grant, secrets, held, want, codeAt, http, time } = given;
   const send = createIssuerSend({
     http,
     credential: settings.name,
@@ -43,6 +45,7 @@ export async function acquire(given: Try): Promise<Won> {
     settings: settings.own,
     fields: settings.fields,
     secrets,
+    held,
     ...want,
     rejectedStatuses: settings.rejectedStatuses,
     now: sent.wall,

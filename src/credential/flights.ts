@@ -16,6 +16,8 @@ export interface FlightPlan {
   grant: Grant;
   record: CredentialRecord;
   secrets: Readonly<Record<string, string>>;
+  /** Tokens issued before, which no error may quote. */
+  held: readonly string[];
   /** Seals the record, fsynced; false if the disk fails. Never rejects. */
   seal: () => Promise<boolean>;
   /** The access token that there is will do for now. */
@@ -81,11 +83,11 @@ export class Flights {
   }
 
   async #request({ want }: Variant, plan: FlightPlan): Promise<Won> {
-    const { settings, grant, record, secrets, seal, canWait } = plan;
+    const { settings, grant, record, secrets, held, seal, canWait } = plan;
     const { http, time } = this.#around;
     const secret = grant.rotates;
     const codeAt = await this.#takeCode(plan);
-    const shared = { settings, grant, want, codeAt, http, time };
+    const shared = { settings, grant, held, want, codeAt, http, time };
     if (secret === undefined) return await acquire({ ...shared, secrets });
     const attempt = (token: string) =>
       acquire({ ...shared, secrets: { ...secrets, [secret]: token } });

@@ -151,6 +151,10 @@ export class Renewals {
       grant: grantNamed(settings.grant),
       record,
       secrets: record.secrets,
+      held: [
+        ...this.#source.variants.all().flatMap(({ issued }) => issued?.accessToken ?? []),
+        ...(record.rotation?.previous === undefined ? [] : [record.rotation.previous]),
+      ],
       seal: () => keeper.save(record, true),
       canWait,
     };

@@ -52,7 +52,7 @@ export function readExchangeAnswer(
   const accessToken = findToken(response, places.token, document);
   if (accessToken === undefined || unfitToken(accessToken) !== undefined) {
     // Some APIs answer 200 and say inside that they refused.
-    if (oauthProblem(response, context.secrets)) throw refusal(response, context);
+    if (oauthProblem(response, context)) throw refusal(response, context);
     throw unusableAnswer(context, complaint(response, places.token, accessToken));
   }
   const date = issuerDate(headers);

@@ -25,7 +25,7 @@ export const exchange: Grant<z.output<typeof schema>> = {
   issuerUrl: ({ request }, fields) => addressOf(request.url, fields),
   variants: ({ request }) => referenced(JSON.stringify(request), WISHES).length > 0,
   acquire: async (context) => {
-    const { settings, secrets, credential, rejectedStatuses, now } = context;
+    const { settings, secrets, held, credential, rejectedStatuses, now } = context;
     const request = prepare(context, () => writeRequest(settings.request, valuesOf(context)));
     const response = await context.send(request);
     return readExchangeAnswer(response, settings.response, {
@@ -33,6 +33,7 @@ export const exchange: Grant<z.output<typeof schema>> = {
       rejectedStatuses,
       now,
       secrets,
+      held,
     });
   },
 };

@@ -28,6 +28,8 @@ export interface AcquireContext<Settings> {
   /** Values that templates may name: the preset's fields and the file's own [fields]. */
   fields: Readonly<Record<string, string>>;
   secrets: Readonly<Record<string, string>>;
+  /** Tokens issued before, which no error may quote. */
+  held: readonly string[];
   /** Overrides the credential's own. */
   scope?: string;
   audience?: string;

@@ -9,7 +9,7 @@ const ANSWERED: IssuerContact = { sent: true, answered: true };
 /** What else decides about an answer, besides the answer itself. */
 export type AnswerContext = Pick<
   AcquireContext<unknown>,
-  "credential" | "secrets" | "rejectedStatuses" | "now"
+  "credential" | "secrets" | "held" | "rejectedStatuses" | "now"
 > & {
   /** The secret that was spent is a refresh token. */
   refreshing?: boolean;
@@ -51,7 +51,7 @@ const TRANSIENT = new Set(["temporarily_unavailable", "server_error", "slow_down
  */
 export function refusal(response: IssuerResponse, context: AnswerContext): AuthdError {
   const { status } = response;
-  const oauth = oauthProblem(response, context.secrets);
+  const oauth = oauthProblem(response, context);
   const row = oauth && Object.hasOwn(TERMINAL, oauth.error) ? TERMINAL[oauth.error] : undefined;
   const waiting = status === 429 || status === 503 || TRANSIENT.has(oauth?.error ?? "");
   if (!waiting && row) {

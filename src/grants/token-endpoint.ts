@@ -60,11 +60,18 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   parameters: () => Record<string, string>,
   { refreshing = false } = {},
 ): Promise<Acquired> {
-  const { credential, rejectedStatuses, now } = context;
+  const { credential, held, rejectedStatuses, now } = context;
   const { request, sent } = prepare(context, () => write(context, parameters()));
   const response = await context.send(request);
   const secrets = { ...context.secrets, ...sent };
-  return readTokenAnswer(response, { credential, rejectedStatuses, now, secrets, refreshing });
+  return readTokenAnswer(response, {
+    credential,
+    rejectedStatuses,
+    now,
+    secrets,
+    held,
+    refreshing,
+  });
 }
 
 /** The request, and what it carries that must not be shown if the issuer repeats it. */

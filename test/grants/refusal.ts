@@ -4,6 +4,7 @@ import { acquire } from "../helpers/acquire.ts";
 import { type Answer, startIssuer } from "../helpers/issuer.ts";
 
 const SECRET = "s3cret+/value";
+const HELD = "h3ld-before";
 const DATE = { date: "Tue, 14 Nov 2023 22:13:20 GMT" };
 
 async function refused(
@@ -15,7 +16,7 @@ async function refused(
   const { url, requests } = await startIssuer(t, answer);
   const settings = { token_url: url, client_id: "demo" };
   const secrets = { client_secret: SECRET, refresh_token: "r3fresh" };
-  const wanted = { settings, secrets, rejectedStatuses };
+  const wanted = { settings, secrets, held: [HELD], rejectedStatuses };
   const error = await t.throwsAsync(acquire(t, grant, wanted), { instanceOf: AuthdError });
   t.is(requests.length, 1);
   t.is(error!.credential, "demo");
@@ -48,6 +49,23 @@ test("invalid_grant on a refresh token asks for a new sign-in", async (t) => {
   t.is((await refused(t, answer, { grant: "refresh_token" })).reason, "login_required");
   const client = { status: 401, json: { error: "invalid_client" } };
   t.is((await refused(t, client, { grant: "refresh_token" })).reason, "credential_rejected");
+});
+
+test("no token is in an error's words: neither one of the answer itself nor one of before", async (t) => {
+  const says = async (json: object) =>
+    (await refused(t, { status: 400, json: { error: "invalid_scope", ...json } })).oauth
+      ?.error_description;
+  const bare = "jU5t-1ssued";
+  t.is(await says({ error_description: `${bare} is void`, access_token: bare }), undefined);
+  t.is(await says({ error_description: `${bare} is void`, data: { token: bare } }), undefined);
+  t.is(await says({ error_description: `refusing ${HELD} now` }), undefined);
+  for (const encoding of ["hex", "base64", "base64url"] as const) {
+    for (const one of [SECRET, HELD]) {
+      const shown = Buffer.from(one).toString(encoding);
+      t.is(await says({ error_description: `got ${shown}` }), undefined, `${encoding} ${one}`);
+    }
+  }
+  t.is(await says({ error_description: "no such scope", trace_id: "a" }), "no such scope");
 });
 
 test("temporarily_unavailable, server_error and slow_down are tried again", async (t) => {

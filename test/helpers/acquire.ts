@@ -9,6 +9,7 @@ export interface Wanted {
   settings: Record<string, unknown>;
   secrets?: Record<string, string>;
   fields?: Record<string, string>;
+  held?: string[];
   scope?: string;
   audience?: string;
   rejectedStatuses?: number[];
@@ -30,6 +31,7 @@ export async function acquire(
     settings: grant.schema.parse(settings),
     fields: {},
     secrets: {},
+    held: [],
     rejectedStatuses: [],
     now: Date.now(),
     send: createIssuerSend({ http, credential: "demo", allowInsecureHttp: false }),

@@ -51,7 +51,8 @@ const echo = (secret: string) =>
   fc.constantFrom(
     ...[secret, `Wrong secret ${secret}!`, encodeURIComponent(secret)],
     ...[new URLSearchParams({ secret }).toString(), secret.replaceAll(" ", "\u00a0 ")],
-    Buffer.from(secret).toString("base64"),
+    ...(["base64", "base64url", "hex"] as const).map((way) => Buffer.from(secret).toString(way)),
+    JSON.stringify(secret),
     basicOf(secret),
     [...secret].join("\u200b"),
   );
