@@ -14,7 +14,7 @@ import {
   writeCredentialFile,
 } from "./config.ts";
 import type { CredentialRecord } from "./credential/record.ts";
-import type { Credential, Entered } from "./credential.ts";
+import { boundTo, type Credential, type Entered } from "./credential.ts";
 import { assertComplete, assertTrusted, enteredSecrets, kindOf, withGenerated } from "./entered.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Http } from "./http.ts";
@@ -125,7 +125,7 @@ export class Admin {
     const { registry, vault } = this.#options;
     const { name } = settings;
     await this.#withFile(name, text, async () => {
-      const record = { secrets, binding: settings.binding, tokens: [] };
+      const record = { secrets, ...boundTo(settings), tokens: [] };
       await vault.write(name, record, { durable: true, replaceDamaged: true, isChange: true });
     });
     registry.delete(name);
@@ -140,13 +140,13 @@ export class Admin {
     text: string,
   ): Promise<Added> {
     const { name, settings: settingsBefore } = credential;
-    const { secrets: secretsBefore, binding } = credential.record;
+    const { secrets: secretsBefore, ...bound } = credential.record;
     const textBefore = credentialFileAsItIs(this.#dir, name);
     const put = async (newText: string, to: CredentialSettings, entered: Entered) =>
       await this.#withFile(name, newText, () => credential.amend(to, entered));
     await put(text, settings, { secrets, whole: true });
     // With the binding of before, too: an edit that nobody trusted is not to be trusted by this.
-    const before = { secrets: secretsBefore, whole: true, binding };
+    const before = { secrets: secretsBefore, whole: true, bound };
     const undo = () => put(textBefore ?? text, settingsBefore, before);
     return { credential, undo };
   }
@@ -160,7 +160,7 @@ export class Admin {
       const { name, record } = credential;
       const file = readCredentialFile(this.#dir, name) ?? {};
       // `set` binds, so it must not wave through an edit that nobody looked at.
-      assertTrusted(name, this.#resolve(name, file), record);
+      assertTrusted(this.#resolve(name, file), record);
       const edited = updateCredentialFile(file, coerceSettings(file, params.settings ?? {}));
       const settings = this.#resolve(name, edited);
       const secrets = enteredSecrets(settings, params.secrets ?? {});
@@ -239,7 +239,7 @@ export class Admin {
       const file = readCredentialFile(this.#dir, name) ?? {};
       const now = this.#resolve(name, file);
       // What a person was asked about are the rules that count, not an edit that nobody looked at.
-      assertTrusted(name, now, credential.record);
+      assertTrusted(now, credential.record);
       const rules = now.policy?.allow ?? [];
       const found = rules.findIndex((one) => one.name === rule);
       if (rules.length > 0 && (found < 0 || file.allow === undefined)) throw notHere(name, found);

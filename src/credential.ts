@@ -25,7 +25,7 @@ export interface Entered {
   /** Instead of all that there were, as if the credential were a new one. */
   whole?: boolean;
   /** The settings that they belong to, unless it is those given beside. */
-  binding?: string;
+  bound?: Pick<CredentialRecord, "binding" | "written">;
 }
 
 /**
@@ -150,14 +150,15 @@ export class Credential {
 
   /** Seals new secrets and binds them to new settings; if that fails, all is as before. */
   async amend(settings: CredentialSettings, entered: Entered): Promise<void> {
-    const { secrets, whole = false, binding = settings.binding } = entered;
+    const { secrets, whole = false, bound = boundTo(settings) } = entered;
     const isSame = acquisitionOf(settings) === acquisitionOf(this.#settings);
     const tokensStay = isSame && !whole && Object.keys(secrets).length === 0;
     await this.#amend(settings, tokensStay, (record) => {
       record.secrets = whole ? { ...secrets } : { ...record.secrets, ...secrets };
-      record.binding = binding;
+      bind(record, bound);
       const { rotates } = grantNamed(settings.grant);
       if (whole || Object.hasOwn(secrets, rotates ?? "")) delete record.rotation;
+      if (whole || Object.keys(secrets).length > 0) delete record.refused;
       if (!whole) return;
       delete record.refreshCount;
       delete record.lastRefreshAt;
@@ -167,10 +168,8 @@ export class Credential {
   /** Binds the sealed secrets to the settings as they are now. */
   async trust(): Promise<void> {
     if (this.#obstacle && this.#obstacle.state !== "changed") throw this.#obstacle.error;
-    const { binding } = this.#settings;
-    await this.#amend(this.#settings, false, (record) => {
-      record.binding = binding;
-    });
+    const bound = boundTo(this.#settings);
+    await this.#amend(this.#settings, false, (record) => bind(record, bound));
   }
 
   /** Seals it as it is in memory, if it was read. Never rejects. */
@@ -222,7 +221,6 @@ export class Credential {
     const change = (record: CredentialRecord) => {
       enter(record);
       if (!tokensStay) record.tokens = [];
-      delete record.refused;
     };
     await this.#keeper.amend(change, () => this.#adopt(settings, tokensStay));
   }
@@ -234,9 +232,9 @@ export class Credential {
     this.#settings = settings;
     if (!this.#keeper.record) return;
     this.#look();
-    if (!tokensStay) this.#renewals.pardon();
     if (!tokensStay || !wasUsable) this.#forget(isSame && wasUsable && !this.#obstacle);
     if (tokensStay && !wasUsable && !this.#obstacle) this.#revive();
+    this.#recall();
     this.#reissue();
     this.#announce();
     this.#rearm();
@@ -245,7 +243,10 @@ export class Credential {
   #look(): void {
     const { record } = this.#keeper;
     this.#obstacle = obstacleOf(this.#settings, record);
-    this.#keeper.record = record ?? { secrets: {}, binding: this.#settings.binding, tokens: [] };
+    const bound = boundTo(this.#settings);
+    this.#keeper.record = record ?? { secrets: {}, ...bound, tokens: [] };
+    // Vaults of before don't tell; and a key that binds nothing may have been edited.
+    if (record?.binding === bound.binding) bind(record, bound);
   }
 
   /** A one-time code that was sent before this start is not sent again, by other credentials either. */
@@ -284,8 +285,24 @@ export class Credential {
     }
     // The answer to the last try was lost: issuers that forgive it do so for a few seconds only.
     const intent = record.rotation?.intent;
-    if (record.refused) this.#renewals.recall(record.refused);
-    else if (intent) this.#renewals.start(this.#variants.of(intent), false);
+    this.#recall();
+    if (intent && !this.#renewals.stopped) {
+      this.#renewals.start(this.#variants.of(intent), false);
+    }
+  }
+
+  /**
+   * What was refused stays refused until a person enters something, refreshes it, or edits what its
+   * own file says about the token request; undone, such an edit is none. `config.toml`, the rules and
+   * the vault's lock have nothing to do with it.
+   */
+  #recall(): void {
+    const { refused } = this.#keeper.record ?? {};
+    if (!refused) return;
+    // Vaults of before don't tell.
+    refused.writtenRequest ??= this.#settings.writtenRequest;
+    if (refused.writtenRequest === this.#settings.writtenRequest) this.#renewals.recall(refused);
+    else this.#renewals.forget();
   }
 
   #reviveTokens(record: CredentialRecord): void {
@@ -503,4 +520,18 @@ export class Credential {
       ...(reason ? { reason } : {}),
     });
   }
+}
+
+/** What the sealed secrets are bound to. */
+export function boundTo({ binding, written }: CredentialSettings) {
+  return { binding, written };
+}
+
+function bind(
+  record: CredentialRecord,
+  { binding, written }: Pick<CredentialRecord, "binding" | "written">,
+): void {
+  record.binding = binding;
+  if (written) record.written = written;
+  else delete record.written;
 }

@@ -19,13 +19,12 @@ export function kindOf({ name, preset, grant }: CheckedParams<"credentials/add">
 }
 
 export function assertTrusted(
-  name: string,
   settings: CredentialSettings,
   record: Readonly<CredentialRecord>,
 ): void {
   if (Object.keys(record.secrets).length === 0) return;
   if (record.binding === settings.binding) return;
-  throw changed(name);
+  throw changed(settings, record);
 }
 
 /** `--register` may make the password up: nobody needs to know it. */

@@ -44,10 +44,12 @@ const refused = z.object({
   message: z.string(),
   oauth: z.object({ error: z.string() }).optional(),
   at: z.number(),
+  writtenRequest: z.string().optional(),
 });
 const record = z.object({
   secrets: z.record(z.string(), z.string()),
   binding: z.string(),
+  written: z.record(z.string(), z.string()).optional(),
   tokens: z.array(token),
   obtainedWith: z.string().optional(),
   rotation: rotation.optional(),

@@ -8,7 +8,7 @@ const SECRET_WARNING = 14 * DAY;
 export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>> = {
   login_required: (name) => `authd set ${name}`,
   credential_rejected: (name) => `authd set ${name}`,
-  credential_changed: (name) => `look at its file, then authd trust ${name}`,
+  credential_changed: (name) => `look at what was edited, then authd trust ${name}`,
   credential_damaged: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
   vault_locked: () => "authd unlock; authd doctor says more",
   manifest: () =>

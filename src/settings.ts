@@ -2,6 +2,9 @@ import type { SecretField } from "./grants/grant.ts";
 import type { Guests } from "./peer.ts";
 import type { Policy } from "./policy.ts";
 
+/** Precedes the keys of `written` that a credential has from `config.toml`. */
+export const FROM_CONFIG = "config.toml: ";
+
 /**
  * One credential's settings: its file merged over its preset and the defaults, checked, frozen.
  * No secrets. Made by config.ts.
@@ -36,6 +39,10 @@ export interface CredentialSettings {
   readonly policy?: Policy;
   /** Digest of everything that decides where secrets go and who may use them. */
   readonly binding: string;
+  /** Digest by key of what was written where (see config/written.ts). */
+  readonly written: Readonly<Record<string, string>>;
+  /** Digest of what its own file says about its token request. */
+  readonly writtenRequest: string;
 }
 
 /** A JSON request whose answer of 2xx means that the account exists now. */

@@ -40,6 +40,8 @@ class Owner implements RequestCredential {
       own: {},
       secrets: [],
       rejectedStatuses: [],
+      written: {},
+      writtenRequest: "",
       binding: "",
     };
   }

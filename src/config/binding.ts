@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { GUARDED } from "../policy.ts";
 import type { RegisterRequest } from "../settings.ts";
 import { referenced } from "../template.ts";
+import { canonical } from "./plain.ts";
 
 /** What decides where a credential's secrets and tokens go. */
 export interface BindingParts {
@@ -70,14 +71,4 @@ function namedFields(
 ): Record<string, string> {
   const names = referenced(JSON.stringify(templates), Object.keys(fields));
   return Object.fromEntries(names.map((name) => [name, fields[name]!]));
-}
-
-/** JSON with sorted keys; members without a value are left out. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
 }

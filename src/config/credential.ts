@@ -15,6 +15,7 @@ import { isTable, mergeTables, plainTable, type Table } from "./plain.ts";
 import { policyOf } from "./policy.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
 import { secretFields } from "./secrets.ts";
+import { writtenKeys, writtenRequest } from "./written.ts";
 
 export interface ResolveOptions {
   /** `ca_file` is relative to it. */
@@ -59,7 +60,8 @@ interface World {
 function resolve(world: World, name: string, file: Table, defaults: Table): CredentialSettings {
   const kind = kindOf(file, world.presets);
   const given = settingsIn(kind, file);
-  const settings = mergeTables(beneath(kind, given, defaults), given);
+  const known = defaultsFor(kind, defaults);
+  const settings = mergeTables(beneath(kind, given, known), given);
   const { fields: ownFields, ...rest } = settings;
   const allowInsecureHttp = rest.allow_insecure_http === true;
   const fields = readFields(kind.preset, file, ownFields, allowInsecureHttp);
@@ -96,6 +98,10 @@ function resolve(world: World, name: string, file: Table, defaults: Table): Cred
       ...{ grant: kind.grantName, ...destination },
       ...{ policy: policyGiven(common), verify },
     }),
+    written: world.share(
+      writtenKeys({ file, preset: kind.preset?.settings ?? {}, defaults: known, ca }),
+    ),
+    writtenRequest: writtenRequest(file),
   });
 }
 
@@ -105,13 +111,17 @@ function settingsIn(kind: Kind, file: Table): Table {
   return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(kind, key)));
 }
 
-/** What the file is laid over: the preset's settings over those defaults that this grant knows. */
+/** Those that this grant knows. */
+function defaultsFor(kind: Kind, defaults: Table): Table {
+  return Object.fromEntries(Object.entries(defaults).filter(([key]) => isSetting(kind, key)));
+}
+
+/** What the file is laid over: the preset's settings over the defaults. */
 function beneath(kind: Kind, given: Table, defaults: Table): Table {
-  const known = Object.entries(defaults).filter(([key]) => isSetting(kind, key));
   const preset = kind.preset?.settings ?? {};
   const explicit = preset.headers !== undefined || given.headers !== undefined;
   const settings = explicit ? preset : { ...preset, headers: DEFAULT_HEADERS };
-  return mergeTables(Object.fromEntries(known), settings);
+  return mergeTables(defaults, settings);
 }
 
 function checked(kind: Kind, settings: Table): { common: Common; own: Table } {

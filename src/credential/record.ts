@@ -14,6 +14,8 @@ export interface CredentialRecord {
   secrets: Record<string, string>;
   /** Digest of the settings that decide where the secrets go (see config/binding.ts). */
   binding: string;
+  /** Digest by key of the settings as they were then (see config/written.ts); absent: not kept yet. */
+  written?: Readonly<Record<string, string>>;
   tokens: StoredToken[];
   /** Digest of the settings that the tokens were obtained with (see acquire.ts). */
   obtainedWith?: string;
@@ -35,6 +37,8 @@ export interface Refused {
   oauth?: OAuthProblem;
   /** Wall clock, ms. */
   at: number;
+  /** Digest of what the credential's own file said about the request; absent: not kept yet. */
+  writtenRequest?: string;
 }
 
 /** Where a rotating refresh token stands. */

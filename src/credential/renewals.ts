@@ -277,7 +277,9 @@ export class Renewals {
       return;
     }
     this.stopped = failure;
-    if (record) record.refused = { reason, message, ...(oauth ? { oauth } : {}), at: now.wall };
+    const { writtenRequest } = this.#source.now().settings;
+    const more = { ...(oauth ? { oauth } : {}), at: now.wall, writtenRequest };
+    if (record) record.refused = { reason, message, ...more };
   }
 
   // ---- the timer's side ----

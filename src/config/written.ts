@@ -1,0 +1,53 @@
+/** Digests of settings as somebody wrote them: tell later which key of which file was edited. */
+import { hash } from "node:crypto";
+import { FROM_CONFIG } from "../settings.ts";
+import { canonical, isTable, type Table } from "./plain.ts";
+import { commonSchema } from "./schema.ts";
+
+/** Keys that decide when, not where a secret goes: an edit needs nobody's consent. */
+const UNBOUND = new Set(["ttl", "warm", "secret_expires", "rejected_statuses"]);
+
+/** What a credential is made of, before it is merged and filled in. */
+export interface Sources {
+  /** Its own file. */
+  file: Table;
+  /** What its preset says. */
+  preset: Table;
+  /** The defaults of `config.toml` that its grant knows. */
+  defaults: Table;
+  /** PEM text: the content of `ca_file`. */
+  ca: string | undefined;
+}
+
+/** A digest for each key that was written and decides where secrets go, or who may use them. */
+export function writtenKeys({ file, preset, defaults, ca }: Sources): Record<string, string> {
+  const written: Record<string, string> = {};
+  const note = (label: string, key: string, value: unknown) => {
+    if (!UNBOUND.has(key)) written[label] = digestOf(key === "ca_file" ? ca : value);
+  };
+  for (const [key, value] of Object.entries(file)) note(key, key, value);
+  for (const [key, value] of Object.entries(defaults)) {
+    const above = file[key] ?? preset[key];
+    const counts = above === undefined || (isTable(above) && isTable(value));
+    // The global `ca_file` stands outside [defaults].
+    const name = key === "ca_file" ? key : `defaults.${key}`;
+    if (counts) note(FROM_CONFIG + name, key, value);
+  }
+  return written;
+}
+
+/**
+ * Digest of what the credential's own file says about its token request. `config.toml` is not in it:
+ * an edit there is about no single credential.
+ */
+export function writtenRequest(file: Table): string {
+  const about = Object.entries(file).filter(
+    ([key]) => key === "fields" || !Object.hasOwn(commonSchema.shape, key),
+  );
+  return digestOf(Object.fromEntries(about));
+}
+
+/** 66 bits: nothing relies on it but what a message names, and whether a refusal still stands. */
+function digestOf(value: unknown): string {
+  return hash("sha256", canonical(value), "base64url").slice(0, 11);
+}

@@ -1,0 +1,196 @@
+/** Edits of credential files and config.toml: what they stop, what they never bring back, and what is told of them. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { AuthdError } from "../src/errors.ts";
+import type { State } from "../src/protocol.ts";
+import { adminOf } from "./helpers/admin.ts";
+import { createAuthority } from "./helpers/certificates.ts";
+import { type Engine, startEngine, until } from "./helpers/engine.ts";
+import { type Answering, type Issuer, startIssuer } from "./helpers/issuer.ts";
+
+const FINE = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
+const WRONG = { status: 401, json: { error: "invalid_client" } };
+
+async function stage(t: ExecutionContext, answering: Answering = FINE) {
+  const issuer = await startIssuer(t, answering);
+  const engine = await startEngine(t);
+  return { issuer, ...desk(engine), add: adding(engine, issuer) };
+}
+
+/** What is done to an engine's files, and what comes of it. */
+function desk(engine: Engine) {
+  const { admin } = adminOf(engine);
+  const dir = join(engine.dir, "config");
+  const file = join(dir, "credentials", "demo.toml");
+  return {
+    engine,
+    admin,
+    file,
+    text: () => readFileSync(file, "utf8"),
+    state: () => engine.registry.info("demo").state,
+    why: () => engine.registry.info("demo").lastError?.message ?? "",
+    ask: async () => await engine.registry.get("demo").token({}),
+    /** Edits files, and has them read again. */
+    async edit(files: Readonly<Record<string, string>>) {
+      for (const [name, text] of Object.entries(files)) {
+        writeFileSync(join(dir, name), text, { mode: 0o600 });
+      }
+      return await admin.reload();
+    },
+  };
+}
+
+function adding(engine: Engine, issuer: Issuer) {
+  return async () => {
+    const { signal } = new AbortController();
+    const settings = { token_url: issuer.url, client_id: "app" };
+    const secrets = { client_secret: "not-so-secret" };
+    const params = { name: "demo", grant: "client_credentials", settings, secrets };
+    await adminOf(engine).admin.add(params, signal);
+  };
+}
+
+async function failure(work: Promise<unknown>): Promise<AuthdError> {
+  const error = await work.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  if (error instanceof AuthdError) return error;
+  throw error ?? new Error("did not fail");
+}
+
+/** Two certificates: the file of the same name may hold another. */
+function withCa(engine: Engine, name = "ca.pem") {
+  writeFileSync(join(engine.dir, "config", name), createAuthority().ca, { mode: 0o600 });
+}
+
+test("what an edit changed is named, with its file and its key", async (t) => {
+  const { engine, add, edit, why, state, text, issuer } = await stage(t);
+  await add();
+  const before = text();
+  withCa(engine);
+  await edit({ "config.toml": 'ca_file = "ca.pem"' });
+  t.is(state(), "changed");
+  t.regex(why(), /^demo: config\.toml was edited \(ca_file\) since .* authd trust demo$/);
+  await edit({ "config.toml": "" });
+  t.is(state(), "idle");
+  await edit({ "config.toml": `defaults = { origins = ["${issuer.origin}"] }` });
+  t.regex(why(), /^demo: config\.toml was edited \(defaults\.origins\) since/);
+  await edit({ "config.toml": "", "credentials/demo.toml": `${before}confirm = "first"\n` });
+  t.regex(why(), /^demo: its file was edited \(confirm\) since/);
+  await edit({ "config.toml": 'ca_file = "ca.pem"' });
+  t.regex(why(), /^demo: its file was edited \(confirm\) and config\.toml was edited \(ca_file\)/);
+  await edit({ "config.toml": 'proxy = "http://localhost:9"', "credentials/demo.toml": before });
+  t.is(state(), "idle", "a proxy carries what is sealed by TLS");
+});
+
+test("what an edit changed is named after a restart, too, and once it was trusted it is what holds", async (t) => {
+  const { engine, admin, add, edit } = await stage(t);
+  await add();
+  withCa(engine);
+  await edit({ "config.toml": 'ca_file = "ca.pem"' });
+  await admin.trust("demo");
+  const again = desk(await engine.restart());
+  await again.edit({});
+  t.is(again.state(), "idle");
+  withCa(again.engine);
+  await again.edit({});
+  t.regex(again.why(), /^demo: config\.toml was edited \(ca_file\)/, "another certificate");
+  const last = desk(await again.engine.restart());
+  await last.edit({ "config.toml": "" });
+  t.regex(last.why(), /^demo: config\.toml was edited \(ca_file\)/);
+});
+
+test("a vault of the version before opens as it is, and learns to name edits", async (t) => {
+  const { engine, add } = await stage(t);
+  await add();
+  await until(() => engine.vault.read("demo")?.tokens.length === 1);
+  const { written, ...before } = engine.vault.read("demo")!;
+  t.truthy(written);
+  await engine.vault.write("demo", before, { durable: true });
+  const again = desk(await engine.restart());
+  await again.edit({});
+  t.is(again.state(), "ready");
+  withCa(again.engine);
+  await again.edit({ "config.toml": 'ca_file = "ca.pem"' });
+  t.regex(again.why(), /^demo: config\.toml was edited \(ca_file\)/);
+  await again.engine.vault.write("demo", before, { durable: true });
+  const last = desk(await again.engine.restart());
+  await last.edit({});
+  t.regex(last.why(), /^demo: its file, or config\.toml, was edited since/);
+});
+
+test("what is refused stays refused, whatever is edited around it", async (t) => {
+  const { engine, admin, add, edit, state, ask, issuer, text } = await stage(t, WRONG);
+  await failure(add());
+  t.is(state(), "rejected");
+  issuer.answer(FINE);
+  const before = text();
+  withCa(engine);
+  const refused = async (what: string, is: State = "rejected") => {
+    t.is(state(), is, what);
+    await failure(ask());
+    t.is(issuer.requests.length, 1, what);
+  };
+  await edit({ "config.toml": 'ca_file = "ca.pem"' });
+  await refused("a ca_file for all", "changed");
+  await edit({ "config.toml": "" });
+  await refused("and without it");
+  await edit({ "config.toml": 'ca_file = "ca.pem"' });
+  await admin.trust("demo");
+  await refused("a ca_file that was trusted");
+  await edit({ "config.toml": 'ca_file = "ca.pem"\ndefaults = { scope = "read", ttl = 60 }' });
+  await refused("another default of what is asked for");
+  await edit({ "credentials/demo.toml": `${before}ttl = 30\nsecret_expires = "2031-01-31"\n` });
+  await refused("its own file, beside the token request");
+  await edit({ "credentials/demo.toml": `${before}confirm = "first"\n` });
+  await admin.trust("demo");
+  await refused("rules of its own");
+  const allowed = { executable: "/usr/bin/backup", kind: "token", rule: "default" } as const;
+  await admin.allow("demo", allowed);
+  await refused("a program that is always allowed");
+  engine.registry.loadAll();
+  await refused("a vault that was locked and opened");
+  const again = desk(await engine.restart());
+  await again.edit({});
+  t.is(again.state(), "rejected", "after a restart");
+  t.is(issuer.requests.length, 1);
+});
+
+test("an edit of the token request itself may be tried, and undone it was none", async (t) => {
+  const { engine, add, edit, state, issuer, text } = await stage(t, WRONG);
+  await failure(add());
+  const before = text();
+  const mended = before.replace('"app"', '"the-right-app"');
+  await edit({ "credentials/demo.toml": mended });
+  t.is(state(), "idle");
+  await edit({ "credentials/demo.toml": before });
+  t.is(state(), "rejected");
+  await edit({ "credentials/demo.toml": mended });
+  const again = desk(await engine.restart());
+  await again.edit({ "credentials/demo.toml": before });
+  t.is(again.state(), "rejected", "also over a restart");
+  issuer.answer(FINE);
+  await again.edit({ "credentials/demo.toml": mended });
+  t.is((await again.ask()).accessToken, "token");
+  t.is(issuer.requests.length, 2);
+  await again.edit({ "credentials/demo.toml": before });
+  t.is(again.state(), "idle", "what has worked since is refused no more");
+});
+
+test("a refresh of a person ends a refusal, of a vault of the version before, too", async (t) => {
+  const { engine, add, issuer } = await stage(t, WRONG);
+  await failure(add());
+  await until(() => engine.vault.read("demo")?.refused !== undefined);
+  const record = engine.vault.read("demo")!;
+  const { writtenRequest, ...refused } = record.refused!;
+  t.truthy(writtenRequest);
+  await engine.vault.write("demo", { ...record, refused }, { durable: true });
+  const again = desk(await engine.restart());
+  await again.edit({});
+  t.is(again.state(), "rejected");
+  issuer.answer(FINE);
+  const { signal } = new AbortController();
+  t.is((await again.admin.refresh("demo", signal)).state, "ready");
+});
