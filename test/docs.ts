@@ -7,15 +7,19 @@ import { resolveCredential } from "../src/config.ts";
 import { clientAuthMethods } from "../src/grants/client-auth.ts";
 import { grants } from "../src/grants/index.ts";
 import { MAX_BODY_BYTES } from "../src/http/outgoing.ts";
+import { MAX_ID_BYTES } from "../src/json-text.ts";
 import { readPresets } from "../src/presets/index.ts";
 import {
   DEFAULT_MAX_RESPONSE_BYTES,
   DEFAULT_TIMEOUT_MS,
+  MAX_CHUNK_BYTES,
   MAX_FRAME_BYTES,
+  type Method,
   params,
 } from "../src/protocol.ts";
 import { MAX_RESPONSE_BYTES } from "../src/request.ts";
 import { startPracticeApis } from "../src/sandbox/index.ts";
+import { AGAIN, mayRepeat } from "../src/wire/again.ts";
 import { install } from "./helpers/bin.ts";
 import { createAuthority } from "./helpers/certificates.ts";
 import { startDaemon } from "./helpers/daemon.ts";
@@ -114,7 +118,35 @@ test("the methods, grants, exit codes and limits are the program's", (t) => {
   t.true(limits.includes(`| ${MAX_BODY_BYTES / MiB} MiB |`));
   const [usual, most] = [DEFAULT_MAX_RESPONSE_BYTES / MiB, MAX_RESPONSE_BYTES / MiB];
   t.true(limits.includes(`${usual} MiB, or \`maxResponseBytes\` up to ${most} MiB`));
+  const requests = protocol.section("authorizedRequest").text;
+  t.true(requests.includes(`A chunk is at most ${MAX_CHUNK_BYTES / 1024} KiB before base64`));
+  t.true(requests.includes(`of at most ${MAX_ID_BYTES} bytes`));
+  t.true(protocol.section("Socket").text.includes(`An id has at most ${MAX_ID_BYTES}`));
   t.true(methods.includes(`timeoutMs?: number /* ${DEFAULT_TIMEOUT_MS / 1000}_000 */`));
+});
+
+test("what may be sent again is what the client does", (t) => {
+  const rows = protocol.section("The end of a connection").text.match(/^\| `.*$/gm) ?? [];
+  const told = rows.flatMap((row) => {
+    const [, methods = "", again = ""] = row.split("|");
+    return Array.from(methods.matchAll(/`([^`]+)`/g), ([, method]) => [method, again.trim()]);
+  });
+  const words = {
+    yes: /^yes$/,
+    method: /^with GET, HEAD, OPTIONS, PUT and DELETE/,
+    anew: /^from the first part on/,
+    look: /^look first, with `/,
+    no: /^no: /,
+  };
+  t.deepEqual(told.map(([method]) => method).sort(), Object.keys(AGAIN).sort());
+  for (const [method, again = ""] of told) {
+    t.regex(again, words[AGAIN[method as Method]], method);
+    t.is(mayRepeat(method as Method, { method: "POST" }), again === "yes");
+  }
+  for (const method of ["GET", "put", "DELETE", undefined]) {
+    t.true(mayRepeat("authorizedRequest", { ...(method && { method }) }));
+    t.false(mayRepeat("authorizedRequest", { ...(method && { method }), stream: true }));
+  }
 });
 
 test("every event, problem and metric has its row", async (t) => {
