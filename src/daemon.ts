@@ -12,6 +12,7 @@ import { type CredentialRecord, isGuarded } from "./credential/record.ts";
 import { affordable, descriptorLimit, descriptorsFor } from "./descriptors.ts";
 import { messageOf } from "./errors.ts";
 import { createGate } from "./gate.ts";
+import { IssuerClocks } from "./http/issuer-clock.ts";
 import { createHttp } from "./http.ts";
 import { Imports } from "./imports.ts";
 import { Logind } from "./lock/logind.ts";
@@ -81,12 +82,14 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   const http = createHttp(proxy === undefined ? {} : { proxy });
   const clock = systemClock();
   const subscriptions = new Subscriptions();
+  const time = new Timekeeper(clock, () => http.reconnect());
   const around = {
     clock,
-    time: new Timekeeper(clock, () => http.reconnect()),
+    time,
     http,
     lanes: new Lanes(),
     codes: new OneTimeCodes(),
+    issuerClocks: new IssuerClocks(time),
     vault,
     log,
     onEvent: (happened: Happened) => observer.hear(happened),

@@ -13,7 +13,7 @@ const DAY = 24 * HOUR;
 const ASSUMED_LIFETIME = HOUR;
 /** Beyond any Date; keeps sums exact (Labelf's tokens live 99 years). */
 const LONGEST_LIFETIME = 1_000 * 366 * DAY;
-/** `Date` and `iat` are cut to whole seconds: a clock this little behind may be right. */
+/** `iat` is cut to whole seconds: a clock this little behind may be right. */
 const CLOCK_TOLERANCE = 2 * SECOND;
 const DEFAULT_MIN_VALIDITY = 30 * SECOND;
 /** The system tells boot time in ticks of 10 ms, and over a restart two of them count. */
@@ -64,9 +64,9 @@ export interface Token extends Lifetime {
 }
 
 /**
- * The earlier of `expires_in` and the JWT's `exp`. `exp` is on the issuer's clock, which the
- * answer's `Date` tells, else `iat`; if neither does and by ours it is over, `expires_in` counts
- * alone. `ttl` (seconds) counts only if neither is there.
+ * Returns the earliest end that is told: by `expires_in`, the JWT's `exp` on the issuer's clock, and
+ * `exp − iat`. Where the issuer's clock is not known, `iat` tells it; if nothing does and by ours `exp`
+ * is over, `expires_in` counts alone. `ttl` (seconds) counts only if no end is told.
  */
 export function lifetimeOf(
   acquired: Acquired,
@@ -92,14 +92,18 @@ export function lifetimeOf(
 }
 
 function jwtLifetime(acquired: Acquired, sentAt: number, answeredAt: number): number[] {
-  const { jwt, issuerDate, expiresIn } = acquired;
+  const { jwt, issuerSentAt, expiresIn } = acquired;
   if (jwt?.exp === undefined) return [];
-  const theirs = issuerDate ?? (jwt.iat === undefined ? undefined : jwt.iat * SECOND);
-  const isOff = theirs !== undefined && (theirs > answeredAt || theirs < sentAt - CLOCK_TOLERANCE);
-  // As if they had answered at once: an answer that took long would lengthen the life otherwise.
-  const left = jwt.exp * SECOND - (isOff ? theirs : sentAt);
+  const exp = jwt.exp * SECOND;
+  const iat = jwt.iat === undefined ? undefined : jwt.iat * SECOND;
+  // Counted as if it had been issued when it was asked for.
+  const whole = iat !== undefined && iat < exp ? [exp - iat] : [];
+  if (issuerSentAt !== undefined) return [exp - issuerSentAt, ...whole];
+  const isOff = iat !== undefined && (iat > answeredAt || iat < sentAt - CLOCK_TOLERANCE);
+  if (isOff && whole.length > 0) return whole;
+  const left = exp - sentAt;
   // By a clock that nobody tells it is over, although the issuer has just said how long it lives.
-  return left <= 0 && theirs === undefined && expiresIn !== undefined ? [] : [left];
+  return left <= 0 && iat === undefined && expiresIn !== undefined ? [] : [left, ...whole];
 }
 
 /** How long before its end a token of this lifetime is renewed; jitter in [0, 1) lengthens it. */

@@ -46,7 +46,7 @@ test("the lifetime is the earlier of expires_in and the JWT's exp", (t) => {
   t.is(life({ jwt: { exp } }), 10 * MINUTE);
 });
 
-test("exp is on the issuer's clock, told by the answer's Date, else by iat", (t) => {
+test("exp is on the issuer's clock where that is known, else iat tells it", (t) => {
   const ahead = 5 * MINUTE;
   const jwt = {
     exp: (NOW.wall + ahead + HOUR) / SECOND,
@@ -55,7 +55,9 @@ test("exp is on the issuer's clock, told by the answer's Date, else by iat", (t)
   const life = (parts: Partial<Acquired>) =>
     lifetimeOf(acquired(parts), NOW.wall, NOW.wall + 200, undefined).lifetime;
   t.is(life({ jwt }), HOUR);
-  t.is(life({ jwt, issuerDate: NOW.wall + ahead }), HOUR, "however long the answer took");
+  t.is(life({ jwt, issuerSentAt: NOW.wall + ahead }), HOUR, "however long the answer took");
+  t.is(life({ jwt, issuerSentAt: NOW.wall + ahead + MINUTE }), HOUR - MINUTE);
+  t.is(life({ jwt, issuerSentAt: NOW.wall }), HOUR, "no longer than from iat to exp");
   t.is(life({ jwt: { exp: jwt.exp } }), HOUR + ahead);
   // An issuer that is behind would otherwise seem to give tokens that have expired.
   t.is(

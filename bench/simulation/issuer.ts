@@ -49,6 +49,8 @@ export class Host {
   /** By how much its clock is ahead. */
   readonly skew: number;
   readonly faults: Outage[];
+  /** Its `Date` is the moment at which the connection was opened. */
+  readonly repeatsDate: boolean;
   inFlight = 0;
   accounts = 0;
   /** When it last answered, and when a request last came to nothing. */
@@ -60,10 +62,11 @@ export class Host {
   apiBrokenUntil = 0;
   #at = 0;
 
-  constructor(name: string, skew: number, faults: Outage[]) {
+  constructor(name: string, skew: number, faults: Outage[], repeatsDate = false) {
     this.name = name;
     this.skew = skew;
     this.faults = faults;
+    this.repeatsDate = repeatsDate;
   }
 
   /** The outage of now. */

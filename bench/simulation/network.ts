@@ -2,6 +2,7 @@
 import { Readable } from "node:stream";
 import { type Http, HttpFailure, type HttpRequest, type HttpResponse } from "../../src/http.ts";
 import { EPOCH, type SimulatedClock } from "./clock.ts";
+import { type Connection, Connections } from "./connections.ts";
 import { FAULTS, type Fault, type FaultName, MINUTE, SECOND } from "./faults.ts";
 import {
   type Account,
@@ -51,14 +52,29 @@ interface Sent {
   clocks: Pick<Truth, "wallAhead" | "bootId">;
 }
 
+/** What carries a request and its answer. */
+interface Carrier {
+  connection: Connection;
+  reused: boolean;
+  /** A whole answer came: the connection can be used again. */
+  done: () => void;
+}
+
 /** The network of one daemon; `alive` says whether that one still runs. */
 export function connectTo(network: Network, alive: () => boolean): Http {
   const { clock, random } = network;
+  const connections = new Connections();
   return (request) =>
     new Promise((resolve, reject) => {
       const now = clock.truth;
       const one = receive(network, request, now);
       const { fault, account } = one;
+      const fresh = request.freshConnection === true;
+      const taken = connections.take(account.host, now, fresh);
+      if (taken.reused) network.tally.count("requests on a kept-alive connection");
+      const done = () => {
+        if (!fresh) connections.keep(account.host, taken.connection, clock.truth);
+      };
       account.inFlight++;
       account.host.inFlight++;
       if (account.host.inFlight > LANES) {
@@ -73,7 +89,7 @@ export function connectTo(network: Network, alive: () => boolean): Http {
         account.host.inFlight--;
         network.stir();
         hear(network, one);
-        respond(network, one, resolve, reject);
+        respond(network, one, { ...taken, done }, resolve, reject);
       });
     });
 }
@@ -210,10 +226,18 @@ function ranOut(family: Family, { host, kind, tracks }: Account, troubleAt: numb
 function respond(
   { clock }: Network,
   { account, fault, answer, retryAfter }: Sent,
+  carrier: Carrier,
   resolve: (response: HttpResponse) => void,
   reject: (error: Error) => void,
 ): void {
   const { breaks, answers } = fault ?? {};
+  const { host } = account;
+  const shown = host.repeatsDate ? carrier.connection.openedAt : clock.truth;
+  const date = new Date(EPOCH + shown + host.skew).toUTCString();
+  const reply = (status: number, headers: Record<string, string>, body: Readable) => {
+    const { connection, reused } = carrier;
+    return { status, statusText: "", headers, body, connection, reused };
+  };
   if (breaks && !breaks.half) {
     reject(new HttpFailure(breaks.code, { code: breaks.code, sent: breaks.sent }));
     return;
@@ -224,15 +248,16 @@ function respond(
     );
     return;
   }
+  carrier.done();
   if (!answers) {
     const { status, headers, text } = answer!;
-    resolve(reply(status, headers, whole(text)));
+    resolve(reply(status, headers.date ? { ...headers, date } : headers, whole(text)));
     return;
   }
-  const issuerNow = EPOCH + clock.truth + account.host.skew;
+  const issuerNow = EPOCH + clock.truth + host.skew;
   const headers: Record<string, string> = {
     "content-type": answers.type ?? "application/json",
-    date: new Date(issuerNow).toUTCString(),
+    date,
     ...(answers.status === 302 ? { location: "https://login.example/" } : {}),
   };
   if (answers.retryAfter === "seconds") headers["retry-after"] = String(retryAfter / SECOND);
@@ -241,10 +266,6 @@ function respond(
     headers["retry-after"] = new Date(floored + retryAfter).toUTCString();
   }
   resolve(reply(answers.status, headers, whole(answers.text ?? "{}")));
-}
-
-function reply(status: number, headers: Record<string, string>, body: Readable): HttpResponse {
-  return { status, statusText: "", headers, body, connection: {}, reused: false };
 }
 
 function whole(text: string): Readable {

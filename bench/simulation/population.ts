@@ -56,6 +56,15 @@ export const KINDS: readonly Kind[] = [
     burst: 100,
   },
   {
+    name: "a minute, JWT alone",
+    share: 0.0003,
+    grant: "password",
+    lifetime: 60,
+    telling: "jwt with Date",
+    every: 3 * DAY,
+    burst: 100,
+  },
+  {
     name: "five minutes, rotating, session of half an hour",
     share: 0.0005,
     grant: "refresh_token",

@@ -5,6 +5,7 @@ import type { IssuedToken } from "../../src/credential/issued.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import type { Credential } from "../../src/credential.ts";
+import { IssuerClocks } from "../../src/http/issuer-clock.ts";
 import type { Happened } from "../../src/protocol.ts";
 import { Registry } from "../../src/registry.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
@@ -100,7 +101,7 @@ export class World {
     for (let n = 0; n < hostCount; n++) {
       const skew = random.chance(0.5) ? 0 : random.between(-5 * 60, 5 * 60) * SECOND;
       const faults = outages(random, this.length, random.pick([DAY, 3 * DAY, 10 * DAY]));
-      this.hosts.push(new Host(`issuer-${n}.example`, skew, faults));
+      this.hosts.push(new Host(`issuer-${n}.example`, skew, faults, n % 3 === 0));
     }
     kinds.forEach((kind, n) => {
       // A third of all are at one issuer.
@@ -126,12 +127,14 @@ export class World {
     const { clock } = this;
     const state: Pick<Daemon, "alive" | "closing"> = { alive: true, closing: false };
     const alive = () => state.alive;
+    const time = new Timekeeper(clock);
     const registry = new Registry({
       clock,
-      time: new Timekeeper(clock),
+      time,
       http: connectTo(this.network, alive),
       lanes: new Lanes(),
       codes: new OneTimeCodes(),
+      issuerClocks: new IssuerClocks(time),
       vault: this.disk.open(alive),
       log: LOG,
       onEvent: (event) => {

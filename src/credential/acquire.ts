@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { AuthdError } from "../errors.ts";
 import type { Acquired, Grant } from "../grants/grant.ts";
 import { createIssuerSend } from "../http/issuer.ts";
+import type { IssuerClocks } from "../http/issuer-clock.ts";
 import type { Http } from "../http.ts";
 import type { CredentialSettings } from "../settings.ts";
 import type { Moment, Timekeeper } from "../timekeeper.ts";
@@ -25,11 +26,12 @@ export interface Try {
   codeAt?: number | undefined;
   http: Http;
   time: Timekeeper;
+  issuerClocks: IssuerClocks;
 }
 
 /** One token request. Rejects with an AuthdError that carries `contact`. */
 export async function acquire(given: Try): Promise<Won> {
-  const { settings, grant, secrets, held, want, codeAt, http, time } = given;
+  const { settings, grant, secrets, held, want, codeAt, http, time, issuerClocks } = given;
   const send = createIssuerSend({
     http,
     credential: settings.name,
@@ -37,6 +39,7 @@ export async function acquire(given: Try): Promise<Won> {
     // On a reused connection, that its server may have closed unheard, the token could be lost, and
     // the request would be repeated with the same code.
     freshConnection: grant.rotates !== undefined || codeAt !== undefined,
+    clocks: issuerClocks,
     ...(settings.ca === undefined ? {} : { ca: settings.ca }),
   });
   const sent = time.now();

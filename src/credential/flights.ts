@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Grant } from "../grants/grant.ts";
+import type { IssuerClocks } from "../http/issuer-clock.ts";
 import type { Http } from "../http.ts";
 import type { CredentialSettings } from "../settings.ts";
 import type { Timekeeper } from "../timekeeper.ts";
@@ -29,6 +30,7 @@ interface FlightsOptions {
   time: Timekeeper;
   lanes: Lanes;
   codes: OneTimeCodes;
+  issuerClocks: IssuerClocks;
   /** A flight's pause has begun. */
   onPause: () => void;
 }
@@ -84,10 +86,10 @@ export class Flights {
 
   async #request({ want }: Variant, plan: FlightPlan): Promise<Won> {
     const { settings, grant, record, secrets, held, seal, canWait } = plan;
-    const { http, time } = this.#around;
+    const { http, time, issuerClocks } = this.#around;
     const secret = grant.rotates;
     const codeAt = await this.#takeCode(plan);
-    const shared = { settings, grant, held, want, codeAt, http, time };
+    const shared = { settings, grant, held, want, codeAt, http, time, issuerClocks };
     if (secret === undefined) return await acquire({ ...shared, secrets });
     const attempt = (token: string) =>
       acquire({ ...shared, secrets: { ...secrets, [secret]: token } });

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { IssuerClocks } from "../http/issuer-clock.ts";
 import type { Http } from "../http.ts";
 import type { Log } from "../log.ts";
 import type { Happened } from "../protocol.ts";
@@ -15,6 +16,7 @@ export interface Surroundings {
   http: Http;
   lanes: Lanes;
   codes: OneTimeCodes;
+  issuerClocks: IssuerClocks;
   vault: Vault<CredentialRecord>;
   log: Log;
   onEvent: (event: Happened) => void;

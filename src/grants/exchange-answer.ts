@@ -1,7 +1,7 @@
 /** An exchange's answer: where in it the token and its lifetime are. */
 import * as z from "../zod.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
-import { issuerDate, jwtTimes, seconds, unfitToken } from "./issued-token.ts";
+import { jwtTimes, seconds, unfitToken } from "./issued-token.ts";
 import { isJsonPointer, valueAt } from "./json-pointer.ts";
 import { oauthProblem } from "./oauth-problem.ts";
 import { type AnswerContext, isPage, refusal, unusableAnswer } from "./refusal.ts";
@@ -46,7 +46,7 @@ export function readExchangeAnswer(
   places: ExchangeResponse,
   context: AnswerContext,
 ): Acquired {
-  const { status, headers } = response;
+  const { status, sentAt } = response;
   if (status < 200 || status > 299) throw refusal(response, context);
   const document = parseJson(response.text);
   const accessToken = findToken(response, places.token, document);
@@ -55,15 +55,14 @@ export function readExchangeAnswer(
     if (oauthProblem(response, context)) throw refusal(response, context);
     throw unusableAnswer(context, complaint(response, places.token, accessToken));
   }
-  const date = issuerDate(headers);
-  const expiresIn = lifetime(document, places, date ?? context.now);
+  const expiresIn = lifetime(document, places, sentAt?.assumed ?? context.now);
   const jwt = jwtTimes(accessToken);
   return {
     accessToken,
     tokenType: tokenType(document, places.token_type),
     ...(expiresIn !== undefined && { expiresIn }),
     ...(jwt && { jwt }),
-    ...(date !== undefined && { issuerDate: date }),
+    ...(sentAt && { issuerSentAt: sentAt.assumed }),
   };
 }
 

@@ -10,12 +10,22 @@ export interface IssuerRequest {
   repeatable?: true;
 }
 
+/** The issuer's wall clock at one moment, ms since the epoch. */
+export interface IssuerTime {
+  /** The least that it can show. */
+  earliest: number;
+  /** What `exp` is read against. */
+  assumed: number;
+}
+
 export interface IssuerResponse {
   status: number;
   /** Names in lower case; repeated ones joined with ", ". */
   headers: Record<string, string>;
   /** Without a byte order mark. */
   text: string;
+  /** The issuer's time when the request was sent; absent: it has never told its time. */
+  sentAt?: IssuerTime;
 }
 
 /** Rejects with an AuthdError `issuer_unavailable` that carries `contact`. */
@@ -54,8 +64,8 @@ export interface Acquired {
   refreshIn?: number;
   /** The token's own `exp` and `iat` if it is a JWT: seconds since the epoch, on the issuer's clock. */
   jwt?: { exp?: number; iat?: number };
-  /** The issuer's clock when it answered (`Date` header), ms since the epoch. */
-  issuerDate?: number;
+  /** The issuer's time when the request was sent (what `exp` is read against): ms since the epoch. */
+  issuerSentAt?: number;
   refreshToken?: string;
   /** Seconds from the request on. */
   refreshExpiresIn?: number;

@@ -51,9 +51,3 @@ function numericDate(value: unknown): number | undefined {
   const inSeconds = number > LONGEST ? number / 1000 : number;
   return inSeconds <= LONGEST ? inSeconds : undefined;
 }
-
-/** The issuer's clock when it answered: ms since the epoch. */
-export function issuerDate(headers: Readonly<Record<string, string>>): number | undefined {
-  const date = Date.parse(headers.date ?? "");
-  return Number.isNaN(date) ? undefined : date;
-}

@@ -1,7 +1,6 @@
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import * as z from "../zod.ts";
 import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
-import { issuerDate } from "./issued-token.ts";
 import { required } from "./prepare.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 import { timeStepOf, totp } from "./totp.ts";
@@ -76,7 +75,7 @@ type CodeContext = Pick<AcquireContext<unknown>, "credential" | "secrets" | "now
 function aboutCode(context: CodeContext, error: unknown, answer: IssuerResponse): unknown {
   if (!(error instanceof AuthdError) || error.reason !== "credential_rejected") return error;
   if (USED.test(answer.text)) return codeWasUsed(context, error);
-  const theirs = issuerDate(answer.headers) ?? context.now;
+  const theirs = answer.sentAt?.assumed ?? context.now;
   if (Math.abs(theirs - context.now) > CLOCKS_APART) return clocksApart(context, theirs, error);
   return CODE.test(answer.text) ? codeIsRefused(context, error) : error;
 }

@@ -141,12 +141,13 @@ export function isPage({ headers, text }: IssuerResponse): boolean {
 }
 
 /** Retry-After (RFC 9110 section 10.2.3), as seconds or a date; a date is read on the issuer's own clock. */
-function retryAfter({ headers }: IssuerResponse, now: number): number | undefined {
+function retryAfter({ headers, sentAt }: IssuerResponse, now: number): number | undefined {
   const value = headers["retry-after"]?.trim() ?? "";
   if (/^\d+(\.\d+)?$/.test(value)) return Math.min(Number(value) * 1000, Number.MAX_SAFE_INTEGER);
   // Date.parse takes far more than HTTP dates: "-1" is a day in 2001.
   const at = /^[A-Za-z]{3,9},? /.test(value) ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(at)) return undefined;
-  const issuerNow = Date.parse(headers.date ?? "");
-  return Math.max(0, at - (Number.isNaN(issuerNow) ? now : issuerNow));
+  // In whole seconds, as `at` is: it may have been cut.
+  const then = sentAt ? Math.floor(sentAt.earliest / 1000) * 1000 : now;
+  return Math.max(0, at - then);
 }

@@ -5,7 +5,7 @@
  */
 import { AuthdError } from "../errors.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
-import { issuerDate, jwtTimes, seconds, unfitToken } from "./issued-token.ts";
+import { jwtTimes, seconds, unfitToken } from "./issued-token.ts";
 import { readMembers } from "./oauth-problem.ts";
 import { type AnswerContext, isPage, refusal, unusableAnswer } from "./refusal.ts";
 
@@ -17,7 +17,7 @@ export async function readTokenAnswer(
   response: IssuerResponse,
   context: AnswerContext,
 ): Promise<Acquired> {
-  const { status, headers, text } = response;
+  const { status, text, sentAt } = response;
   const members = readMembers(text);
   // Some issuers send errors with status 200, and tokens with 201.
   if (status < 200 || status > 299 || (members?.error && !members.access_token)) {
@@ -26,7 +26,6 @@ export async function readTokenAnswer(
   if (members === undefined) throw unusableAnswer(context, unreadable(response));
   const answer = await checked(normalize(members), context);
   const refreshToken = context.refreshing ? answer.refresh_token : undefined;
-  const date = issuerDate(headers);
   const jwt = jwtTimes(answer.access_token);
   return {
     accessToken: answer.access_token,
@@ -35,7 +34,7 @@ export async function readTokenAnswer(
     ...(answer.expires_in !== undefined && { expiresIn: answer.expires_in }),
     ...lifetimes(members, refreshToken !== undefined),
     ...(jwt && { jwt }),
-    ...(date !== undefined && { issuerDate: date }),
+    ...(sentAt && { issuerSentAt: sentAt.assumed }),
     ...(refreshToken !== undefined && { refreshToken }),
   };
 }

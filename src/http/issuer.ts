@@ -5,6 +5,7 @@ import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
 import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
 import { type Http, type HttpResponse, neverSent } from "../http.ts";
 import { CODINGS, codingsOf, isKnownCoding, MOST_CODINGS, tooManyCodings } from "./codings.ts";
+import type { IssuerClocks } from "./issuer-clock.ts";
 import { describeFailure } from "./transport-error.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -20,6 +21,8 @@ export interface IssuerSendOptions {
   allowInsecureHttp: boolean;
   /** Every request goes over a connection of its own: for secrets that work only once. */
   freshConnection?: boolean;
+  /** Learns the issuer's time from its responses; without it `sentAt` is absent. */
+  clocks?: IssuerClocks;
   /** Aborts what is under way. */
   signal?: AbortSignal;
   connectTimeoutMs?: number;
@@ -35,7 +38,7 @@ export interface IssuerSendOptions {
  * carries `contact`, or `credential_rejected` if nothing may be sent to that URL.
  */
 export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
-  const { http, credential, ca, allowInsecureHttp, freshConnection, signal } = options;
+  const { http, credential, ca, allowInsecureHttp, clocks, signal } = options;
   const { connectTimeoutMs = 5_000, timeoutMs = 10_000, maxBytes = 1024 * 1024 } = options;
 
   const secureUrl = (text: string) => {
@@ -54,6 +57,9 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
         credential,
         contact,
       });
+    const freshConnection =
+      options.freshConnection === true || clocks?.wantsFreshConnection(url.origin) === true;
+    const sent = clocks?.now();
     const deadline = startDeadline(timeoutMs, signal);
     try {
       const response = await http({
@@ -64,13 +70,14 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
         ...(ca === undefined ? {} : { ca }),
         ...(freshConnection ? { freshConnection } : {}),
       });
+      const sentAt = sent && clocks?.observe(url.origin, response, sent);
       const target = redirectTarget(response, url);
       if (target !== undefined) {
         response.body.destroy();
         const what = `${url.host} redirects to ${target}, where no secrets are sent. Put the final address into the settings.`;
         throw unavailable(what, { sent: true, answered: true });
       }
-      return await readWhole(response, maxBytes);
+      return { ...(await readWhole(response, maxBytes)), ...(sentAt && { sentAt }) };
     } catch (error) {
       if (error instanceof AuthdError) throw error;
       if (error instanceof UnusableBody) throw unavailable(`${url.host} ${error.message}.`, SENT);

@@ -18,7 +18,7 @@ test("client_credentials with basic and with post", async (t) => {
     t.is(acquired.tokenType, "Bearer");
     t.is(acquired.expiresIn, 600);
     t.is(acquired.scope, "read");
-    t.is(typeof acquired.issuerDate, "number");
+    t.is(typeof acquired.issuerSentAt, "number");
   }
 });
 

@@ -26,7 +26,7 @@ test("a conformant answer", async (t) => {
     tokenType: "Bearer",
     expiresIn: 3600,
     scope: "a b",
-    issuerDate: 1_700_000_000_000,
+    issuerSentAt: 1_700_000_000_000,
   });
 });
 

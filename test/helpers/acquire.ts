@@ -2,6 +2,7 @@ import type { ExecutionContext } from "ava";
 import type { Acquired } from "../../src/grants/grant.ts";
 import { type GrantName, grantNamed } from "../../src/grants/index.ts";
 import { createIssuerSend } from "../../src/http/issuer.ts";
+import { IssuerClocks } from "../../src/http/issuer-clock.ts";
 import { createHttp } from "../../src/http.ts";
 
 /** One try of one grant; settings as they stand in a credential file. */
@@ -25,6 +26,8 @@ export async function acquire(
 ): Promise<Acquired> {
   const grant = grantNamed(name);
   const http = createHttp();
+  const now = wanted.now ?? Date.now();
+  const clocks = new IssuerClocks({ now: () => ({ wall: now, boot: 0 }) });
   t.teardown(() => http.close());
   return await grant.acquire({
     credential: "demo",
@@ -33,8 +36,8 @@ export async function acquire(
     secrets: {},
     held: [],
     rejectedStatuses: [],
-    now: Date.now(),
-    send: createIssuerSend({ http, credential: "demo", allowInsecureHttp: false }),
+    now,
+    send: createIssuerSend({ http, credential: "demo", allowInsecureHttp: false, clocks }),
     ...wanted,
   });
 }

@@ -4,6 +4,7 @@ import { Lanes } from "../../src/credential/lanes.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import { type CredentialRecord, isGuarded } from "../../src/credential/record.ts";
 import type { Credential } from "../../src/credential.ts";
+import { IssuerClocks } from "../../src/http/issuer-clock.ts";
 import { createHttp, type Http } from "../../src/http.ts";
 import type { Log } from "../../src/log.ts";
 import type { Happened } from "../../src/protocol.ts";
@@ -86,12 +87,14 @@ export async function startEngine(
   const vault = new HeldVault(sealed);
   const http = createHttp();
   const events: Happened[] = [];
+  const time = new Timekeeper(clock, () => http.reconnect());
   const around = {
     clock,
-    time: new Timekeeper(clock, () => http.reconnect()),
+    time,
     http: through(http),
     lanes: new Lanes(),
     codes: new OneTimeCodes(),
+    issuerClocks: new IssuerClocks(time),
     vault,
     log,
     onEvent: (event: Happened) => void events.push(event),

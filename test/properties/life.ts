@@ -9,6 +9,7 @@ import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
 import type { Credential } from "../../src/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
+import { IssuerClocks } from "../../src/http/issuer-clock.ts";
 import { HttpFailure, type HttpResponse } from "../../src/http.ts";
 import { Registry } from "../../src/registry.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
@@ -54,12 +55,14 @@ export class Life {
     const about = { ...file, client_auth: "none", ...more };
     const settings = resolveCredential("demo", about, {}, { configDir: "/nowhere" });
     const secrets = { refresh_token: "refresh-0" };
+    const time = new Timekeeper(this.#clock);
     this.#registry = new Registry({
       clock: this.#clock,
-      time: new Timekeeper(this.#clock),
+      time,
       http: () => this.#answer(),
       lanes: new Lanes(),
       codes: new OneTimeCodes(),
+      issuerClocks: new IssuerClocks(time),
       vault: memory({ secrets, binding: settings.binding, tokens: [] }),
       log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       onEvent: quiet,

@@ -1,0 +1,157 @@
+/**
+ * What is known of the clocks of issuers, out of the `Date` of their responses. A `Date` is a witness
+ * that may be stale (some servers repeat the moment at which the connection was opened) but is never
+ * ahead: it is always a lower bound, and an upper one only where it can't be stale.
+ */
+import type { IssuerTime } from "../grants/grant.ts";
+import type { HttpResponse } from "../http.ts";
+import type { Moment, Timekeeper } from "../timekeeper.ts";
+
+/** A `Date` is cut to whole seconds, and servers keep its text for up to a second (ms). */
+const GRANULARITY_MS = 2_000;
+/** A local clock this little (ms) ahead of what the issuer's can be is trusted: tokens end early by it, not late. */
+const SLIGHTLY_AHEAD_MS = 1_000;
+/** A `Date` this far from the local clock (ms) is checked with a new connection. */
+const APART_MS = 5_000;
+/** Issuers that are remembered at once; the least recently used one is forgotten. */
+const MAX_ISSUERS = 1_000;
+
+/** An issuer's wall clock minus this machine's boot time, ms: steps of our own wall clock don't move it. */
+interface Offset {
+  earliest: number;
+  /** Infinity: no `Date` has been seen that can't be stale. */
+  latest: number;
+  /** The largest that any `Date` came to, as if its issuer had answered at once; -Infinity as above. */
+  largest: number;
+}
+
+interface Issuer {
+  offset: Offset | undefined;
+  /** An offset that lies behind the known one: the clock was set back, if a second witness agrees. */
+  doubted: { offset: Offset; seenAtBoot: number } | undefined;
+  /** The last `Date` and the local clock were apart: which of them is right, a new connection tells. */
+  isApart: boolean;
+}
+
+/** The first response of a connection that counts. */
+interface Reference {
+  date: number;
+  boot: number;
+}
+
+/** Keeps the offset of each issuer, by the origin of its URL, in memory. */
+export class IssuerClocks {
+  readonly #time: Pick<Timekeeper, "now">;
+  readonly #issuers = new Map<string, Issuer>();
+  readonly #references = new WeakMap<object, Reference>();
+
+  constructor(time: Pick<Timekeeper, "now">) {
+    this.#time = time;
+  }
+
+  now(): Moment {
+    return this.#time.now();
+  }
+
+  /** True if the next request should open a connection, whose `Date` can't be stale. */
+  wantsFreshConnection(origin: string): boolean {
+    return this.#issuers.get(origin)?.isApart === true;
+  }
+
+  /** Notes a response's `Date`; returns the issuer's time at `sent`, undefined if it has never told one. */
+  observe(
+    origin: string,
+    { headers, connection, reused }: Pick<HttpResponse, "headers" | "connection" | "reused">,
+    sent: Moment,
+  ): IssuerTime | undefined {
+    const date = Date.parse(String(headers.date ?? ""));
+    const issuer = this.#issuers.get(origin);
+    if (Number.isNaN(date)) return issuer?.offset && timeAt(issuer.offset, sent);
+    const answered = this.#time.now();
+    const counts = this.#counts(connection, reused, date, answered);
+    const known = issuer ?? { offset: undefined, doubted: undefined, isApart: false };
+    known.isApart = date < sent.wall - APART_MS || date > answered.wall + APART_MS;
+    const seen: Offset = {
+      earliest: date - answered.boot,
+      latest: counts ? date + GRANULARITY_MS - sent.boot : Number.POSITIVE_INFINITY,
+      largest: counts ? date - sent.boot : Number.NEGATIVE_INFINITY,
+    };
+    note(known, seen, answered);
+    this.#remember(origin, known);
+    return known.offset && timeAt(known.offset, sent);
+  }
+
+  /** True if this `Date` is a connection's first, or has advanced with our clock since that. */
+  #counts(connection: object, reused: boolean, date: number, { boot }: Moment): boolean {
+    if (!reused) {
+      this.#references.set(connection, { date, boot });
+      return true;
+    }
+    const first = this.#references.get(connection);
+    if (first === undefined) return false;
+    const elapsed = boot - first.boot;
+    // Within the first seconds a `Date` that stands still looks like one that is cut.
+    return elapsed > APART_MS && date - first.date >= elapsed - GRANULARITY_MS;
+  }
+
+  #remember(origin: string, issuer: Issuer): void {
+    this.#issuers.delete(origin);
+    this.#issuers.set(origin, issuer);
+    if (this.#issuers.size <= MAX_ISSUERS) return;
+    for (const oldest of this.#issuers.keys()) {
+      this.#issuers.delete(oldest);
+      break;
+    }
+  }
+}
+
+/**
+ * Narrows what is known by what was `seen`. A later clock is believed at once, as no `Date` is ahead.
+ * One that was set back is believed if the local clock agrees with it, or a second `Date` does, at least
+ * 5 s later: that one is no `Date` that stands still.
+ */
+function note(issuer: Issuer, seen: Offset, now: Moment): void {
+  const { offset, doubted } = issuer;
+  if (offset === undefined || seen.earliest > offset.latest) {
+    Object.assign(issuer, { offset: seen, doubted: undefined });
+  } else if (seen.latest >= offset.earliest) {
+    issuer.offset = intersection(offset, seen);
+    if (Number.isFinite(seen.latest)) issuer.doubted = undefined;
+  } else if (isWithin(now.wall - now.boot, seen)) {
+    Object.assign(issuer, { offset: seen, doubted: undefined });
+  } else if (!doubted || !overlap(doubted.offset, seen)) {
+    issuer.doubted = { offset: seen, seenAtBoot: now.boot };
+  } else if (now.boot - doubted.seenAtBoot >= APART_MS) {
+    Object.assign(issuer, { offset: intersection(doubted.offset, seen), doubted: undefined });
+  }
+}
+
+/**
+ * Returns the issuer's time at a moment of ours. The local clock is taken for right wherever it can be;
+ * otherwise the largest offset counts, so that no token is taken to live longer than it does.
+ */
+function timeAt(offset: Offset, { wall, boot }: Moment): IssuerTime {
+  const earliest = offset.earliest + boot;
+  const ours = wall - boot;
+  if (ours >= offset.earliest && ours <= offset.latest + SLIGHTLY_AHEAD_MS) {
+    return { earliest, assumed: wall };
+  }
+  const assumed = Math.max(offset.earliest, Math.min(offset.largest, offset.latest));
+  return { earliest, assumed: assumed + boot };
+}
+
+function isWithin(value: number, { earliest, latest }: Offset): boolean {
+  return value >= earliest && value <= latest;
+}
+
+function overlap(one: Offset, other: Offset): boolean {
+  return one.earliest <= other.latest && other.earliest <= one.latest;
+}
+
+function intersection(one: Offset, other: Offset): Offset {
+  return {
+    earliest: Math.max(one.earliest, other.earliest),
+    latest: Math.min(one.latest, other.latest),
+    largest: Math.max(one.largest, other.largest),
+  };
+}
