@@ -31,6 +31,7 @@ import { register } from "./register.ts";
 import type { Registry } from "./registry.ts";
 import { authorizedRequest, type RequestOptions } from "./request.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
+import { Turns } from "./turns.ts";
 import type { Vault } from "./vault/vault.ts";
 
 /** How long the first try of a new credential may keep its user waiting, ms. */
@@ -47,6 +48,8 @@ export interface AdminOptions {
   vault: Vault<CredentialRecord>;
   http: Http;
   log: Log;
+  /** Throws AuthdError `vault_locked` while the vault is locked, or just being locked. */
+  assertOpen: () => void;
   onEvent: (happened: Happened) => void;
 }
 
@@ -74,7 +77,7 @@ export class Admin {
   readonly #options: AdminOptions;
   readonly #dir: string;
   #defaults: Configuration["defaults"];
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: AdminOptions) {
     this.#options = options;
@@ -89,7 +92,7 @@ export class Admin {
     const { registry, http } = this.#options;
     const { name } = params;
     assertCredentialName(name);
-    const { credential, undo } = await this.inTurn(async () => {
+    const { credential, undo } = await this.#change(async () => {
       const existed = registry.knows(name) || readCredentialFile(this.#dir, name) !== undefined;
       if (existed && !params.replace) throw alreadyThere(name);
       const kind = kindOf(params);
@@ -155,7 +158,7 @@ export class Admin {
     params: CheckedParams<"credentials/set">,
     signal: AbortSignal,
   ): Promise<CredentialInfo> {
-    const credential = await this.inTurn(async () => {
+    const credential = await this.#change(async () => {
       const credential = this.#options.registry.get(params.credential);
       const { name, record } = credential;
       const file = readCredentialFile(this.#dir, name) ?? {};
@@ -216,7 +219,7 @@ export class Admin {
 
   /** `asked`: if its file is another by now, AuthdError `credential_changed`. */
   async trust(name: string, asked?: string): Promise<CredentialInfo> {
-    return await this.inTurn(async () => {
+    return await this.#change(async () => {
       const credential = this.#options.registry.get(name);
       if (asked !== undefined && this.bindingNow(name) !== asked) throw editedMeanwhile(name);
       const file = readCredentialFile(this.#dir, name);
@@ -233,7 +236,7 @@ export class Admin {
    * binds to the file with it: all of it or nothing. Throws AuthdError `invalid_params`.
    */
   async allow(name: string, { executable, kind, rule }: Allowed): Promise<void> {
-    await this.inTurn(async () => {
+    await this.#change(async () => {
       const credential = this.#options.registry.get(name);
       const text = credentialFileAsItIs(this.#dir, name) ?? "";
       const file = readCredentialFile(this.#dir, name) ?? {};
@@ -253,7 +256,10 @@ export class Admin {
   }
 
   async remove(name: string): Promise<void> {
-    await this.inTurn(() => this.#removeNow(name));
+    await this.inTurn(async () => {
+      if (this.#options.registry.has(name)) this.#options.assertOpen();
+      await this.#removeNow(name);
+    });
   }
 
   async #removeNow(name: string): Promise<void> {
@@ -362,9 +368,20 @@ export class Admin {
 
   /** Alone: no other change is made meanwhile. */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work, work);
-    this.#turn = turn.catch(() => {});
-    return await turn;
+    return await this.#turns.run(work);
+  }
+
+  /** The same, ahead of all that waits for its turn. */
+  async inNextTurn<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#turns.runNext(work);
+  }
+
+  /** A change: refused with AuthdError `vault_locked` if the vault was locked while it waited. */
+  async #change<T>(work: () => Promise<T>): Promise<T> {
+    return await this.inTurn(async () => {
+      this.#options.assertOpen();
+      return await work();
+    });
   }
 }
 

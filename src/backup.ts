@@ -22,6 +22,7 @@ import {
 import type { Registry } from "./registry.ts";
 import type { Call, ConnectionHandle } from "./server.ts";
 import { didYouMean } from "./suggest.ts";
+import { Turns } from "./turns.ts";
 import { MOST, Uploads } from "./uploads.ts";
 import { openExport, sealExport } from "./vault/index.ts";
 import type { OwnVault } from "./vault/vault.ts";
@@ -36,12 +37,15 @@ export interface BackupOptions {
   registry: Registry;
   vault: OwnVault<CredentialRecord>;
   log: Log;
+  /** Throws AuthdError `vault_locked` while the vault is locked, or just being locked. */
+  assertOpen: () => void;
 }
 
 /** All credentials out to one sealed file and in from one, and the vault's way to another key. */
 export class Backup {
   readonly #options: BackupOptions;
   readonly #uploads = new Uploads();
+  readonly #opening = new Turns();
   readonly #dir: string;
 
   constructor(options: BackupOptions) {
@@ -113,7 +117,10 @@ export class Backup {
     const { registry, vault } = this.#options;
     if (!registry.has(name)) return vault.names().includes(name) ? vault.read(name) : undefined;
     const credential = registry.get(name);
-    while (credential.flights > 0 && performance.now() < deadline) await sleep(20);
+    while (credential.flights > 0 && performance.now() < deadline) {
+      await sleep(20);
+      this.#assertOpen();
+    }
     return credential.snapshot();
   }
 
@@ -130,23 +137,33 @@ export class Backup {
     const { admin, log } = this.#options;
     const file = this.#uploads.whole(connection);
     if (!file) throw new AuthdError("invalid_params", "Send the export first, with vault/upload.");
-    const result = await admin.inTurn(async () => {
+    // Its own queue: a change, or a lock, need not wait until a passphrase has become a key.
+    const { plaintext } = await this.#opening.run(async () => {
       this.#assertOpen();
-      await this.#assertReady();
-      const { plaintext } = await openExport(passphrase, file);
-      const { portables } = await import("./portable.ts");
-      const credentials = selected(portables(plaintext), only);
-      plaintext.fill(0);
-      const replaced = this.#existing(credentials);
-      if (replaced.length > 0 && !replace) throw alreadyThere(replaced);
-      await this.#putInPlace(credentials);
-      const imported = credentials.map(({ name }) => name);
-      const problems = this.#problemsOf(imported);
-      return { imported, replaced, rotating: this.#rotating(imported), problems };
+      return await openExport(passphrase, file);
     });
+    const result = await admin
+      .inTurn(() => this.#importAll(plaintext, { replace, only }))
+      .finally(() => plaintext.fill(0));
     this.#uploads.drop(connection);
     log.info({ credentials: result.imported.length }, "credentials were imported");
     return result;
+  }
+
+  async #importAll(
+    plaintext: Buffer,
+    { replace, only }: { replace: boolean; only: readonly string[] | undefined },
+  ): Promise<ImportResult> {
+    this.#assertOpen();
+    await this.#assertReady();
+    const { portables } = await import("./portable.ts");
+    const credentials = selected(portables(plaintext), only);
+    const replaced = this.#existing(credentials);
+    if (replaced.length > 0 && !replace) throw alreadyThere(replaced);
+    await this.#putInPlace(credentials);
+    const imported = credentials.map(({ name }) => name);
+    const problems = this.#problemsOf(imported);
+    return { imported, replaced, rotating: this.#rotating(imported), problems };
   }
 
   /** Throws AuthdError if what is imported could not be used then. */
@@ -233,8 +250,7 @@ export class Backup {
   }
 
   #assertOpen(): void {
-    const { locked } = this.#options.vault;
-    if (locked !== undefined) throw new AuthdError("vault_locked", locked);
+    this.#options.assertOpen();
   }
 }
 

@@ -103,7 +103,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   const lock = new Lock({
     ...{ clock, time: around.time, vault, registry, log, onEvent: around.onEvent },
     after: configuration.daemon.lockAfter,
-    inTurn: (work) => admin.inTurn(work),
+    inTurn: (work) => admin.inNextTurn(work),
     forget: () => {
       approvals.desk.forget();
       http.reconnect();
@@ -131,6 +131,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     observer.hear({ kind: "manifest_rebuilt", message, ...(isSuspect ? {} : { wanted: true }) });
     if (isSuspect) audit.note({ event: "daemon", outcome: "manifest_rebuilt" });
   };
+  const assertOpen = () => lock.assertOpen();
   const imports = new Imports({ dir: configDir(env), vault, log });
   const readConfiguration = async () => {
     const load = () => loadConfiguration({ dir: configDir(env), env });
@@ -143,7 +144,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   registry.apply(imports.isPending() ? await readConfiguration() : configuration);
 
   const admin = new Admin({
-    ...{ env, configuration, readConfiguration, registry, vault, http, log },
+    ...{ env, configuration, readConfiguration, registry, vault, http, log, assertOpen },
     onEvent: (happened) => {
       around.onEvent(happened);
       if (happened.kind === "reloaded") server.dismiss((peer) => isWelcome(peer, guests));
@@ -151,7 +152,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
       if (happened.credential !== undefined) approvals.desk.forgetAbout(happened.credential);
     },
   });
-  const backup = new Backup({ env, admin, imports, registry, vault, log });
+  const backup = new Backup({ env, admin, imports, registry, vault, log, assertOpen });
   let end: (losers: readonly string[]) => void = () => {};
   const ended = new Promise<readonly string[]>((resolve) => {
     end = resolve;

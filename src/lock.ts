@@ -25,7 +25,7 @@ export interface LockOptions {
   /** ms without any use after which the vault is locked; undefined: never. */
   after: number | undefined;
   onEvent: (happened: Happened) => void;
-  /** Nothing else changes credentials, the vault or its key meanwhile. */
+  /** Nothing else changes credentials, the vault or its key meanwhile; what waits to do so comes later. */
   inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   /** What people allowed for a while ends with a lock; so does whatever else could hold a secret. */
   forget: () => void;

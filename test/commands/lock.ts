@@ -6,6 +6,7 @@ import { MAIN, startDaemon } from "../helpers/daemon.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { onLinux } from "../helpers/optional.ts";
 import { ENTER, onTerminal } from "../helpers/terminal.ts";
+import { RawClient } from "../helpers/wire.ts";
 
 const PASSPHRASE = "open sesame";
 
@@ -94,4 +95,44 @@ test("a key beside the vault can't be locked away; lock_after says so, too", asy
   t.regex(stderr, /in a file beside it.*authd vault rekey --to passphrase/);
   t.regex((await cli(["status"])).stdout, /can't be locked/);
   t.regex((await cli(["doctor"])).stdout, /can't be locked/);
+});
+
+/** An export that nobody has made: only scrypt can tell. */
+const GUESSED = Buffer.concat([
+  Buffer.from(
+    `${JSON.stringify({ authd: "export", format: 1, alg: "A256GCM", kdf: "scrypt", N: 2 ** 16, r: 8, p: 1, salt: "AAAA" })}\n`,
+  ),
+  Buffer.alloc(100),
+]).toString("base64");
+
+test("a lock goes ahead of imports and changes that wait, and those are refused", async (t) => {
+  const { socket, unlock, add, credential, cli } = await setUp(t);
+  t.is((await unlock(PASSPHRASE)).code, 0);
+  t.is((await add("labelf", { credential } as never)).code, 0);
+  const before: string[] = [];
+  let locked = false;
+  const importing = async () => {
+    const client = await RawClient.open(t, socket);
+    client.request(1, "vault/upload", { data: GUESSED });
+    await client.next();
+    client.request(2, "vault/import", { passphrase: "a guess" });
+    return async () => {
+      const reason = (await client.next())?.error?.data.reason ?? "";
+      if (!locked) before.push(reason);
+      return reason;
+    };
+  };
+  const answers = [];
+  for (let count = 0; count < 15; count++) answers.push(await importing());
+  const asked = Promise.all(answers.map((answer) => answer()));
+  const client = await RawClient.open(t, socket);
+  client.request(1, "lock", {});
+  t.like(await client.next(), { result: { locked: true } });
+  locked = true;
+  t.true(before.length < 15, `${before.length} imports went first`);
+  const reasons = await asked;
+  t.true(reasons.includes("vault_locked"));
+  t.deepEqual(new Set(reasons.slice(before.length + 1)), new Set(["vault_locked"]));
+  t.is((await unlock(PASSPHRASE)).code, 0);
+  t.is((await cli(["get", "labelf"])).stdout, "a-token\n");
 });

@@ -17,6 +17,7 @@ export function adminOf(engine: Awaited<ReturnType<typeof startEngine>>) {
     },
     readConfiguration: async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env }),
     onEvent: () => {},
+    assertOpen: () => {},
   });
   return { admin, env };
 }
