@@ -127,6 +127,7 @@ export class Admin {
   ): Promise<Added> {
     const { registry, vault } = this.#options;
     const { name } = settings;
+    registry.dropDetached(name);
     await this.#withFile(name, text, async () => {
       const record = { secrets, ...boundTo(settings), tokens: [] };
       await vault.write(name, record, { durable: true, replaceDamaged: true, isChange: true });

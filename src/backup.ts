@@ -188,6 +188,7 @@ export class Backup {
     const bringBack: (() => void)[] = [];
     const retire = () => {
       for (const { name } of credentials) {
+        registry.dropDetached(name);
         if (registry.has(name)) bringBack.push(registry.get(name).retire(beingReplaced(name)));
       }
     };

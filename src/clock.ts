@@ -18,3 +18,17 @@ export interface Clock {
   /** Uniform in [0, 1): the source of jitter. */
   random(): number;
 }
+
+/** The longest (ms) that `schedule` takes at once. */
+const LONGEST_STEP = 30_000;
+
+/** Calls `run` once after `ms`, however many, in steps that `schedule` takes. */
+export function scheduleLong(clock: Pick<Clock, "schedule">, ms: number, run: () => void): Timer {
+  const step = Math.min(ms, LONGEST_STEP);
+  const next = () => {
+    if (ms > step) timer = scheduleLong(clock, ms - step, run);
+    else run();
+  };
+  let timer = clock.schedule(step, next);
+  return { cancel: () => timer.cancel() };
+}

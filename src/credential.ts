@@ -62,13 +62,17 @@ export class Credential {
         this.#renewals.note("internal", message);
         around.rearm(this.name, retryAt);
       },
-      onAlarm: (kind, message) => around.onEvent({ kind, credential: this.name, message }),
+      onAlarm: (kind, message) => {
+        around.onEvent({ kind, credential: this.name, message });
+        this.#dropIfLocked();
+      },
     });
     this.#renewals = new Renewals(around, {
       variants: this.#variants,
       keeper: this.#keeper,
       now: () => ({ settings: this.#settings, obstacle: this.#obstacle }),
       changed: () => {
+        this.#dropIfLocked();
         this.#announce();
         this.#rearm();
       },
@@ -117,6 +121,11 @@ export class Credential {
     return this.#renewals.count;
   }
 
+  /** A request under way may bring a refresh token that must be sealed, or one has come and is not sealed yet. */
+  get hasToSeal(): boolean {
+    return this.#renewals.spending > 0 || this.unsaved?.atRisk === "secrets";
+  }
+
   /** What is in memory only; undefined if all is sealed. */
   get unsaved(): Unsaved | undefined {
     return this.#keeper.unsaved;
@@ -124,9 +133,28 @@ export class Credential {
 
   // ---- what it is made of ----
 
-  /** Reads the sealed record: at start, and after the vault was unlocked. */
+  /**
+   * Reads the sealed record: at start, and after the vault was locked or unlocked. A record that has to be
+   * sealed still is newer than the sealed one, and stays.
+   */
   load(): void {
-    this.#open(() => this.#keeper.load());
+    if (!this.#keeper.record || !this.hasToSeal) {
+      this.#open(() => this.#keeper.load());
+      return;
+    }
+    if (this.#around.vault.locked !== undefined) return;
+    this.#look();
+    this.#recall();
+    this.#announce();
+    this.#rearm();
+  }
+
+  /** A lock left the record here, so that what a request brings can be sealed: that is done. */
+  #dropIfLocked(): void {
+    const { vault } = this.#around;
+    if (vault.locked === undefined || !this.#keeper.record || this.hasToSeal) return;
+    this.load();
+    void vault.release(this.name);
   }
 
   #open(read: () => void): void {
@@ -157,7 +185,10 @@ export class Credential {
       record.secrets = whole ? { ...secrets } : { ...record.secrets, ...secrets };
       bind(record, bound);
       const { rotates } = grantNamed(settings.grant);
-      if (whole || Object.hasOwn(secrets, rotates ?? "")) delete record.rotation;
+      if (whole || Object.hasOwn(secrets, rotates ?? "")) {
+        delete record.rotation;
+        this.#renewals.startAnew();
+      }
       if (whole || Object.keys(secrets).length > 0) delete record.refused;
       if (!whole) return;
       delete record.refreshCount;
@@ -176,6 +207,16 @@ export class Credential {
   async seal(): Promise<void> {
     const { record } = this.#keeper;
     if (record && Object.keys(record.secrets).length > 0) await this.#keeper.save(record, true);
+  }
+
+  /**
+   * Its file is gone, and its sealed record stays: callers get an error and nothing is sent any more, but
+   * the refresh token that a request under way brings is sealed.
+   */
+  detach(): void {
+    const state = this.#announced ?? this.state();
+    this.#forget();
+    this.#obstacle = { state, error: removed(this.name) };
   }
 
   /**
@@ -231,6 +272,10 @@ export class Credential {
     const isSame = acquisitionOf(settings) === acquisitionOf(this.#settings);
     this.#settings = settings;
     if (!this.#keeper.record) return;
+    if (this.#around.vault.locked !== undefined) {
+      this.#forget();
+      return;
+    }
     this.#look();
     if (!tokensStay || !wasUsable) this.#forget(isSame && wasUsable && !this.#obstacle);
     if (tokensStay && !wasUsable && !this.#obstacle) this.#revive();
@@ -286,8 +331,8 @@ export class Credential {
     // The answer to the last try was lost: issuers that forgive it do so for a few seconds only.
     const intent = record.rotation?.intent;
     this.#recall();
-    if (intent && !this.#renewals.stopped) {
-      this.#renewals.start(this.#variants.of(intent), false);
+    if (intent && !this.#renewals.stopped && !this.hasToSeal) {
+      this.#renewals.start(this.#variants.of(intent), true);
     }
   }
 
@@ -439,9 +484,14 @@ export class Credential {
     return next;
   }
 
+  /** Boot time: what could not be sealed before is tried again if that is due. */
+  saveAgain(now: number): void {
+    this.#keeper.saveAgain(now);
+  }
+
   /** Starts all that is due. `delay` (ms) says how long a renewal that can wait should. */
   runDue(now: Moment, delay: () => number): void {
-    this.#keeper.saveAgain(now.boot);
+    this.saveAgain(now.boot);
     this.#announce();
     this.#renewals.runDue(now, delay);
   }

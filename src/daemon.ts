@@ -9,12 +9,14 @@ import { configDir, loadConfiguration, stateDir } from "./config.ts";
 import { Lanes } from "./credential/lanes.ts";
 import { OneTimeCodes } from "./credential/one-time-codes.ts";
 import { type CredentialRecord, isGuarded } from "./credential/record.ts";
+import { SpendingRequests } from "./credential/spending-requests.ts";
 import { affordable, descriptorLimit, descriptorsFor } from "./descriptors.ts";
 import { messageOf } from "./errors.ts";
 import { createGate } from "./gate.ts";
 import { IssuerClocks } from "./http/issuer-clock.ts";
 import { createHttp } from "./http.ts";
 import { Imports } from "./imports.ts";
+import { LastAnswers, LONGEST_STAY } from "./last-answers.ts";
 import { Logind } from "./lock/logind.ts";
 import { whileOpen } from "./lock/while-open.ts";
 import { Lock, REASONS } from "./lock.ts";
@@ -35,7 +37,7 @@ import { openVault, type Rebuilt, type VaultOptions } from "./vault/index.ts";
 import { VaultGuard } from "./vault-guard.ts";
 import { version } from "./version.ts";
 
-/** What is in flight may take this long (ms) to end after SIGTERM. */
+/** Clients may take this long (ms) to get their answers after SIGTERM. */
 const GRACE = 5_000;
 
 export interface DaemonOptions {
@@ -47,8 +49,13 @@ export interface DaemonOptions {
 export interface Daemon {
   readonly socket: string;
   reload(): Promise<void>;
-  /** Finishes what is in flight, 5 s at most; a second call waits for the first. */
+  /**
+   * Finishes what clients wait for, 5 s at most, and requests that spend a rotating refresh token, 120 s
+   * at most; a second call waits for the first.
+   */
   close(): Promise<void>;
+  /** Ends the wait of `close` for an issuer; a session may be lost by it. */
+  giveUp(): void;
   /**
    * Resolves when the daemon has ended, whoever asked for it, with the names of the credentials that
    * lost secrets by it, because the disk did not take them.
@@ -90,6 +97,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     lanes: new Lanes(),
     codes: new OneTimeCodes(),
     issuerClocks: new IssuerClocks(time),
+    spendingRequests: new SpendingRequests(),
     vault,
     log,
     onEvent: (happened: Happened) => observer.hear(happened),
@@ -224,8 +232,9 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     notifier.watchdogMs === undefined
       ? undefined
       : setInterval(() => notifier.ping(), notifier.watchdogMs);
+  const lastAnswers = new LastAnswers({ clock, registry, log, notifier });
   const shutDown = async () => {
-    const deadline = clock.monotonic() + GRACE;
+    const toldAt = clock.monotonic();
     notifier.stopping();
     observer.hear({ kind: "stopping" });
     registry.close();
@@ -233,7 +242,8 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     logind.close();
     listening.release();
     await server.close(GRACE);
-    while (registry.flights > 0 && clock.monotonic() < deadline) await sleep(20);
+    while (registry.flights > 0 && clock.monotonic() < toldAt + GRACE) await sleep(20);
+    await lastAnswers.wait(toldAt + LONGEST_STAY);
     await http.close();
     const losers = await sealForTheLastTime(registry, log);
     audit.note({ event: "daemon", outcome: "stopped", pid: process.pid });
@@ -258,6 +268,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     socket: listening.path,
     ended,
     close,
+    giveUp: () => lastAnswers.giveUp(),
     async reload() {
       notifier.reloading();
       try {

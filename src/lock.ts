@@ -11,7 +11,7 @@ import type { Registry } from "./registry.ts";
 import type { Timekeeper } from "./timekeeper.ts";
 import type { KeySource, OwnVault } from "./vault/vault.ts";
 
-/** Longer (ms) than a token request and its repetition take. */
+/** How long (ms) a lock waits for token requests: longer than an ordinary one and its repetition take. */
 const LANDED = 30_000;
 /** A lock that failed is tried again after this (ms). */
 const AGAIN = 30_000;
@@ -150,7 +150,7 @@ export class Lock {
   }
 
   /**
-   * Locks the vault once all that must not be lost is sealed. Rejects with AuthdError `invalid_params`
+   * Locks the vault once all that must not be lost is sealed, or can be sealed without its key. Rejects with AuthdError `invalid_params`
    * if that would protect nothing, `internal` if something would be lost: then it is open as before.
    */
   async lock(why: string): Promise<void> {
@@ -173,7 +173,7 @@ export class Lock {
     try {
       const wasOpen = vault.locked === undefined;
       if (wasOpen) await inTurn(() => this.#finish(why));
-      else await vault.lock(why);
+      else await this.#wipe(why);
       this.#held = { since: this.#options.clock.wall(), why };
       if (wasOpen) onEvent({ kind: "vault_locked", message: why, wanted: true });
       log.info({}, why);
@@ -183,7 +183,10 @@ export class Lock {
     }
   }
 
-  /** A refresh token that is being spent is sealed before the key goes. */
+  /**
+   * A refresh token that is being spent is sealed before the key goes, unless its issuer takes longer
+   * than LANDED: then its record, and a key that seals this one alone, are left until the answer is there.
+   */
   async #finish(why: string): Promise<void> {
     const { registry, vault } = this.#options;
     const resume = registry.pauseAll(new AuthdError("vault_locked", why));
@@ -197,16 +200,22 @@ export class Lock {
       resume();
       throw error;
     }
-    await vault.lock(why);
+    await this.#wipe(why);
   }
 
   async #landed(): Promise<void> {
-    const { registry } = this.#options;
-    const deadline = performance.now() + LANDED;
-    while (registry.flights > 0 && performance.now() < deadline) await sleep(10);
-    const spending = registry.all().find(({ rotates, flights }) => rotates && flights > 0);
-    if (!spending) return;
-    throw notLocked(`${spending.name}: its issuer has not answered with a new refresh token yet`);
+    const { registry, clock } = this.#options;
+    const deadline = clock.monotonic() + LANDED;
+    while (registry.flights > 0 && clock.monotonic() < deadline) await sleep(10);
+  }
+
+  async #wipe(why: string): Promise<void> {
+    const { vault, registry, log } = this.#options;
+    await vault.lock(why, () => {
+      const { sealing } = registry;
+      for (const credential of sealing) log.warn({ credential }, stillSealing(credential));
+      return sealing;
+    });
   }
 
   #drop(): void {
@@ -249,8 +258,7 @@ export class Lock {
 
   /** Who locks it while a passphrase is tried has the last word. */
   async #lockedMeanwhile(): Promise<void> {
-    const { vault } = this.#options;
-    if (this.#held) await vault.lock(this.#held.why);
+    if (this.#held) await this.#wipe(this.#held.why);
     this.assertOpen();
   }
 
@@ -274,7 +282,7 @@ export class Lock {
     const look = async () => {
       if (!(await vault.unlock())) return;
       // Somebody wanted it locked meanwhile.
-      if (this.#held) await vault.lock(this.#held.why);
+      if (this.#held) await this.#wipe(this.#held.why);
       else await this.#opened();
     };
     look()
@@ -313,6 +321,10 @@ function assertSealed(behind: ReadonlyMap<string, Unsaved>): void {
   for (const { atRisk, message } of behind.values()) {
     if (atRisk === "secrets") throw notLocked(message);
   }
+}
+
+function stillSealing(credential: string): string {
+  return `${credential}: its issuer has not answered with a new refresh token yet. The vault is locked, but for this one record: it is sealed when the answer is there, and wiped then`;
 }
 
 function notLocked(why: string): AuthdError {

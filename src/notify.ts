@@ -9,6 +9,8 @@ export interface Notifier {
   ready(): boolean;
   reloading(): boolean;
   stopping(): boolean;
+  /** It takes longer than the service manager expects: the next such message comes within `ms`. */
+  extend(ms: number): boolean;
   /** One line for `systemctl status`. */
   status(text: string): boolean;
   /** Milliseconds between two calls of `ping` that keep the watchdog quiet; undefined: no watchdog. */
@@ -29,6 +31,7 @@ export function createNotifier(env: NodeJS.ProcessEnv = process.env): Notifier {
     ready: () => send("READY=1"),
     reloading: () => send(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
     stopping: () => send("STOPPING=1"),
+    extend: (ms) => send(`EXTEND_TIMEOUT_USEC=${ms * 1_000}`),
     status: (text) => send(`STATUS=${text.replace(/\s+/g, " ").trim()}`),
     ...(watchdogMs === undefined ? {} : { watchdogMs }),
     ping: () => send("WATCHDOG=1"),

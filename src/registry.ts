@@ -23,6 +23,8 @@ export class Registry {
   readonly #credentials = new Map<string, Credential>();
   /** Why the files of credentials that never worked since the start can't be used. */
   readonly #broken = new Map<string, AuthdError>();
+  /** Those whose file is gone while there is something to seal for them. */
+  readonly #detached = new Map<string, Credential>();
   /** Before the time that it says there is nothing to do for a credential; later there may be. */
   readonly #agenda = new Agenda();
   readonly #around: Surroundings;
@@ -49,7 +51,17 @@ export class Registry {
 
   /** Token requests under way or waiting for their turn. */
   get flights(): number {
-    return this.all().reduce((sum, credential) => sum + credential.flights, 0);
+    return this.#withDetached().reduce((sum, credential) => sum + credential.flights, 0);
+  }
+
+  /** Names of those whose requests may bring a refresh token that must be sealed, or have brought one that is not yet. */
+  get sealing(): string[] {
+    return this.#withDetached().flatMap(({ name, hasToSeal }) => (hasToSeal ? [name] : []));
+  }
+
+  /** No token request is begun any more, for the reason that `error` tells: what waits for its turn fails with it. */
+  refuse(error: AuthdError): void {
+    this.#around.refusal = error;
   }
 
   /** Throws AuthdError `unknown_credential`. */
@@ -126,7 +138,7 @@ export class Registry {
     const kept = new Set(errors.map(({ credential }) => credential));
     for (const name of [...this.#credentials.keys()]) {
       if (credentials.has(name) || kept.has(name)) continue;
-      this.delete(name);
+      this.#detach(name);
       changed.push(name);
     }
     return changed;
@@ -179,7 +191,7 @@ export class Registry {
 
   /** Tries once more to seal what is in memory only. Returns what still is, by name. */
   async sealAgain(): Promise<ReadonlyMap<string, Unsaved>> {
-    const behind = this.all().filter(({ unsaved }) => unsaved);
+    const behind = this.#withDetached().filter(({ unsaved }) => unsaved);
     await Promise.all(behind.map((credential) => credential.seal()));
     return new Map(
       behind.flatMap(({ name, unsaved }) => (unsaved ? [[name, unsaved] as const] : [])),
@@ -190,9 +202,16 @@ export class Registry {
     return [...this.#credentials.values()];
   }
 
-  /** Adds a credential, reading its sealed record. */
+  #withDetached(): Credential[] {
+    return this.#detached.size === 0 ? this.all() : [...this.all(), ...this.#detached.values()];
+  }
+
+  /** Adds a credential, reading its sealed record; one whose file was gone goes on. */
   add(settings: CredentialSettings): Credential {
-    const credential = new Credential(settings, this.#around);
+    const detached = this.#detached.get(settings.name);
+    this.#detached.delete(settings.name);
+    detached?.update(settings);
+    const credential = detached ?? new Credential(settings, this.#around);
     this.#credentials.set(settings.name, credential);
     this.#broken.delete(settings.name);
     this.#agenda.set(settings.name, Number.POSITIVE_INFINITY);
@@ -201,10 +220,33 @@ export class Registry {
   }
 
   delete(name: string): void {
+    this.dropDetached(name);
     this.#credentials.get(name)?.retire();
+    this.#forget(name);
+  }
+
+  #forget(name: string): void {
     this.#credentials.delete(name);
     this.#agenda.delete(name);
     this.#broken.delete(name);
+  }
+
+  /** Its file is gone. What a request under way brings is sealed all the same. */
+  #detach(name: string): void {
+    const credential = this.#credentials.get(name);
+    if (!credential?.hasToSeal) {
+      this.delete(name);
+      return;
+    }
+    credential.detach();
+    this.#detached.set(name, credential);
+    this.#forget(name);
+  }
+
+  /** Nothing more is sealed for one by this name whose file is gone: another is about to take its place. */
+  dropDetached(name: string): void {
+    this.#detached.get(name)?.retire();
+    this.#detached.delete(name);
   }
 
   /**
@@ -230,8 +272,16 @@ export class Registry {
       credential.runDue(now, delay);
       this.#agenda.set(name, credential.nextDeadline(now));
     }
+    this.#sealDetached(now.boot);
     this.#arm(this.#agenda.next);
     this.#onTick();
+  }
+
+  #sealDetached(now: number): void {
+    for (const credential of this.#detached.values()) {
+      if (credential.hasToSeal) credential.saveAgain(now);
+      else this.dropDetached(credential.name);
+    }
   }
 
   /** Has the timer ring at this boot time at the latest, once: to be asked for again with each ring. */

@@ -25,7 +25,7 @@ const PARTS = [
   ["vault", /^vault\//],
   [
     "daemon",
-    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|entered|register|subscriptions|harden|notify|backup|imports|portable|turns|uploads|system-clock|vault-guard)\.ts$/,
+    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|entered|register|subscriptions|harden|notify|backup|imports|portable|turns|uploads|system-clock|vault-guard|last-answers)\.ts$/,
   ],
   ["audit", /^audit(\/.*)?\.ts$/],
   ["observe", /^observe(\/.*)?\.ts$/],
@@ -93,7 +93,7 @@ const DOORS: Partial<Record<Part, RegExp>> = {
   identity: /^identity\/identities\.ts$/,
   presets: /^presets\/index\.ts$/,
   // `doctor` looks for the key without opening the vault.
-  vault: /^vault\/(index|header|keys\/index)\.ts$/,
+  vault: /^vault\/(index|header|derived-key|keys\/index)\.ts$/,
 };
 
 /** Which files a package is for. `late`: too heavy to be loaded with a file. */

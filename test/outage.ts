@@ -256,13 +256,20 @@ test("who holds a token that is almost over gets it at once while the issuer is 
   t.is((await credential.token({})).accessToken, "token");
 });
 
-test("the very first token is waited for longer, as long as its issuer is not known to fail", async (t) => {
+test("the very first token, too, is waited for 5 s; whoever forces a refresh waits as long as they want to", async (t) => {
   const { held, issuer, engine, credentials } = await several(t, 1);
-  const asked = credentials[0]!.token({}) as Promise<{ accessToken: string }>;
+  const credential = credentials[0]!;
+  const asked = refusalOf(credential.token({}) as Promise<unknown>);
   await until(() => issuer.requests.length === 1);
-  engine.clock.advance(9 * SECOND);
+  const forced = credential.token({ forceRefresh: true, timeoutMs: 30 * SECOND });
+  engine.clock.advance(PATIENCE);
+  const refusal = await asked;
+  t.is(refusal?.reason, "issuer_unavailable");
+  t.regex(refusal?.message ?? "", /under way: ask again in 1 s/);
+  engine.clock.advance(4 * SECOND);
   held.release(token);
-  t.is((await asked).accessToken, "token");
+  t.is((await forced).accessToken, "token");
+  t.is(issuer.requests.length, 1);
 });
 
 test("who would queue for an issuer that did not answer the last is told at once, not when the queue is done", async (t) => {
@@ -275,17 +282,17 @@ test("who would queue for an issuer that did not answer the last is told at once
   t.is((await asked[0])?.reason, "issuer_unavailable");
   await until(() => issuer.requests.length === 5);
   // The clock stands still: no wait, however short, would end.
-  for (const want of [{}, { forceRefresh: true }]) {
-    const refusal = await refusalOf(Promise.resolve().then(() => credentials[5]!.token(want)));
-    t.is(refusal?.reason, "issuer_unavailable");
-    t.true((refusal?.retryAfterMs ?? 0) > 0);
-  }
+  const refusal = await refusalOf(Promise.resolve().then(() => credentials[5]!.token({})));
+  t.is(refusal?.reason, "issuer_unavailable");
+  t.true((refusal?.retryAfterMs ?? 0) > 0);
+  const forced = credentials[5]!.token({ forceRefresh: true }) as Promise<{ accessToken: string }>;
   for (let i = 0; i < 5; i++) {
     await until(() => issuer.requests.length >= Math.min(6, 5 + i));
     held.release(token);
   }
   // Who waited from the start still gets a token.
   t.is(await asked[5], undefined);
+  t.is((await forced).accessToken, "token");
   t.is((await credentials[5]!.token({})).accessToken, "token");
 });
 

@@ -61,6 +61,7 @@ export class Disk {
       },
       ensure: async () => false,
       unlock: async () => true,
+      release: async () => {},
       close: async () => {},
     };
   }

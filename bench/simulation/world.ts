@@ -4,6 +4,7 @@ import { resolveCredential } from "../../src/config.ts";
 import type { IssuedToken } from "../../src/credential/issued.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
+import { SpendingRequests } from "../../src/credential/spending-requests.ts";
 import type { Credential } from "../../src/credential.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
 import type { Happened } from "../../src/protocol.ts";
@@ -135,6 +136,7 @@ export class World {
       lanes: new Lanes(),
       codes: new OneTimeCodes(),
       issuerClocks: new IssuerClocks(time),
+      spendingRequests: new SpendingRequests(),
       vault: this.disk.open(alive),
       log: LOG,
       onEvent: (event) => {

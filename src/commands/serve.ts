@@ -1,3 +1,4 @@
+import type { Daemon } from "../daemon.ts";
 import { harden } from "../harden.ts";
 import { allowOptimizing } from "../memory.ts";
 import { EXIT } from "./exit-code.ts";
@@ -15,14 +16,27 @@ export async function serve(): Promise<number> {
     ...(process.stdin.isTTY ? { passphrase: askOnce() } : {}),
   });
   allowOptimizing();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => void daemon.close());
-  }
+  const stop = stopping(daemon);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
   process.on("SIGHUP", () => void daemon.reload());
   // Last: whoever waits for this line may send a signal at once.
   process.stdout.write(`authd listens on ${daemon.socket}\n`);
   const losers = await daemon.ended;
   return losers.length > 0 ? EXIT.failed : EXIT.done;
+}
+
+/** npm and shells pass one Ctrl-C on twice: what comes this soon (ms) after the first signal is the same one. */
+const SAME_SIGNAL = 1_000;
+
+/** The first signal ends the daemon in order; one that comes later ends its wait for an issuer. */
+function stopping(daemon: Pick<Daemon, "close" | "giveUp">): () => void {
+  let firstAt: number | undefined;
+  return () => {
+    const now = performance.now();
+    firstAt ??= now;
+    if (now - firstAt >= SAME_SIGNAL) daemon.giveUp();
+    void daemon.close();
+  };
 }
 
 /** Only at start: later, when authd looks for the key again, nobody waits at the terminal. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../clock.ts";
 import { AuthdError } from "../errors.ts";
 import type { Acquired, Grant } from "../grants/grant.ts";
 import { createIssuerSend } from "../http/issuer.ts";
@@ -7,6 +8,14 @@ import type { Http } from "../http.ts";
 import type { CredentialSettings } from "../settings.ts";
 import type { Moment, Timekeeper } from "../timekeeper.ts";
 import type { Variation } from "./record.ts";
+
+/**
+ * A request that spends a rotating refresh token is awaited until its connection ends, or so long (ms):
+ * given up sooner, its answer would be lost, and the next request would look like a reuse.
+ */
+export const SPENDING_TIMEOUT_MS = 120_000;
+/** Any other token request, ms. */
+export const TOKEN_TIMEOUT_MS = 10_000;
 
 /** What one successful token request brought, and when. */
 export interface Won {
@@ -27,19 +36,23 @@ export interface Try {
   http: Http;
   time: Timekeeper;
   issuerClocks: IssuerClocks;
+  clock: Clock;
 }
 
 /** One token request. Rejects with an AuthdError that carries `contact`. */
 export async function acquire(given: Try): Promise<Won> {
-  const { settings, grant, secrets, held, want, codeAt, http, time, issuerClocks } = given;
+  const { settings, grant, secrets, held, want, codeAt, http, time, issuerClocks, clock } = given;
+  const spends = grant.rotates !== undefined;
   const send = createIssuerSend({
     http,
     credential: settings.name,
     allowInsecureHttp: settings.allowInsecureHttp,
     // On a reused connection, that its server may have closed unheard, the token could be lost, and
     // the request would be repeated with the same code.
-    freshConnection: grant.rotates !== undefined || codeAt !== undefined,
+    freshConnection: spends || codeAt !== undefined,
     clocks: issuerClocks,
+    timeoutMs: spends ? SPENDING_TIMEOUT_MS : TOKEN_TIMEOUT_MS,
+    clock,
     ...(settings.ca === undefined ? {} : { ca: settings.ca }),
   });
   const sent = time.now();

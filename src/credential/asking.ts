@@ -11,7 +11,7 @@ import type { Flight, Variant } from "./variant.ts";
 import { OUT_OF_PATIENCE, waitFor } from "./wait.ts";
 
 const SECOND = 1_000;
-/** How long a caller waits for a renewal that it could do without, or that failed before (ms). */
+/** How long a caller waits for a flight, unless it forces a refresh (ms). */
 const PATIENCE = 5 * SECOND;
 /** A token that is still valid is handed out this long (ms) before it no longer is. */
 const JUST_BEFORE = 100;
@@ -72,12 +72,11 @@ export class Asking {
     return await this.#newer(variant, this.#renewals.start(variant, true, true), want);
   }
 
-  /** What the flight brings, unless there is little hope that it brings anything soon. */
+  /** Returns the flight's token. Who forces a refresh waits as long as they want to, others as without any token. */
   async #newer(variant: Variant, flight: Flight, want: TokenWant): Promise<IssuedToken> {
     const outlook = this.#around.lanes.outlook(flight);
-    const isHoping = outlook === "fair" && variant.failures === 0;
     try {
-      return await this.wait(flight, want, isHoping ? undefined : patienceWith(outlook));
+      return await this.wait(flight, want, want.forceRefresh ? undefined : patienceWith(outlook));
     } catch (error) {
       if (error !== OUT_OF_PATIENCE) throw error;
       throw this.#unavailable(variant, this.#around.time.now());
@@ -157,11 +156,15 @@ export class Asking {
     this.#around.rearm(this.#credential, variant.retryAt);
   }
 
-  #unavailable({ retryAt, error }: Variant, now: Moment): AuthdError {
+  #unavailable({ retryAt, error, flight }: Variant, now: Moment): AuthdError {
     const credential = this.#credential;
     const retryAfterMs = Math.max(SECOND, Math.ceil(retryAt - now.boot));
+    const seconds = Math.ceil(retryAfterMs / SECOND);
     const why = error?.message ?? `${credential}: the issuer has not answered yet.`;
-    const message = `${why} Next try in ${Math.ceil(retryAfterMs / SECOND)} s.`;
+    const next = flight
+      ? `A request is under way: ask again in ${seconds} s`
+      : `Next try in ${seconds} s`;
+    const message = `${why} ${next}.`;
     return new AuthdError("issuer_unavailable", message, {
       credential,
       retryAfterMs,
@@ -192,19 +195,14 @@ function isResting(variant: Variant, now: Moment): boolean {
 
 /** How long it makes sense to wait for a flight (ms). */
 function patienceFor(
-  { failures, issued, flight }: Variant,
+  { failures, flight }: Variant,
   { held, outlook }: { held: IssuedToken | undefined; outlook: Outlook },
   now: Moment,
 ): number {
-  const isHoping = failures === 0 && outlook === "fair";
-  if (held) {
-    // What is known to fail is not worth the time that the token still has.
-    if (!isHoping || flight?.pause) return 0;
-    return Math.min(PATIENCE, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
-  }
-  // The very first token of all is worth any wait, as long as nothing speaks against it.
-  if (isHoping && issued === undefined) return Number.POSITIVE_INFINITY;
-  return patienceWith(outlook);
+  if (!held) return patienceWith(outlook);
+  // What is known to fail is not worth the time that the token still has.
+  if (failures > 0 || outlook !== "fair" || flight?.pause) return 0;
+  return Math.min(PATIENCE, Math.max(0, expiryOf(held.token) - now.boot - JUST_BEFORE));
 }
 
 /** Milliseconds. What queues for a host that does not answer is not worth any. */

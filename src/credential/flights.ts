@@ -1,15 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Grant } from "../grants/grant.ts";
-import type { IssuerClocks } from "../http/issuer-clock.ts";
-import type { Http } from "../http.ts";
 import type { CredentialSettings } from "../settings.ts";
-import type { Timekeeper } from "../timekeeper.ts";
-import { acquire, type Won } from "./acquire.ts";
-import type { Lanes } from "./lanes.ts";
-import type { OneTimeCodes } from "./one-time-codes.ts";
-import type { CredentialRecord } from "./record.ts";
-import { spend } from "./rotation.ts";
-import type { Flight, Variant } from "./variant.ts";
+import { acquire, acquisitionOf, TOKEN_TIMEOUT_MS, type Won } from "./acquire.ts";
+import type { CredentialRecord, Variation } from "./record.ts";
+import { adopt, type Spending, spend } from "./rotation.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { type Flight, type Variant, variantKey } from "./variant.ts";
 
 /** What one token request is made from: all of the same moment, so that no secret meets another's address. */
 export interface FlightPlan {
@@ -23,14 +19,15 @@ export interface FlightPlan {
   seal: () => Promise<boolean>;
   /** The access token that there is will do for now. */
   canWait: () => boolean;
+  /** The credential still has this record: it was not removed or read anew meanwhile. */
+  isCurrent: () => boolean;
 }
 
-interface FlightsOptions {
-  http: Http;
-  time: Timekeeper;
-  lanes: Lanes;
-  codes: OneTimeCodes;
-  issuerClocks: IssuerClocks;
+interface FlightsOptions
+  extends Pick<
+    Surroundings,
+    "http" | "time" | "clock" | "lanes" | "codes" | "issuerClocks" | "spendingRequests"
+  > {
   /** A flight's pause has begun. */
   onPause: () => void;
 }
@@ -42,8 +39,10 @@ export class Flights {
    * waits for a one-time code is none: it has nothing to lose.
    */
   count = 0;
+  /** Those under way that spend a rotating refresh token: what they bring must be sealed. */
+  spending = 0;
   readonly #around: FlightsOptions;
-  #spending: Promise<unknown> = Promise.resolve();
+  #lastSpending: Promise<unknown> = Promise.resolve();
 
   constructor(options: FlightsOptions) {
     this.#around = options;
@@ -64,13 +63,18 @@ export class Flights {
     }
   }
 
+  /** A person entered another refresh token: it need not wait for the answer to the one before. */
+  startAnew(): void {
+    this.#lastSpending = Promise.resolve();
+  }
+
   async #inLane(variant: Variant, flight: Flight, plan: () => FlightPlan): Promise<Won> {
     for (;;) {
       const { grant, settings } = plan();
       const waitMs = this.#codeWaitMs(plan());
       if (waitMs > 0) await this.#pause(flight, waitMs);
       const host = hostOf(grant.issuerUrl(settings.own, settings.fields));
-      const won = await this.#around.lanes.run(host, flight, async () => {
+      const won = await this.#around.lanes.run(host, flight, async (leave) => {
         // First it is noted what became of the one whose turn this was.
         await nextTurn();
         // Another has sent the code meanwhile.
@@ -78,32 +82,64 @@ export class Flights {
         // It may have been in the queue for long: callers bring the next try forward to a time after this.
         variant.triedAt = this.#around.time.now().boot;
         flight.sent = true;
-        return await this.#request(variant, plan());
+        return await this.#request(variant, plan, leave);
       });
       if (won) return won;
     }
   }
 
-  async #request({ want }: Variant, plan: FlightPlan): Promise<Won> {
-    const { settings, grant, record, secrets, held, seal, canWait } = plan;
-    const { http, time, issuerClocks } = this.#around;
-    const secret = grant.rotates;
-    const codeAt = await this.#takeCode(plan);
-    const shared = { settings, grant, held, want, codeAt, http, time, issuerClocks };
-    if (secret === undefined) return await acquire({ ...shared, secrets });
-    const attempt = (token: string) =>
-      acquire({ ...shared, secrets: { ...secrets, [secret]: token } });
+  async #request(variant: Variant, plan: () => FlightPlan, leave: () => void): Promise<Won> {
+    const planned = plan();
+    const { rotates } = planned.grant;
+    if (rotates !== undefined) return await this.#spendInLane(variant, rotates, plan, leave);
+    const codeAt = await this.#takeCode(planned);
+    return await acquire({ ...this.#common(variant, planned), codeAt, secrets: planned.secrets });
+  }
+
+  #common({ want }: Variant, { settings, grant, held }: FlightPlan) {
+    const { http, time, issuerClocks, clock } = this.#around;
+    return { settings, grant, held, want, http, time, issuerClocks, clock };
+  }
+
+  /** An answer may take long: others need not wait for it. */
+  async #spendInLane(
+    variant: Variant,
+    secret: string,
+    plan: () => FlightPlan,
+    leave: () => void,
+  ): Promise<Won> {
+    const leaving = this.#around.clock.schedule(TOKEN_TIMEOUT_MS, leave);
+    this.spending++;
+    try {
+      return await this.#spend(variant, secret, plan);
+    } finally {
+      this.spending--;
+      leaving.cancel();
+    }
+  }
+
+  async #spend(variant: Variant, secret: string, plan: () => FlightPlan): Promise<Won> {
+    const { spendingRequests, time } = this.#around;
+    const planned = plan();
+    const { settings, grant, record, secrets, seal, canWait, isCurrent } = planned;
     const token = secrets[secret] ?? "";
-    return await spend({
-      record,
-      secret,
-      token,
-      want,
-      bootId: time.bootId,
-      seal,
-      canWait,
-      attempt,
-    });
+    const common = this.#common(variant, planned);
+    let begun = false;
+    const attempt = async (refreshToken: string) => {
+      // While the intent was being sealed, the vault may have been locked, or the daemon told to end.
+      if (!begun) plan();
+      begun = true;
+      return await acquire({ ...common, secrets: { ...secrets, [secret]: refreshToken } });
+    };
+    const about = { record, secret, token, want: variant.want, bootId: time.bootId };
+    const spending: Spending = { ...about, seal, canWait, isCurrent, attempt };
+    const url = grant.issuerUrl(settings.own, settings.fields) ?? "";
+    const of = requestOf(settings, variant.want);
+    const earlier = spendingRequests.find(url, token);
+    if (!earlier) return await spendingRequests.track(url, token, { of, answer: spend(spending) });
+    const won = await earlier.answer.catch(() => undefined);
+    if (won) await adopt(spending, won);
+    return won && earlier.of === of ? won : await this.#spend(variant, secret, plan);
   }
 
   // ---- one-time codes ----
@@ -149,8 +185,8 @@ export class Flights {
   }
 
   async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#spending.then(work, work);
-    this.#spending = turn;
+    const turn = this.#lastSpending.then(work, work);
+    this.#lastSpending = turn;
     return await turn;
   }
 }
@@ -158,6 +194,10 @@ export class Flights {
 /** One issuer for one-time codes, whatever the path of its token endpoint. */
 export function issuerOf(grant: Grant, { own, fields }: CredentialSettings): string {
   return hostOf(grant.issuerUrl(own, fields)) ?? "";
+}
+
+function requestOf(settings: CredentialSettings, want: Variation): string {
+  return JSON.stringify([acquisitionOf(settings), variantKey(want)]);
 }
 
 function hostOf(url: string | undefined): string | undefined {

@@ -35,13 +35,28 @@ export class Lanes {
   readonly #hostOf = new WeakMap<Passenger, string>();
   readonly #queued = new WeakSet<Passenger>();
 
-  /** Runs `work` when there is a lane to `host`. Without a host at once. */
-  async run<T>(host: string | undefined, passenger: Passenger, work: () => Promise<T>): Promise<T> {
-    if (host === undefined) return work();
+  /**
+   * Runs `work` when there is a lane to `host`; without a host at once. `work` may call `leave` to give
+   * its lane to the next one before it ends: its host counts as one that does not answer until it does.
+   */
+  async run<T>(
+    host: string | undefined,
+    passenger: Passenger,
+    work: (leave: () => void) => Promise<T>,
+  ): Promise<T> {
+    if (host === undefined) return work(() => {});
     this.#hostOf.set(passenger, host);
     await this.#enter(host, passenger);
+    let hasLeft = false;
+    const leave = () => {
+      if (!hasLeft) this.#leave(host);
+      hasLeft = true;
+    };
     try {
-      const done = await work();
+      const done = await work(() => {
+        if (!hasLeft) this.#note(host, true);
+        leave();
+      });
       this.#note(host, false);
       return done;
     } catch (error) {
@@ -49,7 +64,7 @@ export class Lanes {
       this.#note(host, error instanceof AuthdError && error.reason === "issuer_unavailable");
       throw error;
     } finally {
-      this.#leave(host);
+      leave();
     }
   }
 

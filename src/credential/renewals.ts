@@ -25,6 +25,9 @@ const REFUSED_VARIATION = new Set([
   "interaction_required",
 ]);
 
+/** What kept a request from being begun. */
+const UNSENT: ReadonlySet<Reason> = new Set(["vault_locked", "shutting_down"]);
+
 /** Between two renewals that nobody waits for (ms), also of tokens that live no longer. */
 const LEAST_PACE = 500;
 /** Left (ms) of a token, it is high time for another, whatever the disk says: what a request may take. */
@@ -62,6 +65,16 @@ export class Renewals {
   /** Token requests under way or waiting for their turn. */
   get count(): number {
     return this.#flights?.count ?? 0;
+  }
+
+  /** Requests under way that spend a rotating refresh token. */
+  get spending(): number {
+    return this.#flights?.spending ?? 0;
+  }
+
+  /** A person entered another refresh token: it need not wait for the answer to the one before. */
+  startAnew(): void {
+    this.#flights?.startAnew();
   }
 
   /** Another secret, or another issuer: what was said of the one before does not count. */
@@ -144,6 +157,7 @@ export class Renewals {
     const { keeper } = this.#source;
     const { settings, obstacle } = this.#source.now();
     if (obstacle) throw obstacle.error;
+    if (this.#around.refusal) throw this.#around.refusal;
     const { record } = keeper;
     if (!record) throw new Error(`${settings.name} has no record`);
     return {
@@ -157,6 +171,7 @@ export class Renewals {
       ],
       seal: () => keeper.save(record, true),
       canWait,
+      isCurrent: () => keeper.record === record,
     };
   }
 
@@ -230,7 +245,7 @@ export class Renewals {
     const { name, grant: grantName } = this.#source.now().settings;
     const { reason, message } = failure;
     // Nothing was sent.
-    if (failure === this.stopped || reason === "vault_locked") return failure;
+    if (failure === this.stopped || UNSENT.has(reason)) return failure;
     const now = time.now();
     const isReplaced = !variants.has(variant);
     const own = variant === variants.own;

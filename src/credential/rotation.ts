@@ -15,6 +15,8 @@ export interface Spending {
   seal: () => Promise<boolean>;
   /** Nobody needs the new token yet. */
   canWait: () => boolean;
+  /** The credential still has this record: it was not removed or read anew meanwhile. */
+  isCurrent: () => boolean;
   /** Which boot of the machine the tries' boot times count from. */
   bootId: string;
   /** One token request with this refresh token. */
@@ -54,14 +56,15 @@ export async function spend(spending: Spending): Promise<Won> {
  * that brings none: the next start, too, knows that the token may be spent.
  */
 async function attemptTwice(
-  { attempt, token }: Spending,
+  { attempt, token, record, isCurrent }: Spending,
   rotation: Rotation,
   alreadyLost: boolean,
 ): Promise<Won> {
   let lost = alreadyLost;
+  const isWanted = () => isCurrent() && record.rotation === rotation;
   try {
     return await attempt(token).catch((error) => {
-      if (lost || !isLost(error)) throw error;
+      if (lost || !isLost(error) || !isWanted()) throw error;
       lost = true;
       return attempt(token);
     });
@@ -78,7 +81,8 @@ async function attemptPrevious(
   refusal: unknown,
 ): Promise<Won> {
   const { previous, worked } = rotation;
-  if (worked || previous === undefined || spending.record.rotation !== rotation) throw refusal;
+  const isWanted = spending.isCurrent() && spending.record.rotation === rotation;
+  if (worked || previous === undefined || !isWanted) throw refusal;
   try {
     const won = await spending.attempt(previous);
     await keep(spending, rotation, previous, won);
@@ -89,6 +93,13 @@ async function attemptPrevious(
     delete rotation.previous;
     throw refusal;
   }
+}
+
+/** Takes over what the answer to another request with this very refresh token brought, and seals it. */
+export async function adopt(spending: Spending, won: Won): Promise<void> {
+  const { record, token } = spending;
+  record.rotation ??= { worked: false };
+  await keep(spending, record.rotation, token, won);
 }
 
 /** An answer without a refresh token keeps the one that was spent. */

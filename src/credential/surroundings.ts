@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { AuthdError } from "../errors.ts";
 import type { IssuerClocks } from "../http/issuer-clock.ts";
 import type { Http } from "../http.ts";
 import type { Log } from "../log.ts";
@@ -8,6 +9,7 @@ import type { Vault } from "../vault/vault.ts";
 import type { Lanes } from "./lanes.ts";
 import type { OneTimeCodes } from "./one-time-codes.ts";
 import type { CredentialRecord } from "./record.ts";
+import type { SpendingRequests } from "./spending-requests.ts";
 
 /** What all credentials share. */
 export interface Surroundings {
@@ -17,9 +19,12 @@ export interface Surroundings {
   lanes: Lanes;
   codes: OneTimeCodes;
   issuerClocks: IssuerClocks;
+  spendingRequests: SpendingRequests;
   vault: Vault<CredentialRecord>;
   log: Log;
   onEvent: (event: Happened) => void;
   /** A credential's next deadline moved to this boot time. */
   rearm: (name: string, deadline: number) => void;
+  /** Why no token request is begun any more: the daemon ends. */
+  refusal?: AuthdError;
 }

@@ -1,5 +1,6 @@
 /** Sends one request to an issuer and brings back its whole answer, or says why there is none. */
 import type { Readable } from "node:stream";
+import { type Clock, scheduleLong } from "../clock.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
 import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
@@ -26,20 +27,23 @@ export interface IssuerSendOptions {
   /** Aborts what is under way. */
   signal?: AbortSignal;
   connectTimeoutMs?: number;
-  /** For the whole exchange, the answer's last byte included. */
+  /** For the whole exchange, the answer's last byte included: 10 s unless given. */
   timeoutMs?: number;
+  /** Measures `timeoutMs`; the system's timers unless given. */
+  clock?: Pick<Clock, "schedule">;
   /** Cap of the answer's body, as it comes and decompressed. */
   maxBytes?: number;
 }
 
 /**
- * The sender that grants work with. The whole answer must come within 10 s and 1 MiB; redirects are
+ * The sender that grants work with. The whole answer must come within `timeoutMs` and 1 MiB; redirects are
  * errors, because the request carries secrets. Rejects with AuthdError `issuer_unavailable` that
  * carries `contact`, or `credential_rejected` if nothing may be sent to that URL.
  */
 export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
   const { http, credential, ca, allowInsecureHttp, clocks, signal } = options;
   const { connectTimeoutMs = 5_000, timeoutMs = 10_000, maxBytes = 1024 * 1024 } = options;
+  const { clock = SYSTEM_TIMERS } = options;
 
   const secureUrl = (text: string) => {
     try {
@@ -60,7 +64,7 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
     const freshConnection =
       options.freshConnection === true || clocks?.wantsFreshConnection(url.origin) === true;
     const sent = clocks?.now();
-    const deadline = startDeadline(timeoutMs, signal);
+    const deadline = startDeadline(clock, timeoutMs, signal);
     try {
       const response = await http({
         ...request,
@@ -97,21 +101,28 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
 /** Says what is wrong with an answer's body: follows the host's name in a sentence. */
 class UnusableBody extends Error {}
 
-function startDeadline(ms: number, outer: AbortSignal | undefined) {
+const SYSTEM_TIMERS: Pick<Clock, "schedule"> = {
+  schedule(ms, run) {
+    const timer = setTimeout(run, ms);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+function startDeadline(clock: Pick<Clock, "schedule">, ms: number, outer: AbortSignal | undefined) {
   const controller = new AbortController();
   let expired = false;
   const abort = () => controller.abort();
-  const timer = setTimeout(() => {
+  const timer = scheduleLong(clock, ms, () => {
     expired = true;
     abort();
-  }, ms);
+  });
   if (outer?.aborted) abort();
   else outer?.addEventListener("abort", abort, { once: true });
   return {
     signal: controller.signal,
     expired: () => expired,
     stop() {
-      clearTimeout(timer);
+      timer.cancel();
       outer?.removeEventListener("abort", abort);
     },
   };

@@ -1,9 +1,8 @@
-import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import { codeOf, createFile } from "../atomic-write.ts";
 import { messageOf } from "../errors.ts";
 import { keyKeepers } from "./keys/index.ts";
-import { KEY_BYTES, locked, type ScryptParameters } from "./keys/key-source.ts";
+import { locked, type ScryptParameters } from "./keys/key-source.ts";
 import { readPlainFile } from "./plain-file.ts";
 import { decrypt, encrypt, FORMAT } from "./sealed-file.ts";
 import type { KeySource } from "./vault.ts";
@@ -34,11 +33,6 @@ export function newHeader(
 export function isRightKey(header: VaultHeader, key: Buffer): boolean {
   const check = Buffer.from(header.check, "base64");
   return decrypt(key, checked(header), check) !== undefined;
-}
-
-/** A key for one purpose, from which the vault's can't be found (HKDF, RFC 5869). */
-export function derivedKey(key: Buffer, purpose: string): Buffer {
-  return Buffer.from(hkdfSync("sha256", key, Buffer.alloc(0), purpose, KEY_BYTES));
 }
 
 /** The members that the check protects, in a fixed order. */

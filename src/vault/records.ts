@@ -4,7 +4,15 @@ import { AuthdError, messageOf } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
 import { asidePath, sealedPath } from "./names.ts";
 import { readPlainFile } from "./plain-file.ts";
-import { damaged, generationOf, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
+import type { RecordKey } from "./record-keys.ts";
+import {
+  damaged,
+  generationOf,
+  MAX_FILE_BYTES,
+  RECORD_ALGORITHM,
+  seal,
+  unseal,
+} from "./sealed-file.ts";
 import type { OpenKey, VaultLog } from "./vault-key.ts";
 
 /** A write of a record; without plaintext its removal. */
@@ -76,6 +84,19 @@ export class Records<Content extends object> {
     this.#note(name, job, generation);
     // The change is made. A manifest that fails is written later, and told of, by `ensure` of the vault.
     if (job.isChange) await manifest.save(open).catch(() => {});
+  }
+
+  /** Replaces the record while the vault is locked: the file that is there can't be opened, nor the manifest written. */
+  async replace(
+    name: string,
+    plaintext: Buffer,
+    { key, keyId }: RecordKey,
+    durable: boolean,
+  ): Promise<void> {
+    const { dir, manifest } = this.#options;
+    const generation = manifest.generationOf(name);
+    const file = seal(key, keyId, name, plaintext, generation, RECORD_ALGORITHM);
+    await replaceFile(sealedPath(dir, name), file, { durable });
   }
 
   #note(name: string, { plaintext, isChange, isGuarded }: Job, generation: number): void {

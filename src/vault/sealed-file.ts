@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { AuthdError } from "../errors.ts";
+import { recordKey } from "./derived-key.ts";
 
 /**
  * The bytes of one credential's sealed file:
@@ -14,6 +15,9 @@ import { AuthdError } from "../errors.ts";
  */
 export const FORMAT = 1;
 export const ALGORITHM = "A256GCM";
+/** The same with a key of the record's own, made from the vault's: what seals it while the vault is locked. */
+export const RECORD_ALGORITHM = "A256GCM-RECORD";
+type Algorithm = typeof ALGORITHM | typeof RECORD_ALGORITHM;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** A longer first line is no header of ours. */
@@ -55,27 +59,29 @@ export function decrypt(
 const associatedData = (name: string, header: Buffer) =>
   Buffer.concat([Buffer.from(`authd sealed file\n${name}\n`), header]);
 
-/** Makes the whole file. */
+/** Makes the whole file. `keyId` names the vault's key, also with RECORD_ALGORITHM, where `key` is the record's. */
 export function seal(
   key: Buffer,
   keyId: string,
   name: string,
   plaintext: Buffer,
   generation = 0,
+  alg: Algorithm = ALGORITHM,
 ): Buffer {
-  const fields = { authd: "sealed", format: FORMAT, alg: ALGORITHM, keyId };
+  const fields = { authd: "sealed", format: FORMAT, alg, keyId };
   const header = Buffer.from(JSON.stringify(generation > 0 ? { ...fields, generation } : fields));
   const body = encrypt(key, associatedData(name, header), plaintext);
   return Buffer.concat([header, Buffer.from("\n"), body]);
 }
 
-/** Opens the whole file. Throws AuthdError `credential_damaged`, which says what is wrong with it. */
+/** Opens the whole file with the vault's key. Throws AuthdError `credential_damaged`, which says what is wrong with it. */
 export function unseal(key: Buffer, keyId: string, name: string, file: Buffer): Buffer {
   const end = file.subarray(0, MAX_HEADER_BYTES).indexOf("\n");
   const header = file.subarray(0, Math.max(end, 0));
-  const problem = problemOf(header, keyId);
+  const { problem, alg } = readHeader(header, keyId);
   if (problem) throw damaged(name, problem);
-  const plaintext = decrypt(key, associatedData(name, header), file.subarray(end + 1));
+  const opening = alg === RECORD_ALGORITHM ? recordKey(key, name) : key;
+  const plaintext = decrypt(opening, associatedData(name, header), file.subarray(end + 1));
   if (!plaintext) {
     throw damaged(name, "its content was cut short or altered, or belongs to another credential");
   }
@@ -99,20 +105,24 @@ export function isNewer(file: Buffer): boolean {
   }
 }
 
-function problemOf(header: Buffer, keyId: string): string | undefined {
-  if (header.length === 0) return "it has no header";
+function readHeader(header: Buffer, keyId: string): { problem?: string; alg?: string } {
+  if (header.length === 0) return { problem: "it has no header" };
   let fields: Record<string, unknown>;
   try {
     fields = Object(JSON.parse(header.toString()));
   } catch {
-    return "its header can't be read";
+    return { problem: "its header can't be read" };
   }
   const { authd, format, alg } = fields;
-  if (authd !== "sealed" || typeof format !== "number") return "its header can't be read";
-  if (format > FORMAT) return "it was made by a newer authd, so update authd";
-  if (format !== FORMAT || alg !== ALGORITHM) return "its header names no format that authd knows";
-  if (fields.keyId !== keyId) return "it was sealed with another vault's key";
-  return undefined;
+  if (authd !== "sealed" || typeof format !== "number") {
+    return { problem: "its header can't be read" };
+  }
+  if (format > FORMAT) return { problem: "it was made by a newer authd, so update authd" };
+  if (format !== FORMAT || (alg !== ALGORITHM && alg !== RECORD_ALGORITHM)) {
+    return { problem: "its header names no format that authd knows" };
+  }
+  if (fields.keyId !== keyId) return { problem: "it was sealed with another vault's key" };
+  return { alg };
 }
 
 /** The error for a sealed file that can't be opened. `problem` goes on from "…can't be opened: ". */

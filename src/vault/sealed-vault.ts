@@ -1,12 +1,14 @@
 import { explain } from "../atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import { derivedKey, type VaultHeader } from "./header.ts";
+import { derivedKey } from "./derived-key.ts";
+import type { VaultHeader } from "./header.ts";
 import type { VaultHome } from "./home.ts";
 import { type Intent, intentOf } from "./intent.ts";
 import { type KeyContext, locked } from "./keys/key-source.ts";
 import { Manifest } from "./manifest.ts";
 import { sealedNames, sealedPath } from "./names.ts";
 import { type Rebuilt, rebuilt } from "./rebuilt.ts";
+import { RecordKeys } from "./record-keys.ts";
 import { type Job, Records } from "./records.ts";
 import { moveIntoPlace, Staging, tidy } from "./rekey.ts";
 import type { KeySource, OwnVault, Rekeyed, WriteOptions } from "./vault.ts";
@@ -49,6 +51,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   /** Completes the manifest, once: with the records that it does not have, and that nobody has read yet. */
   #complete: (() => void) | undefined;
   #isManifestLoaded = false;
+  readonly #recordKeys = new RecordKeys();
   #problem: string | undefined = "The vault's key has not been looked for yet";
   #unlocking: Promise<boolean> | undefined;
   #closing: Promise<void> | undefined;
@@ -115,7 +118,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     content: Content,
     { durable, replaceDamaged = false, isChange = false }: WriteOptions,
   ): Promise<void> {
-    this.#usable();
+    if (!this.#recordKeys.get(name)) this.#usable();
     // Now, not when its turn comes: the caller may go on to change it.
     const plaintext = Buffer.from(JSON.stringify(content));
     const isGuarded = this.#options.isGuarded(content);
@@ -274,14 +277,23 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     await this.#manifest.settled();
   }
 
-  async lock(why: string): Promise<void> {
+  async lock(why: string, sealing: () => readonly string[] = () => []): Promise<void> {
     await this.settled();
     await this.#saveManifest().catch((error) => this.#log.warn(messageOf(error)));
     // One that was begun since then would be sealed with what is left of the key.
     while (this.#writes.busy || this.#manifest.busy) await this.settled();
-    this.#open?.key.fill(0);
+    if (this.#open) {
+      this.#recordKeys.keep(sealing(), this.#open);
+      this.#open.key.fill(0);
+    }
     this.#open = undefined;
     this.#problem = why;
+  }
+
+  async release(name: string): Promise<void> {
+    const own = this.#recordKeys.get(name);
+    await this.#writes.drain();
+    this.#recordKeys.wipe(name, own);
   }
 
   close(): Promise<void> {
@@ -297,6 +309,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     }
     this.#open = open;
     this.#header = open.header;
+    this.#recordKeys.wipeAll();
     this.#keySource = open.header.keySource;
     this.#problem = undefined;
     this.#loadManifest(open);
@@ -319,6 +332,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     await this.#saveManifest().catch((error) => this.#log.warn(messageOf(error)));
     this.#open?.key.fill(0);
     this.#open = undefined;
+    this.#recordKeys.wipeAll();
     await this.#home.release();
   }
 
@@ -357,8 +371,13 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
 
   async #perform(name: string, job: Job): Promise<void> {
     const path = sealedPath(this.#home.dir, name);
-    const open = this.#open!;
+    const own = this.#recordKeys.get(name);
     try {
+      if (own && job.plaintext) {
+        await this.#records.replace(name, job.plaintext, own, job.durable);
+        return;
+      }
+      const open = this.#open!;
       this.#settle();
       if (job.isChange) this.#complete?.();
       await this.#home.ensure(open);

@@ -45,6 +45,8 @@ export interface Vault<Content extends object> {
   ensure(): Promise<boolean>;
   /** Looks for the key again; true if the vault is open now. */
   unlock(): Promise<boolean>;
+  /** Wipes what a lock left to seal the record of `name`, once its pending writes are done. */
+  release(name: string): Promise<void>;
   /** Finishes pending writes, gives up the lock, wipes the key. */
   close(): Promise<void>;
 }
@@ -77,8 +79,12 @@ export interface OwnVault<Content extends object> extends Vault<Content> {
   derive(purpose: string): { key: Buffer; keyId: string } | undefined;
   /** Resolves when all that was to be written is, or has failed. */
   settled(): Promise<void>;
-  /** Finishes pending writes and wipes the key. From then on `locked` says `why`. */
-  lock(why: string): Promise<void>;
+  /**
+   * Finishes pending writes and wipes the key. From then on `locked` says `why`. For the names that
+   * `sealing` gives at that moment a key is left that seals this one record: `write` goes on to work for
+   * them, until `release` or until the vault is opened.
+   */
+  lock(why: string, sealing?: () => readonly string[]): Promise<void>;
   /**
    * One thing that is to be done as a whole, sealed before it is begun: whoever is killed in the
    * middle of it finds it here at the next start. `write` and `remove` are durable.

@@ -369,6 +369,7 @@ async function spendWith(record: CredentialRecord, answers: (Won | AuthdError)[]
       return true;
     },
     canWait: () => true,
+    isCurrent: () => true,
     attempt: async (token) => {
       tried.push(token);
       const answer = answers.shift();

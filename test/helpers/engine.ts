@@ -3,6 +3,7 @@ import { resolveCredential } from "../../src/config.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import { type CredentialRecord, isGuarded } from "../../src/credential/record.ts";
+import { SpendingRequests } from "../../src/credential/spending-requests.ts";
 import type { Credential } from "../../src/credential.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
 import { createHttp, type Http } from "../../src/http.ts";
@@ -95,6 +96,7 @@ export async function startEngine(
     lanes: new Lanes(),
     codes: new OneTimeCodes(),
     issuerClocks: new IssuerClocks(time),
+    spendingRequests: new SpendingRequests(),
     vault,
     log,
     onEvent: (event: Happened) => void events.push(event),

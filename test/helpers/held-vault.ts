@@ -41,6 +41,7 @@ export class HeldVault implements Vault<CredentialRecord> {
   read = (name: string) => this.#vault.read(name);
   ensure = () => this.#vault.ensure();
   unlock = () => this.#vault.unlock();
+  release = (name: string) => this.#vault.release(name);
   close = () => this.#vault.close();
 
   async write(name: string, content: CredentialRecord, options: WriteOptions) {

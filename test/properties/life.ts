@@ -7,6 +7,7 @@ import type { TokenWant } from "../../src/credential/asking.ts";
 import { Lanes } from "../../src/credential/lanes.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
+import { SpendingRequests } from "../../src/credential/spending-requests.ts";
 import type { Credential } from "../../src/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
@@ -63,6 +64,7 @@ export class Life {
       lanes: new Lanes(),
       codes: new OneTimeCodes(),
       issuerClocks: new IssuerClocks(time),
+      spendingRequests: new SpendingRequests(),
       vault: memory({ secrets, binding: settings.binding, tokens: [] }),
       log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       onEvent: quiet,
@@ -187,6 +189,7 @@ function memory(record: CredentialRecord): Vault<CredentialRecord> {
     write: async (name, content) => void contents.set(name, JSON.stringify(content)),
     remove: async (name) => void contents.delete(name),
     unlock: async () => true,
+    release: async () => {},
     close: async () => {},
   };
 }
