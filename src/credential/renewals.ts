@@ -121,10 +121,14 @@ export class Renewals {
     return flight;
   }
 
+  /** Outside of `#fly`: a closure made there would keep the plan of that flight, and its secrets, alive. */
+  #createFlights(): Flights {
+    return new Flights({ ...this.#around, onPause: () => this.#source.changed() });
+  }
+
   async #fly(variant: Variant, flight: Flight): Promise<IssuedToken> {
     let plan: FlightPlan | undefined;
-    const onPause = () => this.#source.changed();
-    this.#flights ??= new Flights({ ...this.#around, onPause });
+    this.#flights ??= this.#createFlights();
     try {
       const planned = () => {
         // Refused while this one waited for its turn: some issuers suspend who keeps trying.

@@ -87,8 +87,9 @@ test("other scopes of the credential, and other credentials with the same key, t
   const other = await engine.add("other", file(elsewhere), secrets());
   const asked = [
     credential.token({}),
-    credential.token({ scope: "read" }),
-    same.token({}),
+    // For longer than a caller waits that does not force it.
+    credential.token({ scope: "read", forceRefresh: true }),
+    same.token({ forceRefresh: true }),
     other.token({}),
   ];
   await until(() => issuer.requests.length + elsewhere.requests.length === 2);
