@@ -5,10 +5,12 @@ import { infoOf } from "./credential/info.ts";
 import { type IssuedToken, issue } from "./credential/issued.ts";
 import { Keeper } from "./credential/keeper.ts";
 import { type Obstacle, obstacleOf, removed, unreadable } from "./credential/obstacle.ts";
-import { OriginTrust } from "./credential/origin-trust.ts";
+import { JUST_OBTAINED, OriginTrust } from "./credential/origin-trust.ts";
 import { type CredentialRecord, isGuarded } from "./credential/record.ts";
+import { clearRefusals } from "./credential/refusals.ts";
 import { asAuthdError, Renewals } from "./credential/renewals.ts";
 import { WARM_FOR } from "./credential/schedule.ts";
+import { ownServes } from "./credential/superseded.ts";
 import type { Surroundings } from "./credential/surroundings.ts";
 import { type Variant, variantKey, variationOf } from "./credential/variant.ts";
 import { Variants } from "./credential/variants.ts";
@@ -189,7 +191,7 @@ export class Credential {
         delete record.rotation;
         this.#renewals.startAnew();
       }
-      if (whole || Object.keys(secrets).length > 0) delete record.refused;
+      if (whole || Object.keys(secrets).length > 0) clearRefusals(record);
       if (!whole) return;
       delete record.refreshCount;
       delete record.lastRefreshAt;
@@ -397,6 +399,7 @@ export class Credential {
     variant.askedAt = now.boot;
     // What nobody asked for was not going to be renewed: the timer may sleep beyond its end.
     if (isCold) this.#rearm();
+    if (want.rejectedToken !== undefined) this.#noteRejection(variant, want.rejectedToken, now);
     const { issued } = variant;
     const rejected = want.rejectedToken !== undefined && want.rejectedToken === issued?.accessToken;
     if (want.forceRefresh || rejected) return this.#asking.force(variant, want, now, rejected);
@@ -407,6 +410,9 @@ export class Credential {
   #asked({ scope, audience }: TokenWant): Variant {
     const { grant, own } = this.#settings;
     const want = variationOf(own, scope, audience);
+    if (want.scope !== undefined && want.audience === undefined) {
+      if (ownServes(this.#settings, this.#variants.own, want.scope)) return this.#variants.own;
+    }
     if (variantKey(want) === "" || grantNamed(grant).variants(own)) {
       return this.#variants.asked(want, this.name);
     }
@@ -415,6 +421,14 @@ export class Credential {
       `${this.name}: its grant "${grant}" takes no scope or audience of the caller's`,
       { credential: this.name },
     );
+  }
+
+  /** An API refused this token: it may be that a refresh for another scope revoked it. */
+  #noteRejection(variant: Variant, token: string, now: Moment): void {
+    const { issued } = variant;
+    if (issued?.accessToken !== token) return;
+    const isOld = issued.revived || now.boot - issued.token.bornAt > JUST_OBTAINED;
+    if (isOld) this.#renewals.noticeRevoked(variant);
   }
 
   /** `origin` took this token. */
@@ -446,6 +460,7 @@ export class Credential {
     const about = { age, now: now.boot, random: this.#around.clock.random() };
     this.#trust ??= new OriginTrust();
     if (!variant.flight && !this.#trust.shouldRenew(origin, issued, about)) return undefined;
+    if (current === issued && this.#trust.hasWorked(issued)) this.#renewals.noticeRevoked(variant);
     try {
       return await this.#asking.force(variant, want, now, true);
     } catch {
@@ -456,12 +471,11 @@ export class Credential {
   /** What a person asks for: tries although the issuer refused or asked for patience. */
   async refresh(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     if (this.#obstacle) throw this.#obstacle.error;
-    this.#renewals.pardon();
     for (const variant of this.#variants.all()) variant.stopped = undefined;
     const { own } = this.#variants;
-    // If it fails, authd goes on trying.
+    // If it fails, authd goes on trying, unless the issuer refused before: then it is one try each time.
     own.askedAt = this.#around.time.now().boot;
-    const flight = own.flight ?? this.#renewals.start(own, true, true);
+    const flight = own.flight ?? this.#renewals.start(own, true, { forced: true, byPerson: true });
     await this.#asking.wait(flight, { timeoutMs, signal });
   }
 

@@ -8,6 +8,10 @@ export interface IssuerContact {
   answered: boolean;
   /** A 403 that is no OAuth error (a firewall's page): wait long before trying again. */
   blocked?: boolean;
+  /** The issuer refused what was sent: its words, fit to be shown. Without a terminal reason three in a row are final. */
+  refusal?: string;
+  /** Another try will hardly change this answer (404, a redirect, a page): retries back off to an hour. */
+  lasting?: boolean;
 }
 
 export interface AuthdErrorDetails {

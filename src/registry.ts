@@ -1,6 +1,7 @@
 import type { Timer } from "./clock.ts";
 import { Agenda } from "./credential/agenda.ts";
 import { brokenInfo } from "./credential/info.ts";
+import { Pace } from "./credential/pace.ts";
 import type { Surroundings } from "./credential/surroundings.ts";
 import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
@@ -38,8 +39,12 @@ export class Registry {
   #closed = false;
 
   /** `onTick` is called with every ring, at least every 30 s. */
-  constructor(around: Omit<Surroundings, "rearm">, onTick: () => void = () => {}) {
-    this.#around = { ...around, rearm: (name, deadline) => this.#rearm(name, deadline) };
+  constructor(around: Omit<Surroundings, "rearm" | "pace">, onTick: () => void = () => {}) {
+    this.#around = {
+      ...around,
+      pace: new Pace(around.clock),
+      rearm: (name, deadline) => this.#rearm(name, deadline),
+    };
     this.#onTick = onTick;
     this.#jumpsSeen = around.time.jumps;
   }

@@ -133,7 +133,8 @@ test("a next try that a caller brings forward is made in its time", async (t) =>
   const { add, engine, issuer } = await stage(t);
   issuer.answer({ status: 500, body: "down" });
   const credential = await add("a");
-  for (let failures = 1; failures < 8; failures++) {
+  engine.clock.chance = 0.999;
+  for (let failures = 1; failures <= 4; failures++) {
     const flight = credential.refresh(MINUTE);
     await t.throwsAsync(flight);
   }

@@ -29,7 +29,10 @@ export interface BindingParts {
  * grant yet to be written too: a key forgotten here costs a needless `authd trust`, whereas one
  * forgotten in a list of those that count would let a pulled dotfiles repo redirect a secret.
  */
-const HARMLESS = new Set(["scope", "audience", "resource", "client_id", "username", "response"]);
+const HARMLESS = new Set([
+  ...["scope", "audience", "resource", "client_id", "username", "response"],
+  "single_access_token",
+]);
 
 /**
  * SHA-256 in base64url over what decides where secrets go and who may use them. The order of keys

@@ -5,7 +5,6 @@ import { backoff } from "./backoff.ts";
 import type { IssuedToken } from "./issued.ts";
 import type { Outlook } from "./lanes.ts";
 import type { Renewals } from "./renewals.ts";
-import { bringForward } from "./schedule.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Flight, Variant } from "./variant.ts";
 import { OUT_OF_PATIENCE, waitFor } from "./wait.ts";
@@ -56,8 +55,8 @@ export class Asking {
     rejected: boolean,
   ): Promise<IssuedToken> {
     const stopped = this.#renewals.stopped ?? variant.stopped;
-    if (stopped) throw stopped;
     const { issued, flight } = variant;
+    if (stopped && !flight) throw stopped;
     if (rejected) variant.useless = issued?.accessToken;
     if (flight) {
       // It may have been started by the timer, to wait for a disk that fails: this caller can't.
@@ -66,10 +65,11 @@ export class Asking {
     }
     if (issued && want.forceRefresh && now.boot - variant.landedAt < JUST_REFRESHED) return issued;
     // As good as no token at all.
-    if (rejected && isResting(variant, now)) this.#bringForward(variant, now);
+    if (rejected && isResting(variant, now)) this.#renewals.bringForward(variant, now);
     if (isResting(variant, now)) throw this.#unavailable(variant, now);
     if (issued && want.rejectedToken !== undefined) this.#countRejection(variant, issued, now);
-    return await this.#newer(variant, this.#renewals.start(variant, true, true), want);
+    this.#renewals.admit(variant, now, true);
+    return await this.#newer(variant, this.#renewals.start(variant, true, { forced: true }), want);
   }
 
   /** Returns the flight's token. Who forces a refresh waits as long as they want to, others as without any token. */
@@ -112,11 +112,12 @@ export class Asking {
     const held = usable();
     const stopped = this.#renewals.stopped ?? variant.stopped;
     if (held && (stopped || isResting(variant, now))) return held;
-    if (stopped) throw stopped;
+    if (stopped && !variant.flight) throw stopped;
     if (isResting(variant, now)) {
-      this.#bringForward(variant, now);
+      this.#renewals.bringForward(variant, now);
       if (isResting(variant, now)) throw this.#unavailable(variant, now);
     }
+    if (!variant.flight) this.#renewals.admit(variant, now);
     const flight = variant.flight ?? this.#renewals.start(variant, true);
     try {
       const outlook = this.#around.lanes.outlook(flight);
@@ -149,11 +150,6 @@ export class Asking {
       signal,
       ...(longer === undefined ? {} : { patience: longer }),
     });
-  }
-
-  #bringForward(variant: Variant, now: Moment): void {
-    bringForward(variant, now);
-    this.#around.rearm(this.#credential, variant.retryAt);
   }
 
   #unavailable({ retryAt, error, flight }: Variant, now: Moment): AuthdError {

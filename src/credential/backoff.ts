@@ -1,17 +1,30 @@
 /** When to try again after a failure. All durations are milliseconds. */
 
+import type { AuthdError } from "../errors.ts";
+
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
+/** Callers bring a try forward to this long after the last one, at the soonest. */
+const CALLER_PACE = 5 * SECOND;
 
-const ordinary = { first: SECOND, most: 5 * MINUTE };
-/** After a firewall's 403: it may count every try. */
-const blocked = { first: 5 * MINUTE, most: HOUR };
+/** The first wait, and the longest. */
+const RANGES = {
+  ordinary: { first: SECOND, most: 5 * MINUTE },
+  /** Three in a row are final: a server that is being restarted gets the time to recover first. */
+  refusal: { first: 15 * SECOND, most: 5 * MINUTE },
+  /** An answer that only a person can change, most likely: a wrong address. */
+  lasting: { first: SECOND, most: HOUR },
+  /** A firewall's 403: it may count every try. */
+  blocked: { first: 5 * MINUTE, most: HOUR },
+} satisfies Record<string, { first: number; most: number }>;
+
+export type BackoffKind = keyof typeof RANGES;
 
 export interface Backoff {
   /** Failures in a row, this one included: 1 or more. */
   failures: number;
-  blocked?: boolean;
+  kind?: BackoffKind;
   /** What the issuer asked for (`Retry-After`); honoured up to an hour. */
   retryAfter?: number;
   /** Uniform in [0, 1). */
@@ -19,9 +32,29 @@ export interface Backoff {
 }
 
 /** Doubles with each failure; jitter between half and full, never under a second. */
-export function backoff({ failures, blocked: isBlocked, retryAfter = 0, random }: Backoff): number {
-  const { first, most } = isBlocked ? blocked : ordinary;
-  const full = Math.min(first * 2 ** Math.min(failures - 1, 30), most);
-  const least = isBlocked ? first : SECOND;
-  return Math.max(full * (0.5 + random / 2), least, Math.min(retryAfter, HOUR));
+export function backoff({ failures, kind = "ordinary", retryAfter = 0, random }: Backoff): number {
+  const least = kind === "blocked" ? RANGES.blocked.first : SECOND;
+  const delay = fullDelay(kind, failures) * (0.5 + random / 2);
+  return Math.max(delay, least, Math.min(retryAfter, HOUR));
+}
+
+export function backoffKind({ contact }: AuthdError): BackoffKind {
+  if (contact?.blocked) return "blocked";
+  if (contact?.refusal !== undefined) return "refusal";
+  return contact?.lasting ? "lasting" : "ordinary";
+}
+
+/**
+ * How long after the last try a waiting caller may bring the next one forward to. It grows with the
+ * back-off, or a program that keeps asking would cause a sign-in every 5 s; a request that never left
+ * this machine is no sign-in.
+ */
+export function callerPace(failure: AuthdError, failures: number): number {
+  if (failure.contact?.sent === false) return CALLER_PACE;
+  return Math.max(CALLER_PACE, fullDelay(backoffKind(failure), failures) / 2);
+}
+
+function fullDelay(kind: BackoffKind, failures: number): number {
+  const { first, most } = RANGES[kind];
+  return Math.min(first * 2 ** Math.min(failures - 1, 30), most);
 }

@@ -82,16 +82,21 @@ export class Flights {
         // It may have been in the queue for long: callers bring the next try forward to a time after this.
         variant.triedAt = this.#around.time.now().boot;
         flight.sent = true;
-        return await this.#request(variant, plan, leave);
+        return await this.#request(variant, flight, plan, leave);
       });
       if (won) return won;
     }
   }
 
-  async #request(variant: Variant, plan: () => FlightPlan, leave: () => void): Promise<Won> {
+  async #request(
+    variant: Variant,
+    flight: Flight,
+    plan: () => FlightPlan,
+    leave: () => void,
+  ): Promise<Won> {
     const planned = plan();
     const { rotates } = planned.grant;
-    if (rotates !== undefined) return await this.#spendInLane(variant, rotates, plan, leave);
+    if (rotates !== undefined) return await this.#spendInLane(variant, flight, plan, leave);
     const codeAt = await this.#takeCode(planned);
     return await acquire({ ...this.#common(variant, planned), codeAt, secrets: planned.secrets });
   }
@@ -104,24 +109,25 @@ export class Flights {
   /** An answer may take long: others need not wait for it. */
   async #spendInLane(
     variant: Variant,
-    secret: string,
+    flight: Flight,
     plan: () => FlightPlan,
     leave: () => void,
   ): Promise<Won> {
     const leaving = this.#around.clock.schedule(TOKEN_TIMEOUT_MS, leave);
     this.spending++;
     try {
-      return await this.#spend(variant, secret, plan);
+      return await this.#spend(variant, flight, plan);
     } finally {
       this.spending--;
       leaving.cancel();
     }
   }
 
-  async #spend(variant: Variant, secret: string, plan: () => FlightPlan): Promise<Won> {
+  async #spend(variant: Variant, flight: Flight, plan: () => FlightPlan): Promise<Won> {
     const { spendingRequests, time } = this.#around;
     const planned = plan();
     const { settings, grant, record, secrets, seal, canWait, isCurrent } = planned;
+    const secret = grant.rotates ?? "";
     const token = secrets[secret] ?? "";
     const common = this.#common(variant, planned);
     let begun = false;
@@ -131,15 +137,22 @@ export class Flights {
       begun = true;
       return await acquire({ ...common, secrets: { ...secrets, [secret]: refreshToken } });
     };
+    const onLost = () => {
+      flight.lost = true;
+    };
     const about = { record, secret, token, want: variant.want, bootId: time.bootId };
-    const spending: Spending = { ...about, seal, canWait, isCurrent, attempt };
+    const isCallers = variant.key !== "";
+    const spending: Spending = {
+      ...about,
+      ...{ seal, canWait, isCurrent, attempt, isCallers, onLost },
+    };
     const url = grant.issuerUrl(settings.own, settings.fields) ?? "";
     const of = requestOf(settings, variant.want);
     const earlier = spendingRequests.find(url, token);
     if (!earlier) return await spendingRequests.track(url, token, { of, answer: spend(spending) });
     const won = await earlier.answer.catch(() => undefined);
     if (won) await adopt(spending, won);
-    return won && earlier.of === of ? won : await this.#spend(variant, secret, plan);
+    return won && earlier.of === of ? won : await this.#spend(variant, flight, plan);
   }
 
   // ---- one-time codes ----
@@ -200,6 +213,6 @@ function requestOf(settings: CredentialSettings, want: Variation): string {
   return JSON.stringify([acquisitionOf(settings), variantKey(want)]);
 }
 
-function hostOf(url: string | undefined): string | undefined {
+export function hostOf(url: string | undefined): string | undefined {
   return url === undefined ? undefined : new URL(url).host;
 }

@@ -27,6 +27,12 @@ interface Host {
  */
 export type Outlook = "fair" | "poor" | "none";
 
+/** No token came, and no refusal either. */
+function isSilence(error: unknown): boolean {
+  if (!(error instanceof AuthdError) || error.reason !== "issuer_unavailable") return false;
+  return error.contact?.refusal === undefined;
+}
+
 /** Bounds the flights an issuer host; those that a caller waits for go first. */
 export class Lanes {
   readonly #hosts = new Map<string, Host>();
@@ -61,11 +67,16 @@ export class Lanes {
       return done;
     } catch (error) {
       // What it refuses, it has answered.
-      this.#note(host, error instanceof AuthdError && error.reason === "issuer_unavailable");
+      this.#note(host, isSilence(error));
       throw error;
     } finally {
       leave();
     }
+  }
+
+  /** Whether the host's last request came to nothing. */
+  isFailing(host: string): boolean {
+    return this.#ailing.has(host);
   }
 
   outlook(passenger: Passenger): Outlook {

@@ -1,7 +1,7 @@
 import { backoff } from "./backoff.ts";
 
 /** A token this young (ms) is not what a 401 is about. */
-const JUST_OBTAINED = 3_000;
+export const JUST_OBTAINED = 3_000;
 
 interface Standing {
   /** The last token that this origin took. */
@@ -23,6 +23,11 @@ export class OriginTrust {
     const standing = this.#standings.get(origin);
     if (standing?.accepted === token && standing.failures === 0) return;
     this.#standings.set(origin, { accepted: token, failures: 0, holdUntil: 0 });
+  }
+
+  /** True if an origin took this token before it refused any. */
+  hasWorked(token: object): boolean {
+    return [...this.#standings.values()].some(({ accepted }) => accepted === token);
   }
 
   /**

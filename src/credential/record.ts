@@ -28,6 +28,12 @@ export interface CredentialRecord {
   refused?: Refused;
   /** Wall clock, ms: the moment of the last one-time code that was sent. */
   codeSentAt?: number;
+  /** Refusals since the last token that were no OAuth errors; the digest as in `refused`. */
+  refusals?: { count: number; writtenRequest: string };
+  /** Scopes and audiences of callers that were refused since one was not. */
+  refusedVariations?: number;
+  /** A refresh was seen to revoke the access token of another scope. */
+  singleAccessToken?: true;
 }
 
 /** The issuer refuses these secrets: nothing is sent until a person acts, whatever restarts in between. */

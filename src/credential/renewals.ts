@@ -5,25 +5,24 @@ import type { CredentialSettings } from "../settings.ts";
 import type { Moment } from "../timekeeper.ts";
 import { expiryOf, type Lifetime, lifetimeOf, type Token } from "../token.ts";
 import { isLost, type Won } from "./acquire.ts";
-import { type FlightPlan, Flights } from "./flights.ts";
+import { type FlightPlan, Flights, hostOf } from "./flights.ts";
 import { type IssuedToken, issue } from "./issued.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Obstacle } from "./obstacle.ts";
 import type { CredentialRecord, Refused } from "./record.ts";
-import { bringsNothing, deadlineOf, putOff, refreshTokenDeadline } from "./schedule.ts";
+import { stillStopped } from "./refusal-errors.ts";
+import { isTerminal, Refusals } from "./refusals.ts";
+import {
+  bringsNothing,
+  broughtForward,
+  deadlineOf,
+  putOff,
+  refreshTokenDeadline,
+} from "./schedule.ts";
+import { newestOf, revoked, singleAccessToken, supersedeOthers } from "./superseded.ts";
 import type { Surroundings } from "./surroundings.ts";
-import type { Flight, Variant } from "./variant.ts";
+import type { Flight, Purpose, Variant } from "./variant.ts";
 import type { Variants } from "./variants.ts";
-
-/** The issuer refuses what was asked for, not the credential (RFC 6749, RFC 8707, OpenID Connect). */
-const REFUSED_VARIATION = new Set([
-  "invalid_scope",
-  "invalid_target",
-  "invalid_request",
-  "access_denied",
-  "consent_required",
-  "interaction_required",
-]);
 
 /** What kept a request from being begun. */
 const UNSENT: ReadonlySet<Reason> = new Set(["vault_locked", "shutting_down"]);
@@ -54,12 +53,14 @@ export class Renewals {
   lastError: CredentialInfo["lastError"];
   readonly #around: Surroundings;
   readonly #source: Source;
+  readonly #refusals: Refusals;
   /** Made with the first request: most of 10,000 credentials are idle. */
   #flights: Flights | undefined;
 
   constructor(around: Surroundings, source: Source) {
     this.#around = around;
     this.#source = source;
+    this.#refusals = new Refusals(source.variants, around.clock);
   }
 
   /** Token requests under way or waiting for their turn. */
@@ -81,6 +82,7 @@ export class Renewals {
   forget(): void {
     this.stopped = undefined;
     this.lastError = undefined;
+    this.#refusals.forget();
   }
 
   /** A refusal that was sealed before this start. */
@@ -91,23 +93,14 @@ export class Renewals {
     this.lastError = { reason, message, at };
   }
 
-  /** What was refused may be tried again, also after a restart. */
-  pardon(): void {
-    this.stopped = undefined;
-    const { record } = this.#source.keeper;
-    if (!record?.refused) return;
-    delete record.refused;
-    void this.#source.keeper.save(record, false);
-  }
-
   note(reason: Reason, message: string): void {
     this.lastError = { reason, message, at: this.#around.time.now().wall };
   }
 
   // ---- flights ----
 
-  start(variant: Variant, awaited: boolean, forced = false): Flight {
-    const flight: Flight = { awaited, forced, promise: Promise.reject() };
+  start(variant: Variant, awaited: boolean, purpose: Purpose = {}): Flight {
+    const flight: Flight = { awaited, ...purpose, promise: Promise.reject() };
     flight.promise.catch(() => {});
     variant.triedAt = this.#around.time.now().boot;
     variant.flight = flight;
@@ -132,7 +125,7 @@ export class Renewals {
     try {
       const planned = () => {
         // Refused while this one waited for its turn: some issuers suspend who keeps trying.
-        if (this.stopped) throw this.stopped;
+        if (this.stopped && !flight.byPerson) throw this.stopped;
         plan = this.#plan(() => this.#canWait(variant, flight));
         return plan;
       };
@@ -142,11 +135,11 @@ export class Renewals {
       if (this.#cameTooLate(won)) won = await this.#flights.send(variant, flight, planned);
       return this.#landed(variant, plan ?? this.#plan(), won);
     } catch (error) {
-      throw this.#failed(
-        variant,
-        asAuthdError(error, this.#source.now().settings.name),
-        plan?.record,
-      );
+      const given = asAuthdError(error, this.#source.now().settings.name);
+      const failure = this.#failed(variant, flight, given, plan?.record);
+      if (variant.stopped !== failure || !this.#refusals.needsProof(given)) throw failure;
+      await this.#verify();
+      throw this.stopped ?? failure;
     }
   }
 
@@ -205,9 +198,11 @@ export class Renewals {
     if (isReplaced) return issued;
     const before = variant.issued?.token;
     const { failures } = variant;
-    Object.assign(variant, { issued, landedAt: now.boot, stopped: undefined });
+    Object.assign(variant, { issued, landedAt: now.boot, stopped: undefined, superseded: false });
     this.stopped = undefined;
     delete record.refused;
+    this.#refusals.succeeded(variant, record);
+    if (this.#keepsOneToken(plan)) supersedeOthers(variant, variants, this.#around, now);
     record.refreshCount = (record.refreshCount ?? 0) + 1;
     record.lastRefreshAt = now.wall;
     record.lastRefreshMs = Math.round(answered.boot - sent.boot);
@@ -243,33 +238,40 @@ export class Renewals {
   }
 
   /** The failure as callers get it. */
-  #failed(variant: Variant, failure: AuthdError, record: CredentialRecord | undefined): AuthdError {
+  #failed(
+    variant: Variant,
+    flight: Flight,
+    given: AuthdError,
+    record: CredentialRecord | undefined,
+  ): AuthdError {
     const { time, clock, log, onEvent } = this.#around;
     const { variants, keeper } = this.#source;
     const { name, grant: grantName } = this.#source.now().settings;
-    const { reason, message } = failure;
     // Nothing was sent.
-    if (failure === this.stopped || UNSENT.has(reason)) return failure;
+    if (given === this.stopped || UNSENT.has(given.reason)) return given;
     const now = time.now();
     const isReplaced = !variants.has(variant);
     const own = variant === variants.own;
     const grant = grantNamed(grantName);
     // The caller's own scope or audience does not fit: nothing was sent, and nothing is wrong here.
-    const isUnfit = reason === "invalid_params" && !own && !variant.issued;
+    const isUnfit = given.reason === "invalid_params" && !own && !variant.issued;
     if (isReplaced || isUnfit) {
       if (record && grant.rotates !== undefined) void keeper.save(record, false);
-      return failure;
+      return given;
     }
+    const failure = this.#judged(variant, flight, given, { record, now });
+    const { reason, message } = failure;
     this.failureCount++;
     this.note(reason, message);
     log.warn({ credential: name, reason }, message);
     const terminal = isTerminal(failure);
-    if (terminal) this.#stop(variant, failure, record, now);
-    else putOff(variant, failure, now, clock.random());
-    const retryAt = terminal ? {} : { retryAt: Math.round(now.wall + variant.retryAt - now.boot) };
+    if (!terminal) putOff(variant, failure, now, clock.random());
+    const goesOn = !terminal && !this.stopped;
+    const retryAt = goesOn ? { retryAt: Math.round(now.wall + variant.retryAt - now.boot) } : {};
     onEvent({ kind: "refresh_failed", credential: name, reason, message, ...retryAt });
-    if (record && (terminal || grant.rotates !== undefined)) void keeper.save(record, false);
-    if (terminal) return failure;
+    const isSealed = given.contact?.refusal !== undefined || grant.rotates !== undefined;
+    if (record && (terminal || isSealed)) void keeper.save(record, false);
+    if (!goesOn) return failure;
     const held = variant.issued?.token;
     // The renewal waits for the disk, but not until it is too late. What the issuer failed at backs off.
     const waitsForDisk = reason === "internal" && failure.contact?.sent === false;
@@ -284,21 +286,86 @@ export class Renewals {
     return withRetry(failure, name, variant.retryAt - now.boot);
   }
 
-  #stop(
+  /** What a failure comes to: a final one stops the credential, or the variant alone. */
+  #judged(
     variant: Variant,
-    failure: AuthdError & Pick<Refused, "reason">,
-    record: CredentialRecord | undefined,
-    now: Moment,
-  ): void {
-    const { reason, message, oauth } = failure;
-    if (variant !== this.#source.variants.own && REFUSED_VARIATION.has(oauth?.error ?? "")) {
-      variant.stopped = failure;
-      return;
+    flight: Flight,
+    given: AuthdError,
+    { record, now }: { record: CredentialRecord | undefined; now: Moment },
+  ): AuthdError {
+    const { settings } = this.#source.now();
+    const credential = settings.name;
+    if (!record) return given;
+    const failure = this.#refusals.counted(given, variant, { record, settings });
+    if (!isTerminal(failure)) return this.stopped ? stillStopped(failure, credential) : failure;
+    if (this.#refusals.isAboutVariant(variant, failure, flight)) {
+      return this.#refusals.stopVariant(variant, failure, { record, credential, now });
     }
+    const { reason, message, oauth } = failure;
     this.stopped = failure;
-    const { writtenRequest } = this.#source.now().settings;
+    const { writtenRequest } = settings;
     const more = { ...(oauth ? { oauth } : {}), at: now.wall, writtenRequest };
-    if (record) record.refused = { reason, message, ...more };
+    record.refused = { reason, message, ...more };
+    return failure;
+  }
+
+  /** Whether the secrets or a caller's scope is what was refused: the credential's own scope tells. */
+  async #verify(): Promise<void> {
+    if (this.stopped) return;
+    const { own } = this.#source.variants;
+    const flight = own.flight ?? this.start(own, true, { verifies: true });
+    await flight.promise.catch(() => {});
+  }
+
+  // ---- one access token for each refresh token ----
+
+  /** Whether a refresh revokes the access tokens before it: the file says so, or it was seen to. */
+  #keepsOneToken({ settings, grant, record }: Omit<FlightPlan, "seal" | "canWait">): boolean {
+    if (grant.rotates === undefined) return false;
+    return singleAccessToken(settings) ?? record.singleAccessToken ?? false;
+  }
+
+  /**
+   * An API refused a token that had worked, of a credential that has refreshed for another scope
+   * since: the issuer keeps only the newest access token. What is known to be revoked is dropped.
+   */
+  noticeRevoked(variant: Variant): void {
+    const { keeper, variants } = this.#source;
+    const { settings } = this.#source.now();
+    const { record } = keeper;
+    const isOpen = grantNamed(settings.grant).rotates !== undefined;
+    if (!record || !isOpen || singleAccessToken(settings) !== undefined) return;
+    const newest = newestOf(variants);
+    if (record.singleAccessToken || !newest || newest === variant) return;
+    record.singleAccessToken = true;
+    const message = `${settings.name}: a refresh for another scope or audience revoked an access token. Its issuer keeps one access token for each refresh token: say single_access_token = true in the credential's file.`;
+    this.note("issuer_unavailable", message);
+    this.#around.log.warn({ credential: settings.name }, message);
+    supersedeOthers(newest, variants, this.#around, this.#around.time.now());
+    void keeper.save(record, false);
+    this.#source.changed();
+  }
+
+  /** Throws AuthdError if a caller may not have this first token, or a token anew, now. */
+  admit(variant: Variant, now: Moment, forced = false): void {
+    const { keeper, variants } = this.#source;
+    const { name } = this.#source.now().settings;
+    const isNew = variant !== variants.own && !variant.issued && variant.failures === 0;
+    if (isNew && !variant.superseded) this.#refusals.admitVariation(keeper.record, name, now);
+    if (variant.superseded && now.boot < variant.rejectionsHold) throw revoked(name, variant, now);
+    if (isNew || variant.superseded || forced) this.#around.pace.admit(name);
+  }
+
+  /** A waiting caller brings the next try forward, if the issuer's pace allows it. */
+  bringForward(variant: Variant, now: Moment): void {
+    const { settings } = this.#source.now();
+    const { lanes, pace, rearm } = this.#around;
+    const at = broughtForward(variant, now);
+    if (at >= variant.retryAt) return;
+    const host = hostOf(grantNamed(settings.grant).issuerUrl(settings.own, settings.fields));
+    if (host !== undefined && lanes.isFailing(host) && !pace.retry(host)) return;
+    variant.retryAt = at;
+    rearm(settings.name, at);
   }
 
   // ---- the timer's side ----
@@ -349,11 +416,6 @@ function lifeOf({ acquired, sent, answered }: Won, ttl: number | undefined): Lif
   // By the boot clock: the wall clock may have been set while the answer was on its way.
   const answeredAt = sent.wall + answered.boot - sent.boot;
   return lifetimeOf(acquired, sent.wall, answeredAt, ttl);
-}
-
-/** A person must act. */
-function isTerminal(failure: AuthdError): failure is AuthdError & Pick<Refused, "reason"> {
-  return failure.reason === "login_required" || failure.reason === "credential_rejected";
 }
 
 function expiredOnArrival(credential: string): AuthdError {

@@ -17,6 +17,10 @@ export interface Spending {
   canWait: () => boolean;
   /** The credential still has this record: it was not removed or read anew meanwhile. */
   isCurrent: () => boolean;
+  /** A caller's scope or audience, not the refresh token, may be what is refused. */
+  isCallers?: boolean;
+  /** An answer was lost: a refusal after that is about the refresh token. */
+  onLost?: () => void;
   /** Which boot of the machine the tries' boot times count from. */
   bootId: string;
   /** One token request with this refresh token. */
@@ -31,10 +35,21 @@ export interface Spending {
  * one was refused without ever having worked.
  */
 export async function spend(spending: Spending): Promise<Won> {
-  const { record, token, want, seal, canWait } = spending;
+  const { record, token, want, seal, canWait, isCallers = false } = spending;
   const rotation: Rotation = record.rotation ?? { worked: false };
   record.rotation = rotation;
   const alreadyLost = rotation.intent !== undefined;
+  let wasLost = alreadyLost;
+  const noteLost = () => {
+    wasLost = true;
+    spending.onLost?.();
+  };
+  if (alreadyLost) noteLost();
+  const attempt = (refreshToken: string) =>
+    spending.attempt(refreshToken).catch((error) => {
+      if (isLost(error)) noteLost();
+      throw error;
+    });
   rotation.intent = want;
   // Ended now, authd would not know at its next start that the token may be spent.
   if (!(await seal()) && !alreadyLost && canWait()) {
@@ -42,11 +57,12 @@ export async function spend(spending: Spending): Promise<Won> {
     throw notSpent();
   }
   try {
-    const won = await attemptTwice(spending, rotation, alreadyLost);
+    const won = await attemptTwice({ ...spending, attempt }, rotation, alreadyLost);
     await keep(spending, rotation, token, won);
     return won;
   } catch (error) {
-    if (!isRefused(error)) throw error;
+    // At some issuers the previous token ends the session: not for a scope that may be refused.
+    if (!isRefused(error) || (isCallers && !wasLost)) throw error;
     return await attemptPrevious(spending, rotation, error);
   }
 }

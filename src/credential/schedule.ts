@@ -3,7 +3,7 @@
 import type { AuthdError } from "../errors.ts";
 import type { Moment } from "../timekeeper.ts";
 import { expiryOf, freshness, leadOf, refreshAt, type Token } from "../token.ts";
-import { backoff } from "./backoff.ts";
+import { backoff, backoffKind, callerPace } from "./backoff.ts";
 import type { Rotation } from "./record.ts";
 import { sessionLeft } from "./rotation.ts";
 import type { Variant } from "./variant.ts";
@@ -13,12 +13,12 @@ const HOUR = 3_600 * SECOND;
 /** A token is kept warm while a program asked for it within this time. */
 export const WARM_FOR = 12 * HOUR;
 const LONGEST_RETRY_AFTER = HOUR;
-/** A caller without a token brings the next try forward to this long after the last. */
-const CALLER_PACE = 5 * SECOND;
 
 /** When the variant's next flight should start by itself; Infinity: not at all. */
 export function deadlineOf(variant: Variant, always: boolean, now: Moment): number {
   if (variant.stopped || variant.flight) return Number.POSITIVE_INFINITY;
+  // Obtained anew at its next use only: two variants would go on revoking each other's tokens.
+  if (variant.superseded) return Number.POSITIVE_INFINITY;
   if (!always && now.boot - variant.askedAt >= WARM_FOR) return Number.POSITIVE_INFINITY;
   const { issued, failures, retryAt, spreadUntil } = variant;
   if (!issued && !always && failures === 0) return Number.POSITIVE_INFINITY;
@@ -42,16 +42,20 @@ export function putOff(variant: Variant, failure: AuthdError, now: Moment, rando
   variant.failures++;
   variant.error = failure;
   const retryAfter = Math.min(failure.retryAfterMs ?? 0, LONGEST_RETRY_AFTER);
-  const blocked = failure.contact?.blocked === true;
-  const delay = backoff({ failures: variant.failures, blocked, retryAfter, random });
+  const kind = backoffKind(failure);
+  const delay = backoff({ failures: variant.failures, kind, retryAfter, random });
+  variant.callerPace = callerPace(failure, variant.failures);
   variant.retryAt = now.boot + delay;
-  variant.holdUntil = now.boot + (blocked ? delay : retryAfter);
+  variant.holdUntil = now.boot + (kind === "blocked" ? delay : retryAfter);
 }
 
-/** A caller waits: the next try may be sooner, but never before the issuer's own `Retry-After`. */
-export function bringForward(variant: Variant, now: Moment): void {
-  const earliest = Math.max(variant.triedAt + CALLER_PACE, variant.holdUntil, now.boot);
-  variant.retryAt = Math.min(variant.retryAt, earliest);
+/**
+ * When a waiting caller may have the next try: sooner than the back-off says, but never before the
+ * issuer's own `Retry-After`.
+ */
+export function broughtForward(variant: Variant, now: Moment): number {
+  const earliest = Math.max(variant.triedAt + variant.callerPace, variant.holdUntil, now.boot);
+  return Math.min(variant.retryAt, earliest);
 }
 
 /** A renewal after which the next one would be due at once: it counts as a failure, or it would loop. */

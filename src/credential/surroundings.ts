@@ -8,6 +8,7 @@ import type { Timekeeper } from "../timekeeper.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Lanes } from "./lanes.ts";
 import type { OneTimeCodes } from "./one-time-codes.ts";
+import type { Pace } from "./pace.ts";
 import type { CredentialRecord } from "./record.ts";
 import type { SpendingRequests } from "./spending-requests.ts";
 
@@ -20,6 +21,7 @@ export interface Surroundings {
   codes: OneTimeCodes;
   issuerClocks: IssuerClocks;
   spendingRequests: SpendingRequests;
+  pace: Pace;
   vault: Vault<CredentialRecord>;
   log: Log;
   onEvent: (event: Happened) => void;

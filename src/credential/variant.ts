@@ -3,13 +3,21 @@ import { normalizeScope } from "../scope.ts";
 import type { IssuedToken } from "./issued.ts";
 import type { Variation } from "./record.ts";
 
-/**
- * One token request under way. `awaited`: a caller waits for it, so it goes before the others.
- * `forced`: the token that there is is no use to whoever asked.
- */
-export interface Flight {
-  awaited: boolean;
+/** Why a token request is sent. */
+export interface Purpose {
+  /** The token that there is is no use to whoever asked. */
   forced?: boolean;
+  /** A person asked for it: it is sent although the issuer refused before. */
+  byPerson?: boolean;
+  /** It only finds out whether the secrets are good, after a caller's scope was refused. */
+  verifies?: boolean;
+}
+
+/** One token request under way. `awaited`: a caller waits for it, so it goes before the others. */
+export interface Flight extends Purpose {
+  awaited: boolean;
+  /** An answer to a request that spends a refresh token was lost. */
+  lost?: boolean;
   /** It has left the queue: what its request is made from can't be replaced any more. */
   sent?: boolean;
   /** Waits for the next one-time code. */
@@ -46,8 +54,14 @@ export interface Variant {
   useless: string | undefined;
   /** In a row. */
   failures: number;
+  /** Of a caller's variant: refusals in a row that were no OAuth errors. The record counts the credential's own. */
+  refusals: number;
+  /** Another variant's refresh revoked its token. */
+  superseded: boolean;
   /** Nothing is sent before this, unless a caller brings it forward. */
   retryAt: number;
+  /** How long after the last try a caller may bring the next one forward to (ms). */
+  callerPace: number;
   /** Nothing is sent before this, whoever asks: the issuer said so. */
   holdUntil: number;
   /** The last failure, while there has been no success since. */
@@ -71,7 +85,10 @@ export function createVariant(want: Variation): Variant {
     rejectionsHold: 0,
     useless: undefined,
     failures: 0,
+    refusals: 0,
+    superseded: false,
     retryAt: 0,
+    callerPace: 0,
     holdUntil: 0,
     error: undefined,
     stopped: undefined,

@@ -3,8 +3,7 @@ import * as z from "../zod.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
 import { jwtTimes, seconds, unfitToken } from "./issued-token.ts";
 import { isJsonPointer, valueAt } from "./json-pointer.ts";
-import { oauthProblem } from "./oauth-problem.ts";
-import { type AnswerContext, isPage, refusal, unusableAnswer } from "./refusal.ts";
+import { type AnswerContext, isPage, refusal, saysRefused, unusableAnswer } from "./refusal.ts";
 
 const HEADER = /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/i;
 
@@ -52,7 +51,7 @@ export function readExchangeAnswer(
   const accessToken = findToken(response, places.token, document);
   if (accessToken === undefined || unfitToken(accessToken) !== undefined) {
     // Some APIs answer 200 and say inside that they refused.
-    if (oauthProblem(response, context)) throw refusal(response, context);
+    if (!accessToken && saysRefused(response, context)) throw refusal(response, context);
     throw unusableAnswer(context, complaint(response, places.token, accessToken));
   }
   const expiresIn = lifetime(document, places, sentAt?.assumed ?? context.now);

@@ -8,6 +8,9 @@ import { prepare } from "./prepare.ts";
 /** What a caller may wish for, as templates name it. */
 const WISHES = ["scope", "audience"];
 
+/** The key that holds the address, as messages name it. */
+const URL_KEY = "request.url";
+
 const schema = z.strictObject({
   request: requestSchema.describe("The request that brings a token, as data."),
   response: responseSchema.describe("Where in the answer the token and its lifetime are."),
@@ -27,13 +30,14 @@ export const exchange: Grant<z.output<typeof schema>> = {
   acquire: async (context) => {
     const { settings, secrets, held, credential, rejectedStatuses, now } = context;
     const request = prepare(context, () => writeRequest(settings.request, valuesOf(context)));
-    const response = await context.send(request);
+    const response = await context.send({ ...request, urlKey: URL_KEY });
     return readExchangeAnswer(response, settings.response, {
       credential,
       rejectedStatuses,
       now,
       secrets,
       held,
+      urlKey: URL_KEY,
     });
   },
 };

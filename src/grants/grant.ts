@@ -6,6 +6,8 @@ export interface IssuerRequest {
   url: string;
   headers: Record<string, string>;
   body?: string;
+  /** The key of the credential file that holds the address: `token_url`. For messages. */
+  urlKey?: string;
   /** It does no harm twice: sent again if a kept-alive connection broke without a byte of an answer. */
   repeatable?: true;
 }

@@ -16,17 +16,22 @@ export interface Concealed {
 /** Whether the answer is an OAuth error: in JSON, or form-encoded as some old issuers write it. */
 export function oauthProblem(
   response: IssuerResponse,
-  { secrets, held = [] }: Concealed,
+  concealed: Concealed,
 ): OAuthProblem | undefined {
   const { status, text } = response;
   const members = readMembers(text);
   const error = members?.error;
   // The RFC allows almost any character; every real code is a word, so nothing else can hide in it.
   if (typeof error !== "string" || !/^[\w.-]{1,64}$/.test(error)) return undefined;
-  const hidden = [...Object.values(secrets), ...held, ...tokensIn(response)];
+  const hidden = hiddenIn(response, concealed);
   if (reveals(error, hidden)) return undefined;
   const description = showable(members?.error_description, hidden);
   return { error, ...(description !== undefined && { error_description: description }), status };
+}
+
+/** What must not be shown of this answer. */
+export function hiddenIn(response: IssuerResponse, { secrets, held = [] }: Concealed): string[] {
+  return [...Object.values(secrets), ...held, ...tokensIn(response)];
 }
 
 /** The members of a JSON object or a form; undefined if the text is neither. Own keys only are safe to read. */
@@ -45,7 +50,7 @@ export function readMembers(text: string): Record<string, unknown> | undefined {
 }
 
 /** An issuer's words, fit for a terminal and a log; undefined if they repeat a secret or a token. */
-function showable(text: unknown, hidden: readonly string[]): string | undefined {
+export function showable(text: unknown, hidden: readonly string[]): string | undefined {
   if (typeof text !== "string") return undefined;
   const clean = text
     .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]+/gu, " ")

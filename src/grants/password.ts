@@ -2,11 +2,13 @@ import { AuthdError, type IssuerContact } from "../errors.ts";
 import * as z from "../zod.ts";
 import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
 import { required } from "./prepare.ts";
+import { isRefusal } from "./refusal.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 import { timeStepOf, totp } from "./totp.ts";
 
 /** Issuers take codes of a minute around (RFC 6238 section 5.2); answers take their time (ms). */
 const CLOCKS_APART = 60_000;
+/** A refused code is no refused secret: it does not count as one (`refusal`). */
 const ANSWERED: IssuerContact = { sent: true, answered: true };
 
 const schema = z.strictObject({
@@ -73,11 +75,12 @@ type CodeContext = Pick<AcquireContext<unknown>, "credential" | "secrets" | "now
 
 /** What a refused sign-in says of the one-time code that it carried. */
 function aboutCode(context: CodeContext, error: unknown, answer: IssuerResponse): unknown {
-  if (!(error instanceof AuthdError) || error.reason !== "credential_rejected") return error;
-  if (USED.test(answer.text)) return codeWasUsed(context, error);
+  if (!isRefusal(error)) return error;
+  if (USED.test(answer.text)) return codeWasUsed(context);
   const theirs = answer.sentAt?.assumed ?? context.now;
-  if (Math.abs(theirs - context.now) > CLOCKS_APART) return clocksApart(context, theirs, error);
-  return CODE.test(answer.text) ? codeIsRefused(context, error) : error;
+  if (Math.abs(theirs - context.now) > CLOCKS_APART) return clocksApart(context, theirs);
+  const isFinal = error.reason === "credential_rejected";
+  return isFinal && CODE.test(answer.text) ? codeIsRefused(context, error) : error;
 }
 
 /** Issuers have no error name for it (RFC 6749 section 5.2): their words tell what they refused. */
@@ -87,30 +90,23 @@ const USED =
   /\b(otp|totp|code|passcode)\b[^.{}]{0,60}\b(already (been )?used|used already|been used|re-?used|replay)/i;
 
 /** Tried again seldom: a sign-in that is refused may count towards a lock-out. */
-function clocksApart(
-  { credential, now }: CodeContext,
-  theirs: number,
-  { contact = ANSWERED }: AuthdError,
-): AuthdError {
+function clocksApart({ credential, now }: CodeContext, theirs: number): AuthdError {
   const seconds = Math.round(Math.abs(theirs - now) / 1_000);
   const side = theirs > now ? "behind" : "ahead of";
   return new AuthdError(
     "issuer_unavailable",
     `${credential}: the issuer refused a one-time code, and this machine's clock is ${seconds} s ${side} the issuer's: such codes only fit if the clocks agree. Set the clock, then run: authd refresh ${credential}`,
-    { credential, contact: { ...contact, blocked: true } },
+    { credential, contact: { ...ANSWERED, blocked: true } },
   );
 }
 
 /** Sent by another program or person with the same key: authd itself sends no code twice. */
-function codeWasUsed(
-  { credential, secrets, now, codeAt = now }: CodeContext,
-  { contact = ANSWERED }: AuthdError,
-): AuthdError {
+function codeWasUsed({ credential, secrets, now, codeAt = now }: CodeContext): AuthdError {
   const { step, periodMs } = timeStepOf(secrets.otp_secret ?? "", codeAt);
   return new AuthdError(
     "issuer_unavailable",
     `${credential}: the issuer says that the one-time code was used before, by somebody else with the same otp_secret; authd goes on with the next code.`,
-    { credential, retryAfterMs: Math.max(0, (step + 1) * periodMs - now), contact },
+    { credential, retryAfterMs: Math.max(0, (step + 1) * periodMs - now), contact: ANSWERED },
   );
 }
 

@@ -3,7 +3,15 @@ import type { Grant } from "./grant.ts";
 import { required } from "./prepare.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 
-const schema = z.strictObject(tokenEndpointShape);
+const schema = z.strictObject({
+  ...tokenEndpointShape,
+  single_access_token: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether each refresh revokes the access token of before (Ory Hydra). Default: as it is noticed.",
+    ),
+});
 
 /** A refresh token from an earlier sign-in (RFC 6749 section 6); the answer may bring its successor. */
 export const refreshToken: Grant<z.output<typeof schema>> = {

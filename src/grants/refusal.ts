@@ -2,7 +2,8 @@
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import type { OAuthProblem, Reason } from "../protocol.ts";
 import type { AcquireContext, IssuerResponse } from "./grant.ts";
-import { oauthProblem } from "./oauth-problem.ts";
+import { issuerWords } from "./issuer-words.ts";
+import { type Concealed, oauthProblem } from "./oauth-problem.ts";
 
 const ANSWERED: IssuerContact = { sent: true, answered: true };
 
@@ -13,6 +14,8 @@ export type AnswerContext = Pick<
 > & {
   /** The secret that was spent is a refresh token. */
   refreshing?: boolean;
+  /** The key of the credential file that holds the address. */
+  urlKey: string;
 };
 
 /**
@@ -43,11 +46,17 @@ const TERMINAL: Record<string, { login: boolean }> = {
 /** Codes that say "not now", also in an answer that looks like success. */
 const TRANSIENT = new Set(["temporarily_unavailable", "server_error", "slow_down"]);
 
+/** Statuses of 4xx that say "not now". */
+const TRANSIENT_STATUSES = new Set([408, 425, 429]);
+
+/** Statuses with which APIs refuse a secret in JSON of their own, beside 2xx. A 401 refuses in any form. */
+const REFUSING_STATUSES = new Set([400, 422]);
+
 /**
  * The error for an answer that brought no token. Waiting statuses (429, 503) come first: a rate limit
  * that calls itself invalid_request is still a rate limit. Then RFC 6749 errors, whatever the
- * status; then statuses that the API is known to refuse secrets with. A 401 counts as a refusal
- * of what was sent, unless it is a page for people: those come from something in between.
+ * status; then statuses that the API is known to refuse secrets with. A 401, or an error in JSON of
+ * the API's own, is a refusal only if it comes again and again (`contact.refusal`).
  */
 export function refusal(response: IssuerResponse, context: AnswerContext): AuthdError {
   const { status } = response;
@@ -60,25 +69,42 @@ export function refusal(response: IssuerResponse, context: AnswerContext): Authd
       row.login && context.refreshing ? "login_required" : "credential_rejected",
       {
         what: `the issuer answered ${describe(oauth!)}.`,
-        contact: ANSWERED,
+        contact: { ...ANSWERED, refusal: said(response, context, oauth) },
         oauth: oauth!,
       },
     );
   }
   const listed = context.rejectedStatuses.includes(status);
-  if (!waiting && (listed || (status === 401 && !isPage(response)))) {
-    return failure(context, "credential_rejected", {
-      what: `the issuer refused what was sent (HTTP ${status}).`,
-      contact: ANSWERED,
+  if (!waiting && (listed || saysRefused(response, context))) {
+    const refusal = said(response, context, oauth);
+    return failure(context, listed ? "credential_rejected" : "issuer_unavailable", {
+      what: `the issuer refused what was sent (${refusal}).`,
+      contact: { ...ANSWERED, refusal },
       ...(oauth && { oauth }),
     });
   }
   return unavailable(response, context, oauth);
 }
 
+/** True for a 401 of any kind, and for an error in the JSON of a 2xx, 400 or 422 answer without a token. */
+export function saysRefused(response: IssuerResponse, concealed: Concealed): boolean {
+  const { status } = response;
+  if (status === 401) return true;
+  if (!(status >= 200 && status < 300) && !REFUSING_STATUSES.has(status)) return false;
+  const isError = issuerWords(response, concealed) !== undefined;
+  return isError || oauthProblem(response, concealed) !== undefined;
+}
+
+/** True if the issuer refused what was sent, for good or not yet. */
+export function isRefusal(error: unknown): error is AuthdError {
+  if (!(error instanceof AuthdError)) return false;
+  return error.reason === "credential_rejected" || error.contact?.refusal !== undefined;
+}
+
 /** A success status without a token that can be used: the refresh token may be spent. */
 export function unusableAnswer(context: AnswerContext, what: string): AuthdError {
-  return failure(context, "issuer_unavailable", { what, contact: { sent: true, answered: false } });
+  const contact = { sent: true, answered: false, lasting: true };
+  return failure(context, "issuer_unavailable", { what, contact });
 }
 
 function unavailable(
@@ -88,18 +114,37 @@ function unavailable(
 ): AuthdError {
   const { status } = response;
   const retryAfterMs = retryAfter(response, context.now);
-  const blocked = status === 403 && !TRANSIENT.has(oauth?.error ?? "");
-  const said = oauth ? `${describe(oauth)} (HTTP ${status})` : `HTTP ${status}`;
+  const isTransient = TRANSIENT.has(oauth?.error ?? "") || TRANSIENT_STATUSES.has(status);
+  const blocked = status === 403 && !isTransient;
+  const lasting = status < 500 && !blocked && !isTransient;
   const page = isPage(response) ? " with a page for people" : "";
-  const hint = blocked ? " Something in front of it may be blocking this machine." : "";
+  const hint = blocked
+    ? " Something in front of it may be blocking this machine."
+    : lasting
+      ? ` Check ${context.urlKey}.`
+      : "";
   return failure(context, "issuer_unavailable", {
-    what: `the issuer answered ${said}${page}.${hint}`,
-    contact: blocked
-      ? { ...ANSWERED, blocked }
-      : { sent: true, answered: status !== 502 && status !== 504 },
+    what: `the issuer answered ${said(response, context, oauth)}${page}.${hint}`,
+    contact: {
+      ...{ sent: true, answered: status !== 502 && status !== 504 },
+      ...(blocked && { blocked }),
+      ...(lasting && { lasting }),
+    },
     ...(oauth && { oauth }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
+}
+
+/** The status, and what the answer says in words. */
+function said(
+  response: IssuerResponse,
+  concealed: Concealed,
+  oauth: OAuthProblem | undefined,
+): string {
+  const status = `HTTP ${response.status}`;
+  if (oauth) return `${describe(oauth)}, ${status}`;
+  const words = issuerWords(response, concealed);
+  return words ? `${status}: "${words}"` : status;
 }
 
 interface Failure {
@@ -109,19 +154,24 @@ interface Failure {
   retryAfterMs?: number;
 }
 
-const ADVICE: Partial<Record<Reason, string>> = {
-  login_required: "Sign in again and enter the new refresh token with",
-  credential_rejected: "Check its settings and enter its secrets again with",
+const TRIES_AGAIN = "authd tries again by itself.";
+
+type Advice = (credential: string) => string;
+
+const ADVICE: Partial<Record<Reason, Advice>> = {
+  login_required: (name) => `Sign in again and enter the new refresh token with: authd set ${name}`,
+  credential_rejected: (name) =>
+    `Check its settings and enter its secrets again with: authd set ${name} (as it is, once more: authd refresh ${name})`,
 };
 
 function failure(
-  context: AnswerContext,
+  context: Pick<AnswerContext, "credential">,
   reason: Reason,
   { what, ...details }: Failure,
 ): AuthdError {
   const { credential } = context;
   const advice = ADVICE[reason];
-  const next = advice ? `${advice}: authd set ${credential}` : "authd tries again by itself.";
+  const next = advice?.(credential) ?? TRIES_AGAIN;
   return new AuthdError(reason, `"${credential}" got no token: ${what} ${next}`, {
     credential,
     ...details,

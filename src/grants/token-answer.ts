@@ -7,7 +7,7 @@ import { AuthdError } from "../errors.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
 import { jwtTimes, seconds, unfitToken } from "./issued-token.ts";
 import { readMembers } from "./oauth-problem.ts";
-import { type AnswerContext, isPage, refusal, unusableAnswer } from "./refusal.ts";
+import { type AnswerContext, isPage, refusal, saysRefused, unusableAnswer } from "./refusal.ts";
 
 /** Token types that bind the token to a key or a signature: useless as a plain header. */
 const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
@@ -20,9 +20,8 @@ export async function readTokenAnswer(
   const { status, text, sentAt } = response;
   const members = readMembers(text);
   // Some issuers send errors with status 200, and tokens with 201.
-  if (status < 200 || status > 299 || (members?.error && !members.access_token)) {
-    throw refusal(response, context);
-  }
+  const isError = !members?.access_token && saysRefused(response, context);
+  if (status < 200 || status > 299 || isError) throw refusal(response, context);
   if (members === undefined) throw unusableAnswer(context, unreadable(response));
   const answer = await checked(normalize(members), context);
   const refreshToken = context.refreshing ? answer.refresh_token : undefined;
@@ -108,6 +107,6 @@ function unreadable(response: IssuerResponse): string {
     return `the issuer answered a page for people instead of a token (HTTP ${response.status}); check token_url.`;
   }
   return response.text.trim() === ""
-    ? `the issuer's answer is empty (HTTP ${response.status}).`
+    ? `the issuer's answer is empty (HTTP ${response.status}); check token_url.`
     : "the issuer's answer is neither JSON nor a form; check token_url.";
 }

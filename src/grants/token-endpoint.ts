@@ -7,6 +7,9 @@ import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./gra
 import { prepare } from "./prepare.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
+/** The key that holds the address, as messages name it. */
+const URL_KEY = "token_url";
+
 const parameter = z.union([z.string(), z.number(), z.boolean()]);
 
 export const clientId = z.string().min(1).describe("The client's id at the issuer.");
@@ -62,7 +65,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
 ): Promise<Acquired> {
   const { credential, held, rejectedStatuses, now } = context;
   const { request, sent } = prepare(context, () => write(context, parameters()));
-  const response = await context.send(request);
+  const response = await context.send({ ...request, urlKey: URL_KEY });
   const secrets = { ...context.secrets, ...sent };
   return readTokenAnswer(response, {
     credential,
@@ -71,6 +74,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
     secrets,
     held,
     refreshing,
+    urlKey: URL_KEY,
   });
 }
 

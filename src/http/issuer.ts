@@ -54,7 +54,7 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
     }
   };
 
-  return async (request: IssuerRequest): Promise<IssuerResponse> => {
+  return async ({ urlKey, ...request }: IssuerRequest): Promise<IssuerResponse> => {
     const url = secureUrl(request.url);
     const unavailable = (what: string, contact: IssuerContact) =>
       new AuthdError("issuer_unavailable", `"${credential}" got no token: ${what}`, {
@@ -78,8 +78,8 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
       const target = redirectTarget(response, url);
       if (target !== undefined) {
         response.body.destroy();
-        const what = `${url.host} redirects to ${target}, where no secrets are sent. Put the final address into the settings.`;
-        throw unavailable(what, { sent: true, answered: true });
+        const what = `${url.host} redirects to ${target}, where no secrets are sent. Put the final address into ${urlKey ?? "the settings"}.`;
+        throw unavailable(what, { sent: true, answered: true, lasting: true });
       }
       return { ...(await readWhole(response, maxBytes)), ...(sentAt && { sentAt }) };
     } catch (error) {

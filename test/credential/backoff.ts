@@ -24,7 +24,7 @@ test("Retry-After is honoured up to an hour", (t) => {
 });
 
 test("after a firewall's 403 the wait is 5 min to 1 h", (t) => {
-  const wait = (failures: number, random: number) => backoff({ failures, blocked: true, random });
+  const wait = (failures: number, random: number) => backoff({ failures, kind: "blocked", random });
   t.is(wait(1, 0), 5 * MINUTE);
   t.is(wait(1, 1), 5 * MINUTE);
   t.is(wait(3, 0), 10 * MINUTE);

@@ -2,14 +2,14 @@ import test from "ava";
 import type { IssuedToken } from "../../src/credential/issued.ts";
 import type { Rotation } from "../../src/credential/record.ts";
 import {
-  bringForward,
   bringsNothing,
+  broughtForward,
   deadlineOf,
   putOff,
   refreshTokenDeadline,
 } from "../../src/credential/schedule.ts";
 import { createVariant, type Variant } from "../../src/credential/variant.ts";
-import { AuthdError, type AuthdErrorDetails } from "../../src/errors.ts";
+import { AuthdError, type AuthdErrorDetails, type IssuerContact } from "../../src/errors.ts";
 import { refreshAt, type Token } from "../../src/token.ts";
 
 const SECOND = 1_000;
@@ -57,10 +57,11 @@ test("what is in doubt, or over by the wall clock, is due at once, but not befor
   t.is(deadlineOf(variant({ issued: over, spreadUntil: now.boot + 9 }), false, now), now.boot + 9);
 });
 
-test("nothing is due while a flight is under way, or for what the issuer refuses", (t) => {
+test("nothing is due while a flight is under way, for what the issuer refuses, or another scope revoked", (t) => {
   const flight = { awaited: false, promise: new Promise<IssuedToken>(() => {}) };
   t.is(deadlineOf(variant({ flight }), true, now), Number.POSITIVE_INFINITY);
   t.is(deadlineOf(variant({ stopped: failing() }), true, now), Number.POSITIVE_INFINITY);
+  t.is(deadlineOf(variant({ superseded: true }), true, now), Number.POSITIVE_INFINITY);
 });
 
 test("a failure puts off: by back-off, by Retry-After up to an hour, by a firewall's five minutes", (t) => {
@@ -77,15 +78,26 @@ test("a failure puts off: by back-off, by Retry-After up to an hour, by a firewa
 });
 
 test("a caller brings a try forward to 5 s after the last, never before Retry-After, never later than it was", (t) => {
-  const waiting = variant({ triedAt: now.boot - SECOND, retryAt: now.boot + MINUTE });
-  bringForward(waiting, now);
-  t.is(waiting.retryAt, now.boot + 4 * SECOND);
-  const told = variant({ triedAt: 0, retryAt: now.boot + MINUTE, holdUntil: now.boot + 30_000 });
-  bringForward(told, now);
-  t.is(told.retryAt, now.boot + 30_000);
-  const soon = variant({ triedAt: now.boot, retryAt: now.boot + SECOND });
-  bringForward(soon, now);
-  t.is(soon.retryAt, now.boot + SECOND);
+  const failed = { failures: 6, callerPace: 5 * SECOND, retryAt: now.boot + MINUTE };
+  const waiting = variant({ ...failed, triedAt: now.boot - SECOND });
+  t.is(broughtForward(waiting, now), now.boot + 4 * SECOND);
+  const told = variant({ ...failed, triedAt: 0, holdUntil: now.boot + 30_000 });
+  t.is(broughtForward(told, now), now.boot + 30_000);
+  const soon = variant({ ...failed, triedAt: now.boot, retryAt: now.boot + SECOND });
+  t.is(broughtForward(soon, now), now.boot + SECOND);
+});
+
+test("what callers bring forward backs off as well, unless nothing was sent", (t) => {
+  const paces = (contact?: IssuerContact) =>
+    [1, 4, 5, 8, 20].map((failures) => {
+      const one = variant({ failures: failures - 1 });
+      putOff(one, failing(contact ? { contact } : {}), now, 0);
+      return one.callerPace / SECOND;
+    });
+  t.deepEqual(paces(), [5, 5, 8, 64, 150]);
+  t.deepEqual(paces({ sent: false, answered: false }), [5, 5, 5, 5, 5]);
+  t.deepEqual(paces({ sent: true, answered: true, lasting: true }), [5, 5, 8, 64, 1_800]);
+  t.deepEqual(paces({ sent: true, answered: true, refusal: "no" }).slice(0, 2), [7.5, 60]);
 });
 
 test("a renewal brings nothing if it ends no later, or is due again at once", (t) => {

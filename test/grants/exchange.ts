@@ -148,7 +148,6 @@ test("what is no token is no complete answer, and is not shown", async (t) => {
   const cases: [Answer, string][] = [
     [{ body: "Sign-in failed, sorry" }, "text"],
     [{ body: "<html><body>hello</body></html>" }, "text"],
-    [{ body: '{"message":"sorry"}' }, "text"],
     [{ body: "" }, "text"],
     [{ json: { token: 5 } }, "/token"],
     [{ json: { token: "" } }, "/token"],
@@ -163,7 +162,7 @@ test("what is no token is no complete answer, and is not shown", async (t) => {
     const attempt = acquire(t, "exchange", { settings });
     const error = await t.throwsAsync(attempt, { instanceOf: AuthdError }, JSON.stringify(answer));
     t.is(error!.reason, "issuer_unavailable");
-    t.deepEqual(error!.contact, { sent: true, answered: false });
+    t.deepEqual(error!.contact, { sent: true, answered: false, lasting: true });
     t.false(error!.message.includes("sorry"));
   }
 });
@@ -214,9 +213,10 @@ test("the token's type: said, pointed to, or Bearer", async (t) => {
   }
 });
 
-test("a sign-in's refusal: 401, a status that is listed, an OAuth error, also with status 200", async (t) => {
+test("a sign-in's refusal: a status that is listed, an OAuth error, also with status 200", async (t) => {
   const cases: [Answer, number[], string][] = [
-    [{ status: 401, body: "no" }, [], "credential_rejected"],
+    [{ status: 401, body: "no" }, [], "issuer_unavailable"],
+    [{ status: 401, body: "no" }, [401], "credential_rejected"],
     [{ status: 400, body: "no" }, [400], "credential_rejected"],
     [{ status: 400, body: "no" }, [], "issuer_unavailable"],
     [{ status: 200, json: { error: "invalid_client" } }, [], "credential_rejected"],
@@ -227,6 +227,27 @@ test("a sign-in's refusal: 401, a status that is listed, an OAuth error, also wi
     const settings = { request: { url: issuer.url }, response };
     const attempt = acquire(t, "exchange", { settings, rejectedStatuses });
     t.like(await t.throwsAsync(attempt), { reason, contact: { sent: true, answered: true } });
+  }
+});
+
+test("an error inside an answer without a token is a refusal; a wrong address names request.url", async (t) => {
+  const cases: [Answer, object, RegExp][] = [
+    [{ json: { error: "invalid_code" } }, { refusal: "invalid_code, HTTP 200" }, /invalid_code/],
+    [{ json: { errcode: 40125, token: "" } }, { refusal: 'HTTP 200: "40125"' }, /40125/],
+    [{ body: '{"message":"sorry"}' }, { refusal: 'HTTP 200: "sorry"' }, /sorry/],
+    [{ status: 405, body: "" }, { lasting: true }, /request\.url/],
+    [{ status: 307, headers: { location: "/" } }, { lasting: true }, /request\.url/],
+    [{ body: "<html>hello" }, { lasting: true, answered: false }, /request\.url/],
+  ];
+  for (const [answer, contact, said] of cases) {
+    const issuer = await startIssuer(t, answer);
+    const settings = { request: { url: issuer.url }, response };
+    const error = await t.throwsAsync(acquire(t, "exchange", { settings }), {
+      instanceOf: AuthdError,
+    });
+    t.is(error!.reason, "issuer_unavailable");
+    t.deepEqual(error!.contact, { sent: true, answered: true, ...contact });
+    t.regex(error!.message, said);
   }
 });
 

@@ -38,7 +38,8 @@ test("errors of RFC 6749 are for a person, whatever their status", async (t) => 
       const failure = await refused(t, { status, json: { error } });
       t.is(failure.reason, "credential_rejected", `${error} ${status}`);
       t.deepEqual(failure.oauth, { error, status });
-      t.deepEqual(failure.contact, { sent: true, answered: true });
+      const refusal = `${error}, HTTP ${status}`;
+      t.deepEqual(failure.contact, { sent: true, answered: true, refusal });
       t.regex(failure.message, /authd set demo/);
     }
   }
@@ -105,17 +106,89 @@ test("a Retry-After that means nothing is no Retry-After", async (t) => {
 });
 
 test("a status that the API refuses secrets with is for a person", async (t) => {
-  const answer = { status: 422, json: { detail: "no such user" } };
-  t.is((await refused(t, answer)).reason, "issuer_unavailable");
+  const answer = { status: 422, json: { reference: "no such user" } };
+  const unlisted = await refused(t, answer);
+  t.is(unlisted.reason, "issuer_unavailable");
+  t.deepEqual(unlisted.contact, { sent: true, answered: true, lasting: true });
   const listed = await refused(t, answer, { rejectedStatuses: [400, 422] });
   t.is(listed.reason, "credential_rejected");
   t.is(listed.oauth, undefined);
 });
 
-test("a 401 without an OAuth error is a refusal, unless it is a page for people", async (t) => {
-  const failure = await refused(t, { status: 401, json: { detail: "Unauthorized" } });
-  t.is(failure.reason, "credential_rejected");
-  t.is((await refused(t, html(401))).reason, "issuer_unavailable");
+test("a 401 without an OAuth error is a refusal, in whatever form, but not yet the last", async (t) => {
+  const answers: [Answer, string][] = [
+    [{ status: 401, json: { detail: "Unknown user" } }, 'HTTP 401: "Unknown user"'],
+    [{ status: 401, json: {} }, "HTTP 401"],
+    [{ status: 401, body: "no" }, "HTTP 401"],
+    [html(401), "HTTP 401"],
+  ];
+  for (const [answer, refusal] of answers) {
+    const failure = await refused(t, answer);
+    t.is(failure.reason, "issuer_unavailable");
+    t.deepEqual(failure.contact, { sent: true, answered: true, refusal });
+    t.true(failure.message.includes(refusal));
+    t.false(failure.message.includes("Access denied"));
+  }
+});
+
+test("an error in an API's own JSON is a refusal with 2xx, 400 and 422, told in its words", async (t) => {
+  const cases: [unknown, string][] = [
+    [{ message: "User name or password is wrong" }, ': "User name or password is wrong"'],
+    [{ error: "invalid_code" }, ""],
+    [{ errcode: 40125 }, ': "40125"'],
+    [{ errcode: 40125, errmsg: "invalid appsecret" }, ': "40125: invalid appsecret"'],
+    [{ error: { code: 7, message: "locked" } }, ': "7: locked"'],
+    [{ errors: [{ message: "no such user" }], data: null }, ': "no such user"'],
+    [[{ errorCode: "LOCKED", message: "locked" }], ': "LOCKED: locked"'],
+    [{ data: { error_message: "expired" } }, ': "expired"'],
+    [{ message: `for ${SECRET}` }, ""],
+    [{ code: 500, message: "line\u001b[31m\nred" }, ': "500: line [31m red"'],
+  ];
+  for (const [json, words] of cases) {
+    for (const status of [200, 201, 400, 422]) {
+      const text = JSON.stringify(json);
+      const failure = await refused(t, { status, body: text });
+      t.is(failure.reason, "issuer_unavailable", text);
+      const said = text.includes("invalid_code")
+        ? `invalid_code, HTTP ${status}`
+        : `HTTP ${status}${words}`;
+      t.deepEqual(failure.contact, { sent: true, answered: true, refusal: said });
+      t.false(failure.message.includes(SECRET));
+    }
+    for (const status of [404, 409, 500, 503]) {
+      const failure = await refused(t, { status, body: JSON.stringify(json) });
+      t.is(failure.contact?.refusal, undefined, `${status}`);
+      t.is(failure.reason, "issuer_unavailable");
+    }
+  }
+});
+
+test("JSON that tells of no error is no refusal", async (t) => {
+  for (const json of [
+    {},
+    { errcode: 0, errmsg: "ok" },
+    { code: 200, error: null },
+    { user: "me" },
+  ]) {
+    const failure = await refused(t, { status: 200, json });
+    t.deepEqual(failure.contact, { sent: true, answered: false, lasting: true });
+  }
+});
+
+test("an address that gives no token is named, and tried less and less often", async (t) => {
+  for (const status of [404, 405, 410, 418]) {
+    for (const answer of [html(status), { status, json: { message: "Not found" } }]) {
+      const failure = await refused(t, answer);
+      t.deepEqual(failure.contact, { sent: true, answered: true, lasting: true });
+      t.regex(failure.message, /token_url/);
+    }
+  }
+  const moved = await refused(t, { status: 302, headers: { location: "https://new.example/" } });
+  t.deepEqual(moved.contact, { sent: true, answered: true, lasting: true });
+  t.regex(moved.message, /https:\/\/new\.example.*token_url/);
+  const page = await refused(t, { ...html(200) });
+  t.deepEqual(page.contact, { sent: true, answered: false, lasting: true });
+  t.regex(page.message, /token_url/);
 });
 
 test("a 403 that is no OAuth error blocks: a firewall's page", async (t) => {
@@ -130,7 +203,8 @@ test("an HTML page with any other status is an ordinary failure, and nothing of 
   for (const status of [400, 404, 500]) {
     const failure = await refused(t, html(status));
     t.is(failure.reason, "issuer_unavailable");
-    t.deepEqual(failure.contact, { sent: true, answered: true });
+    const lasting = status < 500 ? { lasting: true } : {};
+    t.deepEqual(failure.contact, { sent: true, answered: true, ...lasting });
     t.false(failure.message.includes("Access denied"));
   }
 });

@@ -13,7 +13,7 @@ async function answered(t: ExecutionContext, answer: Answer) {
 async function unusable(t: ExecutionContext, answer: Answer): Promise<AuthdError> {
   const error = (await t.throwsAsync(answered(t, answer), { instanceOf: AuthdError }))!;
   t.is(error.reason, "issuer_unavailable");
-  t.deepEqual(error.contact, { sent: true, answered: false });
+  t.deepEqual(error.contact, { sent: true, answered: false, lasting: true });
   t.is(error.cause, undefined);
   return error;
 }

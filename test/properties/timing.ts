@@ -82,7 +82,14 @@ const soundTimes: Checkable = fc.asyncProperty(
   async ({ expires_in, refresh_in, exp, iat, date }, took, ttl, passed, minValidity) => {
     const text = JSON.stringify({ access_token: jwt({ exp, iat }), expires_in, refresh_in });
     const headers: Record<string, string> = date === undefined ? {} : { date };
-    const context = { credential: "demo", secrets: {}, held: [], rejectedStatuses: [], now: EPOCH };
+    const context = {
+      credential: "demo",
+      secrets: {},
+      held: [],
+      rejectedStatuses: [],
+      now: EPOCH,
+      urlKey: "token_url",
+    };
     const acquired = await readTokenAnswer({ status: 200, headers, text }, context);
     const life = lifetimeOf(acquired, EPOCH, EPOCH + took, ttl);
     const born = 50_000_000;

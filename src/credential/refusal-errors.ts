@@ -1,0 +1,62 @@
+/** Errors for refusals that stop something, as callers and people get them. */
+import { AuthdError } from "../errors.ts";
+import { plain } from "../plain.ts";
+import type { Variation } from "./record.ts";
+
+/** The last of several refusals in a row that were no OAuth errors: nothing is sent until a person acts. */
+export function finalRefusal(failure: AuthdError, credential: string, times: number): AuthdError {
+  const what = `the issuer refused what was sent ${times} times in a row (${wordsOf(failure)})`;
+  return restated(
+    failure,
+    "credential_rejected",
+    `"${credential}" got no token: ${what}. Check its settings and enter its secrets again with: authd set ${credential} (as it is, once more: authd refresh ${credential})`,
+  );
+}
+
+/** A scope or an audience that a caller asked for was refused: the credential is not to blame. */
+export function refusedVariation(
+  failure: AuthdError,
+  credential: string,
+  { scope, audience }: Variation,
+): AuthdError {
+  const asked = [
+    ...(scope === undefined ? [] : [`scope "${shortened(scope)}"`]),
+    ...(audience === undefined ? [] : [`audience "${shortened(audience)}"`]),
+  ].join(" and ");
+  return restated(
+    failure,
+    failure.reason,
+    `${credential}: the issuer refused the ${asked} that a program asked for (${wordsOf(failure)}). The credential itself is not stopped. Let the program ask for another one, or allow this one at the issuer and run: authd refresh ${credential}`,
+  );
+}
+
+/** A person's try of what was refused before came to nothing: it stays stopped. */
+export function stillStopped(failure: AuthdError, credential: string): AuthdError {
+  const what = failure.message.replace(/ authd tries again by itself\.$/, "");
+  return restated(
+    failure,
+    failure.reason,
+    `${what} It was refused before, so authd does not go on trying; once more: authd refresh ${credential}`,
+  );
+}
+
+function restated(
+  { credential, oauth, contact }: AuthdError,
+  reason: AuthdError["reason"],
+  message: string,
+): AuthdError {
+  return new AuthdError(reason, message, {
+    ...(credential === undefined ? {} : { credential }),
+    ...(oauth ? { oauth } : {}),
+    ...(contact ? { contact } : {}),
+  });
+}
+
+function wordsOf({ contact, message }: AuthdError): string {
+  return contact?.refusal ?? message;
+}
+
+function shortened(text: string): string {
+  const clean = plain(text);
+  return clean.length > 100 ? `${clean.slice(0, 99)}…` : clean;
+}

@@ -1,0 +1,74 @@
+/** Tokens that an issuer revoked because it gave a newer one for the same refresh token, as Ory Hydra does. */
+import { AuthdError } from "../errors.ts";
+import { normalizeScope } from "../scope.ts";
+import type { CredentialSettings } from "../settings.ts";
+import type { Moment } from "../timekeeper.ts";
+import { backoff } from "./backoff.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { Variant } from "./variant.ts";
+import type { Variants } from "./variants.ts";
+
+/** A token that lived so long (ms), or half its life, was not lost to programs that revoke each other's in turn. */
+const LONG_ENOUGH = 600_000;
+
+/** The key of the credential's file; undefined if it does not say. */
+export function singleAccessToken({ own }: CredentialSettings): boolean | undefined {
+  return (own as { single_access_token?: boolean }).single_access_token;
+}
+
+/**
+ * True if the credential's own token serves a caller that asks for `scope`, so that the two do not
+ * revoke each other. Without a scope of its own it carries all that was granted (RFC 6749 section 6).
+ * Only where the file says that there is one token, and no rule depends on the scope.
+ */
+export function ownServes(settings: CredentialSettings, own: Variant, scope: string): boolean {
+  if (singleAccessToken(settings) !== true) return false;
+  const rules = [...(settings.policy?.allow ?? []), ...(settings.policy?.deny ?? [])];
+  if (rules.some(({ scopes }) => scopes !== undefined)) return false;
+  const held = own.issued?.scope ?? (settings.own as { scope?: string }).scope;
+  if (held === undefined) return true;
+  const scopes = normalizeScope(held).split(" ");
+  return normalizeScope(scope)
+    .split(" ")
+    .every((wanted) => scopes.includes(wanted));
+}
+
+/** The variant whose token was requested last; undefined if there is no token. */
+export function newestOf(variants: Variants): Variant | undefined {
+  let newest: Variant | undefined;
+  for (const variant of variants.all()) {
+    const bornAt = variant.issued?.token.bornAt ?? Number.NEGATIVE_INFINITY;
+    if (bornAt > (newest?.issued?.token.bornAt ?? Number.NEGATIVE_INFINITY)) newest = variant;
+  }
+  return newest;
+}
+
+/**
+ * Drops every token but that of `newest`. Those variants are obtained anew at their next use: each
+ * time sooner than before the next one has to wait longer, or two programs would keep revoking each
+ * other's tokens.
+ */
+export function supersedeOthers(
+  newest: Variant,
+  variants: Variants,
+  { clock }: Surroundings,
+  now: Moment,
+): void {
+  for (const variant of variants.all()) {
+    if (variant === newest || !variant.issued) continue;
+    const { bornAt, lifetime } = variant.issued.token;
+    const isOld = now.boot - bornAt >= Math.min(LONG_ENOUGH, lifetime / 2);
+    const rejections = isOld ? 0 : variant.rejections + 1;
+    const about = { failures: rejections - 1, random: clock.random() };
+    const rejectionsHold = rejections < 2 ? 0 : now.boot + backoff(about);
+    const none = { issued: undefined, superseded: true, failures: 0, error: undefined };
+    Object.assign(variant, { ...none, rejections, rejectionsHold });
+  }
+}
+
+/** The error for a caller whose token was revoked so often that it has to wait. */
+export function revoked(credential: string, { rejectionsHold }: Variant, now: Moment): AuthdError {
+  const retryAfterMs = Math.ceil(rejectionsHold - now.boot);
+  const message = `${credential}: programs ask for different scopes or audiences, and each new token revokes the other's; the next one is obtained in ${Math.ceil(retryAfterMs / 1_000)} s. Let them ask for the same, or enter a refresh token of its own for each.`;
+  return new AuthdError("issuer_unavailable", message, { credential, retryAfterMs });
+}
