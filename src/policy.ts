@@ -1,3 +1,5 @@
+import { foldedHeader } from "./header-names.ts";
+
 /** What a caller may have: the token itself, or only requests that carry it. */
 export type Exposure = "token" | "request";
 /**
@@ -330,9 +332,9 @@ const STEERING: ReadonlySet<string> = new Set([
   "x-rewrite-url",
 ]);
 
-/** The first of these headers (in lower case) with which some servers take another method or path. */
+/** The first of these headers with which some servers take another method or path. */
 export function steering(headers: Readonly<Record<string, string>>): string | undefined {
-  return Object.keys(headers).find((name) => STEERING.has(name));
+  return Object.keys(headers).find((name) => STEERING.has(foldedHeader(name)));
 }
 
 function whyNone({ allow }: Policy, caller: Caller, meant: readonly Rule[]): string {

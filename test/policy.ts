@@ -442,6 +442,7 @@ test("a header that makes another method or path of a request is none where thos
   const steers = steering({ accept: "*/*", "x-http-method-override": "DELETE" });
   t.is(steers, "x-http-method-override");
   t.is(steering({ accept: "*/*" }), undefined);
+  t.is(steering({ x_http_method_override: "DELETE" }), "x_http_method_override", "as CGI has it");
   const use = { ...post, steers: "x-http-method-override" };
   const answer = (given: Partial<Policy>) => decide("labelf", policy(given), backup, use, NOW);
   t.true(answer({ expose: "request" }).allowed);

@@ -1,6 +1,6 @@
 /** Where a credential's secrets and tokens go: every address, checked. */
 import { AuthdError } from "../errors.ts";
-import { renderUrl } from "../grants/exchange-request.ts";
+import { renderUrl, WISHES } from "../grants/exchange-request.ts";
 import type { Preset } from "../presets/index.ts";
 import type { CredentialSettings, RegisterRequest } from "../settings.ts";
 import type { Fields } from "./fields.ts";
@@ -16,21 +16,24 @@ export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean
   }
   if (!isTable(own.request)) return;
   const template = String(own.request.url);
-  const [url, other] = ["a", "b"].map((secret) =>
-    parseUrl(exampleUrl(template, fields, secret), "request.url", allowInsecureHttp),
+  const [url, other] = ["1", "2"].map((value) =>
+    parseUrl(exampleUrl(template, fields, value), "request.url", allowInsecureHttp),
   );
   if (url?.origin === other?.origin) return;
-  throw new AuthdError("invalid_params", "request.url must not have a secret in its host.");
+  throw new AuthdError(
+    "invalid_params",
+    "request.url must not have a secret, or a caller's {scope} or {audience}, in its host: the secrets would go wherever that says.",
+  );
 }
 
-/** What the request's URL comes to, with `secret` in place of each one. */
-function exampleUrl(template: string, fields: Fields, secret: string): string {
+/** What the request's URL comes to with `value` in place of each secret, and of what a caller may wish for. */
+function exampleUrl(template: string, fields: Fields, value: string): string {
   const names = Array.from(
     template.matchAll(/\{(secret\.[A-Za-z0-9_-]+)\}/g),
     (match) => match[1]!,
   );
-  const secrets = Object.fromEntries(names.map((name) => [name, secret]));
-  return renderUrl(template, { ...fields.values, ...secrets });
+  const given = Object.fromEntries([...names, ...WISHES].map((name) => [name, value]));
+  return renderUrl(template, { ...fields.values, ...given });
 }
 
 /** A preset derives them from a base URL, path and all; in a file a path is a mistake. */

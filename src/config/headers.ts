@@ -1,10 +1,5 @@
 import { AuthdError } from "../errors.ts";
-
-/** RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-/** They describe the connection, not the request (RFC 9110 section 7.6.1), so they are not ours to set. */
-const FORBIDDEN =
-  /^(host|content-length|connection|expect|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*)$/;
+import { isConnectionHeader, isHeaderName } from "../header-names.ts";
 
 /** What a credential without any header of its own sends. */
 export const DEFAULT_HEADERS = Object.freeze({ authorization: "Bearer {token}" });
@@ -27,8 +22,8 @@ export function checkedHeaders(headers: Readonly<Record<string, string>>): Recor
 }
 
 function whyNotAHeader(name: string, value: string): string | undefined {
-  if (!TOKEN.test(name) || name === "__proto__") return "is not a header name";
-  if (FORBIDDEN.test(name)) return "describes the connection, so it can't be set";
+  if (!isHeaderName(name) || name === "__proto__") return "is not a header name";
+  if (isConnectionHeader(name)) return "describes the connection, so it can't be set";
   if (/[\r\n\0]/.test(value)) return "must not hold line breaks or NUL";
   if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
     return "holds a character that no HTTP header can carry";

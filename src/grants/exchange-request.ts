@@ -1,6 +1,7 @@
 /** An exchange's request: data with templates in it, written out. */
 
 import { AuthdError } from "../errors.ts";
+import { HEADER_NAME, isConnectionHeader } from "../header-names.ts";
 import {
   type Encode,
   headerValue,
@@ -13,12 +14,8 @@ import {
 import * as z from "../zod.ts";
 import type { IssuerRequest } from "./grant.ts";
 
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Headers that belong to the connection, not to the request. */
-const NOT_OURS =
-  /^(host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*)$/i;
-/** The part of a URL that decides who gets the secrets: no caller has a say in it. */
-const CALLERS_ORIGIN = /^(\{(scope|audience)\}|[a-z]+:\/\/[^/?#]*\{(scope|audience)\})/i;
+/** What a caller may wish for, as templates name it. */
+export const WISHES: readonly string[] = ["scope", "audience"];
 const WITHOUT_BODY = new Set(["GET", "HEAD"]);
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -35,14 +32,13 @@ export const requestSchema = z
     url: z
       .string()
       .min(1)
-      .refine((url) => !CALLERS_ORIGIN.test(url), "must not take its host from the caller's wish")
       .describe("Where to ask; {field} and {secret.name} are filled in, percent-encoded."),
     headers: z
       .record(
         z
           .string()
           .regex(HEADER_NAME, "is not a header name")
-          .refine((name) => !NOT_OURS.test(name), "is a header that authd writes itself"),
+          .refine((name) => !isConnectionHeader(name), "is a header that authd writes itself"),
         z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "holds what no HTTP header can carry"),
       )
       .default({})

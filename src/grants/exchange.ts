@@ -1,12 +1,9 @@
 import { referenced, type TemplateValues } from "../template.ts";
 import * as z from "../zod.ts";
 import { readExchangeAnswer, responseSchema } from "./exchange-answer.ts";
-import { renderUrl, requestSchema, writeRequest } from "./exchange-request.ts";
+import { renderUrl, requestSchema, WISHES, writeRequest } from "./exchange-request.ts";
 import type { AcquireContext, Grant } from "./grant.ts";
 import { prepare } from "./prepare.ts";
-
-/** What a caller may wish for, as templates name it. */
-const WISHES = ["scope", "audience"];
 
 /** The key that holds the address, as messages name it. */
 const URL_KEY = "request.url";

@@ -1,6 +1,7 @@
 /** What a caller of authorizedRequest wants sent: checked here, before a token is asked for. */
 import { createHash } from "node:crypto";
 import { AuthdError } from "../errors.ts";
+import { foldedHeader, isConnectionHeader, isHeaderName } from "../header-names.ts";
 import { allowedUrl } from "../origin.ts";
 import type { CheckedParams } from "../protocol.ts";
 
@@ -19,27 +20,14 @@ export interface Outgoing {
 interface Owner {
   readonly name: string;
   readonly origins: readonly string[];
+  /** Those that the credential itself sends, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
-/** RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 section 5.5: printable Latin-1 and tabs. */
 const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const USUAL_METHODS = new Set(["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]);
 const REFUSED_METHODS = new Set(["TRACE", "CONNECT"]);
-/** The transport's own, and those that concern one connection only (RFC 9110 section 7.6.1). */
-const REFUSED_HEADERS = new Set([
-  "host",
-  "content-length",
-  "connection",
-  "expect",
-  "http2-settings",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 /** Sent unless the caller says otherwise. */
 const DEFAULT_HEADERS = {
   accept: "*/*",
@@ -86,7 +74,7 @@ const byName = ([one]: [string, string], [other]: [string, string]) => (one < ot
 function checkMethod(text: string, owner: Owner): string {
   if (USUAL_METHODS.has(text)) return text;
   const upper = text.toUpperCase();
-  if (!TOKEN.test(text)) throw invalid(owner, "method is not one of HTTP's, such as GET or POST");
+  if (!isHeaderName(text)) throw invalid(owner, "method is not one of HTTP's, such as GET or POST");
   if (REFUSED_METHODS.has(upper)) throw invalid(owner, `the method ${upper} is not sent`);
   // Method names are case-sensitive, but nobody means another one by "post".
   return USUAL_METHODS.has(upper) ? upper : text;
@@ -95,11 +83,19 @@ function checkMethod(text: string, owner: Owner): string {
 function checkHeaders(given: Record<string, string>, owner: Owner): Record<string, string> {
   const headers: Record<string, string> = { ...DEFAULT_HEADERS };
   const seen = new Set<string>();
+  const own = ["authorization", ...Object.keys(owner.headers)];
   for (const [name, value] of Object.entries(given)) {
     const lower = name.toLowerCase();
-    if (!TOKEN.test(name)) throw invalid(owner, `${JSON.stringify(name)} is not a header name`);
-    if (REFUSED_HEADERS.has(lower) || lower.startsWith("proxy-")) {
+    if (!isHeaderName(name)) throw invalid(owner, `${JSON.stringify(name)} is not a header name`);
+    if (isConnectionHeader(foldedHeader(name))) {
       throw invalid(owner, `the header ${lower} can't be set: the connection's own`);
+    }
+    const meant = own.find((one) => one !== lower && foldedHeader(one) === foldedHeader(lower));
+    if (meant !== undefined) {
+      throw invalid(
+        owner,
+        `the header ${lower} can't be set: some servers take it for ${meant}, which authd writes`,
+      );
     }
     if (NOT_IN_A_VALUE.test(value)) {
       throw invalid(

@@ -189,8 +189,34 @@ test(
     request: { url: "https://{secret.tenant}.example/" },
     response: { token: "text" },
   },
-  /must not have a secret in its host/,
+  /must not have a secret, .* in its host/,
 );
+for (const url of [
+  "https://{audience}/",
+  "https://x.{scope}.example/",
+  "https:{audience}/sign-in",
+  "https:/{audience}/sign-in",
+  "https:///{audience}/sign-in",
+  "https:\\\\{audience}/sign-in",
+  "{base}{audience}/sign-in",
+  "{base}:{audience}/sign-in",
+  "{base}:{audience}@evil.example/",
+  "{scope}/sign-in",
+  "{scope}://issuer.example/",
+  "http{scope}://issuer.example/",
+]) {
+  test(
+    `a caller's wish in a request's host: ${url}`,
+    refuses,
+    {
+      grant: "exchange",
+      fields: { base: "https://issuer.example" },
+      request: { url },
+      response: { token: "text" },
+    },
+    /request\.url/,
+  );
+}
 test(
   "a verify request outside the origins",
   refuses,
