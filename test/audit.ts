@@ -290,3 +290,16 @@ test("a log that was cut off together with audit.head is noticed at the next sta
     t.true(read(daemon).some(({ outcome }) => outcome === "tampered"));
   }
 });
+
+test("the end of authd by a client is a change, the end of its connection is nothing", async (t) => {
+  const daemon = await startDaemon(t);
+  for (const params of [{}, { daemon: true }]) {
+    await clientOf(t, daemon).request("shutdown", params);
+  }
+  await daemon.ended;
+  const ends = read(daemon).filter(({ method }) => method === "shutdown");
+  t.deepEqual(
+    ends.map(({ event, outcome }) => [event, outcome]),
+    [["change", "ok"]],
+  );
+});

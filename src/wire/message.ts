@@ -59,7 +59,7 @@ export function readMessage(body: Buffer): Incoming | Refusal | readonly Refusal
   }
   const incoming = message as Record<string, unknown>;
   const { id } = incoming;
-  if (typeof id === "number" && !(Number.isSafeInteger(id) && isPlainId(json))) {
+  if (typeof id === "number" && !(Number.isSafeInteger(id) && PLAIN_ID.test(json))) {
     incoming.id = asWritten(id, sourceAt(json, ["id"]));
   }
   return refused(incoming) ?? accepted(incoming, json);
@@ -132,13 +132,9 @@ function refusedBatch(batch: readonly unknown[], json: string): Refusal | readon
   });
 }
 
-const HEAD = /\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(?:0|-?[1-9]\d{0,14})[\s,}]/y;
-
-/** Whether the id stands where clients write it, in digits: JavaScript writes it in the same way. */
-function isPlainId(json: string): boolean {
-  HEAD.lastIndex = 0;
-  return HEAD.test(json);
-}
+/** The id where clients write it, in digits: JavaScript writes it in the same way. */
+const PLAIN_ID =
+  /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(?:0|-?[1-9]\d{0,14})[\s,}]/;
 
 function asWritten(value: number, source = String(value)): number | JsonNumber {
   return Number.isSafeInteger(value) && String(value) === source ? value : new JsonNumber(source);

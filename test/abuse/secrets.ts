@@ -103,6 +103,7 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
   audit: () => [{ args: ["audit", "--json"] }, { args: ["audit", "verify"] }],
   reload: () => [{ args: ["reload"] }],
   // With other arguments: the daemon itself is what all the others ask.
+  stop: () => [{ args: ["stop", "--nothing"] }],
   serve: () => [{ args: ["serve", SECRETS.badInput.slice(0, 0) || "--nothing"] }],
   service: () => [{ args: ["service", "status"] }],
   // Its secrets are its own; test/commands/sandbox.ts looks for them.

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { AuthdError } from "../../src/errors.ts";
 import { DEFAULT_LIMITS } from "../../src/server.ts";
 import { FrameParser } from "../../src/wire/frames.ts";
+import { elementsOf, sourceAt } from "../../src/wire/json-source.ts";
 import type { Scope } from "../helpers/scope.ts";
 import { startWire } from "../helpers/wire.ts";
 import { deepJson, mutated, mutation, oddJson, oddText } from "./odd.ts";
@@ -16,6 +17,7 @@ const MAX_FRAME = 5_000;
 export const framing: readonly Property[] = [
   { name: "framing-splits", runs: 300, start: () => sameFrames },
   { name: "framing-socket", runs: 150, start: sameAnswers },
+  { name: "framing-ids", runs: 200, start: sameIds },
 ];
 
 // ---- streams ----
@@ -260,4 +262,40 @@ function wellFormedOne({ id, result, error }: Said, text: string): string {
   const reason = error?.data?.reason;
   demand(result !== undefined || (reason !== undefined && reason !== "internal"), text);
   return text;
+}
+
+// ---- ids ----
+
+/** Any number that JSON can hold, and strings. */
+const idText: fc.Arbitrary<string> = fc.oneof(
+  fc.stringMatching(/^-?(0|[1-9]\d{0,25})(\.\d{1,20})?([eE][+-]?\d{1,4})?$/),
+  oddText.filter((text) => Buffer.byteLength(text) <= 256).map((text) => JSON.stringify(text)),
+);
+const gap = fc.constantFrom("", "", " ", "\t", "\r\n");
+
+/** A request with members of the name `id` wherever they mean nothing. */
+const withId: fc.Arbitrary<{ id: string; text: string }> = fc
+  .record({ id: idText, decoy: idText, gap, first: fc.boolean(), body: oddJson })
+  .chain(({ id, decoy, gap, first, body }) => {
+    const params = `{"credential":"demo","id":${decoy},"body":${JSON.stringify({ id: body })}}`;
+    const members = [`"jsonrpc":${gap}"2.0"`, `"method":${gap}"getToken"`, `"params":${params}`];
+    const own = `"id"${gap}:${gap}${id}`;
+    return fc
+      .shuffledSubarray(members, { minLength: 3 })
+      .map((others) => (first ? [own, ...others] : [...others, own]))
+      .map((all) => ({ id, text: `${gap}{${gap}${all.join(`${gap},${gap}`)}${gap}}` }));
+  });
+
+/** Answered with the number as it was written, or the string that it meant. */
+async function sameIds(scope: Scope): Promise<Checkable> {
+  const { path } = await startWire(scope);
+  return fc.asyncProperty(withId, fc.boolean(), async ({ id, text }, isBatch) => {
+    const sent = Buffer.from(isBatch ? `[${text}]` : text);
+    const header = `Content-Length: ${sent.length}\r\n\r\n`;
+    const [answer = ""] = await converse(path, [Buffer.from(header), sent]);
+    const [one = ""] = isBatch ? elementsOf(answer) : [answer];
+    const found = sourceAt(one, ["id"]) ?? "";
+    const isSame = id.startsWith('"') ? JSON.parse(found) === JSON.parse(id) : found === id;
+    demand(isSame, `${id} was answered with ${answer}`);
+  });
 }
