@@ -77,6 +77,8 @@ export interface AccessOptions {
 
 const OPEN: Policy = { expose: "token", allow: [], deny: [] };
 const NOTHING: Use = { kind: "token", scope: "", audience: "" };
+/** A longer name is nobody's; of one that somebody asks for no more is repeated. */
+const LONGEST_NAME = 64;
 const FREE: Pass = { rule: "default", reaches: () => true };
 
 /** Lets callers pass, or not: by a credential's policy, by how often they come, by a person's word. */
@@ -116,9 +118,10 @@ export class Access {
 
   #assertOpenTo(name: string, { connection, peer }: Asker): void {
     const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
-    const verdict = decide(name, OPEN, caller, NOTHING, this.#options.now());
+    const credential = name.slice(0, LONGEST_NAME);
+    const verdict = decide(credential, OPEN, caller, NOTHING, this.#options.now());
     if (!verdict.allowed) {
-      throw new AuthdError(verdict.reason, `${verdict.message}.`, { credential: name });
+      throw new AuthdError(verdict.reason, `${verdict.message}.`, { credential });
     }
   }
 
@@ -127,8 +130,19 @@ export class Access {
     if (!this.mayUse(credential, asker)) this.#assertOpenTo(credential.name, asker);
   }
 
+  /** True if there is any of `credentials` that the asker may use in any way. */
+  mayUseAny(credentials: Iterable<Guarded>, asker: Pick<Asker, "peer" | "connection">): boolean {
+    if (isOwnPeer(asker.peer)) return true;
+    for (const credential of credentials) {
+      // Without rules it is the daemon's own user's: who asks need not be looked up for that.
+      if (!credential.settings.policy?.allow.length) continue;
+      if (this.mayUse(credential, asker)) return true;
+    }
+    return false;
+  }
+
   /** Whether somebody may use it in any way, without asking anybody. */
-  mayUse({ settings }: Guarded, { connection, peer }: Asker): boolean {
+  mayUse({ settings }: Guarded, { connection, peer }: Pick<Asker, "peer" | "connection">): boolean {
     const { policy = OPEN } = settings;
     if (isOwnPeer(peer)) return true;
     const caller = callerOf(this.#options.identities.of(connection, peer), undefined);

@@ -11,7 +11,7 @@ import type { Identities } from "./identity.ts";
 import type { Log } from "./log.ts";
 import { type Peer, peerOf } from "./peer.ts";
 import type { AuthorizedResponse, PendingApproval } from "./protocol.ts";
-import type { Handlers } from "./server.ts";
+import type { Call, Handlers, RefusedRequest } from "./server.ts";
 
 /** Lines are made together, so long (ms) after the first of them. */
 const GATHER = 100;
@@ -120,6 +120,20 @@ export class Audit {
       this.note({ event: "refusal", method: "connect", outcome, peer: this.#stranger(socket) });
       throw error;
     }
+  }
+
+  /** Notes what a guest without any credential to use has asked for first. */
+  refused(
+    { connection, peer }: Pick<Call, "connection" | "peer">,
+    { method, credential }: RefusedRequest,
+  ): void {
+    this.note({
+      event: "refusal",
+      method,
+      credential: credential?.slice(0, LONGEST_NAME),
+      outcome: "caller_not_allowed",
+      peer: this.#peers.of(connection, peer),
+    });
   }
 
   /** Not looked into any further: it may come back a thousand times a second. */

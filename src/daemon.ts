@@ -211,9 +211,13 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     shutdown: () => void close(),
   });
   const server = createServer({
-    handlers: await observer.withMetrics(audit.watch(whileOpen(lock, registry, handlers))),
+    handlers: await observer.withMetrics(audit.watch(whileOpen(lock, registry, access, handlers))),
     log,
     authorize: (socket) => audit.welcome(socket, () => assertWelcome(socket, guests)),
+    admission: {
+      mayAsk: (client) => access.mayUseAny(registry.all(), client),
+      refused: (client, asked) => audit.refused(client, asked),
+    },
     limits: limitsFor(maxConnections, log),
   });
   const logind = new Logind({

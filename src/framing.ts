@@ -12,7 +12,10 @@ import type {
 } from "vscode-jsonrpc";
 import { AuthdError } from "./errors.ts";
 import { type Id, idToJson, isId, JsonNumber, objectToJson, toJson } from "./json-text.ts";
+import type { Peer } from "./peer.ts";
 import type { ErrorData } from "./protocol.ts";
+import type { Admission } from "./wire/admission.ts";
+import type { CpuBudgets } from "./wire/cpu-budget.ts";
 import { FrameParser } from "./wire/frames.ts";
 import {
   type AnswerRoom,
@@ -23,6 +26,7 @@ import {
   Share,
   type Tally,
 } from "./wire/holdings.ts";
+import { Intake } from "./wire/intake.ts";
 import type { JsonLimits } from "./wire/json-bounds.ts";
 import { codes, type Incoming, Refusal, readMessage } from "./wire/message.ts";
 import { gone, Outbox, type OutboxLimits } from "./wire/outbox.ts";
@@ -33,12 +37,22 @@ type Key = string | number;
 /** What may come from one connection, and what may wait on it. */
 export interface FramingLimits extends OutboxLimits {
   frameBytes: number;
+  /** Of a client that may use nothing. */
+  refusedFrameBytes: number;
   /** In structure, so that no frame takes long to be parsed and checked. */
   json: JsonLimits;
   /** From a frame's first byte to its last. */
   frameMs: number;
   inFlight: number;
   inFlightBytes: number;
+}
+
+/** Whose connection it is, and what keeps that client from keeping others waiting. */
+export interface WireGuard {
+  peer: Peer | undefined;
+  budgets: CpuBudgets;
+  /** Of another user than the daemon's own. */
+  admission?: Admission | undefined;
 }
 
 /** What a request takes beside its own bytes while it is in flight, about. */
@@ -60,6 +74,8 @@ export class WirePair {
   readonly #serialize: Serialize;
   readonly #parser: FrameParser;
   readonly #outbox: Outbox;
+  readonly #intake: Intake;
+  readonly #guard: WireGuard;
   /** Size of each request that has no answer yet. */
   readonly #inFlight = new Map<Key, number>();
   #inFlightBytes = 0;
@@ -89,9 +105,11 @@ export class WirePair {
     limits: FramingLimits,
     serialize: Serialize,
     holdings: Holdings,
+    guard: WireGuard,
     user?: Tally,
   ) {
     this.#socket = socket;
+    this.#guard = guard;
     this.#holdings = holdings;
     this.#user = user;
     this.#share = new Share(holdings, user);
@@ -99,6 +117,11 @@ export class WirePair {
     this.#limits = limits;
     this.#parser = new FrameParser(limits.frameBytes, (body) => this.#frame(body), limits.json);
     this.#outbox = new Outbox(socket, limits, (paused) => this.#pause(paused));
+    this.#intake = new Intake(socket, guard.budgets.of(guard.peer), {
+      read: (bytes) => this.#try(() => this.#read(bytes)),
+      end: () => this.#try(() => this.#end()),
+      resume: () => this.#goOn(),
+    });
     const onClose: Event<void> = (listener) => {
       socket.once("close", () => listener());
       return nothing;
@@ -158,7 +181,7 @@ export class WirePair {
    */
   dispatch(handle: () => void | Promise<void>, isRequest: boolean): void | Promise<void> {
     const dispatched = () => {
-      const handled = handle();
+      const handled = this.#intake.budget.measure(handle);
       if (isRequest) this.#outbox.dispatched();
       return handled;
     };
@@ -168,7 +191,7 @@ export class WirePair {
   }
 
   get #behind(): boolean {
-    return this.#outbox.paused || this.#late.length > 0;
+    return this.#outbox.paused || this.#late.length > 0 || this.#intake.holdBack();
   }
 
   /** One a turn, like vscode-jsonrpc: its answer tells whether there is room for the next one's. */
@@ -184,13 +207,23 @@ export class WirePair {
 
   #listen(deliver: DataCallback): Disposable {
     this.#deliver = deliver;
-    this.#socket.on("data", (chunk: Buffer) => this.#guard(() => this.#parser.push(chunk)));
-    this.#socket.on("end", () => this.#guard(() => this.#end()));
+    this.#intake.listen();
     this.#socket.on("close", () => this.#closed());
     return nothing;
   }
 
-  #guard(read: () => void): void {
+  /** Of a client that may use nothing, little is read, and at little cost. */
+  #read(bytes: Buffer): void {
+    const { admission, budgets, peer } = this.#guard;
+    if (admission) {
+      const { isAdmitted } = admission;
+      this.#intake.budget = budgets.of(peer, !isAdmitted);
+      this.#parser.maxBytes = isAdmitted ? this.#limits.frameBytes : this.#limits.refusedFrameBytes;
+    }
+    this.#parser.push(bytes);
+  }
+
+  #try(read: () => void): void {
     if (this.#failed) return;
     try {
       read();
@@ -223,7 +256,7 @@ export class WirePair {
   }
 
   #watchFrame(): void {
-    if (!this.#parser.partial || this.#outbox.paused || this.#ended) {
+    if (!this.#parser.partial || this.#intake.isPaused || this.#ended) {
       if (this.#deadline) this.#stopDeadline();
       return;
     }
@@ -241,6 +274,7 @@ export class WirePair {
   /** Says why, and closes: what follows on this connection can't be told apart any more. */
   #fail({ reason, message, retryAfterMs }: AuthdError): void {
     this.#failed = true;
+    this.#intake.stop();
     this.#outbox.framing = this.#parser.framing ?? "lines";
     const code = reason === "invalid_params" ? codes.invalidRequest : codes.failed;
     const data = { reason, ...(retryAfterMs !== undefined && { retryAfterMs }) };
@@ -250,8 +284,7 @@ export class WirePair {
   }
 
   #pause(paused: boolean): void {
-    if (paused) this.#socket.pause();
-    else this.#socket.resume();
+    this.#intake.block(paused);
     this.#watchFrame();
     this.#goOn();
   }
@@ -284,6 +317,7 @@ export class WirePair {
   }
 
   #closed(): void {
+    this.#intake.stop();
     clearTimeout(this.#deadline);
     clearInterval(this.#pulse);
     clearTimeout(this.#leaving);
@@ -314,13 +348,21 @@ export class WirePair {
     if (method === undefined) return;
     if (id === undefined) return void this.#notified(method, params);
     const key = keyOf(id);
-    const refusal = this.#unwelcome(id, key, bytes);
+    const refusal = this.#refusedGuest(id, method, params) ?? this.#unwelcome(id, key, bytes);
     if (refusal) return void this.#refuse(refusal);
     this.#inFlight.set(key, bytes);
     this.#inFlightBytes += bytes;
     this.#count(bytes + REQUEST_COST);
     this.#outbox.expected++;
     this.#deliver(inner({ jsonrpc: "2.0", id: key, method, params }));
+  }
+
+  /** Every request of a client that may use nothing gets the same answer, whatever it asks for. */
+  #refusedGuest(id: Id, method: string, params: object): Refusal | undefined {
+    const { admission } = this.#guard;
+    if (!admission || admission.isAdmitted) return undefined;
+    const data: ErrorData = { reason: "caller_not_allowed" };
+    return new Refusal(codes.failed, admission.refuse(method, params), id, data);
   }
 
   /** What is wrong with a valid request at this moment. */
@@ -364,6 +406,12 @@ export class WirePair {
   }
 
   #write(message: Message): Promise<void> {
+    const { budget } = this.#intake;
+    if (budget.isMeasuring) return this.#writeNow(message);
+    return budget.measure(() => this.#writeNow(message));
+  }
+
+  #writeNow(message: Message): Promise<void> {
     if ("method" in message) return this.#notify(message as NotificationMessage);
     const response = message as ResponseMessage;
     // Its handler may have been waiting for room, or have been left with some of it.

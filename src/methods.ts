@@ -258,14 +258,16 @@ function reachOf(own: unknown, scope?: string, audience?: string) {
   };
 }
 
-/** Throws AuthdError `unknown_credential`, or what other users get for it. */
+/**
+ * Throws AuthdError `unknown_credential`. To other users it throws `caller_not_allowed` alike for a
+ * name that there is not and for one that no rule lets them use, before anything else is looked at.
+ */
 function find(registry: Registry, access: Access, name: string, call: Call): Credential {
-  try {
-    return registry.get(name);
-  } catch (error) {
-    access.assertMayMiss(name, call);
-    throw error;
+  if (!access.isOwn(call)) {
+    if (!registry.has(name)) access.assertMayMiss(name, call);
+    access.assertMayUse(registry.get(name), call);
   }
+  return registry.get(name);
 }
 
 async function admitted(access: Access, credential: Credential, outgoing: Outgoing, call: Call) {
@@ -317,9 +319,10 @@ function statusFor(
   const theirs = infos.filter(({ name }) => shown(name));
   const states: StatusResult["states"] = {};
   for (const { state } of theirs) states[state] = (states[state] ?? 0) + 1;
-  const { version, pid, startedAt, socket, vaultKey, connections, pendingRefreshes } = status;
+  const { version, pid, startedAt, socket, vaultKey, connections } = status;
   return {
-    ...{ version, pid, startedAt, socket, vaultKey, connections, pendingRefreshes },
+    ...{ version, pid, startedAt, socket, vaultKey, connections },
+    pendingRefreshes: states.refreshing ?? 0,
     credentials: theirs.length,
     states,
     problems: status.problems.filter(({ credential = "" }) => shown(credential)),

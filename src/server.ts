@@ -13,13 +13,16 @@ import {
   type Method,
   params,
 } from "./protocol.ts";
+import type { AdmissionOptions } from "./wire/admission.ts";
 import { cancelled, type Handlers, type ServerCall } from "./wire/call.ts";
 import { Connection } from "./wire/connection.ts";
+import { CpuBudgets } from "./wire/cpu-budget.ts";
 import { failure } from "./wire/failure.ts";
 import { type HoldingLimits, Holdings, halfOf, RETRY_AFTER_MS } from "./wire/holdings.ts";
 import { codes } from "./wire/message.ts";
 import type * as z from "./zod.ts";
 
+export type { RefusedRequest } from "./wire/admission.ts";
 export type { Call, ConnectionHandle, Handlers } from "./wire/call.ts";
 
 export interface ServerLimits extends FramingLimits, HoldingLimits {
@@ -37,6 +40,7 @@ const MiB = 1024 * 1024;
 export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
   connections: 1024,
   frameBytes: MAX_FRAME_BYTES,
+  refusedFrameBytes: 64 * 1024,
   json: { tokens: MAX_FRAME_TOKENS, depth: MAX_FRAME_DEPTH },
   frameMs: 10_000,
   inFlight: 1024,
@@ -56,6 +60,8 @@ export interface ServerOptions {
   log: Log;
   /** Who connects; throws AuthdError to have the connection destroyed before a byte is read. */
   authorize?: (socket: net.Socket) => Peer | undefined;
+  /** Of clients of other users: whether there is anything for them. Without it all are heard. */
+  admission?: AdmissionOptions;
   limits?: Partial<ServerLimits>;
 }
 
@@ -75,11 +81,13 @@ export interface Server {
 }
 
 /** Serves JSON-RPC 2.0 in both framings to every client that connects to its `net`. */
-export function createServer({ handlers, log, authorize, limits }: ServerOptions): Server {
+export function createServer(options: ServerOptions): Server {
+  const { handlers, log, authorize, admission, limits } = options;
   const limited = { ...DEFAULT_LIMITS, ...limits };
   const serialize = serializer();
   const connections = new Set<Connection>();
   const holdings = new Holdings(limited);
+  const budgets = new CpuBudgets();
   const lingering = new Set<net.Socket>();
   const rows = methodRows(handlers);
   let closing = false;
@@ -121,7 +129,8 @@ export function createServer({ handlers, log, authorize, limits }: ServerOptions
       const open = limited.connections - Math.floor(limited.connections / 8);
       if (connections.size >= open) return turnAway(socket, open, lingering);
     }
-    const connection = new Connection(socket, peer, limited, serialize, holdings, answer, user);
+    const guard = { budgets, user, admission: user && admission };
+    const connection = new Connection(socket, peer, limited, serialize, holdings, answer, guard);
     connections.add(connection);
     if (user) user.connections++;
     connection.onClose(() => {

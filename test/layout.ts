@@ -30,7 +30,10 @@ const PARTS = [
   ["audit", /^audit(\/.*)?\.ts$/],
   ["observe", /^observe(\/.*)?\.ts$/],
   ["identity", /^identity\//],
-  ["server", /^(server|framing|wire\/(connection|call|failure|json-source|message|outbox))\.ts$/],
+  [
+    "server",
+    /^(server|framing|wire\/(admission|connection|call|cpu-budget|failure|intake|json-source|message|outbox))\.ts$/,
+  ],
   ["client", /^(client|wire\/(again|fetch|link|received-stream))\.ts$/],
   ["request", /^(request|http\/(redirect|outgoing|content))\.ts$/],
   ["http", /^http(\/.*)?\.ts$/],

@@ -15,6 +15,8 @@ const alice: User = { uid: 64_011, gid: 64_011, groups: [REACH] };
 const bob: User = { uid: 64_012, gid: 64_012, groups: [REACH, API] };
 /** By the group that she has first. */
 const carol: User = { uid: 64_013, gid: API, groups: [REACH] };
+/** Let in, and named by no rule. */
+const dora: User = { uid: 64_016, gid: 64_016, groups: [REACH] };
 /** Reaches the socket, and is on no list. */
 const mallory: User = { uid: 64_014, gid: 64_014, groups: [REACH] };
 const outsider: User = { uid: 64_015, gid: 64_015, groups: [API] };
@@ -22,7 +24,7 @@ const outsider: User = { uid: 64_015, gid: 64_015, groups: [API] };
 const CONFIG = `socket_group = ${REACH}
 max_connections = 8
 [access]
-users = [${alice.uid}]
+users = [${alice.uid}, ${dora.uid}]
 groups = [${API}]
 `;
 
@@ -114,7 +116,7 @@ asRoot("who is let in no more is cut off by the reload, the others are not", asy
   const [gone, stays] = [script(alice, STAY), script(bob, STAY)];
   while ((await client.request("status", {})).connections < 3) await sleep(20);
   const file = join(configDir, "config.toml");
-  writeFileSync(file, CONFIG.replace(`[${alice.uid}]`, "[]"));
+  writeFileSync(file, CONFIG.replace(/users = .*/, "users = []"));
   await client.request("reload", {});
   t.is((await gone).stdout, "closed\n");
   await client.request("credentials/add", {
@@ -160,6 +162,123 @@ asRoot("what is for the daemon's own user is refused to others, method by method
   t.is((await client.request("status", {})).credentials, 4);
 });
 
+const NAMES = ["for-alice", "for-group", "for-nobody", "for-everybody", "no-such-name"];
+
+/** What a user is answered to a request about each of these credentials, process and name left out. */
+async function answersAbout(
+  { script }: SharedDaemon,
+  user: User,
+  names: readonly string[],
+  request: (name: string) => object,
+): Promise<string[]> {
+  const lines = names.map((name) => JSON.stringify({ jsonrpc: "2.0", id: 1, ...request(name) }));
+  const { stdout } = await script(user, SEND, ...lines);
+  return stdout
+    .trim()
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => names.reduce((text, name) => text.replaceAll(`${name}`, "NAME"), line));
+}
+
+asRoot("a guest whom no rule names is told the same, whatever it asks", async (t) => {
+  const daemon = await stage(t);
+  const told = new Set<string>();
+  for (const method of [...Object.keys(params), "no/such/method"]) {
+    const url = `${daemon.origin}/v2`;
+    const answers = await answersAbout(daemon, dora, NAMES, (name) => ({
+      method,
+      params: { credential: name, name, url, ...PARAMS[method] },
+    }));
+    t.is(answers.length, NAMES.length, method);
+    for (const answer of answers) told.add(answer);
+  }
+  t.deepEqual(
+    [...told].map((answer) => JSON.parse(answer)),
+    [
+      {
+        jsonrpc: "2.0",
+        id: 1,
+        error: {
+          code: 1,
+          message: `User ${dora.uid} may use no credential of this authd: no [[allow]] rule names it.`,
+          data: { reason: "caller_not_allowed" },
+        },
+      },
+    ],
+  );
+  const { stdout } = await daemon.script(
+    dora,
+    SEND,
+    `{"jsonrpc":"2.0","method":"initialize"}`,
+    `{"jsonrpc":"2.0","id":2,"method":"initialize","params":{"x":"${"x".repeat(65_536)}"}}`,
+  );
+  t.regex(
+    stdout,
+    /^\{"jsonrpc":"2.0","id":null,"error":.*"reason":"request_too_large".*\nclosed\n$/,
+  );
+});
+
+asRoot("a guest with a rule of its own is told nothing of other credentials", async (t) => {
+  const daemon = await stage(t);
+  const others = ["for-alice", "for-nobody", "for-everybody", "no-such-name"];
+  const asked: [method: string, more: object][] = [
+    ["getToken", {}],
+    ["getToken", { scope: "x", forceRefresh: true }],
+    ["credentials/show", {}],
+    ["authorizedRequest", { url: `${daemon.origin}/v2` }],
+    ["authorizedRequest", { url: "https://elsewhere.example/", method: "DELETE" }],
+    ["authorizedRequest", { url: "nonsense", headers: { host: "x" } }],
+  ];
+  for (const [method, more] of asked) {
+    const about = (credential: string) => ({ method, params: { credential, ...more } });
+    const answers = await Promise.all(
+      others.map((name) => answersAbout(daemon, bob, [name], () => about(name))),
+    );
+    const words = new Set(answers.flat().map((answer) => answer.replace(/process \d+/, "process")));
+    t.is(words.size, 1, `${method}: ${[...words].join("\n")}`);
+    t.notRegex([...words].join(), /127\.0\.0\.1|allow\[|https?:/, method);
+    t.regex([...words].join(), /caller_not_allowed/, method);
+  }
+});
+
+/** Asks for a token of `for-later` until it gets one, over one connection. */
+const WAIT = `
+const [, socket] = process.argv;
+const client = require("node:net").connect(socket);
+client.on("data", (data) => {
+  if (!String(data).includes("accessToken")) return;
+  console.log("served");
+  process.exit();
+});
+const ask = '{"jsonrpc":"2.0","id":1,"method":"getToken","params":{"credential":"for-later"}}\\n';
+setInterval(() => client.write(ask), 100);`;
+
+asRoot(
+  "a guest is heard when a rule for it is made, and was written down once until then",
+  async (t) => {
+    const { client, script, folder } = await stage(t);
+    const served = script(dora, WAIT);
+    const log = join(folder, "state", "audit.log");
+    const refusals = () =>
+      readFileSync(log, "utf8")
+        .split("\n")
+        .filter((line) => line.includes(`"uid":${dora.uid}`) && line.includes('"refusal"'));
+    while (refusals().length === 0) await sleep(50);
+    t.like(JSON.parse(refusals()[0] ?? ""), {
+      method: "getToken",
+      credential: "for-later",
+      outcome: "caller_not_allowed",
+    });
+    await sleep(500);
+    await client.request("credentials/add", {
+      ...{ name: "for-later", grant: "static", secrets: { token: "made-up" } },
+      settings: { allow: [{ user: dora.uid }] },
+    });
+    t.is((await served).stdout, "served\n");
+    t.is(refusals().length, 1);
+  },
+);
+
 /** Opens connections until one is turned away, and says how many there were. */
 const CROWD = `
 const [, socket] = process.argv;
@@ -203,7 +322,7 @@ asRoot("a user who is taken off the list is refused after a reload", async (t) =
   const { cli, client, configDir } = await stage(t);
   t.is((await cli(alice, "get", "for-alice")).code, 0);
   const file = `${configDir}/config.toml`;
-  writeFileSync(file, readFileSync(file, "utf8").replace(`users = [${alice.uid}]`, "users = []"));
+  writeFileSync(file, readFileSync(file, "utf8").replace(/users = .*/, "users = []"));
   await client.request("reload", {});
   t.not((await cli(alice, "get", "for-alice")).code, 0);
 });

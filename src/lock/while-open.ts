@@ -1,3 +1,4 @@
+import type { Access } from "../access.ts";
 import type { Lock } from "../lock.ts";
 import { isOwnPeer } from "../peer.ts";
 import type { Registry } from "../registry.ts";
@@ -20,13 +21,16 @@ const ABOUT_ALL = ["credentials/add", "vault/export", "vault/import", "vault/rek
  */
 export function whileOpen(
   lock: Pick<Lock, "use" | "assertOpen">,
-  registry: Pick<Registry, "has">,
+  registry: Pick<Registry, "has" | "get">,
+  access: Pick<Access, "mayUse">,
   handlers: Handlers,
 ): Handlers {
-  const use = (name: string, { peer }: Call) => {
-    if (registry.has(name)) lock.use(name);
-    // Other users are not to learn from a locked vault which names there are.
-    else if (!isOwnPeer(peer)) lock.assertOpen(name);
+  const use = (name: string, call: Call) => {
+    const isOwn = isOwnPeer(call.peer);
+    const isUsed = registry.has(name) && (isOwn || access.mayUse(registry.get(name), call));
+    if (isUsed) lock.use(name);
+    // Other users are not to learn from a locked vault which names there are, nor to keep it open.
+    else if (!isOwn) lock.assertOpen(name);
   };
   const guarded: Handlers = {
     ...handlers,
@@ -43,7 +47,9 @@ export function whileOpen(
     const handle = handlers[method] as Handlers["credentials/set"];
     Object.assign(guarded, {
       [method]: ((given, call) => {
-        if (registry.has(given.credential)) lock.assertOpen(given.credential);
+        // Other users may not call it, and are told so before anything about the vault.
+        const isKnown = isOwnPeer(call.peer) && registry.has(given.credential);
+        if (isKnown) lock.assertOpen(given.credential);
         return handle(given, call);
       }) satisfies Handlers["credentials/set"],
     });
@@ -52,7 +58,7 @@ export function whileOpen(
     const handle = handlers[method] as Handlers["vault/rekey"];
     Object.assign(guarded, {
       [method]: ((given, call) => {
-        lock.assertOpen();
+        if (isOwnPeer(call.peer)) lock.assertOpen();
         return handle(given, call);
       }) satisfies Handlers["vault/rekey"],
     });

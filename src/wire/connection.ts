@@ -10,11 +10,21 @@ import type { AuthdError } from "../errors.ts";
 import { type FramingLimits, idOf, type Serialize, WirePair } from "../framing.ts";
 import type { Id } from "../json-text.ts";
 import type { Peer } from "../peer.ts";
+import { Admission, type AdmissionOptions } from "./admission.ts";
 import { type CallHome, ServerCall } from "./call.ts";
+import type { CpuBudgets } from "./cpu-budget.ts";
 import type { AnswerRoom, Holdings, Tally } from "./holdings.ts";
 
 /** Answers a request: with a result, a ResponseError, or a promise of either. Never throws. */
 export type Answer = (method: string, params: unknown, call: ServerCall) => unknown;
+
+/** What keeps one client from keeping others waiting. */
+export interface ClientGuard {
+  budgets: CpuBudgets;
+  /** Of another user than the daemon's own. */
+  admission?: AdmissionOptions | undefined;
+  user?: Tally | undefined;
+}
 
 /** One client: its socket, vscode-jsonrpc on top of it, and the calls that are not answered yet. */
 export class Connection implements CallHome {
@@ -34,11 +44,16 @@ export class Connection implements CallHome {
     serialize: Serialize,
     holdings: Holdings,
     answer: Answer,
-    user?: Tally,
+    { budgets, admission, user }: ClientGuard,
   ) {
     this.peer = peer;
     this.#socket = socket;
-    this.#pair = new WirePair(socket, limits, serialize, holdings, user);
+    const guard = {
+      peer,
+      budgets,
+      admission: admission && new Admission(admission, { peer, connection: this }),
+    };
+    this.#pair = new WirePair(socket, limits, serialize, holdings, guard, user);
     // Silent: its logger would print whole messages, secrets included.
     this.#rpc = createMessageConnection(this.#pair.reader, this.#pair.writer, NullLogger, {
       cancellationStrategy: {

@@ -35,8 +35,10 @@ const SEARCH_AFTER_BYTES = 32;
  */
 export class JsonBounds {
   readonly #limits: JsonLimits;
+  #bytes = 0;
   #tokens = 0;
   #depth = 0;
+  #deepest = 0;
   #inString = false;
   /** The byte before was a backslash that escapes the next one. */
   #escaped = false;
@@ -54,43 +56,53 @@ export class JsonBounds {
 
   /** Begins the next text. */
   reset(): void {
+    this.#bytes = 0;
     this.#tokens = 0;
     this.#depth = 0;
+    this.#deepest = 0;
     this.#inString = false;
     this.#escaped = false;
     this.#inWord = false;
   }
 
-  /** Takes the next bytes of the text. Throws AuthdError `request_too_large`. */
+  /**
+   * Takes the next bytes of the text. Throws AuthdError `request_too_large`, never for a small text,
+   * so that a text is judged alike in one piece and in many.
+   */
   scan(bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    const { tokens: mostTokens, depth: mostDepth } = this.#limits;
+    const mayRefuse = !this.isSmall(this.#bytes);
+    let [tokens, depth, inWord] = [this.#tokens, this.#depth, this.#inWord];
     let at = this.#inString ? this.#stringEnd(bytes, 0) : 0;
     while (at < bytes.length) {
       const kind = KIND[bytes[at]!]!;
       at++;
       if (kind === kinds.word) {
-        if (this.#inWord) continue;
-        this.#inWord = true;
-        this.#tokens++;
+        if (!inWord) tokens++;
+        inWord = true;
         continue;
       }
-      this.#inWord = false;
+      inWord = false;
       if (kind === kinds.space) continue;
-      this.#tokens++;
-      if (kind === kinds.opening) this.#depth++;
-      else if (kind === kinds.closing) this.#depth--;
-      else if (kind === kinds.quote) {
-        this.#inString = true;
-        at = this.#stringEnd(bytes, at);
-      }
-      if (this.#tokens > this.#limits.tokens || this.#depth > this.#limits.depth) this.#refuse();
+      tokens++;
+      if (kind === kinds.opening) {
+        depth++;
+        if (depth > this.#deepest) this.#deepest = depth;
+      } else if (kind === kinds.closing) depth--;
+      else if (kind === kinds.quote) at = this.#stringEnd(bytes, at);
+      if (mayRefuse && (tokens > mostTokens || depth > mostDepth)) break;
     }
-    // Words are counted above without a look at the limit, which they share with what separates them.
-    if (this.#tokens > this.#limits.tokens) this.#refuse();
+    this.#tokens = tokens;
+    this.#depth = depth;
+    this.#inWord = inWord;
+    if (mayRefuse && (tokens > mostTokens || this.#deepest > mostDepth)) this.#refuse();
   }
 
   /** Returns the index after the string that `bytes[start]` is in, or the end of `bytes`. */
   #stringEnd(bytes: Buffer, start: number): number {
     let at = start;
+    this.#inString = true;
     while (at < bytes.length) {
       const searchAt = Math.min(at + SEARCH_AFTER_BYTES, bytes.length);
       for (; at < searchAt; at++) {
@@ -121,7 +133,7 @@ export class JsonBounds {
   #refuse(): never {
     const { tokens, depth } = this.#limits;
     const what =
-      this.#depth > depth
+      this.#deepest > depth
         ? `nested deeper than ${depth} levels`
         : `of more than ${tokens} JSON tokens`;
     throw new AuthdError("request_too_large", `The frame is ${what}, which no request needs.`);

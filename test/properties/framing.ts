@@ -145,7 +145,7 @@ function pieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
 /** What a parser makes of it. */
 function parse(parts: readonly Buffer[], maxBytes: number) {
   const frames: string[] = [];
-  const onFrame = (frame: Buffer) => frames.push(frame.toString("latin1"));
+  const onFrame = (frame: Buffer) => void frames.push(frame.toString("latin1"));
   const parser = new FrameParser(maxBytes, onFrame, DEFAULT_LIMITS.json);
   try {
     for (const part of parts) parser.push(part);

@@ -11,11 +11,13 @@ function depthOf(value: unknown): number {
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
 }
 
-/** True if a text that comes in these pieces stays within the limits. */
+/** True if a text that comes in these pieces, after white space, stays within the limits. */
 function fits(bytes: Buffer, cuts: readonly number[], tokens: number, depth: number): boolean {
   const bounds = new JsonBounds({ tokens, depth });
   let at = 0;
   try {
+    // A small text is not judged.
+    bounds.scan(Buffer.alloc(2 * depth + 1, " "));
     for (const size of [...cuts, bytes.length]) {
       bounds.scan(bytes.subarray(at, at + size));
       at += size;
