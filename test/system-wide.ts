@@ -141,6 +141,8 @@ const PARAMS: Record<string, object> = {
   "vault/import": { passphrase: "a long passphrase" },
   "vault/rekey": { to: "file" },
   "approvals/answer": { id: 1, answer: "once" },
+  // Otherwise it is about the caller's own connection, which is anybody's to end.
+  shutdown: { daemon: true },
 };
 
 asRoot("what is for the daemon's own user is refused to others, method by method", async (t) => {

@@ -121,6 +121,8 @@ export class Intake {
     this.#rest = piece === rest ? undefined : rest.subarray(piece.length);
     this.#piece = piece;
     this.budget.measure(this.#readIt);
+    // It may hold a secret.
+    this.#piece = EMPTY;
     const tookMs = this.budget.lastMs;
     this.#pieceBytes =
       tookMs > SLICE_MS
