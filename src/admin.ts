@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import {
   type Allowance,
+  accessNow,
   assertCredentialName,
   coerceSettings,
   configDir,
+  configFileMistake,
   credentialFileAsItIs,
   credentialFileText,
   readCredentialFile,
@@ -51,6 +53,8 @@ export interface AdminOptions {
   /** Throws AuthdError `vault_locked` while the vault is locked, or just being locked. */
   assertOpen: () => void;
   onEvent: (happened: Happened) => void;
+  /** Who may use what is not known until the next `reloaded`. */
+  onClosed: () => void;
 }
 
 /** What a person has allowed for always, asked because of `rule`. */
@@ -77,12 +81,17 @@ export class Admin {
   readonly #options: AdminOptions;
   readonly #dir: string;
   #defaults: Configuration["defaults"];
+  /** What config.toml said about access when it could last be read. */
+  #access: string;
+  /** Why nothing is known of that now. */
+  #closed: AuthdError | undefined;
   readonly #turns = new Turns();
 
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#dir = configDir(options.env);
     this.#defaults = options.configuration.defaults;
+    this.#access = options.configuration.access;
   }
 
   async add(
@@ -281,7 +290,7 @@ export class Admin {
     this.#options.onEvent({ kind: "removed", credential: name });
   }
 
-  /** Reads the configuration again. A broken file leaves its credential as it was. */
+  /** Reads the configuration again. A file with a mistake closes its credential. */
   async reload(): Promise<ReloadResult> {
     return await this.inTurn(() => this.reloadNow());
   }
@@ -293,12 +302,12 @@ export class Admin {
     try {
       configuration = await readConfiguration();
     } catch (error) {
-      // What concerns all of them, such as a broken config.toml: everything stays as it was.
       log.error({}, messageOf(error));
-      const file = join(this.#dir, "config.toml");
-      return { changed: [], errors: [{ file, message: messageOf(error) }] };
+      return this.#withBrokenConfig(error);
     }
+    this.#closed = undefined;
     this.#defaults = configuration.defaults;
+    this.#access = configuration.access;
     const changed = registry.apply(configuration);
     for (const { file, message } of configuration.errors) log.error({ file }, message);
     const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
@@ -306,6 +315,25 @@ export class Admin {
     const message = `${changed.length} changed, ${result.errors.length} to mend`;
     this.#options.onEvent({ kind: "reloaded", message });
     return result;
+  }
+
+  /**
+   * A mistake in config.toml beside what it says about access leaves everything as it was. Otherwise it
+   * is not known who may use what: nobody else may connect, and every credential is closed.
+   */
+  #withBrokenConfig(error: unknown): ReloadResult {
+    const { registry, onClosed } = this.#options;
+    const { file, message } = configFileMistake(this.#dir, error);
+    const errors = [{ file, message }];
+    if (!this.#closed && accessNow(this.#dir) === this.#access) return { changed: [], errors };
+    this.#closed = new AuthdError(
+      "invalid_params",
+      `${file}, ${message} Mend it, then run: authd reload`,
+    );
+    onClosed();
+    const changed = registry.closeAll(file, message);
+    this.#options.onEvent({ kind: "reloaded", message: `${changed.length} closed, 1 to mend` });
+    return { changed, errors };
   }
 
   /** Most of what the daemon itself runs with is read at its start only. */
@@ -364,6 +392,8 @@ export class Admin {
   }
 
   #resolve(name: string, file: Readonly<Record<string, unknown>>): CredentialSettings {
+    // What config.toml gives it, rules included, is not known.
+    if (this.#closed) throw this.#closed;
     return resolveCredential(name, file, this.#defaults, { configDir: this.#dir });
   }
 

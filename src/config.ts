@@ -1,11 +1,12 @@
 /** The configuration folder: `config.toml` and `credentials/NAME.toml` → frozen settings, without secrets. */
 import { join } from "node:path";
 import { type ResolveOptions, resolver } from "./config/credential.ts";
-import { type ConfigFile, daemonSettings } from "./config/daemon.ts";
-import { listSafeFolder, readTomlFile } from "./config/files.ts";
+import { accessKeysOf, type ConfigFile, daemonSettings } from "./config/daemon.ts";
+import { listSafeFolder, readSafeFile, readTomlFile } from "./config/files.ts";
+import { lineOf } from "./config/line-of.ts";
 import { whyNotAName } from "./config/name.ts";
 import type { Table } from "./config/plain.ts";
-import { AuthdError } from "./errors.ts";
+import { AuthdError, messageOf } from "./errors.ts";
 import type { Preset } from "./presets/index.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 
@@ -40,7 +41,7 @@ export interface LoadOptions {
  */
 export function loadConfiguration(options: LoadOptions): Configuration {
   const { dir, env } = options;
-  const { daemon, defaults } = readConfigFile(dir, env);
+  const { daemon, defaults, access } = readConfigFile(dir, env);
   const credentials = new Map<string, CredentialSettings>();
   const errors: { file: string; credential?: string; message: string }[] = [];
   const folder = join(dir, "credentials");
@@ -64,15 +65,49 @@ export function loadConfiguration(options: LoadOptions): Configuration {
       if (content !== undefined) credentials.set(name, resolve(name, content, defaults));
     } catch (error) {
       if (!(error instanceof AuthdError)) throw error;
-      errors.push({ file, credential: name, message: withoutPath(error.message, file) });
+      errors.push({ file, credential: name, message: placed(error.message, file) });
     }
   }
-  return { daemon, defaults, credentials, errors };
+  return { daemon, defaults, access, credentials, errors };
 }
 
-/** What stands beside `file` need not begin with it. */
-function withoutPath(message: string, file: string): string {
-  return message.startsWith(file) ? message.slice(file.length).replace(/^[,:]? /, "") : message;
+/** What is wrong with `file`, beginning with the line where that is known, and without the file's name. */
+function placed(message: string, file: string): string {
+  const what = message.startsWith(file)
+    ? message.slice(file.length).replace(/^[,:]? /, "")
+    : message;
+  if (/^line \d/.test(what)) return what;
+  const line = lineOf(textOf(file), what.replace(/^Credential "[^"]*": /, ""));
+  return line === undefined ? what : `line ${line}: ${what}`;
+}
+
+/** Empty for one that can't be read: what is wrong with it is no line's fault. */
+function textOf(file: string): string {
+  try {
+    return readSafeFile(file) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** What is wrong with config.toml, or its folder; see `placed`. */
+export function configFileMistake(dir: string, error: unknown): { file: string; message: string } {
+  const file = join(dir, "config.toml");
+  return { file, message: placed(messageOf(error), file) };
+}
+
+/**
+ * What config.toml says about who may use what, in one text; undefined if that can't be told: it is no
+ * TOML, or the mistake is in one of those keys.
+ */
+export function accessNow(dir: string): string | undefined {
+  try {
+    const file = join(dir, "config.toml");
+    const content = listSafeFolder(dir) === undefined ? undefined : readTomlFile(file);
+    return daemonSettings(accessKeysOf(content ?? {}), {}, file).access;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the daemon itself runs with. Throws AuthdError `invalid_params` as `loadConfiguration` does. */

@@ -41,7 +41,10 @@ export class Credential {
   readonly #renewals: Renewals;
   readonly #asking: Asking;
   #settings: CredentialSettings;
-  #obstacle: Obstacle | undefined;
+  /** What keeps the sealed record from being used with the settings. */
+  #recordObstacle: Obstacle | undefined;
+  /** The file that its settings come from has a mistake: what it says is not known. */
+  #fileObstacle: Obstacle | undefined;
   /** Made when it is needed: most of 10,000 credentials are idle. */
   #trust: OriginTrust | undefined;
   #announced: State | undefined;
@@ -166,9 +169,28 @@ export class Credential {
       this.#look();
       this.#noteCode();
     } catch (error) {
-      this.#obstacle = unreadable(asAuthdError(error, this.name));
+      this.#recordObstacle = unreadable(asAuthdError(error, this.name));
     }
-    if (!this.#obstacle) this.#revive();
+    if (!this.#recordObstacle) this.#revive();
+    this.#announce();
+    this.#rearm();
+  }
+
+  get #obstacle(): Obstacle | undefined {
+    return this.#fileObstacle ?? this.#recordObstacle;
+  }
+
+  /** True from `closeFile` to the next settings. */
+  get isFileBroken(): boolean {
+    return this.#fileObstacle !== undefined;
+  }
+
+  /**
+   * A file that its settings come from has a mistake, which `error` tells: nothing is handed out or
+   * sent until other settings come. The record, its tokens and what is planned stay as they are.
+   */
+  closeFile(error: AuthdError): void {
+    this.#fileObstacle = { state: "damaged", error };
     this.#announce();
     this.#rearm();
   }
@@ -218,7 +240,8 @@ export class Credential {
   detach(): void {
     const state = this.#announced ?? this.state();
     this.#forget();
-    this.#obstacle = { state, error: removed(this.name) };
+    this.#recordObstacle = { state, error: removed(this.name) };
+    this.#fileObstacle = undefined;
   }
 
   /**
@@ -230,8 +253,11 @@ export class Credential {
     const state = this.#announced ?? this.state();
     this.#keeper.drop();
     this.#forget();
-    this.#obstacle = { state, error };
+    const fileObstacle = this.#fileObstacle;
+    this.#recordObstacle = { state, error };
+    this.#fileObstacle = undefined;
     return () => {
+      this.#fileObstacle = fileObstacle;
       if (!record) return this.load();
       this.#open(() => {
         this.#keeper.record = record;
@@ -245,11 +271,11 @@ export class Credential {
    * flight lands, and is sealed. What this returns makes it as it was. `load` ends it, either way.
    */
   pause(error: AuthdError): () => void {
-    const before = this.#obstacle;
-    this.#obstacle = unreadable(error);
+    const before = this.#recordObstacle;
+    this.#recordObstacle = unreadable(error);
     this.#announce();
     return () => {
-      this.#obstacle = before;
+      this.#recordObstacle = before;
       this.#announce();
       this.#rearm();
     };
@@ -269,13 +295,15 @@ export class Credential {
   }
 
   #adopt(settings: CredentialSettings, tokensStay: boolean): void {
-    const wasUsable = this.#obstacle === undefined;
+    const wasUsable = this.#recordObstacle === undefined;
+    this.#fileObstacle = undefined;
     // In the queue of the issuer of before, a flight would come late to another.
     const isSame = acquisitionOf(settings) === acquisitionOf(this.#settings);
     this.#settings = settings;
-    if (!this.#keeper.record) return;
-    if (this.#around.vault.locked !== undefined) {
-      this.#forget();
+    const isLocked = this.#around.vault.locked !== undefined;
+    if (isLocked && this.#keeper.record) this.#forget();
+    if (isLocked || !this.#keeper.record) {
+      this.#announce();
       return;
     }
     this.#look();
@@ -289,7 +317,7 @@ export class Credential {
 
   #look(): void {
     const { record } = this.#keeper;
-    this.#obstacle = obstacleOf(this.#settings, record);
+    this.#recordObstacle = obstacleOf(this.#settings, record);
     const bound = boundTo(this.#settings);
     this.#keeper.record = record ?? { secrets: {}, ...bound, tokens: [] };
     // Vaults of before don't tell; and a key that binds nothing may have been edited.
@@ -333,7 +361,7 @@ export class Credential {
     // The answer to the last try was lost: issuers that forgive it do so for a few seconds only.
     const intent = record.rotation?.intent;
     this.#recall();
-    if (intent && !this.#renewals.stopped && !this.hasToSeal) {
+    if (intent && !this.#renewals.stopped && !this.#fileObstacle && !this.hasToSeal) {
       this.#renewals.start(this.#variants.of(intent), true);
     }
   }

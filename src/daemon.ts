@@ -153,6 +153,9 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
 
   const admin = new Admin({
     ...{ env, configuration, readConfiguration, registry, vault, http, log, assertOpen },
+    onClosed: () => {
+      guests = undefined;
+    },
     onEvent: (happened) => {
       around.onEvent(happened);
       if (happened.kind === "reloaded") server.dismiss((peer) => isWelcome(peer, guests));

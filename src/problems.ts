@@ -9,7 +9,8 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   login_required: (name) => `authd set ${name}`,
   credential_rejected: (name) => `authd set ${name}`,
   credential_changed: (name) => `look at what was edited, then authd trust ${name}`,
-  credential_damaged: (name) => `put back a copy of its vault file, or authd add ${name} --replace`,
+  credential_damaged: (name) =>
+    `mend the file that is named, then authd reload; or put back a copy of its vault file, or authd add ${name} --replace`,
   vault_locked: () => "authd unlock; authd doctor says more",
   manifest: () =>
     "look who could write to the vault's folder, and at each credential's rules (authd show)",

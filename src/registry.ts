@@ -119,23 +119,31 @@ export class Registry {
   }
 
   /**
-   * Takes over a configuration; names what changed. A file that is broken leaves its credential as
-   * it was, one that is gone takes its credential along (its sealed record stays).
+   * Takes over a configuration; names what changed. A file with a mistake closes its credential until
+   * it is mended, one that is gone takes its credential along (its sealed record stays).
    */
   apply({ credentials, errors }: Configuration): string[] {
     const changed: string[] = [];
     const knownBroken = new Set(this.#broken.keys());
     this.#broken.clear();
     for (const { credential, file, message } of errors) {
-      if (credential === undefined || this.#credentials.has(credential)) continue;
-      this.#broken.set(credential, brokenFile(credential, file, message));
+      if (credential === undefined) continue;
+      const error = brokenFile(credential, file, message);
+      const known = this.#credentials.get(credential);
+      if (known) {
+        if (!known.isFileBroken) changed.push(credential);
+        known.closeFile(error);
+        continue;
+      }
+      this.#broken.set(credential, error);
       const before = knownBroken.has(credential) ? ({ before: "damaged" } as const) : {};
       const reason = "credential_damaged";
       this.#around.onEvent({ kind: "state", credential, state: "damaged", ...before, reason });
     }
     for (const settings of credentials.values()) {
       const known = this.#credentials.get(settings.name);
-      if (known && JSON.stringify(known.settings) === JSON.stringify(settings)) continue;
+      const isSame = known && JSON.stringify(known.settings) === JSON.stringify(settings);
+      if (isSame && !known.isFileBroken) continue;
       if (known) known.update(settings);
       else this.add(settings);
       changed.push(settings.name);
@@ -147,6 +155,13 @@ export class Registry {
       changed.push(name);
     }
     return changed;
+  }
+
+  /** Closes every credential until the next configuration: a file that concerns all has a mistake. */
+  closeAll(file: string, message: string): string[] {
+    const open = this.all().filter(({ isFileBroken }) => !isFileBroken);
+    for (const each of this.all()) each.closeFile(brokenFile(each.name, file, message));
+    return open.map(({ name }) => name);
   }
 
   /** No credential can be used any more, for the reason that `error` tells, until `loadAll` or what this returns. */

@@ -85,6 +85,8 @@ export interface Configuration {
   readonly daemon: DaemonSettings;
   /** What every credential file is laid over. */
   readonly defaults: Readonly<Record<string, unknown>>;
+  /** What `config.toml` says about who may use what, in one text. */
+  readonly access: string;
   readonly credentials: ReadonlyMap<string, CredentialSettings>;
   readonly errors: readonly { file: string; credential?: string; message: string }[];
 }

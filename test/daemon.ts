@@ -206,17 +206,24 @@ test("a broken credential file is named, and the others go on", async (t) => {
   t.is(mended.state, "ready");
 });
 
-test("a file that breaks while the daemon runs leaves its credential as it was", async (t) => {
+test("a file that breaks while the daemon runs closes its credential until it is mended", async (t) => {
   const daemon = await startDaemon(t);
   const client = await clientOf(t, daemon);
   const secrets = { token: "practice-token" };
   await client.request("credentials/add", { name: "fixed", grant: "static", secrets });
-  writeFileSync(join(daemon.configDir, "credentials", "fixed.toml"), "nonsense");
+  const file = join(daemon.configDir, "credentials", "fixed.toml");
+  const before = readFileSync(file, "utf8");
+  writeFileSync(file, "nonsense");
   t.is((await client.request("reload", {})).errors.length, 1);
+  await t.throwsAsync(client.getToken({ credential: "fixed" }), {
+    message: /fixed\.toml, line 1, column \d+: .* Mend it, then run: authd reload/,
+  });
+  writeFileSync(file, before);
+  await client.request("reload", {});
   t.is((await client.getToken({ credential: "fixed" })).accessToken, "practice-token");
 });
 
-test("a broken config.toml stops a start, and changes nothing at a reload", async (t) => {
+test("a broken config.toml stops a start, and is told at a reload", async (t) => {
   const home = makeHome(t, { config: { "config.toml": 'vault_kee = "file"' } });
   const broken = await run(t, process.execPath, [MAIN, "serve"], { env: home.env });
   t.is(broken.code, 2);

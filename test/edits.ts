@@ -7,7 +7,7 @@ import type { State } from "../src/protocol.ts";
 import { adminOf } from "./helpers/admin.ts";
 import { createAuthority } from "./helpers/certificates.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
-import { type Answering, type Issuer, startIssuer } from "./helpers/issuer.ts";
+import { type Answering, startIssuer } from "./helpers/issuer.ts";
 
 const FINE = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
 const WRONG = { status: 401, json: { error: "invalid_client" } };
@@ -15,7 +15,15 @@ const WRONG = { status: 401, json: { error: "invalid_client" } };
 async function stage(t: ExecutionContext, answering: Answering = FINE) {
   const issuer = await startIssuer(t, answering);
   const engine = await startEngine(t);
-  return { issuer, ...desk(engine), add: adding(engine, issuer) };
+  const stage = desk(engine);
+  const add = async (name = "demo") => {
+    const { signal } = new AbortController();
+    const settings = { token_url: issuer.url, client_id: "app" };
+    const secrets = { client_secret: "not-so-secret" };
+    const params = { name, grant: "client_credentials", settings, secrets };
+    await stage.admin.add(params, signal);
+  };
+  return { issuer, ...stage, add };
 }
 
 /** What is done to an engine's files, and what comes of it. */
@@ -38,16 +46,6 @@ function desk(engine: Engine) {
       }
       return await admin.reload();
     },
-  };
-}
-
-function adding(engine: Engine, issuer: Issuer) {
-  return async () => {
-    const { signal } = new AbortController();
-    const settings = { token_url: issuer.url, client_id: "app" };
-    const secrets = { client_secret: "not-so-secret" };
-    const params = { name: "demo", grant: "client_credentials", settings, secrets };
-    await adminOf(engine).admin.add(params, signal);
   };
 }
 
@@ -193,4 +191,86 @@ test("a refresh of a person ends a refusal, of a vault of the version before, to
   issuer.answer(FINE);
   const { signal } = new AbortController();
   t.is((await again.admin.refresh("demo", signal)).state, "ready");
+});
+
+test("a file with a mistake closes its credential, and mended it is as it was", async (t) => {
+  const { engine, add, edit, state, why, ask, issuer, text, file } = await stage(t);
+  await add();
+  await until(() => engine.vault.read("demo")?.tokens.length === 1);
+  const before = text();
+  const rules = `${before}[[allow]]\nunit = "a.service"\n`;
+  const sealed = () => readFileSync(join(engine.dir, "vault", "demo.sealed"));
+  const untouched = sealed();
+  const mistakes = [
+    ["nonsense", /^demo: .*demo\.toml, line 1, column \d+: not valid TOML: .*authd reload$/],
+    [`${rules}unti = "b.service"\n`, /demo\.toml, line 8: .*There is no key "allow\.0\.unti"/],
+    [rules.replace('"a.service"', "7"), /demo\.toml, line 7: .*allow\.0\.unit: expected/],
+    [`confrim = "first"\n${before}`, /demo\.toml, line 1: .*"confrim"\. Did you mean "confirm"/],
+  ] as const;
+  for (const [content, said] of mistakes) {
+    const { errors } = await edit({ "credentials/demo.toml": content });
+    t.is(errors[0]?.file, file);
+    t.is(state(), "damaged", content);
+    t.regex(why(), said);
+    const refused = await failure(ask());
+    t.is(refused.reason, "credential_damaged");
+    t.regex(refused.message, said);
+  }
+  engine.registry.loadAll();
+  t.is(state(), "damaged", "a vault that was locked and opened");
+  engine.registry.tick();
+  engine.clock.advance(50 * 60_000);
+  t.is(issuer.requests.length, 1, "nothing is renewed");
+  const { changed } = await edit({ "credentials/demo.toml": before });
+  t.deepEqual(changed, ["demo"]);
+  t.is((await ask()).accessToken, "token");
+  t.deepEqual(sealed(), untouched);
+  await edit({ "credentials/demo.toml": rules });
+  t.is(state(), "changed", "what was written meanwhile is nobody's rule yet");
+});
+
+test("mended, a credential has the refusal and the failures that it had", async (t) => {
+  const { add, edit, state, issuer, text } = await stage(t, { status: 500, body: "down" });
+  await add();
+  t.is(state(), "failing");
+  const before = text();
+  await edit({ "credentials/demo.toml": "nonsense" });
+  await edit({ "credentials/demo.toml": before });
+  t.is(state(), "failing");
+  t.is(issuer.requests.length, 1);
+  const other = await stage(t, WRONG);
+  await failure(other.add());
+  const same = other.text();
+  await other.edit({ "credentials/demo.toml": "nonsense" });
+  t.is(other.state(), "damaged");
+  await other.edit({ "credentials/demo.toml": same });
+  t.is(other.state(), "rejected");
+  t.is(other.issuer.requests.length, 1);
+});
+
+test("a mistake in what config.toml says about access closes everything, another one nothing", async (t) => {
+  const { engine, add, edit, state, why, ask, issuer } = await stage(t);
+  await add();
+  const refused = async (config: string, said: RegExp) => {
+    const { errors } = await edit({ "config.toml": config });
+    t.is(errors.length, 1, config);
+    t.regex(`${errors[0]?.file}, ${errors[0]?.message}`, said);
+    t.is(state(), "damaged", config);
+    t.regex(why(), said);
+    t.is((await failure(ask())).reason, "credential_damaged");
+  };
+  await edit({ "config.toml": 'log_leevl = "info"\n' });
+  t.is(state(), "ready", "a mistake elsewhere");
+  await refused('[defaults]\nconfrim = "first"\n', /config\.toml, line 2: .*defaults\.confrim/);
+  await refused('log_level = "info"\n[access', /config\.toml, line 2, column/);
+  const added = await failure(add("other"));
+  t.regex(added.message, /config\.toml, line 2.* Mend it, then run: authd reload/);
+  await edit({ "config.toml": 'log_leevl = "info"\n' });
+  t.is(state(), "damaged", "as long as there is any");
+  const { changed } = await edit({ "config.toml": "" });
+  t.deepEqual(changed, ["demo"]);
+  t.is((await ask()).accessToken, "token");
+  t.is(issuer.requests.length, 1);
+  await refused('log_leevl = "info"\n[access]\nusers = [0]\n', /log_leevl/);
+  t.is(engine.registry.infos().length, 1);
 });

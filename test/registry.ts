@@ -22,6 +22,7 @@ function configuration(
   return {
     daemon: { vaultKey: "file", logLevel: "info", maxConnections: 9 },
     defaults: {},
+    access: "{}",
     credentials: new Map(credentials.map((settings) => [settings.name, settings])),
     errors,
   };
@@ -74,12 +75,14 @@ test("apply adds, changes and takes away, and says which", async (t) => {
   t.is(engine.events.at(-1)?.credential, "b");
 });
 
-test("a broken file leaves its credential as it was; one that never worked is told as damaged", async (t) => {
+test("a broken file closes its credential, also one that never worked", async (t) => {
   const { registry, add } = await stage(t);
   const known = await add("known");
   const broken = (name: string) => ({ file: `${name}.toml`, credential: name, message: "Line 1." });
   registry.apply(configuration([], [broken("known"), broken("never")]));
   t.is(registry.get("known"), known);
+  t.is(registry.info("known").state, "damaged");
+  t.throws(() => known.token({}), { message: /known\.toml, Line 1\. Mend it/ });
   t.is(reasonOf(registry, "never"), "credential_damaged");
   t.is(registry.info("never").state, "damaged");
   t.true(registry.knows("never"));

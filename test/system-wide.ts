@@ -126,6 +126,22 @@ asRoot("who is let in no more is cut off by the reload, the others are not", asy
   t.is((await stays).stdout, "served\n");
 });
 
+asRoot("as long as [access] can't be read nobody else is let in", async (t) => {
+  const { client, script, cli, configDir } = await stage(t);
+  const waits = script(alice, STAY);
+  while ((await client.request("status", {})).connections < 2) await sleep(20);
+  const file = join(configDir, "config.toml");
+  writeFileSync(file, CONFIG.replace("[access]", "[acess]"));
+  const { errors } = await client.request("reload", {});
+  t.regex(errors[0]?.message ?? "", /^line \d+: There is no key "acess"\. Did you mean "access"/);
+  t.is((await waits).stdout, "closed\n");
+  const hello = '{"jsonrpc":"2.0","id":1,"method":"initialize"}';
+  t.regex((await script(alice, SEND, hello)).stdout, /^(EPIPE\n|ECONNRESET\n)?closed\n$/);
+  writeFileSync(file, CONFIG);
+  await client.request("reload", {});
+  t.is((await cli(alice, "list")).code, 0);
+});
+
 const OPEN_TO_ALL = [
   "initialize",
   "getToken",

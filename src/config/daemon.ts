@@ -6,7 +6,7 @@ import { didYouMean } from "../suggest.ts";
 import * as z from "../zod.ts";
 import { account, idOf } from "./accounts.ts";
 import { checkDefaults } from "./kind.ts";
-import type { Table } from "./plain.ts";
+import { canonical, type Table } from "./plain.ts";
 import { parseWith } from "./schema.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -77,6 +77,16 @@ export interface ConfigFile {
   daemon: DaemonSettings;
   /** What credential files are laid over; not yet checked against any grant. */
   defaults: Table;
+  /** Its keys about who may use what, in one text. */
+  access: string;
+}
+
+/** Keys about who may use what, and where secrets go. */
+const ACCESS_KEYS = ["access", "socket_group", "defaults", "ca_file"];
+
+export function accessKeysOf(content: Table): Table {
+  const entries = Object.entries(content).filter(([key]) => ACCESS_KEYS.includes(key));
+  return Object.fromEntries(entries);
 }
 
 /**
@@ -98,6 +108,7 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
       ...locking(settings),
     }),
     defaults: { ...defaults, ...settings.defaults },
+    access: canonical(accessKeysOf(content)),
   };
 }
 

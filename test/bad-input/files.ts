@@ -180,14 +180,16 @@ test.serial(
 );
 
 test.serial(
-  "a configuration folder that others can write to stops a start, and changes nothing at a reload",
+  "a configuration folder that others can write to stops a start, and closes everything at a reload",
   async (t) => {
     const { daemon, client } = await stage(t);
     chmodSync(daemon.configDir, 0o777);
     const { changed, errors } = await client.request("reload", {});
-    t.deepEqual(changed, []);
+    t.deepEqual(changed.sort(), ["demo", "other"]);
     t.regex(errors[0]?.message ?? "", /can be changed by other users.*chmod go-w/);
-    t.is(await tokenOf(client, "demo"), SECRET);
+    const { reason, message } = await failureOf(client.getToken({ credential: "demo" }));
+    t.is(reason, "credential_damaged");
+    t.regex(message, /can be changed by other users.*chmod go-w/);
     await daemon.stop();
     const refused = await run(t, process.execPath, [MAIN, "serve"], { env: daemon.env });
     t.is(refused.code, 2);
@@ -218,7 +220,10 @@ test.serial(
     symlinkSync(join(daemon.folder, "nowhere.toml"), file);
     const { errors } = await client.request("reload", {});
     t.regex(errors[0]?.message ?? "", /link to nothing/);
-    t.is(await tokenOf(client, "demo"), SECRET);
+    const { reason, message } = await failureOf(client.getToken({ credential: "demo" }));
+    t.is(reason, "credential_damaged");
+    t.regex(message, /link to nothing/);
+    t.is(await tokenOf(client, "other"), "practice-other");
     const set = await daemon.cli(["set", "demo", "--set", "ttl=60"]);
     t.is(set.code, 2, set.stderr);
     t.regex(set.stderr, /link to nothing/);

@@ -12,12 +12,14 @@ export function adminOf(engine: Awaited<ReturnType<typeof startEngine>>) {
     configuration: {
       daemon: { vaultKey: "file", logLevel: "info", maxConnections: 9 },
       defaults: {},
+      access: "{}",
       credentials: new Map(),
       errors: [],
     },
     readConfiguration: async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env }),
     onEvent: () => {},
     assertOpen: () => {},
+    onClosed: () => {},
   });
   return { admin, env };
 }

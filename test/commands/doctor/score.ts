@@ -212,6 +212,7 @@ const GOOD: Facts = {
   configuration: {
     daemon: { vaultKey: "auto", logLevel: "info", maxConnections: 1 },
     defaults: {},
+    access: "{}",
     credentials: new Map(),
     errors: [],
   },
