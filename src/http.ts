@@ -15,8 +15,8 @@ export interface HttpRequest {
   timeoutMs?: number;
   /** Sends it on a connection that is opened for it and closed after its answer. */
   freshConnection?: true;
-  /** Doing it twice does no harm: see `mayRepeat`. GET, HEAD and OPTIONS are so anyway. */
-  repeatable?: true;
+  /** Whether doing it twice does no harm: see `mayRepeat`. Absent: as HTTP says of the method. */
+  repeatable?: boolean;
   /** Aborts the request, and the body while it is being read. */
   signal?: AbortSignal;
 }
@@ -151,5 +151,6 @@ export function createHttp(options: { proxy?: string } = {}): Http & Connections
 function mayRepeat({ method, signal, repeatable }: HttpRequest, error: unknown): boolean {
   if (signal?.aborted || !(error instanceof HttpFailure)) return false;
   if (!error.sent || !BROKEN.has(error.code)) return false;
-  return SAFE.has(method) || (repeatable === true && error.reused && !error.answered);
+  if (SAFE.has(method)) return repeatable !== false;
+  return repeatable === true && error.reused && !error.answered;
 }

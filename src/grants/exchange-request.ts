@@ -49,6 +49,13 @@ export const requestSchema = z
       .optional()
       .describe("The body as JSON: an object, or any value; a string is sent as a JSON string."),
     text: z.string().optional().describe("The body as plain text."),
+    // Without a default: a file that lacks it is bound to its secrets as before.
+    repeatable: z
+      .boolean()
+      .optional()
+      .describe(
+        "Whether the request may be sent again if a kept-alive connection was closed before a byte of the answer came. Default: true; false if doing it twice does harm.",
+      ),
   })
   .refine(
     ({ form, json, text }) => [form, json, text].filter((body) => body !== undefined).length <= 1,
@@ -70,7 +77,8 @@ export function writeRequest(request: ExchangeRequest, values: TemplateValues): 
   for (const [name, value] of kept(request.headers, values)) {
     headers[name.toLowerCase()] = render(value, values, headerValue);
   }
-  return { method, url, headers, ...(body && { body: body.content }) };
+  const { repeatable = true } = request;
+  return { method, url, headers, ...(body && { body: body.content }), repeatable };
 }
 
 /**

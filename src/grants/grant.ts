@@ -8,8 +8,8 @@ export interface IssuerRequest {
   body?: string;
   /** The key of the credential file that holds the address: `token_url`. For messages. */
   urlKey?: string;
-  /** It does no harm twice: sent again if a kept-alive connection broke without a byte of an answer. */
-  repeatable?: true;
+  /** Whether it is sent again if a kept-alive connection broke without a byte of an answer. */
+  repeatable?: boolean;
 }
 
 /** The issuer's wall clock at one moment, ms since the epoch. */

@@ -56,15 +56,19 @@ export const password: Grant<z.output<typeof schema>> = {
       answer = await context.send(request);
       return answer;
     };
-    const signIn = requestToken({ ...context, send }, () => {
-      const { settings, secrets, now, codeAt = now } = context;
-      return {
-        ...(settings.send_grant_type && { grant_type: "password" }),
-        username: settings.username,
-        password: required(secrets, "password"),
-        ...(secrets.otp_secret && { [settings.otp_field]: totp(secrets.otp_secret, codeAt) }),
-      };
-    });
+    const signIn = requestToken(
+      { ...context, send },
+      () => {
+        const { settings, secrets, now, codeAt = now } = context;
+        return {
+          ...(settings.send_grant_type && { grant_type: "password" }),
+          username: settings.username,
+          password: required(secrets, "password"),
+          ...(secrets.otp_secret && { [settings.otp_field]: totp(secrets.otp_secret, codeAt) }),
+        };
+      },
+      { once: context.secrets.otp_secret !== undefined },
+    );
     return await signIn.catch((error) => {
       throw answer && context.secrets.otp_secret ? aboutCode(context, error, answer) : error;
     });

@@ -56,16 +56,17 @@ export function clientSecret(settings: TokenEndpointSettings, optional: boolean)
 
 /**
  * Sends one token request; `parameters` writes the grant's own part of the form. `refreshing`: the
- * secret that is spent is a refresh token.
+ * secret that is spent is a refresh token. `once`: what is sent may be taken only once.
  */
 export async function requestToken<Settings extends TokenEndpointSettings>(
   context: AcquireContext<Settings>,
   parameters: () => Record<string, string>,
-  { refreshing = false } = {},
+  { refreshing = false, once = false } = {},
 ): Promise<Acquired> {
   const { credential, held, rejectedStatuses, now } = context;
   const { request, sent } = prepare(context, () => write(context, parameters()));
-  const response = await context.send({ ...request, urlKey: URL_KEY });
+  const repeatable = !(refreshing || once);
+  const response = await context.send({ ...request, urlKey: URL_KEY, repeatable });
   const secrets = { ...context.secrets, ...sent };
   return readTokenAnswer(response, {
     credential,

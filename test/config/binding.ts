@@ -1,5 +1,6 @@
 import test from "ava";
 import { type BindingParts, bindingOf } from "../../src/config/binding.ts";
+import { resolveCredential } from "../../src/config.ts";
 
 const parts: BindingParts = {
   grant: "exchange",
@@ -27,6 +28,18 @@ const own = (changes: Record<string, unknown>): Partial<BindingParts> => ({
 
 test("a binding is a SHA-256 in base64url", (t) => {
   t.regex(bindingOf(parts), /^[\w-]{43}$/);
+});
+
+test("a file from before is bound as it was", (t) => {
+  const file = {
+    grant: "exchange",
+    secrets: ["key"],
+    request: { url: "https://issuer.example/token", form: { key: "{secret.key}" } },
+    response: { token: "/token" },
+    origins: ["https://api.example"],
+  };
+  const { binding } = resolveCredential("demo", file, {}, { configDir: "/nowhere" });
+  t.is(binding, "IL9lYaNM3ovkAtKioYhdXZ6zPgjvW__o7QZ2jpJJV18");
 });
 
 const redirecting: Record<string, Partial<BindingParts>> = {
