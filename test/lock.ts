@@ -2,40 +2,16 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { AuthdError } from "../src/errors.ts";
-import { Lock, REASONS } from "../src/lock.ts";
-import { startEngine, until } from "./helpers/engine.ts";
+import { REASONS } from "../src/lock.ts";
+import { until } from "./helpers/engine.ts";
 import { onHeap } from "./helpers/heap.ts";
 import { startIssuer } from "./helpers/issuer.ts";
+import { PASSPHRASE, startLockable } from "./helpers/lockable.ts";
 
-const PASSPHRASE = "open sesame";
 const MINUTE = 60_000;
 const me = { uid: process.geteuid?.() ?? 0, pid: process.pid, connectedAt: 0 };
-
-async function setUp(
-  t: ExecutionContext,
-  { after, passphrase = PASSPHRASE }: { after?: number; passphrase?: string | undefined } = {},
-) {
-  let tick = () => {};
-  const key = passphrase === "" ? {} : { passphrase };
-  const engine = await startEngine(t, { onTick: () => tick(), ...key });
-  const forgotten: string[] = [];
-  const lock = new Lock({
-    ...{ clock: engine.clock, time: engine.time, registry: engine.registry, log: engine.log },
-    vault: engine.sealed,
-    after,
-    onEvent: (event) => void engine.events.push(event),
-    inTurn: (work) => work(),
-    forget: () => {
-      forgotten.push("forgotten");
-      engine.http.reconnect();
-    },
-    opened: async () => {},
-  });
-  tick = () => lock.tick();
-  return { ...engine, lock, forgotten };
-}
 
 const client = (url: string) => ({ grant: "client_credentials", token_url: url, client_id: "me" });
 const rotating = (url: string) => ({ grant: "refresh_token", token_url: url, client_id: "me" });
@@ -58,7 +34,7 @@ test("locked, nothing is answered and no secret, token or key is left in memory"
   const issuer = await startIssuer(t, () => ({
     json: { access_token: straight(1), token_type: "Bearer", expires_in: 3600 },
   }));
-  const { add, lock, registry, sealed, clock, events, forgotten } = await setUp(t);
+  const { add, lock, registry, sealed, clock, events, forgotten } = await startLockable(t);
   const credential = await add("labelf", client(issuer.url), { client_secret: straight(0) });
   t.is((await credential.token({})).answer.accessToken, straight(1));
   await sealed.settled();
@@ -98,7 +74,7 @@ test("unlocked soon, the token from before is handed out without a request", asy
   const issuer = await startIssuer(t, {
     json: { access_token: "first", token_type: "Bearer", expires_in: 3600 },
   });
-  const { add, lock } = await setUp(t);
+  const { add, lock } = await startLockable(t);
   const credential = await add("labelf", client(issuer.url), { client_secret: "x" });
   await credential.token({});
   await lock.lock(REASONS.asked);
@@ -110,7 +86,7 @@ test("unlocked soon, the token from before is handed out without a request", asy
 });
 
 test("a wrong passphrase opens nothing, and the reason stays", async (t) => {
-  const { lock, sealed } = await setUp(t);
+  const { lock, sealed } = await startLockable(t);
   await lock.lock(REASONS.asked);
   const why = sealed.locked;
   await t.throwsAsync(lock.unlock("wrong", me), { message: /passphrase is wrong/ });
@@ -121,7 +97,7 @@ test("a wrong passphrase opens nothing, and the reason stays", async (t) => {
 });
 
 test("who locks it while a passphrase is tried has the last word", async (t) => {
-  const { lock, sealed } = await setUp(t);
+  const { lock, sealed } = await startLockable(t);
   await lock.lock(REASONS.asked);
   const unlocking = lock.unlock(PASSPHRASE, me);
   await nextTurn();
@@ -142,7 +118,7 @@ test("a refresh token that is being spent is sealed before the key goes", async 
     });
     return undefined;
   });
-  const { add, lock, sealed } = await setUp(t);
+  const { add, lock, sealed } = await startLockable(t);
   const credential = await add("zebbra", rotating(issuer.url), { refresh_token: "r1" });
   const asked = Promise.resolve(credential.token({}));
   await until(() => waiting.length > 0);
@@ -170,7 +146,7 @@ test("a rotated token that the disk does not take keeps the vault open", async (
     const json = { access_token: "a", token_type: "Bearer", expires_in: 3600, refresh_token: "r2" };
     return { json };
   });
-  const { add, lock, sealed, vault } = await setUp(t);
+  const { add, lock, sealed, vault } = await startLockable(t);
   const credential = await add("zebbra", rotating(issuer.url), { refresh_token: "r1" });
   await credential.token({});
   const error = await t.throwsAsync(lock.lock(REASONS.asked), { instanceOf: AuthdError });
@@ -189,7 +165,7 @@ test("after so long without a use it locks itself, by boot time, whatever is ren
   const issuer = await startIssuer(t, {
     json: { access_token: "a", token_type: "Bearer", expires_in: 600 },
   });
-  const { add, lock, sealed, clock } = await setUp(t, { after: 30 * MINUTE });
+  const { add, lock, sealed, clock } = await startLockable(t, { after: 30 * MINUTE });
   const file = { ...client(issuer.url), warm: "always" };
   const credential = await add("labelf", file, { client_secret: "x" });
   await credential.token({});
@@ -216,7 +192,7 @@ test("after so long without a use it locks itself, by boot time, whatever is ren
 });
 
 test("authd lock --after counts until the file says something new", async (t) => {
-  const { lock, sealed, clock } = await setUp(t);
+  const { lock, sealed, clock } = await startLockable(t);
   lock.lockAfter(MINUTE);
   t.is(lock.status.afterMs, MINUTE);
   lock.configure(undefined);
@@ -229,7 +205,10 @@ test("authd lock --after counts until the file says something new", async (t) =>
 });
 
 test("a vault whose key lies beside it is not locked, and it says why", async (t) => {
-  const { lock, sealed, dir, clock, registry } = await setUp(t, { passphrase: "", after: MINUTE });
+  const { lock, sealed, dir, clock, registry } = await startLockable(t, {
+    passphrase: "",
+    after: MINUTE,
+  });
   t.true(readFileSync(join(dir, "vault", "key"), "utf8").length > 0);
   await t.throwsAsync(lock.lock(REASONS.asked), {
     instanceOf: AuthdError,
@@ -247,7 +226,7 @@ test("a vault whose key lies beside it is not locked, and it says why", async (t
 });
 
 test("a key that could not be had is looked for, until somebody wants it locked", async (t) => {
-  const { lock, sealed, events } = await setUp(t);
+  const { lock, sealed, events } = await startLockable(t);
   await sealed.lock("the keychain is away");
   lock.tick();
   await until(() => sealed.locked === undefined);

@@ -1,0 +1,30 @@
+import type { ExecutionContext } from "ava";
+import { Lock } from "../../src/lock.ts";
+import { startEngine } from "./engine.ts";
+
+export const PASSPHRASE = "open sesame";
+
+/** An engine whose vault is sealed with PASSPHRASE, and its lock; with "" the key lies in a file. */
+export async function startLockable(
+  t: ExecutionContext,
+  { after, passphrase = PASSPHRASE }: { after?: number; passphrase?: string | undefined } = {},
+) {
+  let tick = () => {};
+  const key = passphrase === "" ? {} : { passphrase };
+  const engine = await startEngine(t, { onTick: () => tick(), ...key });
+  const forgotten: string[] = [];
+  const lock = new Lock({
+    ...{ clock: engine.clock, time: engine.time, registry: engine.registry, log: engine.log },
+    vault: engine.sealed,
+    after,
+    onEvent: (event) => void engine.events.push(event),
+    inTurn: (work) => work(),
+    forget: () => {
+      forgotten.push("forgotten");
+      engine.http.reconnect();
+    },
+    opened: async () => {},
+  });
+  tick = () => lock.tick();
+  return { ...engine, lock, forgotten };
+}
