@@ -1,6 +1,5 @@
 import type * as net from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Admin } from "./admin.ts";
 import { PURPOSE } from "./audit/head.ts";
 import { Audit } from "./audit.ts";
@@ -16,7 +15,7 @@ import { createGate } from "./gate.ts";
 import { IssuerClocks } from "./http/issuer-clock.ts";
 import { createHttp } from "./http.ts";
 import { Imports } from "./imports.ts";
-import { LastAnswers, LONGEST_STAY } from "./last-answers.ts";
+import { GRACE, LastAnswers } from "./last-answers.ts";
 import { Logind } from "./lock/logind.ts";
 import { whileOpen } from "./lock/while-open.ts";
 import { Lock, REASONS } from "./lock.ts";
@@ -36,9 +35,6 @@ import { Timekeeper } from "./timekeeper.ts";
 import { openVault, type Rebuilt, type VaultOptions } from "./vault/index.ts";
 import { VaultGuard } from "./vault-guard.ts";
 import { version } from "./version.ts";
-
-/** Clients may take this long (ms) to get their answers after SIGTERM. */
-const GRACE = 5_000;
 
 export interface DaemonOptions {
   env: NodeJS.ProcessEnv;
@@ -249,8 +245,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     logind.close();
     listening.release();
     await server.close(GRACE);
-    while (registry.flights > 0 && clock.monotonic() < toldAt + GRACE) await sleep(20);
-    await lastAnswers.wait(toldAt + LONGEST_STAY);
+    await lastAnswers.wait(toldAt);
     await http.close();
     const losers = await sealForTheLastTime(registry, log);
     audit.note({ event: "daemon", outcome: "stopped", pid: process.pid });

@@ -5,7 +5,9 @@ import type { Log } from "./log.ts";
 import type { Notifier } from "./notify.ts";
 import type { Registry } from "./registry.ts";
 
-/** How long (ms) after it was told to end the daemon stays at most; the units' stop limits are longer. */
+/** After it was told to end the daemon finishes any token request for so long (ms). */
+export const GRACE = 5_000;
+/** It stays so long (ms) for those that spend a rotating refresh token; the units' stop limits are longer. */
 export const LONGEST_STAY = 120_000;
 /** The service manager is told so often (ms) that the daemon is still there, and until when to expect the next time. */
 const NOTICE = 5_000;
@@ -13,7 +15,7 @@ const NEXT_NOTICE = 15_000;
 
 export interface LastAnswersOptions {
   clock: Clock;
-  registry: Pick<Registry, "sealing" | "refuse">;
+  registry: Pick<Registry, "flights" | "sealing" | "refuse">;
   log: Log;
   notifier: Pick<Notifier, "status" | "extend">;
 }
@@ -24,7 +26,7 @@ export interface LastAnswersOptions {
  */
 export class LastAnswers {
   readonly #options: LastAnswersOptions;
-  #givenUp = false;
+  #isGivenUp = false;
 
   constructor(options: LastAnswersOptions) {
     this.#options = options;
@@ -32,34 +34,45 @@ export class LastAnswers {
 
   /** Stops waiting, or does not begin to. */
   giveUp(): void {
-    this.#givenUp = true;
+    this.#isGivenUp = true;
   }
 
-  /** Resolves when nothing is to be sealed any more, at `deadline` (monotonic, ms), or with `giveUp`. */
-  async wait(deadline: number): Promise<void> {
-    const { clock, registry, log, notifier } = this.#options;
+  /** Resolves when nothing is to be awaited any more; `toldAt`: when the daemon was told to end (monotonic, ms). */
+  async wait(toldAt: number): Promise<void> {
+    const { registry } = this.#options;
+    await this.#until(toldAt + GRACE, () => registry.flights === 0);
+    // What waits for its turn is not sent any more.
     registry.refuse(new AuthdError("shutting_down", "authd is stopping"));
-    const { sealing } = registry;
-    if (sealing.length === 0) return;
+    const deadline = toldAt + LONGEST_STAY;
+    if (registry.sealing.length > 0) this.#tell(deadline);
+    await this.#until(deadline, () => registry.sealing.length === 0);
+    for (const credential of registry.sealing) {
+      this.#options.log.error({ credential }, unanswered(credential));
+    }
+  }
+
+  #tell(deadline: number): void {
+    const { registry, clock, log, notifier } = this.#options;
     const seconds = Math.max(0, Math.ceil((deadline - clock.monotonic()) / 1_000));
-    const message = `waiting for the issuer's answer to the refresh token of ${sealing.join(", ")}, at most ${seconds} s`;
-    log.info(
-      {},
-      `${message}; another SIGTERM or SIGINT gives it up, and the sign-in may be lost then`,
-    );
+    const message = `waiting for the issuer's answer to the refresh token of ${registry.sealing.join(", ")}, at most ${seconds} s`;
+    const hint = "another SIGTERM or SIGINT gives it up, and the sign-in may be lost then";
+    log.info({}, `${message}; ${hint}`);
     notifier.status(message);
+  }
+
+  async #until(deadline: number, isOver: () => boolean): Promise<void> {
+    const { clock, notifier } = this.#options;
     let noticeAt = Number.NEGATIVE_INFINITY;
-    while (registry.sealing.length > 0 && !this.#givenUp && clock.monotonic() < deadline) {
+    while (!isOver() && !this.#isGivenUp && clock.monotonic() < deadline) {
       if (clock.monotonic() >= noticeAt) {
         notifier.extend(NEXT_NOTICE);
         noticeAt = clock.monotonic() + NOTICE;
       }
       await sleep(20);
     }
-    for (const credential of registry.sealing) log.error({ credential }, unanswered(credential));
   }
 }
 
 function unanswered(credential: string): string {
-  return `${credential}: authd ends without the issuer's answer to its refresh token. The next start tries that token once more; if it is refused, sign in again and run authd set ${credential}`;
+  return `${credential}: authd ends without the issuer's answer to its refresh token, or without having sealed it. The next start tries the token that is sealed once more; if it is refused, sign in again and run authd set ${credential}`;
 }

@@ -46,6 +46,8 @@ for (const [kind, address] of [
     t.is(await next(), "WATCHDOG=1");
     t.true(notifier.stopping());
     t.is(await next(), "STOPPING=1");
+    t.true(notifier.extend(15_000));
+    t.is(await next(), "EXTEND_TIMEOUT_USEC=15000000");
   });
 
 test("without a service manager nothing happens", (t) => {

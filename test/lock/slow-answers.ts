@@ -80,8 +80,9 @@ test("everything else is wiped after 30 s; the answer is sealed when it comes, a
   await engine.lock.unlock(PASSPHRASE, me);
   t.is(engine.sealed.read("slow")?.secrets.refresh_token, "refresh-1");
   t.is(engine.sealed.read("slow")?.rotation?.intent, undefined);
+  t.is((await credential.token({})).answer.accessToken, "token-1");
   reuse.holding = false;
-  await credential.token({});
+  t.is((await credential.token({ forceRefresh: true })).answer.accessToken, "token-2");
   await engine.sealed.settled();
   t.is(header().alg, "A256GCM", "with the vault's key again");
   t.false(reuse.isRevoked);
