@@ -70,6 +70,8 @@ test("the same binding: what is asked for, and fields that no template names", (
   for (const change of [
     own({ scope: "read" }),
     own({ audience: "https://api.example" }),
+    own({ single_access_token: true }),
+    own({ single_access_token: undefined }),
     own({ resource: ["https://api.example"] }),
     own({ client_id: "another" }),
     own({ username: "another" }),
