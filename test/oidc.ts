@@ -16,7 +16,7 @@ function clientOf(t: ExecutionContext, { socket }: Daemon): Client {
 async function add(
   daemon: Daemon,
   grant: string,
-  settings: Record<string, string>,
+  settings: Record<string, string | string[]>,
   secrets: Record<string, string>,
 ) {
   return await daemon.add("demo", { credential: { grant, settings, secrets } });
@@ -38,11 +38,11 @@ async function signIn(token_url: string): Promise<string> {
   return ((await response.json()) as { refresh_token: string }).refresh_token;
 }
 
-async function startSession(t: ExecutionContext) {
-  const token_url = await startOidcProvider(t);
+async function startSession(t: ExecutionContext, options: { singleAccessToken?: boolean } = {}) {
+  const token_url = await startOidcProvider(t, "client_secret_basic", options);
   const refresh_token = await signIn(token_url);
   const daemon = await startDaemon(t);
-  const settings = { token_url, ...client };
+  const settings = { token_url, ...client, origins: [new URL(token_url).origin] };
   const added = await add(daemon, "refresh_token", settings, { client_secret, refresh_token });
   t.is(added.code, 0, added.stderr);
   return { token_url, refresh_token, daemon };
@@ -116,6 +116,22 @@ test("refresh_token: parallel callers of several connections and scopes burn no 
     );
   }
   t.is((await renew(clients[0]!)).state, "ready");
+});
+
+test("refresh_token: an issuer that keeps one access token: a dead one is neither sent nor shown", async (t) => {
+  const { daemon, token_url } = await startSession(t, { singleAccessToken: true });
+  const caller = clientOf(t, daemon);
+  const url = new URL("/api", token_url).href;
+  const send = async () => (await caller.authorizedRequest({ credential: "demo", url })).status;
+  const isLive = async ({ accessToken }: { accessToken: string }) =>
+    (await fetch(url, { headers: { authorization: `Bearer ${accessToken}` } })).ok;
+  t.is(await send(), 200);
+  t.true(await isLive(await caller.getToken({ credential: "demo", scope: "read" })));
+  t.is(await send(), 200, "renewed on 401");
+  const info = await caller.request("credentials/show", { credential: "demo" });
+  t.is(info.tokens?.[0]?.expiresAt, null);
+  t.true(await isLive(await caller.getToken({ credential: "demo", scope: "read" })));
+  t.true(await isLive(await caller.getToken({ credential: "demo" })));
 });
 
 test("refresh_token: SIGKILL between renewals keeps the session", async (t) => {

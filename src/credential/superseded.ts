@@ -11,6 +11,9 @@ import type { Variants } from "./variants.ts";
 /** A token that lived so long (ms), or half its life, was not lost to programs that revoke each other's in turn. */
 const LONG_ENOUGH = 600_000;
 
+/** So often a variant is obtained anew at once, until it has to wait. */
+const FREE = 3;
+
 /** The key of the credential's file; undefined if it does not say. */
 export function singleAccessToken({ own }: CredentialSettings): boolean | undefined {
   return (own as { single_access_token?: boolean }).single_access_token;
@@ -59,8 +62,8 @@ export function supersedeOthers(
     const { bornAt, lifetime } = variant.issued.token;
     const isOld = now.boot - bornAt >= Math.min(LONG_ENOUGH, lifetime / 2);
     const rejections = isOld ? 0 : variant.rejections + 1;
-    const about = { failures: rejections - 1, random: clock.random() };
-    const rejectionsHold = rejections < 2 ? 0 : now.boot + backoff(about);
+    const about = { failures: rejections - FREE, random: clock.random() };
+    const rejectionsHold = rejections <= FREE ? 0 : now.boot + backoff(about);
     const none = { issued: undefined, superseded: true, failures: 0, error: undefined };
     Object.assign(variant, { ...none, rejections, rejectionsHold });
   }

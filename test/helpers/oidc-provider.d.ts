@@ -14,14 +14,19 @@ declare module "oidc-provider" {
     expiration: number;
     save(): Promise<string>;
   }
+  interface AccessToken extends Stored {
+    grantId: string;
+    destroy(): Promise<void>;
+  }
   interface Grant extends Stored {
     addOIDCScope(scope: string): void;
   }
   export class Provider {
     constructor(issuer: string, configuration: Record<string, unknown>);
-    readonly AccessToken: new (
-      properties: Record<string, unknown>,
-    ) => Stored;
+    readonly AccessToken: {
+      new (properties: Record<string, unknown>): AccessToken;
+      find(token: string): Promise<AccessToken | undefined>;
+    };
     readonly RefreshToken: new (
       properties: Record<string, unknown>,
     ) => Stored;
@@ -33,6 +38,7 @@ declare module "oidc-provider" {
       handler: (context: Context) => Promise<void>,
       parameters: readonly string[],
     ): void;
+    on(event: "access_token.saved", listener: (token: AccessToken) => void): void;
     callback(): (request: IncomingMessage, response: ServerResponse) => void;
   }
   export const errors: { InvalidGrant: new (description: string) => Error };

@@ -1,8 +1,8 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ExecutionContext } from "ava";
 import { exportJWK, generateKeyPair } from "jose";
-import { type Context, errors, Provider } from "oidc-provider";
+import { type AccessToken, type Context, errors, Provider } from "oidc-provider";
 
 /** What the standard issuer knows: its client, and its one user. */
 export const CLIENT = { id: "demo:client", secret: "s3cret/+ value%" };
@@ -10,11 +10,13 @@ export const USER = { name: "me@example.com", password: "pass word" };
 
 /**
  * A conformant issuer: client_credentials, the password grant (as a custom one: `oidc-provider` leaves
- * it out), and refresh tokens that rotate and whose reuse revokes them all. Gives its token endpoint.
+ * it out), and refresh tokens that rotate and whose reuse revokes them all. Gives its token endpoint;
+ * beside it, /api takes its access tokens. `singleAccessToken`: only the newest of a sign-in.
  */
 export async function startOidcProvider(
   t: ExecutionContext,
   clientAuth: "client_secret_basic" | "client_secret_post" = "client_secret_basic",
+  { singleAccessToken = false } = {},
 ): Promise<string> {
   let handle: ReturnType<Provider["callback"]> = () => {};
   const server = createServer((request, response) => handle(request, response));
@@ -24,8 +26,34 @@ export async function startOidcProvider(
     return new Promise<void>((resolve) => server.close(() => resolve()));
   });
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  handle = (await createProvider(origin, clientAuth)).callback();
+  const provider = await createProvider(origin, clientAuth);
+  if (singleAccessToken) revokeBefore(provider);
+  const callback = provider.callback();
+  handle = (request, response) => {
+    if (request.url === "/api") void answerAsApi(provider, request, response);
+    else callback(request, response);
+  };
   return `${origin}/token`;
+}
+
+/** Each access token ends the one that the same sign-in brought before, as at Ory Hydra. */
+function revokeBefore(provider: Provider): void {
+  const last = new Map<string, AccessToken>();
+  provider.on("access_token.saved", (token) => {
+    void last.get(token.grantId)?.destroy();
+    last.set(token.grantId, token);
+  });
+}
+
+/** 200 for an access token that is valid now, else 401. */
+async function answerAsApi(
+  provider: Provider,
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const token = (headers.authorization ?? "").replace(/^Bearer /, "");
+  const known = await provider.AccessToken.find(token);
+  response.writeHead(known ? 200 : 401).end();
 }
 
 async function createProvider(origin: string, clientAuth: string): Promise<Provider> {
