@@ -3,6 +3,7 @@ import { cleanEnvironment } from "./child.ts";
 import { forbidCoreDumps, keepInspectorShut } from "./core-dump.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import { lastError, libc } from "./libc.ts";
+import { readerOfOurMemory } from "./own-memory.ts";
 
 /**
  * Options that neither debug, preload code, write files, nor loosen TLS. A list of the harmless
@@ -25,21 +26,38 @@ const HARMLESS = new RegExp(
   ].join("|")})$`,
 );
 
-/** Variables that make Node give something away, with what they do. */
+const isSet = (value: string) => value !== "";
+const LOADS_CODE = "has foreign code loaded into this process";
+
+/** Variables that make the loader, OpenSSL or Node give something away, with what they do. */
 const UNSAFE_VARIABLES: readonly {
-  name: string;
+  name: RegExp;
   unsafe: (value: string) => boolean;
   why: string;
 }[] = [
   {
-    name: "NODE_TLS_REJECT_UNAUTHORIZED",
+    name: /^NODE_TLS_REJECT_UNAUTHORIZED$/,
     unsafe: (value) => value === "0",
     why: "turns certificate checks off; name a private CA with ca_file instead",
   },
   {
-    name: "NODE_DEBUG",
-    unsafe: (value) => value !== "",
+    name: /^NODE_DEBUG(_NATIVE)?$/,
+    unsafe: isSet,
     why: "prints requests, with the secrets in them",
+  },
+  {
+    name: /^(NODE_(V8_COVERAGE|REDIRECT_WARNINGS)|LD_(DEBUG|PROFILE)(_OUTPUT)?)$/,
+    unsafe: isSet,
+    why: "writes down what this process does",
+  },
+  { name: /^NODE_(PATH|COMPILE_CACHE|REPL_EXTERNAL_MODULE)$/, unsafe: isSet, why: LOADS_CODE },
+  { name: /^LD_(PRELOAD|AUDIT|LIBRARY_PATH|ORIGIN_PATH)$/, unsafe: isSet, why: LOADS_CODE },
+  { name: /^(DYLD_.*|GCONV_PATH)$/, unsafe: isSet, why: LOADS_CODE },
+  { name: /^OPENSSL_(CONF|CONF_INCLUDE|MODULES|ENGINES)$/, unsafe: isSet, why: LOADS_CODE },
+  {
+    name: /^SSLKEYLOGFILE$/,
+    unsafe: isSet,
+    why: "has the keys of TLS connections written to a file",
   },
 ];
 
@@ -51,20 +69,24 @@ const NEEDED = new RegExp(
   `^(${[
     "(AUTHD|XDG|DBUS|LISTEN|WATCHDOG|UV)_.*|NOTIFY_SOCKET|CREDENTIALS_DIRECTORY|INVOCATION_ID",
     "NODE_(OPTIONS|EXTRA_CA_CERTS|TLS_REJECT_UNAUTHORIZED|USE_SYSTEM_CA|ICU_DATA|NO_WARNINGS)",
-    "TERM|COLORTERM|NO_COLOR|FORCE_COLOR|SSL_CERT_(FILE|DIR)|OPENSSL_(CONF|MODULES)|LD_LIBRARY_PATH",
+    "TERM|COLORTERM|NO_COLOR|FORCE_COLOR|SSL_CERT_(FILE|DIR)",
     // A clock that is set from outside reads its own with every look.
     "FAKETIME.*",
   ].join("|")})$`,
 );
 
 /**
- * Refuses an environment in which Node would open a debugger, load foreign code, write heap, traffic
- * or diagnostics to files, or skip certificate checks. NODE_EXTRA_CA_CERTS only adds to the trusted
+ * Refuses an environment in which Node, the loader or OpenSSL would open a debugger, load foreign code,
+ * write heap, traffic, keys or diagnostics to files, or skip certificate checks. What was loaded by then
+ * could have hidden its variable: this keeps accidents away, not a program that starts the daemon. NODE_EXTRA_CA_CERTS only adds to the trusted
  * CAs, so it is allowed. Throws AuthdError `invalid_params`.
  */
 export function assertSafeEnvironment(env: NodeJS.ProcessEnv, execArgv: readonly string[]): void {
-  for (const { name, unsafe, why } of UNSAFE_VARIABLES)
-    if (unsafe(env[name] ?? "")) refuse(`${name}=${env[name]} ${why}`, `unset ${name}`);
+  for (const { name: pattern, unsafe, why } of UNSAFE_VARIABLES) {
+    for (const [name, value = ""] of Object.entries(env)) {
+      if (pattern.test(name) && unsafe(value)) refuse(`${name}=${value} ${why}`, `unset ${name}`);
+    }
+  }
   const fromVariable = unsafeOption(wordsOf(env.NODE_OPTIONS ?? ""));
   if (fromVariable)
     refuse(`NODE_OPTIONS contains ${fromVariable}`, "run it with: env -u NODE_OPTIONS authd serve");
@@ -99,6 +121,8 @@ export function harden(env = process.env, execArgv: readonly string[] = process.
       { cause },
     );
   }
+  const reader = process.platform === "linux" ? readerOfOurMemory() : undefined;
+  if (reader !== undefined) refuse(`${reader}, from before it could forbid that`, "end that first");
 }
 
 function forgetOthers(env: NodeJS.ProcessEnv): void {

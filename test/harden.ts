@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
+import { cleanEnvironment } from "../src/child.ts";
 import { AuthdError } from "../src/errors.ts";
 import { assertSafeEnvironment } from "../src/harden.ts";
 import { run, start } from "./helpers/child.ts";
+import { makeHome } from "./helpers/daemon.ts";
 import { asRoot, onLinux } from "./helpers/optional.ts";
 
 const HARDEN = `
@@ -69,6 +71,36 @@ test("variables that weaken TLS or print requests are refused by name", (t) => {
   });
   t.notThrows(() => assertSafeEnvironment({ NODE_TLS_REJECT_UNAUTHORIZED: "1" }, []));
   t.throws(() => assertSafeEnvironment({ NODE_DEBUG: "http,tls" }, []), { message: /NODE_DEBUG/ });
+});
+
+for (const [name, why] of [
+  ["LD_PRELOAD", /foreign code/],
+  ["LD_LIBRARY_PATH", /foreign code/],
+  ["LD_AUDIT", /foreign code/],
+  ["DYLD_INSERT_LIBRARIES", /foreign code/],
+  ["OPENSSL_CONF", /foreign code/],
+  ["OPENSSL_MODULES", /foreign code/],
+  ["NODE_PATH", /foreign code/],
+  ["NODE_COMPILE_CACHE", /foreign code/],
+  ["NODE_V8_COVERAGE", /writes down/],
+  ["SSLKEYLOGFILE", /keys of TLS/],
+] as const) {
+  test(`${name} is refused, by name and with what helps`, (t) => {
+    const refused = () => assertSafeEnvironment({ [name]: "/tmp/x" }, []);
+    const error = t.throws<AuthdError>(refused, { message: new RegExp(`${name}=.*unset ${name}`) });
+    t.regex(error.message, why);
+    t.is(error.reason, "invalid_params");
+    t.notThrows(() => assertSafeEnvironment({ [name]: "" }, []));
+    t.false(Object.hasOwn(cleanEnvironment({ [name]: "/tmp/x", PATH: "/bin" }), name));
+  });
+}
+
+test("the daemon does not start where foreign code would be loaded", async (t) => {
+  const { code, stderr } = await makeHome(t).cli(["serve"], {
+    env: { OPENSSL_CONF: "/dev/null", NODE_PATH: "/tmp" },
+  });
+  t.is(code, 2);
+  t.regex(stderr, /refuses to start: (OPENSSL_CONF|NODE_PATH)=/);
 });
 
 onLinux("SIGUSR1 opens no debugger, and the umask is 077", async (t) => {

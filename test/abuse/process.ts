@@ -91,6 +91,56 @@ asRoot("reading its memory, tracing it and taking its descriptors are refused", 
   }
 });
 
+/** Starts a program, and has its memory open before it can forbid that; then says so, and waits. */
+const HOLD = `
+  const fs = require("node:fs");
+  const [main, ...args] = process.argv.slice(1);
+  const child = require("node:child_process").spawn(process.execPath, [main, ...args], { stdio: "inherit" });
+  child.on("exit", (code) => { console.log("ended with " + code); process.exit(); });
+  const proc = "/proc/" + child.pid + "/";
+  // What is opened before it has become that program is another program's memory.
+  while (!fs.readFileSync(proc + "cmdline", "utf8").includes(main));
+  const memory = fs.openSync(proc + "mem", "r");
+  console.log("holds it");`;
+
+asRoot("who had its memory open before it could forbid that keeps it from starting", async (t) => {
+  const home = ownersHome(t);
+  const hold = (...args: string[]) => {
+    const [command = "", ...words] = [...as(OWNER), process.execPath, "-e", HOLD, ...args];
+    return start(t, command, words, { env: home.env });
+  };
+  const attack = hold(MAIN, "serve");
+  await attack.says("holds it");
+  await attack.says("ended with 2");
+  t.regex(
+    (await attack.ended).stderr,
+    /refuses to start: process \d+ \(node.*\) has its memory open/,
+  );
+  const daemon = await startOwnersDaemon(t, { home });
+  t.truthy(daemon.pid, "without it, it starts");
+});
+
+asRoot("who traces it from its start keeps it from starting", async (t) => {
+  if (absent("strace").length > 0) return missing(t, "strace is not installed");
+  const home = ownersHome(t);
+  const words = [
+    "strace",
+    "-f",
+    "-o",
+    "/dev/null",
+    "-e",
+    "trace=none",
+    process.execPath,
+    MAIN,
+    "serve",
+  ];
+  const [command = "", ...args] = [...as(OWNER), ...words];
+  const { code, stderr } = await run(t, command, args, { env: home.env });
+  if (/not permitted/.test(stderr)) return impossible(t, "nobody may trace here");
+  t.is(code, 2);
+  t.regex(stderr, /refuses to start: process \d+ \(strace\) traces it/);
+});
+
 asRoot("strace can't attach to it", async (t) => {
   if (absent("strace", "timeout").length > 0) return missing(t, "strace is not installed");
   const attach = (pid: number) => {

@@ -1,7 +1,10 @@
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
 import { type Daemon, type DaemonOptions, type Home, makeHome, startDaemon } from "./daemon.ts";
+
+const FAKED_CLOCK = fileURLToPath(new URL("faked-clock.js", import.meta.url));
 
 /** Where Debian and libfaketime's own Makefile put it. */
 const PLACES = [
@@ -46,7 +49,8 @@ export function elsewhen(t: ExecutionContext, options: Omit<DaemonOptions, "home
     home,
     set,
     async start(env) {
-      const daemon = await startDaemon(t, { home, env: { ...faked, ...env } });
+      const through = [process.execPath, FAKED_CLOCK];
+      const daemon = await startDaemon(t, { home, through, env: { ...faked, ...env } });
       t.teardown(async () => {
         await daemon.stop();
         // What the library shares between processes stays behind if one is killed.
