@@ -26,8 +26,8 @@ export function isTooLong(id: Id): boolean {
 }
 
 export function idToJson(id: Id | null): string {
-  if (id instanceof JsonNumber) return id.text;
-  return typeof id === "number" ? `${id}` : toJson(id);
+  if (typeof id === "number") return `${id}`;
+  return id instanceof JsonNumber ? id.text : toJson(id);
 }
 
 /** Characters at which many readers end a line, and which JSON.stringify leaves as they are. */

@@ -36,15 +36,17 @@ function memberAt(json: string, start: number, name: string): number {
   while (json.charCodeAt(at) === QUOTE) {
     const keyEnd = endOfString(json, at);
     const value = afterSpace(json, afterSpace(json, keyEnd) + 1);
-    if (isKey(json.slice(at, keyEnd), name)) found = value;
+    if (isKey(json, at, keyEnd, name)) found = value;
     at = afterSpace(json, endOf(json, value));
     if (json.charCodeAt(at) === COMMA) at = afterSpace(json, at + 1);
   }
   return found;
 }
 
-function isKey(source: string, name: string): boolean {
-  return source === `"${name}"` || (source.includes("\\") && JSON.parse(source) === name);
+function isKey(json: string, start: number, end: number, name: string): boolean {
+  if (end - start === name.length + 2 && json.startsWith(name, start + 1)) return true;
+  const source = json.slice(start, end);
+  return source.includes("\\") && JSON.parse(source) === name;
 }
 
 function endOf(json: string, start: number): number {

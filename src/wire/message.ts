@@ -59,7 +59,7 @@ export function readMessage(body: Buffer): Incoming | Refusal | readonly Refusal
   }
   const incoming = message as Record<string, unknown>;
   const { id } = incoming;
-  if (typeof id === "number" && !(Number.isSafeInteger(id) && PLAIN_ID.test(json))) {
+  if (typeof id === "number" && !(Number.isSafeInteger(id) && isPlainId(json))) {
     incoming.id = asWritten(id, sourceAt(json, ["id"]));
   }
   return refused(incoming) ?? accepted(incoming, json);
@@ -102,12 +102,15 @@ function refused(message: Record<string, unknown>): Refusal | undefined {
 
 /** The message with its params, and with numbers that go back to the client as they are written. */
 function accepted(message: Record<string, unknown>, json: string): Incoming {
-  const params = (isAbsent(message.params) ? {} : message.params) as Record<string, unknown>;
-  message.params = params;
-  const name = message.method === "$/cancelRequest" ? "id" : "streamToken";
-  const echoed = params[name];
-  if (typeof echoed === "number")
-    params[name] = asWritten(echoed, sourceAt(json, ["params", name]));
+  if (isAbsent(message.params)) message.params = {};
+  const params = message.params as { id?: unknown; streamToken?: unknown };
+  if (message.method === "$/cancelRequest") {
+    const { id } = params;
+    if (typeof id === "number") params.id = asWritten(id, sourceAt(json, ["params", "id"]));
+  } else if (typeof params.streamToken === "number") {
+    const source = sourceAt(json, ["params", "streamToken"]);
+    params.streamToken = asWritten(params.streamToken, source);
+  }
   return message;
 }
 
@@ -132,16 +135,26 @@ function refusedBatch(batch: readonly unknown[], json: string): Refusal | readon
   });
 }
 
-/** The id where clients write it, in digits: JavaScript writes it in the same way. */
-const PLAIN_ID =
-  /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(?:0|-?[1-9]\d{0,14})[\s,}]/;
+/** How most clients begin. */
+const USUAL_HEAD = '{"jsonrpc":"2.0","id":';
+
+/** True if the id is where most clients write it, in digits: JavaScript writes it in the same way. */
+function isPlainId(json: string): boolean {
+  if (!json.startsWith(USUAL_HEAD)) return false;
+  let at = USUAL_HEAD.length;
+  while (isDigit(json.charCodeAt(at))) at++;
+  return json.charCodeAt(at) === COMMA;
+}
+
+const COMMA = 0x2c;
+const isDigit = (code: number) => code >= 0x30 && code <= 0x39;
 
 function asWritten(value: number, source = String(value)): number | JsonNumber {
   return Number.isSafeInteger(value) && String(value) === source ? value : new JsonNumber(source);
 }
 
-const isResponse = (message: object) =>
-  !("method" in message) && ("result" in message || "error" in message);
+const isResponse = (message: { method?: unknown }) =>
+  message.method === undefined && ("result" in message || "error" in message);
 const isNamed = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 /** What clients without absent params send for them. */
