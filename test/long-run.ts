@@ -13,7 +13,7 @@ import {
 } from "../bench/simulation/judge.ts";
 import { connectTo } from "../bench/simulation/network.ts";
 import { SECRET_FIELD } from "../bench/simulation/population.ts";
-import { ask } from "../bench/simulation/programs.ts";
+import { ask, waitFor } from "../bench/simulation/programs.ts";
 import { audit, simulate } from "../bench/simulation/run.ts";
 import { World } from "../bench/simulation/world.ts";
 import type { IssuedToken } from "../src/credential/issued.ts";
@@ -41,7 +41,9 @@ async function inUse(t: ExecutionContext) {
   world.start();
   await world.settle();
   const account = world.accounts.find(({ kind }) => kind.name === "an hour")!;
-  const asked = world.credential(account).token({});
+  const asked = new Promise<IssuedToken>((resolve, reject) => {
+    waitFor(world, Promise.resolve(world.credential(account).token({})), resolve, reject);
+  });
   account.track("").askedAt = world.clock.truth;
   world.stir();
   await world.settle();
@@ -86,6 +88,19 @@ test("the judge sees a request that the rules forbid", async (t) => {
   const url = `https://${account.host.name}/${account.name}/token`;
   void send({ method: "POST", url, headers: {}, body: "grant_type=client_credentials" });
   t.regex(world.tally.violations[0] ?? "", /a request \d+ ms too soon after \d+ ms/);
+});
+
+test("the judge sees a refresh token that is sent again while it can still be answered", async (t) => {
+  const world = new World({ seed: 3, credentials: 100, length: 0 });
+  t.teardown(() => world.kill());
+  world.start();
+  await world.settle();
+  const account = world.accounts.find(({ kind }) => kind.rotates)!;
+  const body = `grant_type=refresh_token&refresh_token=${account.family?.known}`;
+  const send = connectTo(world.network, () => true);
+  const url = `https://${account.host.name}/${account.name}/token`;
+  for (let n = 0; n < 2; n++) void send({ method: "POST", url, headers: {}, body });
+  t.regex(world.tally.violations.join("\n"), /again, while it can still be answered/);
 });
 
 test("a token that ran out on its way may be asked for once more at once, not twice", (t) => {
@@ -161,6 +176,7 @@ test("with a new secret and no token yet, a restart may forget who asked, and no
   account.enter({ secret: "another", family: undefined }, world.clock.truth);
   await world.run(world.clock.truth + MINUTE);
   ask(world, account, {});
+  await world.settle();
   await world.run(world.clock.truth + 10 * MINUTE);
   world.kill();
   world.start();

@@ -4,6 +4,8 @@ import { Heap } from "../../src/heap.ts";
 interface Pending {
   at: number;
   run: (() => void) | undefined;
+  /** Set by the daemon, not by the world. */
+  isTimer: boolean;
 }
 
 /** When a simulation begins. */
@@ -49,7 +51,7 @@ export class SimulatedClock implements Clock {
   schedule(ms: number, run: () => void): Timer {
     const lateness = this.#random();
     const at = this.truth - this.#slept + Math.max(1, Math.trunc(ms)) + lateness;
-    const timer: Pending = { at, run };
+    const timer: Pending = { at, run, isTimer: true };
     this.#timers.push(timer);
     this.pending++;
     return {
@@ -62,7 +64,12 @@ export class SimulatedClock implements Clock {
 
   /** Something in the world happens at this true time, or as soon as the machine is awake again. */
   at(truth: number, run: () => void): void {
-    this.#events.push({ at: truth, run });
+    this.#events.push({ at: truth, run, isTimer: false });
+  }
+
+  /** Something happens to the process after so much waking time, ms: no more if it is gone by then. */
+  afterAwake(ms: number, run: () => void): void {
+    this.#timers.push({ at: this.truth - this.#slept + ms, run, isTimer: false });
   }
 
   /** Goes to what comes next, and lets it happen; false if that is after `end`. */
@@ -82,8 +89,10 @@ export class SimulatedClock implements Clock {
       this.#timers.pop();
       const { run } = timer;
       timer.run = undefined;
-      this.pending--;
-      this.rings++;
+      if (timer.isTimer) {
+        this.pending--;
+        this.rings++;
+      }
       run?.();
     }
     return true;

@@ -18,6 +18,8 @@ export interface Fault {
   lost: boolean;
   /** A firewall: every try counts. */
   blocked?: boolean;
+  /** The answer comes, up to `after` later. */
+  late?: boolean;
 }
 
 const page = { type: "text/html", text: "<!doctype html><p>Sorry</p>" };
@@ -31,10 +33,8 @@ export const FAULTS = {
   unresolvable: unsent("ENOTFOUND", 40),
   blackholed: unsent("UND_ERR_CONNECT_TIMEOUT", 5 * SECOND),
   tls: unsent("CERT_HAS_EXPIRED", 90),
-  silent: {
-    ...{ after: 10 * SECOND, processed: 0.5, lost: true },
-    breaks: { code: "UND_ERR_HEADERS_TIMEOUT", sent: true },
-  },
+  silent: { after: Number.POSITIVE_INFINITY, processed: 0.5, lost: true },
+  slow: { after: 118 * SECOND, processed: 1, lost: false, late: true },
   reset: {
     ...{ after: 150, processed: 0.5, lost: true },
     breaks: { code: "ECONNRESET", sent: true },
@@ -65,6 +65,12 @@ export const FAULTS = {
   portal: { after: 60, processed: 0, lost: true, answers: { status: 200, ...page } },
   redirect: { after: 60, processed: 0, lost: false, answers: { status: 302 } },
 } satisfies Record<string, Fault>;
+
+/** The daemon gave the request up: whatever the issuer did, nobody hears of it. */
+export const GIVEN_UP: Fault = {
+  ...{ after: 0, processed: 0, lost: true },
+  breaks: { code: "ABORT_ERR", sent: true },
+};
 
 export type FaultName = keyof typeof FAULTS;
 export const faultNames = Object.keys(FAULTS) as FaultName[];

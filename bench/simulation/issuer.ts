@@ -51,7 +51,11 @@ export class Host {
   readonly faults: Outage[];
   /** Its `Date` is the moment at which the connection was opened. */
   readonly repeatsDate: boolean;
+  /** Requests under way. */
+  underWay = 0;
+  /** Those of them that may hold one of its slots, and those that do so for sure. */
   inFlight = 0;
+  inSlots = 0;
   accounts = 0;
   /** When it last answered, and when a request last came to nothing. */
   answeredAt = Number.NEGATIVE_INFINITY;
@@ -74,6 +78,11 @@ export class Host {
     while (this.#at < this.faults.length && this.faults[this.#at]!.until <= now) this.#at++;
     const next = this.faults[this.#at];
     return next && next.from <= now ? next : undefined;
+  }
+
+  /** Nothing is under way: the process that had sent it is gone. */
+  reset(): void {
+    Object.assign(this, { underWay: 0, inFlight: 0, inSlots: 0 });
   }
 
   /** When the last outage ended; -Infinity: there was none. */
@@ -102,6 +111,8 @@ export class Account {
   /** The refresh token that is on the disk for sure. */
   synced: string | undefined;
   inFlight = 0;
+  /** Refresh tokens whose requests can still be answered. */
+  readonly unanswered = new Set<string>();
   /** 401s in a row of its API, and when the next one may bring a renewal. */
   rejections = 0;
   rejectionHold = Number.NEGATIVE_INFINITY;

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { type Http, HttpFailure, type HttpRequest, type HttpResponse } from "../../src/http.ts";
 import { EPOCH, type SimulatedClock } from "./clock.ts";
 import { type Connection, Connections } from "./connections.ts";
-import { FAULTS, type Fault, type FaultName, MINUTE, SECOND } from "./faults.ts";
+import { FAULTS, type Fault, type FaultName, GIVEN_UP, MINUTE, SECOND } from "./faults.ts";
 import {
   type Account,
   type Answer,
@@ -17,9 +17,20 @@ import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
 
 const LANES = 4;
+/** A request that spends a refresh token holds a slot for ten seconds: so long for sure, and no longer than that. */
+const SLOT_SURE = 9.9 * SECOND;
+const SLOT_LEFT = 10.1 * SECOND;
 /** Of all requests, so many meet a fault that nobody announced. */
 const SINGLE_FAULTS = 0.003;
-const SINGLE: readonly FaultName[] = ["reset", "silent", "half", "gateway", "error", "refused"];
+const SINGLE: readonly FaultName[] = [
+  "reset",
+  "silent",
+  "slow",
+  "half",
+  "gateway",
+  "error",
+  "refused",
+];
 
 export interface Network {
   clock: SimulatedClock;
@@ -68,30 +79,76 @@ export function connectTo(network: Network, alive: () => boolean): Http {
     new Promise((resolve, reject) => {
       const now = clock.truth;
       const one = receive(network, request, now);
-      const { fault, account } = one;
+      const { account } = one;
       const fresh = request.freshConnection === true;
       const taken = connections.take(account.host, now, fresh);
       if (taken.reused) network.tally.count("requests on a kept-alive connection");
       const done = () => {
         if (!fresh) connections.keep(account.host, taken.connection, clock.truth);
       };
-      account.inFlight++;
-      account.host.inFlight++;
-      if (account.host.inFlight > LANES) {
-        network.tally.violation(now, `${account.host.name}: ${account.host.inFlight} at once`);
-      }
-      network.tally.peak("flights of a host at once", account.host.inFlight);
+      const leave = enter(network, one);
       network.stir();
-      const latency = random.chance(0.01) ? random.between(500, 2_000) : random.between(20, 300);
-      clock.at(now + (fault ? fault.after * random.between(0.9, 1) : latency), () => {
-        if (!alive()) return;
-        account.inFlight--;
-        account.host.inFlight--;
+      let isOver = false;
+      const end = (fault: Fault | undefined) => {
+        if (isOver || !alive()) return;
+        isOver = true;
+        leave();
         network.stir();
+        one.fault = fault;
         hear(network, one);
         respond(network, one, { ...taken, done }, resolve, reject);
-      });
+      };
+      request.signal?.addEventListener("abort", () => end(GIVEN_UP), { once: true });
+      const after = delayOf(one, random);
+      if (Number.isFinite(after)) {
+        clock.at(now + after, () => end(one.fault?.late ? undefined : one.fault));
+      }
     });
+}
+
+/** A request is on its way; what this returns is called when it is no more. */
+function enter({ clock, tally }: Network, { account, refreshToken }: Sent): () => void {
+  const { host, unanswered, name, kind } = account;
+  if (refreshToken !== undefined && unanswered.has(refreshToken)) {
+    tally.violation(clock.truth, `${name}: ${refreshToken} again, while it can still be answered`);
+  }
+  if (refreshToken !== undefined) unanswered.add(refreshToken);
+  account.inFlight++;
+  host.underWay++;
+  host.inFlight++;
+  if (++host.inSlots > LANES) {
+    tally.violation(clock.truth, `${host.name}: ${host.inSlots} at once`);
+  }
+  tally.peak("flights of a host at once", host.inFlight);
+  tally.peak("requests to a host under way", host.underWay);
+  let isOver = false;
+  const held = { inSlots: true, inFlight: true };
+  const leaveSlot = (which: "inSlots" | "inFlight") => {
+    if (held[which]) host[which]--;
+    held[which] = false;
+  };
+  if (kind.rotates) {
+    clock.afterAwake(SLOT_SURE, () => {
+      if (!isOver) host.failedAt = clock.truth;
+      leaveSlot("inSlots");
+    });
+    clock.afterAwake(SLOT_LEFT, () => leaveSlot("inFlight"));
+  }
+  return () => {
+    isOver = true;
+    leaveSlot("inSlots");
+    leaveSlot("inFlight");
+    account.inFlight--;
+    host.underWay--;
+    if (refreshToken !== undefined) unanswered.delete(refreshToken);
+  };
+}
+
+/** Until what happens to a request is known, ms. */
+function delayOf({ fault }: Sent, random: Random): number {
+  if (fault?.late) return fault.after * random.between(0.1, 1);
+  if (fault) return fault.after * random.between(0.9, 1);
+  return random.chance(0.01) ? random.between(500, 2_000) : random.between(20, 300);
 }
 
 function receive(network: Network, request: HttpRequest, now: number): Sent {

@@ -197,7 +197,7 @@ function refuse(world: World, call: Call, error: unknown): void {
  * request, a moment ago, came to nothing.
  */
 function hasStalled({ clock }: World, { host }: Account, waited: number): boolean {
-  if (host.inFlight === 0) return false;
+  if (host.underWay === 0) return false;
   // An answer with a refresh token is sealed before it counts.
   const isSilent = host.failedAt > host.answeredAt - 100;
   return (

@@ -1,4 +1,5 @@
 /** What happens to the machine, the disk, the network and the accounts, and what people do about it. */
+import { AuthdError } from "../../src/errors.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "./faults.ts";
 import type { Account } from "./issuer.ts";
 import { SECRET_FIELD } from "./population.ts";
@@ -67,12 +68,17 @@ function restarted(world: World): void {
   daemon.closing = true;
   daemon.registry.close();
   world.stopping();
-  const deadline = clock.truth + 5 * SECOND;
+  const toldAt = clock.truth;
   const look = () => {
-    if (daemon.registry.flights > 0 && clock.truth < deadline) {
+    const { registry } = daemon;
+    const isEarly = clock.truth < toldAt + 5 * SECOND;
+    if (!isEarly) registry.refuse(new AuthdError("shutting_down", "it ends"));
+    const awaits = isEarly ? registry.flights : registry.sealing.length;
+    if (awaits > 0 && clock.truth < toldAt + 120 * SECOND) {
       clock.at(clock.truth + 20, look);
       return;
     }
+    if (!isEarly) world.tally.count("daemon: stayed for an answer");
     world.kill();
     startIn(world, SECOND);
   };

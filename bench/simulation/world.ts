@@ -159,7 +159,8 @@ export class World {
   /** What it read of an account must be the newest that ever reached the disk. */
   #resume(registry: Registry, account: Account): void {
     account.inFlight = 0;
-    account.host.inFlight = 0;
+    account.unanswered.clear();
+    account.host.reset();
     const { record } = registry.add(account.settings);
     const { name, entering } = account;
     account.entering = undefined;
@@ -263,7 +264,22 @@ export class World {
     }
     const timers = this.clock.pending - this.waiting;
     this.tally.peak("timers beside those of waiting callers", timers);
-    if (timers > 1) this.violation(`${timers} timers, and ${this.waiting} callers that wait`);
+    const limits = this.#limitsOfRequests();
+    if (timers > 1 + limits) {
+      this.violation(
+        `${timers} timers, ${limits} of requests, and ${this.waiting} callers that wait`,
+      );
+    }
+  }
+
+  /** Most timers that requests under way have: each its limit, and one that may take long its slot. */
+  #limitsOfRequests(): number {
+    let most = 0;
+    for (const { underWay } of this.hosts) most += underWay;
+    for (const accounts of this.#flying.values()) {
+      for (const { kind } of accounts) if (kind.rotates) most++;
+    }
+    return most;
   }
 
   /** Something happened that the daemon now thinks about. */
