@@ -20,6 +20,8 @@ export interface Fault {
   blocked?: boolean;
   /** The answer comes, up to `after` later. */
   late?: boolean;
+  /** Another try will hardly change it: a wrong address, or a page. */
+  lasting?: boolean;
 }
 
 const page = { type: "text/html", text: "<!doctype html><p>Sorry</p>" };
@@ -62,8 +64,9 @@ export const FAULTS = {
     ...{ after: 60, processed: 0, lost: false, blocked: true },
     answers: { status: 403, ...page },
   },
-  portal: { after: 60, processed: 0, lost: true, answers: { status: 200, ...page } },
-  redirect: { after: 60, processed: 0, lost: false, answers: { status: 302 } },
+  portal: { after: 60, processed: 0, lost: true, lasting: true, answers: { status: 200, ...page } },
+  redirect: { after: 60, processed: 0, lost: false, lasting: true, answers: { status: 302 } },
+  missing: { after: 60, processed: 0, lost: false, lasting: true, answers: { status: 404 } },
 } satisfies Record<string, Fault>;
 
 /** The daemon gave the request up: whatever the issuer did, nobody hears of it. */

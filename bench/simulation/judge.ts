@@ -161,7 +161,10 @@ export function brought(track: Track, now: number, told: Told): void {
 
 export interface Failed {
   lost: boolean;
+  /** The request left this machine. */
+  sent: boolean;
   blocked: boolean;
+  lasting: boolean;
   retryAfter: number;
   rotates: boolean;
   /** The daemon has the newest token for sure: it was not killed before that was on the disk. */
@@ -169,7 +172,7 @@ export interface Failed {
 }
 
 export function failed(track: Track, now: number, failure: Failed): void {
-  const { lost, blocked, rotates } = failure;
+  const { lost, blocked, lasting, rotates } = failure;
   const wasSecond = track.again;
   // The refresh token before was tried; if that is lost too, the refusal is the last word.
   const isLastWord = track.state === "refused" && wasSecond && lost;
@@ -178,10 +181,12 @@ export function failed(track: Track, now: number, failure: Failed): void {
   if (!wasSecond) track.failures++;
   track.again = lost && rotates && !wasSecond;
   const hold = Math.min(failure.retryAfter, LONGEST_HOLD);
-  const least = leastBackoff(track.failures, blocked);
+  const least = leastBackoff(track.failures, blocked, lasting);
+  // Callers' tries back off as well, unless nothing leaves this machine.
+  const pace = failure.sent ? Math.max(PACE, least) : PACE;
   track.earliest = now + Math.max(least, hold);
-  track.pressed = Math.max(track.sentAt + PACE, now + (blocked ? least : hold));
-  track.latest = now + Math.max(blocked ? LONGEST_HOLD : 0, hold) + LATEST;
+  track.pressed = Math.max(track.sentAt + pace, now + (blocked ? least : hold));
+  track.latest = now + Math.max(blocked || lasting ? LONGEST_HOLD : 0, hold) + LATEST;
   if (lost && rotates && Number.isFinite(track.told)) {
     track.latest = Math.max(track.latest, track.told + LATEST);
     if (failure.held) track.earliest = Math.max(track.earliest, track.told);
@@ -205,9 +210,10 @@ export function rejected(track: Track, now: number, young: boolean): void {
   Object.assign(track, { forcedAt: now, rejected: { young, at: now } });
 }
 
-export function leastBackoff(failures: number, blocked = false): number {
+export function leastBackoff(failures: number, blocked = false, lasting = false): number {
   if (blocked) return Math.max(5 * MINUTE, Math.min(5 * MINUTE * 2 ** (failures - 1), HOUR) / 2);
-  return Math.max(SECOND, Math.min(SECOND * 2 ** Math.min(failures - 1, 30), 5 * MINUTE) / 2);
+  const most = lasting ? HOUR : 5 * MINUTE;
+  return Math.max(SECOND, Math.min(SECOND * 2 ** Math.min(failures - 1, 30), most) / 2);
 }
 
 /** The age at which a token may be renewed at the earliest: the lead at its longest. */

@@ -231,12 +231,13 @@ function hear(network: Network, one: Sent): void {
   // A person entered another secret meanwhile: nothing follows from what became of the old one.
   if (one.mendedAt !== account.mendedAt) return;
   if (fault) {
-    const { lost, blocked = false } = fault;
+    const { lost, blocked = false, lasting = false } = fault;
+    const isSent = !("breaks" in fault && fault.breaks) || fault.breaks.sent;
     const token = track.token ?? "";
     const held =
       (account.tokens.get(token)?.bornAt ?? -1) >= network.turns.startedAt ||
       account.found.has(token);
-    failed(track, now, { lost, blocked, retryAfter, rotates, held });
+    failed(track, now, { lost, sent: isSent, blocked, lasting, retryAfter, rotates, held });
     if (answer?.successor && account.family) account.family.excuse = "its answer was lost";
   } else if (heard) {
     brought(track, now, heard.told);
@@ -257,8 +258,10 @@ function refuse({ clock, tally, troubleAt, onRefused }: Network, one: Sent): voi
   const { account, track, refreshToken } = one;
   const { family } = account;
   refused(track, clock.truth, family !== undefined);
+  // A refusal of another scope stops that scope; whether the secrets are good its own scope tells.
+  const isOwn = track === account.track("");
   for (const other of account.tracks.values()) {
-    if (other !== track && other.state !== "new" && !other.flying) other.state = "refused";
+    if (isOwn && other !== track && other.state !== "new" && !other.flying) other.state = "refused";
   }
   if (family && !account.wrongSecret) {
     if (refreshToken === family.known) family.before = family.parent;
