@@ -311,8 +311,9 @@ export class WirePair {
   #endWhenAnswered(): void {
     if (!this.#ended || this.#inFlight.size > 0) return;
     this.#outbox.flush();
-    // The client may leave its own side open, and take nothing.
     this.#socket.destroySoon();
+    if (this.#socket.readableEnded) return;
+    // Its own side is open: nobody else would notice if it takes nothing.
     this.#cut ??= setTimeout(() => this.#socket.destroy(), this.#limits.stallMs).unref();
   }
 

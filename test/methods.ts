@@ -83,6 +83,7 @@ test("initialize names every method of the contract", async (t) => {
   const { handlers } = await stage(t);
   const told = await handlers.initialize({}, new FakeCall());
   t.is(told.protocolVersion, 1);
+  t.deepEqual(told.capabilities, {});
   t.deepEqual(told.methods, Object.keys(params));
   t.deepEqual(Object.keys(handlers).sort(), Object.keys(params).sort());
 });
@@ -184,13 +185,14 @@ test("a streamed answer goes out as notifications that name the request", async 
   issuer.answer({ body: "hello" });
   const call = new FakeCall();
   const url = `${issuer.origin}/x`;
-  const result = await handlers.authorizedRequest({ credential: "fixed", url, stream: true }, call);
+  const given = { credential: "fixed", url, stream: true, streamToken: "mine" };
+  const result = await handlers.authorizedRequest(given, call);
   t.is(result.body, undefined);
   const [head, chunk] = call.told as [string, Record<string, unknown>][];
   t.is(head?.[0], "response/head");
-  t.is(head?.[1].id, 1);
+  t.like(head?.[1], { id: 1, streamToken: "mine" });
   t.is(head?.[1].status, 200);
   const data = Buffer.from("hello").toString("base64");
-  t.deepEqual(chunk, ["response/chunk", { id: 1, seq: 0, data }]);
+  t.deepEqual(chunk, ["response/chunk", { id: 1, seq: 0, data, streamToken: "mine" }]);
   t.like(result, { bytes: 5, chunks: 1 });
 });

@@ -1,8 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { start } from "../helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { HeldAnswers } from "../helpers/held-answers.ts";
+import { startIssuer } from "../helpers/issuer.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { RawClient } from "../helpers/wire.ts";
 
@@ -18,6 +21,30 @@ test("stop ends the daemon and waits until it is gone", async (t) => {
   // A vault that was still in use would refuse the next one.
   const next = await startDaemon(t, { home: daemon });
   t.is((await next.cli(["status"])).code, 0);
+});
+
+test("stop waits for the answer to a refresh token that may be spent once only", async (t) => {
+  const held = new HeldAnswers();
+  const issuer = await startIssuer(t, held.answer);
+  const daemon = await startDaemon(t);
+  const client = await RawClient.open(t, daemon.socket);
+  client.request(1, "credentials/add", {
+    ...{ name: "rotating", grant: "refresh_token", secrets: { refresh_token: "practice-first" } },
+    settings: { token_url: issuer.url, client_id: "app" },
+  });
+  while (issuer.requests.length === 0) await sleep(10);
+  let isOver = false;
+  const stopping = daemon.cli(["stop"]).finally(() => {
+    isOver = true;
+  });
+  t.is((await client.next())?.error?.data.reason, "shutting_down");
+  await client.closed;
+  await sleep(2_000);
+  t.false(isOver);
+  held.release({ access_token: "a", token_type: "bearer", refresh_token: "practice-second" });
+  const { code, stdout } = await stopping;
+  t.is(code, 0);
+  t.regex(stdout, /has ended/);
 });
 
 test("without a daemon there is nothing to stop: exit code 3", async (t) => {
