@@ -34,6 +34,8 @@ export interface Question extends Wish {
   readonly rule: string;
   readonly confirm: Confirm;
   readonly identity: Identity;
+  /** The program does whatever it is told to: a yes is for one process of it at most. */
+  readonly isInterpreter: boolean;
 }
 
 /** Where a person's answers come from. */
@@ -117,7 +119,7 @@ export class Access {
   }
 
   #assertOpenTo(name: string, { connection, peer }: Asker): void {
-    const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
+    const caller = callerOf(this.#options.identities.of(connection, peer));
     const credential = name.slice(0, LONGEST_NAME);
     const verdict = decide(credential, OPEN, caller, NOTHING, this.#options.now());
     if (!verdict.allowed) {
@@ -145,7 +147,7 @@ export class Access {
   mayUse({ settings }: Guarded, { connection, peer }: Pick<Asker, "peer" | "connection">): boolean {
     const { policy = OPEN } = settings;
     if (isOwnPeer(peer)) return true;
-    const caller = callerOf(this.#options.identities.of(connection, peer), undefined);
+    const caller = callerOf(this.#options.identities.of(connection, peer));
     return mayUse(policy, caller, this.#options.now());
   }
 
@@ -171,6 +173,8 @@ export class Access {
         rule: "guarded",
         confirm: "always",
         identity: this.#options.identities.of(connection, peer),
+        // It makes no difference: a yes is for one change.
+        isInterpreter: true,
       },
       signal,
     );
@@ -185,8 +189,8 @@ export class Access {
     const { connection, peer, signal } = asker;
     const { identities, approvals, rates, now } = this.#options;
     const identity = identities.of(connection, peer);
-    const sha256 = needs(policy).has("sha256") ? await identities.sha256(identity) : undefined;
-    const caller = callerOf(identity, sha256);
+    const content = needsContent(policy) ? await identities.content(identity) : undefined;
+    const caller = callerOf(identity, content);
     const verdict = decide(name, policy, caller, use, now());
     asker.rule = verdict.rule;
     if (!verdict.allowed) {
@@ -197,7 +201,10 @@ export class Access {
     if (wait > 0) throw tooOften(name, rule, wait);
     const yes = confirm
       ? await approvals.ask(
-          { credential: name, kind: use.kind, ...wish(), rule, confirm, identity },
+          {
+            ...{ credential: name, kind: use.kind, ...wish(), rule, confirm, identity },
+            isInterpreter: caller.isInterpreter,
+          },
           signal,
         )
       : "lasting";
@@ -220,17 +227,26 @@ export class Access {
   }
 }
 
+/** What rules and answers say of a program is nothing for an interpreter under another name. */
+function needsContent(policy: Policy): boolean {
+  const named = needs(policy);
+  const asks = policy.confirm ?? policy.allow.find(({ confirm }) => confirm !== undefined);
+  return named.has("sha256") || named.has("executable") || asks !== undefined;
+}
+
 function callerOf(
   { peer, actor, gids, unit, shown }: Identity,
-  sha256: string | undefined,
+  content?: { readonly sha256: string; readonly isInterpreter: boolean },
 ): Caller {
+  const { executable } = actor ?? {};
   return {
     isOwn: isOwnPeer(peer),
     uid: peer?.uid,
     gids,
-    executable: actor?.executable,
-    isInterpreter: actor?.executable !== undefined && isInterpreter(actor.executable),
-    sha256,
+    executable,
+    isInterpreter:
+      content?.isInterpreter || (executable !== undefined && isInterpreter(executable)),
+    sha256: content?.sha256,
     unit,
     shown,
   };

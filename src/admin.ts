@@ -32,6 +32,7 @@ import type {
 import { register } from "./register.ts";
 import type { Registry } from "./registry.ts";
 import { authorizedRequest, type RequestOptions } from "./request.ts";
+import { logRuleWarnings } from "./rule-warnings.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import type { Vault } from "./vault/vault.ts";
@@ -310,6 +311,7 @@ export class Admin {
     this.#access = configuration.access;
     const changed = registry.apply(configuration);
     for (const { file, message } of configuration.errors) log.error({ file }, message);
+    logRuleWarnings(configuration, log);
     const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
     const result = { changed, errors: [...errors, ...this.#needsRestart(configuration)] };
     const message = `${changed.length} changed, ${result.errors.length} to mend`;

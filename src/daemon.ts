@@ -27,6 +27,7 @@ import { Observer } from "./observe.ts";
 import { assertWelcome, isWelcome } from "./peer.ts";
 import type { Happened, StatusResult, Unsaved } from "./protocol.ts";
 import { Registry } from "./registry.ts";
+import { logRuleWarnings } from "./rule-warnings.ts";
 import { createServer, DEFAULT_LIMITS } from "./server.ts";
 import { defaultSocketPath, type Listening, listen, listenActivated } from "./socket.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -70,6 +71,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   });
   const log = createLog(configuration.daemon.logLevel);
   for (const { file, message } of configuration.errors) log.error({ file }, message);
+  logRuleWarnings(configuration, log);
 
   const vault = await openVault<CredentialRecord>({
     dir: join(stateDir(env), "vault"),

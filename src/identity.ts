@@ -42,6 +42,8 @@ export interface Identity {
 /** Finds out who is behind a connection, when somebody wants to know, and keeps it. */
 export interface Identities {
   of(connection: object, peer: Peer | undefined): Identity;
-  /** Of the actor's executable, in hexadecimal; undefined if it can't be read. */
-  sha256(identity: Identity): Promise<string | undefined>;
+  /** What is in the actor's executable: its SHA-256 in hexadecimal; undefined if it can't be read. */
+  content(
+    identity: Identity,
+  ): Promise<{ readonly sha256: string; readonly isInterpreter: boolean } | undefined>;
 }

@@ -24,6 +24,31 @@ export function isInterpreter(executable: string): boolean {
   return INTERPRETERS.test(basename(executable));
 }
 
+/**
+ * Words in the files of interpreters, by which one is known under any name: all of a row occur. Those of
+ * shells, Python, Node, Perl, Ruby, Lua, PHP, Tcl, Guile, Java, .NET, BusyBox, Vim, Emacs and loaders.
+ */
+export const INTERPRETER_MARKS: readonly (readonly string[])[] = [
+  ["OPTIND", "CDPATH"],
+  ["fish_function_path"],
+  ["Py_BytesMain"],
+  ["PYTHONSTARTUP"],
+  ["NODE_REPL_EXTERNAL_MODULE"],
+  ["PERL5OPT"],
+  ["perl_parse"],
+  ["ruby_run_node"],
+  ["LUA_INIT"],
+  ["PHP_INI_SCAN_DIR"],
+  ["Tcl_MainEx"],
+  ["scm_shell"],
+  ["JLI_Launch"],
+  ["hostfxr_main"],
+  ["BusyBox v"],
+  ["VIMRUNTIME"],
+  ["EMACSLOADPATH"],
+  ["LD_TRACE_LOADED_OBJECTS"],
+];
+
 /** Programs under which everybody's programs run: a parent that says nothing about its children. */
 const LAUNCHERS =
   /^(systemd|init|launchd|runit|runsv|s6-\w+|openrc|supervisord|tini|dumb-init|docker-init|catatonit|crond?|atd|anacron|login|sshd(-session)?|tmux.*|screen|at-spi.*|dbus-daemon|dbus-broker|gnome-shell|plasmashell|kwin_\w+|xdg-.*)[-.]?[\d.]*$/i;

@@ -59,6 +59,8 @@ export interface Policy {
   readonly paths?: readonly string[];
   /** For those whose rule says nothing else. */
   readonly confirm?: Confirm;
+  /** Rules that match no program as they stand, and why. */
+  readonly warnings?: readonly string[];
   /** None: every program of the daemon's own user. */
   readonly allow: readonly Rule[];
   readonly deny: readonly Rule[];

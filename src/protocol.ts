@@ -137,6 +137,8 @@ export interface PolicyInfo {
   paths?: string[];
   allow: string[];
   deny: string[];
+  /** Which rules match no program as they stand, and why. */
+  warnings?: string[];
 }
 
 /** Why a person must act. */

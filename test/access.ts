@@ -15,8 +15,8 @@ const get = (): Use => ({ kind: "request", scope: "", audience: "", method: "GET
 function setUp(program = "/usr/bin/backup") {
   const clock = new FakeClock();
   const asked: Question[] = [];
-  const looks = { identity: 0, sha256: 0 };
-  const world = { answer: true, how: "lasting" as "once" | "lasting" };
+  const looks = { identity: 0, content: 0 };
+  const world = { isInterpreter: false, answer: true, how: "lasting" as "once" | "lasting" };
   const identities: Identities = {
     of(_connection, peer): Identity {
       looks.identity++;
@@ -33,9 +33,9 @@ function setUp(program = "/usr/bin/backup") {
       const rest = { gids: [50], unit: null, container: null, gap: undefined, shown };
       return { peer, chain: [actor], actor, ...rest };
     },
-    async sha256() {
-      looks.sha256++;
-      return "ab".repeat(32);
+    async content() {
+      looks.content++;
+      return { sha256: "ab".repeat(32), isInterpreter: world.isInterpreter };
     },
   };
   const approvals = {
@@ -66,17 +66,19 @@ test("where nothing is limited, nothing is looked at and nothing is waited for",
   const { access, looks, asked } = setUp();
   const pass = access.use(free, token, wish, asker());
   t.false(pass instanceof Promise);
-  t.deepEqual([looks, asked], [{ identity: 0, sha256: 0 }, []]);
+  t.deepEqual([looks, asked], [{ identity: 0, content: 0 }, []]);
 });
 
-test("a digest is taken only if a rule names one", async (t) => {
+test("a program's file is read only if a rule, or a question, is about programs", async (t) => {
   const { access, looks } = setUp();
-  const program = { executable: "/usr/bin/backup" };
-  await access.use(guarded({ allow: [{ name: "a", who: program }] }), token, wish, asker());
-  t.is(looks.sha256, 0);
-  const digest = { sha256: "ab".repeat(32) };
-  await access.use(guarded({ allow: [{ name: "a", who: digest }] }), token, wish, asker());
-  t.is(looks.sha256, 1);
+  const allowed = async (policy: Partial<Policy>) =>
+    await access.use(guarded(policy), token, wish, asker());
+  await allowed({ allow: [{ name: "a", who: { uid: own } }] });
+  t.is(looks.content, 0);
+  await allowed({ allow: [{ name: "a", who: { sha256: "ab".repeat(32) } }] });
+  await allowed({ allow: [{ name: "a", who: { executable: "/usr/bin/backup" } }] });
+  await allowed({ confirm: "first" });
+  t.is(looks.content, 3);
 });
 
 test("a refusal carries its reason, its credential and its rule", async (t) => {
@@ -142,6 +144,17 @@ test("a redirect is followed where the rule reaches only", async (t) => {
   t.true(pass.reaches("GET", "/v2/b"));
   t.false(pass.reaches("GET", "/admin"));
   t.false(pass.reaches("POST", "/v2/b"));
+});
+
+test("an interpreter is none under another name either", async (t) => {
+  const { access, world } = setUp("/tmp/backup");
+  world.isInterpreter = true;
+  for (const who of [{ executable: "/tmp/backup" }, { sha256: "ab".repeat(32) }]) {
+    const credential = guarded({ allow: [{ name: "a", who }] });
+    await t.throwsAsync(async () => await access.use(credential, token, wish, asker()), {
+      message: /runs whatever it is told to/,
+    });
+  }
 });
 
 test("a yes to one request is none to where the API sends it on", async (t) => {

@@ -1,7 +1,7 @@
 import type { Question } from "../access.ts";
 import type { Clock } from "../clock.ts";
 import type { Identity } from "../identity.ts";
-import { isInterpreter, isLauncher } from "../interpreter.ts";
+import { isLauncher } from "../interpreter.ts";
 import type { ApprovalAnswer } from "../protocol.ts";
 
 /** For how long a yes holds. `always` is written down as a rule. */
@@ -17,12 +17,11 @@ const MOST = 1_000;
  * What a person can say. A program that runs whatever it is told to, or that can't be known, gets its
  * yes as this one process only; what starts everybody's programs, for this once.
  */
-export function choicesFor({ confirm, kind, identity }: Question): Answer[] {
+export function choicesFor({ confirm, kind, identity, isInterpreter }: Question): Answer[] {
   const { actor } = identity;
   const single = confirm === "always" || kind === "change" || kind === "refresh";
   if (single || !actor || isLauncher(actor)) return ["once"];
-  const { executable } = actor;
-  if (executable === undefined || isInterpreter(executable)) return ["once", "process"];
+  if (actor.executable === undefined || isInterpreter) return ["once", "process"];
   return ["once", "process", "hour", confirm === "session" ? "session" : "always"];
 }
 
@@ -124,6 +123,6 @@ function byProcess(question: Question): string | undefined {
 
 function byProgram(question: Question): string | undefined {
   const executable = question.identity.actor?.executable;
-  if (executable === undefined || isInterpreter(executable)) return undefined;
+  if (executable === undefined || question.isInterpreter) return undefined;
   return JSON.stringify([...aboutOf(question), executable]);
 }

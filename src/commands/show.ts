@@ -81,7 +81,8 @@ function counts({ refreshCount, failureCount, failuresInRow = 0 }: CredentialInf
 }
 
 /** The limits, and the rules by their names. */
-function whoMay({ expose, confirm, methods, paths, allow, deny }: PolicyInfo): string {
+function whoMay(policy: PolicyInfo): string {
+  const { expose, confirm, methods, paths, allow, deny, warnings = [] } = policy;
   const lines = [
     expose === "request" && "requests only: the token does not leave authd",
     methods && `with ${methods.join(", ")}`,
@@ -89,6 +90,7 @@ function whoMay({ expose, confirm, methods, paths, allow, deny }: PolicyInfo): s
     confirm && `a person is asked (${confirm})`,
     allow.length > 0 ? `allowed by ${allow.join(", ")}` : "every program of yours",
     deny.length > 0 && `but not ${deny.join(", ")}`,
+    ...warnings,
   ];
   return lines.filter((line) => line).join("\n");
 }

@@ -1,5 +1,5 @@
 /** `expose`, `confirm`, `methods`, `paths`, `[[allow]]` and `[[deny]]` → who may use a credential. */
-import { realpathSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { AuthdError } from "../errors.ts";
 import { isInterpreter } from "../interpreter.ts";
@@ -87,7 +87,35 @@ export function policyOf(given: Given, idOf: IdOf): Policy | undefined {
     }),
     deny: rules("deny"),
   };
-  return isOpen(policy) ? undefined : policy;
+  if (isOpen(policy)) return undefined;
+  const warnings = [...policy.allow, ...policy.deny].flatMap(warningsOf);
+  return warnings.length > 0 ? { ...policy, warnings } : policy;
+}
+
+/** Why a rule matches nobody now. The program may be installed later: that is no mistake of the file's. */
+function warningsOf({ name, who: { executable } }: Rule): string[] {
+  if (executable === undefined) return [];
+  const why = whyNoProgram(executable);
+  if (why === undefined) return [];
+  return [`the rule ${name} matches no program: ${executable} ${why}`];
+}
+
+function whyNoProgram(executable: string): string | undefined {
+  let file: number | undefined;
+  try {
+    file = openSync(executable, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!fstatSync(file).isFile()) return "is no file";
+    const start = Buffer.alloc(2);
+    readSync(file, start, 0, start.length, 0);
+    return start.toString("latin1") === "#!"
+      ? "is a script, and what the kernel names is the interpreter that runs it"
+      : undefined;
+  } catch (error) {
+    // A program that may be run, but not read, is one.
+    return (error as NodeJS.ErrnoException).code === "EACCES" ? undefined : "is not there";
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
 /** An answer that names a rule must mean one of them. */

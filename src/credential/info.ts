@@ -62,13 +62,15 @@ export function infoOf(picture: Picture, now: Moment): CredentialInfo {
   };
 }
 
-function policyInfo({ expose, confirm, methods, paths, allow, deny }: Policy): PolicyInfo {
+function policyInfo(policy: Policy): PolicyInfo {
+  const { expose, confirm, methods, paths, allow, deny, warnings } = policy;
   const names = (rules: readonly Rule[]) => rules.map(({ name }) => name);
   return {
     expose,
     ...given({ confirm, methods: methods && [...methods], paths: paths && [...paths] }),
     allow: names(allow),
     deny: names(deny),
+    ...given({ warnings: warnings && [...warnings] }),
   };
 }
 

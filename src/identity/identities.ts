@@ -5,7 +5,7 @@ import type { Identities, Identity, ProcessInfo } from "../identity.ts";
 import { groupsOf, type Peer } from "../peer.ts";
 import { quoted } from "../plain.ts";
 import { containerOf, unitOf } from "./cgroup.ts";
-import { Digests } from "./digest.ts";
+import { type Content, Contents } from "./digest.ts";
 import { imageOf, read } from "./linux.ts";
 import { type ProcessEntry, readProcess } from "./processes.ts";
 
@@ -17,7 +17,7 @@ const SLACK = 20;
 /** Asks the system who is behind a connection: once for each, when somebody wants to know. */
 export class ProcessIdentities implements Identities {
   readonly #known = new WeakMap<object, Identity>();
-  readonly #digests = new Digests();
+  readonly #contents = new Contents();
 
   of(connection: object, peer: Peer | undefined): Identity {
     const known = this.#known.get(connection);
@@ -27,10 +27,10 @@ export class ProcessIdentities implements Identities {
     return identity;
   }
 
-  async sha256({ actor }: Identity): Promise<string | undefined> {
+  async content({ actor }: Identity): Promise<Content | undefined> {
     if (actor?.executable === undefined) return undefined;
     const file = process.platform === "linux" ? imageOf(actor.pid) : actor.executable;
-    return await this.#digests.of(file, actor.image).catch(() => undefined);
+    return await this.#contents.of(file, actor.image).catch(() => undefined);
   }
 }
 

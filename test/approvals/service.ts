@@ -23,7 +23,7 @@ function setUp({ passphrase, desktop = false }: { passphrase?: string; desktop?:
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const service = new ApprovalService({
     clock: new FakeClock(),
-    identities: { of: (call) => (call as FakeCall).identity, sha256: async () => undefined },
+    identities: { of: (call) => (call as FakeCall).identity, content: async () => undefined },
     log,
     desktop: () => (desktop ? () => () => {} : undefined),
     writeRule: async () => {},

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { connect } from "../../src/client.ts";
@@ -7,6 +7,7 @@ import { type Running, start } from "../helpers/child.ts";
 import { type Daemon, type DaemonOptions, MAIN, startDaemon } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onLinux } from "../helpers/optional.ts";
+import { ownProgram } from "../helpers/own-program.ts";
 import { eventually, notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
 import { CTRL_C, ENTER, inOwnTerminal, onOwnTerminal, onTerminal } from "../helpers/terminal.ts";
 
@@ -122,10 +123,9 @@ onLinux("a no is exit code 6, and names who asked", async (t) => {
 onLinux("always writes the rule: that program is not asked again, all others are", async (t) => {
   const daemon = await guarded(t);
   const backup = join(temporaryFolder(t), "backup");
-  copyFileSync(process.execPath, backup);
-  chmodSync(backup, 0o755);
-  // Not `node`, so it is a program that speaks for itself.
-  const ask = () => start(t, backup, [MAIN, "get", "demo"], { env: daemon.env });
+  if (!ownProgram(t, backup)) return;
+  const words = [process.execPath, MAIN, "get", "demo"];
+  const ask = () => start(t, backup, words, { env: daemon.env });
   const file = join(daemon.configDir, "credentials", "demo.toml");
   const before = readFileSync(file, "utf8");
   const first = ask();

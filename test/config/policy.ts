@@ -52,6 +52,7 @@ test("every key of a rule", (t) => {
     deny: [{ unit: "editor.service" }],
   });
   t.deepEqual(policy, {
+    warnings: ["the rule backup matches no program: /opt/no/such/backup is not there"],
     expose: "request",
     confirm: "session",
     methods: ["GET"],
@@ -91,6 +92,24 @@ test("an executable is named as the kernel will, links resolved", (t) => {
   symlinkSync(join(dir, "real-program"), join(dir, "program"));
   const policy = policyOf({ allow: [{ executable: join(dir, "program") }] });
   t.is(policy?.allow[0]?.who.executable, join(dir, "real-program"));
+});
+
+test("a rule that can match no program is told of, and no more: it may be installed later", (t) => {
+  const dir = temporaryFolder(t);
+  const [script, program] = [join(dir, "job.sh"), join(dir, "job")];
+  writeFileSync(script, "#!/bin/sh\n");
+  writeFileSync(program, "\x7fELF");
+  const rules = { allow: [{ executable: script, name: "job" }, { executable: program }] };
+  const policy = policyOf({
+    ...rules,
+    deny: [{ executable: join(dir, "gone") }, { executable: dir }],
+  });
+  t.deepEqual(policy?.warnings, [
+    `the rule job matches no program: ${script} is a script, and what the kernel names is the interpreter that runs it`,
+    `the rule deny[1] matches no program: ${join(dir, "gone")} is not there`,
+    `the rule deny[2] matches no program: ${dir} is no file`,
+  ]);
+  t.is(policyOf({ allow: [{ executable: program }] })?.warnings, undefined);
 });
 
 test("groups by name", (t) => {

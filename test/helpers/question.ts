@@ -1,5 +1,6 @@
 import type { Question } from "../../src/access.ts";
 import type { Identity, ProcessInfo } from "../../src/identity.ts";
+import { isInterpreter } from "../../src/interpreter.ts";
 
 /** A process as a test needs it. */
 export function processInfo(more: Partial<ProcessInfo> = {}): ProcessInfo {
@@ -42,6 +43,7 @@ export function question(
     rule: "default",
     confirm: "first",
     identity: identityOf(processInfo(process)),
+    isInterpreter: isInterpreter(process.executable ?? "backup"),
     ...more,
   };
 }

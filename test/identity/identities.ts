@@ -148,7 +148,7 @@ onLinux("the digest is that of the running file, not of what stands at its path"
   const identity = identities.of(socket, peer);
   const digest = createHash("sha256").update(readFileSync(backup)).digest("hex");
   rmSync(backup);
-  t.is(await identities.sha256(identity), digest);
+  t.like(await identities.content(identity), { sha256: digest, isInterpreter: true });
 });
 
 onLinux(
@@ -166,10 +166,10 @@ sys.stdin.readline(); os.execv(sys.argv[1], [sys.argv[1], "-e", "setInterval(() 
     const { peer, socket } = await next();
     const identities = new ProcessIdentities();
     const identity = identities.of(socket, peer);
-    t.not(await identities.sha256(identity), undefined);
+    t.not(await identities.content(identity), undefined);
     child.stdin?.write("now\n");
     while (readlinkSync(`/proc/${peer.pid}/exe`) !== backup) await sleep(10);
-    t.is(await identities.sha256(identity), undefined);
+    t.is(await identities.content(identity), undefined);
     t.is(identities.of(socket, peer).actor?.executable, identity.actor?.executable);
   },
 );

@@ -22,7 +22,14 @@ export const checkConfiguration: Check = ({ env, isElsewhere }) => {
 
 /** How is each credential, and does its secret run out soon? */
 export const checkCredentials: Check = ({ credentials, now }) =>
-  credentials.flatMap((info) => [checkState(info, now), ...checkExpiry(info, now)]);
+  credentials.flatMap((info) => [
+    checkState(info, now),
+    ...checkExpiry(info, now),
+    ...(info.policy?.warnings ?? []).map((text) => warning(info.name, text, RULE_REMEDY)),
+  ]);
+
+const RULE_REMEDY =
+  "name an installed program that is no script, or a unit, in the credential's file; then authd reload";
 
 function checkState(info: CredentialInfo, now: number): Finding {
   const { name, state, lastError } = info;
