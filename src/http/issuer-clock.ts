@@ -13,19 +13,22 @@ const GRANULARITY_MS = 2_000;
 const SLIGHTLY_AHEAD_MS = 1_000;
 /** A `Date` this far from the local clock (ms) is checked with a new connection. */
 const APART_MS = 5_000;
+/** A response that took longer (ms; the machine may have slept) tells too little of when its `Date` was written. */
+const QUICK_MS = 10_000;
 /** Issuers that are remembered at once; the least recently used one is forgotten. */
 const MAX_ISSUERS = 1_000;
 
 /** An issuer's wall clock minus this machine's boot time, ms: steps of our own wall clock don't move it. */
 interface Offset {
   earliest: number;
-  /** Infinity: no `Date` has been seen that can't be stale. */
+  /** Infinity: told by a `Date` that may be stale. */
   latest: number;
   /** The largest that any `Date` came to, as if its issuer had answered at once; -Infinity as above. */
   largest: number;
 }
 
 interface Issuer {
+  /** Undefined until a `Date` counts. */
   offset: Offset | undefined;
   /** An offset that lies behind the known one: the clock was set back, if a second witness agrees. */
   doubted: { offset: Offset; seenAtBoot: number } | undefined;
@@ -71,14 +74,15 @@ export class IssuerClocks {
     const counts = this.#counts(connection, reused, date, answered);
     const known = issuer ?? { offset: undefined, doubted: undefined, isApart: false };
     known.isApart = date < sent.wall - APART_MS || date > answered.wall + APART_MS;
-    const seen: Offset = {
-      earliest: date - answered.boot,
-      latest: counts ? date + GRANULARITY_MS - sent.boot : Number.POSITIVE_INFINITY,
-      largest: counts ? date - sent.boot : Number.NEGATIVE_INFINITY,
-    };
-    note(known, seen, answered);
+    const earliest = date - answered.boot;
+    const [latest, largest] = [date + GRANULARITY_MS - sent.boot, date - sent.boot];
+    const seen: Offset = counts ? { earliest, latest, largest } : atLeast(earliest);
+    const isQuick = answered.boot - sent.boot <= QUICK_MS;
+    if (counts && isQuick) note(known, seen, answered);
+    else if (known.offset) note(known, atLeast(earliest), answered);
     this.#remember(origin, known);
-    return known.offset && timeAt(known.offset, sent);
+    const { offset = seen } = known;
+    return timeAt(overlap(offset, seen) ? intersection(offset, seen) : offset, sent);
   }
 
   /** True if this `Date` is a connection's first, or has advanced with our clock since that. */
@@ -88,7 +92,11 @@ export class IssuerClocks {
       return true;
     }
     const first = this.#references.get(connection);
-    if (first === undefined) return false;
+    if (first === undefined) {
+      // It carried other requests before.
+      this.#references.set(connection, { date, boot });
+      return false;
+    }
     const elapsed = boot - first.boot;
     // Within the first seconds a `Date` that stands still looks like one that is cut.
     return elapsed > APART_MS && date - first.date >= elapsed - GRANULARITY_MS;
@@ -124,6 +132,11 @@ function note(issuer: Issuer, seen: Offset, now: Moment): void {
   } else if (now.boot - doubted.seenAtBoot >= APART_MS) {
     Object.assign(issuer, { offset: intersection(doubted.offset, seen), doubted: undefined });
   }
+}
+
+/** All that a `Date` tells which may be stale. */
+function atLeast(earliest: number): Offset {
+  return { earliest, latest: Number.POSITIVE_INFINITY, largest: Number.NEGATIVE_INFINITY };
 }
 
 /**

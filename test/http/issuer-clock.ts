@@ -77,6 +77,18 @@ test("an answer that takes long, once, does not blur what is known", (t) => {
   }
 });
 
+test("an answer for which the machine slept tells of its own token alone", (t) => {
+  for (const ahead of [0, 295 * SECOND, -295 * SECOND]) {
+    const { respond, pass } = stage({ ahead });
+    const { error } = respond({ tookMs: 20 * MINUTE });
+    t.true(error >= -SECOND && error <= 20 * MINUTE);
+    pass(3_210);
+    t.true(Math.abs(respond({}).error) <= SECOND);
+    respond({ tookMs: 20 * MINUTE });
+    t.true(Math.abs(respond({}).error) <= SECOND);
+  }
+});
+
 test("a Date that stands still counts once, one that advances counts again", (t) => {
   const { respond, pass, clocks, setIssuer } = stage({ ahead: 20 * SECOND });
   const [still, running] = [{}, {}];
