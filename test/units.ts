@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { parse } from "plist";
+import { GRACE, LONGEST_STAY } from "../src/last-answers.ts";
 import { run } from "./helpers/child.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
 import { absent, missing } from "./helpers/optional.ts";
@@ -89,6 +90,16 @@ test("the user and the groups of the system-wide daemon are made as the units na
   for (const folder of /^ReadWritePaths=(.*)$/m.exec(service)?.[1]?.split(" ") ?? []) {
     t.regex(folders, new RegExp(`^d ${folder} 0750 ${user} ${user}$`, "m"));
   }
+});
+
+test("service managers wait longer than the daemon may stay for an issuer's answer", (t) => {
+  const least = LONGEST_STAY + GRACE;
+  for (const unit of [SERVICE, SYSTEM]) {
+    const seconds = /^TimeoutStopSec=(\d+)s$/m.exec(readFileSync(unit, "utf8"))?.[1];
+    t.true(Number(seconds) * 1_000 >= least, unit);
+  }
+  const agent = parse(readFileSync(file("launchd/authd.plist"), "utf8")) as { ExitTimeOut: number };
+  t.true(agent.ExitTimeOut * 1_000 >= least);
 });
 
 test("the socket is for its own user alone", (t) => {

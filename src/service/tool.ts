@@ -8,7 +8,8 @@ export interface Answer {
   stderr: string;
 }
 
-const PATIENCE_MS = 60_000;
+/** More than the 130 s that a unit may take to stop. */
+const PATIENCE_MS = 150_000;
 
 /** Runs a program of the PATH in `env` to its end. Never rejects. */
 export function runTool(env: NodeJS.ProcessEnv, [program, ...args]: readonly string[]) {
