@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { AuthdError } from "../errors.ts";
+import type { Guesser } from "./guesser.ts";
 
 /** So many slips of the finger are free; after that each costs (ms) twice as much as the one before. */
 const FREE = 2;
@@ -7,7 +8,7 @@ const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 300_000;
 /** A failure is forgotten after this (ms). */
 const FORGOTTEN = 3_600_000;
-/** Who tried; more than so many are not kept. */
+/** Sessions that tried, and their processes; more than so many are not kept. */
 const MOST = 1_000;
 
 interface Failures {
@@ -16,20 +17,32 @@ interface Failures {
   until: number;
 }
 
+/** Wrong guesses of a process and of all that it has started. */
+interface Wrong {
+  count: number;
+  /** Monotonic clock: when the last one was. */
+  at: number;
+}
+
 interface Waiting {
-  who: string;
+  who: Guesser;
   begin: () => void;
 }
 
 /**
  * Tries of a passphrase: one at a time, as each takes a whole core and 128 MiB. Wrong ones are slowed
- * for whoever makes them, and go behind the tries of others.
+ * for the session that makes them, and go behind the tries of others: where the ancestors of two part,
+ * the one goes first whose side was wrong less often, then the one whose side is older. So a program that
+ * guesses from ever new sessions keeps nobody waiting whom it has not started.
  */
 export class Attempts {
   readonly #clock: Clock;
+  /** By session. */
   readonly #failures = new Map<string, Failures>();
+  /** By process. */
+  readonly #wrong = new Map<string, Wrong>();
   readonly #waiting: Waiting[] = [];
-  /** Who tries, or waits for it. */
+  /** Sessions that try, or wait for it. */
   readonly #active = new Set<string>();
   #busy = false;
 
@@ -41,34 +54,33 @@ export class Attempts {
    * What `work` gives; if it rejects, that counts against `who`. Rejects with AuthdError `too_busy`
    * while `who` has to wait, or tries already.
    */
-  async run<T>(who: string, work: () => Promise<T>): Promise<T> {
-    const wait = (this.#failures.get(who)?.until ?? 0) - this.#clock.monotonic();
+  async run<T>(who: Guesser, work: () => Promise<T>): Promise<T> {
+    const { session } = who;
+    const wait = (this.#failures.get(session)?.until ?? 0) - this.#clock.monotonic();
     if (wait > 0) throw tooSoon(wait);
-    if (this.#active.has(who)) throw tooSoon(FIRST_DELAY);
-    this.#active.add(who);
+    if (this.#active.has(session)) throw tooSoon(FIRST_DELAY);
+    this.#active.add(session);
     try {
       await this.#turn(who);
       const result = await work();
-      this.#failures.delete(who);
+      this.#failures.delete(session);
       return result;
     } catch (error) {
       this.#failed(who);
       throw error;
     } finally {
-      this.#active.delete(who);
+      this.#active.delete(session);
       this.#next();
     }
   }
 
-  async #turn(who: string): Promise<void> {
+  async #turn(who: Guesser): Promise<void> {
     if (this.#busy) await new Promise<void>((begin) => this.#waiting.push({ who, begin }));
     this.#busy = true;
   }
 
-  /** The one with the fewest failures, and of these who came first. */
   #next(): void {
-    const count = ({ who }: Waiting) => this.#failures.get(who)?.count ?? 0;
-    const [first] = [...this.#waiting].sort((a, b) => count(a) - count(b));
+    const [first] = [...this.#waiting].sort((a, b) => this.#order(a.who, b.who));
     if (!first) {
       this.#busy = false;
       return;
@@ -77,14 +89,35 @@ export class Attempts {
     first.begin();
   }
 
-  #failed(who: string): void {
+  /** Negative: `one` goes first. Sorting keeps the order of those that are equal. */
+  #order(one: Guesser, other: Guesser): number {
+    const parting = one.lineage.findIndex(({ id }, index) => id !== other.lineage[index]?.id);
+    const [mine, theirs] = [one.lineage[parting], other.lineage[parting]];
+    if (!mine || !theirs) return this.#countOf(one) - this.#countOf(other);
+    const wrong = (id: string) => this.#wrong.get(id)?.count ?? 0;
+    return wrong(mine.id) - wrong(theirs.id) || Math.sign(mine.startedAtMs - theirs.startedAtMs);
+  }
+
+  #countOf({ session }: Guesser): number {
+    return this.#failures.get(session)?.count ?? 0;
+  }
+
+  #failed(who: Guesser): void {
     const now = this.#clock.monotonic();
-    const count = (this.#failures.get(who)?.count ?? 0) + 1;
+    const count = this.#countOf(who) + 1;
     const delay = count < FREE ? 0 : Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (count - FREE));
-    this.#failures.delete(who);
-    this.#failures.set(who, { count, until: now + delay });
+    this.#failures.delete(who.session);
+    this.#failures.set(who.session, { count, until: now + delay });
+    for (const { id } of who.lineage) {
+      const before = this.#wrong.get(id)?.count ?? 0;
+      this.#wrong.delete(id);
+      this.#wrong.set(id, { count: before + 1, at: now });
+    }
     for (const [each, { until }] of this.#failures) {
       if (until + FORGOTTEN < now || this.#failures.size > MOST) this.#failures.delete(each);
+    }
+    for (const [each, { at }] of this.#wrong) {
+      if (at + FORGOTTEN < now || this.#wrong.size > MOST) this.#wrong.delete(each);
     }
   }
 }

@@ -1,15 +1,50 @@
+import { identify } from "../identity/identities.ts";
+import type { ProcessInfo } from "../identity.ts";
+import { isLauncher } from "../interpreter.ts";
 import { libc } from "../libc.ts";
 import type { Peer } from "../peer.ts";
 
-/**
- * Who is slowed down after a wrong passphrase: the peer's session, which is a terminal's window or a
- * service, so that a program that guesses does not keep a person out; its user, where that can't be
- * told. setsid(2) makes a new one, so this is no defence against guesses, but against their harm.
- */
-export function guesserOf(peer: Peer | undefined): string {
-  if (!peer) return "";
+/** Who tries a passphrase. */
+export interface Guesser {
+  /**
+   * Who is slowed down after a wrong one: the peer's session, which is a terminal's window or a service,
+   * so that a program that guesses does not keep a person out; its user, where that can't be told.
+   * setsid(2) makes a new one.
+   */
+  readonly session: string;
+  /**
+   * The process and its ancestors, the oldest first, down from what starts everybody's programs: by
+   * these wrong guesses are told apart, whatever sessions a program makes. Orphans without a terminal
+   * have one ancestor in common.
+   */
+  readonly lineage: readonly Ancestor[];
+}
+
+export interface Ancestor {
+  readonly id: string;
+  /** Boot time. */
+  readonly startedAtMs: number;
+}
+
+const ORPHANS: Ancestor = { id: "orphans", startedAtMs: Number.POSITIVE_INFINITY };
+
+export function guesserOf(peer: Peer | undefined): Guesser {
+  if (!peer) return { session: "", lineage: [] };
   const session = peer.pid > 0 ? sessionOf(peer.pid) : undefined;
-  return session === undefined ? `${peer.uid}` : `${peer.uid}/${session}`;
+  return {
+    session: session === undefined ? `${peer.uid}` : `${peer.uid}/${session}`,
+    lineage: lineageOf(identify(peer).chain),
+  };
+}
+
+function lineageOf(chain: readonly ProcessInfo[]): Ancestor[] {
+  const launcher = chain.findIndex(isLauncher);
+  const own = launcher === -1 ? chain : chain.slice(0, launcher);
+  const lineage = own
+    .map(({ pid, startedAt }) => ({ id: `${pid}/${startedAt}`, startedAtMs: startedAt }))
+    .reverse();
+  const isOrphan = launcher !== -1 && own.every(({ terminal }) => terminal === undefined);
+  return isOrphan ? [ORPHANS, ...lineage] : lineage;
 }
 
 function sessionOf(pid: number): number | undefined {

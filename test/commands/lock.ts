@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import test from "ava";
 import { start } from "../helpers/child.ts";
 import { MAIN, startDaemon } from "../helpers/daemon.ts";
@@ -135,4 +136,35 @@ test("a lock goes ahead of imports and changes that wait, and those are refused"
   t.deepEqual(new Set(reasons.slice(before.length + 1)), new Set(["vault_locked"]));
   t.is((await unlock(PASSPHRASE)).code, 0);
   t.is((await cli(["get", "labelf"])).stdout, "a-token\n");
+});
+
+/** Starts so many processes, each in a session of its own, that guess at once; says how each ended. */
+const GUESS = `
+  const { spawn } = require("node:child_process");
+  const [socket, count] = process.argv.slice(1);
+  const one = \`
+    const socket = require("node:net").connect(process.argv[1]);
+    const params = { passphrase: "a guess" };
+    socket.write(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "unlock", params }) + "\\\\n", () => console.log("sent"));
+    socket.once("data", (data) => { console.log(String(data).includes("error") ? "wrong" : "late"); process.exit(); });\`;
+  for (let index = 0; index < Number(count); index++) {
+    spawn(process.execPath, ["-e", one, socket], { detached: true, stdio: ["ignore", "inherit", "inherit"] });
+  }`;
+
+onLinux("guesses from fresh sessions keep nobody else's right passphrase waiting", async (t) => {
+  const { socket, unlock, cli } = await setUp(t);
+  t.is((await unlock(PASSPHRASE)).code, 0);
+  t.is((await cli(["lock"])).code, 0);
+  const GUESSES = 16;
+  const guessing = start(t, process.execPath, ["-e", GUESS, socket, String(GUESSES)]);
+  const lines = (word: string, text: string) => text.split(`${word}\n`).length - 1;
+  let said = "";
+  guessing.child.stdout?.on("data", (text: string) => {
+    said += text;
+  });
+  while (lines("sent", said) < GUESSES) await guessing.says("sent").then(() => pause(20));
+  t.is((await unlock(PASSPHRASE)).code, 0);
+  const before = lines("wrong", said);
+  t.true(before < GUESSES, `${before} guesses went first`);
+  await guessing.ended;
 });
