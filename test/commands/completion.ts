@@ -45,6 +45,7 @@ test("candidates: commands, options, their values, credentials, presets, origins
       .map((line) => line.split("\t")[0]);
   };
   t.deepEqual(await complete("re"), ["request", "refresh", "remove", "reload"]);
+  t.deepEqual(await complete("st"), ["status", "stop"]);
   t.deepEqual(await complete("get", "l"), ["labelf", "listings"]);
   t.deepEqual(await complete("get", "labelf", "--f"), ["--format"]);
   t.deepEqual(await complete("get", "--format", ""), ["token", "header", "json"]);
