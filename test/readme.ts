@@ -14,7 +14,7 @@ import { readDocument } from "./helpers/markdown.ts";
 import { absent, missing, onLinux } from "./helpers/optional.ts";
 import { eventually } from "./helpers/program.ts";
 import { ROOT } from "./helpers/sources.ts";
-import { ENTER, onTerminal } from "./helpers/terminal.ts";
+import { ENTER, onOwnTerminal } from "./helpers/terminal.ts";
 
 const readme = readDocument("README.md");
 
@@ -171,7 +171,7 @@ onLinux("Ask me first", async (t) => {
     return (await asked.request("approvals/pending", {})).approvals.length === 1;
   });
   asked.close();
-  const terminal = onTerminal(t, daemon, approve.split(" ").slice(1));
+  const terminal = onOwnTerminal(t, daemon, approve.split(" ").slice(1));
   await terminal.type("Allow it (1)?", ENTER);
   const { code, stdout, stderr } = await waiting;
   t.is(code, 0, stderr);
