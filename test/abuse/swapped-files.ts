@@ -9,6 +9,7 @@ import { type Running, start } from "../helpers/child.ts";
 import { type Daemon, MAIN, startDaemon } from "../helpers/daemon.ts";
 import { onLinux } from "../helpers/optional.ts";
 import { eventually } from "../helpers/program.ts";
+import { inOwnTerminal } from "../helpers/terminal.ts";
 
 const OWNER = "the owner's passphrase";
 const THIEF = "a thief's passphrase";
@@ -47,7 +48,7 @@ async function swapped<T>(header: string, forged: Buffer, work: () => Promise<T>
   }
 }
 
-/** `authd ARGS…` in a shell of its own, so that who asks and who answers are no family. */
+/** `authd ARGS…` in a shell of its own, which is who asks. */
 function inShell(t: ExecutionContext, { env }: Daemon, args: readonly string[]): Running {
   const command = `${[process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(" ")}; exit $?`;
   return start(t, "bash", ["-c", command], { env });
@@ -65,7 +66,7 @@ onLinux(
     const answer = async (passphrase: string) => {
       const file = join(daemon.folder, "passphrase");
       writeFileSync(file, passphrase, { mode: 0o600 });
-      return await inShell(t, daemon, ["approve", "--once", "--passphrase-from", file]).ended;
+      return await inOwnTerminal(t, daemon, ["approve", "1", "--once", "--passphrase-from", file]);
     };
     const forged = await swapped(daemon.header, daemon.forged, () => answer(THIEF));
     t.is(forged.code, 6, forged.stdout);
