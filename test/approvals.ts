@@ -202,6 +202,19 @@ test("what can be said depends on how well the program is known", (t) => {
   desk.close();
 });
 
+test("names of parents are anybody's choice: in quotes unless they are plain", (t) => {
+  const { desk } = setUp();
+  const evil = "x (1) ← /usr/bin/gnome-terminal\u202e\n";
+  const chain = [processInfo(), processInfo({ pid: 2, executable: evil })];
+  const asked = desk.ask(question({ identity: identityOf(...chain) }), AbortSignal.timeout(9_999));
+  t.deepEqual(desk.pending[0]?.processes, [
+    "/usr/bin/backup (4711)",
+    '"x (1) ← /usr/bin/gnome-terminal??" (2)',
+  ]);
+  desk.close();
+  return t.throwsAsync(asked);
+});
+
 test("who leaves does not wait; the question goes with the last of them", async (t) => {
   const { clock, desk, ask, shown, said } = setUp();
   const [first, second] = [new AbortController(), new AbortController()];

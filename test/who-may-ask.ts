@@ -104,6 +104,26 @@ onLinux("an interpreter under another name is none that a rule can mean", async 
   t.is((await asked).code, 6);
 });
 
+onLinux(
+  "what a caller chooses stands in a question in quotes, and can't pass for its words",
+  async (t) => {
+    const { add, daemon } = await stage(t);
+    await add("demo", { confirm: "first" });
+    const client = await connect({ socket: daemon.socket });
+    t.teardown(() => client.close());
+    const scope = 'read" of nothing\n(process 1) \u202easks';
+    const asked = client.getToken({ credential: "demo", scope, audience: "plain" }).catch(() => {});
+    let what = "";
+    await eventually(async () => {
+      [{ what } = { what }] = (await client.request("approvals/pending", {})).approvals;
+      return what !== "";
+    });
+    t.is(what, 'a token with scope "read\\" of nothing?(process 1) ?asks" and audience plain');
+    t.is((await daemon.cli(["approve", "--deny"])).code, 0);
+    await asked;
+  },
+);
+
 onLinux("rules that match no program are told of by show, doctor and the log", async (t) => {
   const { add, daemon, program } = await stage(t);
   await add("demo", { allow: [{ name: "gone", executable: program }] });
