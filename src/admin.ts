@@ -1,5 +1,20 @@
 import { join } from "node:path";
 import {
+  candidateFor,
+  type Entered,
+  type EnteredWhole,
+  type Entry,
+  inForce,
+  isCurrent,
+  isNotRegistered,
+  keptBeside,
+  passwordMade,
+  registeredPerhaps,
+  registering,
+  sharesRefreshToken,
+  waitsWithSettings,
+} from "./candidacy.ts";
+import {
   type Allowance,
   accessNow,
   assertCredentialName,
@@ -11,12 +26,14 @@ import {
   readCredentialFile,
   removeCredentialFile,
   resolveCredential,
+  tomlTable,
   updateCredentialFile,
   withAllowance,
   writeCredentialFile,
 } from "./config.ts";
 import type { CredentialRecord } from "./credential/record.ts";
-import { boundTo, type Credential, type Entered } from "./credential.ts";
+import { isTerminal } from "./credential/refusals.ts";
+import { boundTo, type Credential } from "./credential.ts";
 import { assertComplete, assertTrusted, enteredSecrets, kindOf, withGenerated } from "./entered.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Http } from "./http.ts";
@@ -53,6 +70,8 @@ export interface AdminOptions {
   log: Log;
   /** Throws AuthdError `vault_locked` while the vault is locked, or just being locked. */
   assertOpen: () => void;
+  /** Wall clock, ms. */
+  now: () => number;
   onEvent: (happened: Happened) => void;
   /** Who may use what is not known until the next `reloaded`. */
   onClosed: () => void;
@@ -66,12 +85,6 @@ export interface Allowed extends Pick<Allowance, "executable" | "kind"> {
 /** Asked before the request, or the refresh, that a test makes: throws or rejects if the caller may not. */
 interface TestOptions extends Required<Pick<RequestOptions, "signal" | "admit">> {
   admitRefresh: () => Promise<void>;
-}
-
-interface Added {
-  credential: Credential;
-  /** Makes it as if it had not been added. */
-  undo: () => Promise<void>;
 }
 
 /**
@@ -99,100 +112,188 @@ export class Admin {
     params: CheckedParams<"credentials/add">,
     signal: AbortSignal,
   ): Promise<CredentialInfo> {
-    const { registry, http } = this.#options;
+    const { registry } = this.#options;
     const { name } = params;
     assertCredentialName(name);
-    const { credential, undo } = await this.#change(async () => {
+    const { entry, isAgain } = await this.#change(async () => {
       const existed = registry.knows(name) || readCredentialFile(this.#dir, name) !== undefined;
       if (existed && !params.replace) throw alreadyThere(name);
       const kind = kindOf(params);
       const file = updateCredentialFile(kind, coerceSettings(kind, params.settings));
       const settings = this.#resolve(name, file);
-      const secrets = enteredSecrets(settings, withGenerated(params, settings));
-      assertComplete(settings, secrets);
-      const text = credentialFileText(file);
       const known = registry.has(name) ? registry.get(name) : undefined;
-      return known?.isReadable
-        ? await this.#replace(known, settings, secrets, text)
-        : await this.#create(settings, secrets, text, existed);
+      const before = params.register ? passwordMade(known, settings) : undefined;
+      const secrets = enteredSecrets(settings, withGenerated(params, settings, before));
+      assertComplete(settings, secrets);
+      const now = this.#options.now();
+      const refused = params.register ? registering(settings, now) : undefined;
+      const entered = { settings, secrets, file: credentialFileText(file), now, refused };
+      return { entry: await this.#enter(known, entered, existed), isAgain: before !== undefined };
     });
     this.#options.onEvent({ kind: "added", credential: name });
-    if (params.register) {
-      const { settings, record } = credential;
-      await register(settings, record.secrets, http).catch(async (error) => {
-        // Refused for certain: there is no such account.
-        if (refusedForCertain(error)) await this.inTurn(() => this.#ifStill(credential, undo));
-        throw error;
-      });
-    }
-    return await this.#firstTry(credential, signal);
+    return params.register
+      ? await this.#registerFirst(entry, isAgain, signal)
+      : await this.#firstTry(entry, signal);
   }
 
-  /** `existed`: its file was broken, or its sealed record damaged. */
-  async #create(
-    settings: CredentialSettings,
-    secrets: Record<string, string>,
-    text: string,
-    existed: boolean,
-  ): Promise<Added> {
+  /** `existed`: its file was broken, or its sealed record damaged, unless it is known. */
+  async #enter(known: Credential | undefined, entered: EnteredWhole, existed: boolean) {
+    if (!known?.isReadable) return await this.#create(entered, existed);
+    // A password that may have an account is not lost for one that may not.
+    if (known.works || entered.refused) return await this.#offer(known, entered);
+    const { settings, secrets, file } = entered;
+    await this.#withFile(known.name, file, () => known.amend(settings, { secrets, whole: true }));
+    return inForce(known);
+  }
+
+  async #create(entered: EnteredWhole, existed: boolean): Promise<Entry> {
+    const { settings, secrets, file, refused } = entered;
     const { registry, vault } = this.#options;
     const { name } = settings;
     registry.dropDetached(name);
-    await this.#withFile(name, text, async () => {
-      const record = { secrets, ...boundTo(settings), tokens: [] };
+    await this.#withFile(name, file, async () => {
+      const more = refused ? { refused } : {};
+      const record = { secrets, ...boundTo(settings), tokens: [], ...more };
       await vault.write(name, record, { durable: true, replaceDamaged: true, isChange: true });
     });
     registry.delete(name);
     const undo = () => (existed ? Promise.resolve() : this.#removeNow(name));
-    return { credential: registry.add(settings), undo };
+    return { ...inForce(registry.add(settings)), undo };
   }
 
-  async #replace(
-    credential: Credential,
-    settings: CredentialSettings,
-    secrets: Record<string, string>,
-    text: string,
-  ): Promise<Added> {
-    const { name, settings: settingsBefore } = credential;
-    const { secrets: secretsBefore, ...bound } = credential.record;
-    const textBefore = credentialFileAsItIs(this.#dir, name);
-    const put = async (newText: string, to: CredentialSettings, entered: Entered) =>
-      await this.#withFile(name, newText, () => credential.amend(to, entered));
-    await put(text, settings, { secrets, whole: true });
-    // With the binding of before, too: an edit that nobody trusted is not to be trusted by this.
-    const before = { secrets: secretsBefore, whole: true, bound };
-    const undo = () => put(textBefore ?? text, settingsBefore, before);
-    return { credential, undo };
+  /** What is in force stays until this has worked. */
+  async #offer(credential: Credential, entered: Entered): Promise<Entry> {
+    const { candidate: before } = credential;
+    await credential.offer(candidateFor(credential, entered));
+    const { trial } = credential;
+    if (!trial) throw new Error(`${credential.name} has no trial`);
+    return { credential, subject: trial, undo: () => credential.offer(before) };
   }
 
   async set(
     params: CheckedParams<"credentials/set">,
     signal: AbortSignal,
   ): Promise<CredentialInfo> {
-    const credential = await this.#change(async () => {
-      const credential = this.#options.registry.get(params.credential);
-      const { name, record } = credential;
-      const file = readCredentialFile(this.#dir, name) ?? {};
-      // `set` binds, so it must not wave through an edit that nobody looked at.
-      assertTrusted(this.#resolve(name, file), record);
-      const edited = updateCredentialFile(file, coerceSettings(file, params.settings ?? {}));
-      const settings = this.#resolve(name, edited);
-      const secrets = enteredSecrets(settings, params.secrets ?? {});
-      assertComplete(settings, { ...record.secrets, ...secrets });
-      const amend = () => credential.amend(settings, { secrets });
-      if (Object.keys(params.settings ?? {}).length === 0) await amend();
-      else await this.#withFile(name, credentialFileText(edited), amend);
-      return credential;
-    });
+    const entry = await this.#change(() => this.#setNow(params));
     this.#options.onEvent({ kind: "set", credential: params.credential, message: named(params) });
-    return await this.#firstTry(credential, signal);
+    return await this.#firstTry(entry, signal);
   }
 
-  async #ifStill(credential: Credential, undo: () => Promise<void>): Promise<void> {
+  async #setNow(params: CheckedParams<"credentials/set">): Promise<Entry> {
+    const { settings: changes = {}, secrets: given = {}, force = false, discard = false } = params;
+    const credential = this.#options.registry.get(params.credential);
+    const { name, record } = credential;
+    const file = readCredentialFile(this.#dir, name) ?? {};
+    // `set` binds, so it must not wave through an edit that nobody looked at.
+    assertTrusted(this.#resolve(name, file), record);
+    if (discard) await credential.offer(undefined);
+    const { candidate } = credential;
+    const hasSettings = Object.keys(changes).length > 0;
+    if (hasSettings && candidate?.file !== undefined) throw waitsWithSettings(name);
+    const edited = updateCredentialFile(file, coerceSettings(file, changes));
+    const settings =
+      candidate?.file === undefined
+        ? this.#resolve(name, edited)
+        : this.settingsFrom(name, candidate.file);
+    const entered = enteredSecrets(settings, given);
+    const secrets = { ...(candidate?.record ?? record).secrets, ...entered };
+    assertComplete(settings, secrets);
+    const text = hasSettings ? credentialFileText(edited) : candidate?.file;
+    const isOffered =
+      Object.keys(entered).length > 0 &&
+      (candidate !== undefined || (credential.works && !force)) &&
+      !sharesRefreshToken(credential, secrets);
+    if (isOffered) {
+      const carried = candidate?.record ?? record;
+      const all = { settings, secrets, file: text, now: this.#options.now(), carried };
+      const entry = await this.#offer(credential, all);
+      if (!force) return entry;
+    } else if (hasSettings || Object.keys(entered).length > 0) {
+      const amend = () => credential.amend(settings, { secrets: entered });
+      if (hasSettings) await this.#withFile(name, credentialFileText(edited), amend);
+      else await amend();
+    }
+    if (force) await this.#promoteNow(credential);
+    return inForce(credential);
+  }
+
+  // ---- what is tried before it is in force ----
+
+  /** Settings of a credential with this text as its file. Throws AuthdError. */
+  settingsFrom(name: string, text: string): CredentialSettings {
+    return this.#resolve(name, tomlTable(`${name}.toml`, text));
+  }
+
+  /** The candidate has worked: it takes the place of what is in force, unless other settings were trusted since. */
+  async promote(name: string): Promise<void> {
     const { registry, log } = this.#options;
+    await this.inTurn(async () => {
+      if (!registry.has(name)) return;
+      const credential = registry.get(name);
+      const { candidate, trial } = credential;
+      if (!candidate || !trial?.snapshot().tokens.length) return;
+      if (candidate.replaces === credential.record.binding) {
+        await this.#promoteNow(credential);
+        return;
+      }
+      const message = `${name}: its new secrets work, but others have replaced the settings that they were entered for: authd set ${name} --force puts them in force`;
+      log.warn({ credential: name }, message);
+    });
+  }
+
+  async #promoteNow(credential: Credential): Promise<void> {
+    const { name, candidate } = credential;
+    if (!candidate) return;
+    const { file } = candidate;
+    if (file === undefined) {
+      await credential.promote(credential.settings);
+      return;
+    }
+    const settings = this.settingsFrom(name, file);
+    await this.#withFile(name, file, () => credential.promote(settings));
+  }
+
+  /** Asks for the account; what is entered is sealed by now, and nothing signs in with it meanwhile. */
+  async #registerFirst(entry: Entry, isAgain: boolean, signal: AbortSignal) {
+    const { subject } = entry;
+    const { settings, record } = subject;
+    try {
+      await register(settings, record.secrets, this.#options.http);
+    } catch (error) {
+      if (!(error instanceof AuthdError)) throw error;
+      if (!isNotRegistered(error, isAgain)) return await this.#signInAfter(error, entry, signal);
+      await this.#ifCurrent(entry, entry.undo);
+      throw error;
+    }
+    await this.#ifCurrent(entry, () => subject.refuse(undefined));
+    return await this.#firstTry(entry, signal);
+  }
+
+  /** The account may be there: only a sign-in can tell. */
+  async #signInAfter(registration: AuthdError, entry: Entry, signal: AbortSignal) {
+    const { credential, subject } = entry;
+    try {
+      await subject.refresh(FIRST_TRY, signal);
+    } catch (error) {
+      if (!(error instanceof AuthdError)) throw error;
+      const { settings } = subject;
+      const refused = registeredPerhaps(settings, this.#options.now(), [registration, error]);
+      await this.#ifCurrent(entry, () => subject.refuse(refused));
+      const { reason, message } = refused;
+      throw new AuthdError(reason, message, { credential: credential.name, cause: error });
+    }
+    await this.promote(credential.name);
+    return credential.info();
+  }
+
+  async #ifCurrent(entry: Entry, work: () => Promise<void>): Promise<void> {
+    const { registry, log } = this.#options;
+    const { credential } = entry;
     const { name } = credential;
-    if (!registry.has(name) || registry.get(name) !== credential) return;
-    await undo().catch((error) => log.error({ credential: name }, messageOf(error)));
+    await this.inTurn(async () => {
+      if (!registry.has(name) || registry.get(name) !== credential || !isCurrent(entry)) return;
+      await work().catch((error) => log.error({ credential: name }, messageOf(error)));
+    });
   }
 
   /** Writes the file, then does `work`; if that fails, the file is as it was. */
@@ -353,9 +454,10 @@ export class Admin {
     return [{ file: join(this.#dir, "config.toml"), message }];
   }
 
+  /** What waits to be tried is tried before what is in force. */
   async refresh(name: string, signal: AbortSignal): Promise<CredentialInfo> {
     const credential = this.#options.registry.get(name);
-    await credential.refresh(FIRST_TRY, signal);
+    await this.#try({ credential, subject: credential.trial ?? credential }, signal);
     return credential.info();
   }
 
@@ -383,14 +485,25 @@ export class Admin {
   }
 
   /** An issuer that can't be had is no reason to refuse: authd goes on trying. */
-  async #firstTry(credential: Credential, signal: AbortSignal): Promise<CredentialInfo> {
+  async #firstTry(entry: Entry, signal: AbortSignal): Promise<CredentialInfo> {
     try {
-      await credential.refresh(FIRST_TRY, signal);
+      await this.#try(entry, signal);
     } catch (error) {
       const reason = error instanceof AuthdError ? error.reason : "internal";
       if (reason !== "issuer_unavailable" && reason !== "timeout") throw error;
     }
-    return credential.info();
+    return entry.credential.info();
+  }
+
+  /** What has worked is in force then. */
+  async #try({ credential, subject }: Pick<Entry, "credential" | "subject">, signal: AbortSignal) {
+    try {
+      await subject.refresh(FIRST_TRY, signal);
+    } catch (error) {
+      const isRefused = error instanceof AuthdError && isTerminal(error);
+      throw isRefused && subject !== credential ? keptBeside(credential.name, error) : error;
+    }
+    if (subject !== credential) await this.promote(credential.name);
   }
 
   #resolve(name: string, file: Readonly<Record<string, unknown>>): CredentialSettings {
@@ -442,10 +555,4 @@ function alreadyThere(name: string): AuthdError {
     `${name}: there is a credential of that name; change it with \`authd set ${name}\`, or give --replace`,
     { credential: name },
   );
-}
-
-function refusedForCertain(error: unknown): boolean {
-  return error instanceof AuthdError && error.contact !== undefined
-    ? !error.contact.sent || error.contact.answered
-    : false;
 }

@@ -232,7 +232,7 @@ export class Backup {
 
   #rotating(names: readonly string[]): string[] {
     const { registry } = this.#options;
-    return names.filter((name) => registry.has(name) && registry.get(name).rotates);
+    return names.filter((name) => registry.has(name) && registry.get(name).rotates !== undefined);
   }
 
   // ---- another key ----

@@ -19,6 +19,7 @@ export {
   credentialFileAsItIs,
   readCredentialFile,
   removeCredentialFile,
+  tomlTable,
   writeCredentialFile,
 } from "./config/files.ts";
 export { assertCredentialName } from "./config/name.ts";

@@ -1,12 +1,18 @@
 import { acquisitionOf } from "./credential/acquire.ts";
 import { Asking, type Limits, type TokenWant } from "./credential/asking.ts";
+import { CandidateTrial } from "./credential/candidate.ts";
 import { issuerOf } from "./credential/flights.ts";
 import { infoOf } from "./credential/info.ts";
 import { type IssuedToken, issue } from "./credential/issued.ts";
 import { Keeper } from "./credential/keeper.ts";
 import { type Obstacle, obstacleOf, removed, unreadable } from "./credential/obstacle.ts";
 import { JUST_OBTAINED, OriginTrust } from "./credential/origin-trust.ts";
-import { type CredentialRecord, isGuarded } from "./credential/record.ts";
+import {
+  type Candidate,
+  type CredentialRecord,
+  isGuarded,
+  type Refused,
+} from "./credential/record.ts";
 import { clearRefusals } from "./credential/refusals.ts";
 import { asAuthdError, Renewals } from "./credential/renewals.ts";
 import { WARM_FOR } from "./credential/schedule.ts";
@@ -40,6 +46,8 @@ export class Credential {
   readonly #variants = new Variants();
   readonly #renewals: Renewals;
   readonly #asking: Asking;
+  /** Of secrets that were entered beside those in force. Made when there are any. */
+  #trial: CandidateTrial | undefined;
   #settings: CredentialSettings;
   /** What keeps the sealed record from being used with the settings. */
   #recordObstacle: Obstacle | undefined;
@@ -105,9 +113,9 @@ export class Credential {
     return this.#keeper.snapshot() ?? this.record;
   }
 
-  /** Its refresh token may be spent once only. */
-  get rotates(): boolean {
-    return grantNamed(this.#settings.grant).rotates !== undefined;
+  /** The secret that may be spent once only: a refresh token. */
+  get rotates(): string | undefined {
+    return grantNamed(this.#settings.grant).rotates;
   }
 
   /** True if programs are kept from using it freely, as it was last trusted. */
@@ -123,12 +131,13 @@ export class Credential {
 
   /** Token requests under way or waiting for their turn. */
   get flights(): number {
-    return this.#renewals.count;
+    return this.#renewals.count + (this.trial?.flights ?? 0);
   }
 
   /** A request under way may bring a refresh token that must be sealed, or one has come and is not sealed yet. */
   get hasToSeal(): boolean {
-    return this.#renewals.spending > 0 || this.unsaved?.atRisk === "secrets";
+    const isAtRisk = this.#renewals.spending > 0 || this.unsaved?.atRisk === "secrets";
+    return isAtRisk || this.trial?.hasToSeal === true;
   }
 
   /** What is in memory only; undefined if all is sealed. */
@@ -163,6 +172,7 @@ export class Credential {
   }
 
   #open(read: () => void): void {
+    this.#trial?.end();
     this.#forget();
     try {
       read();
@@ -172,6 +182,7 @@ export class Credential {
       this.#recordObstacle = unreadable(asAuthdError(error, this.name));
     }
     if (!this.#recordObstacle) this.#revive();
+    this.#followTrial();
     this.#announce();
     this.#rearm();
   }
@@ -191,29 +202,33 @@ export class Credential {
    */
   closeFile(error: AuthdError): void {
     this.#fileObstacle = { state: "damaged", error };
+    this.trial?.closeFile(error);
     this.#announce();
     this.#rearm();
   }
 
   /** Takes over edited settings; tokens that they make wrong are dropped. */
   update(settings: CredentialSettings): void {
-    this.#adopt(settings, acquisitionOf(settings) === acquisitionOf(this.#settings));
+    const isSame = acquisitionOf(settings) === acquisitionOf(this.#settings);
+    this.#adopt(settings, isSame ? "stay" : "drop");
   }
 
   /** Seals new secrets and binds them to new settings; if that fails, all is as before. */
   async amend(settings: CredentialSettings, entered: Entered): Promise<void> {
     const { secrets, whole = false, bound = boundTo(settings) } = entered;
     const isSame = acquisitionOf(settings) === acquisitionOf(this.#settings);
-    const tokensStay = isSame && !whole && Object.keys(secrets).length === 0;
-    await this.#amend(settings, tokensStay, (record) => {
+    const isEntered = whole || Object.keys(secrets).length > 0;
+    await this.#amend(settings, isSame && !isEntered ? "stay" : "drop", (record) => {
       record.secrets = whole ? { ...secrets } : { ...record.secrets, ...secrets };
       bind(record, bound);
+      if (isEntered) delete record.candidate;
+      else bindCandidate(record, bound);
       const { rotates } = grantNamed(settings.grant);
       if (whole || Object.hasOwn(secrets, rotates ?? "")) {
         delete record.rotation;
         this.#renewals.startAnew();
       }
-      if (whole || Object.keys(secrets).length > 0) clearRefusals(record);
+      if (isEntered) clearRefusals(record);
       if (!whole) return;
       delete record.refreshCount;
       delete record.lastRefreshAt;
@@ -224,8 +239,106 @@ export class Credential {
   async trust(): Promise<void> {
     if (this.#obstacle && this.#obstacle.state !== "changed") throw this.#obstacle.error;
     const bound = boundTo(this.#settings);
-    await this.#amend(this.#settings, false, (record) => bind(record, bound));
+    await this.#amend(this.#settings, "drop", (record) => {
+      bind(record, bound);
+      bindCandidate(record, bound);
+    });
   }
+
+  // ---- secrets that are tried before they are in force ----
+
+  /** Secrets that were entered, and wait to be taken by the issuer. */
+  get candidate(): Readonly<Candidate> | undefined {
+    return this.#keeper.record?.candidate;
+  }
+
+  /** The candidate as a credential, to be asked for a token. */
+  get trial(): Credential | undefined {
+    return this.#trial?.credential;
+  }
+
+  /** True if its secrets have brought a token, and nothing says that they would bring no other. */
+  get works(): boolean {
+    const { record } = this.#keeper;
+    if (!record || this.#obstacle || this.#renewals.stopped) return false;
+    const { grant, own, fields } = this.#settings;
+    const isAsked = grantNamed(grant).issuerUrl(own, fields) !== undefined;
+    return isAsked && (record.refreshCount ?? 0) > 0;
+  }
+
+  /**
+   * Seals secrets beside those in force, which stay; `trial` is to be asked for a token. Without a
+   * candidate the one that there is is dropped.
+   */
+  async offer(candidate: Candidate | undefined): Promise<void> {
+    await this.#seal(
+      (record) => {
+        if (candidate) record.candidate = candidate;
+        else delete record.candidate;
+      },
+      () => this.#followTrial(candidate !== undefined),
+    );
+  }
+
+  /** Puts the candidate in force, with its tokens; if it can't be sealed, all is as before. */
+  async promote(settings: CredentialSettings): Promise<void> {
+    const { trial } = this;
+    if (!trial) return;
+    const { candidate: _, ...next } = trial.snapshot();
+    const bringBack = trial.retire();
+    try {
+      await this.#seal(
+        (record) => {
+          for (const key of Object.keys(record)) delete record[key as keyof CredentialRecord];
+          Object.assign(record, next);
+        },
+        () => this.#adopt(settings, "revive"),
+      );
+    } catch (error) {
+      bringBack();
+      throw error;
+    }
+  }
+
+  /** Obtains a token although nobody asks, and goes on trying. */
+  begin(): void {
+    const { own } = this.#variants;
+    if (this.#obstacle || this.#renewals.stopped || own.flight) return;
+    own.askedAt = this.#around.time.now().boot;
+    this.#renewals.start(own, false);
+  }
+
+  /** Seals why nothing is asked of the issuer until a person acts; undefined: it may be asked. */
+  async refuse(refused: Refused | undefined): Promise<void> {
+    await this.#seal(
+      (record) => {
+        clearRefusals(record);
+        if (refused) record.refused = refused;
+      },
+      () => {
+        this.#renewals.forget();
+        this.#recall();
+        this.#announce();
+        this.#rearm();
+      },
+    );
+  }
+
+  #followTrial(isOffered = false): void {
+    if (!this.#keeper.record?.candidate && !this.#trial) return;
+    this.#trial ??= new CandidateTrial({
+      name: this.name,
+      around: this.#around,
+      record: () => this.#keeper.record,
+      settings: () => this.#settings,
+      save: (record, durable) => this.#keeper.save(record, durable),
+      landed: () => this.#dropIfLocked(),
+      create: (settings, around) => new Credential(settings, around),
+    });
+    this.#trial.follow(isOffered);
+  }
+
+  // ---- its end, and pauses ----
 
   /** Seals it as it is in memory, if it was read. Never rejects. */
   async seal(): Promise<void> {
@@ -239,6 +352,7 @@ export class Credential {
    */
   detach(): void {
     const state = this.#announced ?? this.state();
+    this.trial?.detach();
     this.#forget();
     this.#recordObstacle = { state, error: removed(this.name) };
     this.#fileObstacle = undefined;
@@ -251,6 +365,7 @@ export class Credential {
   retire(error = removed(this.name)): () => void {
     const { record } = this.#keeper;
     const state = this.#announced ?? this.state();
+    this.#trial?.end();
     this.#keeper.drop();
     this.#forget();
     const fileObstacle = this.#fileObstacle;
@@ -273,8 +388,10 @@ export class Credential {
   pause(error: AuthdError): () => void {
     const before = this.#recordObstacle;
     this.#recordObstacle = unreadable(error);
+    const resumeTrial = this.trial?.pause(error);
     this.#announce();
     return () => {
+      resumeTrial?.();
       this.#recordObstacle = before;
       this.#announce();
       this.#rearm();
@@ -283,18 +400,23 @@ export class Credential {
 
   async #amend(
     settings: CredentialSettings,
-    tokensStay: boolean,
+    tokens: "stay" | "drop",
     enter: (record: CredentialRecord) => void,
   ): Promise<void> {
-    if (!this.#keeper.record && this.#obstacle) throw this.#obstacle.error;
     const change = (record: CredentialRecord) => {
       enter(record);
-      if (!tokensStay) record.tokens = [];
+      if (tokens === "drop") record.tokens = [];
     };
-    await this.#keeper.amend(change, () => this.#adopt(settings, tokensStay));
+    await this.#seal(change, () => this.#adopt(settings, tokens));
   }
 
-  #adopt(settings: CredentialSettings, tokensStay: boolean): void {
+  async #seal(change: (record: CredentialRecord) => void, adopt: () => void): Promise<void> {
+    if (!this.#keeper.record && this.#obstacle) throw this.#obstacle.error;
+    await this.#keeper.amend(change, adopt);
+  }
+
+  /** `revive`: those of the record take the place of those in memory. */
+  #adopt(settings: CredentialSettings, tokens: "stay" | "drop" | "revive"): void {
     const wasUsable = this.#recordObstacle === undefined;
     this.#fileObstacle = undefined;
     // In the queue of the issuer of before, a flight would come late to another.
@@ -307,10 +429,12 @@ export class Credential {
       return;
     }
     this.#look();
-    if (!tokensStay || !wasUsable) this.#forget(isSame && wasUsable && !this.#obstacle);
-    if (tokensStay && !wasUsable && !this.#obstacle) this.#revive();
+    const isNew = tokens !== "stay" || !wasUsable;
+    if (isNew) this.#forget(isSame && wasUsable && !this.#obstacle);
+    if (isNew && tokens !== "drop" && !this.#obstacle) this.#revive();
     this.#recall();
     this.#reissue();
+    this.#followTrial();
     this.#announce();
     this.#rearm();
   }
@@ -512,7 +636,8 @@ export class Credential {
   /** Boot time of what is to be done next; Infinity if nothing is. */
   nextDeadline(now: Moment): number {
     const { saveAgainAt } = this.#keeper;
-    return Math.min(saveAgainAt, this.#renewals.nextDeadline(now), this.#nextExpiry(now));
+    const own = Math.min(saveAgainAt, this.#renewals.nextDeadline(now), this.#nextExpiry(now));
+    return Math.min(own, this.trial?.nextDeadline(now) ?? own);
   }
 
   /** With the end of its last token it is ready no more. */
@@ -536,12 +661,14 @@ export class Credential {
     this.saveAgain(now.boot);
     this.#announce();
     this.#renewals.runDue(now, delay);
+    this.trial?.runDue(now, delay);
   }
 
   /** The wall clock was stepped: what clients were told of expiry is off. */
   clockJumped(): void {
     this.#jumpsSeen = this.#around.time.jumps;
     this.#reissue();
+    this.trial?.clockJumped();
   }
 
   #rearm(): void {
@@ -588,6 +715,7 @@ export class Credential {
       deadline: this.#renewals.deadline(face, now),
       failureCount,
       lastError,
+      candidate: this.#candidateInfo(),
       unsaved: this.#keeper.unsaved,
       others: this.#variants.others().map((variant) => ({
         variant,
@@ -595,6 +723,14 @@ export class Credential {
       })),
     };
     return infoOf(picture, now);
+  }
+
+  #candidateInfo(): CredentialInfo["candidate"] {
+    const { candidate, trial } = this;
+    if (!candidate) return undefined;
+    const message = trial?.info().lastError?.message;
+    const state = trial?.state() ?? "damaged";
+    return { enteredAt: candidate.enteredAt, state, ...(message ? { message } : {}) };
   }
 
   #announce(): void {
@@ -612,6 +748,18 @@ export class Credential {
       ...(reason ? { reason } : {}),
     });
   }
+}
+
+/** A candidate that goes with the file as it is is bound to what that is bound to. */
+function bindCandidate(
+  record: CredentialRecord,
+  bound: Pick<CredentialRecord, "binding" | "written">,
+): void {
+  const { candidate } = record;
+  if (!candidate || candidate.file !== undefined) return;
+  const own = { ...candidate.record };
+  bind(own, bound);
+  record.candidate = { ...candidate, replaces: bound.binding, record: own };
 }
 
 /** What the sealed secrets are bound to. */

@@ -98,6 +98,13 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     spendingRequests: new SpendingRequests(),
     vault,
     log,
+    candidates: {
+      resolve: (name: string, text: string) => admin.settingsFrom(name, text),
+      worked: (name: string) => {
+        const failed = (error: unknown) => log.error({ credential: name }, messageOf(error));
+        setImmediate(() => void admin.promote(name).catch(failed));
+      },
+    },
     onEvent: (happened: Happened) => observer.hear(happened),
   };
   const registry: Registry = new Registry(around, () => {
@@ -147,10 +154,10 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     lock.configure(read.daemon.lockAfter);
     return read;
   };
-  registry.apply(imports.isPending() ? await readConfiguration() : configuration);
 
   const admin = new Admin({
     ...{ env, configuration, readConfiguration, registry, vault, http, log, assertOpen },
+    now: clock.wall,
     onClosed: () => {
       guests = undefined;
     },
@@ -161,6 +168,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
       if (happened.credential !== undefined) approvals.desk.forgetAbout(happened.credential);
     },
   });
+  registry.apply(imports.isPending() ? await readConfiguration() : configuration);
   const backup = new Backup({ env, admin, imports, registry, vault, log, assertOpen });
   let end: (losers: readonly string[]) => void = () => {};
   const ended = new Promise<readonly string[]>((resolve) => {

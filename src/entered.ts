@@ -27,10 +27,11 @@ export function assertTrusted(
   throw changed(settings, record);
 }
 
-/** `--register` may make the password up: nobody needs to know it. */
+/** `--register` may make the password up: nobody needs to know it. `before`: one that was made already. */
 export function withGenerated(
   { name, secrets, register }: CheckedParams<"credentials/add">,
   settings: CredentialSettings,
+  before: string | undefined,
 ): Record<string, string> {
   if (!register) return secrets;
   if (!settings.register) {
@@ -42,7 +43,7 @@ export function withGenerated(
       },
     );
   }
-  const made = { [settings.register.generates]: randomBytes(24).toString("base64url") };
+  const made = { [settings.register.generates]: before ?? randomBytes(24).toString("base64url") };
   return { ...made, ...secrets };
 }
 

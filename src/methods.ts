@@ -306,8 +306,10 @@ function mayList(registry: Registry, access: Access, name: string, call: Call): 
 }
 
 /** Who else may use it is no other user's business. */
-function infoFor({ policy, ...info }: CredentialInfo, isOwn: boolean): CredentialInfo {
-  return isOwn && policy ? { ...info, policy } : info;
+function infoFor(info: CredentialInfo, isOwn: boolean): CredentialInfo {
+  if (isOwn) return info;
+  const { policy: _, candidate: _candidate, ...shown } = info;
+  return shown;
 }
 
 /** For other users: of themselves and of what they may use. */

@@ -46,7 +46,7 @@ const refused = z.object({
   at: z.number(),
   writtenRequest: z.string().optional(),
 });
-const record = z.object({
+const recordMembers = {
   secrets: z.record(z.string(), z.string()),
   binding: z.string(),
   written: z.record(z.string(), z.string()).optional(),
@@ -58,7 +58,14 @@ const record = z.object({
   lastRefreshMs: z.number().nullish(),
   refused: refused.optional(),
   codeSentAt: z.number().nullish(),
+};
+const candidate = z.object({
+  enteredAt: z.number(),
+  file: z.string().optional(),
+  replaces: z.string(),
+  record: z.object(recordMembers),
 });
+const record = z.object({ ...recordMembers, candidate: candidate.optional() });
 const content = z.object({
   credentials: z.array(
     z.object({ name: z.string(), file: z.string().optional(), record: record.optional() }),

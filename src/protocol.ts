@@ -120,6 +120,11 @@ export interface CredentialInfo {
   refreshTokenExpiresAt?: number;
   /** What could not be written to the disk, and is kept in memory only: why, and since when. */
   unsaved?: Unsaved;
+  /**
+   * Secrets that were entered while those in force work: they take their place once the issuer has
+   * taken them. `message`: why it has not.
+   */
+  candidate?: { enteredAt: number; state: State; message?: string };
   /** Tokens for scopes and audiences beside its own. */
   tokens?: VariantInfo[];
   origins: string[];
@@ -467,6 +472,10 @@ export const params = {
     credential: text,
     settings: z.record(text, z.json()).optional(),
     secrets: z.record(text, text).optional(),
+    /** Puts what is entered, or waits to be tried, in force without trying it first. */
+    force: z.boolean().optional(),
+    /** Drops what waits to be tried. */
+    discard: z.boolean().optional(),
   }),
   "credentials/trust": credential,
   "credentials/refresh": credential,

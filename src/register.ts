@@ -35,12 +35,16 @@ export async function register(
     body: JSON.stringify(body),
   });
   if (status >= 200 && status < 300) return;
+  // A timeout of the server's own, an error in it, or something between: the account may be there.
+  const refused = status >= 400 && status < 500 && status !== 408;
   const why =
     status === 409
       ? "that user name is taken; choose another, or add the credential without --register"
-      : `the server refused to make the account (status ${status})`;
+      : refused
+        ? `the server refused to make the account (status ${status})`
+        : `the server's answer does not tell whether the account was made (status ${status})`;
   throw new AuthdError("request_failed", `${name}: ${why}`, {
     credential: name,
-    contact: { sent: true, answered: true },
+    contact: { sent: true, answered: refused },
   });
 }

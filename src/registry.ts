@@ -2,12 +2,14 @@ import type { Timer } from "./clock.ts";
 import { Agenda } from "./credential/agenda.ts";
 import { brokenInfo } from "./credential/info.ts";
 import { Pace } from "./credential/pace.ts";
+import type { CredentialRecord } from "./credential/record.ts";
 import type { Surroundings } from "./credential/surroundings.ts";
 import { Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
 import type { CredentialInfo, State, Unsaved } from "./protocol.ts";
 import type { Configuration, CredentialSettings } from "./settings.ts";
 import { didYouMean } from "./suggest.ts";
+import type { Vault } from "./vault/vault.ts";
 
 /** Longest sleep of the timer, ms: what survives 32-bit overflow, suspend and clock steps. */
 const LONGEST_SLEEP = 30_000;
@@ -28,7 +30,7 @@ export class Registry {
   readonly #detached = new Map<string, Credential>();
   /** Before the time that it says there is nothing to do for a credential; later there may be. */
   readonly #agenda = new Agenda();
-  readonly #around: Surroundings;
+  readonly #around: Surroundings & { vault: Vault<CredentialRecord> };
   readonly #onTick: () => void;
   #timer: Timer | undefined;
   /** Boot time at which the timer rings. */
@@ -39,7 +41,10 @@ export class Registry {
   #closed = false;
 
   /** `onTick` is called with every ring, at least every 30 s. */
-  constructor(around: Omit<Surroundings, "rearm" | "pace">, onTick: () => void = () => {}) {
+  constructor(
+    around: Omit<Surroundings, "rearm" | "pace"> & { vault: Vault<CredentialRecord> },
+    onTick: () => void = () => {},
+  ) {
     this.#around = {
       ...around,
       pace: new Pace(around.clock),

@@ -187,7 +187,7 @@ test("an export that no frame could hold goes through the socket in parts", asyn
   t.is(imported.code, 0, imported.stderr.slice(0, 500));
   t.regex(imported.stdout, /Imported 300 credentials/);
   // Bound to something else: nothing of it is sent anywhere before a person has looked.
-  t.regex(imported.stderr, /warning: n0: its file was edited/);
+  t.regex(imported.stderr, /warning: n0: its file, or config\.toml, was edited/);
   const out = join(daemon.folder, "out");
   t.is((await daemon.cli(["vault", "export", out, ...args], { input: WORD })).code, 0);
   t.true(readFileSync(out).length > 12 * 1024 * 1024);

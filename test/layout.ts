@@ -25,7 +25,7 @@ const PARTS = [
   ["vault", /^vault\//],
   [
     "daemon",
-    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|entered|register|subscriptions|harden|own-memory|notify|backup|imports|portable|turns|uploads|system-clock|vault-guard|last-answers)\.ts$/,
+    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|candidacy|entered|register|subscriptions|harden|own-memory|notify|backup|imports|portable|turns|uploads|system-clock|vault-guard|last-answers)\.ts$/,
   ],
   ["audit", /^audit(\/.*)?\.ts$/],
   ["observe", /^observe(\/.*)?\.ts$/],

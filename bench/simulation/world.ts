@@ -11,6 +11,7 @@ import type { Happened } from "../../src/protocol.ts";
 import { Registry } from "../../src/registry.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
 import type { StoredToken } from "../../src/token.ts";
+import { NO_CANDIDATES } from "../../test/helpers/no-candidates.ts";
 import { SimulatedClock } from "./clock.ts";
 import { DAY, MINUTE, outages, SECOND } from "./faults.ts";
 import { Account, Host, type Truth } from "./issuer.ts";
@@ -135,6 +136,7 @@ export class World {
       http: connectTo(this.network, alive),
       lanes: new Lanes(),
       codes: new OneTimeCodes(),
+      candidates: NO_CANDIDATES,
       issuerClocks: new IssuerClocks(time),
       spendingRequests: new SpendingRequests(),
       vault: this.disk.open(alive),

@@ -23,6 +23,7 @@ export function announce(info: CredentialInfo, done: string, next: readonly stri
   const expires = info.expiresAt === null ? "" : `, ${expiry(info.expiresAt, Date.now())}`;
   print(`${paint("bold", plain(info.name))} ${done}: ${stateCell(info.state, paint)}${expires}`);
   if (info.lastError && info.state !== "ready") print(`  ${plain(info.lastError.message)}`);
+  if (info.candidate) print(`  ${plain(waiting(info.name, info.candidate))}`);
   const step = STATES[info.state].next?.(info.name);
   const steps = step ? [step] : next;
   steps.forEach((each, index) => {
@@ -30,4 +31,10 @@ export function announce(info: CredentialInfo, done: string, next: readonly stri
   });
   const reason = REASON_OF[info.state];
   process.exitCode = reason ? EXIT_CODE[reason] : EXIT.done;
+}
+
+/** What was entered is not in force yet. */
+function waiting(name: string, { message }: NonNullable<CredentialInfo["candidate"]>): string {
+  const why = message === undefined ? "" : ` ${message}`;
+  return `What was there before stays in use until what was entered has worked: authd refresh ${name} tries it.${why}`;
 }

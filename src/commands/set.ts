@@ -10,6 +10,8 @@ import { parseSettings } from "./settings-input.ts";
 interface SetOptions {
   set?: string[];
   secretsFrom?: string;
+  force?: boolean;
+  discard?: boolean;
 }
 
 export function define(command: Command): void {
@@ -18,6 +20,11 @@ export function define(command: Command): void {
     .argument("<name>", "the credential")
     .option("--set <key=value>", "a setting; may be repeated, nested keys are dotted", list)
     .option("--secrets-from <file>", "secrets as a JSON object, out of a file or - for a pipe")
+    .option(
+      "--force",
+      "put what is entered, or waits to be tried, in force without trying it first",
+    )
+    .option("--discard", "drop the secrets that wait to be tried")
     .action(set);
 }
 
@@ -36,24 +43,26 @@ async function set(name: string, options: SetOptions): Promise<void> {
     fields.map((field) => field.name),
   );
   const secrets = await secretsOf(name, fields, options);
-  if (options.set === undefined && Object.keys(secrets).length === 0) {
+  const { force, discard } = options;
+  const isChange = options.set !== undefined || Object.keys(secrets).length > 0;
+  if (!isChange && !force && !discard) {
     throw new AuthdError(
       "invalid_params",
       `${name}: nothing to change; give --set key=value or --secrets-from FILE`,
     );
   }
-  announce(await ask("credentials/set", { credential: name, settings, secrets }), "is changed", [
-    `authd test ${name}`,
-  ]);
+  const more = { ...(force && { force }), ...(discard && { discard }) };
+  const params = { credential: name, settings, secrets, ...more };
+  announce(await ask("credentials/set", params), "is changed", [`authd test ${name}`]);
 }
 
 async function secretsOf(
   name: string,
   fields: readonly SecretField[],
-  { set, secretsFrom: source }: SetOptions,
+  { set, secretsFrom: source, force, discard }: SetOptions,
 ): Promise<Record<string, string>> {
   if (source !== undefined) return secretsFrom(source);
-  if (set !== undefined || !interactive()) return {};
+  if (set !== undefined || force || discard || !interactive()) return {};
   if (fields.length === 0) {
     throw new AuthdError("invalid_params", `${name}: its file can't be read; see authd doctor`);
   }

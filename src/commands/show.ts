@@ -48,6 +48,8 @@ function sheet(info: CredentialInfo, now: number, paint: Paint): string[] {
       info.unsaved && `since ${at(info.unsaved.since)}: ${AT_RISK[info.unsaved.atRisk]}`,
     ],
     ["", info.unsaved?.message],
+    ["new secrets", info.candidate && waiting(info.candidate, at)],
+    ["", info.candidate?.message],
     ["last error", info.lastError && `${info.lastError.message} (${info.lastError.reason})`],
     ["", info.lastError && at(info.lastError.at)],
   ];
@@ -113,4 +115,12 @@ function variantLine(variant: VariantInfo, now: number): string {
   const failed = failuresInRow > 0 ? `, failed ${failuresInRow} in a row` : "";
   const how = refused === undefined ? `${life}${failed}` : "refused by the issuer";
   return `${what.filter((each) => each).join(", ")}: ${how}`;
+}
+
+/** Secrets that were entered, and are not in force yet. */
+function waiting(
+  { enteredAt, state }: NonNullable<CredentialInfo["candidate"]>,
+  at: (ms: number) => string,
+): string {
+  return `entered ${at(enteredAt)}, not in force until they have worked: ${state}`;
 }

@@ -33,7 +33,11 @@ const MAX_FILE_BYTES = 1024 * 1024;
  */
 export function readTomlFile(file: string): Table | undefined {
   const text = readSafeFile(file);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : tomlTable(file, text);
+}
+
+/** `text` as a table; `file` is for messages. Throws as `readTomlFile`. */
+export function tomlTable(file: string, text: string): Table {
   try {
     return plainTable(parse(text));
   } catch (error) {

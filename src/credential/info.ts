@@ -19,6 +19,7 @@ export interface Picture {
   deadline: number;
   failureCount: number;
   lastError: CredentialInfo["lastError"];
+  candidate: CredentialInfo["candidate"];
   unsaved: CredentialInfo["unsaved"];
   /** The variants beside its own. */
   others: readonly Planned[];
@@ -55,6 +56,7 @@ export function infoOf(picture: Picture, now: Moment): CredentialInfo {
     ...(lastError ? { lastError: { ...lastError, at: Math.min(lastError.at, now.wall) } } : {}),
     failuresInRow: face.failures,
     ...given({ acquiredAt, lastAskedAt: toWall(asked, now), unsaved }),
+    ...given({ candidate: picture.candidate }),
     ...given({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
     ...(others.length === 0 ? {} : { tokens: others.map((one) => variantInfo(one, now)) }),
     origins: [...origins],

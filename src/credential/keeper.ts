@@ -3,10 +3,10 @@ import type { Log } from "../log.ts";
 import type { Unsaved } from "../protocol.ts";
 import type { Timekeeper } from "../timekeeper.ts";
 import type { StoredToken } from "../token.ts";
-import type { Vault } from "../vault/vault.ts";
 import { Alarm } from "./alarm.ts";
 import type { CredentialRecord } from "./record.ts";
 import { WARM_FOR } from "./schedule.ts";
+import type { RecordStore } from "./surroundings.ts";
 import type { Variant } from "./variant.ts";
 
 /** After this (ms) a record that could not be sealed is tried again. */
@@ -16,7 +16,7 @@ const SEAL_ASKED = WARM_FOR / 2;
 
 export interface KeeperOptions {
   name: string;
-  vault: Vault<CredentialRecord>;
+  vault: RecordStore;
   time: Timekeeper;
   log: Log;
   /** The tokens as they are now. */

@@ -34,6 +34,19 @@ export interface CredentialRecord {
   refusedVariations?: number;
   /** A refresh was seen to revoke the access token of another scope. */
   singleAccessToken?: true;
+  candidate?: Candidate;
+}
+
+/** What a person entered while the secrets of before worked: it takes their place once it has worked, too. */
+export interface Candidate {
+  /** Wall clock, ms. */
+  enteredAt: number;
+  /** Text of the credential file that belongs to it; absent: the file as it is. */
+  file?: string;
+  /** Digest of the settings that `file` replaces: others that were trusted since are not replaced unasked. */
+  replaces: string;
+  /** Sealed for the credential once this is in force. */
+  record: CredentialRecord;
 }
 
 /** The issuer refuses these secrets: nothing is sent until a person acts, whatever restarts in between. */

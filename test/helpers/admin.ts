@@ -20,6 +20,12 @@ export function adminOf(engine: Awaited<ReturnType<typeof startEngine>>) {
     onEvent: () => {},
     assertOpen: () => {},
     onClosed: () => {},
+    now: engine.clock.wall,
   });
+  engine.candidates.resolve = (name, text) => admin.settingsFrom(name, text);
+  engine.candidates.worked = (name) => {
+    const failed = (error: Error) => log.error({ credential: name }, error.message);
+    setImmediate(() => void admin.promote(name).catch(failed));
+  };
   return { admin, env };
 }

@@ -4,6 +4,7 @@ import { Lanes } from "../../src/credential/lanes.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import { type CredentialRecord, isGuarded } from "../../src/credential/record.ts";
 import { SpendingRequests } from "../../src/credential/spending-requests.ts";
+import type { CandidateFiles } from "../../src/credential/surroundings.ts";
 import type { Credential } from "../../src/credential.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
 import { createHttp, type Http } from "../../src/http.ts";
@@ -17,6 +18,7 @@ import type { OwnVault } from "../../src/vault/vault.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { temporaryFolder } from "./folder.ts";
 import { HeldVault } from "./held-vault.ts";
+import { NO_CANDIDATES } from "./no-candidates.ts";
 import type { Scope } from "./scope.ts";
 
 /** A registry with a real vault and real HTTP, on a clock that the test moves. */
@@ -31,6 +33,8 @@ export interface Engine {
   log: Log;
   /** Holds the vault; gone when the test ends. */
   dir: string;
+  /** Until a test says otherwise, nothing that has worked is put in force. */
+  candidates: CandidateFiles;
   events: Happened[];
   /** How often the timer has rung. */
   readonly rings: number;
@@ -89,7 +93,9 @@ export async function startEngine(
   const http = createHttp();
   const events: Happened[] = [];
   const time = new Timekeeper(clock, () => http.reconnect());
+  const candidates: CandidateFiles = { ...NO_CANDIDATES };
   const around = {
+    candidates,
     clock,
     time,
     http: through(http),
@@ -127,6 +133,7 @@ export async function startEngine(
     http,
     log,
     dir,
+    candidates,
     events,
     get rings() {
       return rings;

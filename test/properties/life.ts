@@ -16,6 +16,7 @@ import { Registry } from "../../src/registry.ts";
 import { Timekeeper } from "../../src/timekeeper.ts";
 import type { Vault } from "../../src/vault/vault.ts";
 import { jwt } from "../helpers/acquire.ts";
+import { NO_CANDIDATES } from "../helpers/no-candidates.ts";
 import { demand } from "./property.ts";
 import type { Told } from "./timing.ts";
 
@@ -63,6 +64,7 @@ export class Life {
       http: () => this.#answer(),
       lanes: new Lanes(),
       codes: new OneTimeCodes(),
+      candidates: NO_CANDIDATES,
       issuerClocks: new IssuerClocks(time),
       spendingRequests: new SpendingRequests(),
       vault: memory({ secrets, binding: settings.binding, tokens: [] }),

@@ -1,0 +1,314 @@
+/** New secrets: what works stays in force until they have worked, and neither is lost, whenever authd ends. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { AuthdError } from "../src/errors.ts";
+import type { CheckedParams } from "../src/protocol.ts";
+import { adminOf } from "./helpers/admin.ts";
+import { type Engine, startEngine, until } from "./helpers/engine.ts";
+import { HeldAnswers } from "./helpers/held-answers.ts";
+import { type Answer, type Issuer, type Seen, startIssuer } from "./helpers/issuer.ts";
+
+const SECOND = 1_000;
+const OLD = "the-old-secret";
+const NEW = "the-new-secret";
+
+/** Takes these secrets, and tells in the token which one it was. */
+function taking(...secrets: string[]) {
+  return ({ form, headers }: Seen): Answer => {
+    const basic = Buffer.from((headers.authorization ?? "").slice("Basic ".length), "base64");
+    const secret = form.get("client_secret") ?? basic.toString().split(":")[1] ?? "";
+    return secrets.includes(secret)
+      ? { json: { access_token: `by-${secret}`, token_type: "bearer", expires_in: 3600 } }
+      : { status: 401, json: { error: "invalid_client" } };
+  };
+}
+
+/** What people do with an engine, and what comes of it. */
+function desk(engine: Engine) {
+  const { admin } = adminOf(engine);
+  const { signal } = new AbortController();
+  const credential = () => engine.registry.get("demo");
+  return {
+    engine,
+    admin,
+    signal,
+    credential,
+    file: join(engine.dir, "config", "credentials", "demo.toml"),
+    info: () => credential().info(),
+    sealed: () => engine.vault.read("demo"),
+    set: (more: Omit<CheckedParams<"credentials/set">, "credential">) =>
+      admin.set({ credential: "demo", ...more }, signal),
+    enter: (client_secret: string, more: { force?: boolean; discard?: boolean } = {}) =>
+      admin.set({ credential: "demo", secrets: { client_secret }, ...more }, signal),
+    refresh: () => admin.refresh("demo", signal),
+    token: async () => (await credential().token({})).accessToken,
+    /** The daemon ends without a word, and another starts. */
+    async again() {
+      const next = desk(await engine.restart());
+      await next.admin.reload();
+      return next;
+    },
+  };
+}
+
+async function stage(t: ExecutionContext) {
+  const issuer = await startIssuer(t, taking(OLD));
+  const here = desk(await startEngine(t));
+  const add = (more: Partial<CheckedParams<"credentials/add">> = {}) =>
+    here.admin.add(
+      {
+        name: "demo",
+        grant: "client_credentials",
+        settings: { token_url: issuer.url, client_id: "app" },
+        secrets: { client_secret: OLD },
+        ...more,
+      },
+      here.signal,
+    );
+  await add();
+  return { issuer, add, ...here };
+}
+
+async function failure(work: Promise<unknown>): Promise<AuthdError> {
+  const error = await work.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  if (error instanceof AuthdError) return error;
+  throw error ?? new Error("did not fail");
+}
+
+test("a new secret that is refused is kept beside the one that works, which stays in use", async (t) => {
+  const { enter, issuer, info, sealed, token, again } = await stage(t);
+  const refused = await failure(enter("a-typo"));
+  t.is(refused.reason, "credential_rejected");
+  t.regex(refused.message, /stays in use.*authd refresh demo.*--force.*--discard/s);
+  t.is(info().state, "ready");
+  t.like(info().candidate, { state: "rejected" });
+  t.is(sealed()?.secrets.client_secret, OLD);
+  t.is(sealed()?.candidate?.record.secrets.client_secret, "a-typo");
+  t.is(await token(), `by-${OLD}`);
+  const next = await again();
+  t.is(next.info().state, "ready");
+  t.like(next.info().candidate, { state: "rejected" });
+  t.is(await next.token(), `by-${OLD}`);
+  t.is(issuer.requests.length, 2, "what is refused is not tried again by itself");
+  issuer.answer(taking(OLD, "a-typo"));
+  t.is((await next.refresh()).state, "ready");
+  t.is(next.info().candidate, undefined);
+  t.is(next.sealed()?.secrets.client_secret, "a-typo");
+  t.is(next.sealed()?.candidate, undefined);
+  t.is(await next.token(), "by-a-typo");
+});
+
+test("a new secret that works takes its place, with the token that it brought", async (t) => {
+  const { enter, issuer, info, sealed, token } = await stage(t);
+  issuer.answer(taking(NEW));
+  const { refreshCount, candidate } = await enter(NEW);
+  t.is(refreshCount, 2);
+  t.is(candidate, undefined);
+  t.is(issuer.requests.length, 2);
+  t.is(await token(), `by-${NEW}`);
+  t.is(sealed()?.secrets.client_secret, NEW);
+  t.is(info().state, "ready");
+});
+
+test("while the issuer can't be had, the old one stays, and the new one is tried until it has worked", async (t) => {
+  const { enter, issuer, engine, info, token, again } = await stage(t);
+  issuer.answer({ status: 503, body: "down" });
+  const { state, candidate } = await enter(NEW);
+  t.is(state, "ready");
+  t.like(candidate, { state: "failing" });
+  t.regex(candidate?.message ?? "", /HTTP 503/);
+  t.is(await token(), `by-${OLD}`);
+  engine.registry.tick();
+  issuer.answer(taking(OLD, NEW));
+  engine.clock.advance(2 * SECOND);
+  await until(() => info().candidate === undefined);
+  t.is(await token(), `by-${NEW}`);
+  issuer.answer({ status: 503, body: "down" });
+  await enter("the-third");
+  issuer.answer(taking("the-third"));
+  const next = await again();
+  await until(() => next.info().candidate === undefined);
+  t.is(await next.token(), "by-the-third");
+  t.is(next.sealed()?.secrets.client_secret, "the-third");
+});
+
+test("force puts in force what is entered, or waits; discard drops what waits", async (t) => {
+  const { enter, set, issuer, info, sealed, token } = await stage(t);
+  await failure(enter("a-typo"));
+  const dropped = await set({ discard: true });
+  t.is(dropped.candidate, undefined);
+  t.is(sealed()?.candidate, undefined);
+  t.is(await token(), `by-${OLD}`);
+  await failure(enter("a-typo"));
+  t.is((await failure(set({ force: true }))).reason, "credential_rejected");
+  t.is(info().state, "rejected");
+  t.is(sealed()?.secrets.client_secret, "a-typo");
+  issuer.answer(taking(OLD, NEW));
+  await enter(OLD);
+  t.is(await token(), `by-${OLD}`, "what does not work is replaced at once");
+  issuer.answer({ status: 503, body: "down" });
+  t.is((await enter(NEW, { force: true })).state, "failing");
+  t.is(sealed()?.secrets.client_secret, NEW);
+});
+
+test("the end of authd at any moment of a change loses neither secret", async (t) => {
+  const { engine, enter, issuer, info, again } = await stage(t);
+  const held = new HeldAnswers();
+  issuer.answer(held.answer);
+  const release = engine.vault.hold();
+  void enter(NEW).catch(() => {});
+  await until(() => engine.vault.waiting === 1);
+  t.is(issuer.requests.length, 1, "nothing is sent before it is sealed");
+  release();
+  await until(() => issuer.requests.length === 2);
+  t.is(info().state, "ready");
+  issuer.answer(taking(OLD, NEW));
+  // Sent, and no answer came: as with kill -9.
+  const next = await again();
+  await until(() => next.info().candidate === undefined);
+  t.is(await next.token(), `by-${NEW}`);
+});
+
+test("a replacement with other settings changes the file only when it has worked", async (t) => {
+  const { add, issuer, file, info, token, again } = await stage(t);
+  const before = readFileSync(file, "utf8");
+  const elsewhere = await startIssuer(t, { status: 503, body: "down" });
+  const settings = { token_url: elsewhere.url, client_id: "other", origins: [elsewhere.origin] };
+  const { state } = await add({ replace: true, settings, secrets: { client_secret: NEW } });
+  t.is(state, "ready");
+  t.is(readFileSync(file, "utf8"), before);
+  t.deepEqual(info().origins, []);
+  t.is(await token(), `by-${OLD}`);
+  elsewhere.answer({ status: 401, json: { error: "invalid_client" } });
+  const next = await again();
+  await until(() => next.info().candidate?.state === "rejected");
+  t.is(readFileSync(file, "utf8"), before);
+  const refused = await failure(next.set({ settings: { ttl: 60 } }));
+  t.regex(refused.message, /settings that were entered with new secrets wait/);
+  elsewhere.answer(taking(NEW));
+  await next.refresh();
+  t.regex(readFileSync(file, "utf8"), new RegExp(elsewhere.url));
+  t.deepEqual(next.info().origins, [elsewhere.origin]);
+  t.is(await next.token(), `by-${NEW}`);
+  t.is(next.sealed()?.binding, next.credential().settings.binding);
+  t.is(issuer.requests.length, 1);
+});
+
+test("killed between the file and the seal of a replacement, the next start completes it", async (t) => {
+  const { engine, add, file, again, sealed } = await stage(t);
+  const elsewhere = await startIssuer(t, taking(NEW));
+  const settings = { token_url: elsewhere.url, client_id: "other" };
+  // It has worked, and the disk takes no more: what was written of the file is put back.
+  engine.candidates.worked = () => {
+    engine.vault.broken = new Error("no room on the disk");
+  };
+  const replacing = add({ replace: true, settings, secrets: { client_secret: NEW } });
+  await t.throwsAsync(replacing, { message: /no room/ });
+  t.notRegex(readFileSync(file, "utf8"), new RegExp(elsewhere.url));
+  t.is(sealed()?.secrets.client_secret, OLD);
+  engine.vault.broken = undefined;
+  await engine.registry.sealAgain();
+  // As a kill leaves it: the file is in place, and the record is not.
+  writeFileSync(
+    file,
+    `grant = "client_credentials"\ntoken_url = "${elsewhere.url}"\nclient_id = "other"\n`,
+  );
+  const next = await again();
+  await until(() => next.sealed()?.secrets.client_secret === NEW);
+  await until(() => next.info().state === "ready");
+  t.is(await next.token(), `by-${NEW}`);
+  t.is(elsewhere.requests.length, 1, "its token was sealed beside");
+});
+
+test("settings that were trusted since are not replaced unasked", async (t) => {
+  const { add, admin, engine, file, info, token } = await stage(t);
+  const elsewhere = await startIssuer(t, { status: 503, body: "down" });
+  const settings = { token_url: elsewhere.url, client_id: "other" };
+  await add({ replace: true, settings, secrets: { client_secret: NEW } });
+  writeFileSync(file, `${readFileSync(file, "utf8")}confirm = "first"\n`);
+  await admin.reload();
+  await admin.trust("demo");
+  elsewhere.answer(taking(NEW));
+  engine.registry.tick();
+  engine.clock.advance(2 * SECOND);
+  await until(() => info().candidate?.state === "ready");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.regex(readFileSync(file, "utf8"), /confirm = "first"/);
+  t.is(await token(), `by-${OLD}`);
+  t.truthy(engine.registry.get("demo").settings.policy);
+});
+
+/** Rotates refresh tokens, and ends a session whose spent token comes again. */
+async function rotatingIssuer(t: ExecutionContext): Promise<Issuer & { spent: string[] }> {
+  const spent: string[] = [];
+  const issuer = await startIssuer(t, ({ form }) => {
+    const token = form.get("refresh_token") ?? "";
+    if (spent.includes(token) || token.startsWith("bad")) {
+      return { status: 400, json: { error: "invalid_grant" } };
+    }
+    spent.push(token);
+    const json = { access_token: `by-${token}`, expires_in: 3600, refresh_token: `${token}+` };
+    return { json };
+  });
+  return { ...issuer, spent };
+}
+
+test("a new refresh token is spent once, the old one not with it, and both are sealed", async (t) => {
+  const issuer = await rotatingIssuer(t);
+  const { admin, signal, set, sealed, token, info, again } = desk(await startEngine(t));
+  const settings = { token_url: issuer.url, client_id: "app", client_auth: "none" };
+  await admin.add(
+    { name: "demo", grant: "refresh_token", settings, secrets: { refresh_token: "a" } },
+    signal,
+  );
+  t.is(sealed()?.secrets.refresh_token, "a+");
+  const refused = await failure(set({ secrets: { refresh_token: "bad" } }));
+  t.is(refused.reason, "login_required");
+  t.is(await token(), "by-a");
+  t.is(sealed()?.secrets.refresh_token, "a+");
+  t.is(sealed()?.candidate?.record.secrets.refresh_token, "bad");
+  await set({ secrets: { refresh_token: "b" } });
+  t.is(info().candidate, undefined);
+  t.is(sealed()?.secrets.refresh_token, "b+");
+  t.deepEqual(issuer.spent, ["a", "b"]);
+  await set({ secrets: { refresh_token: "b+" } });
+  t.deepEqual(issuer.spent, ["a", "b", "b+"], "the same one has one spender");
+  const next = await again();
+  t.is(await next.token(), "by-b+");
+});
+
+test("a lock waits for a new refresh token's answer, and drops the trial", async (t) => {
+  const issuer = await rotatingIssuer(t);
+  const engine = await startEngine(t, { passphrase: "a long passphrase" });
+  const { admin, signal, set, info } = desk(engine);
+  const settings = { token_url: issuer.url, client_id: "app", client_auth: "none" };
+  await admin.add(
+    { name: "demo", grant: "refresh_token", settings, secrets: { refresh_token: "a" } },
+    signal,
+  );
+  await failure(set({ secrets: { refresh_token: "bad" } }));
+  await until(() => engine.registry.flights === 0);
+  await engine.sealed.lock("for a test");
+  engine.registry.loadAll();
+  t.is(info().state, "locked");
+  t.is(engine.registry.get("demo").trial, undefined);
+  await engine.sealed.unlock();
+  engine.registry.loadAll();
+  t.is(info().state, "ready");
+  t.like(info().candidate, { state: "login_required" });
+});
+
+test("a vault of the version before has no candidate; an export carries one", async (t) => {
+  const { enter, credential, info } = await stage(t);
+  t.is(info().candidate, undefined);
+  await failure(enter("a-typo"));
+  const { portables } = await import("../src/portable.ts");
+  const record = credential().snapshot();
+  const text = JSON.stringify({ credentials: [{ name: "demo", record }] });
+  const [portable] = portables(Buffer.from(text));
+  t.is(portable?.record?.candidate?.record.secrets.client_secret, "a-typo");
+});
