@@ -10,6 +10,8 @@ export interface IssuerContact {
   blocked?: boolean;
   /** The issuer refused what was sent: its words, fit to be shown. Without a terminal reason three in a row are final. */
   refusal?: string;
+  /** The issuer asks for patience (503, 429): it has not looked at what was sent. */
+  busy?: boolean;
   /** Another try will hardly change this answer (404, a redirect, a page): retries back off to an hour. */
   lasting?: boolean;
 }

@@ -119,7 +119,7 @@ test("a token that ran out on its way may be asked for once more at once, not tw
 test("a renewal may have brought a later end if that can't be told for sure: failures count from the next on", (t) => {
   const never = Number.NEGATIVE_INFINITY;
   const turns = { startedAt: never, steppedAt: never };
-  const common = { lost: false, sent: true, blocked: false, lasting: false, rotates: false };
+  const common = { lost: false, share: 1 / 2, blocked: false, lasting: false, rotates: false };
   const fault = { ...common, retryAfter: 0, held: true };
   const after = (told: Told, ms: number) => {
     const track = createTrack();

@@ -143,6 +143,7 @@ for (const [name, kind] of Object.entries(KINDS as Record<string, Kind>)) {
   test(`an issuer that is down for ten lifetimes (${name}: ${kind.what}): tokens are used up, callers told at once, tries within the back-off`, async (t) => {
     const { clock, network, engine, asked, quiet, begin } = await stage(t, kind);
     const retryAfter = kind.patient ? RETRY_AFTER * SECOND : 0;
+    const { share } = kind;
     const stall = STALLS[name]?.after ?? 0;
     const downAt = clock.boot();
     const end = await goDown(name, network, begin);
@@ -164,12 +165,16 @@ for (const [name, kind] of Object.entries(KINDS as Record<string, Kind>)) {
       const times = triesOf(network, credential.name, downAt);
       const span = downAt + 10 * LIFETIME - times[0]!;
       t.true(times.length > 4);
-      t.true(times.length <= mostTries(span, { asked: isAsked, retryAfter }), credential.name);
+      t.true(
+        times.length <= mostTries(span, { asked: isAsked, retryAfter, share }),
+        credential.name,
+      );
       for (const [i, pause] of pauses(times).entries()) {
         // The test's clock draws the shortest jitter.
         const wait = Math.max(SECOND, longestPause(i + 1) / 2);
         const planned = stall + wait;
-        const least = isAsked ? Math.min(planned, Math.max(PATIENCE, stall)) : planned;
+        const pace = Math.max(PATIENCE, longestPause(i + 1) * share);
+        const least = isAsked ? Math.min(planned, Math.max(pace, stall)) : planned;
         t.true(pause >= Math.max(least, retryAfter), `${credential.name}: ${pause} ms`);
         t.true(
           pause <= Math.max(planned, retryAfter) + 2 * STEP,

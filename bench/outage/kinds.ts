@@ -28,6 +28,8 @@ export interface Kind {
   named?: true;
   /** It says when to come back. */
   patient?: true;
+  /** To what share of the back-off a caller brings a try forward; 0: no request leaves this machine. */
+  share: number;
   /** Resolves with what ends it. */
   begin(stage: Stage): End | Promise<End>;
 }
@@ -52,6 +54,7 @@ const presenting = (names: string[], expired: boolean, { issuer, authority }: St
 export const KINDS = {
   refused: {
     what: "nobody listens",
+    share: 0,
     async begin({ issuer }) {
       await issuer.close();
       return () => issuer.listen();
@@ -60,6 +63,7 @@ export const KINDS = {
   unresolvable: {
     what: "its name is not to be looked up",
     named: true,
+    share: 0,
     begin({ issuer, hosts }) {
       writeFileSync(hosts, "");
       issuer.disconnect();
@@ -68,6 +72,7 @@ export const KINDS = {
   },
   blackholed: {
     what: "packets to it vanish: no connection comes about",
+    share: 0,
     async begin({ bench, issuer }) {
       await issuer.close();
       const empty = await fillBacklog(bench, issuer.port);
@@ -79,14 +84,22 @@ export const KINDS = {
   },
   silent: {
     what: "it takes requests and never answers",
+    share: 1 / 8,
     begin: (stage) => answering(() => {}, stage),
   },
   500: {
     what: "HTTP 500",
+    share: 1 / 2,
     begin: (stage) => answering((response) => void response.writeHead(500).end("down"), stage),
+  },
+  404: {
+    what: "HTTP 404",
+    share: 1 / 2,
+    begin: (stage) => answering((response) => void response.writeHead(404).end("gone"), stage),
   },
   503: {
     what: "HTTP 503 with Retry-After",
+    share: 1 / 8,
     patient: true,
     begin(stage) {
       const headers = { "retry-after": String(stage.retryAfter) };
@@ -96,15 +109,18 @@ export const KINDS = {
   "tls-expired": {
     what: "its certificate ran out",
     tls: true,
+    share: 0,
     begin: (stage) => presenting(["127.0.0.1"], true, stage),
   },
   "tls-host": {
     what: "its certificate is another host's",
     tls: true,
+    share: 0,
     begin: (stage) => presenting(["elsewhere.example"], false, stage),
   },
   half: {
     what: "half an answer, then the connection breaks",
+    share: 1 / 8,
     begin: (stage) =>
       answering((response, body) => {
         const type = { "content-type": "application/json", "content-length": body.length };

@@ -62,11 +62,11 @@ function answers({ callers }: Outcome): Row[] {
   ];
 }
 
-function tries({ fates, startedAt, endedAt, retryAfter }: Outcome, asked: boolean): Row[] {
+function tries({ fates, startedAt, endedAt, ...issuer }: Outcome, asked: boolean): Row[] {
   const ours = fates.filter((fate) => fate.asked === asked);
   if (ours.length === 0) return [];
   const counts = ours.map(({ failures, arrivals }) => Math.max(failures, arrivals.length));
-  const bound = mostTries(endedAt - startedAt, { asked, retryAfter });
+  const bound = mostTries(endedAt - startedAt, { asked, ...issuer });
   return [
     {
       what: asked ? "tries of one that is asked for" : "tries of one that nobody asks for",
@@ -129,9 +129,12 @@ function comeback(outcome: Outcome): Row[] {
 }
 
 /** One back-off of this one, ms. */
-function allowed({ asked, failures, after }: Fate, { endedAt, retryAfter }: Outcome): number {
+function allowed(
+  { asked, failures, after }: Fate,
+  { endedAt, retryAfter, share }: Outcome,
+): number {
   // What was due at that moment may have been tried in vain since it was looked at.
   const isDue = (after.retryAt ?? 0) < endedAt + SECOND;
   const now = { failures: Math.max(1, failures), flying: after.state === "refreshing" || isDue };
-  return longestReturn({ asked, retryAfter }, now);
+  return longestReturn({ asked, retryAfter, share }, now);
 }

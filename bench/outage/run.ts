@@ -48,6 +48,8 @@ export interface Outcome {
   /** How long it took (ms) to renew all of them at once, while all was well. */
   renewalOfAll: number;
   retryAfter: number;
+  /** To what share of the back-off callers may bring a try forward. */
+  share: number;
   /** New connections that the issuer saw while it was down. */
   connections: number;
   /** Token requests that the issuer worked on at once. */
@@ -117,6 +119,7 @@ export async function runOutage(bench: Bench, kind: Kind, options: Options): Pro
   return {
     ...{ startedAt, endedAt, callers, renewalOfAll, connections: connected, peak: issuer.peak },
     retryAfter: retryAfter * 1_000,
+    share: kind.share,
     fates: names.map((name, i) => ({
       ...{ name, asked: i % 2 === 0, before: before.get(name)!, after: after.get(name)! },
       failures: after.get(name)!.failureCount - before.get(name)!.failureCount,

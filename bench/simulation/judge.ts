@@ -161,8 +161,8 @@ export function brought(track: Track, now: number, told: Told): void {
 
 export interface Failed {
   lost: boolean;
-  /** The request left this machine. */
-  sent: boolean;
+  /** To what share of the back-off a caller may bring the next try forward. */
+  share: number;
   blocked: boolean;
   lasting: boolean;
   retryAfter: number;
@@ -182,8 +182,8 @@ export function failed(track: Track, now: number, failure: Failed): void {
   track.again = lost && rotates && !wasSecond;
   const hold = Math.min(failure.retryAfter, LONGEST_HOLD);
   const least = leastBackoff(track.failures, blocked, lasting);
-  // Callers' tries back off as well, unless nothing leaves this machine.
-  const pace = failure.sent ? Math.max(PACE, least) : PACE;
+  // Callers' tries back off as well; the least back-off is half of one.
+  const pace = Math.max(PACE, least * 2 * failure.share);
   track.earliest = now + Math.max(least, hold);
   track.pressed = Math.max(track.sentAt + pace, now + (blocked ? least : hold));
   track.latest = now + Math.max(blocked || lasting ? LONGEST_HOLD : 0, hold) + LATEST;

@@ -232,18 +232,32 @@ function hear(network: Network, one: Sent): void {
   if (one.mendedAt !== account.mendedAt) return;
   if (fault) {
     const { lost, blocked = false, lasting = false } = fault;
-    const isSent = !("breaks" in fault && fault.breaks) || fault.breaks.sent;
     const token = track.token ?? "";
     const held =
       (account.tokens.get(token)?.bornAt ?? -1) >= network.turns.startedAt ||
       account.found.has(token);
-    failed(track, now, { lost, sent: isSent, blocked, lasting, retryAfter, rotates, held });
+    failed(track, now, {
+      lost,
+      share: callersShare(fault),
+      blocked,
+      lasting,
+      retryAfter,
+      rotates,
+      held,
+    });
     if (answer?.successor && account.family) account.family.excuse = "its answer was lost";
   } else if (heard) {
     brought(track, now, heard.told);
     track.token = heard.text;
     if (answer?.successor && account.family) learn(account.family, one, answer.successor);
   } else refuse(network, one);
+}
+
+/** The sooner, the less likely it is that the issuer has looked at what was sent. */
+function callersShare({ lost, lasting, breaks, answers }: Fault): number {
+  if (breaks && !breaks.sent) return 0;
+  if (lasting) return 1 / 2;
+  return lost || answers?.status === 429 || answers?.status === 503 ? 1 / 8 : 1 / 2;
 }
 
 function learn(family: NonNullable<Account["family"]>, one: Sent, successor: string): void {

@@ -46,12 +46,17 @@ export function backoffKind({ contact }: AuthdError): BackoffKind {
 
 /**
  * How long after the last try a waiting caller may bring the next one forward to. It grows with the
- * back-off, or a program that keeps asking would cause a sign-in every 5 s; a request that never left
- * this machine is no sign-in.
+ * back-off, or a program that keeps asking would cause a sign-in every 5 s: to a half of it if the
+ * issuer answered, to an eighth if it most likely never looked at what was sent. A request that never
+ * left this machine is no sign-in.
  */
 export function callerPace(failure: AuthdError, failures: number): number {
-  if (failure.contact?.sent === false) return CALLER_PACE;
-  return Math.max(CALLER_PACE, fullDelay(backoffKind(failure), failures) / 2);
+  const { contact } = failure;
+  if (contact?.sent === false) return CALLER_PACE;
+  const isUnanswered = contact?.answered === false && !contact.lasting;
+  const isUnseen = contact?.busy === true || isUnanswered;
+  const share = isUnseen ? 1 / 8 : 1 / 2;
+  return Math.max(CALLER_PACE, fullDelay(backoffKind(failure), failures) * share);
 }
 
 function fullDelay(kind: BackoffKind, failures: number): number {

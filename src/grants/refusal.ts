@@ -115,6 +115,7 @@ function unavailable(
   const { status } = response;
   const retryAfterMs = retryAfter(response, context.now);
   const isTransient = TRANSIENT.has(oauth?.error ?? "") || TRANSIENT_STATUSES.has(status);
+  const isBusy = isTransient || status === 503;
   const blocked = status === 403 && !isTransient;
   const lasting = status < 500 && !blocked && !isTransient;
   const page = isPage(response) ? " with a page for people" : "";
@@ -129,6 +130,7 @@ function unavailable(
       ...{ sent: true, answered: status !== 502 && status !== 504 },
       ...(blocked && { blocked }),
       ...(lasting && { lasting }),
+      ...(isBusy && { busy: true }),
     },
     ...(oauth && { oauth }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),

@@ -96,6 +96,8 @@ test("what callers bring forward backs off as well, unless nothing was sent", (t
     });
   t.deepEqual(paces(), [5, 5, 8, 64, 150]);
   t.deepEqual(paces({ sent: false, answered: false }), [5, 5, 5, 5, 5]);
+  t.deepEqual(paces({ sent: true, answered: false }), [5, 5, 5, 16, 37.5]);
+  t.deepEqual(paces({ sent: true, answered: true, busy: true }), [5, 5, 5, 16, 37.5]);
   t.deepEqual(paces({ sent: true, answered: true, lasting: true }), [5, 5, 8, 64, 1_800]);
   t.deepEqual(paces({ sent: true, answered: true, refusal: "no" }).slice(0, 2), [7.5, 60]);
 });

@@ -74,7 +74,7 @@ test("temporarily_unavailable, server_error and slow_down are tried again", asyn
     for (const status of [200, 400, 401, 503]) {
       const failure = await refused(t, { status, json: { error } });
       t.is(failure.reason, "issuer_unavailable");
-      t.deepEqual(failure.contact, { sent: true, answered: true });
+      t.deepEqual(failure.contact, { sent: true, answered: true, busy: true });
     }
   }
 });
@@ -86,7 +86,7 @@ test("a rate limit is a rate limit, also if it calls itself invalid_request", as
     const failure = await refused(t, answer, { rejectedStatuses: [429, 503] });
     t.is(failure.reason, "issuer_unavailable");
     t.is(failure.retryAfterMs, 7000);
-    t.deepEqual(failure.contact, { sent: true, answered: true });
+    t.deepEqual(failure.contact, { sent: true, answered: true, busy: true });
   }
 });
 
@@ -217,7 +217,8 @@ test("502 and 504 count as no complete answer, 500 and 503 do not", async (t) =>
     [503, true],
   ] as const) {
     const failure = await refused(t, { status, body: "gateway" });
-    t.deepEqual(failure.contact, { sent: true, answered }, String(status));
+    const busy = status === 503 ? { busy: true } : {};
+    t.deepEqual(failure.contact, { sent: true, answered, ...busy }, String(status));
   }
 });
 
