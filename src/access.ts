@@ -152,19 +152,14 @@ export class Access {
   }
 
   /**
-   * Whether somebody may change authd or a credential. Of the daemon's own user all may, but a
-   * credential that is guarded against such programs is not to be opened by one of them: a person
-   * is asked, unless it is root that changes another user's. Rejects with AuthdError `caller_not_allowed`.
+   * Asks a person whether somebody may change what concerns a guarded credential: programs of the
+   * daemon's own user are not to open it. Root changes another user's without a question. Rejects with
+   * AuthdError `caller_not_allowed`.
    */
-  async change(
-    method: string,
-    guarded: string | undefined,
-    asker: Asker,
-    what = method,
-  ): Promise<void> {
+  async change(method: string, guarded: string, asker: Asker, what = method): Promise<void> {
     const { peer, connection, signal } = asker;
     this.assertOwn(method, asker);
-    if (guarded === undefined || (peer?.uid === 0 && process.geteuid?.() !== 0)) return;
+    if (peer?.uid === 0 && process.geteuid?.() !== 0) return;
     await this.#options.approvals.ask(
       {
         credential: guarded,

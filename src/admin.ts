@@ -21,16 +21,19 @@ import {
   coerceSettings,
   configDir,
   configFileMistake,
+  credentialFile,
   credentialFileAsItIs,
   credentialFileText,
   readCredentialFile,
   removeCredentialFile,
-  resolveCredential,
+  resolver,
+  type Table,
   tomlTable,
   updateCredentialFile,
   withAllowance,
   writeCredentialFile,
 } from "./config.ts";
+import { type Consent, type Needs, withConsent } from "./consent.ts";
 import type { CredentialRecord } from "./credential/record.ts";
 import { isTerminal } from "./credential/refusals.ts";
 import { boundTo, type Credential } from "./credential.ts";
@@ -111,16 +114,19 @@ export class Admin {
   async add(
     params: CheckedParams<"credentials/add">,
     signal: AbortSignal,
+    ask: Consent,
   ): Promise<CredentialInfo> {
-    const { registry } = this.#options;
+    const { registry, vault } = this.#options;
     const { name } = params;
     assertCredentialName(name);
-    const { entry, isAgain } = await this.#change(async () => {
-      const existed = registry.knows(name) || readCredentialFile(this.#dir, name) !== undefined;
-      if (existed && !params.replace) throw alreadyThere(name);
+    const { entry, isAgain } = await this.#change(ask, async (needs) => {
+      const hasFile = registry.knows(name) || readCredentialFile(this.#dir, name) !== undefined;
+      const existed = hasFile || vault.knows(name);
+      if (existed && !params.replace) throw alreadyThere(name, hasFile);
+      needs(this.#guarded(name));
       const kind = kindOf(params);
       const file = updateCredentialFile(kind, coerceSettings(kind, params.settings));
-      const settings = this.#resolve(name, file);
+      const settings = this.#resolver()(name, file);
       const known = registry.has(name) ? registry.get(name) : undefined;
       const before = params.register ? passwordMade(known, settings) : undefined;
       const secrets = enteredSecrets(settings, withGenerated(params, settings, before));
@@ -173,19 +179,23 @@ export class Admin {
   async set(
     params: CheckedParams<"credentials/set">,
     signal: AbortSignal,
+    ask: Consent,
   ): Promise<CredentialInfo> {
-    const entry = await this.#change(() => this.#setNow(params));
+    const entry = await this.#change(ask, (needs) => this.#setNow(params, needs));
     this.#options.onEvent({ kind: "set", credential: params.credential, message: named(params) });
     return await this.#firstTry(entry, signal);
   }
 
-  async #setNow(params: CheckedParams<"credentials/set">): Promise<Entry> {
+  async #setNow(params: CheckedParams<"credentials/set">, needs: Needs): Promise<Entry> {
     const { settings: changes = {}, secrets: given = {}, force = false, discard = false } = params;
     const credential = this.#options.registry.get(params.credential);
-    const { name, record } = credential;
+    const { name } = credential;
+    needs(this.#guarded(name));
+    const { record } = credential;
+    const resolve = this.#resolver();
     const file = readCredentialFile(this.#dir, name) ?? {};
     // `set` binds, so it must not wave through an edit that nobody looked at.
-    assertTrusted(this.#resolve(name, file), record);
+    assertTrusted(resolve(name, file), record);
     if (discard) await credential.offer(undefined);
     const { candidate } = credential;
     const hasSettings = Object.keys(changes).length > 0;
@@ -193,7 +203,7 @@ export class Admin {
     const edited = updateCredentialFile(file, coerceSettings(file, changes));
     const settings =
       candidate?.file === undefined
-        ? this.#resolve(name, edited)
+        ? resolve(name, edited)
         : this.settingsFrom(name, candidate.file);
     const entered = enteredSecrets(settings, given);
     const secrets = { ...(candidate?.record ?? record).secrets, ...entered };
@@ -221,7 +231,7 @@ export class Admin {
 
   /** Settings of a credential with this text as its file. Throws AuthdError. */
   settingsFrom(name: string, text: string): CredentialSettings {
-    return this.#resolve(name, tomlTable(`${name}.toml`, text));
+    return this.#resolver()(name, tomlTable(`${name}.toml`, text));
   }
 
   /** The candidate has worked: it takes the place of what is in force, unless other settings were trusted since. */
@@ -322,21 +332,18 @@ export class Admin {
     return () => writeCredentialFile(this.#dir, name, before);
   }
 
-  /** What `trust` would accept: see config/binding.ts. Throws AuthdError. */
-  bindingNow(name: string): string {
-    const { settings } = this.#options.registry.get(name);
-    const file = readCredentialFile(this.#dir, name);
-    return (file ? this.#resolve(name, file) : settings).binding;
-  }
-
-  /** `asked`: if its file is another by now, AuthdError `credential_changed`. */
-  async trust(name: string, asked?: string): Promise<CredentialInfo> {
-    return await this.#change(async () => {
+  /** Accepts the file as it is now; if a person is asked, as it was then (see config/binding.ts). */
+  async trust(name: string, ask: Consent): Promise<CredentialInfo> {
+    let asked: string | undefined;
+    return await this.#change(ask, async (needs) => {
       const credential = this.#options.registry.get(name);
-      if (asked !== undefined && this.bindingNow(name) !== asked) throw editedMeanwhile(name);
       const file = readCredentialFile(this.#dir, name);
+      const settings = file ? this.#resolver()(name, file) : credential.settings;
+      if (asked !== undefined && settings.binding !== asked) throw editedMeanwhile(name);
+      asked = settings.binding;
+      needs(this.#guarded(name));
       // What is trusted is the file as it is now, read again or not.
-      if (file) credential.update(this.#resolve(name, file));
+      credential.update(settings);
       await credential.trust();
       this.#options.onEvent({ kind: "trusted", credential: name });
       return credential.info();
@@ -348,11 +355,13 @@ export class Admin {
    * binds to the file with it: all of it or nothing. Throws AuthdError `invalid_params`.
    */
   async allow(name: string, { executable, kind, rule }: Allowed): Promise<void> {
-    await this.#change(async () => {
+    await this.#alone(async () => {
       const credential = this.#options.registry.get(name);
+      const resolve = this.#resolver();
+      // Read once: what is looked at is what is written.
       const text = credentialFileAsItIs(this.#dir, name) ?? "";
-      const file = readCredentialFile(this.#dir, name) ?? {};
-      const now = this.#resolve(name, file);
+      const file = tomlTable(credentialFile(this.#dir, name), text);
+      const now = resolve(name, file);
       // What a person was asked about are the rules that count, not an edit that nobody looked at.
       assertTrusted(now, credential.record);
       const rules = now.policy?.allow ?? [];
@@ -360,16 +369,17 @@ export class Admin {
       if (rules.length > 0 && (found < 0 || file.allow === undefined)) throw notHere(name, found);
       const asking = rules.length > 0 ? found : undefined;
       const edited = withAllowance(text, { executable, kind, asking });
-      const settings = this.#resolve(name, edited.file);
+      const settings = resolve(name, edited.file);
       await this.#withFile(name, edited.text, () => credential.amend(settings, { secrets: {} }));
     });
     const message = `always allowed to ${plain(executable)}`;
     this.#options.onEvent({ kind: "set", credential: name, message });
   }
 
-  async remove(name: string): Promise<void> {
-    await this.inTurn(async () => {
+  async remove(name: string, ask: Consent): Promise<void> {
+    await this.withConsent(ask, async (needs) => {
       if (this.#options.registry.has(name)) this.#options.assertOpen();
+      needs(this.#guarded(name));
       await this.#removeNow(name);
     });
   }
@@ -506,10 +516,16 @@ export class Admin {
     if (subject !== credential) await this.promote(credential.name);
   }
 
-  #resolve(name: string, file: Readonly<Record<string, unknown>>): CredentialSettings {
+  /** Makes settings of credential files, with each `ca_file` as it was when it was read first. */
+  #resolver(): (name: string, file: Table) => CredentialSettings {
     // What config.toml gives it, rules included, is not known.
     if (this.#closed) throw this.#closed;
-    return resolveCredential(name, file, this.#defaults, { configDir: this.#dir });
+    const resolve = resolver({ configDir: this.#dir });
+    return (name, file) => resolve(name, file, this.#defaults);
+  }
+
+  #guarded(name: string): string | undefined {
+    return this.#options.registry.isGuarded(name) ? name : undefined;
   }
 
   /** Alone: no other change is made meanwhile. */
@@ -522,8 +538,18 @@ export class Admin {
     return await this.#turns.runNext(work);
   }
 
-  /** A change: refused with AuthdError `vault_locked` if the vault was locked while it waited. */
-  async #change<T>(work: () => Promise<T>): Promise<T> {
+  /** In a turn as `inTurn`, for what a person may have to agree to: see consent.ts. */
+  async withConsent<T>(ask: Consent, work: (needs: Needs) => Promise<T>): Promise<T> {
+    return await withConsent(ask, (turn) => this.inTurn(turn), work);
+  }
+
+  /** A change that a person may have to agree to. */
+  async #change<T>(ask: Consent, work: (needs: Needs) => Promise<T>): Promise<T> {
+    return await withConsent(ask, (turn) => this.#alone(turn), work);
+  }
+
+  /** In a turn; refused with AuthdError `vault_locked` if the vault was locked while it waited. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
     return await this.inTurn(async () => {
       this.#options.assertOpen();
       return await work();
@@ -549,10 +575,11 @@ function editedMeanwhile(name: string): AuthdError {
   return new AuthdError("credential_changed", message, { credential: name });
 }
 
-function alreadyThere(name: string): AuthdError {
-  return new AuthdError(
-    "invalid_params",
-    `${name}: there is a credential of that name; change it with \`authd set ${name}\`, or give --replace`,
-    { credential: name },
-  );
+function alreadyThere(name: string, hasFile: boolean): AuthdError {
+  const there = hasFile
+    ? `there is a credential of that name; change it with \`authd set ${name}\``
+    : "the vault holds secrets of that name, whose file was removed; put the file back";
+  return new AuthdError("invalid_params", `${name}: ${there}, or give --replace`, {
+    credential: name,
+  });
 }

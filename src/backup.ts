@@ -6,7 +6,8 @@ import {
   credentialFileNames,
   loadDaemonSettings,
 } from "./config.ts";
-import type { CredentialRecord } from "./credential/record.ts";
+import type { Consent, Needs } from "./consent.ts";
+import { type CredentialRecord, isGuarded } from "./credential/record.ts";
 import { AuthdError, messageOf } from "./errors.ts";
 import type { Imports } from "./imports.ts";
 import type { Log } from "./log.ts";
@@ -32,7 +33,7 @@ const QUIET = 5_000;
 
 export interface BackupOptions {
   env: NodeJS.ProcessEnv;
-  admin: Pick<Admin, "inTurn" | "reloadNow">;
+  admin: Pick<Admin, "inTurn" | "withConsent" | "reloadNow">;
   imports: Imports;
   registry: Registry;
   vault: OwnVault<CredentialRecord>;
@@ -55,10 +56,16 @@ export class Backup {
 
   // ---- out ----
 
-  async export({ passphrase }: CheckedParams<"vault/export">, call: Call): Promise<ExportResult> {
+  async export(
+    { passphrase }: CheckedParams<"vault/export">,
+    call: Call,
+    ask: Consent,
+  ): Promise<ExportResult> {
     const { admin, log } = this.#options;
     assertPassphrase(passphrase);
-    const { sealed, ...result } = await admin.inTurn(() => this.#sealAll(passphrase));
+    const { sealed, ...result } = await admin.withConsent(ask, (needs) =>
+      this.#sealAll(passphrase, needs),
+    );
     log.info({ credentials: result.credentials.length }, "all credentials were exported");
     for (let from = 0; from < sealed.length; from += MAX_CHUNK_BYTES) {
       const data = sealed.subarray(from, from + MAX_CHUNK_BYTES).toString("base64");
@@ -67,8 +74,9 @@ export class Backup {
     return { bytes: sealed.length, ...result };
   }
 
-  async #sealAll(passphrase: string) {
+  async #sealAll(passphrase: string, needs: Needs) {
     this.#assertOpen();
+    needs(this.#options.registry.anyGuarded());
     const problems: VaultProblem[] = [];
     const credentials: Portable[] = [];
     const deadline = performance.now() + QUIET;
@@ -76,6 +84,7 @@ export class Backup {
       const portable = await this.#portable(name, deadline, problems);
       if (portable.file !== undefined || portable.record) credentials.push(portable);
     }
+    needs(credentials.find(({ record }) => record && isGuarded(record))?.name);
     const { packed } = await import("./portable.ts");
     const plaintext = packed(credentials, MOST);
     const about = { created: new Date().toISOString(), credentials: credentials.length };
@@ -133,6 +142,7 @@ export class Backup {
   async import(
     { passphrase, replace = false, only }: CheckedParams<"vault/import">,
     connection: ConnectionHandle,
+    ask: Consent,
   ): Promise<ImportResult> {
     const { admin, log } = this.#options;
     const file = this.#uploads.whole(connection);
@@ -143,7 +153,7 @@ export class Backup {
       return await openExport(passphrase, file);
     });
     const result = await admin
-      .inTurn(() => this.#importAll(plaintext, { replace, only }))
+      .withConsent(ask, (needs) => this.#importAll(plaintext, { replace, only }, needs))
       .finally(() => plaintext.fill(0));
     this.#uploads.drop(connection);
     log.info({ credentials: result.imported.length }, "credentials were imported");
@@ -153,6 +163,7 @@ export class Backup {
   async #importAll(
     plaintext: Buffer,
     { replace, only }: { replace: boolean; only: readonly string[] | undefined },
+    needs: Needs,
   ): Promise<ImportResult> {
     this.#assertOpen();
     await this.#assertReady();
@@ -160,6 +171,7 @@ export class Backup {
     const credentials = selected(portables(plaintext), only);
     const replaced = this.#existing(credentials);
     if (replaced.length > 0 && !replace) throw alreadyThere(replaced);
+    needs(replaced.find((name) => this.#options.registry.isGuarded(name)));
     await this.#putInPlace(credentials);
     const imported = credentials.map(({ name }) => name);
     const problems = this.#problemsOf(imported);
@@ -180,7 +192,9 @@ export class Backup {
 
   #existing(credentials: readonly Portable[]): string[] {
     const existing = new Set(this.#names());
-    return credentials.map(({ name }) => name).filter((name) => existing.has(name));
+    const { vault } = this.#options;
+    const names = credentials.map(({ name }) => name);
+    return names.filter((name) => existing.has(name) || vault.knows(name));
   }
 
   async #putInPlace(credentials: readonly Portable[]): Promise<void> {
@@ -237,11 +251,15 @@ export class Backup {
 
   // ---- another key ----
 
-  async rekey({ to, passphrase }: CheckedParams<"vault/rekey">): Promise<RekeyResult> {
-    const { admin, vault, env, log } = this.#options;
+  async rekey(
+    { to, passphrase }: CheckedParams<"vault/rekey">,
+    ask: Consent,
+  ): Promise<RekeyResult> {
+    const { admin, registry, vault, env, log } = this.#options;
     if (to === "passphrase") assertPassphrase(passphrase);
-    return await admin.inTurn(async () => {
+    return await admin.withConsent(ask, async (needs) => {
       this.#assertOpen();
+      needs(registry.anyGuarded());
       const { vaultKey } = loadDaemonSettings({ dir: this.#dir, env });
       if (vaultKey !== "auto" && vaultKey !== to) throw wouldNotStart(vaultKey, to);
       const { sealed, damaged } = await vault.rekey(to, passphrase);

@@ -2,6 +2,7 @@ import type { Access, Wish } from "./access.ts";
 import type { Admin } from "./admin.ts";
 import type { ApprovalService } from "./approvals/service.ts";
 import type { Backup } from "./backup.ts";
+import type { Consent } from "./consent.ts";
 import type { TokenWant } from "./credential/asking.ts";
 import type { Variation } from "./credential/record.ts";
 import type { Credential } from "./credential.ts";
@@ -27,6 +28,7 @@ import { ResponseStream } from "./response-stream.ts";
 import { normalizeScope } from "./scope.ts";
 import type { Call, Handlers } from "./server.ts";
 import type { Subscriptions } from "./subscriptions.ts";
+
 import { version } from "./version.ts";
 
 export interface MethodsOptions {
@@ -51,8 +53,11 @@ export interface MethodsOptions {
 export function methods(options: MethodsOptions): Handlers {
   const { registry, access, approvals, admin, backup, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
-  /** The credential's name, if it is kept from programs. */
-  const guarded = (name: string) => (registry.isGuarded(name) ? name : undefined);
+  /** For a change that concerns a guarded credential; which one is found out in the change's own turn. */
+  const consentTo = (method: string, call: Call, what = method): Consent => {
+    access.assertOwn(method, call);
+    return (guarded) => access.change(method, guarded, call, what);
+  };
   return {
     initialize: () => ({
       serverName: "authd",
@@ -75,23 +80,15 @@ export function methods(options: MethodsOptions): Handlers {
         ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
       });
     },
-    "credentials/add": async (given, call) => {
-      await access.change("credentials/add", given.replace ? guarded(given.name) : undefined, call);
-      return await admin.add(given, call.signal);
-    },
+    "credentials/add": async (given, call) =>
+      await admin.add(given, call.signal, consentTo("credentials/add", call)),
     "credentials/set": async (given, call) => {
       const names = Object.keys({ ...given.settings, ...given.secrets }).map(quoted);
       const what = ["credentials/set", ...names].join(" ");
-      await access.change("credentials/set", guarded(given.credential), call, what);
-      return await admin.set(given, call.signal);
+      return await admin.set(given, call.signal, consentTo("credentials/set", call, what));
     },
-    "credentials/trust": async ({ credential }, call) => {
-      access.assertOwn("credentials/trust", call);
-      // What is accepted is what was there when the question was asked.
-      const asked = admin.bindingNow(credential);
-      await access.change("credentials/trust", guarded(credential), call);
-      return await admin.trust(credential, asked);
-    },
+    "credentials/trust": async ({ credential }, call) =>
+      await admin.trust(credential, consentTo("credentials/trust", call)),
     "credentials/refresh": async ({ credential }, call) => {
       access.assertOwn("credentials/refresh", call);
       await refreshAdmitted(access, registry.get(credential), call);
@@ -112,8 +109,7 @@ export function methods(options: MethodsOptions): Handlers {
       });
     },
     "credentials/remove": async ({ credential }, call) => {
-      await access.change("credentials/remove", guarded(credential), call);
-      await admin.remove(credential);
+      await admin.remove(credential, consentTo("credentials/remove", call));
       return {};
     },
     "credentials/list": (_, call) => ({
@@ -139,22 +135,15 @@ export function methods(options: MethodsOptions): Handlers {
       access.assertOwn("reload", call);
       return await admin.reload();
     },
-    "vault/export": async (given, call) => {
-      await access.change("vault/export", registry.anyGuarded(), call);
-      return await backup.export(given, call);
-    },
+    "vault/export": async (given, call) =>
+      await backup.export(given, call, consentTo("vault/export", call)),
     "vault/upload": (given, call) => {
       access.assertOwn("vault/upload", call);
       return backup.upload(given, call.connection);
     },
-    "vault/import": async (given, call) => {
-      await access.change("vault/import", given.replace ? registry.anyGuarded() : undefined, call);
-      return await backup.import(given, call.connection);
-    },
-    "vault/rekey": async (given, call) => {
-      await access.change("vault/rekey", registry.anyGuarded(), call);
-      return await backup.rekey(given);
-    },
+    "vault/import": async (given, call) =>
+      await backup.import(given, call.connection, consentTo("vault/import", call)),
+    "vault/rekey": async (given, call) => await backup.rekey(given, consentTo("vault/rekey", call)),
     "approvals/pending": (_, call) => {
       access.assertOwn("approvals/pending", call);
       return { approvals: approvals.pending };

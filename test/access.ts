@@ -178,11 +178,11 @@ test("an interpreter is no identity", async (t) => {
 
 test("changes: the own user's, unless the credential is guarded against its programs", async (t) => {
   const { access, asked, world } = setUp();
-  await access.change("credentials/set", undefined, asker());
+  t.notThrows(() => access.assertOwn("credentials/set", asker()));
+  const refused = { message: /not credentials\/set/ };
+  t.throws(() => access.assertOwn("credentials/set", asker(own + 1)), refused);
+  await t.throwsAsync(access.change("credentials/set", "labelf", asker(own + 1)), refused);
   t.is(asked.length, 0);
-  await t.throwsAsync(access.change("credentials/set", undefined, asker(own + 1)), {
-    message: /not credentials\/set/,
-  });
   world.answer = false;
   await t.throwsAsync(access.change("credentials/set", "labelf", asker()));
   t.like(asked[0], { kind: "change", confirm: "always", credential: "labelf" });

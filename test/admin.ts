@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from "ava";
 import type { IssuedToken } from "../src/credential/issued.ts";
 import { AuthdError } from "../src/errors.ts";
 import type { CheckedParams } from "../src/protocol.ts";
-import { adminOf } from "./helpers/admin.ts";
+import { adminOf, agreed } from "./helpers/admin.ts";
 import { startEngine, until } from "./helpers/engine.ts";
 import { HeldAnswers } from "./helpers/held-answers.ts";
 import { type Answering, startIssuer } from "./helpers/issuer.ts";
@@ -27,9 +27,10 @@ async function stage(t: ExecutionContext, answering: Answering = fine) {
         ...more,
       },
       signal,
+      agreed,
     );
   const set = (more: Omit<CheckedParams<"credentials/set">, "credential">) =>
-    admin.set({ credential: "demo", ...more }, signal);
+    admin.set({ credential: "demo", ...more }, signal, agreed);
   return { issuer, engine, admin, signal, file, add, set };
 }
 
@@ -140,7 +141,7 @@ test("remove leaves nothing behind, also if a token comes meanwhile", async (t) 
   const asked = admin.refresh("demo", signal).catch(() => {});
   await until(() => issuer.requests.length === 2);
   const release = engine.vault.hold();
-  const removed = admin.remove("demo");
+  const removed = admin.remove("demo", agreed);
   await until(() => engine.vault.waiting === 1);
   held.release({ access_token: "late", token_type: "bearer", expires_in: 3600 });
   await asked;
@@ -156,7 +157,7 @@ test("one that can't be removed goes on as before", async (t) => {
   const { add, admin, engine } = await stage(t);
   await add();
   engine.vault.broken = new Error("read-only disk");
-  await t.throwsAsync(admin.remove("demo"), { message: /read-only/ });
+  await t.throwsAsync(admin.remove("demo", agreed), { message: /read-only/ });
   engine.vault.broken = undefined;
   t.is((engine.registry.get("demo").token({}) as IssuedToken).accessToken, "token");
 });
@@ -189,7 +190,7 @@ test("set and trust bring what stands in the way of reading the secrets", async 
   engine.registry.loadAll();
   t.is(engine.registry.info("demo").state, "damaged");
   t.is((await failure(set({ settings: { ttl: 60 } }))).reason, "credential_damaged");
-  t.is((await failure(admin.trust("demo"))).reason, "credential_damaged");
+  t.is((await failure(admin.trust("demo", agreed))).reason, "credential_damaged");
 });
 
 test("set does not wave through an edit that nobody looked at; trust does", async (t) => {
@@ -201,7 +202,7 @@ test("set does not wave through an edit that nobody looked at; trust does", asyn
   const { changed } = await admin.reload();
   t.deepEqual(changed, ["demo"]);
   t.is(engine.registry.info("demo").state, "changed");
-  t.deepEqual((await admin.trust("demo")).origins, ["https://evil.example"]);
+  t.deepEqual((await admin.trust("demo", agreed)).origins, ["https://evil.example"]);
   t.not(engine.registry.info("demo").state, "changed");
   t.is(issuer.requests.length, 1);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
 import type { CheckedParams } from "../src/protocol.ts";
-import { adminOf } from "./helpers/admin.ts";
+import { adminOf, agreed } from "./helpers/admin.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
 import { HeldAnswers } from "./helpers/held-answers.ts";
 import { type Answer, type Issuer, type Seen, startIssuer } from "./helpers/issuer.ts";
@@ -38,9 +38,9 @@ function desk(engine: Engine) {
     info: () => credential().info(),
     sealed: () => engine.vault.read("demo"),
     set: (more: Omit<CheckedParams<"credentials/set">, "credential">) =>
-      admin.set({ credential: "demo", ...more }, signal),
+      admin.set({ credential: "demo", ...more }, signal, agreed),
     enter: (client_secret: string, more: { force?: boolean; discard?: boolean } = {}) =>
-      admin.set({ credential: "demo", secrets: { client_secret }, ...more }, signal),
+      admin.set({ credential: "demo", secrets: { client_secret }, ...more }, signal, agreed),
     refresh: () => admin.refresh("demo", signal),
     token: async () => (await credential().token({})).accessToken,
     /** The daemon ends without a word, and another starts. */
@@ -65,6 +65,7 @@ async function stage(t: ExecutionContext) {
         ...more,
       },
       here.signal,
+      agreed,
     );
   await add();
   return { issuer, add, ...here };
@@ -231,7 +232,7 @@ test("settings that were trusted since are not replaced unasked", async (t) => {
   await add({ replace: true, settings, secrets: { client_secret: NEW } });
   writeFileSync(file, `${readFileSync(file, "utf8")}confirm = "first"\n`);
   await admin.reload();
-  await admin.trust("demo");
+  await admin.trust("demo", agreed);
   elsewhere.answer(taking(NEW));
   engine.registry.tick();
   engine.clock.advance(2 * SECOND);
@@ -264,6 +265,7 @@ test("a new refresh token is spent once, the old one not with it, and both are s
   await admin.add(
     { name: "demo", grant: "refresh_token", settings, secrets: { refresh_token: "a" } },
     signal,
+    agreed,
   );
   t.is(sealed()?.secrets.refresh_token, "a+");
   const refused = await failure(set({ secrets: { refresh_token: "bad" } }));
@@ -289,6 +291,7 @@ test("a lock waits for a new refresh token's answer, and drops the trial", async
   await admin.add(
     { name: "demo", grant: "refresh_token", settings, secrets: { refresh_token: "a" } },
     signal,
+    agreed,
   );
   await failure(set({ secrets: { refresh_token: "bad" } }));
   await until(() => engine.registry.flights === 0);

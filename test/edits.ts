@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
 import type { State } from "../src/protocol.ts";
-import { adminOf } from "./helpers/admin.ts";
+import { adminOf, agreed } from "./helpers/admin.ts";
 import { createAuthority } from "./helpers/certificates.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
 import { type Answering, startIssuer } from "./helpers/issuer.ts";
@@ -21,7 +21,7 @@ async function stage(t: ExecutionContext, answering: Answering = FINE) {
     const settings = { token_url: issuer.url, client_id: "app" };
     const secrets = { client_secret: "not-so-secret" };
     const params = { name, grant: "client_credentials", settings, secrets };
-    await stage.admin.add(params, signal);
+    await stage.admin.add(params, signal, agreed);
   };
   return { issuer, ...stage, add };
 }
@@ -88,7 +88,7 @@ test("what an edit changed is named after a restart, too, and once it was truste
   await add();
   withCa(engine);
   await edit({ "config.toml": 'ca_file = "ca.pem"' });
-  await admin.trust("demo");
+  await admin.trust("demo", agreed);
   const again = desk(await engine.restart());
   await again.edit({});
   t.is(again.state(), "idle");
@@ -136,14 +136,14 @@ test("what is refused stays refused, whatever is edited around it", async (t) =>
   await edit({ "config.toml": "" });
   await refused("and without it");
   await edit({ "config.toml": 'ca_file = "ca.pem"' });
-  await admin.trust("demo");
+  await admin.trust("demo", agreed);
   await refused("a ca_file that was trusted");
   await edit({ "config.toml": 'ca_file = "ca.pem"\ndefaults = { scope = "read", ttl = 60 }' });
   await refused("another default of what is asked for");
   await edit({ "credentials/demo.toml": `${before}ttl = 30\nsecret_expires = "2031-01-31"\n` });
   await refused("its own file, beside the token request");
   await edit({ "credentials/demo.toml": `${before}confirm = "first"\n` });
-  await admin.trust("demo");
+  await admin.trust("demo", agreed);
   await refused("rules of its own");
   const allowed = { executable: "/usr/bin/backup", kind: "token", rule: "default" } as const;
   await admin.allow("demo", allowed);

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
 import type { CheckedParams } from "../src/protocol.ts";
-import { adminOf } from "./helpers/admin.ts";
+import { adminOf, agreed } from "./helpers/admin.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
 import { type Answer, type Issuer, type Seen, startIssuer } from "./helpers/issuer.ts";
 
@@ -60,6 +60,7 @@ function desk(engine: Engine, server: Server) {
         ...more,
       },
       signal,
+      agreed,
     );
   return {
     engine,

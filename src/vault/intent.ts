@@ -30,7 +30,10 @@ export function intentOf(home: VaultHome, manifest: Manifest, usable: () => Open
       try {
         const file = readPlainFile(path, MOST);
         const plaintext = unseal(key, header.keyId, SEALED_AS, file);
-        if (generationOf(file) < manifest.generationOf(SEALED_AS)) throw new Error(CARRIED_OUT);
+        const generation = generationOf(file);
+        const known = manifest.generationOf(SEALED_AS);
+        if (generation < known) throw new Error(CARRIED_OUT);
+        if (generation > known) manifest.note(SEALED_AS, { generation });
         return JSON.parse(plaintext.toString()) as object;
       } catch (cause) {
         if (codeOf(cause) === "ENOENT") return undefined;

@@ -1,7 +1,11 @@
 import { join } from "node:path";
 import { Admin } from "../../src/admin.ts";
 import { loadConfiguration } from "../../src/config.ts";
+import type { Consent } from "../../src/consent.ts";
 import type { startEngine } from "./engine.ts";
+
+/** A person who agrees to everything. */
+export const agreed: Consent = async () => {};
 
 /** What changes the credentials of an engine; its configuration folder is the engine's own. */
 export function adminOf(engine: Awaited<ReturnType<typeof startEngine>>) {
