@@ -57,7 +57,7 @@ export class Load {
   }
 
   /** One request; resolves with the answer as it came. */
-  ask(): Promise<{ result?: object; error?: { message: string } }> {
+  ask(): Promise<{ result?: object; error?: { message: string; data: { reason: string } } }> {
     return new Promise((resolve) => {
       this.#onAnswer = (body) => resolve(JSON.parse(body.toString()));
       this.#socket.write(this.#requests[0]!);
