@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
 import type { CheckedParams } from "../src/protocol.ts";
 import { adminOf, agreed } from "./helpers/admin.ts";
+import { startDaemon } from "./helpers/daemon.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
 import { HeldAnswers } from "./helpers/held-answers.ts";
 import { type Answer, type Issuer, type Seen, startIssuer } from "./helpers/issuer.ts";
@@ -283,7 +284,7 @@ test("a new refresh token is spent once, the old one not with it, and both are s
   t.is(await next.token(), "by-b+");
 });
 
-test("a lock waits for a new refresh token's answer, and drops the trial", async (t) => {
+test("a locked vault has no trial, and an opened one has it as it was", async (t) => {
   const issuer = await rotatingIssuer(t);
   const engine = await startEngine(t, { passphrase: "a long passphrase" });
   const { admin, signal, set, info } = desk(engine);
@@ -314,4 +315,32 @@ test("a vault of the version before has no candidate; an export carries one", as
   const text = JSON.stringify({ credentials: [{ name: "demo", record }] });
   const [portable] = portables(Buffer.from(text));
   t.is(portable?.record?.candidate?.record.secrets.client_secret, "a-typo");
+});
+
+test("the command says what became of a new secret, and what to do next", async (t) => {
+  const issuer = await startIssuer(t, taking(OLD));
+  const daemon = await startDaemon(t);
+  const settings = [`token_url=${issuer.url}`, "client_id=app"].flatMap((one) => ["--set", one]);
+  const secret = (client_secret: string) => ({ input: JSON.stringify({ client_secret }) });
+  const args = ["add", "demo", "--grant", "client_credentials", ...settings];
+  const added = await daemon.cli([...args, "--secrets-from", "-"], secret(OLD));
+  t.is(added.code, 0, added.stderr);
+  const refused = await daemon.cli(["set", "demo", "--secrets-from", "-"], secret("a-typo"));
+  t.is(refused.code, 5, refused.stderr);
+  t.regex(refused.stderr, /stays in use.*authd set demo --discard/s);
+  t.is((await daemon.cli(["get", "demo"])).stdout, `by-${OLD}\n`);
+  t.regex((await daemon.cli(["show", "demo"])).stdout, /new secrets .*not in force.*rejected/);
+  const dropped = await daemon.cli(["set", "demo", "--discard"]);
+  t.is(dropped.code, 0, dropped.stderr);
+  issuer.answer({ status: 503, body: "down" });
+  const waiting = await daemon.cli(["set", "demo", "--secrets-from", "-"], secret(NEW));
+  t.is(waiting.code, 0, waiting.stderr);
+  t.regex(waiting.stdout, /What was there before stays in use/);
+  await daemon.stop();
+  issuer.answer(taking(NEW));
+  const next = await startDaemon(t, { home: daemon });
+  while ((await next.cli(["get", "demo", "--refresh"])).stdout !== `by-${NEW}\n`);
+  const forced = await next.cli(["set", "demo", "--force", "--secrets-from", "-"], secret("other"));
+  t.is(forced.code, 5, forced.stderr);
+  t.regex((await next.cli(["show", "demo"])).stdout, /rejected/);
 });
