@@ -698,7 +698,8 @@ export class Credential {
     const { secretExpires } = this.#settings;
     // A locked vault is no credential's own problem.
     const isObstructed = this.#obstacle !== undefined && this.#obstacle.state !== "locked";
-    const isStuck = isObstructed || this.#renewals.stopped !== undefined;
+    const isRefused = this.#renewals.stopped !== undefined || this.trial?.isSuspect === true;
+    const isStuck = isObstructed || isRefused;
     return isStuck || this.#keeper.unsaved !== undefined || secretExpires !== undefined;
   }
 

@@ -33,20 +33,42 @@ export function needsPerson(state: State): boolean {
 
 /** What of a credential needs a person. `now` is wall time. */
 export function problemsOf(info: CredentialInfo, now: number): Problem[] {
-  const { name, state, lastError, unsaved } = info;
-  const problem = (reason: ProblemReason, message: string): Problem => ({
+  const { name, state, lastError, unsaved, candidate } = info;
+  const problem = (reason: ProblemReason, message: string, help?: string): Problem => ({
     credential: name,
     reason,
     message,
-    help: REMEDIES[reason](name),
+    help: help ?? REMEDIES[reason](name),
   });
   const reason = REASONS[state];
   const secret = secretWarning(info, now);
+  const isRefused = reason === undefined && candidate !== undefined && isRefusal(candidate.state);
   return [
+    ...(isRefused
+      ? [
+          problem(
+            "credential_rejected",
+            refusedBeside(name, candidate.message),
+            candidateHelp(name),
+          ),
+        ]
+      : []),
     ...(reason ? [problem(reason, lastError?.message ?? `${name}: ${reason}`)] : []),
     ...(unsaved ? [problem("unsaved", unsaved.message)] : []),
     ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),
   ];
+}
+
+function isRefusal(state: State): boolean {
+  return state === "rejected" || state === "login_required";
+}
+
+function refusedBeside(name: string, why = "the issuer refused them"): string {
+  return `${name}: its new secrets are not in force, and those of before stay in use: ${why}`;
+}
+
+function candidateHelp(name: string): string {
+  return `authd refresh ${name} tries the new secrets again, authd set ${name} --discard drops them`;
 }
 
 /** The vault's key can't be had. */

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../src/errors.ts";
+import { problemsOf } from "../src/problems.ts";
 import type { CheckedParams } from "../src/protocol.ts";
 import { adminOf, agreed } from "./helpers/admin.ts";
 import { startDaemon } from "./helpers/daemon.ts";
@@ -315,6 +316,28 @@ test("a vault of the version before has no candidate; an export carries one", as
   const text = JSON.stringify({ credentials: [{ name: "demo", record }] });
   const [portable] = portables(Buffer.from(text));
   t.is(portable?.record?.candidate?.record.secrets.client_secret, "a-typo");
+});
+
+test("new secrets that are refused in the background are a problem of a credential that works", async (t) => {
+  const { enter, issuer, engine, info, set } = await stage(t);
+  issuer.answer({ status: 503, body: "down" });
+  await enter(NEW);
+  t.deepEqual(problemsOf(info(), engine.clock.wall()), []);
+  engine.registry.tick();
+  issuer.answer(taking(OLD));
+  engine.clock.advance(2 * SECOND);
+  await until(() => info().candidate?.state === "rejected");
+  const [problem, ...more] = problemsOf(info(), engine.clock.wall());
+  t.is(more.length, 0);
+  t.is(problem?.reason, "credential_rejected");
+  t.regex(problem?.message ?? "", /demo: its new secrets are not in force.*of before stay in use/);
+  t.regex(problem?.help ?? "", /authd refresh demo .*authd set demo --discard/);
+  t.deepEqual(
+    engine.registry.suspects().map(({ name }) => name),
+    ["demo"],
+  );
+  await set({ discard: true });
+  t.deepEqual(engine.registry.suspects(), []);
 });
 
 test("the command says what became of a new secret, and what to do next", async (t) => {

@@ -86,7 +86,7 @@ export class Alerts {
     }
   }
 
-  hear({ kind, credential, state, message, wanted }: Happened): void {
+  hear({ kind, credential, state, message, wanted, retryAt }: Happened): void {
     if (this.#closed) return;
     if (kind === "vault_locked" && wanted) return;
     else if (kind === "vault_locked") this.#watchVault(message ?? "");
@@ -98,6 +98,8 @@ export class Alerts {
     else if (kind === "removed") this.#forget(credential);
     else if (LOOKED_AFTER.has(kind) || this.#open.has(credential)) this.#lookAt(credential);
     else if (state !== undefined && needsPerson(state)) this.#lookAt(credential);
+    // Not tried again. New secrets are refused while the credential's state stays.
+    else if (kind === "refresh_failed" && retryAt === undefined) this.#lookAt(credential);
   }
 
   /** Called now and then. */
