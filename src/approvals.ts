@@ -35,7 +35,10 @@ export interface ApprovalDeskOptions {
   failed?: (question: PendingApproval, error: unknown) => void;
   /** A question was asked, or settled. */
   changed?: (
-    change: { asked: PendingApproval } | { settled: PendingApproval; answer: Answer },
+    change: { question: Question } & (
+      | { asked: PendingApproval }
+      | { settled: PendingApproval; answer: Answer }
+    ),
   ) => void;
 }
 
@@ -72,13 +75,25 @@ export class ApprovalDesk implements Approvals {
   }
 
   get pending(): PendingApproval[] {
-    return [...this.#pending.values()].map(asShown);
+    return this.pendingOf(undefined);
   }
 
-  /** The question of that number; throws AuthdError `invalid_params` if it is settled or never was. */
-  find(id: number): { shown: PendingApproval; question: Question } {
-    const found = [...this.#pending.values()].find(({ shown }) => shown.id === id);
-    if (found) return { shown: asShown(found), question: found.question };
+  /** Questions of programs of this user; undefined: of all. */
+  pendingOf(uid: number | undefined): PendingApproval[] {
+    return [...this.#pending.values()]
+      .filter(({ question }) => uid === undefined || question.identity.peer?.uid === uid)
+      .map(asShown);
+  }
+
+  /**
+   * The question of that number, asked by a program of user `uid` if that is given. Throws AuthdError
+   * `invalid_params` if it is settled, never was or is another user's.
+   */
+  find(id: number, uid?: number): { shown: PendingApproval; question: Question } {
+    const isTheirs = ({ question }: Pending) =>
+      uid === undefined || question.identity.peer?.uid === uid;
+    const found = [...this.#pending.values()].find((one) => one.shown.id === id);
+    if (found && isTheirs(found)) return { shown: asShown(found), question: found.question };
     throw new AuthdError(
       "invalid_params",
       `There is no open question ${id}: it was answered, or nobody waits for it any more. See "authd pending".`,
@@ -177,7 +192,7 @@ export class ApprovalDesk implements Approvals {
       withdraw: [],
     };
     this.#pending.set(key, pending);
-    changed?.({ asked: shown });
+    changed?.({ question, asked: shown });
     const settle = (answer: Answer) => void this.#answered(shown, answer);
     for (const asker of askers) pending.withdraw.push(asker(shown, settle));
   }
@@ -220,7 +235,8 @@ export class ApprovalDesk implements Approvals {
     this.#pending.delete(key);
     pending.timer.cancel();
     for (const withdraw of pending.withdraw) withdraw();
-    this.#options.changed?.({ settled: asShown(pending), answer });
+    const { question } = pending;
+    this.#options.changed?.({ question, settled: asShown(pending), answer });
   }
 }
 

@@ -199,6 +199,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
       vault.keySource === "passphrase"
         ? (given, { peer }) => lock.isPassphrase(given, peer)
         : undefined,
+    guestsAnswer: () => guests?.answerOwn === true,
     unseen: (question, text) => observer.asked(question, text),
     noted: (question, answer) => audit.noteQuestion(question, answer),
   });

@@ -18,6 +18,8 @@ export interface GateOptions {
   admin: Pick<Admin, "allow">;
   /** Undefined where the vault's key is no passphrase; otherwise whether this is the one. */
   passphrase: () => ((given: string, call: Call) => Promise<boolean>) | undefined;
+  /** Whether other users may answer what programs of that same user ask. */
+  guestsAnswer: () => boolean;
   /** A question waits, and no dialog shows it. */
   unseen: (question: PendingApproval, text: string) => void;
   noted?: ApprovalServiceOptions["noted"];

@@ -31,6 +31,8 @@ export interface Identity {
   readonly gids: readonly number[] | undefined;
   /** systemd unit; null: it is in none. */
   readonly unit: string | null | undefined;
+  /** The unit inside the service manager of its user, as that user calls it: no rule may rely on it. */
+  readonly userUnit?: string | undefined;
   /** What kind of container it is in, such as `docker`; null: in none. */
   readonly container: string | null | undefined;
   /** Why not all of this can be known. */

@@ -145,16 +145,16 @@ export function methods(options: MethodsOptions): Handlers {
       await backup.import(given, call.connection, consentTo("vault/import", call)),
     "vault/rekey": async (given, call) => await backup.rekey(given, consentTo("vault/rekey", call)),
     "approvals/pending": (_, call) => {
-      access.assertOwn("approvals/pending", call);
-      return { approvals: approvals.pending };
+      if (!approvals.isOpenTo(call)) access.assertOwn("approvals/pending", call);
+      return { approvals: approvals.pendingFor(call) };
     },
     "approvals/answer": async (given, call) => {
-      access.assertOwn("approvals/answer", call);
+      if (!approvals.isOpenTo(call)) access.assertOwn("approvals/answer", call);
       await approvals.answer(given, call);
       return {};
     },
     subscribe: ({ credential, events: all = false, approvals: questions = false }, call) => {
-      access.assertOwn("subscribe", call);
+      if (!questions || !approvals.isOpenTo(call)) access.assertOwn("subscribe", call);
       if (questions) {
         approvals.watch(call);
         return {};
@@ -164,7 +164,7 @@ export function methods(options: MethodsOptions): Handlers {
       return {};
     },
     unsubscribe: ({ credential }, call) => {
-      access.assertOwn("unsubscribe", call);
+      if (!approvals.isOpenTo(call)) access.assertOwn("unsubscribe", call);
       if (credential === undefined) approvals.unwatch(call);
       subscriptions.remove(call, credential);
       return {};

@@ -23,6 +23,8 @@ export interface Peer {
 export interface Guests {
   readonly uids: readonly number[];
   readonly gids: readonly number[];
+  /** They may answer questions of programs of that same user. */
+  readonly answerOwn?: boolean;
 }
 
 const NOBODY: Guests = { uids: [], gids: [] };

@@ -61,6 +61,7 @@ async function stage(t: ExecutionContext) {
     admin,
     ...createGate({
       ...{ env, clock: engine.clock, log, admin },
+      guestsAnswer: () => false,
       passphrase: () => undefined,
       unseen: () => {},
     }),

@@ -57,7 +57,7 @@ test("the system-wide units, set up as documented, serve users and units by rule
   says(/"vaultKey": *"systemd-credential"/);
   says("reports: Bearer made-up");
   says(/^reports, the token: .*does not leave authd/m);
-  says(/^others: .*no \[\[allow\]\] rule matches/m);
+  says(/^others: .*no \[\[allow\]\] rule names it/m);
   says("by user: Bearer made-up");
   says(/^no member: .*EACCES/m);
   says("reload: 0");

@@ -2,7 +2,7 @@
 import type { Identity, ProcessInfo } from "../identity.ts";
 import { isInterpreter, isLauncher } from "../interpreter.ts";
 
-type Family = Pick<Identity, "actor" | "chain" | "unit">;
+type Family = Pick<Identity, "actor" | "chain" | "unit" | "userUnit">;
 
 const RELATED =
   "Who asks can't answer, nor can what it started, what it was started by, or what shares its session, terminal, service or program: answer from a terminal of its own.";
@@ -19,11 +19,23 @@ export function whyNotApart(answerer: Family, asker: Family): string | undefined
   return undefined;
 }
 
+/** What `authd service install --approve` installs: see systemd/authd-approve.service. */
+const APPROVER = "authd-approve.service";
+
+/**
+ * The same for a user who answers for programs of that same user on another user's daemon. There the dialogs
+ * come from a unit of that user's, which has no terminal; any program of the user can pass for it.
+ */
+export function whyGuestNotApart(answerer: Family, asker: Family): string | undefined {
+  if (answerer.userUnit !== APPROVER) return whyNotApart(answerer, asker);
+  return areRelated(answerer, asker) ? RELATED : undefined;
+}
+
 function areRelated(one: Family, other: Family): boolean {
   if (isAmong(one.actor, other) || isAmong(other.actor, one)) return true;
   if (isSameProgram(one.actor, other.actor)) return true;
   // Inside a service nobody gets out of it by forking.
-  if (one.unit === other.unit && one.unit?.endsWith(".service")) return true;
+  if (unitIn(one) === unitIn(other) && unitIn(one)?.endsWith(".service")) return true;
   const parent = one.chain.find((process) => isAmong(process, other));
   const [these, those] = [below(one, parent), below(other, parent)];
   if (shares(these, those, "session") || shares(these, those, "terminal")) return true;
@@ -33,6 +45,9 @@ function areRelated(one: Family, other: Family): boolean {
   const isApart = (processes: readonly ProcessInfo[]) => processes.some(({ terminal }) => terminal);
   return parent.terminal !== undefined || !isApart(these) || !isApart(those);
 }
+
+/** All of a user's session is in one service of the system's: the unit inside of that counts. */
+const unitIn = ({ unit, userUnit }: Family) => userUnit ?? unit;
 
 function isSameProgram(one: ProcessInfo | undefined, other: ProcessInfo | undefined): boolean {
   if (one?.executable === undefined || one.executable !== other?.executable) return false;

@@ -5,9 +5,11 @@ import type { Clock } from "../clock.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { Identities } from "../identity.ts";
 import type { Log } from "../log.ts";
+import { isOwnPeer, type Peer } from "../peer.ts";
 import type { CheckedParams, Notifications, PendingApproval } from "../protocol.ts";
 import type { Call, ConnectionHandle } from "../server.ts";
-import { whyNotApart } from "./family.ts";
+import type { Answer } from "./answers.ts";
+import { whyGuestNotApart, whyNotApart } from "./family.ts";
 
 export interface ApprovalServiceOptions {
   clock: Clock;
@@ -18,6 +20,8 @@ export interface ApprovalServiceOptions {
   writeRule: (question: Question) => Promise<void>;
   /** Undefined where the vault's key is no passphrase; otherwise whether this is the one. */
   passphrase: () => ((given: string, call: Call) => Promise<boolean>) | undefined;
+  /** Whether other users may answer what programs of that same user ask. */
+  guestsAnswer: () => boolean;
   /** A question waits, and nobody sees it unless they are told. */
   unseen: (question: PendingApproval, text: string) => void;
   /** A question was asked, or answered: for the audit log. */
@@ -49,10 +53,11 @@ export class ApprovalService {
         if ("asked" in change) {
           options.noted?.(change.asked, undefined);
           if (!dialog()) this.#unseen(change.asked);
-          this.#tell("approval/asked", change.asked);
+          this.#tell(change.question, "approval/asked", change.asked);
         } else {
           options.noted?.(change.settled, change.answer);
-          this.#tell("approval/settled", { id: change.settled.id, answer: change.answer });
+          const { id } = change.settled;
+          this.#tell(change.question, "approval/settled", { id, answer: change.answer });
         }
       },
     });
@@ -67,12 +72,23 @@ export class ApprovalService {
     return this.desk.pending;
   }
 
+  /** True if the caller may see questions and answer them: those of its own user's programs, if it is a guest. */
+  isOpenTo({ peer }: Call): boolean {
+    return isOwnPeer(peer) || this.#options.guestsAnswer();
+  }
+
+  /** The open questions that the caller may see. */
+  pendingFor({ peer }: Call): PendingApproval[] {
+    return this.desk.pendingOf(guestUid(peer));
+  }
+
   /** Tells this client of questions, those that are open first. */
   watch(call: Call): void {
     const { connection } = call;
     if (!this.#watchers.has(connection)) connection.onClose(() => this.unwatch(call));
     this.#watchers.set(connection, call);
-    for (const question of this.pending) call.notify("approval/asked", question).catch(() => {});
+    for (const question of this.pendingFor(call))
+      call.notify("approval/asked", question).catch(() => {});
   }
 
   unwatch({ connection }: Call): void {
@@ -84,8 +100,11 @@ export class ApprovalService {
     { id, answer, passphrase }: CheckedParams<"approvals/answer">,
     call: Call,
   ): Promise<void> {
-    const { question } = this.desk.find(id);
-    if (answer !== "no") await this.#assertPerson(question, passphrase, call);
+    const { question } = this.desk.find(id, guestUid(call.peer));
+    if (answer !== "no") {
+      if (isOwnPeer(call.peer)) await this.#assertPerson(question, passphrase, call);
+      else this.#assertGuest(question, answer, call);
+    }
     await this.desk.answer(id, answer);
   }
 
@@ -108,13 +127,37 @@ export class ApprovalService {
     );
   }
 
+  /** A guest does not have the vault's passphrase, and its guesses would cost the others time. */
+  #assertGuest(question: Question, answer: Answer, call: Call): void {
+    const { identities, passphrase } = this.#options;
+    const why =
+      whyGuestNotApart(identities.of(call.connection, call.peer), question.identity) ??
+      (passphrase()
+        ? "This vault has a passphrase, so only root and the daemon's user can answer."
+        : answer === "always"
+          ? "A rule is written by root or the daemon's user only: answer for this process, or for an hour."
+          : undefined);
+    if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
+  }
+
   /** A crowd of questions is told of once. */
   #unseen(question: PendingApproval): void {
     if (this.pending.length > 1) return;
     this.#options.unseen(question, sentenceOf(question));
   }
 
-  #tell<N extends keyof Notifications>(name: N, params: Notifications[N]): void {
-    for (const call of this.#watchers.values()) call.notify(name, params).catch(() => {});
+  #tell<N extends keyof Notifications>(
+    { identity }: Question,
+    name: N,
+    params: Notifications[N],
+  ): void {
+    for (const call of this.#watchers.values()) {
+      const guest = guestUid(call.peer);
+      const isTheirs = guest === identity.peer?.uid && this.#options.guestsAnswer();
+      if (guest === undefined || isTheirs) call.notify(name, params).catch(() => {});
+    }
   }
 }
+
+/** Undefined for the daemon's own user and root, who see all. */
+const guestUid = (peer: Peer | undefined) => (isOwnPeer(peer) ? undefined : peer?.uid);

@@ -1,29 +1,36 @@
-import { rmSync } from "node:fs";
 import { connect } from "node:net";
 import { AuthdError } from "../errors.ts";
 import {
   type Installation,
   inspectService,
   installationOf,
+  type Scope,
   type ServiceReport,
+  serviceManagers,
 } from "../service/index.ts";
 import { launchOf } from "../service/launch.ts";
-import type { ServiceManager, Step } from "../service/manager.ts";
 import { versionManagerOf } from "../service/node-path.ts";
-import { type FoundFile, put } from "../service/owned-file.ts";
 import { perishable, problemsOf, WHY } from "../service/problems.ts";
-import { type Answer, runTool } from "../service/tool.ts";
 import { defaultSocketPath } from "../socket.ts";
 import { EXIT } from "./exit-code.ts";
+import type { RemoveOptions } from "./service/remove-system.ts";
+import {
+  asker,
+  carryOut,
+  putAll,
+  refuseForeign,
+  removeAll,
+  type ServiceIo,
+} from "./service/steps.ts";
+import type { SystemOptions } from "./service/system.ts";
 
-/** Where the command looks and speaks; tests have their own. */
-export interface ServiceIo {
-  env: NodeJS.ProcessEnv;
-  platform: NodeJS.Platform;
-  execPath: string;
-  say(line: string): void;
-  complain(line: string): void;
+/** The options of `authd service`: each is for some actions only. */
+export interface ServiceOptions extends SystemOptions, RemoveOptions {
+  system?: boolean;
+  approve?: boolean;
 }
+
+type Action = "install" | "uninstall" | "status";
 
 const TERMINAL: ServiceIo = {
   env: process.env,
@@ -33,61 +40,88 @@ const TERMINAL: ServiceIo = {
   complain: (line) => process.stderr.write(`${line}\n`),
 };
 
-const ACTIONS = { install, uninstall } as const;
+const ACTIONS = { install, uninstall: removeAll } as const;
+
+/** Which options may stand beside `--system`, by action. */
+const SYSTEM_OPTIONS: Record<Action, readonly (keyof ServiceOptions)[]> = {
+  install: ["user", "letIn", "takeOver"],
+  uninstall: ["purge", "yes"],
+  status: [],
+};
 
 /**
  * `authd service install | uninstall | status`. Returns the exit code: 1 too if the files are
  * written but the service manager could not be told. Throws AuthdError where it must not act.
  */
 export async function service(
-  action: "install" | "uninstall" | "status",
+  action: Action,
+  options: ServiceOptions = {},
   given: Partial<ServiceIo> = {},
 ): Promise<number> {
   const io = { ...TERMINAL, ...given };
-  const installation = await installationOf(io.env, io.platform, io.execPath);
-  if (!installation) return withoutManager(io);
-  if (action === "status") return status(await inspectService(io.env, io.platform), io);
-  return await ACTIONS[action](installation, io);
+  assertFitting(action, options);
+  const scope: Scope = options.system ? "system" : options.approve ? "approver" : "user";
+  if (!serviceManagers[scope][io.platform]) return withoutManager(scope, io);
+  if (action === "status")
+    return status(await inspectService(io.env, io.platform, scope), scope, io);
+  if (scope === "system") return await forTheMachine(action, options, io);
+  const installation = await installationOf(io.env, io.platform, io.execPath, scope);
+  return installation ? await ACTIONS[action](installation, io) : EXIT.failed;
+}
+
+async function forTheMachine(
+  action: "install" | "uninstall",
+  options: ServiceOptions,
+  io: ServiceIo,
+): Promise<number> {
+  return action === "install"
+    ? await (await import("./service/system.ts")).installSystem(options, io)
+    : await (await import("./service/remove-system.ts")).uninstallSystem(options, io);
+}
+
+function assertFitting(action: Action, { system, approve, ...others }: ServiceOptions): void {
+  const fitting = system ? SYSTEM_OPTIONS[action] : [];
+  const odd = Object.entries(others).find(
+    ([name, value]) => value && !fitting.includes(name as keyof ServiceOptions),
+  );
+  if (!odd && !(system && approve)) return;
+  const flag = odd ? odd[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) : "approve";
+  const where = Object.entries(SYSTEM_OPTIONS).find(([, names]) =>
+    names.some((n) => n === odd?.[0]),
+  );
+  throw new AuthdError(
+    "invalid_params",
+    where
+      ? `--${flag} is for authd service ${where[0]} --system`
+      : "--approve is for a user's own session, not for --system",
+  );
 }
 
 async function install(installation: Installation, io: ServiceIo): Promise<number> {
   const { manager, launch, wanted, found } = installation;
   for (const file of found) refuseForeign(file, manager);
-  if (found.every(({ ownership }) => ownership === "absent")) await refuseRunning(io.env);
-  for (const { path, content } of wanted) {
-    put(path, content);
-    io.say(`Wrote ${path}`);
-  }
+  const isNew = found.every(({ ownership }) => ownership === "absent");
+  if (isNew && !manager.isClient) await refuseRunning(io.env);
+  putAll(installation, io);
   for (const [name, value] of Object.entries(launch.variables))
     io.say(`It keeps ${name}=${value} of this shell.`);
   warnOfNode(launch.node, io);
   const paths = wanted.map(({ path }) => path);
   if (!(await carryOut(manager.start(paths), manager, io))) return EXIT.failed;
-  io.say("authd is running, and starts by itself from now on.");
+  io.say(`${manager.isClient ? "It" : "authd"} is running, and starts by itself from now on.`);
   for (const hint of await manager.hints(asker(io), io.env)) io.say(hint);
   return EXIT.done;
 }
 
-async function uninstall({ manager, found }: Installation, io: ServiceIo): Promise<number> {
-  const ours = found.filter(({ ownership }) => ownership === "ours").map(({ path }) => path);
-  const kept = found.filter(({ ownership }) => ["edited", "foreign"].includes(ownership));
-  if (ours.length === 0 && kept.length === 0) {
-    io.say("The service is not installed.");
-    return EXIT.done;
-  }
-  const stopped = ours.length === 0 || (await carryOut(manager.stop(ours), manager, io));
-  for (const path of ours) {
-    rmSync(path, { force: true });
-    io.say(`Removed ${path}`);
-  }
-  const forgotten = ours.length === 0 || !stopped || (await carryOut(manager.forget, manager, io));
-  for (const file of kept) io.complain(`Left ${file.path} alone: it ${WHY[file.ownership]}.`);
-  return stopped && forgotten && kept.length === 0 ? EXIT.done : EXIT.failed;
-}
+const INSTALL_FLAG: Record<Scope, string> = {
+  user: "",
+  system: " --system",
+  approver: " --approve",
+};
 
-function status(report: ServiceReport, io: ServiceIo): number {
+function status(report: ServiceReport, scope: Scope, io: ServiceIo): number {
   if (!report.installed) {
-    io.say("The service is not installed: authd service install");
+    io.say(`The service is not installed: authd service install${INSTALL_FLAG[scope]}`);
     return EXIT.done;
   }
   const yes = (value: boolean | undefined) =>
@@ -102,18 +136,6 @@ function status(report: ServiceReport, io: ServiceIo): number {
   }
   for (const problem of problemsOf(report)) io.complain(problem);
   return EXIT.done;
-}
-
-function refuseForeign({ path, ownership }: FoundFile, manager: ServiceManager): void {
-  if (ownership === "absent" || ownership === "ours") return;
-  const remedy =
-    ownership === "edited"
-      ? `To keep your changes, ${manager.customize}. Then delete the file and install again.`
-      : "Move it out of the way, then install again.";
-  throw new AuthdError(
-    "request_failed",
-    `${path} ${WHY[ownership]}; nothing was changed. ${remedy}`,
-  );
 }
 
 /** A service beside a daemon that somebody started would fight with it for the vault. */
@@ -137,38 +159,14 @@ function warnOfNode(node: string, io: ServiceIo): void {
   if (manager) io.complain(`Warning: ${perishable(node, manager)}`);
 }
 
-/** Runs all steps; where one fails, says why and what is left to type. */
-async function carryOut(
-  steps: readonly Step[],
-  manager: ServiceManager,
-  io: ServiceIo,
-): Promise<boolean> {
-  for (const [index, { argv, optional }] of steps.entries()) {
-    const answer = await runTool(io.env, argv);
-    if (answer.code === 0 || optional) continue;
-    io.complain(`${manager.name} could not be told: ${reasonOf(argv[0], answer)}`);
-    io.complain("Once it runs, type:");
-    for (const left of steps.slice(index)) io.complain(`  ${left.argv.map(shellWord).join(" ")}`);
-    return false;
-  }
-  return true;
-}
-
-function reasonOf(program: string, { code, stderr, stdout }: Answer): string {
-  if (code === undefined) return `${program} is not there, or does not answer`;
-  return (stderr || stdout).trim() || `${program} ended with ${code}`;
-}
-
-function asker(io: ServiceIo) {
-  return (...argv: Step["argv"]) => runTool(io.env, argv);
-}
-
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 /** Says how a person starts the daemon where authd knows no service manager. */
-async function withoutManager(io: ServiceIo): Promise<number> {
+async function withoutManager(scope: Scope, io: ServiceIo): Promise<number> {
+  if (scope !== "user") {
+    io.complain(
+      `authd service --${scope === "system" ? "system" : "approve"} is not there for ${io.platform}.`,
+    );
+    return EXIT.failed;
+  }
   io.complain(`authd knows no service manager on ${io.platform}.`);
   if (io.platform !== "win32") {
     io.complain("Have your session start this at login: authd serve");

@@ -41,7 +41,13 @@ export const configSchema = z
       .describe("Whether audit.log says who used what; required: nothing happens unless it can"),
     max_connections: z.int().min(1).max(65_536).describe("Clients connected at once"),
     access: z
-      .strictObject({ users: z.array(account), groups: z.array(account) })
+      .strictObject({
+        users: z.array(account),
+        groups: z.array(account),
+        answer_own: z
+          .boolean()
+          .describe("They may answer what programs of that same user ask a person; off by default"),
+      })
       .partial()
       .describe("Other users who may connect; what they may use is said by the credentials' rules"),
     socket_group: account.describe("Group whose members can reach the socket (mode 0660)"),
@@ -128,7 +134,7 @@ function openTo(
       throw new AuthdError("invalid_params", text);
     }
     return {
-      ...(access && { guests: { uids, gids } }),
+      ...(access && { guests: { uids, gids, answerOwn: access.answer_own === true } }),
       ...(group === undefined ? {} : { socketGid: idOf("group", group) }),
     };
   } catch (cause) {

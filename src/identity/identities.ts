@@ -95,11 +95,15 @@ function ancestorsOf(first: ProcessEntry): ProcessEntry[] {
   return found;
 }
 
-function placeOf({ pid, uid }: Peer): Pick<Identity, "unit" | "container"> {
+function placeOf({ pid, uid }: Peer): Pick<Identity, "unit" | "userUnit" | "container"> {
   const cgroup = process.platform === "linux" ? read(pid, "cgroup") : undefined;
   if (cgroup === undefined) return { unit: undefined, container: undefined };
   const own = uid === process.geteuid?.() ? uid : undefined;
-  return { unit: unitOf(cgroup, own), container: containerOf(cgroup) ?? foreignSpace(pid) };
+  return {
+    unit: unitOf(cgroup, own),
+    userUnit: unitOf(cgroup, uid) ?? undefined,
+    container: containerOf(cgroup) ?? foreignSpace(pid),
+  };
 }
 
 /** A process with other process numbers than ours is in some container, whatever its kind. */

@@ -1,16 +1,26 @@
 import { existsSync } from "node:fs";
+import { approver } from "./approver.ts";
 import { type Launch, launchOf } from "./launch.ts";
 import { launchd } from "./launchd.ts";
 import type { ServiceFile, ServiceManager, ServiceState, Step } from "./manager.ts";
 import { versionManagerOf } from "./node-path.ts";
 import { type FoundFile, look, marked } from "./owned-file.ts";
+import { launchDaemon } from "./system-wide/launch-daemon.ts";
+import { SERVICE_UNIT, systemWideSystemd, vaultKeyIn } from "./system-wide/systemd.ts";
 import { systemd } from "./systemd.ts";
 import { runTool } from "./tool.ts";
 
+/**
+ * `user`: a daemon of one's own. `system`: one for all users, under a user of its own. `approver`: what asks
+ * one of them on the desktop.
+ */
+export type Scope = "user" | "system" | "approver";
+
 /** A platform without a row has no service manager that authd knows. */
-export const serviceManagers: Partial<Record<NodeJS.Platform, ServiceManager>> = {
-  linux: systemd,
-  darwin: launchd,
+export const serviceManagers: Record<Scope, Partial<Record<NodeJS.Platform, ServiceManager>>> = {
+  user: { linux: systemd, darwin: launchd },
+  system: { linux: systemWideSystemd, darwin: launchDaemon },
+  approver: { linux: approver },
 };
 
 /** A program that the installed service starts. */
@@ -47,10 +57,30 @@ export async function installationOf(
   env: NodeJS.ProcessEnv,
   platform: NodeJS.Platform,
   execPath?: string,
+  scope: Exclude<Scope, "system"> = "user",
 ): Promise<Installation | undefined> {
-  const manager = serviceManagers[platform];
+  const manager = serviceManagers[scope][platform];
   if (!manager) return undefined;
-  const launch = await launchOf(env, execPath);
+  return installationBy(manager, await launchOf(env, execPath), env);
+}
+
+/** `key`: the vault's key source, such as `file`. Undefined where authd knows no service manager. */
+export async function systemInstallationOf(
+  platform: NodeJS.Platform,
+  key: string,
+  execPath?: string,
+): Promise<Installation | undefined> {
+  const manager = serviceManagers.system[platform];
+  if (!manager) return undefined;
+  const { node, main } = await launchOf({}, execPath);
+  return installationBy(manager, { node, main, variables: { AUTHD_VAULT_KEY: key } }, {});
+}
+
+function installationBy(
+  manager: ServiceManager,
+  launch: Launch,
+  env: NodeJS.ProcessEnv,
+): Installation {
   const wanted = filesFor(manager, launch, env);
   return { manager, launch, wanted, found: wanted.map(({ path }) => look(path)) };
 }
@@ -65,8 +95,12 @@ function filesFor(manager: ServiceManager, launch: Launch, env: NodeJS.ProcessEn
 export async function inspectService(
   env: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
+  scope: Scope = "user",
 ): Promise<ServiceReport> {
-  const installation = await installationOf(env, platform);
+  const installation =
+    scope === "system"
+      ? await systemInstallationOf(platform, installedKey(platform) ?? "systemd-credential")
+      : await installationOf(env, platform, undefined, scope);
   if (!installation) return { installed: false, files: [], current: false };
   const { manager, launch, found } = installation;
   const installed = found.some(({ ownership }) => ownership !== "absent");
@@ -83,6 +117,11 @@ export async function inspectService(
     ...(main !== undefined && { main: named(main) }),
     ...(installed && (await manager.state((...argv: Step["argv"]) => runTool(env, argv)))),
   };
+}
+
+/** The key source that an installed system-wide unit names. */
+export function installedKey(platform: NodeJS.Platform): string | undefined {
+  return platform === "darwin" ? "file" : vaultKeyIn(look(SERVICE_UNIT).content);
 }
 
 function named(path: string): NamedProgram {

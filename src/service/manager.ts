@@ -23,6 +23,8 @@ export interface ServiceState {
 /** Everything that differs between service managers, as data: service.ts does the rest. */
 export interface ServiceManager {
   readonly name: string;
+  /** It starts a client of a daemon, not a daemon. */
+  readonly isClient?: true;
   /** How a one-line comment is written, and before which line of a file ours goes. */
   readonly comment: { open: string; close: string; line: number };
   files(launch: Launch, env: NodeJS.ProcessEnv): ServiceFile[];

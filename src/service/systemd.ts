@@ -14,16 +14,13 @@ export const systemd: ServiceManager = {
   name: "systemd",
   comment: { open: "#", close: "", line: 0 },
   files: (launch, env) => {
-    const folder = join(configHome(env), "systemd", "user");
+    const folder = unitFolder(env);
     return [
       { path: join(folder, SOCKET), content: socketUnit(launch) },
       { path: join(folder, SERVICE), content: serviceUnit(launch) },
     ];
   },
-  commandIn: (content) => {
-    const line = /^ExecStart=(.+)$/m.exec(content)?.[1];
-    return line?.match(/"(?:\\.|[^"\\])*"|\S+/g)?.map(unquote);
-  },
+  commandIn: commandLineOf,
   start: () => [
     { argv: ["systemctl", "--user", "daemon-reload"] },
     { argv: ["systemctl", "--user", "enable", SOCKET, SERVICE] },
@@ -51,23 +48,34 @@ export const systemd: ServiceManager = {
   },
 };
 
-/** As systemd itself looks for user units. */
-function configHome(env: NodeJS.ProcessEnv): string {
-  const { XDG_CONFIG_HOME, HOME } = env;
-  if (XDG_CONFIG_HOME && isAbsolute(XDG_CONFIG_HOME)) return XDG_CONFIG_HOME;
-  return join(HOME || homedir(), ".config");
+/** Where systemd itself looks for a user's units. */
+export function unitFolder({ XDG_CONFIG_HOME: given, HOME }: NodeJS.ProcessEnv): string {
+  const config = given && isAbsolute(given) ? given : join(HOME || homedir(), ".config");
+  return join(config, "systemd", "user");
 }
 
-function serviceUnit({ node, main, variables }: Launch): string {
+/** The words of the command that a unit starts; undefined if there is none in it. */
+export function commandLineOf(unit: string): string[] | undefined {
+  const line = /^ExecStart=(.+)$/m.exec(unit)?.[1];
+  return line?.match(/"(?:\\.|[^"\\])*"|\S+/g)?.map(unquote);
+}
+
+/** A unit of systemd/ with these paths in its commands. */
+export function startingCommand(unit: string, node: string, main: string): string {
   if (/["'\\]/.test(node))
     throw new Error(`systemd starts no program with quotes or backslashes in its path: ${node}`);
   const command = `${quote(node)} ${quote(main).replaceAll("$", "$$$$")}`;
+  return unit.replaceAll(BY_HAND, () => command);
+}
+
+function serviceUnit({ node, main, variables }: Launch): string {
   const environment = Object.entries(variables).map(
     ([name, value]) => `Environment=${quote(`${name}=${value}`)}\n`,
   );
-  return unitIn(SERVICE)
-    .replaceAll(BY_HAND, () => command)
-    .replace(/^ExecStart=/m, (start) => environment.join("") + start);
+  return startingCommand(unitIn(SERVICE), node, main).replace(
+    /^ExecStart=/m,
+    (start) => environment.join("") + start,
+  );
 }
 
 function socketUnit({ variables }: Launch): string {
@@ -80,12 +88,12 @@ function socketUnit({ variables }: Launch): string {
 }
 
 /** A unit of systemd/ without the note for those who install it by hand. */
-function unitIn(name: string): string {
+export function unitIn(name: string): string {
   return readFileSync(templatePath(`systemd/${name}`), "utf8").replace(/^(#.*\n)+/, "");
 }
 
 /** systemd.syntax(7) and the specifiers of systemd.unit(5). */
-function quote(word: string): string {
+export function quote(word: string): string {
   return `"${oneLine(word).replace(/[\\"]/g, "\\$&").replaceAll("%", "%%")}"`;
 }
 

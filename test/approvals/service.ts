@@ -18,7 +18,15 @@ const shell = (pid: number): ProcessInfo => ({
 const without = { terminal: undefined };
 const tool = processInfo({ pid: 9, startedAt: 9, executable: "/usr/bin/tool" });
 
-function setUp({ passphrase, desktop = false }: { passphrase?: string; desktop?: boolean } = {}) {
+function setUp({
+  passphrase,
+  desktop = false,
+  guests = false,
+}: {
+  passphrase?: string;
+  desktop?: boolean;
+  guests?: boolean;
+} = {}) {
   const unseen: string[] = [];
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const service = new ApprovalService({
@@ -27,6 +35,7 @@ function setUp({ passphrase, desktop = false }: { passphrase?: string; desktop?:
     log,
     desktop: () => (desktop ? () => () => {} : undefined),
     writeRule: async () => {},
+    guestsAnswer: () => guests,
     passphrase: () => (passphrase === undefined ? undefined : async (one) => one === passphrase),
     unseen: ({ id }: PendingApproval, text) => void unseen.push(`${id} ${text}`),
   });

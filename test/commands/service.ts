@@ -12,7 +12,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { parse } from "plist";
-import { type ServiceIo, service } from "../../src/commands/service.ts";
+import type { ServiceIo } from "../../src/commands/service/steps.ts";
+import { service } from "../../src/commands/service.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { inspectService } from "../../src/service/index.ts";
 import { launchd } from "../../src/service/launchd.ts";
@@ -76,17 +77,21 @@ function machine(t: ExecutionContext, given: Partial<ServiceIo> = {}): Machine {
     behave,
     service: async (action) => {
       const lines = { out: "", err: "" };
-      const code = await service(action, {
-        platform: "linux",
-        ...given,
-        env,
-        say: (line) => {
-          lines.out += `${line}\n`;
+      const code = await service(
+        action,
+        {},
+        {
+          platform: "linux",
+          ...given,
+          env,
+          say: (line) => {
+            lines.out += `${line}\n`;
+          },
+          complain: (line) => {
+            lines.err += `${line}\n`;
+          },
         },
-        complain: (line) => {
-          lines.err += `${line}\n`;
-        },
-      });
+      );
       return { code, ...lines };
     },
   };
@@ -335,7 +340,7 @@ test("a service manager that can't be asked leaves its state open", async (t) =>
 test("a unit whose Node is gone, or that is of another version, is told of", async (t) => {
   const { env, home, units } = machine(t);
   const install = (given: Partial<ServiceIo>) =>
-    service("install", { env, platform: "linux", say: () => {}, complain: () => {}, ...given });
+    service("install", {}, { env, platform: "linux", say: () => {}, complain: () => {}, ...given });
   const problems = async () => problemsOf(await inspectService(env, "linux")).join();
   await install({});
   t.is(await problems(), "");

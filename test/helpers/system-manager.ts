@@ -24,6 +24,7 @@ const OUTSIDE = `
   chmod 755 /run/bin/authd
   mount --bind /run/bin /usr/local/bin
   mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/up,workdir=/run/etc/work /etc
+  mount -t tmpfs -o mode=755 tmpfs /etc/systemd/system
   mount -t tmpfs -o mode=755 tmpfs /var/lib
   # systemd keeps no key of the machine in memory only.
   mkdir /var/lib/systemd
@@ -50,7 +51,7 @@ const OUTSIDE = `
       # Or what systemd mounts for a service (its credentials) never gets there.
       mount --make-rshared /
       bash "$INSIDE" &
-      exec env -i container=authd-test PATH=/usr/bin:/bin SYSTEMD_UNIT_PATH=/run/units \\
+      exec env -i container=authd-test PATH=/usr/bin:/bin SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/units \\
         ${SYSTEMD} --system --unit=start.target --log-target=null --show-status=no' ) || true`;
 
 const INSIDE = `
@@ -62,7 +63,7 @@ const INSIDE = `
 
 /**
  * Runs a shell script as root beside a real systemd that is the first process of namespaces of its own
- * and knows the units in /run/units only: ours, and what the script puts there. Undefined, with the test
+ * and knows the units in /run/units and an empty /etc/systemd/system only: ours, and what the script puts there. Undefined, with the test
  * ended, where that is not possible: it takes root, namespaces and cgroups of version 2.
  */
 export async function withSystemManager(

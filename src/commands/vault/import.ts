@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { ImportResult, ParamsOf } from "../../protocol.ts";
-import { ConnectionLost } from "../../wire/link.ts";
+import { ConnectionLost, type Link } from "../../wire/link.ts";
 import { dial, hungUp } from "../ask.ts";
 import { print } from "../output.ts";
 import { plain } from "../style.ts";
@@ -24,22 +24,32 @@ export async function importFrom(file: string, options: ImportOptions): Promise<
     const sealed = await read(file, options);
     const label = "The passphrase of the export";
     const passphrase = await passphraseOf(options, { label, isNew: false });
-    for (let from = 0; from < sealed.length || from === 0; from += PART) {
-      const data = sealed.subarray(from, from + PART).toString("base64");
-      await link.request("vault/upload", { data } satisfies ParamsOf<"vault/upload">);
-    }
     const { replace, only } = options;
-    const params: ParamsOf<"vault/import"> = {
-      passphrase,
-      ...(replace === undefined ? {} : { replace }),
-      ...(only === undefined ? {} : { only }),
-    };
-    tell((await link.request("vault/import", params)) as ImportResult);
+    tell(
+      await importSealed(link, sealed, {
+        passphrase,
+        ...(replace === undefined ? {} : { replace }),
+        ...(only === undefined ? {} : { only }),
+      }),
+    );
   } catch (error) {
     throw error instanceof ConnectionLost ? hungUp() : error;
   } finally {
     link.destroy();
   }
+}
+
+/** Sends the content of an export, in parts, and imports it. */
+export async function importSealed(
+  link: Link,
+  sealed: Buffer,
+  params: ParamsOf<"vault/import">,
+): Promise<ImportResult> {
+  for (let from = 0; from < sealed.length || from === 0; from += PART) {
+    const data = sealed.subarray(from, from + PART).toString("base64");
+    await link.request("vault/upload", { data } satisfies ParamsOf<"vault/upload">);
+  }
+  return (await link.request("vault/import", params)) as ImportResult;
 }
 
 function tell({ imported, replaced, rotating, problems }: ImportResult): void {

@@ -1,0 +1,87 @@
+/** Carries out what a service manager is told, for `authd service`. */
+import { rmSync } from "node:fs";
+import { AuthdError } from "../../errors.ts";
+import type { Installation } from "../../service/index.ts";
+import type { ServiceManager, Step } from "../../service/manager.ts";
+import { type FoundFile, put } from "../../service/owned-file.ts";
+import { WHY } from "../../service/problems.ts";
+import { type Answer, runTool } from "../../service/tool.ts";
+import { EXIT } from "../exit-code.ts";
+
+/** Where the command looks and speaks; tests have their own. */
+export interface ServiceIo {
+  env: NodeJS.ProcessEnv;
+  platform: NodeJS.Platform;
+  execPath: string;
+  say(line: string): void;
+  complain(line: string): void;
+}
+
+/** Throws AuthdError for a file that must not be replaced. */
+export function refuseForeign({ path, ownership }: FoundFile, manager: ServiceManager): void {
+  if (ownership === "absent" || ownership === "ours") return;
+  const remedy =
+    ownership === "edited"
+      ? `To keep your changes, ${manager.customize}. Then delete the file and install again.`
+      : "Move it out of the way, then install again.";
+  throw new AuthdError(
+    "request_failed",
+    `${path} ${WHY[ownership]}; nothing was changed. ${remedy}`,
+  );
+}
+
+/** Writes all files of an installation. */
+export function putAll({ wanted }: Installation, io: ServiceIo): void {
+  for (const { path, content } of wanted) {
+    put(path, content);
+    io.say(`Wrote ${path}`);
+  }
+}
+
+/** Stops the service and removes its files, but for those that authd did not write as they are. */
+export async function removeAll({ manager, found }: Installation, io: ServiceIo): Promise<number> {
+  const ours = found.filter(({ ownership }) => ownership === "ours").map(({ path }) => path);
+  const kept = found.filter(({ ownership }) => ["edited", "foreign"].includes(ownership));
+  if (ours.length === 0 && kept.length === 0) {
+    io.say("The service is not installed.");
+    return EXIT.done;
+  }
+  const stopped = ours.length === 0 || (await carryOut(manager.stop(ours), manager, io));
+  for (const path of ours) {
+    rmSync(path, { force: true });
+    io.say(`Removed ${path}`);
+  }
+  const forgotten = ours.length === 0 || !stopped || (await carryOut(manager.forget, manager, io));
+  for (const file of kept) io.complain(`Left ${file.path} alone: it ${WHY[file.ownership]}.`);
+  return stopped && forgotten && kept.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** Runs all steps; where one fails, says why and what is left to type. */
+export async function carryOut(
+  steps: readonly Step[],
+  manager: Pick<ServiceManager, "name">,
+  io: ServiceIo,
+): Promise<boolean> {
+  for (const [index, { argv, optional }] of steps.entries()) {
+    const answer = await runTool(io.env, argv);
+    if (answer.code === 0 || optional) continue;
+    io.complain(`${manager.name} could not be told: ${reasonOf(argv[0], answer)}`);
+    io.complain("Once it runs, type:");
+    for (const left of steps.slice(index)) io.complain(`  ${left.argv.map(shellWord).join(" ")}`);
+    return false;
+  }
+  return true;
+}
+
+function reasonOf(program: string, { code, stderr, stdout }: Answer): string {
+  if (code === undefined) return `${program} is not there, or does not answer`;
+  return (stderr || stdout).trim() || `${program} ended with ${code}`;
+}
+
+export function asker(io: ServiceIo) {
+  return (...argv: Step["argv"]) => runTool(io.env, argv);
+}
+
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
