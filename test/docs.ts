@@ -170,7 +170,7 @@ test("every credential file in the documents is one", (t) => {
   writeFileSync(join(folder, "company-ca.pem"), createAuthority().ca, { mode: 0o600 });
   for (const [document, count] of [
     [protocol.section("Credential files"), 4],
-    [protocol.section("Grants and their fields"), 1],
+    [protocol.section("Grants and their fields"), 2],
     [presetsDocument, 9],
   ] as const) {
     const files = document

@@ -90,6 +90,7 @@ function olderCredential(url: string, api_token: string): PracticeCredential {
       request: { method: "GET", url: `${url}/api/Users/SignIn?token={secret.api_token}` },
       response: { token: "text" },
       secrets: ["api_token"],
+      rejected_statuses: [400, 401],
       origins: [url],
       verify: { method: "GET", url: `${url}/api/Users` },
     },
