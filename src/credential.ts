@@ -134,6 +134,11 @@ export class Credential {
     return this.#renewals.count + (this.trial?.flights ?? 0);
   }
 
+  /** A request under way spends a rotating refresh token: what its answer brings must be sealed. */
+  get isSpending(): boolean {
+    return this.#renewals.spending > 0 || this.trial?.isSpending === true;
+  }
+
   /** A request under way may bring a refresh token that must be sealed, or one has come and is not sealed yet. */
   get hasToSeal(): boolean {
     const isAtRisk = this.#renewals.spending > 0 || this.unsaved?.atRisk === "secrets";

@@ -15,7 +15,7 @@ const NEXT_NOTICE = 15_000;
 
 export interface LastAnswersOptions {
   clock: Clock;
-  registry: Pick<Registry, "flights" | "sealing" | "refuse">;
+  registry: Pick<Registry, "flights" | "spending" | "refuse">;
   log: Log;
   notifier: Pick<Notifier, "status" | "extend">;
 }
@@ -44,9 +44,9 @@ export class LastAnswers {
     // What waits for its turn is not sent any more.
     registry.refuse(new AuthdError("shutting_down", "authd is stopping"));
     const deadline = toldAt + LONGEST_STAY;
-    if (registry.sealing.length > 0) this.#tell(deadline);
-    await this.#until(deadline, () => registry.sealing.length === 0);
-    for (const credential of registry.sealing) {
+    if (registry.spending.length > 0) this.#tell(deadline);
+    await this.#until(deadline, () => registry.spending.length === 0);
+    for (const credential of registry.spending) {
       this.#options.log.error({ credential }, unanswered(credential));
     }
   }
@@ -54,7 +54,7 @@ export class LastAnswers {
   #tell(deadline: number): void {
     const { registry, clock, log, notifier } = this.#options;
     const seconds = Math.max(0, Math.ceil((deadline - clock.monotonic()) / 1_000));
-    const message = `waiting for the issuer's answer to the refresh token of ${registry.sealing.join(", ")}, at most ${seconds} s`;
+    const message = `waiting for the issuer's answer to the refresh token of ${registry.spending.join(", ")}, at most ${seconds} s`;
     const hint = "another SIGTERM or SIGINT gives it up, and the sign-in may be lost then";
     log.info({}, `${message}; ${hint}`);
     notifier.status(message);
@@ -74,5 +74,5 @@ export class LastAnswers {
 }
 
 function unanswered(credential: string): string {
-  return `${credential}: authd ends without the issuer's answer to its refresh token, or without having sealed it. The next start tries the token that is sealed once more; if it is refused, sign in again and run authd set ${credential}`;
+  return `${credential}: authd ends without the issuer's answer to its refresh token. The next start tries that token once more; if it is refused, sign in again and run authd set ${credential}`;
 }

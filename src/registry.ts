@@ -64,6 +64,11 @@ export class Registry {
     return this.#withDetached().reduce((sum, credential) => sum + credential.flights, 0);
   }
 
+  /** Names of those whose requests spend a rotating refresh token. */
+  get spending(): string[] {
+    return this.#withDetached().flatMap(({ name, isSpending }) => (isSpending ? [name] : []));
+  }
+
   /** Names of those whose requests may bring a refresh token that must be sealed, or have brought one that is not yet. */
   get sealing(): string[] {
     return this.#withDetached().flatMap(({ name, hasToSeal }) => (hasToSeal ? [name] : []));

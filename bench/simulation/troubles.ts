@@ -73,7 +73,7 @@ function restarted(world: World): void {
     const { registry } = daemon;
     const isEarly = clock.truth < toldAt + 5 * SECOND;
     if (!isEarly) registry.refuse(new AuthdError("shutting_down", "it ends"));
-    const awaits = isEarly ? registry.flights : registry.sealing.length;
+    const awaits = isEarly ? registry.flights : registry.spending.length;
     if (awaits > 0 && clock.truth < toldAt + 120 * SECOND) {
       clock.at(clock.truth + 20, look);
       return;
