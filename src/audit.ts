@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import type { AuditEntry, AuditHead, AuditPeer } from "./audit/entry.ts";
-import { describe, sha256 } from "./audit/files.ts";
-import { type HeadKey, headPath, readHead, writeHead } from "./audit/head.ts";
+import { describe } from "./audit/files.ts";
+import { readEnd, writeHead } from "./audit/head.ts";
+import { AuditKeys, type Derive } from "./audit/keys.ts";
+import { AuditLast } from "./audit/last.ts";
 import { AuditPeers } from "./audit/peers.ts";
 import { AuditQueue, type Waiting } from "./audit/queue.ts";
 import { type Seen, watched } from "./audit/watched.ts";
@@ -33,8 +35,10 @@ export interface AuditOptions {
   log: Log;
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** Made from the vault's key; undefined while the vault is locked. */
-  headKey: () => HeadKey | undefined;
+  /** Makes keys from the vault's; undefined while the vault is locked. */
+  derive: Derive;
+  /** Identifies this boot of the machine; empty where the system does not say. */
+  bootId: string;
   /** Told when it can't be written any more, and when it can again (undefined). */
   onProblem: (problem: string | undefined) => void;
   /** Bytes, for tests. */
@@ -56,6 +60,8 @@ export class Audit {
   readonly #options: AuditOptions;
   readonly #writer: AuditWriter;
   readonly #queue = new AuditQueue();
+  readonly #keys: AuditKeys;
+  readonly #last: AuditLast;
   readonly #peers: AuditPeers;
   /** By what a client was answered. */
   readonly #fingerprints = new WeakMap<object, string>();
@@ -68,11 +74,16 @@ export class Audit {
   #headProblem: string | undefined;
   #isHeadChecked = false;
   #headAt = Number.NEGATIVE_INFINITY;
+  /** Which key signed `audit.head` last. */
+  #headKeyId: string | undefined;
+  #lastProblem: string | undefined;
   #closed = false;
 
   constructor(options: AuditOptions) {
     this.#options = options;
     this.#writer = new AuditWriter(options.path, options.rotateAt);
+    this.#keys = new AuditKeys(options.derive);
+    this.#last = new AuditLast(options.path, options.bootId);
     this.#peers = new AuditPeers(options.identities);
   }
 
@@ -89,6 +100,7 @@ export class Audit {
     return watched(handlers, {
       ...(isRequired ? { before: () => this.#assertWritable() } : {}),
       saw: (seen) => {
+        if (seen.method === "vault/rekey") this.#keys.renew();
         const waiting = this.#note(this.#entryOf(seen));
         return isRequired ? this.#written(waiting) : undefined;
       },
@@ -174,6 +186,8 @@ export class Audit {
       );
     await this.#vouch();
     this.#writer.close();
+    this.#last.close();
+    this.#keys.wipe();
   }
 
   #entryOf({ event, method, params, call, outcome, result }: Seen): AuditEntry {
@@ -208,7 +222,8 @@ export class Audit {
     if (answer === undefined || accessToken === undefined) return undefined;
     const known = this.#fingerprints.get(answer);
     if (known !== undefined) return known;
-    const made = sha256(accessToken).slice(0, 12);
+    const made = this.#keys.fingerprint(accessToken);
+    if (made === undefined) return undefined;
     this.#fingerprints.set(answer, made);
     return made;
   }
@@ -282,11 +297,13 @@ export class Audit {
         this.#failed(batch, error);
         return;
       }
+      await this.#noteLast();
       if (entries.length > batch.length) this.#queue.lost -= lost;
       for (const { waiters } of batch) for (const { resolve } of waiters) resolve();
     }
     this.#recovered();
-    if (now() - this.#headAt >= HEAD_EVERY) await this.#vouch();
+    const isOfThisKey = this.#headKeyId === this.#keys.head?.keyId;
+    if (!isOfThisKey || now() - this.#headAt >= HEAD_EVERY) await this.#vouch();
     else this.#vouchLater();
   }
 
@@ -317,17 +334,17 @@ export class Audit {
   /** Once, as soon as there is a key: does the log still reach as far as it is known to have? */
   #checkHead(): void {
     if (this.#isHeadChecked) return;
-    const { headKey, path, now, log, onProblem } = this.#options;
-    const key = headKey();
+    const { path, bootId, now, log, onProblem } = this.#options;
+    const key = this.#keys.head;
     if (!key) return;
     this.#isHeadChecked = true;
-    const finding = readHead(headPath(path), key);
-    key.key.fill(0);
+    const end = readEnd(path, key, bootId);
     const { found } = this.#writer;
-    const wrong = finding.is === "sound" ? missing(finding.head, found) : WRONG[finding.is];
+    const wrong = "head" in end ? missing(end.head, found) : end.wrong;
     // Where nothing was written before there is nothing to vouch for.
-    if (wrong === undefined || (finding.is === "absent" && found.length === 0)) return;
-    if (finding.is === "sound") this.#writer.skipTo(finding.head.n);
+    const isNew = "is" in end && end.is === "absent" && found.length === 0;
+    if (wrong === undefined || isNew) return;
+    if ("head" in end) this.#writer.skipTo(end.head.n);
     this.#queue.push({ time: now(), event: "daemon", outcome: "tampered" });
     this.#headProblem = `the audit log was changed while the daemon did not run: ${wrong}; see authd audit verify`;
     log.error({}, this.#headProblem);
@@ -344,30 +361,34 @@ export class Audit {
 
   /** What is vouched for is on the disk before. Never rejects. */
   async #vouch(): Promise<void> {
-    const { headKey, path, log, now } = this.#options;
-    const key = headKey();
+    const { path, bootId, log, now } = this.#options;
+    const key = this.#keys.head;
     if (!key || !this.#isHeadChecked || this.#writer.head.n === 0) return;
     this.#headAt = now();
+    this.#headKeyId = key.keyId;
     try {
       const { head } = this.#writer;
       await this.#writer.sync();
-      await writeHead(headPath(path), head, key);
+      await writeHead(path, head, key, bootId);
     } catch (error) {
       log.warn({}, `the head of the audit log can't be written: ${describe(error)}`);
-    } finally {
-      key.key.fill(0);
+    }
+  }
+
+  /** So that lines which are cut off after the process was killed are missed. Never rejects. */
+  async #noteLast(): Promise<void> {
+    const key = this.#keys.head;
+    if (!key || !this.#isHeadChecked) return;
+    try {
+      await this.#last.write(this.#writer.head, key);
+      this.#lastProblem = undefined;
+    } catch (error) {
+      const problem = `audit.last can't be written: ${describe(error)}`;
+      if (problem !== this.#lastProblem) this.#options.log.warn({}, problem);
+      this.#lastProblem = problem;
     }
   }
 }
-
-const WRONG = {
-  absent: "audit.head is missing: it was removed, or no daemon before this one had the vault's key",
-  // The next one is made with the new key.
-  "other-key":
-    "audit.head was made with another key: it was replaced, or the daemon was killed right after authd vault rekey",
-  damaged: "audit.head is damaged",
-  forged: "audit.head was not made by this vault's daemon",
-} as const;
 
 /** What of the log's end is not as it was. */
 function missing(

@@ -1,7 +1,6 @@
 import type * as net from "node:net";
 import { join } from "node:path";
 import { Admin } from "./admin.ts";
-import { PURPOSE } from "./audit/head.ts";
 import { Audit } from "./audit.ts";
 import { Backup } from "./backup.ts";
 import { configDir, loadConfiguration, stateDir } from "./config.ts";
@@ -207,7 +206,8 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     ...{ identities, log, now: clock.wall },
     path: join(stateDir(env), "audit.log"),
     mode: configuration.daemon.audit ?? "on",
-    headKey: () => vault.derive(PURPOSE),
+    derive: (purpose) => vault.derive(purpose),
+    bootId: clock.bootId,
     onProblem: (message) =>
       observer.hear(
         message === undefined ? { kind: "audit_written" } : { kind: "audit_failed", message },

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { uptime } from "node:os";
+import { bootId } from "./boot-id.ts";
 import type { Clock } from "./clock.ts";
 
 /** The machine's own time. */
@@ -8,6 +8,7 @@ export function systemClock(): Clock {
     wall: () => Date.now(),
     monotonic: () => performance.now(),
     boot: () => uptime() * 1_000,
+    // Without one, ages are compared by the wall clock after a restart of the daemon.
     bootId: bootId(),
     schedule(ms, run) {
       const timer = setTimeout(run, ms);
@@ -15,13 +16,4 @@ export function systemClock(): Clock {
     },
     random: () => Math.random(),
   };
-}
-
-/** Linux tells it; elsewhere ages are compared by the wall clock after a restart of the daemon. */
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "";
-  }
 }

@@ -1,5 +1,6 @@
 /** The audit log of a real daemon: who used what, what was refused, and what happens when it can't be written. */
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -18,7 +19,7 @@ import { type Client, connect } from "../src/client.ts";
 import { startLabelf } from "../src/sandbox/labelf.ts";
 import { type Daemon, type Home, makeHome, startDaemon } from "./helpers/daemon.ts";
 import { DISK_FAULTS } from "./helpers/failing-disk.ts";
-import { asRoot } from "./helpers/optional.ts";
+import { asRoot, onLinux } from "./helpers/optional.ts";
 
 const TOKEN = "not-a-real-token-of-anything";
 const STATIC = {
@@ -77,9 +78,9 @@ test("uses, refusals and changes are lines: who, what, where to, how it ended; n
     ],
   );
   const [, , got, requested, refused] = lines;
-  const fingerprint = sha256(token).slice(0, 12);
-  t.is(got?.token, fingerprint);
-  t.is(requested?.token, fingerprint);
+  t.regex(got?.token ?? "", /^[0-9a-f]{12}$/);
+  t.is(requested?.token, got?.token);
+  t.not(got?.token, sha256(token).slice(0, 12), "nobody can compare it with hashes of their own");
   t.is(requested?.origin, new URL(api.url).origin);
   t.is(requested?.status, status);
   t.is(requested?.request, api.example.method);
@@ -124,7 +125,7 @@ test("across restarts it is one chain, with starts and ends in it", async (t) =>
   );
   const { code, stdout } = await home.cli(["audit", "verify"]);
   t.is(code, 0, stdout);
-  t.regex(stdout, /compared with audit.head/);
+  t.regex(stdout, /compared with audit.(last|head)/);
 });
 
 test('with audit = "off" nothing is written', async (t) => {
@@ -266,6 +267,117 @@ test("an end that was cut off while no daemon ran is found without one, and by t
   t.regex(running.stdout, /3 lines are missing before it \(number 6 to 8\)/);
 });
 
+const headOf = ({ stateDir }: Home) => join(stateDir, "audit.head");
+const lastOf = ({ stateDir }: Home) => join(stateDir, "audit.last");
+
+/** Lines of a daemon that is killed right after the last of them was written. */
+async function killedAfter(t: ExecutionContext, home: Home, count: number): Promise<string[]> {
+  const daemon = await startDaemon(t, { home });
+  const client = connect({ socket: home.socket });
+  for (let line = 0; line < count; line += 1) {
+    await t.throwsAsync(client.getToken({ credential: "missing" }));
+    // Each in a batch of its own.
+    await client.request("audit/head", {});
+  }
+  process.kill(daemon.pid, "SIGKILL");
+  await daemon.ended;
+  client.close();
+  return readFileSync(pathOf(home), "utf8").trimEnd().split("\n");
+}
+
+/** The log is not as it was: that shows without a daemon, and to the next one. */
+async function assertNoticed(t: ExecutionContext, home: Home, says: RegExp) {
+  const offline = await home.cli(["audit", "verify"]);
+  t.is(offline.code, 1, offline.stdout);
+  t.regex(offline.stdout, says);
+  const daemon = await startDaemon(t, { home });
+  t.is((await home.cli(["audit", "verify"])).code, 1);
+  t.true(read(home).some(({ outcome }) => outcome === "tampered"));
+  await daemon.stop();
+}
+
+onLinux("lines that are cut off after a SIGKILL are missed, the last one too", async (t) => {
+  for (const cut of [1, 3]) {
+    const home = makeHome(t);
+    const lines = await killedAfter(t, home, 5);
+    const sound = await home.cli(["audit", "verify"]);
+    t.is(sound.code, 0, sound.stdout);
+    t.regex(sound.stdout, /compared with audit\.last/);
+    writeFileSync(pathOf(home), `${lines.slice(0, -cut).join("\n")}\n`);
+    const says = new RegExp(`the end is missing after it: ${cut} of ${lines.length} lines`);
+    await assertNoticed(t, home, says);
+  }
+});
+
+onLinux(
+  "audit.last that was removed, damaged, or made of audit.head is noticed in the same boot",
+  async (t) => {
+    for (const [spoil, says] of [
+      [(home: Home) => rmSync(lastOf(home)), /audit\.last is missing/],
+      [(home: Home) => writeFileSync(lastOf(home), "{}"), /audit\.last is damaged/],
+      [(home: Home) => copyFileSync(headOf(home), lastOf(home)), /audit\.last was not made by/],
+    ] as const) {
+      const home = makeHome(t);
+      const lines = await killedAfter(t, home, 4);
+      const { n } = JSON.parse(readFileSync(headOf(home), "utf8"));
+      t.true(n < lines.length, "it is written every 30 s");
+      writeFileSync(pathOf(home), `${lines.slice(0, n).join("\n")}\n`);
+      spoil(home);
+      await assertNoticed(t, home, says);
+    }
+  },
+);
+
+test("killed again and again, an honest log is never taken for another", async (t) => {
+  const home = makeHome(t);
+  for (let round = 0; round < 4; round += 1) {
+    const daemon = await startDaemon(t, { home });
+    const client = connect({ socket: home.socket });
+    const work = async () => {
+      for (let isUp = true; isUp; ) {
+        const failed = await client.getToken({ credential: "missing" }).catch((error) => error);
+        isUp = failed.reason === "unknown_credential";
+      }
+    };
+    const working = Promise.all([work(), work()]);
+    await sleep(60 + Math.random() * 200);
+    process.kill(daemon.pid, "SIGKILL");
+    await daemon.ended;
+    client.close();
+    await working;
+    const { code, stdout } = await home.cli(["audit", "verify"]);
+    t.is(code, 0, stdout);
+  }
+  t.false(read(home).some(({ outcome }) => outcome === "tampered"));
+});
+
+test("a token's fingerprint is the same after a restart, another in another vault, and after a rekey", async (t) => {
+  const homes = [makeHome(t), makeHome(t)];
+  const prints: (string | undefined)[] = [];
+  for (const home of [homes[0]!, homes[0]!, homes[1]!]) {
+    const daemon = await startDaemon(t, { home });
+    const client = connect({ socket: home.socket });
+    await client.request("credentials/add", { ...STATIC, replace: true });
+    await client.getToken({ credential: "fixed" });
+    if (home === homes[1]) {
+      await client.request("vault/rekey", { to: "file" });
+      await client.request("lock", {}).catch(() => {});
+      await client.request("credentials/add", { ...STATIC, replace: true });
+      await client.getToken({ credential: "fixed" });
+    }
+    client.close();
+    await daemon.stop();
+  }
+  for (const home of homes) {
+    const uses = read(home).filter(({ event }) => event === "use");
+    prints.push(...uses.map(({ token }) => token));
+    t.is((await home.cli(["audit", "verify"])).code, 0);
+  }
+  const [first, again, elsewhere, rekeyed] = prints;
+  t.is(first, again);
+  t.is(new Set([first, elsewhere, rekeyed, sha256(TOKEN).slice(0, 12)]).size, 4);
+});
+
 test("a log that was cut off together with audit.head is noticed at the next start", async (t) => {
   for (const spoil of [
     (head: string) => rmSync(head),
@@ -283,6 +395,7 @@ test("a log that was cut off together with audit.head is noticed at the next sta
     const lines = readFileSync(path, "utf8").trimEnd().split("\n");
     writeFileSync(path, `${lines.slice(0, -1).join("\n")}\n`);
     spoil(join(daemon.stateDir, "audit.head"));
+    rmSync(join(daemon.stateDir, "audit.last"), { force: true });
     await startDaemon(t, { home: daemon });
     const { code, stdout } = await daemon.cli(["audit", "verify"]);
     t.is(code, 1);

@@ -1,3 +1,9 @@
+/**
+ * What tells how far the log went, signed with a key of the vault's, in two files beside it. `audit.head`
+ * is on the disk before it is in place: a power cut costs none of what it tells. `audit.last` is written
+ * with every batch of lines and left to the system's cache, which a killed process does not take along:
+ * it counts in the same boot of the machine only.
+ */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, readFileSync } from "node:fs";
 import { replaceFile } from "../atomic-write.ts";
@@ -7,9 +13,12 @@ import { openOurs } from "./files.ts";
 /** What the vault's key is asked for. */
 export const PURPOSE = "authd audit head";
 
+const FILES = { head: ".head", last: ".last" } as const;
+type Which = keyof typeof FILES;
+
 /** Beside the log. */
-export function headPath(path: string): string {
-  return path.replace(/\.log$/, ".head");
+export function pathOf(which: Which, log: string): string {
+  return log.replace(/\.log$/, FILES[which]);
 }
 
 /** A key that only who has the vault's key can make, and which of its keys that is. */
@@ -18,22 +27,52 @@ export interface HeadKey {
   readonly keyId: string;
 }
 
-/** `audit.head`: how far the log went, vouched for with the vault's key. */
-interface SealedHead extends AuditHead {
+/** One of the two files. */
+interface SignedHead extends AuditHead {
   readonly v: 1;
   readonly keyId: string;
+  /** The boot of the machine; absent in an `audit.head` from before there was an `audit.last`. */
+  readonly boot?: string;
   readonly mac: string;
 }
 
-export type HeadFinding =
+type Finding =
   | { readonly is: "absent" | "damaged" | "other-key" | "forged" }
-  | { readonly is: "sound"; readonly head: AuditHead };
+  | { readonly is: "sound"; readonly head: SignedHead };
 
-/** Throws what the file system says, but for a missing file. */
-export function readHead(path: string, key: HeadKey): HeadFinding {
+/** The newest end of the log that is known, or why none is: `wrong` is a sentence without its full stop. */
+export type KnownEnd =
+  | { readonly head: AuditHead; readonly from: "audit.head" | "audit.last" }
+  | { readonly is: "absent" | "damaged" | "other-key" | "forged"; readonly wrong: string };
+
+/** Throws what the file system says, but for missing files. */
+export function readEnd(log: string, key: HeadKey, bootId: string): KnownEnd {
+  const head = read("head", log, key);
+  const last = read("last", log, key);
+  const isOfThisBoot = (finding: Finding) =>
+    bootId !== "" && finding.is === "sound" && finding.head.boot === bootId;
+  if (last.is === "sound" && isOfThisBoot(last)) return { head: last.head, from: "audit.last" };
+  if (head.is !== "sound") return { is: head.is, wrong: WRONG[head.is]("audit.head") };
+  if (!isOfThisBoot(head)) return { head: head.head, from: "audit.head" };
+  // Whoever wrote that one has written the other one first.
+  const is = last.is === "sound" ? "absent" : last.is;
+  return { is, wrong: WRONG[is]("audit.last") };
+}
+
+const WRONG = {
+  absent: (file: string) =>
+    `${file} is missing: it was removed, or no daemon before this one had the vault's key`,
+  // The next one is made with the new key.
+  "other-key": (file: string) =>
+    `${file} was made with another key: it was replaced, or the daemon was killed right after authd vault rekey`,
+  damaged: (file: string) => `${file} is damaged`,
+  forged: (file: string) => `${file} was not made by this vault's daemon`,
+} as const;
+
+function read(which: Which, log: string, key: HeadKey): Finding {
   let text: string;
   try {
-    const fd = openOurs(path, constants.O_RDONLY);
+    const fd = openOurs(pathOf(which, log), constants.O_RDONLY);
     try {
       text = readFileSync(fd, "utf8");
     } finally {
@@ -43,33 +82,49 @@ export function readHead(path: string, key: HeadKey): HeadFinding {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return { is: "absent" };
     throw error;
   }
-  const sealed = parse(text);
-  if (!sealed) return { is: "damaged" };
-  if (sealed.keyId !== key.keyId) return { is: "other-key" };
-  const expected = Buffer.from(macOf(sealed, key));
-  const given = Buffer.from(String(sealed.mac));
+  const signed = parse(text);
+  if (!signed) return { is: "damaged" };
+  if (signed.keyId !== key.keyId) return { is: "other-key" };
+  const expected = Buffer.from(macOf(which, signed, key));
+  const given = Buffer.from(String(signed.mac));
   const isSound = expected.length === given.length && timingSafeEqual(expected, given);
-  return isSound ? { is: "sound", head: sealed } : { is: "forged" };
+  return isSound ? { is: "sound", head: signed } : { is: "forged" };
 }
 
-/** Replaces it as a whole, on the disk before it is in place. */
-export async function writeHead(path: string, head: AuditHead, key: HeadKey): Promise<void> {
+/** Replaces `audit.head` as a whole, on the disk before it is in place. */
+export async function writeHead(
+  log: string,
+  head: AuditHead,
+  key: HeadKey,
+  boot: string,
+): Promise<void> {
+  const bytes = Buffer.from(textOf("head", head, key, boot));
+  await replaceFile(pathOf("head", log), bytes, { durable: false });
+}
+
+/** The content of one of the files. */
+export function textOf(which: Which, head: AuditHead, key: HeadKey, boot: string): string {
   const { n, hash, first } = head;
-  const { keyId } = key;
-  const sealed: SealedHead = { v: 1, n, hash, first, keyId, mac: macOf({ ...head, keyId }, key) };
-  await replaceFile(path, Buffer.from(`${JSON.stringify(sealed)}\n`), { durable: false });
+  const unsigned = { v: 1, n, hash, first, keyId: key.keyId, boot } as const;
+  const signed: SignedHead = { ...unsigned, mac: macOf(which, unsigned, key) };
+  return `${JSON.stringify(signed)}\n`;
 }
 
-function macOf({ n, hash, first, keyId }: AuditHead & { keyId: string }, { key }: HeadKey): string {
-  return createHmac("sha256", key)
-    .update(JSON.stringify([n, hash, first, keyId]))
-    .digest("hex");
+/** One of the files does not pass for the other. */
+function macOf(
+  which: Which,
+  { n, hash, first, keyId, boot }: Omit<SignedHead, "v" | "mac">,
+  { key }: HeadKey,
+): string {
+  const members = [n, hash, first, keyId, ...(boot === undefined ? [] : [boot])];
+  const signed = which === "head" ? members : [which, ...members];
+  return createHmac("sha256", key).update(JSON.stringify(signed)).digest("hex");
 }
 
-function parse(text: string): SealedHead | undefined {
+function parse(text: string): SignedHead | undefined {
   try {
-    const sealed = JSON.parse(text) as SealedHead | null;
-    return sealed?.v === 1 && Number.isSafeInteger(sealed.n) ? sealed : undefined;
+    const signed = JSON.parse(text) as SignedHead | null;
+    return signed?.v === 1 && Number.isSafeInteger(signed.n) ? signed : undefined;
   } catch {
     return undefined;
   }

@@ -106,7 +106,8 @@ onLinux(
       await client.request("status", {});
       putBack();
       t.is((await busy).imported.length, names.length);
-      t.is((await deny(daemon)).split(" ")[0], method);
+      const asked = deny(daemon).catch(() => "");
+      t.is((await Promise.race([asked, changed])).split(" ")[0], method);
       t.is(await changed, "caller_not_allowed", method);
     }
     const { credentials } = await client.request("credentials/list", {});

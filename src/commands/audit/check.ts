@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { headPath, PURPOSE, readHead } from "../../audit/head.ts";
+import { PURPOSE, readEnd } from "../../audit/head.ts";
 import { type KnownHead, type Verification, verify } from "../../audit/verify.ts";
+import { bootId } from "../../boot-id.ts";
 import { stateDir } from "../../config/directories.ts";
 import { messageOf } from "../../errors.ts";
 import { derivedKey } from "../../vault/derived-key.ts";
@@ -76,27 +77,20 @@ async function known(path: string): Promise<Against> {
 async function sealed(path: string): Promise<Against> {
   const key = await keyOfVault();
   if (typeof key === "string") return { words: `The end was not compared: ${key}.` };
-  const finding = readHead(headPath(path), key);
+  const end = readEnd(path, key, bootId());
   key.key.fill(0);
-  if (finding.is === "sound") {
-    const words =
-      "The end was compared with audit.head, which the daemon wrote at its end or up to 30 s before.";
-    return { head: finding.head, words };
-  }
-  return FOUND[finding.is];
+  if ("head" in end) return { head: end.head, words: WORDS[end.from] };
+  const words = "The end was not compared";
+  return end.is === "other-key"
+    ? { words: `${words}: ${end.wrong}.` }
+    : { words: `${words}.`, wrong: end.wrong };
 }
 
-const FOUND: Readonly<Record<"absent" | "damaged" | "forged" | "other-key", Against>> = {
-  absent: {
-    words: "The end was not compared.",
-    wrong: "audit.head is missing: it was removed, or no daemon ever had the vault's key",
-  },
-  "other-key": {
-    words: "The end was not compared: audit.head was made with another key of the vault.",
-  },
-  damaged: { words: "The end was not compared.", wrong: "audit.head is damaged" },
-  forged: { words: "The end was not compared.", wrong: "audit.head was not made by the daemon" },
-};
+const WORDS = {
+  "audit.head":
+    "The end was compared with audit.head, which the daemon wrote at its end or up to 30 s before.",
+  "audit.last": "The end was compared with audit.last, which the daemon wrote with the last lines.",
+} as const;
 
 /** Or why it can't be had here. */
 async function keyOfVault(): Promise<{ key: Buffer; keyId: string } | string> {
