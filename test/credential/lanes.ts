@@ -87,3 +87,32 @@ test("what a host was like before it had nothing to do is no reason not to queue
   for (const job of jobs) job.finish();
   await Promise.all(runs);
 });
+
+test("one that leaves its lane before it ends lets another in, and its host counts as silent until it has ended", async (t) => {
+  const lanes = new Lanes();
+  const started: number[] = [];
+  const jobs = Array.from({ length: 6 }, work);
+  const leaves: (() => void)[] = [];
+  const passengers = jobs.map(() => ({ awaited: false }));
+  const runs = jobs.map((job, i) =>
+    lanes.run("a", passengers[i]!, async (leave) => {
+      started.push(i);
+      leaves[i] = leave;
+      await job.done;
+    }),
+  );
+  await new Promise(setImmediate);
+  leaves[0]!();
+  await new Promise(setImmediate);
+  t.deepEqual(started, [0, 1, 2, 3, 4]);
+  t.is(lanes.outlook(passengers[5]!), "none");
+  // Twice is once.
+  leaves[0]!();
+  jobs[0]!.finish();
+  await runs[0];
+  t.deepEqual(started, [0, 1, 2, 3, 4]);
+  t.is(lanes.outlook(passengers[5]!), "fair");
+  for (const job of jobs) job.finish();
+  await Promise.all(runs);
+  t.is(started.length, 6);
+});

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import test from "ava";
 import type { AuthdError } from "../../src/errors.ts";
-import { seal, unseal } from "../../src/vault/sealed-file.ts";
+import { recordKey } from "../../src/vault/derived-key.ts";
+import { generationOf, RECORD_ALGORITHM, seal, unseal } from "../../src/vault/sealed-file.ts";
 
 const key = randomBytes(32);
 const plaintext = Buffer.from('{"secret":"open sesame"}');
@@ -73,4 +74,16 @@ test("a newer format is told from damage", (t) => {
 test("what is no sealed file at all is refused", (t) => {
   for (const text of ["", "\n", "{}\n", "null\n", "[]\nx", "not a header\nx", "x".repeat(5000)])
     t.throws(() => open(Buffer.from(text)), damaged, text.slice(0, 20));
+});
+
+test("what is sealed with the key of one record opens with the vault's key, under its own name alone", (t) => {
+  const own = recordKey(key, "labelf");
+  const file = seal(own, "k1", "labelf", plaintext, 3, RECORD_ALGORITHM);
+  t.deepEqual(open(file), plaintext);
+  t.is(generationOf(file), 3);
+  t.throws(() => open(file, "zebbra"), { name: "AuthdError" });
+  const another = seal(recordKey(key, "zebbra"), "k1", "labelf", plaintext, 3, RECORD_ALGORITHM);
+  t.throws(() => open(another), damaged);
+  // Without the vault's key the record's opens nothing that the vault's has sealed.
+  t.throws(() => unseal(own, "k1", "labelf", sealed()), damaged);
 });
