@@ -82,10 +82,14 @@ async function anyAnswer(scope: Scope): Promise<Checkable> {
     const { file, secrets } = WAYS[way]!(issuer.url);
     const name = `fuzz-${++count}`;
     const credential = await engine.add(name, { ...file }, secrets);
+    // A one-time code is not sent twice.
+    const nextCode = () => engine.clock.suspend(30_000);
     try {
       issuer.reply = bytesOf(odd);
+      nextCode();
       await isTokenOrError(credential, engine, secrets);
       issuer.reply = bytesOf(good(way));
+      nextCode();
       await credential.refresh(60_000);
       const { accessToken } = await credential.token({});
       demand(accessToken === GOOD_TOKEN, "a good answer's token is not the one that is served");
