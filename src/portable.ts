@@ -58,6 +58,9 @@ const recordMembers = {
   lastRefreshMs: z.number().nullish(),
   refused: refused.optional(),
   codeSentAt: z.number().nullish(),
+  refusals: z.object({ count: z.number(), writtenRequest: z.string() }).optional(),
+  refusedVariations: z.number().nullish(),
+  singleAccessToken: z.boolean().optional(),
 };
 const candidate = z.object({
   enteredAt: z.number(),

@@ -33,7 +33,7 @@ export interface CredentialRecord {
   /** Scopes and audiences of callers that were refused since one was not. */
   refusedVariations?: number;
   /** A refresh was seen to revoke the access token of another scope. */
-  singleAccessToken?: true;
+  singleAccessToken?: boolean;
   candidate?: Candidate;
 }
 

@@ -5,21 +5,16 @@ import type { CredentialSettings } from "../settings.ts";
 import type { Moment } from "../timekeeper.ts";
 import { expiryOf, type Lifetime, lifetimeOf, type Token } from "../token.ts";
 import { isLost, type Won } from "./acquire.ts";
-import { type FlightPlan, Flights, hostOf } from "./flights.ts";
+import { Admission } from "./admission.ts";
+import { type FlightPlan, Flights } from "./flights.ts";
 import { type IssuedToken, issue } from "./issued.ts";
 import type { Keeper } from "./keeper.ts";
 import type { Obstacle } from "./obstacle.ts";
 import type { CredentialRecord, Refused } from "./record.ts";
 import { stillStopped } from "./refusal-errors.ts";
 import { isTerminal, Refusals } from "./refusals.ts";
-import {
-  bringsNothing,
-  broughtForward,
-  deadlineOf,
-  putOff,
-  refreshTokenDeadline,
-} from "./schedule.ts";
-import { newestOf, revoked, singleAccessToken, supersedeOthers } from "./superseded.ts";
+import { bringsNothing, deadlineOf, putOff, refreshTokenDeadline } from "./schedule.ts";
+import { keepsOneToken, mayNotice, newestOf, supersedeOthers, wasRevoked } from "./superseded.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Flight, Purpose, Variant } from "./variant.ts";
 import type { Variants } from "./variants.ts";
@@ -54,6 +49,7 @@ export class Renewals {
   readonly #around: Surroundings;
   readonly #source: Source;
   readonly #refusals: Refusals;
+  readonly #admission: Admission;
   /** Made with the first request: most of 10,000 credentials are idle. */
   #flights: Flights | undefined;
 
@@ -61,6 +57,7 @@ export class Renewals {
     this.#around = around;
     this.#source = source;
     this.#refusals = new Refusals(source.variants, around.clock);
+    this.#admission = new Admission(around, source, this.#refusals);
   }
 
   /** Token requests under way or waiting for their turn. */
@@ -202,7 +199,7 @@ export class Renewals {
     this.stopped = undefined;
     delete record.refused;
     this.#refusals.succeeded(variant, record);
-    if (this.#keepsOneToken(plan)) supersedeOthers(variant, variants, this.#around, now);
+    if (keepsOneToken(settings, record)) supersedeOthers(variant, variants, this.#around, now);
     record.refreshCount = (record.refreshCount ?? 0) + 1;
     record.lastRefreshAt = now.wall;
     record.lastRefreshMs = Math.round(answered.boot - sent.boot);
@@ -317,55 +314,32 @@ export class Renewals {
     await flight.promise.catch(() => {});
   }
 
-  // ---- one access token for each refresh token ----
+  // ---- what callers may cause ----
 
-  /** Whether a refresh revokes the access tokens before it: the file says so, or it was seen to. */
-  #keepsOneToken({ settings, grant, record }: Omit<FlightPlan, "seal" | "canWait">): boolean {
-    if (grant.rotates === undefined) return false;
-    return singleAccessToken(settings) ?? record.singleAccessToken ?? false;
-  }
-
-  /**
-   * An API refused a token that had worked, of a credential that has refreshed for another scope
-   * since: the issuer keeps only the newest access token. What is known to be revoked is dropped.
-   */
-  noticeRevoked(variant: Variant): void {
-    const { keeper, variants } = this.#source;
-    const { settings } = this.#source.now();
-    const { record } = keeper;
-    const isOpen = grantNamed(settings.grant).rotates !== undefined;
-    if (!record || !isOpen || singleAccessToken(settings) !== undefined) return;
-    const newest = newestOf(variants);
-    if (record.singleAccessToken || !newest || newest === variant) return;
-    record.singleAccessToken = true;
-    const message = `${settings.name}: a refresh for another scope or audience revoked an access token. Its issuer keeps one access token for each refresh token: say single_access_token = true in the credential's file.`;
-    this.note("issuer_unavailable", message);
-    this.#around.log.warn({ credential: settings.name }, message);
-    supersedeOthers(newest, variants, this.#around, this.#around.time.now());
-    void keeper.save(record, false);
-    this.#source.changed();
-  }
-
-  /** Throws AuthdError if a caller may not have this first token, or a token anew, now. */
+  /** Throws AuthdError if a caller may not have this first token, or this one anew, now. */
   admit(variant: Variant, now: Moment, forced = false): void {
-    const { keeper, variants } = this.#source;
-    const { name } = this.#source.now().settings;
-    const isNew = variant !== variants.own && !variant.issued && variant.failures === 0;
-    if (isNew && !variant.superseded) this.#refusals.admitVariation(keeper.record, name, now);
-    if (variant.superseded && now.boot < variant.rejectionsHold) throw revoked(name, variant, now);
-    if (isNew || variant.superseded || forced) this.#around.pace.admit(name);
+    this.#admission.admit(variant, now, forced);
   }
 
   /** A waiting caller brings the next try forward, if the issuer's pace allows it. */
   bringForward(variant: Variant, now: Moment): void {
+    this.#admission.bringForward(variant, now);
+  }
+
+  /** An API refused a token of `variant` that had worked. */
+  noticeRevoked(variant: Variant): void {
+    const { keeper, variants, changed } = this.#source;
     const { settings } = this.#source.now();
-    const { lanes, pace, rearm } = this.#around;
-    const at = broughtForward(variant, now);
-    if (at >= variant.retryAt) return;
-    const host = hostOf(grantNamed(settings.grant).issuerUrl(settings.own, settings.fields));
-    if (host !== undefined && lanes.isFailing(host) && !pace.retry(host)) return;
-    variant.retryAt = at;
-    rearm(settings.name, at);
+    const newest = newestOf(variants);
+    const { record } = keeper;
+    if (!record || !newest || newest === variant || !mayNotice(settings, record)) return;
+    record.singleAccessToken = true;
+    const message = wasRevoked(settings.name);
+    this.note("issuer_unavailable", message);
+    this.#around.log.warn({ credential: settings.name }, message);
+    supersedeOthers(newest, variants, this.#around, this.#around.time.now());
+    void keeper.save(record, false);
+    changed();
   }
 
   // ---- the timer's side ----

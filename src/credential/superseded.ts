@@ -1,9 +1,11 @@
 /** Tokens that an issuer revoked because it gave a newer one for the same refresh token, as Ory Hydra does. */
 import { AuthdError } from "../errors.ts";
+import { grantNamed } from "../grants/index.ts";
 import { normalizeScope } from "../scope.ts";
 import type { CredentialSettings } from "../settings.ts";
 import type { Moment } from "../timekeeper.ts";
 import { backoff } from "./backoff.ts";
+import type { CredentialRecord } from "./record.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Variant } from "./variant.ts";
 import type { Variants } from "./variants.ts";
@@ -17,6 +19,23 @@ const FREE = 3;
 /** The key of the credential's file; undefined if it does not say. */
 export function singleAccessToken({ own }: CredentialSettings): boolean | undefined {
   return (own as { single_access_token?: boolean }).single_access_token;
+}
+
+/** Whether a refresh revokes the access tokens before it: the file says so, or it was seen to. */
+export function keepsOneToken(settings: CredentialSettings, record: CredentialRecord): boolean {
+  if (grantNamed(settings.grant).rotates === undefined) return false;
+  return singleAccessToken(settings) ?? record.singleAccessToken ?? false;
+}
+
+/** True if nothing tells yet whether a refresh revokes the access tokens before it. */
+export function mayNotice(settings: CredentialSettings, record: CredentialRecord): boolean {
+  if (grantNamed(settings.grant).rotates === undefined) return false;
+  return singleAccessToken(settings) === undefined && !record.singleAccessToken;
+}
+
+/** What people are told when it is noticed. */
+export function wasRevoked(credential: string): string {
+  return `${credential}: a refresh for another scope or audience revoked an access token. Its issuer keeps one access token for each refresh token: say single_access_token = true in the credential's file.`;
 }
 
 /**
