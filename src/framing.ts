@@ -11,7 +11,15 @@ import type {
   ResponseMessage,
 } from "vscode-jsonrpc";
 import { AuthdError } from "./errors.ts";
-import { type Id, idToJson, isId, JsonNumber, objectToJson, toJson } from "./json-text.ts";
+import {
+  type Id,
+  idToJson,
+  isId,
+  JsonNumber,
+  objectToJson,
+  resultToJson,
+  toJson,
+} from "./json-text.ts";
 import type { Peer } from "./peer.ts";
 import type { ErrorData } from "./protocol.ts";
 import type { Admission } from "./wire/admission.ts";
@@ -218,16 +226,20 @@ export class WirePair {
     if (admission) {
       const { isAdmitted } = admission;
       this.#intake.budget = budgets.of(peer, !isAdmitted);
+      if (this.#user) this.#user.isRefused = !isAdmitted;
       this.#parser.maxBytes = isAdmitted ? this.#limits.frameBytes : this.#limits.refusedFrameBytes;
     }
     this.#parser.push(bytes);
+    // What was answered without a handler leaves now, so that it is at the cost of this client.
+    if (this.#outbox.expected === 0) this.#outbox.flush();
   }
 
   #try(read: () => void): void {
     if (this.#failed) return;
     try {
       read();
-      this.#countPartial();
+      // What has been received and not read may be the rest of the frame.
+      if (!this.#intake.hasMore) this.#countPartial();
       this.#watchFrame();
     } catch (error) {
       this.#fail(error as AuthdError);
@@ -512,7 +524,7 @@ export function serializer(): Serialize {
     const frozen = typeof result === "object" && result !== null && Object.isFrozen(result);
     const known = frozen ? kept.get(result) : undefined;
     if (known) return known;
-    const json = toJson(result);
+    const json = resultToJson(result);
     const fresh = { json, bytes: Buffer.byteLength(json) };
     if (frozen) kept.set(result, fresh);
     return fresh;

@@ -13,6 +13,21 @@ export class JsonNumber {
   }
 }
 
+/** JSON of results that were written out before, piece by piece. */
+const written = new WeakMap<object, string>();
+
+/** Has `result` leave as this JSON, which is without any character at which a line could end. */
+export function keepJson<Result extends object>(result: Result, json: string): Result {
+  written.set(result, json);
+  return result;
+}
+
+/** Returns the JSON of a result: as it was kept, or else as it is written now. */
+export function resultToJson(result: unknown): string {
+  const known = typeof result === "object" && result !== null ? written.get(result) : undefined;
+  return known ?? toJson(result);
+}
+
 /** A request's id, or the token of a stream: JavaScript's own number only if it is written alike. */
 export type Id = string | number | JsonNumber;
 

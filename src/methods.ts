@@ -8,6 +8,7 @@ import type { Variation } from "./credential/record.ts";
 import type { Credential } from "./credential.ts";
 import { type Outgoing, wishToSend } from "./http/outgoing.ts";
 import type { Http } from "./http.ts";
+import { infoFor, Listing, visibleTo } from "./listing.ts";
 import { type Lock, REASONS } from "./lock.ts";
 import { quoted } from "./plain.ts";
 import { steering, type Use } from "./policy.ts";
@@ -58,6 +59,7 @@ export function methods(options: MethodsOptions): Handlers {
     access.assertOwn(method, call);
     return (guarded) => access.change(method, guarded, call, what);
   };
+  const listing = new Listing(registry, access);
   return {
     initialize: () => ({
       serverName: "authd",
@@ -112,16 +114,14 @@ export function methods(options: MethodsOptions): Handlers {
       await admin.remove(credential, consentTo("credentials/remove", call));
       return {};
     },
-    "credentials/list": (_, call) => ({
-      credentials: registry
-        .infos()
-        .filter(({ name }) => mayList(registry, access, name, call))
-        .map((info) => infoFor(info, access.isOwn(call))),
-    }),
-    status: (_, call) => {
-      const shown = (name: string) => mayList(registry, access, name, call);
-      return access.isOwn(call) ? status() : statusFor(status(), registry.infos(), shown);
-    },
+    "credentials/list": (_, call) => listing.list(call),
+    status: (_, call) =>
+      access.isOwn(call)
+        ? status()
+        : statusFor(
+            status(),
+            visibleTo(registry, access, call).map((name) => registry.info(name)),
+          ),
     events: (query, call) => {
       access.assertOwn("events", call);
       const result = events(query);
@@ -289,25 +289,9 @@ async function refreshAdmitted(access: Access, credential: Credential, call: Cal
   );
 }
 
-/** Others see what they may use, and nothing of those whose files are broken. */
-function mayList(registry: Registry, access: Access, name: string, call: Call): boolean {
-  return access.isOwn(call) || (registry.has(name) && access.mayUse(registry.get(name), call));
-}
-
-/** Who else may use it is no other user's business. */
-function infoFor(info: CredentialInfo, isOwn: boolean): CredentialInfo {
-  if (isOwn) return info;
-  const { policy: _, candidate: _candidate, ...shown } = info;
-  return shown;
-}
-
 /** For other users: of themselves and of what they may use. */
-function statusFor(
-  status: StatusResult,
-  infos: readonly CredentialInfo[],
-  shown: (name: string) => boolean,
-): StatusResult {
-  const theirs = infos.filter(({ name }) => shown(name));
+function statusFor(status: StatusResult, theirs: readonly CredentialInfo[]): StatusResult {
+  const names = new Set(theirs.map(({ name }) => name));
   const states: StatusResult["states"] = {};
   for (const { state } of theirs) states[state] = (states[state] ?? 0) + 1;
   const { version, pid, startedAt, socket, vaultKey, connections } = status;
@@ -316,7 +300,7 @@ function statusFor(
     pendingRefreshes: states.refreshing ?? 0,
     credentials: theirs.length,
     states,
-    problems: status.problems.filter(({ credential = "" }) => shown(credential)),
+    problems: status.problems.filter(({ credential = "" }) => names.has(credential)),
     reporting: { notify: false },
   };
 }

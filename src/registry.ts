@@ -112,6 +112,11 @@ export class Registry {
     return this.all().find(({ isGuarded }) => isGuarded)?.name ?? this.#around.vault.anyGuarded();
   }
 
+  /** Those whose files are broken included. */
+  names(): string[] {
+    return [...this.#credentials.keys(), ...this.#broken.keys()];
+  }
+
   infos(): CredentialInfo[] {
     return [...this.each()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }

@@ -18,8 +18,15 @@ import { cancelled, type Handlers, type ServerCall } from "./wire/call.ts";
 import { Connection } from "./wire/connection.ts";
 import { CpuBudgets } from "./wire/cpu-budget.ts";
 import { failure } from "./wire/failure.ts";
-import { type HoldingLimits, Holdings, halfOf, RETRY_AFTER_MS } from "./wire/holdings.ts";
+import {
+  type HoldingLimits,
+  Holdings,
+  halfOf,
+  RETRY_AFTER_MS,
+  type Tally,
+} from "./wire/holdings.ts";
 import { codes } from "./wire/message.ts";
+import { Newcomers } from "./wire/newcomers.ts";
 import type * as z from "./zod.ts";
 
 export type { RefusedRequest } from "./wire/admission.ts";
@@ -31,6 +38,10 @@ export interface ServerLimits extends FramingLimits, HoldingLimits {
 
 /** How long somebody who is turned away has to read why. */
 const LINGER_MS = 1000;
+/** What a connection costs (ms) before anything of it is known here: Node's part, about. */
+const ACCEPT_MS = 0.1;
+/** What takes longer (ms) than this was interrupted by other processes. */
+const MOST_ACCEPT_MS = 1;
 /** How many of those at once: each takes a file descriptor. */
 const MOST_LINGERING = 32;
 /** Of the time to close, what is kept for the answers to those whose requests did not end by then. */
@@ -88,6 +99,7 @@ export function createServer(options: ServerOptions): Server {
   const connections = new Set<Connection>();
   const holdings = new Holdings(limited);
   const budgets = new CpuBudgets();
+  const newcomers = new Newcomers();
   const lingering = new Set<net.Socket>();
   const rows = methodRows(handlers);
   let closing = false;
@@ -110,8 +122,9 @@ export function createServer(options: ServerOptions): Server {
   const accept = (socket: net.Socket) => {
     // Its "close" follows, and that is where a connection is cleared away.
     socket.on("error", () => {});
-    if (connections.size >= limited.connections) {
-      return turnAway(socket, limited.connections, lingering);
+    const startedAtMs = budgets.now();
+    if (connections.size + newcomers.size >= limited.connections) {
+      return turnAway(socket, tooMany(limited.connections), lingering);
     }
     let peer: Peer | undefined;
     try {
@@ -124,11 +137,22 @@ export function createServer(options: ServerOptions): Server {
     const user = holdings.tallyOf(isOwnPeer(peer) ? undefined : peer?.uid);
     if (user) {
       const most = halfOf(limited.connections);
-      if (user.connections >= most) return turnAway(socket, most, lingering);
+      if (user.connections >= most) return turnAway(socket, tooMany(most), lingering);
       // All of them together leave some for our own user and root.
-      const open = limited.connections - Math.floor(limited.connections / 8);
-      if (connections.size >= open) return turnAway(socket, open, lingering);
+      const forAll = limited.connections - Math.floor(limited.connections / 8);
+      if (connections.size + newcomers.size >= forAll)
+        return turnAway(socket, tooMany(forAll), lingering);
     }
+    const budget = budgets.of(peer, user?.isRefused);
+    if (budget.pauseMs === 0) open(socket, peer, user);
+    else if (!newcomers.wait(socket, peer, budget, () => open(socket, peer, user))) {
+      turnAway(socket, TOO_FAST, lingering);
+    }
+    const nowMs = budgets.now();
+    budget.spend(Math.min(nowMs - startedAtMs, MOST_ACCEPT_MS) + ACCEPT_MS, nowMs);
+  };
+
+  const open = (socket: net.Socket, peer: Peer | undefined, user: Tally | undefined) => {
     const guard = { budgets, user, admission: user && admission };
     const connection = new Connection(socket, peer, limited, serialize, holdings, answer, guard);
     connections.add(connection);
@@ -155,6 +179,7 @@ export function createServer(options: ServerOptions): Server {
     },
     holdings,
     dismiss(isWelcome) {
+      newcomers.dismiss(isWelcome);
       const unwelcome = [...connections].filter(({ peer }) => !isWelcome(peer));
       for (const connection of unwelcome) connection.destroy();
       const count = unwelcome.length;
@@ -163,6 +188,7 @@ export function createServer(options: ServerOptions): Server {
     },
     async close(graceMs) {
       closing = true;
+      newcomers.dismiss(() => false);
       const closed = new Promise((resolve) => server.close(resolve));
       const deadline = performance.now() + graceMs;
       const idleUntil = async (limit: number) => {
@@ -245,14 +271,18 @@ const shuttingDown = () =>
     retryAfterMs: RETRY_AFTER_MS,
   });
 
+const tooMany = (limit: number) =>
+  `authd serves ${limit} connections already; close some, or raise max_connections.`;
+const TOO_FAST =
+  "This program keeps authd from serving others: keep connections open instead of opening new ones, and try again later.";
+
 /** In lines, as the client has not shown its framing yet; any reader gets to see it. */
-function turnAway(socket: net.Socket, limit: number, lingering: Set<net.Socket>): void {
-  const message = `authd serves ${limit} connections already; close some, or raise max_connections.`;
+function turnAway(socket: net.Socket, message: string, lingering: Set<net.Socket>): void {
+  if (lingering.size >= MOST_LINGERING) return void socket.destroy();
   const data = { reason: "too_busy", retryAfterMs: RETRY_AFTER_MS };
   const error = { code: codes.failed, message, data };
   socket.end(`${JSON.stringify({ jsonrpc: "2.0", id: null, error })}\n`);
   // A client that is still writing must not lose the message to a broken pipe.
-  if (lingering.size >= MOST_LINGERING) return void socket.destroy();
   lingering.add(socket);
   socket.resume();
   socket.once("end", () => socket.destroy());

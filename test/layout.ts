@@ -25,14 +25,14 @@ const PARTS = [
   ["vault", /^vault\//],
   [
     "daemon",
-    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|candidacy|entered|register|subscriptions|harden|own-memory|notify|backup|imports|portable|turns|uploads|system-clock|vault-guard|last-answers)\.ts$/,
+    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|candidacy|entered|register|subscriptions|harden|own-memory|notify|backup|imports|listing|portable|turns|uploads|system-clock|vault-guard|last-answers)\.ts$/,
   ],
   ["audit", /^audit(\/.*)?\.ts$/],
   ["observe", /^observe(\/.*)?\.ts$/],
   ["identity", /^identity\//],
   [
     "server",
-    /^(server|framing|wire\/(admission|connection|call|cpu-budget|failure|intake|json-source|message|outbox))\.ts$/,
+    /^(server|framing|wire\/(admission|connection|call|cpu-budget|failure|intake|json-source|message|newcomers|outbox))\.ts$/,
   ],
   ["client", /^(client|wire\/(again|fetch|link|received-stream))\.ts$/],
   ["request", /^(request|http\/(redirect|outgoing|content))\.ts$/],

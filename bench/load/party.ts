@@ -71,8 +71,19 @@ export class Nuisance {
     this.#child = child;
   }
 
-  static async start(bench: Bench, kind: string, socket: string, api: string, count: number) {
-    return new Nuisance(await start(bench, "nuisance.js", [kind, socket, api, `${count}`]));
+  /** `uid`: as another user, which takes root. */
+  static async start(
+    bench: Bench,
+    kind: string,
+    socket: string,
+    api: string,
+    count: number,
+    uid?: number,
+  ) {
+    const user = uid === undefined ? [] : [`${uid}`];
+    return new Nuisance(
+      await start(bench, "nuisance.js", [kind, socket, api, `${count}`, ...user]),
+    );
   }
 
   /** Waits until all that it did has come to an end. */

@@ -10,20 +10,26 @@ interface Rate {
 }
 
 /**
- * While a client keeps the daemon's only thread busy for `ms` without a break, everybody else waits;
- * the sum of their waits grows with the square. So that is what it costs: any number of blocks of
- * 0.1 ms is free, one of 10 ms is followed by a pause of 1 s.
+ * While a client keeps the daemon's only thread busy for `ms` without a break, everybody else waits.
+ * Blocks of a cached token's length are free at any pace; the longer one is, up to 1 ms, the more it
+ * costs for its time, as others notice it more. A block of 10 ms is followed by a pause of 0.5 s.
  */
-const USUAL: Rate = { unitsPerMs: 0.1, burst: 100, cost: (ms) => ms * ms, isAlways: false };
-/** For guests who may use nothing: at most a fiftieth of the thread. */
-const REFUSED: Rate = { unitsPerMs: 0.02, burst: 20, cost: (ms) => ms + ms * ms, isAlways: true };
+const USUAL: Rate = {
+  unitsPerMs: 0.02,
+  // What a program costs that opens a hundred connections at its start.
+  burst: 100,
+  cost: (ms) => (ms < 1 ? ms * ms : ms),
+  isAlways: false,
+};
+/** For guests who may use nothing: at most a hundredth of the thread. */
+const REFUSED: Rate = { unitsPerMs: 0.01, burst: 5, cost: (ms) => ms, isAlways: true };
 
 /** The longest pause, ms: also the person's command that has just cost much is answered again. */
 const LONGEST_PAUSE_MS = 2_000;
 /** A client that asked for something within this time, ms, is one that could have to wait. */
 const ACTIVE_MS = 10_000;
 /** Blocks of less than this, ms, are taken as measured; longer ones may hold time that other processes had. */
-const CHECKED_MS = 0.5;
+const CHECKED_MS = 0.2;
 /** So often, ms, the CPU time is read at most: it takes a system call. */
 const CPU_SAMPLE_MS = 1;
 /** Budgets of clients that are gone are dropped when there are more than this. */
@@ -125,7 +131,9 @@ export class CpuBudgets {
 
   #dropFull(): void {
     const nowMs = this.now();
-    for (const [key, budget] of this.#byPeer) if (budget.isFull(nowMs)) this.#byPeer.delete(key);
+    for (const [key, budget] of this.#byPeer) {
+      if (budget.newcomers === 0 && budget.isFull(nowMs)) this.#byPeer.delete(key);
+    }
   }
 }
 
@@ -133,6 +141,8 @@ export class CpuBudgets {
 export class CpuBudget {
   readonly #all: CpuBudgets;
   readonly #rate: Rate;
+  /** Connections that wait until there is something left. */
+  newcomers = 0;
   /** Units that were used and have not come back. */
   #used = 0;
   #usedAtMs = 0;

@@ -34,6 +34,8 @@ export interface Tally {
   connections: number;
   requestBytes: number;
   answers: number;
+  /** The connection that was heard last may use nothing. */
+  isRefused: boolean;
 }
 
 /**
@@ -59,7 +61,7 @@ export class Holdings {
     if (guest === undefined) return undefined;
     const known = this.#guests.get(guest);
     if (known) return known;
-    const tally = { connections: 0, requestBytes: 0, answers: 0 };
+    const tally = { connections: 0, requestBytes: 0, answers: 0, isRefused: false };
     this.#guests.set(guest, tally);
     return tally;
   }

@@ -2,10 +2,10 @@ import type { Socket } from "node:net";
 import type { CpuBudget } from "./cpu-budget.ts";
 
 /** So long (ms) one client's bytes are read before others have their turn. */
-const SLICE_MS = 0.25;
+const SLICE_MS = 0.05;
 /** Bytes that are read before the clock is looked at: more, the less time they take. */
 const LEAST_PIECE = 256;
-const FIRST_PIECE = 4 * 1024;
+const FIRST_PIECE = 1024;
 const MOST_PIECE = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
@@ -53,6 +53,11 @@ export class Intake {
       this.#hasEnded = true;
       this.#read();
     });
+  }
+
+  /** True if something was received that was not read. */
+  get hasMore(): boolean {
+    return this.#rest !== undefined;
   }
 
   /** True while nothing is read: the client is not late with what it has begun to send. */
@@ -127,7 +132,7 @@ export class Intake {
     this.#pieceBytes =
       tookMs > SLICE_MS
         ? Math.max(LEAST_PIECE, this.#pieceBytes / 4)
-        : Math.min(MOST_PIECE, this.#pieceBytes * 2);
+        : Math.min(MOST_PIECE, tookMs < SLICE_MS / 4 ? this.#pieceBytes * 2 : this.#pieceBytes);
     return tookMs;
   }
 

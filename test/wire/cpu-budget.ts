@@ -42,15 +42,15 @@ test("short work is free at any pace, a long block is paid with a pause", (t) =>
   const { own, work } = stage();
   const [busy, other] = [own(1), own(2)];
   for (let i = 0; i < 10_000; i++) {
-    busy.measure(work(0.1));
+    busy.measure(work(0.02));
     other.measure(work(0.01));
   }
   t.is(busy.pauseMs, 0);
-  busy.measure(work(10));
-  t.is(busy.pauseMs, 0, "one of them is within what may be used at once");
+  for (let i = 0; i < 10; i++) busy.measure(work(10));
+  t.is(busy.pauseMs, 0, "ten of them are within what may be used at once");
   busy.measure(work(10));
   const pause = busy.pauseMs;
-  t.true(pause > 900 && pause <= 1_000, `${pause}`);
+  t.true(pause > 300 && pause <= 500, `${pause}`);
   t.is(other.pauseMs, 0);
 });
 
@@ -78,7 +78,7 @@ test("who is alone is not paused, until somebody else comes", (t) => {
   t.is(busy.pauseMs, 0);
 });
 
-test("a guest who may use nothing gets a fiftieth of the thread, also alone", (t) => {
+test("a guest who may use nothing gets a hundredth of the thread, also alone", (t) => {
   const { guest, work, pass } = stage();
   const refused = guest(GUEST, true);
   let worked = 0;
@@ -94,7 +94,7 @@ test("a guest who may use nothing gets a fiftieth of the thread, also alone", (t
     worked += 0.1;
     elapsed += 0.1;
   }
-  t.true(worked / elapsed < 0.02, `${worked} of ${elapsed} ms`);
+  t.true(worked / elapsed < 0.0102, `${worked} of ${elapsed} ms`);
 });
 
 test("time that other processes had is nobody's", (t) => {
@@ -112,10 +112,10 @@ test("work inside of work counts once", (t) => {
   const [busy, other] = [own(1), own(2)];
   other.measure(work(0.01));
   busy.measure(() => {
-    for (let i = 0; i < 10; i++) other.measure(work(1));
+    for (let i = 0; i < 10; i++) other.measure(work(10));
   });
   other.measure(work(0.01));
-  busy.measure(work(3));
+  busy.measure(work(10));
   t.is(other.pauseMs, 0);
   t.true(busy.pauseMs > 0);
 });
