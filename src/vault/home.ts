@@ -1,10 +1,12 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
+import { rename } from "node:fs/promises";
 import { makePrivateFolder } from "../atomic-write.ts";
 import { AuthdError } from "../errors.ts";
 import { headerPath, readHeader, type VaultHeader, writeHeader } from "./header.ts";
 import { keyKeepers } from "./keys/index.ts";
 import type { KeyKeeper } from "./keys/key-source.ts";
 import { lockVault, type VaultLock } from "./lock.ts";
+import { asidePathOf } from "./names.ts";
 import type { OpenKey, VaultLog } from "./vault-key.ts";
 
 /**
@@ -19,6 +21,8 @@ export class VaultHome {
   #restored = false;
   /** Something is missing, or another's, since it was last tried to make it again. */
   #incomplete = false;
+  /** Identifies vault.json as it was when it was last found to be this vault's. */
+  #headerSeen = "";
 
   constructor(dir: string, lock: VaultLock, log: VaultLog) {
     this.dir = dir;
@@ -28,11 +32,16 @@ export class VaultHome {
 
   /** Rejects with an AuthdError if another vault or daemon has taken the folder. */
   async ensure(open: OpenKey): Promise<void> {
-    if (!this.#incomplete && this.#lock.held() && existsSync(headerPath(this.dir))) return;
+    if (!this.#incomplete && this.#lock.held() && this.#isIntact(open.header)) return;
     this.#restoring ??= this.#restore(open).finally(() => {
       this.#restoring = undefined;
     });
     await this.#restoring;
+  }
+
+  /** Resolves when nothing of it is being made again. */
+  async settled(): Promise<void> {
+    while (this.#restoring) await this.#restoring.catch(() => {});
   }
 
   /** Whether it was made again since this was asked for the last time. */
@@ -45,15 +54,52 @@ export class VaultHome {
   async #restore({ header, key }: OpenKey): Promise<void> {
     this.#incomplete = true;
     makePrivateFolder(this.dir);
-    if (!this.#lock.held()) await this.#lockAgain(header);
-    const there = this.#ownHeader(header);
+    const isAlone = this.#lock.held();
+    if (!isAlone) await this.#lockAgain(header);
+    const there = isAlone ? await this.#keptHeader(header) : this.#ownHeader(header);
     const keeper: KeyKeeper = keyKeepers[header.keySource];
     await keeper.restore?.(this.dir, key);
     if (!there) await writeHeader(this.dir, header);
+    this.#headerSeen = this.#headerNow();
     this.#incomplete = false;
     if (there) return;
     this.#restored = true;
     this.#log.warn(`The vault ${this.dir} was removed while it was open; it was made again`);
+  }
+
+  /** Reads vault.json only if it is not the file that was looked at last. */
+  #isIntact(header: VaultHeader): boolean {
+    const now = this.#headerNow();
+    if (now === "" || now === this.#headerSeen) return now !== "";
+    try {
+      if (!this.#ownHeader(header)) return false;
+    } catch {
+      return false;
+    }
+    this.#headerSeen = now;
+    return true;
+  }
+
+  /** Empty if there is none; another file in its place, or other content, gives another text. */
+  #headerNow(): string {
+    const stats = statSync(headerPath(this.dir), { throwIfNoEntry: false, bigint: true });
+    return stats ? [stats.dev, stats.ino, stats.size, stats.ctimeNs].join(":") : "";
+  }
+
+  /** No other daemon can have begun a vault here: whatever else vault.json says is kept aside, and ours put back. */
+  async #keptHeader(header: VaultHeader): Promise<VaultHeader | undefined> {
+    try {
+      return this.#ownHeader(header);
+    } catch {
+      const path = headerPath(this.dir);
+      const aside = asidePathOf(path);
+      await rename(path, aside);
+      await writeHeader(this.dir, header);
+      this.#log.warn(
+        `${path} was changed while the vault was open; it was put back, the other is kept as ${aside}`,
+      );
+      return header;
+    }
   }
 
   /** The lock of another's vault is left to that one. */

@@ -77,7 +77,10 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     this.#log = options.log;
     this.#manifest = new Manifest(dir);
     this.#records = new Records({ ...options, dir, manifest: this.#manifest });
-    this.intent = intentOf(home, this.#manifest, () => this.#usable());
+    this.intent = intentOf(home, this.#manifest, () => {
+      this.#settle();
+      return this.#usable();
+    });
   }
 
   get keySource(): KeySource {
@@ -196,6 +199,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     await this.#writes.hold();
     try {
       await this.#manifest.settled();
+      await this.#home.settled();
       await stageTheRest();
       const next = await staging.commit();
       const { key } = this.#open!;
@@ -226,7 +230,9 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   }
 
   async ensure(): Promise<boolean> {
-    if (this.#open && !this.#closing) {
+    // A rekey has looked at the folder, and is about to replace what is in it.
+    if (this.#open && !this.#closing && !this.#changed) {
+      this.#settle();
       await this.#home.ensure(this.#open);
       await this.#saveManifest();
     }
@@ -236,7 +242,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   /** Writes what a person's change, or a start, has left unwritten. Rejects with AuthdError `internal`. */
   async #saveManifest(): Promise<void> {
     this.#complete?.();
-    // A rekey seals it anew.
+    // A rekey that began meanwhile seals it anew.
     if (!this.#open || this.#changed || this.#manifest.isSaved) return;
     await this.#manifest.save(this.#open).catch((cause) => {
       const message = `The vault's manifest can't be written: ${explain(cause)}`;

@@ -318,3 +318,29 @@ test("a write that is begun while the vault is being locked is sealed with the k
   await vault.open("one");
   for (const name of vault.names()) t.notThrows(() => vault.read(name), name);
 });
+
+test("a vault.json that is replaced while the vault is open is put back", async (t) => {
+  const dir = temporaryFolder(t);
+  const other = temporaryFolder(t);
+  await (await openSample(t, other)).vault.close();
+  const { vault, log } = await openSample(t, dir);
+  await vault.write("labelf", { secret: "one" }, durable);
+  const path = join(dir, "vault.json");
+  const own = readFileSync(path, "utf8");
+  for (const spoil of [
+    () => copyFileSync(join(other, "vault.json"), path),
+    () => writeFileSync(path, "{}"),
+  ]) {
+    spoil();
+    t.false(await vault.ensure());
+    t.is(readFileSync(path, "utf8"), own);
+    t.regex(log.at(-1)!, /vault\.json was changed while the vault was open; it was put back/);
+  }
+  await vault.rekey("file");
+  const rekeyed = readFileSync(path, "utf8");
+  writeFileSync(path, own);
+  await vault.write("labelf", { secret: "two" }, durable);
+  t.is(readFileSync(path, "utf8"), rekeyed);
+  await vault.close();
+  t.deepEqual((await openSample(t, dir)).vault.read("labelf"), { secret: "two" });
+});
