@@ -81,12 +81,13 @@ async function throughput(path: string, { framing, calls }: LoadShape): Promise<
   return (CONNECTIONS * calls) / seconds;
 }
 
-/** Microseconds of the process's CPU; a run is long enough for the kernel's ticks of 10 ms. */
+/** Microseconds of the process's CPU, which the kernel tells in ticks of 10 ms: at least one of them. */
 async function cpuPerCall(pid: number, path: string, { framing, calls }: LoadShape) {
   const before = cpuSeconds(pid);
   const all = calls * 2;
   await throughput(path, { framing, calls: all });
-  return ((cpuSeconds(pid) - before) * 1e6) / (CONNECTIONS * all * 1.2);
+  const seconds = Math.max(cpuSeconds(pid) - before, 0.01);
+  return (seconds * 1e6) / (CONNECTIONS * all * 1.2);
 }
 
 function throughputRow(framing: Framing, { authd, bare }: Record<"authd" | "bare", Compared>) {
