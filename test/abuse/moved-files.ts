@@ -265,3 +265,30 @@ onLinux(
     t.deepEqual((await client.request("vault/import", { passphrase: WORD })).imported, ["demo"]);
   },
 );
+
+onLinux("a manifest that was removed while no daemon ran is told of in every place", async (t) => {
+  const daemon = await stage(t);
+  await daemon.stop();
+  rmSync(join(daemon.stateDir, "vault", "manifest"));
+  const again = await startDaemon(t, { home: daemon });
+  const client = connect({ socket: again.socket });
+  t.teardown(() => client.close());
+  const problems = async () => (await client.request("status", {})).problems;
+  await eventually(async () => (await problems()).length > 0);
+  t.like((await problems())[0], { reason: "manifest" });
+  t.regex((await problems())[0]!.message, /manifest is missing: it was made again/);
+  const { events } = await client.request("events", {});
+  t.true(events.some(({ kind }) => kind === "manifest_rebuilt"));
+  t.true(events.some(({ kind, reason }) => kind === "problem" && reason === "manifest"));
+  const doctor = await again.cli(["doctor"]);
+  t.is(doctor.code, 1);
+  t.regex(doctor.stdout, /✖ vault manifest .*manifest is missing/);
+  await client.request("audit/head", {});
+  t.regex(readFileSync(join(again.stateDir, "audit.log"), "utf8"), /"outcome":"manifest_rebuilt"/);
+  await again.stop();
+  // It is told of once.
+  const third = await startDaemon(t, { home: daemon });
+  await client.request("credentials/list", {});
+  t.deepEqual(await problems(), []);
+  t.is((await third.cli(["list"])).code, 0);
+});
