@@ -292,6 +292,7 @@ export class Audit {
       try {
         this.#writer.prepare(now());
         this.#checkHead();
+        if (this.#writer.head.n === 0) await this.#signBeginning();
         await this.#writer.write(entries, now());
       } catch (error) {
         this.#failed(batch, error);
@@ -373,6 +374,15 @@ export class Audit {
     } catch (error) {
       log.warn({}, `the head of the audit log can't be written: ${describe(error)}`);
     }
+  }
+
+  /** Before the first line of all: a daemon that is killed right after it leaves no line without a signed end. */
+  async #signBeginning(): Promise<void> {
+    const { path, bootId } = this.#options;
+    const key = this.#keys.head;
+    if (!key || !this.#isHeadChecked) return;
+    await this.#noteLast();
+    await writeHead(path, this.#writer.head, key, bootId);
   }
 
   /** So that lines which are cut off after the process was killed are missed. Never rejects. */
