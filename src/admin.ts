@@ -60,7 +60,12 @@ import type { Vault } from "./vault/vault.ts";
 /** How long the first try of a new credential may keep its user waiting, ms. */
 const FIRST_TRY = 30_000;
 /** Of what the daemon runs with, this is taken over by a reload (see observe.ts). */
-const TAKEN_OVER: ReadonlySet<keyof DaemonSettings> = new Set(["notify", "hook", "lockAfter"]);
+const TAKEN_OVER: ReadonlySet<keyof DaemonSettings> = new Set([
+  "notify",
+  "hook",
+  "lockAfter",
+  "guests",
+]);
 
 export interface AdminOptions {
   env: NodeJS.ProcessEnv;

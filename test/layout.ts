@@ -49,6 +49,7 @@ const MAY_IMPORT: Record<Part, readonly Part[]> = {
   main: ["commands"],
   commands: [
     "audit",
+    "observe",
     "sandbox",
     "service",
     "daemon",
@@ -88,10 +89,11 @@ const MAY_IMPORT: Record<Part, readonly Part[]> = {
 
 /** The files of a part that others may import; of parts not named here, any. */
 const DOORS: Partial<Record<Part, RegExp>> = {
-  daemon: /^(daemon|harden)\.ts$/,
+  // `approve` asks with the same dialogs in a person's own session.
+  daemon: /^(daemon|harden|approvals\/desktop)\.ts$/,
   audit: /^audit(\/(entry|files|head|verify))?\.ts$/,
   client: /^(client|wire\/(link|received-stream))\.ts$/,
-  observe: /^observe\.ts$/,
+  observe: /^observe(\/desktop)?\.ts$/,
   grants: /^grants\/(index|exchange-request)\.ts$/,
   identity: /^identity\/identities\.ts$/,
   presets: /^presets\/index\.ts$/,
@@ -179,7 +181,10 @@ test("parts are reached through their doors", (t) => {
 
 test("only serve starts a daemon, and only sandbox starts a sandbox", (t) => {
   const isWrong = ({ of }: Import, { path }: Source) =>
-    (partOf(of) === "daemon" && partOf(path) === "commands" && path !== "commands/serve.ts") ||
+    (partOf(of) === "daemon" &&
+      partOf(path) === "commands" &&
+      of !== "approvals/desktop.ts" &&
+      path !== "commands/serve.ts") ||
     (partOf(of) === "sandbox" &&
       partOf(path) === "commands" &&
       !/^commands\/sandbox(-text)?\.ts$/.test(path));

@@ -1,19 +1,7 @@
 /** `authd service … --system` on a real systemd, used by real users, and undone. */
 import test from "ava";
 import { startApi } from "./helpers/api.ts";
-import { withSystemManager } from "./helpers/system-manager.ts";
-
-/** The helper's copies of the units are for set-ups by hand. */
-const PEOPLE = `
-  rm /run/units/authd-system.*
-  printf 'u alice 64011 "" /run/alice\\nu bob 64012 "" /run/bob\\n' | systemd-sysusers - 2>/dev/null
-  for user in alice bob; do mkdir /run/$user; chown $user:$user /run/$user; chmod 700 /run/$user; done
-  as() { local user=$1; shift
-    setpriv --reuid=$user --regid=$user --init-groups --inh-caps=-all \\
-      env -i PATH=$PATH HOME=/run/$user AUTHD_SOCKET=\${SOCKET:-/run/authd/authd.sock} "$@"; }
-  written() {
-    find /etc/systemd /etc/sysusers.d /etc/tmpfiles.d /etc/authd /etc/credstore.encrypted ! -type d 2>/dev/null |
-      grep authd | sort | tr '\\n' ' '; }`;
+import { PEOPLE, withSystemManager } from "./helpers/system-manager.ts";
 
 test("one command sets it up, users use it, and one command undoes it", async (t) => {
   const { origin } = await startApi(t, ({ headers }, response) =>
@@ -93,5 +81,114 @@ test("one command sets it up, users use it, and one command undoes it", async (t
   says("script is through");
   t.regex(stderr, /Only root can install an authd for the whole machine: sudo authd service/);
   t.regex(stderr, /authd-system\.service was changed after authd wrote it; nothing was changed/);
+  t.notRegex(stdout, /^never/m);
+});
+
+test("take-over moves a user's vault, all of it or nothing, and opens it to that user only", async (t) => {
+  const ended = await withSystemManager(
+    t,
+    `
+    ${PEOPLE}
+    own() { SOCKET=/run/alice/s/authd.sock as alice "$@"; }
+    serve() { own env AUTHD_VAULT_KEY=file authd serve 2>/dev/null &
+      pause_until 'own authd status > /dev/null 2>&1'; }
+    take_over() { AUTHD_SOCKET=/run/alice/s/authd.sock SUDO_USER=alice authd service install --system --take-over </dev/null; }
+    take_over; echo "without a daemon: $?"
+    serve
+    add() { printf '{"token":"made-up-%s"}' $1 | own authd add $1 --grant static --secrets-from - > /dev/null; }
+    add mine
+    add second
+    add ruled
+    printf '[[allow]]\\nexecutable = "/usr/bin/id"\\n' >> /run/alice/.config/authd/credentials/ruled.toml
+    own authd reload > /dev/null
+    own authd trust ruled > /dev/null
+    AUTHD_SOCKET=/run/alice/s/authd.sock SUDO_USER=alice authd service install --system --let-in </dev/null
+    echo "not by itself: $?, $(own authd get mine)"
+    AUTHD_SOCKET=/run/authd/authd.sock authd list
+    # Her daemon asks a person before it exports a guarded credential: one in a terminal of its own answers.
+    printf '%s\\n' 'id=$(authd pending --json | grep -o "[\\"]id.: *[0-9]*" | grep -o "[0-9]*")' \\
+      'authd approve $id --once' > /run/alice/answer.sh
+    printf '%s\\n' '[Service]' Type=oneshot User=alice Environment=AUTHD_SOCKET=/run/alice/s/authd.sock \\
+      Environment=PATH=/run/bin:/usr/bin:/bin 'ExecStart=/usr/bin/script -qec "bash /run/alice/answer.sh" /dev/null' \\
+      > /run/units/person.service
+    systemctl daemon-reload
+    (pause_until 'own authd pending | grep -q vault/export'; systemctl start person.service) &
+    take_over; echo "taken over: $?"
+    echo "her own: $(own authd get mine 2>&1)"
+    echo "here: $(as alice authd get mine) $(as alice authd get second)"
+    usermod -aG authd-clients bob
+    echo "bob: $(as bob authd get mine 2>&1)"
+    echo "ruled by executable: $(as alice authd get ruled 2>&1)"
+    serve
+    take_over; echo "twice: $?"
+    echo "her own goes on: $(own authd get mine 2>&1)"
+    own authd stop`,
+  );
+  if (!ended) return;
+  const { stdout, stderr } = ended;
+  const says = (line: string | RegExp) =>
+    t.regex(stdout, line instanceof RegExp ? line : new RegExp(`^${line}$`, "m"), stdout + stderr);
+  says("without a daemon: 1");
+  t.regex(stderr, /There is nothing to take over: no authd of alice answers/);
+  says("not by itself: 0, made-up-mine");
+  says(/alice's own authd keeps its 3 credentials\. To move them here:/);
+  says("taken over: 0");
+  says("Took over: mine, ruled, second");
+  says(/^her own: .*No daemon answers/m);
+  says("here: made-up-mine made-up-second");
+  says(/^bob: .*no \[\[allow\]\] rule names it/m);
+  says(/^ruled by executable: .*no \[\[allow\]\] rule names it/m);
+  t.regex(stderr, /ruled: its rules were left as they are/);
+  says("twice: 2");
+  t.regex(stderr, /There is already mine, ruled, second here; nothing was taken over/);
+  says("her own goes on: made-up-mine");
+  says("script is through");
+  t.notRegex(stdout, /^never/m);
+});
+
+test("what a user's programs ask is shown in that user's session, and answered there", async (t) => {
+  const ended = await withSystemManager(
+    t,
+    `
+    ${PEOPLE}
+    authd service install --system --let-in --user alice </dev/null > /dev/null
+    authd service install --system --let-in --user bob </dev/null > /dev/null
+    export AUTHD_SOCKET=/run/authd/authd.sock
+    authd add asks --grant static --set confirm=always --secrets-from - <<< '{"token":"made-up"}' > /dev/null
+    printf '[[allow]]\nuser = "alice"\n[[allow]]\nuser = "bob"\n' >> /etc/authd/credentials/asks.toml
+    authd reload > /dev/null; authd trust asks > /dev/null
+    printf '%s\\n' '#!/bin/sh' 'echo "$@" >> /run/alice/asked' 'echo "Yes, this once"' > /run/bin/zenity
+    chmod 755 /run/bin/zenity
+    sed 's|^ExecStart=.*env |ExecStart=/run/bin/|; s|graphical-session|basic|; /Install/,$d' \\
+      /run/checkout/systemd/authd-approve.service > /run/units/authd-approve.service
+    printf '%s\\n' '[Service]' User=alice Group=alice SupplementaryGroups=authd-clients \\
+      'Environment=DISPLAY=:9 PATH=/run/bin:/usr/bin:/bin' \\
+      StandardOutput=append:/run/approver.log StandardError=inherit >> /run/units/authd-approve.service
+    systemctl daemon-reload; systemctl start authd-approve.service
+    pause_until 'grep -qs "as they come" /run/approver.log'
+    echo "alice: $(as alice authd get asks 2>&1)"
+    as bob authd get asks > /run/bob/got 2>&1 &
+    pause_until 'authd pending | grep -q asks'
+    echo "alice sees: $(as alice authd pending --json)"
+    id=$(authd pending --json | grep -o '"id": *[0-9]*' | grep -o '[0-9]*')
+    as alice authd approve $id --once; echo "alice for bob: $?"
+    authd approve $id --deny > /dev/null; wait %1
+    echo "bob: $(cat /run/bob/got)"
+    echo "dialogs: $(grep -c 'asks asks for its token' /run/alice/asked)"
+    sed -i '/^answer_own/d' /etc/authd/config.toml; authd reload > /dev/null
+    as alice authd pending; echo "off: $?"
+    echo "approver: $(cat /run/approver.log)"`,
+  );
+  if (!ended) return;
+  const { stdout, stderr } = ended;
+  const says = (line: string | RegExp) =>
+    t.regex(stdout, line instanceof RegExp ? line : new RegExp(`^${line}$`, "m"), stdout + stderr);
+  says("alice: made-up");
+  says(/^alice sees: \{\s*"approvals": *\[\]\s*\}$/m);
+  says("alice for bob: 2");
+  says(/^bob: .*a person said no/m);
+  says(/^off: 6$/m);
+  says("dialogs: 1");
+  says("script is through");
   t.notRegex(stdout, /^never/m);
 });

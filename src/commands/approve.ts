@@ -9,6 +9,7 @@ import { type PassphraseOptions, passphraseOf } from "./vault/passphrase.ts";
 
 interface ApproveOptions extends PassphraseOptions {
   watch?: boolean;
+  dialogs?: boolean;
   once?: boolean;
   process?: boolean;
   hour?: boolean;
@@ -36,6 +37,7 @@ export function define(command: Command): void {
     .option("--always", "yes, and write it down as a rule in the credential's file")
     .option("--deny", "no")
     .option("--watch", "stay, and ask here as questions come")
+    .option("--dialogs", "with --watch: ask with dialogs on the desktop, not here")
     .option("--passphrase-from <file>", "the vault's passphrase, where it has one; - for a pipe")
     .action(approve);
 }
@@ -49,6 +51,7 @@ export const examples = [
 
 async function approve(id: string | undefined, options: ApproveOptions): Promise<void> {
   const answer = answerOf(options);
+  if (options.dialogs) return await askWithDialogs(id, options);
   if (answer !== undefined) return await answerOne(await chosen(id, answer), answer, options);
   if (!interactive()) {
     throw new AuthdError(
@@ -61,6 +64,12 @@ async function approve(id: string | undefined, options: ApproveOptions): Promise
     only: id === undefined ? undefined : numberOf(id),
     stay: options.watch ?? false,
   });
+}
+
+async function askWithDialogs(id: string | undefined, { watch }: ApproveOptions): Promise<void> {
+  if (!watch || id !== undefined)
+    throw new AuthdError("invalid_params", "--dialogs goes with --watch, and with no ID");
+  await (await import("./approve-desktop.ts")).askOnDesktop();
 }
 
 /** Undefined if none is given: then a person is asked. */

@@ -51,7 +51,7 @@ function setUp({
 class FakeCall {
   readonly id = 1;
   readonly signal = new AbortController().signal;
-  readonly peer = undefined;
+  readonly peer: Identity["peer"];
   readonly closed = false;
   readonly told: [string, object][] = [];
   readonly identity: Identity;
@@ -59,6 +59,7 @@ class FakeCall {
 
   constructor(identity: Identity) {
     this.identity = identity;
+    this.peer = identity.peer;
   }
 
   get connection() {
@@ -243,5 +244,90 @@ test("without a dialog somebody is told, of a crowd of questions once", (t) => {
   const sealed = setUp({ desktop: true, passphrase: "correct horse" });
   void sealed.ask(identityOf(shell(200)));
   t.is(sealed.unseen.length, 1, "a dialog asks for no passphrase, so there is none");
+  sealed.service.close();
+});
+
+const [ALICE, BOB] = [64_011, 64_012];
+/** Of a guest's process its daemon does not learn the executable. */
+const guest = (uid: number, pid: number, more: Partial<Identity> = {}): Identity => ({
+  ...identityOf({ ...shell(pid), uid, executable: undefined, name: "bash" }, manager),
+  peer: { uid, pid, connectedAt: 0 },
+  unit: `user@${uid}.service`,
+  ...more,
+});
+const terminalUnit = { userUnit: "terminal.service" };
+const windowUnit = { userUnit: "window.service" };
+/** Started by the service manager, without a terminal. */
+const inBackground = (uid: number, pid: number, userUnit: string): FakeCall => {
+  const identity = guest(uid, pid, { userUnit });
+  const actor = { ...identity.chain[0]!, ...without };
+  return new FakeCall({ ...identity, actor, chain: [actor, manager] });
+};
+const approver = (uid: number) => inBackground(uid, 400, "authd-approve.service");
+
+test("a guest sees and answers what programs of that same user ask, and nothing else", async (t) => {
+  const { service, ask } = setUp({ guests: true });
+  const [alices, bobs] = [guest(ALICE, 200, terminalUnit), guest(BOB, 201, terminalUnit)];
+  const asked = [ask(alices), ask(bobs), ask(identityOf(shell(202)))];
+  const answerer = new FakeCall(guest(ALICE, 300, windowUnit));
+  service.watch(asCall(answerer));
+  t.deepEqual(
+    service.pendingFor(asCall(answerer)).map(({ id }) => id),
+    [1],
+  );
+  for (const id of [2, 3]) {
+    for (const answer of ["once", "no"] as const)
+      await t.throwsAsync(service.answer({ id, answer }, asCall(answerer)), {
+        message: /There is no open question/,
+      });
+  }
+  await service.answer({ id: 1, answer: "once" }, asCall(answerer));
+  t.is(await asked[0], "yes");
+  await service.answer({ id: 2, answer: "no" }, asCall(from(shell(300))));
+  t.deepEqual(
+    answerer.told.map(([name, params]) => [name, (params as { id: number }).id]),
+    [
+      ["approval/asked", 1],
+      ["approval/settled", 1],
+    ],
+  );
+  service.close();
+  t.deepEqual(await Promise.all(asked), ["yes", "caller_not_allowed", "shutting_down"]);
+});
+
+test("dialogs in a guest's session answer without a terminal, by the unit that they run in", async (t) => {
+  const { service, ask } = setUp({ guests: true });
+  const asked = ask(guest(ALICE, 200, terminalUnit));
+  const other = inBackground(ALICE, 300, "window.service");
+  await t.throwsAsync(service.answer({ id: 1, answer: "once" }, asCall(other)), {
+    message: /can't be told/,
+  });
+  await service.answer({ id: 1, answer: "process" }, asCall(approver(ALICE)));
+  t.is(await asked, "yes");
+  const own = ask(guest(ALICE, 401, { userUnit: "authd-approve.service" }));
+  await t.throwsAsync(service.answer({ id: 2, answer: "once" }, asCall(approver(ALICE))), {
+    message: /Who asks can't answer/,
+  });
+  service.close();
+  t.is(await own, "shutting_down");
+});
+
+test("a guest answers nothing where that is off, or the vault has a passphrase", async (t) => {
+  const off = setUp();
+  t.false(off.service.isOpenTo(asCall(approver(ALICE))));
+  void off.ask(guest(ALICE, 200, terminalUnit));
+  const watcher = approver(ALICE);
+  off.service.watch(asCall(watcher));
+  off.service.close();
+  t.deepEqual(
+    watcher.told.filter(([name]) => name === "approval/settled"),
+    [],
+  );
+  const sealed = setUp({ guests: true, passphrase: "correct horse" });
+  void sealed.ask(guest(ALICE, 200, terminalUnit));
+  const answer = { id: 1, answer: "once", passphrase: "correct horse" } as const;
+  await t.throwsAsync(sealed.service.answer(answer, asCall(approver(ALICE))), {
+    message: /only root and the daemon's user can answer/,
+  });
   sealed.service.close();
 });

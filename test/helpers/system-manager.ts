@@ -62,6 +62,21 @@ const INSIDE = `
   echo "manager is up"`;
 
 /**
+ * For scripts that install with `authd service`: the users alice and bob, `as USER COMMAND…`, and `written`,
+ * which lists what an installation leaves. The copies of the units above are for set-ups by hand.
+ */
+export const PEOPLE = `
+  rm /run/units/authd-system.*
+  printf 'u alice 64011 "" /run/alice\\nu bob 64012 "" /run/bob\\n' | systemd-sysusers - 2>/dev/null
+  for user in alice bob; do mkdir /run/$user; chown $user:$user /run/$user; chmod 700 /run/$user; done
+  as() { local user=$1; shift
+    setpriv --reuid=$user --regid=$user --init-groups --inh-caps=-all \\
+      env -i PATH=$PATH HOME=/run/$user AUTHD_SOCKET=\${SOCKET:-/run/authd/authd.sock} "$@"; }
+  written() {
+    find /etc/systemd /etc/sysusers.d /etc/tmpfiles.d /etc/authd /etc/credstore.encrypted ! -type d 2>/dev/null |
+      grep authd | sort | tr '\\n' ' '; }`;
+
+/**
  * Runs a shell script as root beside a real systemd that is the first process of namespaces of its own
  * and knows the units in /run/units and an empty /etc/systemd/system only: ours, and what the script puts there. Undefined, with the test
  * ended, where that is not possible: it takes root, namespaces and cgroups of version 2.

@@ -28,6 +28,11 @@ export async function moveVault(
   io: ServiceIo,
 ): Promise<Move> {
   await assertRoom(user, link);
+  if ((await listOf(user)).some(({ policy }) => policy !== undefined)) {
+    io.say(
+      `${account.name}'s own authd may ask whether this export is wanted: answer there (authd approve).`,
+    );
+  }
   const passphrase = randomBytes(32).toString("base64url");
   const sealed = await exported(user, passphrase);
   const isService = await end(user);
