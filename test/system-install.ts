@@ -44,7 +44,18 @@ test("one command sets it up, users use it, and one command undoes it", async (t
     sed -i '$d' /etc/systemd/system/authd-system.service
     authd service uninstall --system --purge --yes; echo "purged: $?, left: $(written)"
     [ -e /var/lib/authd ] || echo "no vault"
-    echo "accounts: $(getent passwd authd; getent group authd authd-clients)"`,
+    echo "accounts: $(getent passwd authd; getent group authd authd-clients)"
+    printf '%s\\n' '#!/bin/sh' 'exit 1' > /run/bin/systemd-creds; chmod 755 /run/bin/systemd-creds
+    key() { authd status --json | grep -o '"vaultKey": *"[^"]*"'; }
+    authd service install --system </dev/null > /dev/null; echo "unsealed: $?, $(key)"
+    rm /run/bin/systemd-creds
+    authd service install --system </dev/null > /dev/null; echo "still: $?, $(key)"
+    authd service uninstall --system --purge --yes > /dev/null
+    authd service install --system </dev/null > /dev/null; echo "sealed: $?, $(key)"
+    rm /etc/credstore.encrypted/authd-vault-key
+    authd service install --system </dev/null; echo "without its key: $?"
+    mkdir -p /run/theirs/bin; cp /run/bin/node /run/theirs/bin; chown -R alice /run/theirs
+    /run/theirs/bin/node /run/checkout/dist/src/main.js service install --system </dev/null; echo "alice's Node: $?"`,
   );
   if (!ended) return;
   const { stdout, stderr } = ended;
@@ -78,6 +89,16 @@ test("one command sets it up, users use it, and one command undoes it", async (t
   says("purged: 0, left: ");
   says("no vault");
   says("accounts: ");
+  says(/^unsealed: 0, "vaultKey": *"file"$/m);
+  t.regex(stderr, /The vault's key can't be sealed for this machine/);
+  says(/^still: 0, "vaultKey": *"file"$/m);
+  says(/^sealed: 0, "vaultKey": *"systemd-credential"$/m);
+  says("without its key: 1");
+  t.regex(
+    stderr,
+    /is sealed with a key that should be in \/etc\/credstore.encrypted\/authd-vault-key/,
+  );
+  says("alice's Node: 1");
   says("script is through");
   t.regex(stderr, /Only root can install an authd for the whole machine: sudo authd service/);
   t.regex(stderr, /authd-system\.service was changed after authd wrote it; nothing was changed/);

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { parse } from "plist";
 import type { ServiceIo } from "../../src/commands/service/steps.ts";
-import { service } from "../../src/commands/service.ts";
+import { type ServiceOptions, service } from "../../src/commands/service.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { inspectService } from "../../src/service/index.ts";
 import { launchd } from "../../src/service/launchd.ts";
@@ -33,7 +33,7 @@ interface Machine {
   calls(): string[];
   /** What the stand-ins do: lines of shell. */
   behave(script: string): void;
-  service(action: "install" | "uninstall" | "status"): Promise<Outcome>;
+  service(action: "install" | "uninstall" | "status", options?: ServiceOptions): Promise<Outcome>;
 }
 
 interface Outcome {
@@ -75,23 +75,19 @@ function machine(t: ExecutionContext, given: Partial<ServiceIo> = {}): Machine {
     units: join(home, ".config", "systemd", "user"),
     calls,
     behave,
-    service: async (action) => {
+    service: async (action, options = {}) => {
       const lines = { out: "", err: "" };
-      const code = await service(
-        action,
-        {},
-        {
-          platform: "linux",
-          ...given,
-          env,
-          say: (line) => {
-            lines.out += `${line}\n`;
-          },
-          complain: (line) => {
-            lines.err += `${line}\n`;
-          },
+      const code = await service(action, options, {
+        platform: "linux",
+        ...given,
+        env,
+        say: (line) => {
+          lines.out += `${line}\n`;
         },
-      );
+        complain: (line) => {
+          lines.err += `${line}\n`;
+        },
+      });
       return { code, ...lines };
     },
   };
@@ -327,6 +323,27 @@ test("status tells what is installed, enabled and running", async (t) => {
     node: { path: process.execPath, exists: true },
     main: { path: MAIN, exists: true },
   });
+});
+
+test("what asks on the desktop is a unit of its own, beside the daemon's or without it", async (t) => {
+  const { service, calls, units, behave } = machine(t);
+  const { code, out, err } = await service("install", { approve: true });
+  t.deepEqual([code, err], [0, ""]);
+  t.deepEqual(readdirSync(units), ["authd-approve.service"]);
+  t.deepEqual(calls(), [
+    "systemctl --user daemon-reload",
+    "systemctl --user enable authd-approve.service",
+    "systemctl --user restart authd-approve.service",
+  ]);
+  t.regex(out, /It is running/);
+  const unit = read(units, "authd-approve.service");
+  t.regex(unit, /^ExecStart=".*" ".*main\.js" approve --watch --dialogs$/m);
+  t.regex(unit, /^Environment=AUTHD_SOCKET=\/run\/authd\/authd\.sock$/m);
+  await service("install");
+  behave("echo active");
+  t.regex((await service("status", { approve: true })).out, /running: +yes/);
+  t.is((await service("uninstall", { approve: true })).code, 0);
+  t.deepEqual(readdirSync(units), ["authd.service", "authd.socket"]);
 });
 
 test("a service manager that can't be asked leaves its state open", async (t) => {
