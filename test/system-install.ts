@@ -119,6 +119,13 @@ test("take-over moves a user's vault, all of it or nothing, and opens it to that
     add() { printf '{"token":"made-up-%s"}' $1 | own authd add $1 --grant static --secrets-from - > /dev/null; }
     add mine
     add second
+    mkdir -p /etc/systemd/system/authd-system.service.d
+    printf '[Service]\\nReadWritePaths=\\nReadOnlyPaths=/etc/authd\\n' > /etc/systemd/system/authd-system.service.d/no.conf
+    take_over; echo "in the way: $?, $(AUTHD_SOCKET=/run/authd/authd.sock authd list 2>&1 | grep -c made-up)"
+    echo "ended: $(own authd get mine 2>&1)"
+    rm -r /etc/systemd/system/authd-system.service.d
+    serve
+    echo "has all it had: $(own authd get mine) $(own authd get second)"
     add ruled
     printf '[[allow]]\\nexecutable = "/usr/bin/id"\\n' >> /run/alice/.config/authd/credentials/ruled.toml
     own authd reload > /dev/null
@@ -151,6 +158,10 @@ test("take-over moves a user's vault, all of it or nothing, and opens it to that
     t.regex(stdout, line instanceof RegExp ? line : new RegExp(`^${line}$`, "m"), stdout + stderr);
   says("without a daemon: 1");
   t.regex(stderr, /There is nothing to take over: no authd of alice answers/);
+  says(/^in the way: [1-7], 0$/m);
+  t.regex(stderr, /Nothing was taken over; alice's own authd was ended, and has all it had/);
+  says(/^ended: .*No daemon answers/m);
+  says("has all it had: made-up-mine made-up-second");
   says("not by itself: 0, made-up-mine");
   says(/alice's own authd keeps its 3 credentials\. To move them here:/);
   says("taken over: 0");
