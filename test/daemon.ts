@@ -122,10 +122,11 @@ for (const how of ["SIGTERM", "shutdown"] as const) {
       await client.request("credentials/add", { name, grant: "static", settings, secrets });
     }
     const raw = await RawClient.open(t, daemon.socket);
-    const credential = "fixed";
-    raw.request("stream", "authorizedRequest", { credential, url: half.origin, stream: true });
+    // Longer than a busy machine takes for all of it.
+    const shared = { credential: "fixed", timeoutMs: 170_000 };
+    raw.request("stream", "authorizedRequest", { ...shared, url: half.origin, stream: true });
     await raw.take(2);
-    raw.request("whole", "authorizedRequest", { credential, url: unanswered.origin });
+    raw.request("whole", "authorizedRequest", { ...shared, url: unanswered.origin });
     raw.request("person", "getToken", { credential: "asked" });
     await until(() => unanswered.seen.length === 1);
     const isAsked = async () =>
