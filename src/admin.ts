@@ -9,6 +9,7 @@ import {
   isNotRegistered,
   keptBeside,
   passwordMade,
+  refusedAtFirst,
   registeredPerhaps,
   registering,
   sharesRefreshToken,
@@ -499,13 +500,17 @@ export class Admin {
     return { ok: status < 400, verified: true, status, detail: answered };
   }
 
-  /** An issuer that can't be had is no reason to refuse: authd goes on trying. */
+  /**
+   * An issuer that can't be had is no reason to refuse: authd goes on trying. So it does after a refusal
+   * that is not final, but a person who may have mistyped is told now.
+   */
   async #firstTry(entry: Entry, signal: AbortSignal): Promise<CredentialInfo> {
     try {
       await this.#try(entry, signal);
     } catch (error) {
-      const reason = error instanceof AuthdError ? error.reason : "internal";
-      if (reason !== "issuer_unavailable" && reason !== "timeout") throw error;
+      if (!(error instanceof AuthdError)) throw error;
+      if (error.reason !== "issuer_unavailable" && error.reason !== "timeout") throw error;
+      if (error.contact?.refusal !== undefined) throw refusedAtFirst(entry, error);
     }
     return entry.credential.info();
   }

@@ -80,6 +80,22 @@ export function keptBeside(name: string, { reason, message, oauth }: AuthdError)
   );
 }
 
+/** The issuer refused what was entered, and not in OAuth's words: it is tried twice more. */
+export function refusedAtFirst({ credential, subject }: Entry, error: AuthdError): AuthdError {
+  const { name } = credential;
+  const { contact, message, oauth } = error;
+  const isBeside = subject !== credential;
+  const kept = isBeside
+    ? "It is kept beside what was there before, which stays in use, and tried again"
+    : "It is kept and tried again";
+  const drop = isBeside ? `; authd set ${name} --discard drops it` : "";
+  return new AuthdError(
+    "credential_rejected",
+    `${name}: the issuer refused what was entered (${contact?.refusal ?? message}). ${kept}, until the third refusal in a row; if it is wrong, enter it anew: authd set ${name}${drop}`,
+    { credential: name, ...(oauth && { oauth }) },
+  );
+}
+
 export function waitsWithSettings(name: string): AuthdError {
   return new AuthdError(
     "invalid_params",

@@ -29,7 +29,7 @@ async function stage(t: ExecutionContext, answering: Answering = fine) {
       signal,
       agreed,
     );
-  const set = (more: Omit<CheckedParams<"credentials/set">, "credential">) =>
+  const set = (more: Partial<CheckedParams<"credentials/set">>) =>
     admin.set({ credential: "demo", ...more }, signal, agreed);
   return { issuer, engine, admin, signal, file, add, set };
 }
@@ -66,6 +66,28 @@ test("a secret that the issuer refuses is kept; one whose issuer is away is trie
   issuer.answer(fine);
   engine.clock.advance(1_000);
   await until(() => engine.registry.info("other").state === "ready");
+});
+
+test("a refusal in other words than OAuth's is told at once, what was entered kept and tried again", async (t) => {
+  const { add, set, engine, issuer, file } = await stage(t);
+  await add({ name: "other" });
+  for (const refusal of [
+    { status: 401, json: { detail: "no such user" } },
+    { status: 400, json: { message: "no such user" } },
+    { status: 200, json: { error: { message: "no such user" } } },
+  ]) {
+    issuer.answer(refusal);
+    const { reason, message } = await failure(add({ replace: true }));
+    t.is(reason, "credential_rejected");
+    t.regex(message, /^demo: the issuer refused what was entered \(.*no such user.*It is kept and/);
+    t.is(engine.registry.info("demo").state, "failing");
+    t.true(existsSync(file()));
+  }
+  const { message } = await failure(
+    set({ credential: "other", secrets: { client_secret: "typo" } }),
+  );
+  t.regex(message, /^other: .*stays in use.*authd set other --discard drops it$/);
+  t.is(engine.registry.info("other").state, "ready");
 });
 
 test("an existing name needs replace", async (t) => {
