@@ -303,6 +303,19 @@ export class Credential {
       bringBack();
       throw error;
     }
+    this.#tellPromoted();
+  }
+
+  /** The token that the trial obtained is the credential's from now on. */
+  #tellPromoted(): void {
+    const { answer } = this.#variants.face().issued ?? {};
+    if (!answer) return;
+    this.#around.onEvent({
+      kind: "refreshed",
+      credential: this.name,
+      expiresAt: answer.expiresAt,
+      tookMs: this.record.lastRefreshMs ?? 0,
+    });
   }
 
   /** Obtains a token although nobody asks, and goes on trying. */

@@ -106,9 +106,12 @@ test("a new secret that is refused is kept beside the one that works, which stay
 });
 
 test("a new secret that works takes its place, with the token that it brought", async (t) => {
-  const { enter, issuer, info, sealed, token } = await stage(t);
+  const { enter, engine, issuer, info, sealed, token } = await stage(t);
   issuer.answer(taking(NEW));
-  const { refreshCount, candidate } = await enter(NEW);
+  const before = engine.events.length;
+  const { refreshCount, candidate, expiresAt } = await enter(NEW);
+  const told = engine.events.slice(before).filter(({ kind }) => kind === "refreshed");
+  t.like(told, { length: 1, 0: { credential: "demo", expiresAt } });
   t.is(refreshCount, 2);
   t.is(candidate, undefined);
   t.is(issuer.requests.length, 2);

@@ -155,9 +155,7 @@ export class Alerts {
     for (const known of [...(this.#open.get(name)?.values() ?? [])]) {
       if (reasons.has(known.reason)) continue;
       if (needsPerson(info.state)) this.#drop(known);
-      else if (!UNTIL_READY.has(known.reason) || info.state === "ready") {
-        this.#resolve(known, info.state);
-      }
+      else if (!UNTIL_READY.has(known.reason) || isWell(info)) this.#resolve(known, info.state);
     }
     for (const problem of problems) this.#raise(problem, info.state);
   }
@@ -244,6 +242,11 @@ export class Alerts {
     };
     wait();
   }
+}
+
+/** New secrets that are only being tried are no solution either. */
+function isWell({ state, candidate }: CredentialInfo): boolean {
+  return state === "ready" && candidate === undefined;
 }
 
 function keyOf({ credential = "", reason }: Problem): string {

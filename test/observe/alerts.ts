@@ -69,6 +69,20 @@ test("a problem is told once, and again only if it was over in between", (t) => 
   t.is(notes.length, 2);
 });
 
+test("new secrets that are only being tried solve nothing, until they work or are dropped", (t) => {
+  const { be, hear, runs } = stage(t);
+  const candidate = (state: CredentialInfo["state"]) =>
+    be("a", { candidate: { enteredAt: 0, state } });
+  hear({ kind: "refresh_failed", credential: "a", reason: "credential_rejected" });
+  candidate("rejected");
+  for (const state of ["refreshing", "failing", "idle", "ready", "rejected"] as const) {
+    candidate(state);
+  }
+  t.deepEqual(runs, ["problem a credential_rejected"]);
+  be("a", {});
+  t.deepEqual(runs.splice(1), ["resolved a credential_rejected"]);
+});
+
 test("a file that is trusted is no problem any more, whatever comes next", (t) => {
   const { be, runs, events } = stage(t);
   be("a", { state: "changed" });
