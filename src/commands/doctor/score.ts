@@ -123,7 +123,7 @@ const INSTALL = "authd service install";
 const TYPE_IT = "take authd-passphrase out of the unit; authd unlock asks for it";
 const WITHOUT_METRICS = "leave metrics_listen and metrics_file out of config.toml, then restart";
 const AUDIT = 'take audit = "off" out of config.toml, then restart';
-const DESK = `${REKEY}, or a daemon under its own user (docs/system-wide.md)`;
+const DESK = `${REKEY}, or a daemon under its own user (sudo authd service install --system)`;
 const onlyRequests = (name: string) => `authd set ${name} --set expose=request`;
 
 const fails = (why: string, next?: string): Flaw => ({ mark: "fails", why, next });
