@@ -190,7 +190,13 @@ test("what a user's programs ask is shown in that user's session, and answered t
     printf '[[allow]]\nuser = "alice"\n[[allow]]\nuser = "bob"\n' >> /etc/authd/credentials/asks.toml
     authd reload > /dev/null; authd trust asks > /dev/null
     printf '%s\\n' '#!/bin/sh' 'echo "$@" >> /run/alice/asked' 'echo "Yes, this once"' > /run/bin/zenity
-    chmod 755 /run/bin/zenity
+    printf '%s\\n' '#!/bin/sh' 'echo "$@" >> /run/alice/noted' > /run/bin/notify-send
+    chmod 755 /run/bin/zenity /run/bin/notify-send
+    # Nobody has trusted these edits: that needs somebody, and alice hears of hers.
+    for user in alice bob; do
+      authd add of-$user --grant static --secrets-from - <<< '{"token":"made-up"}' > /dev/null
+      printf '[[allow]]\\nuser = "%s"\\n' $user >> /etc/authd/credentials/of-$user.toml; done
+    authd reload > /dev/null
     sed 's|^ExecStart=.*env |ExecStart=/run/bin/|; s|graphical-session|basic|; /Install/,$d' \\
       /run/checkout/systemd/authd-approve.service > /run/units/authd-approve.service
     printf '%s\\n' '[Service]' User=alice Group=alice SupplementaryGroups=authd-clients \\
@@ -209,7 +215,9 @@ test("what a user's programs ask is shown in that user's session, and answered t
     echo "dialogs: $(grep -c 'asks asks for its token' /run/alice/asked)"
     sed -i '/^answer_own/d' /etc/authd/config.toml; authd reload > /dev/null
     as alice authd pending; echo "off: $?"
-    echo "approver: $(cat /run/approver.log)"`,
+    echo "approver: $(cat /run/approver.log)"
+    pause_until 'grep -qs of-alice /run/alice/noted'
+    echo "noted: $(grep -c "of-alice needs you" /run/alice/noted), of others: $(grep -c of-bob /run/alice/noted)"`,
   );
   if (!ended) return;
   const { stdout, stderr } = ended;
@@ -221,6 +229,7 @@ test("what a user's programs ask is shown in that user's session, and answered t
   says(/^bob: .*a person said no/m);
   says(/^off: 6$/m);
   says("dialogs: 1");
+  says("noted: 1, of others: 0");
   says("script is through");
   t.notRegex(stdout, /^never/m);
 });
