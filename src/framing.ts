@@ -429,7 +429,8 @@ export class WirePair {
     const response = message as ResponseMessage;
     // Its handler may have been waiting for room, or have been left with some of it.
     if (response.error) this.#lots.get(response.id as Key)?.release();
-    if (this.#late.length === 0 && this.#outbox.queued <= this.#limits.pauseBytes) {
+    const isFree = this.#outbox.queued <= this.#limits.pauseBytes && !this.#intake.holdBack();
+    if (this.#late.length === 0 && isFree) {
       this.#answer(response);
     } else if (this.#late.push(response) === 1) {
       void this.#answerLate();
@@ -442,7 +443,10 @@ export class WirePair {
     try {
       for (let next = this.#late[0]; next; next = this.#late[0]) {
         await this.#outbox.whenRoom();
-        this.#answer(next);
+        await this.#intake.whenInBudget();
+        // All may have been answered meanwhile, as the daemon ends.
+        if (this.#late[0] !== next) continue;
+        this.#intake.budget.measure(() => this.#answer(next));
         this.#late.shift();
       }
       this.#goOn();

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Access } from "./access.ts";
 import { keepJson, toJson } from "./json-text.ts";
 import type { CredentialInfo, Results } from "./protocol.ts";
@@ -7,6 +7,8 @@ import type { Call } from "./server.ts";
 
 /** So long (ms) a list is made before others have their turn. */
 const SLICE_MS = 0.1;
+/** After a list none is made for so many times as long as it took. */
+const REST = 4;
 
 type List = Results["credentials/list"];
 
@@ -17,7 +19,7 @@ type List = Results["credentials/list"];
 export class Listing {
   readonly #registry: Registry;
   readonly #access: Access;
-  /** Resolves when no list is being made. */
+  /** Resolves when the next list may be made. */
   #last: Promise<unknown> = Promise.resolve();
   /** For the daemon's own user; has not begun. */
   #next: Promise<List> | undefined;
@@ -39,9 +41,16 @@ export class Listing {
   }
 
   #inTurn(make: () => Promise<List>): Promise<List> {
-    const made = this.#last.then(make);
-    this.#last = made.catch(() => {});
-    return made;
+    const made = this.#last.then(async () => {
+      const startedAtMs = performance.now();
+      const list = await make();
+      return { list, tookMs: performance.now() - startedAtMs };
+    });
+    this.#last = made.then(
+      ({ tookMs }) => sleep(REST * tookMs, undefined, { ref: false }),
+      () => {},
+    );
+    return made.then(({ list }) => list);
   }
 
   async #make(names: readonly string[], isOwn: boolean): Promise<List> {
@@ -59,7 +68,7 @@ export class Listing {
       await turn();
       startedAtMs = performance.now();
     }
-    return keepJson({ credentials }, `{"credentials":[${parts.join(",")}]}`);
+    return keepJson(Object.freeze({ credentials }), `{"credentials":[${parts.join(",")}]}`);
   }
 }
 

@@ -17,7 +17,7 @@ interface Rate {
 const USUAL: Rate = {
   unitsPerMs: 0.02,
   // What a program costs that opens a hundred connections at its start.
-  burst: 100,
+  burst: 50,
   cost: (ms) => (ms < 1 ? ms * ms : ms),
   isAlways: false,
 };

@@ -2,10 +2,10 @@ import type { Socket } from "node:net";
 import type { CpuBudget } from "./cpu-budget.ts";
 
 /** So long (ms) one client's bytes are read before others have their turn. */
-const SLICE_MS = 0.05;
+const SLICE_MS = 0.03;
 /** Bytes that are read before the clock is looked at: more, the less time they take. */
 const LEAST_PIECE = 256;
-const FIRST_PIECE = 1024;
+const FIRST_PIECE = 4 * 1024;
 const MOST_PIECE = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
@@ -37,6 +37,7 @@ export class Intake {
   #isBlocked = false;
   #nextSlice: NodeJS.Immediate | undefined;
   #pause: NodeJS.Timeout | undefined;
+  #waiting: (() => void)[] = [];
 
   constructor(socket: Socket, budget: CpuBudget, handlers: IntakeHandlers) {
     this.#socket = socket;
@@ -75,6 +76,12 @@ export class Intake {
     return true;
   }
 
+  /** Undefined if the budget is not used up; otherwise resolves when it has come back or nothing is read any more. */
+  whenInBudget(): Promise<void> | undefined {
+    if (!this.holdBack()) return undefined;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   block(isBlocked: boolean): void {
     this.#isBlocked = isBlocked;
     if (isBlocked) this.#flow();
@@ -88,13 +95,19 @@ export class Intake {
     clearImmediate(this.#nextSlice);
     clearTimeout(this.#pause);
     this.#pause = undefined;
+    this.#release();
   }
 
   #afterPause(): void {
     this.#pause = undefined;
     if (this.holdBack()) return;
+    this.#release();
     this.#handlers.resume();
     this.#read();
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #read(): void {
@@ -130,9 +143,9 @@ export class Intake {
     this.#piece = EMPTY;
     const tookMs = this.budget.lastMs;
     this.#pieceBytes =
-      tookMs > SLICE_MS
+      tookMs > 2 * SLICE_MS
         ? Math.max(LEAST_PIECE, this.#pieceBytes / 4)
-        : Math.min(MOST_PIECE, tookMs < SLICE_MS / 4 ? this.#pieceBytes * 2 : this.#pieceBytes);
+        : Math.min(MOST_PIECE, tookMs < SLICE_MS / 2 ? this.#pieceBytes * 2 : this.#pieceBytes);
     return tookMs;
   }
 

@@ -46,11 +46,11 @@ test("short work is free at any pace, a long block is paid with a pause", (t) =>
     other.measure(work(0.01));
   }
   t.is(busy.pauseMs, 0);
-  for (let i = 0; i < 10; i++) busy.measure(work(10));
-  t.is(busy.pauseMs, 0, "ten of them are within what may be used at once");
+  for (let i = 0; i < 5; i++) busy.measure(work(10));
+  t.is(busy.pauseMs, 0, "five of them are within what may be used at once");
   busy.measure(work(10));
   const pause = busy.pauseMs;
-  t.true(pause > 300 && pause <= 500, `${pause}`);
+  t.true(pause > 400 && pause <= 500, `${pause}`);
   t.is(other.pauseMs, 0);
 });
 

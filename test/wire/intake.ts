@@ -49,7 +49,7 @@ const bytesOf = (log: Stage["log"]) =>
   log.reduce<number>((sum, each) => sum + (typeof each === "number" ? each : 0), 0);
 
 test("what takes long is read in small pieces, with a turn for others after each", async (t) => {
-  const { client, log } = await stage(t, 0.06);
+  const { client, log } = await stage(t, 0.07);
   client.end(Buffer.alloc(60_000));
   while (log.at(-1) !== "end") {
     const before = log.length;
@@ -57,7 +57,7 @@ test("what takes long is read in small pieces, with a turn for others after each
     t.true(log.length - before <= 2);
   }
   t.is(bytesOf(log), 60_000);
-  t.is(log[0], 1024);
+  t.is(log[0], 4096);
   t.true(log.filter((each) => each === 256).length > 100);
 });
 
