@@ -481,6 +481,19 @@ test("an unknown coding is passed on as it came", async (t) => {
   t.is(headers["content-encoding"], "zstd, gzip");
 });
 
+test("more headers than servers take are invalid_params, and nothing is sent", async (t) => {
+  const { api, send } = await setUp(t, (_, response) => void response.end());
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, ""]));
+  t.is((await send({ headers: many(256) })).status, 200);
+  const sent = api.seen.length;
+  for (const headers of [many(257), { "x-long": "x".repeat(65_536) }]) {
+    const error = await refusal(t, send({ headers }), "invalid_params");
+    t.regex(error.message, /at most 256 headers and 64 KiB/);
+  }
+  t.is(api.seen.length, sent);
+});
+
 test("more than five codings are request_failed, and so is a bomb inside of one", async (t) => {
   const zipped = (count: number) => {
     let bytes = Buffer.from("text");

@@ -8,6 +8,10 @@ import type { CheckedParams } from "../protocol.ts";
 /** Bytes of a request's body: what fits into a frame as base64. */
 export const MAX_BODY_BYTES = 6 * 1024 * 1024;
 
+/** Headers of a request, and their names and values together, in characters of Latin-1. */
+const MAX_HEADERS = 256;
+const MAX_HEADER_BYTES = 64 * 1024;
+
 /** A request without its authorization: a redirect or a 401 sends it more than once. */
 export interface Outgoing {
   readonly method: string;
@@ -84,7 +88,9 @@ function checkHeaders(given: Record<string, string>, owner: Owner): Record<strin
   const headers: Record<string, string> = { ...DEFAULT_HEADERS };
   const seen = new Set<string>();
   const own = ["authorization", ...Object.keys(owner.headers)];
-  for (const [name, value] of Object.entries(given)) {
+  const entries = Object.entries(given);
+  assertFewHeaders(entries, owner);
+  for (const [name, value] of entries) {
     const lower = name.toLowerCase();
     if (!isHeaderName(name)) throw invalid(owner, `${JSON.stringify(name)} is not a header name`);
     if (isConnectionHeader(foldedHeader(name))) {
@@ -109,6 +115,13 @@ function checkHeaders(given: Record<string, string>, owner: Owner): Record<strin
     if (lower !== "authorization") headers[lower] = value;
   }
   return headers;
+}
+
+function assertFewHeaders(entries: readonly (readonly [string, string])[], owner: Owner): void {
+  const bytes = entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (entries.length <= MAX_HEADERS && bytes <= MAX_HEADER_BYTES) return;
+  const most = `${MAX_HEADERS} headers and ${MAX_HEADER_BYTES / 1024} KiB of them`;
+  throw invalid(owner, `a request has at most ${most}`);
 }
 
 function checkBody(
