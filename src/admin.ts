@@ -151,8 +151,9 @@ export class Admin {
   /** `existed`: its file was broken, or its sealed record damaged, unless it is known. */
   async #enter(known: Credential | undefined, entered: EnteredWhole, existed: boolean) {
     if (!known?.isReadable) return await this.#create(entered, existed);
+    const isTried = known.works && !sharesRefreshToken(known, entered.secrets);
     // A password that may have an account is not lost for one that may not.
-    if (known.works || entered.refused) return await this.#offer(known, entered);
+    if (isTried || entered.refused) return await this.#offer(known, entered);
     const { settings, secrets, file } = entered;
     await this.#withFile(known.name, file, () => known.amend(settings, { secrets, whole: true }));
     return inForce(known);

@@ -164,6 +164,7 @@ export class Credential {
     if (this.#around.vault.locked !== undefined) return;
     this.#look();
     this.#recall();
+    this.#reopenTrial();
     this.#announce();
     this.#rearm();
   }
@@ -278,6 +279,7 @@ export class Credential {
   async offer(candidate: Candidate | undefined): Promise<void> {
     await this.#seal(
       (record) => {
+        if (candidate) carryToken(record.candidate, candidate, this.rotates);
         if (candidate) record.candidate = candidate;
         else delete record.candidate;
       },
@@ -289,20 +291,16 @@ export class Credential {
   async promote(settings: CredentialSettings): Promise<void> {
     const { trial } = this;
     if (!trial) return;
-    const { candidate: _, ...next } = trial.snapshot();
-    const bringBack = trial.retire();
-    try {
-      await this.#seal(
-        (record) => {
-          for (const key of Object.keys(record)) delete record[key as keyof CredentialRecord];
-          Object.assign(record, next);
-        },
-        () => this.#adopt(settings, "revive"),
-      );
-    } catch (error) {
-      bringBack();
-      throw error;
-    }
+    let next = trial.snapshot();
+    await this.#seal(
+      (record) => {
+        // While this is being sealed, the trial may get the answer to a refresh token that it spends.
+        if (trial.isReadable) next = trial.snapshot();
+        for (const key of Object.keys(record)) delete record[key as keyof CredentialRecord];
+        Object.assign(record, next);
+      },
+      () => this.#adopt(settings, "revive"),
+    );
     this.#tellPromoted();
   }
 
@@ -340,6 +338,16 @@ export class Credential {
         this.#rearm();
       },
     );
+  }
+
+  /** The vault is open again, and this record has stayed. */
+  #reopenTrial(): void {
+    if (this.trial?.hasToSeal) {
+      this.trial.load();
+      return;
+    }
+    this.#trial?.end();
+    this.#followTrial();
   }
 
   #followTrial(isOffered = false): void {
@@ -672,6 +680,7 @@ export class Credential {
   /** Boot time: what could not be sealed before is tried again if that is due. */
   saveAgain(now: number): void {
     this.#keeper.saveAgain(now);
+    this.trial?.saveAgain(now);
   }
 
   /** Starts all that is due. `delay` (ms) says how long a renewal that can wait should. */
@@ -779,6 +788,17 @@ function bindCandidate(
   const own = { ...candidate.record };
   bind(own, bound);
   record.candidate = { ...candidate, replaces: bound.binding, record: own };
+}
+
+/**
+ * The trial of the candidate before may have got a new refresh token meanwhile: one that goes on with
+ * the same rotation takes it over.
+ */
+function carryToken(before: Candidate | undefined, next: Candidate, rotates = ""): void {
+  const { rotation, secrets } = next.record;
+  const token = before?.record.secrets[rotates];
+  if (!rotation || before?.record.rotation !== rotation || token === undefined) return;
+  next.record.secrets = { ...secrets, [rotates]: token };
 }
 
 /** What the sealed secrets are bound to. */

@@ -288,6 +288,98 @@ test("a new refresh token is spent once, the old one not with it, and both are s
   t.is(await next.token(), "by-b+");
 });
 
+/** An issuer that answers to "b" when it is let go, and a session there that goes on meanwhile. */
+async function slowChange(t: ExecutionContext) {
+  const { spent, ...issuer } = await rotatingIssuer(t);
+  const held = new HeldAnswers();
+  const settings = { token_url: issuer.url, client_id: "app" };
+  const here = desk(await startEngine(t));
+  const add = (refresh_token: string, replace = false) =>
+    here.admin.add(
+      { name: "demo", grant: "refresh_token", settings, secrets: { refresh_token }, replace },
+      here.signal,
+      agreed,
+    );
+  await add("a");
+  issuer.answer((seen, response) => {
+    const token = seen.form.get("refresh_token") ?? "";
+    const isReuse = spent.includes(token);
+    spent.push(token);
+    if (isReuse) return { status: 400, json: { error: "invalid_grant" } };
+    if (token === "b") return held.answer(seen, response);
+    return { json: { access_token: `by-${token}`, expires_in: 3600, refresh_token: `${token}+` } };
+  });
+  const first = here.set({ secrets: { refresh_token: "b" } });
+  await until(() => spent.includes("b"));
+  return {
+    ...here,
+    issuer,
+    spent,
+    add,
+    /** The answer comes while `change` is being sealed. */
+    async meanwhile(change: () => Promise<unknown>) {
+      const { vault } = here.engine;
+      const release = vault.hold();
+      const changed = change();
+      await until(() => vault.waiting > 0);
+      held.release({ access_token: "by-b", expires_in: 3600, refresh_token: "b+" });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      release();
+      await changed;
+      await first;
+    },
+  };
+}
+
+test("a refresh token that is answered while it is put in force is not sent again", async (t) => {
+  const { set, meanwhile, sealed, spent, again } = await slowChange(t);
+  await meanwhile(() => set({ force: true }));
+  t.is(sealed()?.candidate, undefined);
+  // Then it is tried where it is in force.
+  t.deepEqual(spent, ["a", "b", "b+"]);
+  t.is(await (await again()).token(), "by-b+");
+});
+
+test("a refresh token that is answered while another secret is entered is not sent again", async (t) => {
+  const { set, meanwhile, sealed, spent } = await slowChange(t);
+  await meanwhile(() => set({ secrets: { client_secret: "new" } }));
+  t.deepEqual(spent, ["a", "b", "b+"]);
+  t.like(sealed()?.secrets, { refresh_token: "b++", client_secret: "new" });
+});
+
+test("a replacement with the refresh token in force leaves it one spender", async (t) => {
+  const { add, credential, issuer, sealed, set } = await slowChange(t);
+  await set({ discard: true });
+  const inForce = sealed()?.secrets.refresh_token ?? "";
+  const held = new HeldAnswers();
+  issuer.answer(held.answer);
+  const sent = issuer.requests.length;
+  const added = add(inForce, true);
+  await until(() => issuer.requests.length > sent);
+  t.is(credential().candidate, undefined);
+  held.release({ access_token: "by-it", expires_in: 3600, refresh_token: "next" });
+  await added;
+  t.is(sealed()?.secrets.refresh_token, "next");
+});
+
+test("what is tried goes on after a lock during which a refresh token was being spent", async (t) => {
+  const { engine, issuer, set, credential } = await slowChange(t);
+  await set({ discard: true });
+  issuer.answer({ status: 503, body: "down" });
+  await set({ secrets: { refresh_token: "c" } });
+  const held = new HeldAnswers();
+  issuer.answer(held.answer);
+  const sent = issuer.requests.length;
+  const refreshed = credential().refresh(30 * SECOND);
+  await until(() => issuer.requests.length > sent);
+  engine.registry.pauseAll(new AuthdError("vault_locked", "locked"));
+  t.is(credential().trial?.state(), "locked");
+  engine.registry.loadAll();
+  t.is(credential().trial?.state(), "refreshing");
+  held.release({ access_token: "by-it", expires_in: 3600, refresh_token: "next" });
+  await refreshed;
+});
+
 test("a locked vault has no trial, and an opened one has it as it was", async (t) => {
   const issuer = await rotatingIssuer(t);
   const engine = await startEngine(t, { passphrase: "a long passphrase" });
