@@ -250,7 +250,10 @@ export class Admin {
       const { candidate, trial } = credential;
       if (!candidate || !trial?.snapshot().tokens.length) return;
       if (candidate.replaces === credential.record.binding) {
-        await this.#promoteNow(credential);
+        await this.#promoteNow(credential).catch((error) => {
+          credential.promoteLater();
+          throw error;
+        });
         return;
       }
       const message = `${name}: its new secrets work, but others have replaced the settings that they were entered for: authd set ${name} --force puts them in force`;

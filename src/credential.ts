@@ -27,6 +27,9 @@ import type { CredentialSettings } from "./settings.ts";
 import type { Moment } from "./timekeeper.ts";
 import { expiryOf, freshness, lastAsked, revive } from "./token.ts";
 
+/** A candidate that has worked, and could not be put in force, is to be put in force again after this (ms). */
+const PROMOTE_AGAIN = 60_000;
+
 /** New secrets by name. */
 export interface Entered {
   secrets: Readonly<Record<string, string>>;
@@ -59,6 +62,8 @@ export class Credential {
   /** The same, a renewal under way not counted. */
   #settled: State | undefined;
   #jumpsSeen: number;
+  /** Boot time. */
+  #promoteAgainAt = Number.POSITIVE_INFINITY;
 
   constructor(settings: CredentialSettings, around: Surroundings) {
     this.#around = around;
@@ -302,6 +307,12 @@ export class Credential {
       () => this.#adopt(settings, "revive"),
     );
     this.#tellPromoted();
+  }
+
+  /** It could not be put in force: the disk failed, or its file can't be written. */
+  promoteLater(): void {
+    this.#promoteAgainAt = this.#around.time.now().boot + PROMOTE_AGAIN;
+    this.#rearm();
   }
 
   /** The token that the trial obtained is the credential's from now on. */
@@ -663,7 +674,8 @@ export class Credential {
   nextDeadline(now: Moment): number {
     const { saveAgainAt } = this.#keeper;
     const own = Math.min(saveAgainAt, this.#renewals.nextDeadline(now), this.#nextExpiry(now));
-    return Math.min(own, this.trial?.nextDeadline(now) ?? own);
+    if (!this.trial) return own;
+    return Math.min(own, this.trial.nextDeadline(now), this.#promoteAgainAt);
   }
 
   /** With the end of its last token it is ready no more. */
@@ -688,7 +700,11 @@ export class Credential {
     this.saveAgain(now.boot);
     this.#announce();
     this.#renewals.runDue(now, delay);
-    this.trial?.runDue(now, delay);
+    if (!this.trial) return;
+    this.trial.runDue(now, delay);
+    if (this.#promoteAgainAt > now.boot) return;
+    this.#promoteAgainAt = Number.POSITIVE_INFINITY;
+    this.#around.candidates.worked(this.name);
   }
 
   /** The wall clock was stepped: what clients were told of expiry is off. */

@@ -142,6 +142,23 @@ test("while the issuer can't be had, the old one stays, and the new one is tried
   t.is(next.sealed()?.secrets.client_secret, "the-third");
 });
 
+test("a new secret that worked is put in force when the disk takes it", async (t) => {
+  const { enter, engine, issuer, info, sealed, token } = await stage(t);
+  issuer.answer((seen) => {
+    engine.vault.broken = new Error("the disk is full");
+    return taking(NEW)(seen);
+  });
+  await t.throwsAsync(enter(NEW), { message: "the disk is full" });
+  engine.registry.tick();
+  engine.clock.advance(30 * SECOND);
+  t.is(await token(), `by-${OLD}`);
+  engine.vault.broken = undefined;
+  engine.clock.advance(60 * SECOND);
+  await until(() => info().candidate === undefined);
+  t.is(sealed()?.secrets.client_secret, NEW);
+  t.is(await token(), `by-${NEW}`);
+});
+
 test("force puts in force what is entered, or waits; discard drops what waits", async (t) => {
   const { enter, set, issuer, info, sealed, token } = await stage(t);
   await failure(enter("a-typo"));
