@@ -701,10 +701,17 @@ export class Credential {
     this.#announce();
     this.#renewals.runDue(now, delay);
     if (!this.trial) return;
+    this.trial.#stayAwake(now);
     this.trial.runDue(now, delay);
     if (this.#promoteAgainAt > now.boot) return;
     this.#promoteAgainAt = Number.POSITIVE_INFINITY;
     this.#around.candidates.worked(this.name);
+  }
+
+  /** No program asks for what is only tried: it is tried until it has worked all the same. */
+  #stayAwake(now: Moment): void {
+    const { own } = this.#variants;
+    if (!own.issued && own.failures > 0) own.askedAt = now.boot;
   }
 
   /** The wall clock was stepped: what clients were told of expiry is off. */

@@ -142,6 +142,23 @@ test("while the issuer can't be had, the old one stays, and the new one is tried
   t.is(next.sealed()?.secrets.client_secret, "the-third");
 });
 
+test("a new secret is tried until it has worked, however long its issuer is away", async (t) => {
+  const { enter, engine, issuer, info } = await stage(t);
+  issuer.answer({ status: 503, body: "down" });
+  await enter(NEW);
+  for (let i = 0; i < 160; i++) {
+    engine.clock.advance(300 * SECOND);
+    await until(() => engine.registry.flights === 0);
+  }
+  issuer.answer(taking(NEW));
+  for (let i = 0; i < 3; i++) {
+    engine.clock.advance(300 * SECOND);
+    await until(() => engine.registry.flights === 0);
+  }
+  await until(() => info().candidate === undefined);
+  t.is(info().state, "ready");
+});
+
 test("a new secret that worked is put in force when the disk takes it", async (t) => {
   const { enter, engine, issuer, info, sealed, token } = await stage(t);
   issuer.answer((seen) => {
