@@ -411,10 +411,12 @@ export class WirePair {
   }
 
   #refuse(refusal: Refusal): void {
+    this.#intake.budget.spendOnInvalid(1);
     this.#outbox.push(refusalToJson(refusal));
   }
 
   #refuseBatch(refusals: readonly Refusal[]): void {
+    this.#intake.budget.spendOnInvalid(refusals.length);
     if (refusals.length > 0) this.#outbox.push(`[${refusals.map(refusalToJson).join(",")}]`);
   }
 

@@ -10,22 +10,23 @@ interface Rate {
 }
 
 /**
- * While a client keeps the daemon's only thread busy for `ms` without a break, everybody else waits.
- * Blocks of a cached token's length are free at any pace; the longer one is, up to 1 ms, the more it
- * costs for its time, as others notice it more. A block of 10 ms is followed by a pause of 0.5 s.
+ * While a client keeps the daemon's only thread busy for `ms` without a break, everybody else waits;
+ * the sum of their waits grows with the square. Any number of blocks of 0.1 ms is free, a hundred
+ * new connections a second are, and a block of 10 ms is followed by a pause of 0.5 s.
  */
 const USUAL: Rate = {
-  unitsPerMs: 0.02,
-  // What a program costs that opens a hundred connections at its start.
-  burst: 50,
-  cost: (ms) => (ms < 1 ? ms * ms : ms),
+  unitsPerMs: 0.1,
+  burst: 100,
+  cost: (ms) => ms * Math.min(ms, 5),
   isAlways: false,
 };
 /** For guests who may use nothing: at most a hundredth of the thread. */
 const REFUSED: Rate = { unitsPerMs: 0.01, burst: 5, cost: (ms) => ms, isAlways: true };
 
+/** Beside its time: 5,000 of them a second come back. */
+const UNITS_PER_INVALID = 0.02;
 /** The longest pause, ms: also the person's command that has just cost much is answered again. */
-const LONGEST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 1_000;
 /** A client that asked for something within this time, ms, is one that could have to wait. */
 const ACTIVE_MS = 10_000;
 /** Blocks of less than this, ms, are taken as measured; longer ones may hold time that other processes had. */
@@ -178,9 +179,18 @@ export class CpuBudget {
   }
 
   spend(ms: number, nowMs: number): void {
-    const { burst, unitsPerMs, cost } = this.#rate;
     this.#comeBack(nowMs);
-    this.#used = Math.min(this.#used + cost(ms), burst + LONGEST_PAUSE_MS * unitsPerMs);
+    this.#use(this.#rate.cost(ms));
+  }
+
+  /** For messages that could not be read: a program that works sends hardly any. */
+  spendOnInvalid(messages: number): void {
+    this.#use(messages * UNITS_PER_INVALID);
+  }
+
+  #use(units: number): void {
+    const { burst, unitsPerMs } = this.#rate;
+    this.#used = Math.min(this.#used + units, burst + LONGEST_PAUSE_MS * unitsPerMs);
   }
 
   isFull(nowMs: number): boolean {

@@ -3,7 +3,7 @@ import type { Peer } from "../peer.ts";
 import type { CpuBudget } from "./cpu-budget.ts";
 
 /** Of one client so many connections wait; more are turned away. */
-const MOST_OF_ONE = 64;
+const MOST_OF_ONE = 128;
 
 interface Newcomer {
   readonly peer: Peer | undefined;
