@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import {
+  assertUnspent,
   candidateFor,
   type Entered,
   type EnteredWhole,
@@ -151,6 +152,7 @@ export class Admin {
   /** `existed`: its file was broken, or its sealed record damaged, unless it is known. */
   async #enter(known: Credential | undefined, entered: EnteredWhole, existed: boolean) {
     if (!known?.isReadable) return await this.#create(entered, existed);
+    assertUnspent(known, entered.secrets);
     const isTried = known.works && !sharesRefreshToken(known, entered.secrets);
     // A password that may have an account is not lost for one that may not.
     if (isTried || entered.refused) return await this.#offer(known, entered);
@@ -213,6 +215,7 @@ export class Admin {
         ? resolve(name, edited)
         : this.settingsFrom(name, candidate.file);
     const entered = enteredSecrets(settings, given);
+    assertUnspent(credential, entered);
     const secrets = { ...(candidate?.record ?? record).secrets, ...entered };
     assertComplete(settings, secrets);
     const text = hasSettings ? credentialFileText(edited) : candidate?.file;

@@ -1,5 +1,6 @@
 /** What a person enters for a credential that works: tried beside what is in force, which stays until then. */
 import type { Candidate, CredentialRecord, Refused } from "./credential/record.ts";
+import { isSpent } from "./credential/rotation.ts";
 import { boundTo, type Credential } from "./credential.ts";
 import { AuthdError } from "./errors.ts";
 import type { CredentialSettings } from "./settings.ts";
@@ -64,6 +65,24 @@ export function sharesRefreshToken(
   secrets: Readonly<Record<string, string>>,
 ): boolean {
   return rotates !== undefined && secrets[rotates] === record.secrets[rotates];
+}
+
+/**
+ * Throws AuthdError `invalid_params` for a refresh token that authd has spent while its successor works:
+ * an issuer that sees a spent one again may end the sign-in.
+ */
+export function assertUnspent(
+  { name, rotates, record: { rotation, secrets: held }, works }: Credential,
+  secrets: Readonly<Record<string, string>>,
+): void {
+  const entered = rotates === undefined ? undefined : secrets[rotates];
+  if (!works || rotation === undefined || entered === undefined) return;
+  if (entered === held[rotates ?? ""] || !isSpent(rotation, entered)) return;
+  throw new AuthdError(
+    "invalid_params",
+    `${name}: this ${rotates} has been used up, and authd holds the one that the issuer gave for it. Nothing was changed; to sign in anew, get another one from the issuer`,
+    { credential: name },
+  );
 }
 
 /** True until other secrets were entered, or the credential removed. */

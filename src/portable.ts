@@ -34,6 +34,7 @@ const token = z.object({
 const rotation = z.object({
   intent: variation.optional(),
   previous: z.string().optional(),
+  entered: z.string().optional(),
   worked: z.boolean(),
   obtainedAt: moment.optional(),
   expiresAt: z.number().nullish(),

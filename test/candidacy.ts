@@ -398,6 +398,24 @@ test("a replacement with the refresh token in force leaves it one spender", asyn
   t.is(sealed()?.secrets.refresh_token, "next");
 });
 
+test("a refresh token that authd has used up is refused, whoever enters it again", async (t) => {
+  const { add, info, sealed, set, spent } = await slowChange(t);
+  await set({ discard: true });
+  const before = { spent: spent.length, sealed: sealed() };
+  for (const enter of [
+    () => add("a", true),
+    () => set({ secrets: { refresh_token: "a" } }),
+    () => set({ secrets: { refresh_token: "a" }, force: true }),
+  ]) {
+    const error = await t.throwsAsync<AuthdError>(enter, { instanceOf: AuthdError });
+    t.is(error?.reason, "invalid_params");
+    t.regex(error?.message ?? "", /^demo: this refresh_token has been used up/);
+  }
+  t.is(spent.length, before.spent);
+  t.deepEqual(sealed()?.secrets, before.sealed?.secrets);
+  t.is(info().state, "ready");
+});
+
 test("what is tried goes on after a lock during which a refresh token was being spent", async (t) => {
   const { engine, issuer, set, credential } = await slowChange(t);
   await set({ discard: true });

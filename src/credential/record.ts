@@ -66,6 +66,8 @@ export interface Rotation {
   intent?: Variation;
   /** The one before, for an issuer that lost its own last step. */
   previous?: string;
+  /** SHA-256 of the one that a person entered, once it was spent; absent: before this was kept. */
+  entered?: string;
   /** The current one has been accepted at least once. */
   worked: boolean;
   /** When the last request that spent it was sent; absent: before this was kept. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { AuthdError } from "../errors.ts";
 import type { Moment } from "../timekeeper.ts";
 import { ageOf, type Stamp } from "../token.ts";
@@ -137,11 +138,19 @@ async function keep(
     // As a whole: who kept the object that was sealed can tell that this one is not yet.
     record.secrets = { ...record.secrets, [secret]: refreshToken };
     rotation.previous = spent;
+    rotation.entered ??= digestOf(spent);
     rotation.worked = false;
   }
   noteLifetime(rotation, { ...sent, bootId }, refreshExpiresIn);
   await seal();
 }
+
+/** True for the refresh token that a person entered, and for the one before the current: authd spent both. */
+export function isSpent({ previous, entered }: Rotation, refreshToken: string): boolean {
+  return refreshToken === previous || digestOf(refreshToken) === entered;
+}
+
+const digestOf = (token: string) => createHash("sha256").update(token).digest("base64url");
 
 /** `lifetime` stays only where a renewal puts the end off: the others would be renewed for nothing. */
 function noteLifetime(rotation: Rotation, sent: Stamp, seconds: number | undefined): void {

@@ -163,7 +163,7 @@ test("a redirect is not followed: its origin alone is named", async (t) => {
     const issuer = await startIssuer(t, { status, headers: { location } });
     const error = await failure(t, sender(t)(get(issuer.url)));
     t.is(error.reason, "issuer_unavailable");
-    t.deepEqual(error.contact, { sent: true, answered: true });
+    t.deepEqual(error.contact, { sent: true, answered: true, lasting: true });
     t.regex(error.message, /redirects to https:\/\/elsewhere\.example,/);
     t.false(error.message.includes("s3cret"));
     t.is(issuer.requests.length, 1);
