@@ -4,7 +4,7 @@
  * batches its writes; and the CPU time that such a request takes.
  */
 
-import type { Framing } from "../src/wire/frames.ts";
+import type { Framing } from "../src/rpc/frame-parser.ts";
 import { number } from "./helpers/amounts.ts";
 import { startBareServers } from "./helpers/bare-servers.ts";
 import { run } from "./helpers/bench.ts";

@@ -16,7 +16,7 @@ import * as net from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { affordable } from "../src/descriptors.ts";
+import { clampToFdLimit } from "../src/daemon/fd-limit.ts";
 import { number } from "./helpers/amounts.ts";
 import { type Bench, run } from "./helpers/bench.ts";
 import { startDaemon, startProgram } from "./helpers/child.ts";
@@ -272,7 +272,7 @@ async function request(socket: string, url: string): Promise<void> {
 
 /** Clients that the daemon serves at once if it may have so many file descriptors. */
 function affordableOf(limit: number): number {
-  return affordable({ connections: Number.POSITIVE_INFINITY, answers: 0 }, limit).connections;
+  return clampToFdLimit({ connections: Number.POSITIVE_INFINITY, answers: 0 }, limit).connections;
 }
 
 /** p99 beside the nuisance to p99 without, the median of the rounds. */

@@ -22,7 +22,7 @@ const release = await takeTurn(join(root, ".turn"));
 try {
   rmSync(fresh, { recursive: true, force: true });
   if (compile()) {
-    await bundle("src/zod.js", "zod");
+    await bundle("src/base/zod.js", "zod");
     copyData();
     chmodSync(join(fresh, "src/main.js"), 0o755);
     moveChanged();

@@ -7,10 +7,10 @@ import type {
   ParamsOf,
   Results,
 } from "./protocol.ts";
-import { defaultSocketPath } from "./socket.ts";
-import { mayRepeat } from "./wire/again.ts";
-import { type Fetch, fetchThrough } from "./wire/fetch.ts";
-import { ConnectionLost, Link } from "./wire/link.ts";
+import { mayRepeat } from "./rpc/again.ts";
+import { ConnectionLost, DaemonConnection } from "./rpc/daemon-connection.ts";
+import { type Fetch, fetchThrough } from "./rpc/fetch.ts";
+import { defaultSocketPath } from "./rpc/socket.ts";
 
 export { AuthdError } from "./errors.ts";
 export type {
@@ -27,8 +27,8 @@ export type {
   Results,
   State,
 } from "./protocol.ts";
-export type { Fetch } from "./wire/fetch.ts";
-export { NoDaemonError } from "./wire/link.ts";
+export { NoDaemonError } from "./rpc/daemon-connection.ts";
+export type { Fetch } from "./rpc/fetch.ts";
 
 export interface ConnectOptions {
   /** Path of the daemon's socket; by default where `authd serve` listens. */
@@ -71,7 +71,7 @@ export class Client {
   readonly #listeners = new Map<string, Set<(params: never) => void>>();
   /** What to subscribe to again on a new connection. */
   #watched: readonly Watched[] = [];
-  #link: Promise<Link> | undefined;
+  #connection: Promise<DaemonConnection> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -95,7 +95,7 @@ export class Client {
 
   /** The same in the shape of `fetch`, with bodies streamed as they arrive. */
   authorizedFetch(credential: string): Fetch {
-    return fetchThrough(() => Link.open(this.#path), credential);
+    return fetchThrough(() => DaemonConnection.open(this.#path), credential);
   }
 
   /** Any method of the protocol. What is safe to repeat is repeated once if the connection breaks. */
@@ -108,8 +108,8 @@ export class Client {
     const tries = mayRepeat(method, params) ? 2 : 1;
     for (let left = tries; left > 0; left--) {
       try {
-        const link = await this.#connected();
-        return (await link.request(method, params, limits)) as Results[M];
+        const connection = await this.#connected();
+        return (await connection.request(method, params, limits)) as Results[M];
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (this.#closed) throw closedError();
@@ -142,8 +142,8 @@ export class Client {
   async unsubscribe(watched: ParamsOf<"unsubscribe"> = {}): Promise<void> {
     const { credential } = watched;
     this.#forget((one) => credential === undefined || one.credential === credential);
-    const link = await this.#connected();
-    link.hold(this.#watched.length > 0);
+    const connection = await this.#connected();
+    connection.hold(this.#watched.length > 0);
     await this.request("unsubscribe", watched);
   }
 
@@ -152,37 +152,38 @@ export class Client {
     this.#closed = true;
     this.#forget(() => true);
     clearTimeout(this.#retry);
-    this.#link?.then(
-      (link) => link.destroy(),
+    this.#connection?.then(
+      (connection) => connection.destroy(),
       () => {},
     );
   }
 
   /** The open connection, or a new one: one for all callers that come at the same time. */
-  async #connected(): Promise<Link> {
+  async #connected(): Promise<DaemonConnection> {
     if (this.#closed) throw closedError();
-    this.#link ??= this.#open();
-    const current = this.#link;
+    this.#connection ??= this.#open();
+    const current = this.#connection;
     try {
-      const link = await current;
-      if (!link.closed) return link;
+      const connection = await current;
+      if (!connection.closed) return connection;
     } catch (error) {
-      if (this.#link === current) this.#link = undefined;
+      if (this.#connection === current) this.#connection = undefined;
       throw error;
     }
-    if (this.#link === current) this.#link = undefined;
+    if (this.#connection === current) this.#connection = undefined;
     return this.#connected();
   }
 
-  async #open(): Promise<Link> {
-    const link = await Link.open(this.#path);
-    link.onNotification = (name, params) => this.#tell(name, params);
-    link.onClose = () => this.#resumeSoon();
-    const tell = (method: Method, params: object) => link.request(method, params).catch(() => {});
+  async #open(): Promise<DaemonConnection> {
+    const connection = await DaemonConnection.open(this.#path);
+    connection.onNotification = (name, params) => this.#tell(name, params);
+    connection.onClose = () => this.#resumeSoon();
+    const tell = (method: Method, params: object) =>
+      connection.request(method, params).catch(() => {});
     if (this.#clientName !== undefined) tell("initialize", { clientName: this.#clientName });
     for (const watched of this.#watched) tell("subscribe", watched);
-    link.hold(this.#watched.length > 0);
-    return link;
+    connection.hold(this.#watched.length > 0);
+    return connection;
   }
 
   /** Who waits for notifications makes no calls that would open the connection again. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { EXIT } from "./commands/exit-code.ts";
-import { quickGet } from "./commands/get.ts";
+import { EXIT } from "./cli/exit-code.ts";
+import { quickGet } from "./cli/get.ts";
 
 // The reader of a pipe has left (`authd request … | head`): it has what it wanted.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -8,13 +8,13 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 const [command, ...args] = process.argv.slice(2);
-if (command === "serve") (await import("./memory.ts")).startSmall();
+if (command === "serve") (await import("./base/v8-flags.ts")).disableJit();
 try {
   if (command === "__complete") {
-    await (await import("./commands/complete.ts")).complete(args);
+    await (await import("./cli/complete.ts")).complete(args);
   } else if (command !== "get" || !(await quickGet(args))) {
-    await (await import("./commands/program.ts")).run(process.argv.slice(2));
+    await (await import("./cli/program.ts")).run(process.argv.slice(2));
   }
 } catch (error) {
-  process.exitCode = (await import("./commands/report.ts")).report(error);
+  process.exitCode = (await import("./cli/print-error.ts")).report(error);
 }

@@ -3,8 +3,8 @@
  * Written for readers in any language; docs/protocol.md says the same with examples.
  * Params are objects; absent params mean {}; unknown members are ignored.
  */
-import { type Id, isId, isTooLong, MAX_ID_BYTES } from "./json-text.ts";
-import * as z from "./zod.ts";
+import { type Id, isId, isTooLong, MAX_ID_BYTES } from "./base/json-text.ts";
+import * as z from "./base/zod.ts";
 
 export const PROTOCOL_VERSION = 1;
 /** Bytes; a longer request frame closes the connection. */
@@ -218,7 +218,7 @@ export interface DaemonEvent {
 }
 
 /** What happened, before it is numbered. */
-export type Happened = Omit<DaemonEvent, "seq" | "at">;
+export type EventPayload = Omit<DaemonEvent, "seq" | "at">;
 
 export interface GetTokenResult {
   accessToken: string;

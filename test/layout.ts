@@ -3,124 +3,84 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import test from "ava";
-import { readPresets } from "../src/presets/index.ts";
+import { readPresets } from "../src/config/preset.ts";
 import { type Import, ROOT, readSources, type Source } from "./helpers/sources.ts";
 
 const sources = readSources();
 
-/** Every file is of the first part that matches it. Words are what everybody may know. */
-const PARTS = [
-  [
-    "words",
-    /^(grants\/grant|vault\/vault|config\/(directories|urls)|wire\/(frames|holdings|json-bounds))\.ts$/,
-  ],
-  ["words", /^credential\/(backoff|lanes|record)\.ts$/],
-  ["main", /^main\.ts$/],
-  ["commands", /^commands\//],
-  ["sandbox", /^sandbox\//],
-  ["service", /^service\//],
-  ["config", /^(config\/.*|config)\.ts$/],
-  ["presets", /^presets\//],
-  ["grants", /^grants\//],
-  ["vault", /^vault\//],
-  [
-    "daemon",
-    /^(daemon|methods|response-stream|gate|access|approvals|approvals\/.*|lock|lock\/.*|admin|candidacy|entered|register|subscriptions|harden|own-memory|notify|backup|imports|listing|portable|turns|uploads|system-clock|vault-guard|last-answers)\.ts$/,
-  ],
-  ["audit", /^audit(\/.*)?\.ts$/],
-  ["observe", /^observe(\/.*)?\.ts$/],
-  ["identity", /^identity\//],
-  [
-    "server",
-    /^(server|framing|wire\/(admission|connection|call|cpu-budget|failure|intake|json-source|message|newcomers|outbox))\.ts$/,
-  ],
-  ["client", /^(client|wire\/(again|fetch|link|received-stream))\.ts$/],
-  ["request", /^(request|http\/(redirect|outgoing|content))\.ts$/],
-  ["http", /^http(\/.*)?\.ts$/],
-  // What keeps tokens fresh.
-  ["credential", /^(credential(\/.*)?|registry)\.ts$/],
-  ["words", /^[\w-]+\.ts$/],
+/** The rooms of src, in their order: imports point down this list. */
+const ROOMS = [
+  "main",
+  "cli",
+  "sandbox",
+  "client",
+  "service",
+  "daemon",
+  "lock",
+  "audit",
+  "observe",
+  "access",
+  "admin",
+  "rpc",
+  "request",
+  "credential",
+  "http",
+  "config",
+  "presets",
+  "grants",
+  "vault",
+  "base",
+  "errors",
+  "protocol",
 ] as const;
 
-type Part = (typeof PARTS)[number][0];
+type Room = (typeof ROOMS)[number];
 
-/** What each part may import beside itself and words. It points down only. */
-const MAY_IMPORT: Record<Part, readonly Part[]> = {
-  main: ["commands"],
-  commands: [
-    "audit",
-    "observe",
-    "sandbox",
-    "service",
-    "daemon",
-    "client",
-    "config",
-    "presets",
-    "grants",
-    "vault",
-  ],
-  sandbox: ["client"],
-  service: [],
-  daemon: [
-    "audit",
-    "observe",
-    "server",
-    "credential",
-    "request",
-    "http",
-    "config",
-    "vault",
-    "identity",
-  ],
-  audit: ["server"],
-  observe: ["server"],
-  identity: [],
-  server: [],
-  client: [],
-  credential: ["grants", "http"],
-  request: ["http"],
-  config: ["presets", "grants"],
-  presets: [],
-  grants: [],
-  vault: [],
-  http: [],
-  words: [],
-};
+/** Arrows that still run up. */
+const UPWARD: readonly string[] = [
+  // Rules are read from files, and kept with the settings.
+  "config → access",
+  "credential → access",
+  // The type of a client's process, for the settings of who may connect.
+  "config → rpc",
+  "protocol → base",
+];
 
-/** The files of a part that others may import; of parts not named here, any. */
-const DOORS: Partial<Record<Part, RegExp>> = {
-  // `approve` asks with the same dialogs in a person's own session.
-  daemon: /^(daemon|harden|approvals\/desktop)\.ts$/,
-  audit: /^audit(\/(entry|files|head|verify))?\.ts$/,
-  client: /^(client|wire\/(link|received-stream))\.ts$/,
-  observe: /^observe(\/desktop)?\.ts$/,
-  grants: /^grants\/(index|exchange-request)\.ts$/,
-  identity: /^identity\/identities\.ts$/,
-  presets: /^presets\/index\.ts$/,
+/** The most entries side by side in src. */
+const MOST_ENTRIES = 24;
+/** The most lines of a file of middling length. */
+const MOST_MEDIAN_LINES = 110;
+
+/** The files of a room that others may import; of rooms not named here, any. */
+const DOORS: Partial<Record<Room, RegExp>> = {
+  daemon: /^daemon\/(daemon|harden|rule-warnings)\.ts$/,
+  audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,
+  grants: /^grants\/(grant|index|exchange-request)\.ts$/,
+  presets: /^$/,
   // `doctor` looks for the key without opening the vault.
-  vault: /^vault\/(index|header|derived-key|keys\/index)\.ts$/,
+  vault: /^vault\/(index|vault|header|derived-key|keys\/index)\.ts$/,
 };
 
 /** Which files a package is for. `late`: too heavy to be loaded with a file. */
 const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }> = {
-  "@clack/prompts": { files: /^commands\/(prompts|serve)\.ts$/, late: true },
+  "@clack/prompts": { files: /^cli\/(prompts|serve)\.ts$/, late: true },
   "@napi-rs/keyring": { files: /^vault\/keys\//, late: true },
-  commander: { files: /^commands\// },
+  commander: { files: /^cli\// },
   "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
-  koffi: { files: /^libc\.ts$/, late: true },
+  koffi: { files: /^base\/libc\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },
-  pino: { files: /^log\.ts$/, late: true },
-  "smol-toml": { files: /^(config|presets)\// },
+  pino: { files: /^base\/log\.ts$/, late: true },
+  "smol-toml": { files: /^config\// },
   undici: { files: /^http\/(transport|tunnel|connection|exchange)\.ts$/, late: true },
   "vscode-jsonrpc": {
-    files: /^(server|wire\/(connection|failure))\.ts$/,
-    types: /^(framing|wire\/call)\.ts$/,
+    files: /^rpc\/(server|connection|response-error)\.ts$/,
+    types: /^rpc\/(json-rpc-transport|call)\.ts$/,
   },
-  zod: { files: /^zod\.ts$/ },
+  zod: { files: /^base\/zod\.ts$/ },
 };
 
-function partOf(path: string): Part | undefined {
-  return PARTS.find(([, files]) => files.test(path))?.[0];
+function roomOf(path: string): Room {
+  return path.split("/")[0]!.replace(/\.ts$/, "") as Room;
 }
 
 /** Each import of a file in src, as `a.ts imports b.ts`, for which `isWrong`. */
@@ -142,52 +102,53 @@ test("the sources were read", (t) => {
   );
 });
 
-test("every file is of a part, and imports point down only", (t) => {
+test("every file is in a room, and imports point down only", (t) => {
   t.deepEqual(
-    sources.map(({ path }) => path).filter((path) => !partOf(path)),
+    sources.map(({ path }) => path).filter((path) => !ROOMS.includes(roomOf(path))),
     [],
   );
   const isWrong = ({ of, ours }: Import, { path }: Source) => {
-    const [from, to] = [partOf(path)!, partOf(of)!];
-    return ours && from !== to && to !== "words" && !MAY_IMPORT[from].includes(to);
+    const [from, to] = [roomOf(path), roomOf(of)];
+    const isDown = ROOMS.indexOf(from) <= ROOMS.indexOf(to);
+    return ours && !isDown && !UPWARD.includes(`${from} → ${to}`);
   };
   t.deepEqual(wrongImports(isWrong), []);
 });
 
-test("the table of parts has no circle, and no row that nothing needs", (t) => {
-  const below = (part: Part): Part[] => MAY_IMPORT[part].flatMap((one) => [one, ...below(one)]);
-  for (const part of Object.keys(MAY_IMPORT) as Part[]) {
-    t.false(below(part).includes(part));
-    const used = new Set(
-      sources
-        .filter(({ path }) => partOf(path) === part)
-        .flatMap(({ imports }) => imports.filter(({ ours }) => ours).map(({ of }) => partOf(of))),
-    );
-    t.deepEqual(
-      MAY_IMPORT[part].filter((other) => !used.has(other)),
-      [],
-      part,
-    );
-  }
+test("every arrow that is allowed to run up is there", (t) => {
+  const arrows = new Set(
+    sources.flatMap(({ path, imports }) =>
+      imports.filter(({ ours }) => ours).map(({ of }) => `${roomOf(path)} → ${roomOf(of)}`),
+    ),
+  );
+  t.deepEqual(
+    UPWARD.filter((arrow) => !arrows.has(arrow)),
+    [],
+  );
 });
 
-test("parts are reached through their doors", (t) => {
+test("a newcomer sees few rooms, and small files", (t) => {
+  t.true(readdirSync(join(ROOT, "src")).length <= MOST_ENTRIES);
+  const lines = sources
+    .map(({ path }) => readFileSync(join(ROOT, "src", path), "utf8").split("\n").length)
+    .sort((one, other) => one - other);
+  t.true(lines[Math.floor(lines.length / 2)]! <= MOST_MEDIAN_LINES);
+});
+
+test("rooms are reached through their doors", (t) => {
   const isWrong = ({ of, ours }: Import, { path }: Source) => {
-    const part = partOf(of);
-    return ours && part !== partOf(path) && DOORS[part!]?.test(of) === false;
+    const room = roomOf(of);
+    return ours && room !== roomOf(path) && DOORS[room]?.test(of) === false;
   };
   t.deepEqual(wrongImports(isWrong), []);
 });
 
 test("only serve starts a daemon, and only sandbox starts a sandbox", (t) => {
   const isWrong = ({ of }: Import, { path }: Source) =>
-    (partOf(of) === "daemon" &&
-      partOf(path) === "commands" &&
-      of !== "approvals/desktop.ts" &&
-      path !== "commands/serve.ts") ||
-    (partOf(of) === "sandbox" &&
-      partOf(path) === "commands" &&
-      !/^commands\/sandbox(-text)?\.ts$/.test(path));
+    (roomOf(of) === "daemon" && roomOf(path) === "cli" && path !== "cli/serve.ts") ||
+    (roomOf(of) === "sandbox" &&
+      roomOf(path) === "cli" &&
+      !/^cli\/sandbox(-text)?\.ts$/.test(path));
   t.deepEqual(wrongImports(isWrong), []);
 });
 
@@ -235,15 +196,13 @@ test("what keeps tokens fresh asks the injected clock, and nothing else, for the
   const OWN_TIME =
     /\b(Date\.now|new Date\(\)|performance\.now|hrtime|uptime|setTimeout|setInterval|Math\.random)\b/;
   const core = sources.filter(
-    ({ path }) =>
-      ["credential", "grants"].includes(partOf(path)!) ||
-      /^(token|timekeeper|credential\/(backoff|lanes))\.ts$/.test(path),
+    ({ path }) => ["credential", "grants"].includes(roomOf(path)) || path === "base/timekeeper.ts",
   );
   t.true(core.length > 20);
   for (const { path, code } of core) t.is(OWN_TIME.exec(code)?.[0], undefined, path);
   t.deepEqual(
-    wrongImports(({ of }) => of === "system-clock.ts"),
-    ["daemon.ts imports system-clock.ts (static)"],
+    wrongImports(({ of }) => of === "daemon/system-clock.ts"),
+    ["daemon/daemon.ts imports daemon/system-clock.ts (static)"],
   );
 });
 
@@ -251,10 +210,10 @@ test("a preset is data: one file, which nothing else knows by name", (t) => {
   const names = readdirSync(join(ROOT, "src/presets"));
   t.deepEqual(
     names.filter((name) => extname(name) !== ".toml"),
-    ["index.ts"],
+    [],
   );
   // The practice APIs are each one API; what commands say are examples, in longer texts.
   const quoted = new RegExp(`["'\`](${[...readPresets().keys()].join("|")})["'\`]`);
-  for (const { path, code } of sources.filter(({ path }) => !/^(commands\/)?sandbox/.test(path)))
+  for (const { path, code } of sources.filter(({ path }) => !/^(cli\/)?sandbox/.test(path)))
     t.is(quoted.exec(code)?.[1], undefined, path);
 });

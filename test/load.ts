@@ -3,11 +3,11 @@ import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import { createHttp } from "../src/http.ts";
-import { authorizedRequest, type RequestCredential } from "../src/request.ts";
-import { ResponseStream } from "../src/response-stream.ts";
-import type { ServerLimits } from "../src/server.ts";
-import type { CredentialSettings } from "../src/settings.ts";
+import type { CredentialSettings } from "../src/config/settings.ts";
+import { createHttp } from "../src/http/http.ts";
+import { authorizedRequest, type RequestCredential } from "../src/request/request.ts";
+import { ResponseStream } from "../src/rpc/response-stream.ts";
+import type { ServerLimits } from "../src/rpc/server.ts";
 import { allClosed, type Handler, startApi } from "./helpers/api.ts";
 import { run } from "./helpers/child.ts";
 import { startDaemon } from "./helpers/daemon.ts";
@@ -56,8 +56,10 @@ async function until(isSo: () => boolean): Promise<void> {
 }
 
 /** Nothing of anybody is held any more. */
-async function allGivenBack({ server: { holdings } }: Wire): Promise<void> {
-  await until(() => holdings.answers + holdings.answerBytes + holdings.requestBytes === 0);
+async function allGivenBack({ server: { memoryBudget } }: Wire): Promise<void> {
+  await until(
+    () => memoryBudget.answers + memoryBudget.answerBytes + memoryBudget.requestBytes === 0,
+  );
 }
 
 async function answersTo(t: ExecutionContext, path: string): Promise<void> {
@@ -107,7 +109,7 @@ test.serial(
   "who takes nothing is dropped although it goes on sending; others are served",
   async (t) => {
     const big = Object.freeze({ ...tokenFor("demo"), tokenType: "x".repeat(100_000) });
-    const limits = { pauseBytes: 200_000, stallMs: 200 };
+    const limits = { highWaterBytes: 200_000, stallTimeoutMs: 200 };
     const wire = await startWire(t, { getToken: () => big }, { limits });
     const deaf = await RawClient.open(t, wire.path);
     deaf.socket.pause();
@@ -121,7 +123,7 @@ test.serial(
 );
 
 test.serial("a slow reader of large answers is not taken for one that takes nothing", async (t) => {
-  const limits = { pauseBytes: 100_000, stallMs: 800 };
+  const limits = { highWaterBytes: 100_000, stallTimeoutMs: 800 };
   const text = "x".repeat(4 * MiB);
   const wire = await startWire(t, { getToken: async () => tokenFor(text) }, { limits });
   const slow = await RawClient.open(t, wire.path);
@@ -177,7 +179,7 @@ for (const [how, headers] of Object.entries({
       for (let id = 0; id < 20; id++) client.request(id, "authorizedRequest", wire.get);
     let most = 0;
     const timer = setInterval(() => {
-      most = Math.max(most, wire.server.holdings.answerBytes);
+      most = Math.max(most, wire.server.memoryBudget.answerBytes);
     });
     t.teardown(() => clearInterval(timer));
     for (const client of clients)
@@ -193,16 +195,16 @@ test.serial(
   async (t) => {
     const limits = { answerBytes: 8 * MiB, answerBytesEach: 4 * MiB };
     const handler = sized(MiB, { "content-length": MiB });
-    const wire = await stage(t, handler, { ...limits, stallMs: 2_000 });
+    const wire = await stage(t, handler, { ...limits, stallTimeoutMs: 2_000 });
     const deaf = await RawClient.open(t, wire.path);
     deaf.socket.pause();
     for (let id = 0; id < 40; id++) deaf.request(id, "authorizedRequest", wire.get);
-    await until(() => wire.server.holdings.answerBytes >= 4 * MiB);
+    await until(() => wire.server.memoryBudget.answerBytes >= 4 * MiB);
     const other = await RawClient.open(t, wire.path);
     for (let id = 0; id < 8; id++) {
       other.request(id, "authorizedRequest", wire.get);
       t.is(`${(await other.next())?.result?.body}`.length, MiB);
-      t.true(wire.server.holdings.answerBytes <= 8 * MiB);
+      t.true(wire.server.memoryBudget.answerBytes <= 8 * MiB);
     }
     await until(() => wire.server.connections === 1);
     await allGivenBack(wire);
@@ -215,7 +217,7 @@ test.serial("who waits for room in vain is told too_busy when its time is up", a
   const deaf = await RawClient.open(t, wire.path);
   deaf.socket.pause();
   deaf.request(1, "authorizedRequest", wire.get);
-  await until(() => wire.server.holdings.answerBytes > 0);
+  await until(() => wire.server.memoryBudget.answerBytes > 0);
   const other = await RawClient.open(t, wire.path);
   other.request(1, "authorizedRequest", { ...wire.get, timeoutMs: 300 });
   const error = (await other.next())?.error;
@@ -237,7 +239,7 @@ test.serial(
     const deaf = await RawClient.open(t, wire.path);
     deaf.socket.pause();
     deaf.request(1, "authorizedRequest", { ...wire.get, maxResponseBytes: 2 * MiB });
-    await until(() => wire.server.holdings.answerBytes > 0);
+    await until(() => wire.server.memoryBudget.answerBytes > 0);
     const other = await RawClient.open(t, wire.path);
     other.request(1, "authorizedRequest", wire.get);
     await until(() => wire.api.seen.length === 2);
@@ -282,10 +284,10 @@ test.serial(
     t.deepEqual([refused?.id, refused?.error?.data.reason], [1, "too_busy"]);
     await until(() => wire.api.seen.length === 4);
     clients[0]!.socket.destroy();
-    await until(() => wire.server.holdings.answers === 1);
+    await until(() => wire.server.memoryBudget.answers === 1);
     clients[1]!.request(1, "authorizedRequest", wire.get);
     await until(() => wire.api.seen.length === 5);
-    t.is(wire.server.holdings.answers, 2);
+    t.is(wire.server.memoryBudget.answers, 2);
   },
 );
 
@@ -296,7 +298,7 @@ test.serial(
     const wire = await startWire(t, { getToken: never }, { limits: { requestBytes: 40_000 } });
     const [one, two, three] = await Promise.all([1, 2, 3].map(() => RawClient.open(t, wire.path)));
     one!.request(1, "getToken", { credential: "x".repeat(20_000) });
-    await until(() => wire.server.holdings.requestBytes > 20_000);
+    await until(() => wire.server.memoryBudget.requestBytes > 20_000);
     two!.request(1, "getToken", { credential: "x".repeat(20_000) });
     const refused = await two!.next();
     t.deepEqual([refused?.id, refused?.error?.data.reason], [1, "too_busy"]);
@@ -304,9 +306,9 @@ test.serial(
     t.is((await three!.next())?.error?.data.reason, "too_busy");
     await three!.closed;
     one!.socket.destroy();
-    await until(() => wire.server.holdings.requestBytes === 0);
+    await until(() => wire.server.memoryBudget.requestBytes === 0);
     two!.request(2, "getToken", { credential: "x".repeat(20_000) });
-    await until(() => wire.server.holdings.requestBytes > 20_000);
+    await until(() => wire.server.memoryBudget.requestBytes > 20_000);
     two!.socket.destroy();
     await allGivenBack(wire);
   },

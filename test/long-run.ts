@@ -16,7 +16,7 @@ import { SECRET_FIELD } from "../bench/simulation/population.ts";
 import { ask, waitFor } from "../bench/simulation/programs.ts";
 import { audit, simulate } from "../bench/simulation/run.ts";
 import { World } from "../bench/simulation/world.ts";
-import type { IssuedToken } from "../src/credential/issued.ts";
+import type { IssuedToken } from "../src/credential/issued-token.ts";
 
 // Thirty days and 10,000 credentials are bench/long-run.ts.
 for (const seed of [1, 2]) {
@@ -170,7 +170,7 @@ test("with a new secret and no token yet, a restart may forget who asked, and no
   const { world, account } = await inUse(t);
   const secrets = { [SECRET_FIELD[account.kind.grant]]: "another" };
   world.network.offlineUntil = world.clock.truth + HOUR;
-  const amended = world.credential(account).amend(account.settings, { secrets });
+  const amended = world.credential(account).update(account.settings, { secrets });
   world.stir();
   await world.run(world.clock.truth + SECOND);
   await amended;

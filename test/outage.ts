@@ -6,9 +6,9 @@ import test, { type ExecutionContext } from "ava";
 import { OutageIssuer } from "../bench/outage/issuer.ts";
 import { type End, KINDS, type Kind } from "../bench/outage/kinds.ts";
 import { longestPause, mostTries } from "../bench/outage/schedule.ts";
-import type { Credential } from "../src/credential.ts";
+import type { Credential } from "../src/credential/credential.ts";
 import { AuthdError } from "../src/errors.ts";
-import { type Http, HttpFailure, type HttpRequest } from "../src/http.ts";
+import { type Http, HttpFailure, type HttpRequest } from "../src/http/http.ts";
 import { createAuthority } from "./helpers/certificates.ts";
 import { start } from "./helpers/child.ts";
 import { type Engine, startEngine, until } from "./helpers/engine.ts";
@@ -100,7 +100,7 @@ async function step({ clock, registry }: Engine, network: Network): Promise<void
   await nextTurn();
   clock.advance(STEP);
   await nextTurn();
-  await until(() => registry.flights <= network.stalled);
+  await until(() => registry.pendingRefreshes <= network.stalled);
 }
 
 interface Refusal {

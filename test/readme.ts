@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { EXIT, EXIT_CODE } from "../src/cli/exit-code.ts";
 import { connect } from "../src/client.ts";
-import { EXIT, EXIT_CODE } from "../src/commands/exit-code.ts";
-import { loadConfiguration } from "../src/config.ts";
+import { loadConfiguration } from "../src/config/config.ts";
 import type { PracticeName } from "../src/sandbox/index.ts";
 import { startPracticeApis } from "../src/sandbox/index.ts";
 import { install } from "./helpers/bin.ts";

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { parse } from "plist";
-import { GRACE, LONGEST_STAY } from "../src/last-answers.ts";
+import { GRACE, LONGEST_STAY } from "../src/daemon/last-answers.ts";
 import { run } from "./helpers/child.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
 import { absent, missing } from "./helpers/optional.ts";

@@ -1,5 +1,5 @@
 import * as net from "node:net";
-import { FrameParser, frame } from "../../src/wire/frames.ts";
+import { FrameParser, frame } from "../../src/rpc/frame-parser.ts";
 
 interface Answer {
   id?: number;

@@ -1,6 +1,6 @@
 /** A client that costs as little as it can, so that what is measured is the other end. */
 import * as net from "node:net";
-import { FrameParser, type Framing, frame } from "../../src/wire/frames.ts";
+import { FrameParser, type Framing, frame } from "../../src/rpc/frame-parser.ts";
 
 /** A connection that keeps `width` equal requests in flight until it has had `total` answers. */
 export class Load {

@@ -7,7 +7,7 @@
 import * as http from "node:http";
 import * as net from "node:net";
 import { request } from "undici";
-import { FrameParser, frame } from "../../src/wire/frames.ts";
+import { FrameParser, frame } from "../../src/rpc/frame-parser.ts";
 import { directly } from "./direct.ts";
 import { ready } from "./ready.ts";
 

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from "../../src/clock.ts";
-import { Heap } from "../../src/heap.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
+import { MinHeap } from "../../src/credential/heap.ts";
 
 interface Pending {
   at: number;
@@ -33,8 +33,8 @@ export class SimulatedClock implements Clock {
   #sleeps: { from: number; until: number }[] = [];
   #boots = 1;
   #bootedAt = -50_000_000;
-  readonly #events = new Heap<Pending>();
-  #timers = new Heap<Pending>();
+  readonly #events = new MinHeap<Pending>();
+  #timers = new MinHeap<Pending>();
   readonly #random: () => number;
 
   constructor(random: () => number) {
@@ -123,7 +123,7 @@ export class SimulatedClock implements Clock {
 
   /** The process that had set timers is gone. */
   forgetTimers(): void {
-    this.#timers = new Heap();
+    this.#timers = new MinHeap();
     this.pending = 0;
   }
 

@@ -1,5 +1,5 @@
 /** The issuers: hosts with faults and clocks of their own, and the accounts that they know. */
-import type { CredentialSettings } from "../../src/settings.ts";
+import type { CredentialSettings } from "../../src/config/settings.ts";
 import { EPOCH } from "./clock.ts";
 import type { Outage } from "./faults.ts";
 import { createTrack, type Told, type Track } from "./judge.ts";

@@ -1,6 +1,11 @@
 /** What the daemon takes for the network: every request reaches a simulated issuer, or does not. */
 import { Readable } from "node:stream";
-import { type Http, HttpFailure, type HttpRequest, type HttpResponse } from "../../src/http.ts";
+import {
+  type Http,
+  HttpFailure,
+  type HttpRequest,
+  type HttpResponse,
+} from "../../src/http/http.ts";
 import { EPOCH, type SimulatedClock } from "./clock.ts";
 import { type Connection, Connections } from "./connections.ts";
 import { FAULTS, type Fault, type FaultName, GIVEN_UP, MINUTE, SECOND } from "./faults.ts";

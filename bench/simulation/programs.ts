@@ -1,6 +1,7 @@
 /** What programs do: ask for tokens, in every way there is, and use them. */
-import type { TokenWant } from "../../src/credential/asking.ts";
-import type { IssuedToken } from "../../src/credential/issued.ts";
+
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
+import type { GetTokenOptions } from "../../src/credential/slow-path.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { HOUR, MINUTE, SECOND } from "./faults.ts";
 import type { Account } from "./issuer.ts";
@@ -40,11 +41,11 @@ interface Call {
   account: Account;
   scope: string;
   track: Track;
-  want: TokenWant;
+  options: GetTokenOptions;
   at: number;
 }
 
-export function ask(world: World, account: Account, wish?: TokenWant): void {
+export function ask(world: World, account: Account, wish?: GetTokenOptions): void {
   if (!world.open) return;
   const { clock, random, tally } = world;
   const scopes = account.kind.scopes;
@@ -55,7 +56,7 @@ export function ask(world: World, account: Account, wish?: TokenWant): void {
     ...(wish ?? wishOf(world, account, scope)),
   };
   const track = account.track(scope);
-  const call: Call = { account, scope, track, want, at: clock.truth };
+  const call: Call = { account, scope, track, options: want, at: clock.truth };
   announce(world, call);
   tally.count("questions");
   try {
@@ -76,7 +77,7 @@ export function ask(world: World, account: Account, wish?: TokenWant): void {
 }
 
 /** Most want just a token. */
-function wishOf({ random, clock }: World, account: Account, scope: string): TokenWant {
+function wishOf({ random, clock }: World, account: Account, scope: string): GetTokenOptions {
   const dice = random.next();
   if (dice < 0.02)
     return { minValidity: random.next() * Math.min(account.kind.lifetime * 1_000, HOUR) };
@@ -92,7 +93,7 @@ function wishOf({ random, clock }: World, account: Account, scope: string): Toke
 }
 
 /** Tells the judge what was asked for. */
-function announce({ network }: World, { account, track, want, at }: Call): void {
+function announce({ network }: World, { account, track, options: want, at }: Call): void {
   track.askedAt = at;
   // A token that an API refused is as good as none.
   if (want.rejectedToken !== undefined || !(track.told - 10 * SECOND > at)) track.needAt = at;
@@ -158,7 +159,7 @@ function use(world: World, account: Account, issued: IssuedToken): void {
     forced(track, now);
   }
   // Who comes while a renewal waits for its turn joins it: that is one step of the back-off, not one each.
-  const joins = credential.flights > 0;
+  const joins = credential.pendingRefreshes > 0;
   const renewed = credential.renewAfter401(origin, issued, undefined, { timeoutMs: TIMEOUT });
   const onAnswer = (token: IssuedToken | undefined) => {
     if (!token) return;
@@ -171,7 +172,7 @@ function use(world: World, account: Account, issued: IssuedToken): void {
 }
 
 function refuse(world: World, call: Call, error: unknown): void {
-  const { account, scope, track, want, at } = call;
+  const { account, scope, track, options: want, at } = call;
   const now = world.clock.truth;
   const who = `${account.name} (${account.kind.name})`;
   if (!(error instanceof AuthdError)) {

@@ -73,7 +73,7 @@ function restarted(world: World): void {
     const { registry } = daemon;
     const isEarly = clock.truth < toldAt + 5 * SECOND;
     if (!isEarly) registry.refuse(new AuthdError("shutting_down", "it ends"));
-    const awaits = isEarly ? registry.flights : registry.spending.length;
+    const awaits = isEarly ? registry.pendingRefreshes : registry.spending.length;
     if (awaits > 0 && clock.truth < toldAt + 120 * SECOND) {
       clock.at(clock.truth + 20, look);
       return;
@@ -171,7 +171,7 @@ function mend(world: World, account: Account): void {
   const entering = { secret, family };
   account.entering = entering;
   const secrets = { [SECRET_FIELD[account.kind.grant]]: secret };
-  const amended = world.credential(account).amend(account.settings, { secrets });
+  const amended = world.credential(account).update(account.settings, { secrets });
   again(10 * MINUTE);
   const entered = () => {
     if (account.entering === entering) account.enter(entering, clock.truth);

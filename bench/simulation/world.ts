@@ -1,16 +1,16 @@
 /** The simulation: a daemon's real core on simulated clocks, disk, issuers, programs and people. */
 import { setImmediate as breathe, setTimeout as sleep } from "node:timers/promises";
-import { resolveCredential } from "../../src/config.ts";
-import type { IssuedToken } from "../../src/credential/issued.ts";
-import { Lanes } from "../../src/credential/lanes.ts";
+import { Timekeeper } from "../../src/base/timekeeper.ts";
+import { resolveCredential } from "../../src/config/config.ts";
+import type { Credential } from "../../src/credential/credential.ts";
+import { HostLimiter } from "../../src/credential/host-limiter.ts";
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
+import { Registry } from "../../src/credential/registry.ts";
 import { SpendingRequests } from "../../src/credential/spending-requests.ts";
-import type { Credential } from "../../src/credential.ts";
+import type { StoredToken } from "../../src/credential/token.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
-import type { Happened } from "../../src/protocol.ts";
-import { Registry } from "../../src/registry.ts";
-import { Timekeeper } from "../../src/timekeeper.ts";
-import type { StoredToken } from "../../src/token.ts";
+import type { EventPayload } from "../../src/protocol.ts";
 import { NO_CANDIDATES } from "../../test/helpers/no-candidates.ts";
 import { SimulatedClock } from "./clock.ts";
 import { DAY, MINUTE, outages, SECOND } from "./faults.ts";
@@ -134,7 +134,7 @@ export class World {
       clock,
       time,
       http: connectTo(this.network, alive),
-      lanes: new Lanes(),
+      hostLimiter: new HostLimiter(),
       codes: new OneTimeCodes(),
       candidates: NO_CANDIDATES,
       issuerClocks: new IssuerClocks(time),
@@ -302,7 +302,7 @@ export class World {
     this.#idleRings = 0;
   }
 
-  #heard(event: Happened): void {
+  #heard(event: EventPayload): void {
     if (event.kind !== "state") return;
     this.#idleRings = 0;
     const account = this.#byName.get(event.credential ?? "")!;
@@ -332,7 +332,7 @@ export class World {
         const writes = this.disk.pending(account.name);
         // A rotated refresh token is sealed before its lane is free.
         if (account.kind.rotates && writes > 0) lanes++;
-        const flights = this.credential(account).flights;
+        const flights = this.credential(account).pendingRefreshes;
         const needed = account.kind.rotates ? Math.min(1, flights) : flights;
         if (account.inFlight + writes < needed) restless = account.name;
       }

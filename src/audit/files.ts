@@ -32,7 +32,7 @@ export function sha256(data: Uint8Array | string): string {
  * An open file that is nothing but that, ours, and closed to everybody else's writing. Throws an
  * Error whose message goes on from "the audit log can't be used: ".
  */
-export function openOurs(path: string, flags: number): number {
+export function openOwnedFile(path: string, flags: number): number {
   let fd: number;
   try {
     fd = openSync(path, flags | O_NONBLOCK | O_NOFOLLOW, 0o600);
@@ -72,7 +72,7 @@ export interface RawLine {
 
 /** Every line of a file that is there. Throws what openOurs and the file system say. */
 export function* linesOf(file: string): Generator<RawLine> {
-  const fd = openOurs(file, O_RDONLY);
+  const fd = openOwnedFile(file, O_RDONLY);
   try {
     let rest: Buffer = Buffer.alloc(0);
     let line = 0;
@@ -140,7 +140,7 @@ export function tailOf(fd: number, size: number): Tail {
 /** The number of the oldest line that is kept; 0 if there is none. */
 export function firstOf(path: string): number {
   for (const file of existing(path).reverse()) {
-    const fd = openOurs(file, O_RDONLY);
+    const fd = openOwnedFile(file, O_RDONLY);
     try {
       const data = Buffer.alloc(LONGEST_LINE);
       const read = readSync(fd, data, 0, data.length, 0);

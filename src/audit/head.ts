@@ -6,9 +6,9 @@
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, readFileSync } from "node:fs";
-import { replaceFile } from "../atomic-write.ts";
+import { replaceFile } from "../base/atomic-write.ts";
 import type { AuditHead } from "./entry.ts";
-import { openOurs } from "./files.ts";
+import { openOwnedFile } from "./files.ts";
 
 /** What the vault's key is asked for. */
 export const PURPOSE = "authd audit head";
@@ -72,7 +72,7 @@ const WRONG = {
 function read(which: Which, log: string, key: HeadKey): Finding {
   let text: string;
   try {
-    const fd = openOurs(pathOf(which, log), constants.O_RDONLY);
+    const fd = openOwnedFile(pathOf(which, log), constants.O_RDONLY);
     try {
       text = readFileSync(fd, "utf8");
     } finally {

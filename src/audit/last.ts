@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, statSync, write } from "node:fs";
 import { promisify } from "node:util";
 import type { AuditHead } from "./entry.ts";
-import { openOurs } from "./files.ts";
+import { openOwnedFile } from "./files.ts";
 import { type HeadKey, pathOf, textOf } from "./head.ts";
 
 const { O_RDWR, O_CREAT } = constants;
@@ -36,7 +36,7 @@ export class AuditLast {
     const there = statSync(this.#path, { throwIfNoEntry: false });
     if (this.#open && there?.ino === this.#open.inode) return this.#open.fd;
     this.close();
-    const fd = openOurs(this.#path, O_RDWR | O_CREAT);
+    const fd = openOwnedFile(this.#path, O_RDWR | O_CREAT);
     const { ino, size } = fstatSync(fd);
     if (size > SIZE) ftruncateSync(fd, SIZE);
     this.#open = { fd, inode: ino };

@@ -1,5 +1,5 @@
-import type { Identities, Identity } from "../identity.ts";
-import type { Peer } from "../peer.ts";
+import type { Identities, Identity } from "../access/identity/identity.ts";
+import type { Peer } from "../rpc/peer.ts";
 import type { AuditPeer } from "./entry.ts";
 
 /** Names of programs are anybody's choice. */

@@ -3,7 +3,7 @@ import { GENESIS } from "./entry.ts";
 import { existing, KEPT, linesOf, parseLine, type RawLine, sha256 } from "./files.ts";
 
 /** Something that is not as the daemon wrote it. */
-export interface Flaw {
+export interface Inconsistency {
   readonly file: string;
   /** Counted from 1; 0: it concerns the file as a whole. */
   readonly line: number;
@@ -16,7 +16,7 @@ export interface Verification {
   readonly first: number;
   readonly last: number;
   readonly files: readonly string[];
-  readonly flaws: readonly Flaw[];
+  readonly flaws: readonly Inconsistency[];
   /** What is as it should be, but worth knowing. */
   readonly notes: readonly string[];
 }
@@ -48,7 +48,7 @@ interface Before {
 
 /** What was read so far, and what has to follow. */
 class Check {
-  readonly flaws: Flaw[] = [];
+  readonly flaws: Inconsistency[] = [];
   readonly notes: string[] = [];
   count = 0;
   first = 0;

@@ -11,7 +11,16 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import type { AuditEntry, AuditHead, AuditLine } from "./entry.ts";
-import { existing, filesOf, firstOf, openOurs, ROTATE_AT, START, sha256, tailOf } from "./files.ts";
+import {
+  existing,
+  filesOf,
+  firstOf,
+  openOwnedFile,
+  ROTATE_AT,
+  START,
+  sha256,
+  tailOf,
+} from "./files.ts";
 
 const { O_RDWR, O_APPEND, O_CREAT } = constants;
 const writeTo = promisify(write);
@@ -95,7 +104,7 @@ export class AuditWriter {
   #reopen(now: number): { newline: string; entries: AuditEntry[] } {
     if (this.#open && isInPlace(this.#path, this.#open)) return { newline: "", entries: [] };
     this.close();
-    const fd = openOurs(this.#path, O_RDWR | O_APPEND | O_CREAT);
+    const fd = openOwnedFile(this.#path, O_RDWR | O_APPEND | O_CREAT);
     try {
       const { size, ino, mode } = fstatSync(fd);
       if ((mode & 0o077) !== 0 && process.platform !== "win32") fchmodSync(fd, 0o600);
@@ -120,7 +129,7 @@ export class AuditWriter {
   #linesBefore(): readonly Link[] {
     const [newest] = existing(this.#path).filter((file) => file !== this.#path);
     if (newest === undefined) return [];
-    const fd = openOurs(newest, constants.O_RDONLY);
+    const fd = openOwnedFile(newest, constants.O_RDONLY);
     try {
       return tailOf(fd, fstatSync(fd).size).lines;
     } finally {
@@ -135,7 +144,7 @@ export class AuditWriter {
     const files = filesOf(this.#path);
     for (let index = files.length - 1; index > 0; index -= 1)
       moveIfThere(files[index - 1]!, files[index]!);
-    const fd = openOurs(this.#path, O_RDWR | O_APPEND | O_CREAT);
+    const fd = openOwnedFile(this.#path, O_RDWR | O_APPEND | O_CREAT);
     const { size, ino } = fstatSync(fd);
     this.#open = { fd, size, inode: ino };
     this.#first = firstOf(this.#path);

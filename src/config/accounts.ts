@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import * as z from "../zod.ts";
 
 /** A user or a group, by name or number; the last number means "none" to the kernel. */
 export const account = z.union([z.string().min(1), z.int().nonnegative().max(0xffff_fffe)]);

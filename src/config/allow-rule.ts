@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "smol-toml";
 import { AuthdError } from "../errors.ts";
-import { plainTable, type Table } from "./plain.ts";
+import { type Table, toJsonTable } from "./json-table.ts";
 
 /** What a person has allowed for always. */
 export interface Allowance {
@@ -26,7 +26,7 @@ const FOR_THE_REST = "# Everybody else is asked, as before.";
  * a way that this can't add to.
  */
 export function withAllowance(text: string, allowance: Allowance): { text: string; file: Table } {
-  const before = plainTable(parse(text));
+  const before = toJsonTable(parse(text));
   const { allow = [], ...rest } = before;
   if (!Array.isArray(allow)) throw byHand(allowance);
   const at = allowance.asking ?? 0;
@@ -91,7 +91,7 @@ function startOf(text: string, number: number): number | undefined {
 
 function parsed(text: string): Table | undefined {
   try {
-    return plainTable(parse(text));
+    return toJsonTable(parse(text));
   } catch {
     return undefined;
   }

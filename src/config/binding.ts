@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { GUARDED } from "../policy.ts";
-import type { RegisterRequest } from "../settings.ts";
-import { referenced } from "../template.ts";
-import { canonical } from "./plain.ts";
+import { RESTRICTED_PREFIX } from "../access/policy.ts";
+import { referenced } from "../base/template.ts";
+import { canonical } from "./json-table.ts";
+import type { RegisterRequest } from "./settings.ts";
 
 /** What decides where a credential's secrets and tokens go. */
 export interface BindingParts {
@@ -65,7 +65,7 @@ export function bindingOf(parts: BindingParts): string {
   const digest = createHash("sha256")
     .update(`authd binding 1\n${canonical(content)}`)
     .digest("base64url");
-  return isGuarded ? GUARDED + digest : digest;
+  return isGuarded ? RESTRICTED_PREFIX + digest : digest;
 }
 
 function namedFields(

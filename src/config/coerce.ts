@@ -1,6 +1,6 @@
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import * as z from "../zod.ts";
-import { isTable, mergeTables, plainValue, type Table } from "./plain.ts";
+import { isTable, mergeTables, type Table, toJsonValue } from "./json-table.ts";
 
 /** What a place in a credential file takes, as far as coercion cares: a JSON Schema. */
 export type Wanted = z.core.JSONSchema.BaseSchema;
@@ -65,7 +65,7 @@ function parsedOr(text: string): unknown {
   } catch {
     return text;
   }
-  return plainValue(value);
+  return toJsonValue(value);
 }
 
 function typesOf(wanted: Wanted): Set<string> {

@@ -1,8 +1,6 @@
 /** One credential file → settings: merged over its preset and the defaults, checked, frozen. */
 import { resolve as resolvePath } from "node:path";
 import { AuthdError } from "../errors.ts";
-import { type Preset, readPresets } from "../presets/index.ts";
-import type { CredentialSettings } from "../settings.ts";
 import { type IdOf, rememberingIds } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
@@ -10,11 +8,13 @@ import { givenValues, readFields } from "./fields.ts";
 import { readSafeFile } from "./files.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
-import { isField, isSetting, type Kind, kindOf } from "./kind.ts";
-import { isTable, mergeTables, plainTable, type Table } from "./plain.ts";
+import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
+import { type CredentialType, credentialTypeOf, isField, isSetting } from "./kind.ts";
 import { policyOf } from "./policy.ts";
+import { type Preset, readPresets } from "./preset.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
 import { secretFields } from "./secrets.ts";
+import type { CredentialSettings } from "./settings.ts";
 import { writtenKeys, writtenRequest } from "./written.ts";
 
 export interface ResolveOptions {
@@ -31,7 +31,7 @@ export type Resolve = (name: string, file: Table, defaults: Table) => Credential
 export function resolver({ configDir, presets = readPresets() }: ResolveOptions): Resolve {
   const pems = new Map<string, string>();
   const shared = new Map<string, object>();
-  const world: World = {
+  const world: ResolveContext = {
     presets,
     idOf: rememberingIds(),
     pem: (file) => once(pems, file, () => readPem(resolvePath(configDir, file), file)),
@@ -39,7 +39,7 @@ export function resolver({ configDir, presets = readPresets() }: ResolveOptions)
   };
   return (name, file, defaults) => {
     try {
-      return resolve(world, name, plainTable(file), defaults);
+      return resolve(world, name, toJsonTable(file), defaults);
     } catch (cause) {
       if (!(cause instanceof AuthdError) || cause.reason !== "invalid_params") throw cause;
       const message = `Credential "${name}": ${cause.message}`;
@@ -49,7 +49,7 @@ export function resolver({ configDir, presets = readPresets() }: ResolveOptions)
 }
 
 /** What stays the same from one credential to the next. */
-interface World {
+interface ResolveContext {
   presets: ReadonlyMap<string, Preset>;
   pem(file: string): string;
   idOf: IdOf;
@@ -57,11 +57,16 @@ interface World {
   share<Value extends object>(value: Value): Value;
 }
 
-function resolve(world: World, name: string, file: Table, defaults: Table): CredentialSettings {
-  const kind = kindOf(file, world.presets);
+function resolve(
+  world: ResolveContext,
+  name: string,
+  file: Table,
+  defaults: Table,
+): CredentialSettings {
+  const kind = credentialTypeOf(file, world.presets);
   const given = settingsIn(kind, file);
   const known = defaultsFor(kind, defaults);
-  const settings = mergeTables(beneath(kind, given, known), given);
+  const settings = mergeTables(withDefaults(kind, given, known), given);
   const { fields: ownFields, ...rest } = settings;
   const allowInsecureHttp = rest.allow_insecure_http === true;
   const fields = readFields(kind.preset, file, ownFields, allowInsecureHttp);
@@ -106,25 +111,25 @@ function resolve(world: World, name: string, file: Table, defaults: Table): Cred
 }
 
 /** The file's own settings, without the preset's fields. */
-function settingsIn(kind: Kind, file: Table): Table {
+function settingsIn(kind: CredentialType, file: Table): Table {
   const { preset: _preset, grant: _grant, ...rest } = file;
   return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(kind, key)));
 }
 
 /** Those that this grant knows. */
-function defaultsFor(kind: Kind, defaults: Table): Table {
+function defaultsFor(kind: CredentialType, defaults: Table): Table {
   return Object.fromEntries(Object.entries(defaults).filter(([key]) => isSetting(kind, key)));
 }
 
 /** What the file is laid over: the preset's settings over the defaults. */
-function beneath(kind: Kind, given: Table, defaults: Table): Table {
+function withDefaults(kind: CredentialType, given: Table, defaults: Table): Table {
   const preset = kind.preset?.settings ?? {};
   const explicit = preset.headers !== undefined || given.headers !== undefined;
   const settings = explicit ? preset : { ...preset, headers: DEFAULT_HEADERS };
   return mergeTables(defaults, settings);
 }
 
-function checked(kind: Kind, settings: Table): { common: Common; own: Table } {
+function checked(kind: CredentialType, settings: Table): { common: Common; own: Table } {
   const parts: { common: Record<string, unknown>; own: Record<string, unknown> } = {
     common: {},
     own: {},

@@ -1,13 +1,13 @@
 import { isAbsolute } from "node:path";
+import { lengthOfTime } from "../base/parse-duration.ts";
+import { didYouMean } from "../base/suggest.ts";
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import { lengthOfTime } from "../length-of-time.ts";
-import type { DaemonSettings } from "../settings.ts";
-import { didYouMean } from "../suggest.ts";
-import * as z from "../zod.ts";
 import { account, idOf } from "./accounts.ts";
+import { canonical, type Table } from "./json-table.ts";
 import { checkDefaults } from "./kind.ts";
-import { canonical, type Table } from "./plain.ts";
 import { parseWith } from "./schema.ts";
+import type { DaemonSettings } from "./settings.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

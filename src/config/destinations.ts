@@ -1,12 +1,12 @@
 /** Where a credential's secrets and tokens go: every address, checked. */
 import { AuthdError } from "../errors.ts";
 import { renderUrl, WISHES } from "../grants/exchange-request.ts";
-import type { Preset } from "../presets/index.ts";
-import type { CredentialSettings, RegisterRequest } from "../settings.ts";
 import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
-import { isTable, type Table } from "./plain.ts";
+import { isTable, type Table } from "./json-table.ts";
+import type { Preset } from "./preset.ts";
 import type { Common } from "./schema.ts";
+import type { CredentialSettings, RegisterRequest } from "./settings.ts";
 import { parseOrigin, parseUrl } from "./urls.ts";
 
 /** Where a grant sends secrets: `…_url`, and the URL of an exchange's request. */

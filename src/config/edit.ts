@@ -1,11 +1,11 @@
 /** What `credentials/add` and `credentials/set` do to a credential file, before it is checked as a whole. */
 import { stringify } from "smol-toml";
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import { type Preset, readPresets } from "../presets/index.ts";
-import * as z from "../zod.ts";
 import { putAt, type Wanted, wantedBy } from "./coerce.ts";
-import { isField, type Kind, kindOf } from "./kind.ts";
-import { assertDepth, isTable, mergeTables, plainTable, type Table } from "./plain.ts";
+import { assertDepth, isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
+import { type CredentialType, credentialTypeOf, isField } from "./kind.ts";
+import { type Preset, readPresets } from "./preset.ts";
 import { commonSchema, shapeOf } from "./schema.ts";
 
 const HEADER = `# A credential of authd: settings only, so that it can be shared. Its secrets are in the vault.
@@ -25,10 +25,10 @@ export function coerceSettings(
   settings: Table,
   presets: ReadonlyMap<string, Preset> = readPresets(),
 ): Record<string, unknown> {
-  const kind = kindOf(file, presets);
+  const kind = credentialTypeOf(file, presets);
   const { preset, grant } = file;
   const coerced: Record<string, unknown> = preset === undefined ? { grant } : { preset };
-  for (const [key, value] of Object.entries(plainTable(settings))) {
+  for (const [key, value] of Object.entries(toJsonTable(settings))) {
     const [first, ...below] = key.split(".");
     assertDepth(below.length);
     const path = [first ?? "", ...below] as const;
@@ -49,7 +49,7 @@ export function credentialFileText(file: Table): string {
   return `${HEADER}${stringify({ ...first, ...settings })}`;
 }
 
-function wantedAt(kind: Kind, key: string): Wanted {
+function wantedAt(kind: CredentialType, key: string): Wanted {
   if (key === "preset" || key === "grant") {
     throw new AuthdError(
       "invalid_params",

@@ -1,7 +1,7 @@
+import { missing, render } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
-import type { Preset, PresetField } from "../presets/index.ts";
-import { missing, render } from "../template.ts";
-import type { Table } from "./plain.ts";
+import type { Table } from "./json-table.ts";
+import type { Preset, PresetField } from "./preset.ts";
 import { commonSchema, parseWith } from "./schema.ts";
 import { parseUrl } from "./urls.ts";
 

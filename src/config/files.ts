@@ -21,8 +21,8 @@ import {
 import { basename, dirname, join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { AuthdError, messageOf } from "../errors.ts";
+import { type Table, toJsonTable } from "./json-table.ts";
 import { assertCredentialName } from "./name.ts";
-import { plainTable, type Table } from "./plain.ts";
 
 /** Bytes; a settings file that is longer is none. */
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -39,9 +39,9 @@ export function readTomlFile(file: string): Table | undefined {
 /** `text` as a table; `file` is for messages. Throws as `readTomlFile`. */
 export function tomlTable(file: string, text: string): Table {
   try {
-    return plainTable(parse(text));
+    return toJsonTable(parse(text));
   } catch (error) {
-    if (error instanceof AuthdError) throw refused(file, `can't be used: ${error.message}`);
+    if (error instanceof AuthdError) throw fileError(file, `can't be used: ${error.message}`);
     if (!(error instanceof TomlError)) throw error;
     const what = error.message.split("\n", 1)[0]!.replace("Invalid TOML document: ", "");
     throw new AuthdError(
@@ -57,8 +57,8 @@ export function readSafeFile(file: string): string | undefined {
   if (descriptor === undefined) return undefined;
   try {
     const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw refused(file, "is not a file");
-    if (stats.size > MAX_FILE_BYTES) throw refused(file, "is larger than 1 MiB");
+    if (!stats.isFile()) throw fileError(file, "is not a file");
+    if (stats.size > MAX_FILE_BYTES) throw fileError(file, "is larger than 1 MiB");
     assertOnlyOurs(file, stats);
     // A link leads out of the folder that was checked: whoever can write where it ends can replace it.
     if (isLink(file)) {
@@ -66,7 +66,7 @@ export function readSafeFile(file: string): string | undefined {
       assertOnlyOurs(folder, statSync(folder));
     }
     const bytes = readFileSync(descriptor);
-    if (!isUtf8(bytes)) throw refused(file, "is not UTF-8 text");
+    if (!isUtf8(bytes)) throw fileError(file, "is not UTF-8 text");
     return bytes.toString("utf8").replace(/^\ufeff/, "");
   } finally {
     closeSync(descriptor);
@@ -77,7 +77,7 @@ export function readSafeFile(file: string): string | undefined {
 export function listSafeFolder(folder: string): string[] | undefined {
   try {
     const stats = statSync(folder);
-    if (!stats.isDirectory()) throw refused(folder, "is not a folder");
+    if (!stats.isDirectory()) throw fileError(folder, "is not a folder");
     assertOnlyOurs(folder, stats);
     return readdirSync(folder);
   } catch (cause) {
@@ -96,8 +96,8 @@ function openToRead(file: string): number | undefined {
 }
 
 function absentOrThrow(path: string, cause: unknown): undefined {
-  if (codeOf(cause) !== "ENOENT") throw refused(path, `can't be read (${codeOf(cause)})`);
-  if (isLink(path)) throw refused(path, "is a link to nothing: mend or remove it");
+  if (codeOf(cause) !== "ENOENT") throw fileError(path, `can't be read (${codeOf(cause)})`);
+  if (isLink(path)) throw fileError(path, "is a link to nothing: mend or remove it");
   return undefined;
 }
 
@@ -106,13 +106,13 @@ function assertOnlyOurs(path: string, stats: Stats): void {
   const uid = process.geteuid?.();
   if (uid === undefined) return;
   if (stats.uid !== uid && stats.uid !== 0) {
-    throw refused(
+    throw fileError(
       path,
       `belongs to another user (uid ${stats.uid}), who could redirect secrets: chown ${uid} ${quoted(path)}`,
     );
   }
   if (stats.mode & 0o022) {
-    throw refused(
+    throw fileError(
       path,
       `can be changed by other users, who could redirect secrets: chmod go-w ${quoted(path)}`,
     );
@@ -203,6 +203,6 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? messageOf(error);
 }
 
-function refused(path: string, what: string): AuthdError {
+function fileError(path: string, what: string): AuthdError {
   return new AuthdError("invalid_params", `${path} ${what}.`);
 }

@@ -1,7 +1,7 @@
+import { type Encode, missing, percent, render } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
-import { type Encode, missing, percent, render } from "../template.ts";
 import type { Fields } from "./fields.ts";
-import { isTable, type Table } from "./plain.ts";
+import { isTable, type Table } from "./json-table.ts";
 
 /** Where in a credential's settings a template stands decides how it is filled in. */
 export type Place = "url" | "sent_url" | "header" | "sent" | "text";

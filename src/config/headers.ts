@@ -1,5 +1,5 @@
+import { isConnectionHeader, isHeaderName } from "../base/header-names.ts";
 import { AuthdError } from "../errors.ts";
-import { isConnectionHeader, isHeaderName } from "../header-names.ts";
 
 /** What a credential without any header of its own sends. */
 export const DEFAULT_HEADERS = Object.freeze({ authorization: "Bearer {token}" });

@@ -1,10 +1,10 @@
 /** JSON Schemas for editors, made from the very schemas that validate. */
 
+import * as z from "../base/zod.ts";
 import { type GrantName, grants } from "../grants/index.ts";
-import { type Preset, type PresetField, readPresets } from "../presets/index.ts";
-import * as z from "../zod.ts";
 import { configSchema } from "./daemon.ts";
-import { isTable, type Table } from "./plain.ts";
+import { isTable, type Table } from "./json-table.ts";
+import { type Preset, type PresetField, readPresets } from "./preset.ts";
 import { commonSchema } from "./schema.ts";
 
 type Schema = Record<string, unknown>;

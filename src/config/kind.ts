@@ -1,20 +1,23 @@
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import type { Grant } from "../grants/grant.ts";
 import { grantNamed, grants } from "../grants/index.ts";
-import { type Preset, presetInfo } from "../presets/index.ts";
-import * as z from "../zod.ts";
-import type { Table } from "./plain.ts";
+import type { Table } from "./json-table.ts";
+import { type Preset, presetInfo } from "./preset.ts";
 import { commonSchema, parseWith, shapeOf, unknownKey } from "./schema.ts";
 
 /** What a credential file is about: decides which keys it may have. */
-export interface Kind {
+export interface CredentialType {
   readonly preset: Preset | undefined;
   readonly grantName: string;
   readonly grant: Grant;
 }
 
 /** Reads `preset` or `grant`, of which there is exactly one. Throws AuthdError `invalid_params`. */
-export function kindOf(file: Table, presets: ReadonlyMap<string, Preset>): Kind {
+export function credentialTypeOf(
+  file: Table,
+  presets: ReadonlyMap<string, Preset>,
+): CredentialType {
   if (typeof file.preset === "string" && file.grant === undefined) {
     const preset = presetInfo(file.preset, presets);
     return { preset, grantName: preset.grant, grant: grantNamed(preset.grant) };
@@ -29,7 +32,7 @@ export function kindOf(file: Table, presets: ReadonlyMap<string, Preset>): Kind 
 }
 
 /** Whether `key` is one of every grant or of this one; the preset's fields apart. */
-export function isSetting(kind: Kind, key: string): boolean {
+export function isSetting(kind: CredentialType, key: string): boolean {
   return Object.hasOwn(commonSchema.shape, key) || Object.hasOwn(shapeOf(kind.grant.schema), key);
 }
 
@@ -37,7 +40,7 @@ export function isSetting(kind: Kind, key: string): boolean {
  * Whether `key` is a field that the preset asks for and puts where it belongs. Throws AuthdError
  * `invalid_params` for a key that is neither field nor setting, or that names a secret.
  */
-export function isField(kind: Kind, key: string): boolean {
+export function isField(kind: CredentialType, key: string): boolean {
   const field = kind.preset?.fields.find((each) => each.name === key);
   if (field && !field.secret) return true;
   if (!field && isSetting(kind, key)) return false;
@@ -51,7 +54,7 @@ export function isField(kind: Kind, key: string): boolean {
 }
 
 /** Every key that a file of this kind may have, beside `preset` and `grant`. */
-export function knownKeys(kind: Kind): string[] {
+export function knownKeys(kind: CredentialType): string[] {
   const fields = kind.preset?.fields.filter((field) => !field.secret) ?? [];
   return [
     ...new Set([

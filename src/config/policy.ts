@@ -1,12 +1,12 @@
 /** `expose`, `confirm`, `methods`, `paths`, `[[allow]]` and `[[deny]]` → who may use a credential. */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { isAbsolute } from "node:path";
+import { isInterpreter } from "../access/interpreter.ts";
+import type { Policy, Rate, Rule, Who } from "../access/policy.ts";
+import { isOpen } from "../access/policy.ts";
+import { normalizeScope } from "../base/scope.ts";
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import { isInterpreter } from "../interpreter.ts";
-import type { Policy, Rate, Rule, Who } from "../policy.ts";
-import { isOpen } from "../policy.ts";
-import { normalizeScope } from "../scope.ts";
-import * as z from "../zod.ts";
 import { account, type IdOf } from "./accounts.ts";
 
 const texts = z.array(z.string().min(1));

@@ -1,6 +1,6 @@
+import { didYouMean } from "../base/suggest.ts";
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import { didYouMean } from "../suggest.ts";
-import * as z from "../zod.ts";
 import { policyKeys } from "./policy.ts";
 
 /** Keys that every credential file may have, whatever its grant (docs/protocol.md). */

@@ -1,14 +1,14 @@
 import { AuthdError } from "../errors.ts";
 import type { SecretField } from "../grants/grant.ts";
-import type { Kind } from "./kind.ts";
-import type { Table } from "./plain.ts";
+import type { Table } from "./json-table.ts";
+import type { CredentialType } from "./kind.ts";
 
 /**
  * The secrets that a credential asks for: the preset's with its own wording, those that the grant
  * can't do without, and those that a header or form parameter names (`{secret.api_key}`).
  */
 export function secretFields(
-  kind: Kind,
+  kind: CredentialType,
   own: Table,
   headers: Readonly<Record<string, string>>,
   fields: Readonly<Record<string, string>>,

@@ -1,8 +1,8 @@
 /** Digests of settings as somebody wrote them: tell later which key of which file was edited. */
 import { hash } from "node:crypto";
-import { FROM_CONFIG } from "../settings.ts";
-import { canonical, isTable, type Table } from "./plain.ts";
+import { canonical, isTable, type Table } from "./json-table.ts";
 import { commonSchema } from "./schema.ts";
+import { FROM_CONFIG } from "./settings.ts";
 
 /** Keys that decide when, not where a secret goes: an edit needs nobody's consent. */
 const UNBOUND = new Set(["ttl", "warm", "secret_expires", "rejected_statuses"]);

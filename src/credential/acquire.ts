@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Moment, Timekeeper } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import type { Acquired, Grant } from "../grants/grant.ts";
+import type { Http } from "../http/http.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import type { IssuerClocks } from "../http/issuer-clock.ts";
-import type { Http } from "../http.ts";
-import type { CredentialSettings } from "../settings.ts";
-import type { Moment, Timekeeper } from "../timekeeper.ts";
-import type { Variation } from "./record.ts";
+import type { TokenTarget } from "./record.ts";
 
 /**
  * A request that spends a rotating refresh token is awaited until its connection ends, or so long (ms):
@@ -18,19 +18,19 @@ export const SPENDING_TIMEOUT_MS = 120_000;
 export const TOKEN_TIMEOUT_MS = 10_000;
 
 /** What one successful token request brought, and when. */
-export interface Won {
+export interface TokenResponse {
   acquired: Acquired;
   sent: Moment;
   answered: Moment;
 }
 
-export interface Try {
+export interface TokenRequest {
   settings: CredentialSettings;
   grant: Grant;
   secrets: Readonly<Record<string, string>>;
   /** Tokens issued before, which no error may quote. */
   held: readonly string[];
-  want: Variation;
+  target: TokenTarget;
   /** Wall clock, ms: the moment of the one-time code that the request carries; undefined: none. */
   codeAt?: number | undefined;
   http: Http;
@@ -40,8 +40,19 @@ export interface Try {
 }
 
 /** One token request. Rejects with an AuthdError that carries `contact`. */
-export async function acquire(given: Try): Promise<Won> {
-  const { settings, grant, secrets, held, want, codeAt, http, time, issuerClocks, clock } = given;
+export async function acquire(given: TokenRequest): Promise<TokenResponse> {
+  const {
+    settings,
+    grant,
+    secrets,
+    held,
+    target: want,
+    codeAt,
+    http,
+    time,
+    issuerClocks,
+    clock,
+  } = given;
   const spends = grant.rotates !== undefined;
   const send = createIssuerSend({
     http,
@@ -72,12 +83,12 @@ export async function acquire(given: Try): Promise<Won> {
 }
 
 /** The request went out and no complete answer came back: the issuer may have spent the refresh token. */
-export function isLost(error: unknown): boolean {
+export function isAnswerLost(error: unknown): boolean {
   return error instanceof AuthdError && error.contact?.sent === true && !error.contact.answered;
 }
 
 /** Digest of all that a token depends on, but for secrets: one obtained otherwise is not to be used. */
-export function acquisitionOf({ grant, own, fields, ca, ttl }: CredentialSettings): string {
+export function acquisitionDigest({ grant, own, fields, ca, ttl }: CredentialSettings): string {
   return createHash("sha256")
     .update(JSON.stringify([grant, own, fields, ca, ttl]))
     .digest("base64url");

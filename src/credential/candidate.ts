@@ -1,21 +1,22 @@
 /** Secrets that a person entered are tried beside those in force, and replace them once the issuer has taken them. */
-import type { Credential } from "../credential.ts";
+
+import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import type { CredentialSettings } from "../settings.ts";
+import type { Credential } from "./credential.ts";
+import type { CredentialDeps, RecordStore } from "./credential-deps.ts";
 import type { Candidate, CredentialRecord } from "./record.ts";
-import type { RecordStore, Surroundings } from "./surroundings.ts";
 
 /** The credential that has the candidate. */
 export interface Holder {
   readonly name: string;
-  readonly around: Surroundings;
+  readonly deps: CredentialDeps;
   record(): CredentialRecord | undefined;
   settings(): CredentialSettings;
   /** Seals the whole record; false if the disk fails. */
   save(record: CredentialRecord, durable: boolean): Promise<boolean>;
   /** A request of the trial has ended, and what it brought is sealed. */
   landed(): void;
-  create(settings: CredentialSettings, around: Surroundings): Credential;
+  create(settings: CredentialSettings, around: CredentialDeps): Credential;
 }
 
 /**
@@ -41,7 +42,7 @@ export class CandidateTrial {
    * entered the secrets asks for a token.
    */
   follow(isOffered: boolean): void {
-    const { name, around } = this.#holder;
+    const { name, deps: around } = this.#holder;
     const candidate = this.#holder.record()?.candidate;
     if (!candidate) {
       this.end();
@@ -51,7 +52,7 @@ export class CandidateTrial {
       const { file } = candidate;
       const settings =
         file === undefined ? this.#holder.settings() : around.candidates.resolve(name, file);
-      if (candidate === this.#of) this.#credential?.update(settings);
+      if (candidate === this.#of) this.#credential?.applySettings(settings);
       else this.#begin(candidate, settings, isOffered);
     } catch (error) {
       const failure =
@@ -69,7 +70,7 @@ export class CandidateTrial {
 
   #begin(candidate: Candidate, settings: CredentialSettings, isOffered: boolean): void {
     this.end();
-    const { name, around } = this.#holder;
+    const { name, deps: around } = this.#holder;
     this.#of = candidate;
     this.#credential = this.#holder.create(settings, this.#surroundings(candidate));
     this.#credential.load();
@@ -78,9 +79,9 @@ export class CandidateTrial {
   }
 
   /** What it obtains and fails at is told; its states are nobody's but its holder's. */
-  #surroundings(candidate: Candidate): Surroundings {
-    const { name, around } = this.#holder;
-    const own: Surroundings = {
+  #surroundings(candidate: Candidate): CredentialDeps {
+    const { name, deps: around } = this.#holder;
+    const own: CredentialDeps = {
       ...around,
       vault: this.#store(candidate),
       onEvent: (event) => {
@@ -93,7 +94,7 @@ export class CandidateTrial {
   }
 
   #store(candidate: Candidate): RecordStore {
-    const { name, around } = this.#holder;
+    const { name, deps: around } = this.#holder;
     return {
       get locked() {
         return around.vault.locked;

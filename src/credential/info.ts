@@ -1,20 +1,20 @@
+import type { Policy, Rule } from "../access/policy.ts";
+import type { Moment } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
-import type { Policy, Rule } from "../policy.ts";
 import type { CredentialInfo, PolicyInfo, State, VariantInfo } from "../protocol.ts";
-import type { CredentialSettings } from "../settings.ts";
-import type { Moment } from "../timekeeper.ts";
-import { expiresAt } from "../token.ts";
-import type { Obstacle } from "./obstacle.ts";
+import type { Blocker } from "./blocker.ts";
 import type { CredentialRecord } from "./record.ts";
-import type { Variant } from "./variant.ts";
+import { expiresAt } from "./token.ts";
+import type { TokenSlot } from "./token-slot.ts";
 
-export interface Picture {
+export interface InfoInput {
   settings: CredentialSettings;
   record: CredentialRecord | undefined;
   state: State;
-  obstacle: Obstacle | undefined;
+  blocker: Blocker | undefined;
   /** The variant that stands for the credential. */
-  face: Variant;
+  face: TokenSlot;
   /** Boot time of its next flight; Infinity: none. */
   deadline: number;
   failureCount: number;
@@ -22,22 +22,22 @@ export interface Picture {
   candidate: CredentialInfo["candidate"];
   unsaved: CredentialInfo["unsaved"];
   /** The variants beside its own. */
-  others: readonly Planned[];
+  others: readonly SlotDeadline[];
 }
 
 /** A variant and the boot time of its next flight; Infinity: none. */
-interface Planned {
-  variant: Variant;
+interface SlotDeadline {
+  slot: TokenSlot;
   deadline: number;
 }
 
 /** What people and programs see of a credential: no secret, no token. */
-export function infoOf(picture: Picture, now: Moment): CredentialInfo {
-  const { settings, record, state, obstacle, face, deadline, unsaved, others } = picture;
+export function infoOf(input: InfoInput, now: Moment): CredentialInfo {
+  const { settings, record, state, blocker: obstacle, face, deadline, unsaved, others } = input;
   const { name, grant, preset, origins, secretExpires } = settings;
-  const lastError = obstacle ? inTheWay(obstacle.error, now.wall) : picture.lastError;
-  const { expiresAt, refreshAt, retryAt, acquiredAt } = lifeOf({ variant: face, deadline }, now);
-  const asked = Math.max(face.askedAt, ...others.map(({ variant }) => variant.askedAt));
+  const lastError = obstacle ? toLastError(obstacle.error, now.wall) : input.lastError;
+  const { expiresAt, refreshAt, retryAt, acquiredAt } = tokenTimes({ slot: face, deadline }, now);
+  const asked = Math.max(face.lastUsedAt, ...others.map(({ slot: variant }) => variant.lastUsedAt));
   return {
     name,
     grant,
@@ -52,13 +52,13 @@ export function infoOf(picture: Picture, now: Moment): CredentialInfo {
         { lastRefreshAt: Math.min(record.lastRefreshAt, now.wall) }),
     ...given({ lastRefreshMs: record?.lastRefreshMs }),
     refreshCount: record?.refreshCount ?? 0,
-    failureCount: picture.failureCount,
+    failureCount: input.failureCount,
     ...(lastError ? { lastError: { ...lastError, at: Math.min(lastError.at, now.wall) } } : {}),
     failuresInRow: face.failures,
     ...given({ acquiredAt, lastAskedAt: toWall(asked, now), unsaved }),
-    ...given({ candidate: picture.candidate }),
+    ...given({ candidate: input.candidate }),
     ...given({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
-    ...(others.length === 0 ? {} : { tokens: others.map((one) => variantInfo(one, now)) }),
+    ...(others.length === 0 ? {} : { tokens: others.map((one) => tokenInfo(one, now)) }),
     origins: [...origins],
     ...given({ policy: settings.policy && policyInfo(settings.policy), secretExpires }),
   };
@@ -76,9 +76,12 @@ function policyInfo(policy: Policy): PolicyInfo {
   };
 }
 
-function variantInfo({ variant, deadline }: Planned, now: Moment): VariantInfo {
-  const { want, failures, askedAt, stopped } = variant;
-  const { expiresAt, refreshAt, retryAt, acquiredAt } = lifeOf({ variant, deadline }, now);
+function tokenInfo({ slot: variant, deadline }: SlotDeadline, now: Moment): VariantInfo {
+  const { target: want, failures, lastUsedAt: askedAt, rejectedWith: stopped } = variant;
+  const { expiresAt, refreshAt, retryAt, acquiredAt } = tokenTimes(
+    { slot: variant, deadline },
+    now,
+  );
   return {
     ...want,
     expiresAt,
@@ -89,7 +92,7 @@ function variantInfo({ variant, deadline }: Planned, now: Moment): VariantInfo {
 }
 
 /** When the token came, ends and is renewed. */
-function lifeOf({ variant: { issued, failures, retryAt }, deadline }: Planned, now: Moment) {
+function tokenTimes({ slot: { issued, failures, retryAt }, deadline }: SlotDeadline, now: Moment) {
   const failing = failures > 0 && Number.isFinite(deadline);
   return {
     expiresAt: issued ? expiresAt(issued.token, now) : null,
@@ -123,11 +126,11 @@ export function brokenInfo(name: string, error: AuthdError, at: number): Credent
     refreshCount: 0,
     failureCount: 0,
     failuresInRow: 0,
-    lastError: inTheWay(error, at),
+    lastError: toLastError(error, at),
     origins: [],
   };
 }
 
-function inTheWay({ reason, message }: AuthdError, at: number) {
+function toLastError({ reason, message }: AuthdError, at: number) {
   return { reason, message, at };
 }

@@ -1,7 +1,8 @@
 /** Bounds the token requests that callers cause, whatever they ask for. */
-import type { Clock } from "../clock.ts";
+
+import { Rates } from "../access/rates.ts";
+import type { Clock } from "../base/clock.ts";
 import { AuthdError } from "../errors.ts";
-import { Rates } from "../rates.ts";
 
 const MINUTE = 60_000;
 /** Of one credential: so many at once, then one every 5 s. */

@@ -1,9 +1,9 @@
-import { GUARDED } from "../policy.ts";
+import { RESTRICTED_PREFIX } from "../access/policy.ts";
 import type { OAuthProblem } from "../protocol.ts";
-import type { Stamp, StoredToken } from "../token.ts";
+import type { Stamp, StoredToken } from "./token.ts";
 
 /** What a caller may ask for beside the credential's own scope and audience. */
-export interface Variation {
+export interface TokenTarget {
   scope?: string;
   audience?: string;
 }
@@ -63,7 +63,7 @@ export interface Refused {
 /** Where a rotating refresh token stands. */
 export interface Rotation {
   /** It is being spent, for this: if it is found at start, the answer was lost. */
-  intent?: Variation;
+  intent?: TokenTarget;
   /** The one before, for an issuer that lost its own last step. */
   previous?: string;
   /** SHA-256 of the one that a person entered, once it was spent; absent: before this was kept. */
@@ -83,5 +83,5 @@ export interface Rotation {
  * secret, or accepts the first rules, takes nothing from anybody.
  */
 export function isGuarded({ secrets, binding }: CredentialRecord): boolean {
-  return Object.keys(secrets).length > 0 && binding.startsWith(GUARDED);
+  return Object.keys(secrets).length > 0 && binding.startsWith(RESTRICTED_PREFIX);
 }

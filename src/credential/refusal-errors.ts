@@ -1,7 +1,8 @@
 /** Errors for refusals that stop something, as callers and people get them. */
+
+import { stripControlChars } from "../base/terminal-safe.ts";
 import { AuthdError } from "../errors.ts";
-import { plain } from "../plain.ts";
-import type { Variation } from "./record.ts";
+import type { TokenTarget } from "./record.ts";
 
 /** The last of several refusals in a row that were no OAuth errors: nothing is sent until a person acts. */
 export function finalRefusal(failure: AuthdError, credential: string, times: number): AuthdError {
@@ -17,7 +18,7 @@ export function finalRefusal(failure: AuthdError, credential: string, times: num
 export function refusedVariation(
   failure: AuthdError,
   credential: string,
-  { scope, audience }: Variation,
+  { scope, audience }: TokenTarget,
 ): AuthdError {
   const asked = [
     ...(scope === undefined ? [] : [`scope "${shortened(scope)}"`]),
@@ -57,6 +58,6 @@ function wordsOf({ contact, message }: AuthdError): string {
 }
 
 function shortened(text: string): string {
-  const clean = plain(text);
+  const clean = stripControlChars(text);
   return clean.length > 100 ? `${clean.slice(0, 99)}…` : clean;
 }

@@ -1,14 +1,14 @@
 /** What a refusal stops: the credential, or only the scope and audience that were asked for. */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Moment } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import type { CredentialSettings } from "../settings.ts";
-import type { Moment } from "../timekeeper.ts";
 import { backoff } from "./backoff.ts";
 import type { CredentialRecord } from "./record.ts";
 import { finalRefusal, refusedVariation } from "./refusal-errors.ts";
-import type { Flight, Variant } from "./variant.ts";
-import type { Variants } from "./variants.ts";
+import type { TokenCache } from "./token-cache.ts";
+import type { PendingRefresh, TokenSlot } from "./token-slot.ts";
 
 const SECOND = 1_000;
 /** So many refusals in a row that are no OAuth errors are final. */
@@ -29,13 +29,13 @@ const REFUSED_VARIATION = new Set([
 
 /** Counts one credential's refusals, and decides what each of them stops. */
 export class Refusals {
-  readonly #variants: Variants;
+  readonly #tokens: TokenCache;
   readonly #clock: Clock;
   /** Boot time before which no new scope or audience of a caller is tried; undefined: not known since the start. */
   #holdUntil: number | undefined;
 
-  constructor(variants: Variants, clock: Clock) {
-    this.#variants = variants;
+  constructor(tokens: TokenCache, clock: Clock) {
+    this.#tokens = tokens;
     this.#clock = clock;
   }
 
@@ -45,8 +45,8 @@ export class Refusals {
 
   /** True if a token came with the secrets of now, so that they are not what a caller's scope is refused for. */
   get isProven(): boolean {
-    const { own } = this.#variants;
-    return own.issued !== undefined || own.landedAt > Number.NEGATIVE_INFINITY;
+    const { own } = this.#tokens;
+    return own.issued !== undefined || own.receivedAt > Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -55,19 +55,19 @@ export class Refusals {
    */
   counted(
     failure: AuthdError,
-    variant: Variant,
+    slot: TokenSlot,
     { record, settings }: { record: CredentialRecord; settings: CredentialSettings },
   ): AuthdError {
     if (failure.contact?.refusal === undefined || isTerminal(failure)) return failure;
-    const isOwn = variant === this.#variants.own;
+    const isOwn = slot === this.#tokens.own;
     const countsForAll = isOwn || !this.isProven;
-    if (!isOwn) variant.refusals++;
+    if (!isOwn) slot.refusals++;
     const { writtenRequest } = settings;
     // Another request than the one that was refused before counts anew.
     const before =
       record.refusals?.writtenRequest === writtenRequest ? (record.refusals?.count ?? 0) : 0;
     if (countsForAll) record.refusals = { count: before + 1, writtenRequest };
-    const times = Math.max(countsForAll ? before + 1 : 0, variant.refusals);
+    const times = Math.max(countsForAll ? before + 1 : 0, slot.refusals);
     return times >= FINAL ? finalRefusal(failure, settings.name, times) : failure;
   }
 
@@ -77,9 +77,13 @@ export class Refusals {
    * either if it was only tried to find out whether the secrets are good, or if a token for another
    * one came: the refusal must be about the secrets then.
    */
-  isAboutVariant(variant: Variant, failure: AuthdError, { verifies, lost }: Flight): boolean {
-    if (variant !== this.#variants.own) return !(lost && failure.reason === "login_required");
-    const othersWork = this.#variants.others().some(({ issued }) => issued !== undefined);
+  isAboutVariant(
+    slot: TokenSlot,
+    failure: AuthdError,
+    { verifies, lost }: PendingRefresh,
+  ): boolean {
+    if (slot !== this.#tokens.own) return !(lost && failure.reason === "login_required");
+    const othersWork = this.#tokens.others().some(({ issued }) => issued !== undefined);
     return (verifies === true || othersWork) && isAboutRequest(failure);
   }
 
@@ -88,31 +92,31 @@ export class Refusals {
    * have not worked yet, or it is a refresh token, which ends some day.
    */
   needsProof(failure: AuthdError): boolean {
-    const { own } = this.#variants;
-    const isTried = own.failures > 0 || own.stopped !== undefined;
+    const { own } = this.#tokens;
+    const isTried = own.failures > 0 || own.rejectedWith !== undefined;
     const isDoubtful = !this.isProven || failure.reason === "login_required";
     return isDoubtful && !isTried && !isAboutRequest(failure);
   }
 
   /** Stops a caller's variant. Returns the error that its callers get from now on. */
   stopVariant(
-    variant: Variant,
+    slot: TokenSlot,
     failure: AuthdError,
     { record, credential, now }: { record: CredentialRecord; credential: string; now: Moment },
   ): AuthdError {
-    const isOwn = variant === this.#variants.own;
-    variant.stopped = isOwn ? failure : refusedVariation(failure, credential, variant.want);
+    const isOwn = slot === this.#tokens.own;
+    slot.rejectedWith = isOwn ? failure : refusedVariation(failure, credential, slot.target);
     if (isOwn) return failure;
     record.refusedVariations = (record.refusedVariations ?? 0) + 1;
     this.#hold(record, now);
-    return variant.stopped;
+    return slot.rejectedWith;
   }
 
   /** A token came for `variant`. */
-  succeeded(variant: Variant, record: CredentialRecord): void {
-    variant.refusals = 0;
+  succeeded(slot: TokenSlot, record: CredentialRecord): void {
+    slot.refusals = 0;
     delete record.refusals;
-    if (variant === this.#variants.own) return;
+    if (slot === this.#tokens.own) return;
     delete record.refusedVariations;
     this.#holdUntil = 0;
   }

@@ -1,17 +1,17 @@
 import { createHash } from "node:crypto";
+import type { Moment } from "../base/timekeeper.ts";
 import { AuthdError } from "../errors.ts";
-import type { Moment } from "../timekeeper.ts";
-import { ageOf, type Stamp } from "../token.ts";
-import { isLost, type Won } from "./acquire.ts";
-import type { CredentialRecord, Rotation, Variation } from "./record.ts";
+import { isAnswerLost, type TokenResponse } from "./acquire.ts";
+import type { CredentialRecord, Rotation, TokenTarget } from "./record.ts";
+import { ageOf, type Stamp } from "./token.ts";
 
-export interface Spending {
+export interface RotationContext {
   record: CredentialRecord;
   /** The name of the secret that rotates. */
   secret: string;
   /** Its value: what is spent. */
   token: string;
-  want: Variation;
+  target: TokenTarget;
   /** Seals the record, fsynced; false if the disk fails (the caller keeps writing). Never rejects. */
   seal: () => Promise<boolean>;
   /** Nobody needs the new token yet. */
@@ -25,7 +25,7 @@ export interface Spending {
   /** Which boot of the machine the tries' boot times count from. */
   bootId: string;
   /** One token request with this refresh token. */
-  attempt: (refreshToken: string) => Promise<Won>;
+  attempt: (refreshToken: string) => Promise<TokenResponse>;
 }
 
 /**
@@ -35,20 +35,20 @@ export interface Spending {
  * issuers grant a few seconds for just that, and the previous token is tried once if the current
  * one was refused without ever having worked.
  */
-export async function spend(spending: Spending): Promise<Won> {
-  const { record, token, want, seal, canWait, isCallers = false } = spending;
+export async function refreshRotating(context: RotationContext): Promise<TokenResponse> {
+  const { record, token, target: want, seal, canWait, isCallers = false } = context;
   const rotation: Rotation = record.rotation ?? { worked: false };
   record.rotation = rotation;
   const alreadyLost = rotation.intent !== undefined;
   let wasLost = alreadyLost;
   const noteLost = () => {
     wasLost = true;
-    spending.onLost?.();
+    context.onLost?.();
   };
   if (alreadyLost) noteLost();
   const attempt = (refreshToken: string) =>
-    spending.attempt(refreshToken).catch((error) => {
-      if (isLost(error)) noteLost();
+    context.attempt(refreshToken).catch((error) => {
+      if (isAnswerLost(error)) noteLost();
       throw error;
     });
   rotation.intent = want;
@@ -58,13 +58,13 @@ export async function spend(spending: Spending): Promise<Won> {
     throw notSpent();
   }
   try {
-    const won = await attemptTwice({ ...spending, attempt }, rotation, alreadyLost);
-    await keep(spending, rotation, token, won);
-    return won;
+    const response = await attemptTwice({ ...context, attempt }, rotation, alreadyLost);
+    await storeRotated(context, rotation, token, response);
+    return response;
   } catch (error) {
     // At some issuers the previous token ends the session: not for a scope that may be refused.
     if (!isRefused(error) || (isCallers && !wasLost)) throw error;
-    return await attemptPrevious(spending, rotation, error);
+    return await attemptPrevious(context, rotation, error);
   }
 }
 
@@ -73,58 +73,58 @@ export async function spend(spending: Spending): Promise<Won> {
  * that brings none: the next start, too, knows that the token may be spent.
  */
 async function attemptTwice(
-  { attempt, token, record, isCurrent }: Spending,
+  { attempt, token, record, isCurrent }: RotationContext,
   rotation: Rotation,
   alreadyLost: boolean,
-): Promise<Won> {
+): Promise<TokenResponse> {
   let lost = alreadyLost;
   const isWanted = () => isCurrent() && record.rotation === rotation;
   try {
     return await attempt(token).catch((error) => {
-      if (lost || !isLost(error) || !isWanted()) throw error;
+      if (lost || !isAnswerLost(error) || !isWanted()) throw error;
       lost = true;
       return attempt(token);
     });
   } catch (error) {
-    if (isRefused(error) || !(lost || isLost(error))) delete rotation.intent;
+    if (isRefused(error) || !(lost || isAnswerLost(error))) delete rotation.intent;
     throw error;
   }
 }
 
 /** Rejects with `refusal`, the current token's, if that is the last word on the previous one as well. */
 async function attemptPrevious(
-  spending: Spending,
+  context: RotationContext,
   rotation: Rotation,
   refusal: unknown,
-): Promise<Won> {
+): Promise<TokenResponse> {
   const { previous, worked } = rotation;
-  const isWanted = spending.isCurrent() && spending.record.rotation === rotation;
+  const isWanted = context.isCurrent() && context.record.rotation === rotation;
   if (worked || previous === undefined || !isWanted) throw refusal;
   try {
-    const won = await spending.attempt(previous);
-    await keep(spending, rotation, previous, won);
-    return won;
+    const response = await context.attempt(previous);
+    await storeRotated(context, rotation, previous, response);
+    return response;
   } catch (error) {
     // Not spent, not refused: it may still do when the issuer is back.
-    if (!isRefused(error) && !isLost(error)) throw error;
+    if (!isRefused(error) && !isAnswerLost(error)) throw error;
     delete rotation.previous;
     throw refusal;
   }
 }
 
 /** Takes over what the answer to another request with this very refresh token brought, and seals it. */
-export async function adopt(spending: Spending, won: Won): Promise<void> {
-  const { record, token } = spending;
+export async function adopt(context: RotationContext, response: TokenResponse): Promise<void> {
+  const { record, token } = context;
   record.rotation ??= { worked: false };
-  await keep(spending, record.rotation, token, won);
+  await storeRotated(context, record.rotation, token, response);
 }
 
 /** An answer without a refresh token keeps the one that was spent. */
-async function keep(
-  { record, secret, bootId, seal }: Spending,
+async function storeRotated(
+  { record, secret, bootId, seal }: RotationContext,
   rotation: Rotation,
   spent: string,
-  { acquired, sent }: Won,
+  { acquired, sent }: TokenResponse,
 ): Promise<void> {
   delete rotation.intent;
   // A person entered another one meanwhile: theirs stays.

@@ -1,11 +1,11 @@
-import type { Won } from "./acquire.ts";
+import type { TokenResponse } from "./acquire.ts";
 
 /** A request that spends a rotating refresh token. */
 export interface SpendingRequest {
   /** Digest of all that its answer depends on, but for secrets: equal for equal requests. */
   readonly of: string;
   /** Fulfilled when the successor is sealed, rejected when no answer can come any more. */
-  readonly answer: Promise<Won>;
+  readonly answer: Promise<TokenResponse>;
 }
 
 /**
@@ -22,7 +22,7 @@ export class SpendingRequests {
   }
 
   /** Makes `request` findable until its answer is there. */
-  async track(url: string, token: string, request: SpendingRequest): Promise<Won> {
+  async track(url: string, token: string, request: SpendingRequest): Promise<TokenResponse> {
     const key = keyOf(url, token);
     this.#underWay.set(key, request);
     try {

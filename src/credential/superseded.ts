@@ -1,14 +1,15 @@
 /** Tokens that an issuer revoked because it gave a newer one for the same refresh token, as Ory Hydra does. */
+
+import { normalizeScope } from "../base/scope.ts";
+import type { Moment } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
-import { normalizeScope } from "../scope.ts";
-import type { CredentialSettings } from "../settings.ts";
-import type { Moment } from "../timekeeper.ts";
 import { backoff } from "./backoff.ts";
+import type { CredentialDeps } from "./credential-deps.ts";
 import type { CredentialRecord } from "./record.ts";
-import type { Surroundings } from "./surroundings.ts";
-import type { Variant } from "./variant.ts";
-import type { Variants } from "./variants.ts";
+import type { TokenCache } from "./token-cache.ts";
+import type { TokenSlot } from "./token-slot.ts";
 
 /** A token that lived so long (ms), or half its life, was not lost to programs that revoke each other's in turn. */
 const LONG_ENOUGH = 600_000;
@@ -43,7 +44,7 @@ export function wasRevoked(credential: string): string {
  * revoke each other. Without a scope of its own it carries all that was granted (RFC 6749 section 6).
  * Only where the file says that there is one token, and no rule depends on the scope.
  */
-export function ownServes(settings: CredentialSettings, own: Variant, scope: string): boolean {
+export function ownServes(settings: CredentialSettings, own: TokenSlot, scope: string): boolean {
   if (singleAccessToken(settings) !== true) return false;
   const rules = [...(settings.policy?.allow ?? []), ...(settings.policy?.deny ?? [])];
   if (rules.some(({ scopes }) => scopes !== undefined)) return false;
@@ -56,11 +57,11 @@ export function ownServes(settings: CredentialSettings, own: Variant, scope: str
 }
 
 /** The variant whose token was requested last; undefined if there is no token. */
-export function newestOf(variants: Variants): Variant | undefined {
-  let newest: Variant | undefined;
-  for (const variant of variants.all()) {
-    const bornAt = variant.issued?.token.bornAt ?? Number.NEGATIVE_INFINITY;
-    if (bornAt > (newest?.issued?.token.bornAt ?? Number.NEGATIVE_INFINITY)) newest = variant;
+export function newestOf(tokens: TokenCache): TokenSlot | undefined {
+  let newest: TokenSlot | undefined;
+  for (const slot of tokens.all()) {
+    const bornAt = slot.issued?.token.bornAt ?? Number.NEGATIVE_INFINITY;
+    if (bornAt > (newest?.issued?.token.bornAt ?? Number.NEGATIVE_INFINITY)) newest = slot;
   }
   return newest;
 }
@@ -71,25 +72,29 @@ export function newestOf(variants: Variants): Variant | undefined {
  * other's tokens.
  */
 export function supersedeOthers(
-  newest: Variant,
-  variants: Variants,
-  { clock }: Surroundings,
+  newest: TokenSlot,
+  tokens: TokenCache,
+  { clock }: CredentialDeps,
   now: Moment,
 ): void {
-  for (const variant of variants.all()) {
-    if (variant === newest || !variant.issued) continue;
-    const { bornAt, lifetime } = variant.issued.token;
+  for (const slot of tokens.all()) {
+    if (slot === newest || !slot.issued) continue;
+    const { bornAt, lifetime } = slot.issued.token;
     const isOld = now.boot - bornAt >= Math.min(LONG_ENOUGH, lifetime / 2);
-    const rejections = isOld ? 0 : variant.rejections + 1;
+    const rejections = isOld ? 0 : slot.rejections + 1;
     const about = { failures: rejections - FREE, random: clock.random() };
     const rejectionsHold = rejections <= FREE ? 0 : now.boot + backoff(about);
     const none = { issued: undefined, superseded: true, failures: 0, error: undefined };
-    Object.assign(variant, { ...none, rejections, rejectionsHold });
+    Object.assign(slot, { ...none, rejections, rejectionCooldownUntil: rejectionsHold });
   }
 }
 
 /** The error for a caller whose token was revoked so often that it has to wait. */
-export function revoked(credential: string, { rejectionsHold }: Variant, now: Moment): AuthdError {
+export function revoked(
+  credential: string,
+  { rejectionCooldownUntil: rejectionsHold }: TokenSlot,
+  now: Moment,
+): AuthdError {
   const retryAfterMs = Math.ceil(rejectionsHold - now.boot);
   const message = `${credential}: programs ask for different scopes or audiences, and each new token revokes the other's; the next one is obtained in ${Math.ceil(retryAfterMs / 1_000)} s. Let them ask for the same, or enter a refresh token of its own for each.`;
   return new AuthdError("issuer_unavailable", message, { credential, retryAfterMs });

@@ -1,10 +1,10 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { AuthdError } from "../errors.ts";
-import type { IssuedToken } from "./issued.ts";
-import type { Flight } from "./variant.ts";
+import type { IssuedToken } from "./issued-token.ts";
+import type { PendingRefresh } from "./token-slot.ts";
 
 /** Thrown to the waiting code itself when `patience` is at its end; never leaves the daemon's core. */
-export const OUT_OF_PATIENCE = new Error("out of patience");
+export const WAIT_LIMIT = new Error("out of patience");
 
 export interface Wait {
   credential: string;
@@ -17,16 +17,16 @@ export interface Wait {
 }
 
 /** Waits for a flight without owning it: whoever gives up leaves it flying. */
-export async function waitFor(flight: Flight, wait: Wait): Promise<IssuedToken> {
+export async function waitFor(pendingRefresh: PendingRefresh, wait: Wait): Promise<IssuedToken> {
   const { credential, clock, signal } = wait;
   const { timeoutMs = Number.POSITIVE_INFINITY, patience = Number.POSITIVE_INFINITY } = wait;
   if (signal?.aborted) throw cancelled(credential);
-  flight.awaited = true;
-  if (patience <= 0) throw OUT_OF_PATIENCE;
+  pendingRefresh.awaited = true;
+  if (patience <= 0) throw WAIT_LIMIT;
   const limit = Math.min(patience, timeoutMs);
   let stop = () => {};
   const givenUp = new Promise<never>((_, reject) => {
-    const late = () => reject(patience <= timeoutMs ? OUT_OF_PATIENCE : tooLate(credential, limit));
+    const late = () => reject(patience <= timeoutMs ? WAIT_LIMIT : tooLate(credential, limit));
     const timer = Number.isFinite(limit) ? clock.schedule(limit, late) : undefined;
     const abort = () => reject(cancelled(credential));
     signal?.addEventListener("abort", abort, { once: true });
@@ -36,7 +36,7 @@ export async function waitFor(flight: Flight, wait: Wait): Promise<IssuedToken> 
     };
   });
   try {
-    return await Promise.race([flight.promise, givenUp]);
+    return await Promise.race([pendingRefresh.promise, givenUp]);
   } finally {
     stop();
   }

@@ -1,4 +1,4 @@
-import * as z from "../zod.ts";
+import * as z from "../base/zod.ts";
 import type { Grant } from "./grant.ts";
 import { clientId, clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 
@@ -9,6 +9,6 @@ export const clientCredentials: Grant<z.output<typeof schema>> = {
   schema,
   secrets: (settings) => clientSecret(settings, false),
   issuerUrl: (settings) => settings.token_url,
-  variants: () => true,
+  acceptsTarget: () => true,
   acquire: (context) => requestToken(context, () => ({ grant_type: "client_credentials" })),
 };

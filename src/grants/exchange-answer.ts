@@ -1,9 +1,15 @@
 /** An exchange's answer: where in it the token and its lifetime are. */
-import * as z from "../zod.ts";
+import * as z from "../base/zod.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
-import { jwtTimes, seconds, unfitToken } from "./issued-token.ts";
 import { isJsonPointer, valueAt } from "./json-pointer.ts";
-import { type AnswerContext, isPage, refusal, saysRefused, unusableAnswer } from "./refusal.ts";
+import {
+  type AnswerContext,
+  isPage,
+  saysRefused,
+  toRefusalError,
+  unusableAnswer,
+} from "./refusal.ts";
+import { jwtTimes, seconds, unfitToken } from "./token-claims.ts";
 
 const HEADER = /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/i;
 
@@ -46,12 +52,12 @@ export function readExchangeAnswer(
   context: AnswerContext,
 ): Acquired {
   const { status, sentAt } = response;
-  if (status < 200 || status > 299) throw refusal(response, context);
+  if (status < 200 || status > 299) throw toRefusalError(response, context);
   const document = parseJson(response.text);
   const accessToken = findToken(response, places.token, document);
   if (accessToken === undefined || unfitToken(accessToken) !== undefined) {
     // Some APIs answer 200 and say inside that they refused.
-    if (!accessToken && saysRefused(response, context)) throw refusal(response, context);
+    if (!accessToken && saysRefused(response, context)) throw toRefusalError(response, context);
     throw unusableAnswer(context, complaint(response, places.token, accessToken));
   }
   const expiresIn = lifetime(document, places, sentAt?.assumed ?? context.now);

@@ -1,17 +1,17 @@
 /** An exchange's request: data with templates in it, written out. */
 
-import { AuthdError } from "../errors.ts";
-import { HEADER_NAME, isConnectionHeader } from "../header-names.ts";
+import { HEADER_NAME, isConnectionHeader } from "../base/header-names.ts";
 import {
   type Encode,
   headerValue,
   missing,
+  noEncoding,
   percent,
-  plain,
   render,
   type TemplateValues,
-} from "../template.ts";
-import * as z from "../zod.ts";
+} from "../base/template.ts";
+import * as z from "../base/zod.ts";
+import { AuthdError } from "../errors.ts";
 import type { IssuerRequest } from "./grant.ts";
 
 /** What a caller may wish for, as templates name it. */
@@ -110,7 +110,7 @@ function writeBody({ form, json, text }: ExchangeRequest, values: TemplateValues
     return { type: "application/json", content: JSON.stringify(fillJson(json, values)) };
   }
   if (text !== undefined) {
-    return { type: "text/plain;charset=utf-8", content: render(text, values, plain) };
+    return { type: "text/plain;charset=utf-8", content: render(text, values, noEncoding) };
   }
   return undefined;
 }

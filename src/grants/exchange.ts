@@ -1,9 +1,9 @@
-import { referenced, type TemplateValues } from "../template.ts";
-import * as z from "../zod.ts";
+import { referenced, type TemplateValues } from "../base/template.ts";
+import * as z from "../base/zod.ts";
+import { buildRequest } from "./build-request.ts";
 import { readExchangeAnswer, responseSchema } from "./exchange-answer.ts";
 import { renderUrl, requestSchema, WISHES, writeRequest } from "./exchange-request.ts";
 import type { AcquireContext, Grant } from "./grant.ts";
-import { prepare } from "./prepare.ts";
 
 /** The key that holds the address, as messages name it. */
 const URL_KEY = "request.url";
@@ -23,10 +23,10 @@ export const exchange: Grant<z.output<typeof schema>> = {
   secrets: (settings) =>
     settings.secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),
   issuerUrl: ({ request }, fields) => addressOf(request.url, fields),
-  variants: ({ request }) => referenced(JSON.stringify(request), WISHES).length > 0,
+  acceptsTarget: ({ request }) => referenced(JSON.stringify(request), WISHES).length > 0,
   acquire: async (context) => {
     const { settings, secrets, held, credential, rejectedStatuses, now } = context;
-    const request = prepare(context, () => writeRequest(settings.request, valuesOf(context)));
+    const request = buildRequest(context, () => writeRequest(settings.request, valuesOf(context)));
     const response = await context.send({ ...request, urlKey: URL_KEY });
     return readExchangeAnswer(response, settings.response, {
       credential,

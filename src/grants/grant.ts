@@ -1,4 +1,4 @@
-import type * as z from "../zod.ts";
+import type * as z from "../base/zod.ts";
 
 /** One HTTP exchange with an issuer, whole: the body decoded, size- and time-limited by the sender. */
 export interface IssuerRequest {
@@ -99,7 +99,7 @@ export interface Grant<Settings = unknown> {
   /** Where the secrets go: for the cap of flights a host. Undefined: nowhere. */
   issuerUrl(settings: Settings, fields: Readonly<Record<string, string>>): string | undefined;
   /** Whether a caller may ask for a scope or an audience of its own. */
-  variants(settings: Settings): boolean;
+  acceptsTarget(settings: Settings): boolean;
   /** The secret that the issuer may replace with each answer. */
   rotates?: string;
   /** The one-time code that a request carries at this moment (wall clock, ms); undefined: none. */

@@ -1,11 +1,11 @@
+import { didYouMean } from "../base/suggest.ts";
 import { AuthdError } from "../errors.ts";
-import { didYouMean } from "../suggest.ts";
 import { clientCredentials } from "./client-credentials.ts";
 import { exchange } from "./exchange.ts";
 import type { Grant } from "./grant.ts";
 import { password } from "./password.ts";
 import { refreshToken } from "./refresh-token.ts";
-import { fixed } from "./static.ts";
+import { staticToken } from "./static.ts";
 
 /** Every way of obtaining tokens, by its name in credential files. */
 export const grants = {
@@ -13,7 +13,7 @@ export const grants = {
   password,
   refresh_token: refreshToken,
   exchange,
-  static: fixed,
+  static: staticToken,
 } satisfies Record<string, Grant>;
 
 export type GrantName = keyof typeof grants;

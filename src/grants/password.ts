@@ -1,7 +1,7 @@
+import * as z from "../base/zod.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
-import * as z from "../zod.ts";
+import { required } from "./build-request.ts";
 import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
-import { required } from "./prepare.ts";
 import { isRefusal } from "./refusal.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 import { timeStepOf, totp } from "./totp.ts";
@@ -41,7 +41,7 @@ export const password: Grant<z.output<typeof schema>> = {
     ...clientSecret(settings, true),
   ],
   issuerUrl: (settings) => settings.token_url,
-  variants: () => true,
+  acceptsTarget: () => true,
   timeStep: ({ otp_secret }, at) => {
     try {
       return otp_secret ? timeStepOf(otp_secret, at) : undefined;

@@ -1,6 +1,6 @@
-import * as z from "../zod.ts";
+import * as z from "../base/zod.ts";
+import { required } from "./build-request.ts";
 import type { Grant } from "./grant.ts";
-import { required } from "./prepare.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 
 const schema = z.strictObject({
@@ -21,7 +21,7 @@ export const refreshToken: Grant<z.output<typeof schema>> = {
     ...clientSecret(settings, true),
   ],
   issuerUrl: (settings) => settings.token_url,
-  variants: () => true,
+  acceptsTarget: () => true,
   rotates: "refresh_token",
   acquire: (context) =>
     requestToken(

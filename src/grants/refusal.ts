@@ -58,17 +58,17 @@ const REFUSING_STATUSES = new Set([400, 422]);
  * status; then statuses that the API is known to refuse secrets with. A 401, or an error in JSON of
  * the API's own, is a refusal only if it comes again and again (`contact.refusal`).
  */
-export function refusal(response: IssuerResponse, context: AnswerContext): AuthdError {
+export function toRefusalError(response: IssuerResponse, context: AnswerContext): AuthdError {
   const { status } = response;
   const oauth = oauthProblem(response, context);
   const row = oauth && Object.hasOwn(TERMINAL, oauth.error) ? TERMINAL[oauth.error] : undefined;
   const waiting = status === 429 || status === 503 || TRANSIENT.has(oauth?.error ?? "");
   if (!waiting && row) {
-    return failure(
+    return toFailure(
       context,
       row.login && context.refreshing ? "login_required" : "credential_rejected",
       {
-        what: `the issuer answered ${describe(oauth!)}.`,
+        what: `the issuer answered ${describeOAuthProblem(oauth!)}.`,
         contact: { ...ANSWERED, refusal: said(response, context, oauth) },
         oauth: oauth!,
       },
@@ -77,7 +77,7 @@ export function refusal(response: IssuerResponse, context: AnswerContext): Authd
   const listed = context.rejectedStatuses.includes(status);
   if (!waiting && (listed || saysRefused(response, context))) {
     const refusal = said(response, context, oauth);
-    return failure(context, listed ? "credential_rejected" : "issuer_unavailable", {
+    return toFailure(context, listed ? "credential_rejected" : "issuer_unavailable", {
       what: `the issuer refused what was sent (${refusal}).`,
       contact: { ...ANSWERED, refusal },
       ...(oauth && { oauth }),
@@ -104,7 +104,7 @@ export function isRefusal(error: unknown): error is AuthdError {
 /** A success status without a token that can be used: the refresh token may be spent. */
 export function unusableAnswer(context: AnswerContext, what: string): AuthdError {
   const contact = { sent: true, answered: false, lasting: true };
-  return failure(context, "issuer_unavailable", { what, contact });
+  return toFailure(context, "issuer_unavailable", { what, contact });
 }
 
 function unavailable(
@@ -124,7 +124,7 @@ function unavailable(
     : lasting
       ? ` Check ${context.urlKey}.`
       : "";
-  return failure(context, "issuer_unavailable", {
+  return toFailure(context, "issuer_unavailable", {
     what: `the issuer answered ${said(response, context, oauth)}${page}.${hint}`,
     contact: {
       ...{ sent: true, answered: status !== 502 && status !== 504 },
@@ -144,7 +144,7 @@ function said(
   oauth: OAuthProblem | undefined,
 ): string {
   const status = `HTTP ${response.status}`;
-  if (oauth) return `${describe(oauth)}, ${status}`;
+  if (oauth) return `${describeOAuthProblem(oauth)}, ${status}`;
   const words = issuerWords(response, concealed);
   return words ? `${status}: "${words}"` : status;
 }
@@ -166,7 +166,7 @@ const ADVICE: Partial<Record<Reason, Advice>> = {
     `Check its settings and enter its secrets again with: authd set ${name} (as it is, once more: authd refresh ${name})`,
 };
 
-function failure(
+function toFailure(
   context: Pick<AnswerContext, "credential">,
   reason: Reason,
   { what, ...details }: Failure,
@@ -180,7 +180,7 @@ function failure(
   });
 }
 
-function describe({ error, error_description }: OAuthProblem): string {
+function describeOAuthProblem({ error, error_description }: OAuthProblem): string {
   return error_description === undefined ? error : `${error} ("${error_description}")`;
 }
 

@@ -1,19 +1,19 @@
+import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import * as z from "../zod.ts";
+import { buildRequest, required } from "./build-request.ts";
 import type { Grant } from "./grant.ts";
-import { unfitToken } from "./issued-token.ts";
-import { prepare, required } from "./prepare.ts";
+import { unfitToken } from "./token-claims.ts";
 
 const schema = z.strictObject({});
 
 /** A token that was given once and is used as it is: nothing is ever asked for. */
-export const fixed: Grant<z.output<typeof schema>> = {
+export const staticToken: Grant<z.output<typeof schema>> = {
   schema,
   secrets: () => [{ name: "token", optional: false, label: "Token" }],
   issuerUrl: () => undefined,
-  variants: () => false,
+  acceptsTarget: () => false,
   acquire: async (context) => {
-    const accessToken = prepare(context, () => usable(required(context.secrets, "token")));
+    const accessToken = buildRequest(context, () => usable(required(context.secrets, "token")));
     return { accessToken, tokenType: "Bearer", expiresIn: "forever" };
   },
 };

@@ -5,9 +5,15 @@
  */
 import { AuthdError } from "../errors.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
-import { jwtTimes, seconds, unfitToken } from "./issued-token.ts";
 import { readMembers } from "./oauth-problem.ts";
-import { type AnswerContext, isPage, refusal, saysRefused, unusableAnswer } from "./refusal.ts";
+import {
+  type AnswerContext,
+  isPage,
+  saysRefused,
+  toRefusalError,
+  unusableAnswer,
+} from "./refusal.ts";
+import { jwtTimes, seconds, unfitToken } from "./token-claims.ts";
 
 /** Token types that bind the token to a key or a signature: useless as a plain header. */
 const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
@@ -21,9 +27,9 @@ export async function readTokenAnswer(
   const members = readMembers(text);
   // Some issuers send errors with status 200, and tokens with 201.
   const isError = !members?.access_token && saysRefused(response, context);
-  if (status < 200 || status > 299 || isError) throw refusal(response, context);
+  if (status < 200 || status > 299 || isError) throw toRefusalError(response, context);
   if (members === undefined) throw unusableAnswer(context, unreadable(response));
-  const answer = await checked(normalize(members), context);
+  const answer = await validateAnswer(normalize(members), context);
   const refreshToken = context.refreshing ? answer.refresh_token : undefined;
   const jwt = jwtTimes(answer.access_token);
   return {
@@ -42,12 +48,12 @@ export async function readTokenAnswer(
 function normalize(members: Record<string, unknown>): Record<string, unknown> {
   const { scope } = members;
   return {
-    access_token: word(members.access_token),
+    access_token: nonEmptyString(members.access_token),
     token_type: tokenType(members.token_type),
     expires_in: seconds(members.expires_in),
-    refresh_token: word(members.refresh_token),
+    refresh_token: nonEmptyString(members.refresh_token),
     // RFC 6749 has one string; some issuers send a list.
-    scope: word(Array.isArray(scope) ? scope.filter(isString).join(" ") : scope),
+    scope: nonEmptyString(Array.isArray(scope) ? scope.filter(isString).join(" ") : scope),
   };
 }
 
@@ -55,13 +61,13 @@ function isString(value: unknown): value is string {
   return typeof value === "string";
 }
 
-function word(value: unknown): string | undefined {
+function nonEmptyString(value: unknown): string | undefined {
   return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
 }
 
 /** Missing, in any case, or one of the many other words that issuers have for a bearer token. */
 function tokenType(value: unknown): string {
-  const type = word(value)?.toLowerCase() ?? "bearer";
+  const type = nonEmptyString(value)?.toLowerCase() ?? "bearer";
   return NEEDS_PROOF.has(type) ? type : "bearer";
 }
 
@@ -76,7 +82,7 @@ function lifetimes(members: Record<string, unknown>, rotated: boolean) {
 }
 
 /** The answer as oauth4webapi hands it on. Its errors quote the body, so nothing of them is kept. */
-async function checked(answer: Record<string, unknown>, context: AnswerContext) {
+async function validateAnswer(answer: Record<string, unknown>, context: AnswerContext) {
   const oauth = await import("oauth4webapi");
   const issuer = { issuer: "https://issuer.invalid" };
   const client = { client_id: context.credential };

@@ -1,10 +1,10 @@
 /** What the grants of RFC 6749 share: the client's settings, and one form-encoded request. */
 
-import { render } from "../template.ts";
-import * as z from "../zod.ts";
+import { render } from "../base/template.ts";
+import * as z from "../base/zod.ts";
+import { buildRequest } from "./build-request.ts";
 import { type ClientAuthMethod, clientAuthMethods, proveClient } from "./client-auth.ts";
 import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
-import { prepare } from "./prepare.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
 /** The key that holds the address, as messages name it. */
@@ -64,7 +64,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   { refreshing = false, once = false } = {},
 ): Promise<Acquired> {
   const { credential, held, rejectedStatuses, now } = context;
-  const { request, sent } = prepare(context, () => write(context, parameters()));
+  const { request, sent } = buildRequest(context, () => write(context, parameters()));
   const repeatable = !(refreshing || once);
   const response = await context.send({ ...request, urlKey: URL_KEY, repeatable });
   const secrets = { ...context.secrets, ...sent };

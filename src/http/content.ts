@@ -1,8 +1,8 @@
 /** The body of an API's answer: read, decompressed, limited. */
 import { isUtf8 } from "node:buffer";
 import { pipeline, Readable } from "node:stream";
-import { HttpFailure, type HttpResponse } from "../http.ts";
 import { CODINGS, codingsOf, isKnownCoding, MOST_CODINGS, tooManyCodings } from "./codings.ts";
+import { HttpFailure, type HttpResponse } from "./http.ts";
 
 /** Why a body that came can't be used; `message` follows the host's name in a sentence. */
 export class UnusableContent extends Error {}
@@ -22,7 +22,7 @@ export interface Content {
  * `hasBody`: false for an answer whose Content-Encoding speaks of a body that does not come (HEAD, 304).
  * Throws UnusableContent for more than MOST_CODINGS codings; the answer's body is destroyed then.
  */
-export function contentOf({ headers: raw, body }: HttpResponse, hasBody: boolean): Content {
+export function decodeBody({ headers: raw, body }: HttpResponse, hasBody: boolean): Content {
   const headers: Content["headers"] = {};
   for (const [name, value] of Object.entries(raw)) {
     if (name === "set-cookie") headers[name] = [value ?? []].flat();
@@ -125,14 +125,14 @@ export function collect(
 }
 
 /** Exactly one of the two: bytes that are no text go as base64. */
-export function inJson(bytes: Buffer): { body: string } | { bodyBase64: string } {
+export function encodeForJson(bytes: Buffer): { body: string } | { bodyBase64: string } {
   return isUtf8(bytes)
     ? { body: bytes.toString("utf8") }
     : { bodyBase64: bytes.toString("base64") };
 }
 
 /** Lets go of an answer that nobody reads: a short one to its end, so that its connection can be used again. */
-export function discard(body: Readable): void {
+export function drain(body: Readable): void {
   let left = 64 * 1024;
   const giveUp = setTimeout(() => body.destroy(), 1_000);
   body.once("close", () => clearTimeout(giveUp));

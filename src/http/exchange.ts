@@ -1,13 +1,13 @@
 /** One request on the wire and its answer: what undici calls, while time limits and the caller's signal run. */
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
+import type { Connection } from "./connection.ts";
 import {
   HttpFailure,
   type HttpRequest,
   type HttpResponse,
   TOO_MANY_INTERIM_ANSWERS,
-} from "../http.ts";
-import type { Connection } from "./connection.ts";
+} from "./http.ts";
 
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** Interim answers (1xx) before the final one; Node and browsers expect one or two. */

@@ -3,9 +3,10 @@
  * that may be stale (some servers repeat the moment at which the connection was opened) but is never
  * ahead: it is always a lower bound, and an upper one only where it can't be stale.
  */
+
+import type { Moment, Timekeeper } from "../base/timekeeper.ts";
 import type { IssuerTime } from "../grants/grant.ts";
-import type { HttpResponse } from "../http.ts";
-import type { Moment, Timekeeper } from "../timekeeper.ts";
+import type { HttpResponse } from "./http.ts";
 
 /** A `Date` is cut to whole seconds, and servers keep its text for up to a second (ms). */
 const GRANULARITY_MS = 2_000;

@@ -1,13 +1,13 @@
 /** Sends one request to an issuer and brings back its whole answer, or says why there is none. */
 import type { Readable } from "node:stream";
-import { type Clock, scheduleLong } from "../clock.ts";
+import { type Clock, scheduleLong } from "../base/clock.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
 import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
-import { type Http, type HttpResponse, neverSent } from "../http.ts";
 import { CODINGS, codingsOf, isKnownCoding, MOST_CODINGS, tooManyCodings } from "./codings.ts";
+import { type Http, type HttpResponse, neverSent } from "./http.ts";
 import type { IssuerClocks } from "./issuer-clock.ts";
-import { describeFailure } from "./transport-error.ts";
+import { explainNetworkError } from "./transport-error.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const UNSENT: IssuerContact = { sent: false, answered: false };
@@ -91,7 +91,7 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
         throw unavailable(what, contact);
       }
       if (signal?.aborted) throw unavailable("the request was interrupted.", contact);
-      throw unavailable(describeFailure(error, url.host), contact);
+      throw unavailable(explainNetworkError(error, url.host), contact);
     } finally {
       deadline.stop();
     }

@@ -1,21 +1,21 @@
 /** What the error codes of Node's sockets, of its TLS and of undici mean for a person. */
-import { neverSent, TOO_MANY_INTERIM_ANSWERS } from "../http.ts";
+import { neverSent, TOO_MANY_INTERIM_ANSWERS } from "./http.ts";
 
-type Tell = (host: string) => string;
+type Explain = (host: string) => string;
 
-const unknownName: Tell = (host) =>
+const unknownName: Explain = (host) =>
   `the name ${host} can't be looked up: check its spelling and the network`;
-const unreachable: Tell = (host) => `there is no way to ${host}: check the network`;
-const tooSlow: Tell = (host) => `${host} did not take the connection in time: check the network`;
-const unknownAuthority: Tell = (host) =>
+const unreachable: Explain = (host) => `there is no way to ${host}: check the network`;
+const tooSlow: Explain = (host) => `${host} did not take the connection in time: check the network`;
+const unknownAuthority: Explain = (host) =>
   `the certificate of ${host} is from an authority that this machine does not know; if it is a private one, name its PEM file as ca_file in the credential file`;
-const wrongDates: Tell = (host) =>
+const wrongDates: Explain = (host) =>
   `the certificate of ${host} is out of date: check this machine's clock, otherwise its operator must renew it`;
-const otherName: Tell = (host) =>
+const otherName: Explain = (host) =>
   `the certificate of ${host} is made out to another name: check the address`;
 
 /** One row a code; those of one meaning share their words. */
-const MEANINGS: Record<string, Tell> = {
+const MEANINGS: Record<string, Explain> = {
   ENOTFOUND: unknownName,
   EAI_AGAIN: unknownName,
   ECONNREFUSED: (host) => `nothing answers at ${host}: check the address and that the server runs`,
@@ -36,7 +36,7 @@ const MEANINGS: Record<string, Tell> = {
   ERR_TLS_CERT_ALTNAME_INVALID: otherName,
 };
 /** One row a code of what goes wrong once the request was sent. */
-const MEANINGS_LATE: Record<string, Tell> = {
+const MEANINGS_LATE: Record<string, Explain> = {
   [TOO_MANY_INTERIM_ANSWERS]: (host) =>
     `${host} sent one interim answer (1xx) after another and no final one: its operator must mend that`,
 };
@@ -44,13 +44,13 @@ const MEANINGS_LATE: Record<string, Tell> = {
 const TLS = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_)/;
 
 /** What happened and what to do, for the end of a sentence; nothing of any body in it. */
-export function describeFailure(error: unknown, host: string): string {
+export function explainNetworkError(error: unknown, host: string): string {
   const { code, name } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   const word = code ?? name ?? "unknown error";
   return `${meaningOf(word, neverSent(error))(host)} (${word}).`;
 }
 
-function meaningOf(code: string, early: boolean): Tell {
+function meaningOf(code: string, early: boolean): Explain {
   const meanings = early ? MEANINGS : MEANINGS_LATE;
   if (Object.hasOwn(meanings, code)) return meanings[code]!;
   if (TLS.test(code)) {

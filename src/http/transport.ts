@@ -6,7 +6,6 @@ import { createSecureContext, rootCertificates } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import type { Agent, Client, Dispatcher, Pool } from "undici";
 import { isLoopback } from "../config/urls.ts";
-import type { HttpRequest, HttpResponse } from "../http.ts";
 import {
   type ClientFactory,
   clientFactory,
@@ -14,6 +13,7 @@ import {
   poolFactory,
 } from "./connection.ts";
 import { CONNECT_TIMEOUT_MS, Exchange } from "./exchange.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
 import { type TunnelTls, tunnelThrough } from "./tunnel.ts";
 
 export interface Transport {

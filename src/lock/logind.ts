@@ -1,8 +1,8 @@
 /** What systemd-logind tells on the system bus: org.freedesktop.login1(5). */
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { LockStatus } from "../protocol.ts";
-import { busEnvironment, KeptChild } from "./kept-child.ts";
+import { busEnvironment, SupervisedProcess } from "./supervised-process.ts";
 
 export type LockEvent = "suspend" | "screen";
 
@@ -19,7 +19,7 @@ export interface LogindOptions {
 const NAME = "org.freedesktop.login1";
 const SESSION = `${NAME}.Session`;
 /** How long (ms) logind may take to say whose a session is. */
-const PATIENCE = 2_000;
+const BUS_TIMEOUT_MS = 2_000;
 
 /**
  * gdbus asks the bus for what this one name sends and needs no right for that: `busctl monitor` needs
@@ -38,18 +38,18 @@ export class Logind {
   readonly #troubles = new Map<"bus" | "inhibitor", string>();
   /** What was said of them last. */
   readonly #said = new Map<"bus" | "inhibitor", string>();
-  readonly #monitor: KeptChild;
-  readonly #inhibitor: KeptChild;
+  readonly #monitor: SupervisedProcess;
+  readonly #inhibitor: SupervisedProcess;
 
   constructor(options: LogindOptions) {
     const { env, clock, events, platform = process.platform } = options;
     this.#options = options;
-    this.#monitor = new KeptChild({
+    this.#monitor = new SupervisedProcess({
       ...{ command: MONITOR, env, clock },
       onLine: (line) => this.#hear(line),
       onTrouble: (why) => this.#trouble("bus", why),
     });
-    this.#inhibitor = new KeptChild({
+    this.#inhibitor = new SupervisedProcess({
       ...{ command: INHIBIT, env, clock },
       onStart: () => this.#troubles.delete("inhibitor"),
       onTrouble: (why) => this.#trouble("inhibitor", why),
@@ -121,7 +121,7 @@ export class Logind {
     const method = ["--method", "org.freedesktop.DBus.Properties.Get", SESSION, "User"];
     const args = ["call", "--system", "--dest", NAME, "--object-path", path, ...method];
     try {
-      const limits = { env: busEnvironment(env), timeout: PATIENCE };
+      const limits = { env: busEnvironment(env), timeout: BUS_TIMEOUT_MS };
       const { stdout } = await promisify(execFile)("gdbus", args, limits);
       const uid = /uint32 (\d+)/.exec(stdout)?.[1];
       return uid === undefined || Number(uid) === process.geteuid?.();

@@ -1,34 +1,28 @@
-import type { Clock, Timer } from "../clock.ts";
-import {
-  auditProblem,
-  lockedVault,
-  manifestProblem,
-  needsPerson,
-  problemsOf,
-} from "../problems.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type {
   CredentialInfo,
   EventKind,
-  Happened,
+  EventPayload,
   Problem,
   ProblemReason,
   State,
 } from "../protocol.ts";
-import type { Occasion } from "./hook.ts";
-import type { Told } from "./told.ts";
+import type { HookEvent } from "./hook.ts";
+import type { NotifiedProblems } from "./notified-problems.ts";
+import { auditProblem, lockedVault, manifestProblem, needsPerson, problemsOf } from "./problems.ts";
 
 /** A credential is looked at so long (ms) after something happened to it: states pass quickly. */
-const LOOK_AFTER = 50;
+const CHECK_DELAY_MS = 50;
 /** Notes on the desktop wait so long (ms) for others of their kind, and come so far apart at least. */
-export const GATHER = 2_000;
-export const APART = 60_000;
+export const GATHER_MS = 2_000;
+export const MIN_INTERVAL_MS = 60_000;
 /** A locked vault is a problem after this (ms): at login the keychain comes a little later. */
-export const PATIENCE = 60_000;
+export const VAULT_UNLOCK_GRACE_MS = 60_000;
 /** All are looked at so often (ms): the day on which a secret runs out comes without an event. */
-const LOOK_AT_ALL = 3_600_000;
-const LONGEST_SLEEP = 30_000;
+const FULL_CHECK_INTERVAL_MS = 3_600_000;
+const MAX_SLEEP_MS = 30_000;
 
-const LOOKED_AFTER: ReadonlySet<EventKind> = new Set([
+const CHECKED_AFTER: ReadonlySet<EventKind> = new Set([
   "added",
   "set",
   "trusted",
@@ -40,14 +34,14 @@ const UNTIL_READY: ReadonlySet<ProblemReason> = new Set(["login_required", "cred
 
 export interface AlertsOptions {
   clock: Clock;
-  told: Told;
+  told: NotifiedProblems;
   /** Undefined: there is no such credential. */
   look(name: string): CredentialInfo | undefined;
   /** Those that may need a person, now or on some day. */
   suspects(): Iterable<string>;
-  onEvent(happened: Happened): void;
+  onEvent(happened: EventPayload): void;
   /** Runs the hook. */
-  run(occasion: Occasion): void;
+  run(occasion: HookEvent): void;
   /** Shows one note about all of them. */
   show(problems: readonly Problem[]): void;
 }
@@ -86,7 +80,7 @@ export class Alerts {
     }
   }
 
-  hear({ kind, credential, state, message, wanted, retryAt }: Happened): void {
+  hear({ kind, credential, state, message, wanted, retryAt }: EventPayload): void {
     if (this.#closed) return;
     if (kind === "vault_locked" && wanted) return;
     else if (kind === "vault_locked") this.#watchVault(message ?? "");
@@ -96,7 +90,7 @@ export class Alerts {
     else if (kind === "audit_written") this.#auditIsWritten();
     else if (credential === undefined) return;
     else if (kind === "removed") this.#forget(credential);
-    else if (LOOKED_AFTER.has(kind) || this.#open.has(credential)) this.#lookAt(credential);
+    else if (CHECKED_AFTER.has(kind) || this.#open.has(credential)) this.#lookAt(credential);
     else if (state !== undefined && needsPerson(state)) this.#lookAt(credential);
     // Not tried again. New secrets are refused while the credential's state stays.
     else if (kind === "refresh_failed" && retryAt === undefined) this.#lookAt(credential);
@@ -105,7 +99,7 @@ export class Alerts {
   /** Called now and then. */
   tick(): void {
     const now = this.#options.clock.monotonic();
-    if (now - this.#lookedAtAll < LOOK_AT_ALL) return;
+    if (now - this.#lookedAtAll < FULL_CHECK_INTERVAL_MS) return;
     this.#lookedAtAll = now;
     for (const name of this.#options.suspects()) this.#lookAt(name);
   }
@@ -136,7 +130,7 @@ export class Alerts {
   #lookAt(name: string): void {
     if (this.#closed) return;
     this.#toLookAt.add(name);
-    this.#lookTimer ??= this.#options.clock.schedule(LOOK_AFTER, () => {
+    this.#lookTimer ??= this.#options.clock.schedule(CHECK_DELAY_MS, () => {
       this.#lookTimer = undefined;
       const names = [...this.#toLookAt];
       this.#toLookAt.clear();
@@ -167,7 +161,7 @@ export class Alerts {
     const isKnown = open.has(reason);
     open.set(reason, problem);
     if (isKnown) return;
-    told.add(keyOf(problem));
+    told.add(problemKey(problem));
     onEvent({ kind: "problem", reason, message, ...(credential ? { credential } : {}) });
     run({ event: "problem", problem, state });
     this.#unshown.push(problem);
@@ -187,8 +181,8 @@ export class Alerts {
     const open = this.#open.get(credential);
     open?.delete(reason);
     if (open?.size === 0) this.#open.delete(credential);
-    this.#options.told.delete(keyOf(problem));
-    this.#unshown = this.#unshown.filter((one) => keyOf(one) !== keyOf(problem));
+    this.#options.told.delete(problemKey(problem));
+    this.#unshown = this.#unshown.filter((one) => problemKey(one) !== problemKey(problem));
   }
 
   /** It is there no more, and so are its problems. */
@@ -200,11 +194,11 @@ export class Alerts {
 
   #watchVault(why: string): void {
     const { clock } = this.#options;
-    const due = clock.monotonic() + PATIENCE;
+    const due = clock.monotonic() + VAULT_UNLOCK_GRACE_MS;
     const wait = () => {
       const left = due - clock.monotonic();
       if (left <= 0) return this.#raise(lockedVault(why));
-      this.#vaultTimer = clock.schedule(Math.min(left, LONGEST_SLEEP), wait);
+      this.#vaultTimer = clock.schedule(Math.min(left, MAX_SLEEP_MS), wait);
     };
     wait();
   }
@@ -227,17 +221,17 @@ export class Alerts {
     if (this.#noteTimer || this.#closed) return;
     const { clock } = this.#options;
     const now = clock.monotonic();
-    const due = Math.max(now + GATHER, this.#nextNote);
+    const due = Math.max(now + GATHER_MS, this.#nextNote);
     const wait = () => {
       const left = due - clock.monotonic();
       if (left > 0) {
-        this.#noteTimer = clock.schedule(Math.min(left, LONGEST_SLEEP), wait);
+        this.#noteTimer = clock.schedule(Math.min(left, MAX_SLEEP_MS), wait);
         return;
       }
       this.#noteTimer = undefined;
       const problems = this.#unshown.splice(0);
       if (problems.length === 0) return;
-      this.#nextNote = clock.monotonic() + APART;
+      this.#nextNote = clock.monotonic() + MIN_INTERVAL_MS;
       this.#options.show(problems);
     };
     wait();
@@ -249,7 +243,7 @@ function isWell({ state, candidate }: CredentialInfo): boolean {
   return state === "ready" && candidate === undefined;
 }
 
-function keyOf({ credential = "", reason }: Problem): string {
+function problemKey({ credential = "", reason }: Problem): string {
   return `${credential} ${reason}`;
 }
 

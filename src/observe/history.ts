@@ -1,4 +1,4 @@
-import type { DaemonEvent, EventsResult, Happened } from "../protocol.ts";
+import type { DaemonEvent, EventPayload, EventsResult } from "../protocol.ts";
 
 /** So many events are kept; older ones make room. */
 export const KEPT = 1_000;
@@ -24,7 +24,7 @@ export class History {
   }
 
   /** Numbers and keeps an event; undefined if it is no news to a person. */
-  record(happened: Happened): DaemonEvent | undefined {
+  record(happened: EventPayload): DaemonEvent | undefined {
     if (!isNews(happened)) return undefined;
     const { message, ...rest } = happened;
     const event: DaemonEvent = {
@@ -55,7 +55,7 @@ export class History {
 }
 
 /** A start with 10,000 credentials, a locked vault, or a renewal that begins is no flood of news. */
-function isNews({ kind, state, before }: Happened): boolean {
+function isNews({ kind, state, before }: EventPayload): boolean {
   if (kind !== "state") return true;
   if (state === before || state === "refreshing" || state === "locked") return false;
   const fromNowhere = before === undefined || before === "locked";

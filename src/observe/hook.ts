@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import { cleanEnvironment, type Ended, endProgram, runProgram } from "../child.ts";
-import type { Log } from "../log.ts";
+import { cleanEnvironment, type Ended, endProgram, runProgram } from "../base/child.ts";
+import type { Log } from "../base/log.ts";
 import type { Problem, Reporting, State } from "../protocol.ts";
 
 /** A hook that takes longer (ms) is killed. */
@@ -11,17 +11,17 @@ const AT_ONCE = 4;
 export const MOST_WAITING = 1_000;
 
 /** What needs a person: a problem, or a question. */
-export type Need = Omit<Problem, "reason"> & { reason: Problem["reason"] | "approval" };
+export type Attention = Omit<Problem, "reason"> & { reason: Problem["reason"] | "approval" };
 
 /** Somebody asks for what a person must allow. */
-export interface Asked {
+export interface ApprovalHookEvent {
   event: "approval";
-  problem: Need;
+  problem: Attention;
   state?: undefined;
 }
 
 /** Why the hook runs: a problem is there, or is over. */
-export interface Occasion {
+export interface HookEvent {
   event: "problem" | "resolved";
   problem: Problem;
   /** Absent where it is not about a credential. */
@@ -40,7 +40,7 @@ export interface HookOptions {
 /** The user's own program, run with the occasion in its environment: one at a time a credential. */
 export class Hook {
   readonly #options: HookOptions;
-  readonly #waiting: (Occasion | Asked)[] = [];
+  readonly #waiting: (HookEvent | ApprovalHookEvent)[] = [];
   /** By credential; "" is the daemon itself. */
   readonly #running = new Map<string, ChildProcess | undefined>();
   #runs = 0;
@@ -62,7 +62,7 @@ export class Hook {
     return { to, runs: this.#runs, failures: this.#failures, ...error };
   }
 
-  run(occasion: Occasion | Asked): void {
+  run(occasion: HookEvent | ApprovalHookEvent): void {
     if (this.#closed) return;
     if (this.#waiting.length >= MOST_WAITING) {
       this.#failed(occasion, `is not run: ${MOST_WAITING} runs wait already`);
@@ -73,7 +73,7 @@ export class Hook {
   }
 
   /** What runs is ended; returns what waited. */
-  close(): (Occasion | Asked)[] {
+  close(): (HookEvent | ApprovalHookEvent)[] {
     this.#closed = true;
     for (const child of this.#running.values()) end(child);
     return this.#waiting.splice(0);
@@ -81,21 +81,21 @@ export class Hook {
 
   #next(): void {
     while (this.#running.size < AT_ONCE) {
-      const index = this.#waiting.findIndex((one) => !this.#running.has(keyOf(one)));
+      const index = this.#waiting.findIndex((one) => !this.#running.has(hookKey(one)));
       const [occasion] = index < 0 ? [] : this.#waiting.splice(index, 1);
       if (!occasion) return;
       void this.#start(occasion);
     }
   }
 
-  async #start(occasion: Occasion | Asked): Promise<void> {
+  async #start(occasion: HookEvent | ApprovalHookEvent): Promise<void> {
     const { command, env, timeoutMs = HOOK_TIMEOUT } = this.#options;
-    const key = keyOf(occasion);
+    const key = hookKey(occasion);
     this.#running.set(key, undefined);
     this.#runs++;
     const ended = await runProgram({
       command,
-      env: { ...cleanEnvironment(env), ...told(occasion) },
+      env: { ...cleanEnvironment(env), ...hookEnvironment(occasion) },
       timeoutMs,
       onStart: (child) => {
         this.#running.set(key, child);
@@ -109,7 +109,7 @@ export class Hook {
   }
 
   /** Of its output nothing is known: it could hold anything. */
-  #failed({ problem, event }: Occasion | Asked, what: string): void {
+  #failed({ problem, event }: HookEvent | ApprovalHookEvent, what: string): void {
     const { command, log } = this.#options;
     this.#failures++;
     this.#error = what;
@@ -125,12 +125,16 @@ function end(child: ChildProcess | undefined): void {
   child.unref();
 }
 
-function keyOf({ problem }: Occasion | Asked): string {
+function hookKey({ problem }: HookEvent | ApprovalHookEvent): string {
   return problem.credential ?? "";
 }
 
 /** docs/protocol.md, "Hook". */
-function told({ event, problem, state }: Occasion | Asked): Record<string, string> {
+function hookEnvironment({
+  event,
+  problem,
+  state,
+}: HookEvent | ApprovalHookEvent): Record<string, string> {
   const { credential, reason, message, help } = problem;
   return {
     AUTHD_EVENT: event,

@@ -1,13 +1,13 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
-import type { Log } from "../log.ts";
 import type { Outlet } from "../protocol.ts";
 
 /** After this (ms) a port that could not be had is tried again. */
-const AGAIN = 30_000;
+const RETRY_MS = 30_000;
 /** Prometheus and a person with curl, and no more. */
-const CONNECTIONS = 16;
-const PATIENCE = 5_000;
+const MAX_CONNECTIONS = 16;
+const REQUEST_TIMEOUT_MS = 5_000;
 /** The text of the metrics is kept so many times as long as it took to make it. */
 const KEPT = 9;
 
@@ -44,9 +44,9 @@ export class MetricsEndpoint {
     const { createServer } = await import("node:http");
     const { host, port, log } = this.#options;
     const server = createServer((request, response) => void this.#answer(request, response));
-    server.maxConnections = CONNECTIONS;
-    server.headersTimeout = PATIENCE;
-    server.requestTimeout = PATIENCE;
+    server.maxConnections = MAX_CONNECTIONS;
+    server.headersTimeout = REQUEST_TIMEOUT_MS;
+    server.requestTimeout = REQUEST_TIMEOUT_MS;
     // A thousand that come in one piece would all be begun before the first is answered.
     server.maxRequestsPerSocket = 1;
     // Nobody's request keeps the daemon from ending.
@@ -57,7 +57,7 @@ export class MetricsEndpoint {
         const message = messageOf(error);
         if (message !== this.#error) log.error({}, `metrics_listen does not work: ${message}`);
         this.#error = message;
-        if (!this.#closed) this.#timer = setTimeout(() => void this.start(), AGAIN).unref();
+        if (!this.#closed) this.#timer = setTimeout(() => void this.start(), RETRY_MS).unref();
         resolve();
       });
       server.listen({ host, port, exclusive: true }, () => {

@@ -1,6 +1,6 @@
 import { chmod, rename, rm, writeFile } from "node:fs/promises";
+import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
-import type { Log } from "../log.ts";
 import type { Outlet } from "../protocol.ts";
 
 /** Changes are written after this, and so far apart at least; without one, after `IDLE` (all ms). */

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Counter, Histogram } from "prom-client";
+import { version } from "../base/version.ts";
 import { AuthdError } from "../errors.ts";
-import type { CredentialInfo, Happened, Method, Problem } from "../protocol.ts";
-import type { Call, Handlers } from "../server.ts";
-import { version } from "../version.ts";
+import type { CredentialInfo, EventPayload, Method, Problem } from "../protocol.ts";
+import type { Call, Handlers } from "../rpc/server.ts";
 
 export interface MetricsOptions {
   /** One after another, each as it is when it is asked for. */
@@ -16,7 +16,7 @@ export interface MetricsOptions {
 /** What Prometheus is told; docs/protocol.md lists every name. */
 export interface Metrics {
   readonly contentType: string;
-  hear(happened: Happened): void;
+  hear(happened: EventPayload): void;
   /** The same handlers, counted. */
   counted(handlers: Handlers): Handlers;
   /** All of it, in the text format. */

@@ -29,7 +29,7 @@ interface Client {
 
 /** Seconds: what older and newer servers answer. */
 const LIFETIMES = { older: 3600, newer: 86_400 };
-const PATIENCE = 3;
+const MAX_FAILURES = 3;
 const BLOCK_MS = 3_600_000;
 const LISTINGS = Array.from({ length: 25 }, (_, index) => ({
   ListingKey: `PRACTICE${String(index + 1).padStart(4, "0")}`,
@@ -134,7 +134,7 @@ function tokenGuard(now: () => number, interval: number) {
       return refused;
     }
     strikes += 1;
-    if (strikes >= PATIENCE) {
+    if (strikes >= MAX_FAILURES) {
       strikes = 0;
       blockedUntil = now() + BLOCK_MS;
     }

@@ -14,7 +14,7 @@ export const steps: readonly Step[] = [
   { title: "A token from each of four APIs", run: tokens },
   { title: "A second look costs the API nothing", run: cached },
   { title: "A request to each, authorized by the daemon", run: requests },
-  { title: "A refused token: one renewal, one repeat", run: refused },
+  { title: "A refused token: one renewal, one repeat", run: checkOriginRefused },
   { title: `${PROGRAMS} programs at once, one renewal`, run: manyPrograms },
   { title: "A token goes to its own API only", run: origins },
   { title: "An edited file gets no secret until trusted", run: editedFile },
@@ -57,7 +57,7 @@ async function requests(tour: Tour): Promise<string> {
   return `four answers, ${bytes} bytes`;
 }
 
-async function refused(tour: Tour): Promise<string> {
+async function checkOriginRefused(tour: Tour): Promise<string> {
   const { labelf } = tour.apis;
   const seen = counter(labelf);
   labelf.expireTokens();

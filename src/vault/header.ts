@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { codeOf, createFile } from "../atomic-write.ts";
+import { codeOf, createFile } from "../base/atomic-write.ts";
+import { readRegularFile } from "../base/read-regular-file.ts";
 import { messageOf } from "../errors.ts";
-import { keyKeepers } from "./keys/index.ts";
+import { keyProviders } from "./keys/index.ts";
 import { locked, type ScryptParameters } from "./keys/key-source.ts";
-import { readPlainFile } from "./plain-file.ts";
 import { decrypt, encrypt, FORMAT } from "./sealed-file.ts";
 import type { KeySource } from "./vault.ts";
 
@@ -55,7 +55,7 @@ export function readHeader(dir: string): VaultHeader | undefined {
   const path = headerPath(dir);
   let text: string;
   try {
-    text = readPlainFile(path, MAX_BYTES).toString();
+    text = readRegularFile(path, MAX_BYTES).toString();
   } catch (cause) {
     if (codeOf(cause) === "ENOENT") return undefined;
     throw locked(`${path} can't be read: ${messageOf(cause)}`, cause);
@@ -95,7 +95,7 @@ function isComplete(header: Partial<VaultHeader>): header is VaultHeader {
     typeof header.keyId === "string" &&
     typeof header.check === "string" &&
     typeof header.keySource === "string" &&
-    Object.hasOwn(keyKeepers, header.keySource) &&
+    Object.hasOwn(keyProviders, header.keySource) &&
     (header.scrypt === undefined || typeof header.scrypt?.salt === "string")
   );
 }

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { makePrivateFolder, removeLeftovers } from "../atomic-write.ts";
+import { makePrivateFolder, removeLeftovers } from "../base/atomic-write.ts";
+import { lockVault } from "./file-lock.ts";
 import { statedSource } from "./header.ts";
-import { VaultHome } from "./home.ts";
 import type { KeyContext } from "./keys/key-source.ts";
-import { lockVault } from "./lock.ts";
 import type { Rebuilt } from "./rebuilt.ts";
 import { moveIntoPlace } from "./rekey.ts";
 import { type KeyFinder, SealedVault } from "./sealed-vault.ts";
-import type { KeySource, OwnVault } from "./vault.ts";
+import type { KeySource, ManagedVault } from "./vault.ts";
+import { VaultDirectory } from "./vault-directory.ts";
 import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
 
 export { openExport, sealExport } from "./export-file.ts";
@@ -47,10 +47,10 @@ export interface VaultOptions<Content extends object = object> {
  */
 export async function openVault<Content extends object>(
   options: VaultOptions<Content>,
-): Promise<OwnVault<Content>> {
+): Promise<ManagedVault<Content>> {
   const { dir, env, log } = options;
   makePrivateFolder(dir);
-  const home = new VaultHome(dir, await lockVault(dir), log);
+  const directory = new VaultDirectory(dir, await lockVault(dir), log);
   try {
     removeLeftovers(dir);
     const newContext = (): KeyContext => ({
@@ -70,7 +70,7 @@ export async function openVault<Content extends object>(
       return await findKey(options.keySource, { ...newContext(), ...given }, log, known);
     };
     const finder = { lookForKey, newContext };
-    const vault = new SealedVault<Content>(home, expected, finder, {
+    const vault = new SealedVault<Content>(directory, expected, finder, {
       log,
       isGuarded: (content) => options.isGuarded?.(content) ?? false,
       onRebuilt: (told) => {
@@ -81,7 +81,7 @@ export async function openVault<Content extends object>(
     await vault.unlock();
     return vault;
   } catch (error) {
-    await home.release();
+    await directory.release();
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 import { existsSync, linkSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf, replaceFile } from "../atomic-write.ts";
+import { codeOf, replaceFile } from "../base/atomic-write.ts";
+import { readRegularFile } from "../base/read-regular-file.ts";
 import { messageOf } from "../errors.ts";
 import { asidePathOf } from "./names.ts";
-import { readPlainFile } from "./plain-file.ts";
 import { MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { OpenKey } from "./vault-key.ts";
 
@@ -47,7 +47,7 @@ export class Manifest {
   load({ key, header }: OpenKey): ManifestFinding {
     const path = join(this.#dir, MANIFEST);
     try {
-      const plaintext = unseal(key, header.keyId, SEALED_AS, readPlainFile(path, MAX_FILE_BYTES));
+      const plaintext = unseal(key, header.keyId, SEALED_AS, readRegularFile(path, MAX_FILE_BYTES));
       for (const [name, known] of parse(plaintext.toString())) this.#known.set(name, known);
       return { is: "sound" };
     } catch (cause) {

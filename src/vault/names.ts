@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf } from "../atomic-write.ts";
+import { codeOf } from "../base/atomic-write.ts";
 import { AuthdError } from "../errors.ts";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -18,7 +18,7 @@ export function sealedPath(dir: string, name: string): string {
 }
 
 /** Where a sealed file that can't be opened is kept when another takes its place. */
-export function asidePath(dir: string, name: string): string {
+export function quarantinePath(dir: string, name: string): string {
   return asidePathOf(join(dir, name));
 }
 

@@ -1,9 +1,9 @@
 import { link, rename, rm } from "node:fs/promises";
-import { codeOf, replaceFile, syncFolder } from "../atomic-write.ts";
+import { codeOf, replaceFile, syncFolder } from "../base/atomic-write.ts";
+import { readRegularFile } from "../base/read-regular-file.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
-import { asidePath, sealedPath } from "./names.ts";
-import { readPlainFile } from "./plain-file.ts";
+import { quarantinePath, sealedPath } from "./names.ts";
 import type { RecordKey } from "./record-keys.ts";
 import {
   damaged,
@@ -110,7 +110,7 @@ export class Records<Content extends object> {
   #unseal(name: string, { key, header }: OpenKey): Opened | undefined {
     let file: Buffer;
     try {
-      file = readPlainFile(sealedPath(this.#options.dir, name), MAX_FILE_BYTES);
+      file = readRegularFile(sealedPath(this.#options.dir, name), MAX_FILE_BYTES);
     } catch (cause) {
       if (cause instanceof AuthdError) throw cause;
       if (codeOf(cause) === "ENOENT") return undefined;
@@ -149,7 +149,7 @@ export class Records<Content extends object> {
   async #setAside(name: string, was: string): Promise<void> {
     const { dir, log } = this.#options;
     const path = sealedPath(dir, name);
-    const aside = asidePath(dir, name);
+    const aside = quarantinePath(dir, name);
     // Two names for one file, so that there is no moment without one under the first.
     await link(path, aside).catch(() => rename(path, aside));
     log.warn(`The sealed file of "${name}" ${was}; it is kept as ${aside}`);

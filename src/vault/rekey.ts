@@ -10,14 +10,14 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf, explain, replaceFile, syncFolder, syncFolderNow } from "../atomic-write.ts";
+import { codeOf, explain, replaceFile, syncFolder, syncFolderNow } from "../base/atomic-write.ts";
+import { readRegularFile } from "../base/read-regular-file.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { headerPath, isRightKey, newHeader, type VaultHeader } from "./header.ts";
-import { keyKeepers } from "./keys/index.ts";
-import type { KeyContext, KeyKeeper } from "./keys/key-source.ts";
+import { keyProviders } from "./keys/index.ts";
+import type { KeyContext, KeyProvider } from "./keys/key-source.ts";
 import { MANIFEST, type Manifest } from "./manifest.ts";
 import { sealedPath } from "./names.ts";
-import { readPlainFile } from "./plain-file.ts";
 import { generationOf, isNewer, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { KeySource } from "./vault.ts";
 import { createFrom, type OpenKey, type VaultLog } from "./vault-key.ts";
@@ -38,7 +38,7 @@ interface Note {
 }
 
 /** All that is sealed, on its way to another key; the vault itself is as it was until `commit`. */
-export class Staging {
+export class RekeyTransaction {
   /** Could not be opened, or are older copies: they stay as they are. */
   readonly damaged = new Set<string>();
   readonly #dir: string;
@@ -53,7 +53,7 @@ export class Staging {
     to: KeySource,
     context: KeyContext,
     manifest: Manifest,
-  ): Promise<Staging> {
+  ): Promise<RekeyTransaction> {
     const { dir, keyId } = context;
     const folder = join(dir, STAGED);
     if (existsSync(join(dir, COMMITTED))) throw notTidy(dir);
@@ -72,7 +72,7 @@ export class Staging {
       throw theSameKey(to);
     }
     const header = newHeader(key, { keyId, keySource: to, ...(scrypt ? { scrypt } : {}) });
-    return new Staging(dir, old, { header, key }, manifest);
+    return new RekeyTransaction(dir, old, { header, key }, manifest);
   }
 
   private constructor(dir: string, old: OpenKey, next: OpenKey, manifest: Manifest) {
@@ -99,13 +99,14 @@ export class Staging {
     const path = sealedPath(this.#dir, name);
     let file: Buffer;
     try {
-      file = readPlainFile(path, MAX_FILE_BYTES);
+      file = readRegularFile(path, MAX_FILE_BYTES);
     } catch (cause) {
       if (codeOf(cause) === "ENOENT") return undefined;
-      throw refused(`${path} can't be read: ${explain(cause)}`, cause);
+      throw rekeyError(`${path} can't be read: ${explain(cause)}`, cause);
     }
     // It may be sound, and its key is about to go.
-    if (isNewer(file)) throw refused(`"${name}" was sealed by a newer authd. Update authd first`);
+    if (isNewer(file))
+      throw rekeyError(`"${name}" was sealed by a newer authd. Update authd first`);
     try {
       const plaintext = unseal(this.#old.key, this.#old.header.keyId, name, file);
       const generation = generationOf(file);
@@ -165,7 +166,7 @@ export function moveIntoPlace(dir: string): void {
  * Removes what a rekey leaves: the old key after one that was committed, once all is in place, and
  * the new one after one that was not. `current` is the header of the open vault. Never rejects.
  */
-export async function tidy(
+export async function cleanUp(
   current: VaultHeader,
   context: KeyContext,
   log: VaultLog,
@@ -206,7 +207,7 @@ async function removeKey(
     await rm(join(dir, "key"), { force: true });
     await syncFolder(dir);
   }
-  const keeper: KeyKeeper = keyKeepers[going.keySource];
+  const keeper: KeyProvider = keyProviders[going.keySource];
   await keeper.forget?.({ ...context, keyId: going.keyId });
 }
 
@@ -229,13 +230,13 @@ function listed(dir: string): string[] {
   }
 }
 
-function refused(problem: string, cause?: unknown): AuthdError {
+function rekeyError(problem: string, cause?: unknown): AuthdError {
   const message = `The vault keeps its key: ${problem}`;
   return new AuthdError("internal", message, cause === undefined ? {} : { cause });
 }
 
 function notTidy(dir: string): AuthdError {
-  return refused(
+  return rekeyError(
     "the key before could not be removed yet, as the log says. Unlock the keychain and restart authd; " +
       `if that keychain is gone for good, remove ${join(dir, COMMITTED)}`,
   );

@@ -1,17 +1,17 @@
-import { explain } from "../atomic-write.ts";
+import { explain } from "../base/atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { derivedKey } from "./derived-key.ts";
 import type { VaultHeader } from "./header.ts";
-import type { VaultHome } from "./home.ts";
-import { type Intent, intentOf } from "./intent.ts";
+import { createJournal, type Journal } from "./journal.ts";
 import { type KeyContext, locked } from "./keys/key-source.ts";
 import { Manifest } from "./manifest.ts";
 import { sealedNames, sealedPath } from "./names.ts";
 import { type Rebuilt, rebuilt } from "./rebuilt.ts";
 import { RecordKeys } from "./record-keys.ts";
 import { type Job, Records } from "./records.ts";
-import { moveIntoPlace, Staging, tidy } from "./rekey.ts";
-import type { KeySource, OwnVault, Rekeyed, WriteOptions } from "./vault.ts";
+import { cleanUp, moveIntoPlace, RekeyTransaction } from "./rekey.ts";
+import type { KeySource, ManagedVault, Rekeyed, WriteOptions } from "./vault.ts";
+import type { VaultDirectory } from "./vault-directory.ts";
 import { isPassphraseOf, type OpenKey, type VaultLog } from "./vault-key.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -35,9 +35,9 @@ const FEW = 8;
 const ROUNDS = 5;
 
 /** The vault over a folder that exists and is locked for us. Locked until `unlock` found the key. */
-export class SealedVault<Content extends object> implements OwnVault<Content> {
-  readonly intent: Intent;
-  readonly #home: VaultHome;
+export class SealedVault<Content extends object> implements ManagedVault<Content> {
+  readonly intent: Journal;
+  readonly #directory: VaultDirectory;
   readonly #finder: KeyFinder;
   readonly #options: SealedVaultOptions<Content>;
   readonly #log: VaultLog;
@@ -64,20 +64,20 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
 
   /** `expected` is the key source to name until one is known. */
   constructor(
-    home: VaultHome,
+    directory: VaultDirectory,
     expected: KeySource,
     finder: KeyFinder,
     options: SealedVaultOptions<Content>,
   ) {
-    const { dir } = home;
-    this.#home = home;
+    const { dir } = directory;
+    this.#directory = directory;
     this.#keySource = expected;
     this.#finder = finder;
     this.#options = options;
     this.#log = options.log;
     this.#manifest = new Manifest(dir);
     this.#records = new Records({ ...options, dir, manifest: this.#manifest });
-    this.intent = intentOf(home, this.#manifest, () => {
+    this.intent = createJournal(directory, this.#manifest, () => {
       this.#settle();
       return this.#usable();
     });
@@ -92,7 +92,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   }
 
   names(): string[] {
-    return sealedNames(this.#home.dir);
+    return sealedNames(this.#directory.dir);
   }
 
   knows(name: string): boolean {
@@ -158,50 +158,50 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     const changed = new Set<string>();
     this.#changed = changed;
     try {
-      await this.#home.ensure(old);
+      await this.#directory.ensure(old);
       this.#complete?.();
       if (this.intent.read()) throw unfinished();
       // A keychain that was locked the last time may be open now.
-      await tidy(old.header, context, this.#log);
-      const staging = await Staging.begin(old, to, context, this.#manifest);
+      await cleanUp(old.header, context, this.#log);
+      const transaction = await RekeyTransaction.begin(old, to, context, this.#manifest);
       let names = this.names();
       // What is written meanwhile is sealed anew again, until so little is left that it may wait.
       for (let round = 0; round < ROUNDS && names.length > FEW; round++) {
-        await this.#stageAll(staging, names);
+        await this.#stageAll(transaction, names);
         names = take(changed);
       }
-      await this.#exchange(staging, () =>
-        this.#stageAll(staging, [...new Set([...names, ...take(changed)])]),
+      await this.#exchange(transaction, () =>
+        this.#stageAll(transaction, [...new Set([...names, ...take(changed)])]),
       );
-      const damaged = [...staging.damaged].sort();
+      const damaged = [...transaction.damaged].sort();
       return { sealed: this.names().length - damaged.length, damaged };
     } catch (cause) {
       throw cause instanceof AuthdError ? cause : notRekeyed(cause);
     } finally {
       this.#changed = undefined;
-      await tidy(this.#header ?? old.header, context, this.#log);
+      await cleanUp(this.#header ?? old.header, context, this.#log);
     }
   }
 
-  async #stageAll(staging: Staging, names: readonly string[]): Promise<void> {
+  async #stageAll(transaction: RekeyTransaction, names: readonly string[]): Promise<void> {
     const waiting = [...names];
     const work = async () => {
       for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
         if (this.#closing) throw new AuthdError("shutting_down", "authd is stopping");
-        await staging.stage(name);
+        await transaction.stage(name);
       }
     };
     await Promise.all(Array.from({ length: 8 }, work));
   }
 
   /** The instant at which the keys change: no write is under way, and reads see all of it or nothing. */
-  async #exchange(staging: Staging, stageTheRest: () => Promise<void>): Promise<void> {
+  async #exchange(transaction: RekeyTransaction, stageTheRest: () => Promise<void>): Promise<void> {
     await this.#writes.hold();
     try {
       await this.#manifest.settled();
-      await this.#home.settled();
+      await this.#directory.settled();
       await stageTheRest();
-      const next = await staging.commit();
+      const next = await transaction.commit();
       const { key } = this.#open!;
       this.#open = next;
       this.#header = next.header;
@@ -225,7 +225,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
 
   #settle(): void {
     if (!this.#isUnsettled) return;
-    moveIntoPlace(this.#home.dir);
+    moveIntoPlace(this.#directory.dir);
     this.#isUnsettled = false;
   }
 
@@ -233,10 +233,10 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     // A rekey has looked at the folder, and is about to replace what is in it.
     if (this.#open && !this.#closing && !this.#changed) {
       this.#settle();
-      await this.#home.ensure(this.#open);
+      await this.#directory.ensure(this.#open);
       await this.#saveManifest();
     }
-    return this.#home.wasRestored();
+    return this.#directory.wasRestored();
   }
 
   /** Writes what a person's change, or a start, has left unwritten. Rejects with AuthdError `internal`. */
@@ -319,7 +319,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     this.#keySource = open.header.keySource;
     this.#problem = undefined;
     this.#loadManifest(open);
-    this.#rekeyUntil(tidy(open.header, this.#finder.newContext(), this.#log));
+    this.#rekeyUntil(cleanUp(open.header, this.#finder.newContext(), this.#log));
   }
 
   async #tryToUnlock(): Promise<boolean> {
@@ -339,7 +339,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
     this.#open?.key.fill(0);
     this.#open = undefined;
     this.#recordKeys.wipeAll();
-    await this.#home.release();
+    await this.#directory.release();
   }
 
   #usable(): OpenKey {
@@ -376,7 +376,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
   }
 
   async #perform(name: string, job: Job): Promise<void> {
-    const path = sealedPath(this.#home.dir, name);
+    const path = sealedPath(this.#directory.dir, name);
     const own = this.#recordKeys.get(name);
     try {
       if (own && job.plaintext) {
@@ -386,7 +386,7 @@ export class SealedVault<Content extends object> implements OwnVault<Content> {
       const open = this.#open!;
       this.#settle();
       if (job.isChange) this.#complete?.();
-      await this.#home.ensure(open);
+      await this.#directory.ensure(open);
       await this.#records.perform(name, job, open);
     } catch (cause) {
       throw cause instanceof AuthdError ? cause : notSaved(name, path, cause);

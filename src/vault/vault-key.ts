@@ -1,4 +1,4 @@
-import { explain } from "../atomic-write.ts";
+import { explain } from "../base/atomic-write.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import {
   headerPath,
@@ -8,8 +8,8 @@ import {
   type VaultHeader,
   writeHeader,
 } from "./header.ts";
-import { keyKeepers } from "./keys/index.ts";
-import { type KeyContext, type KeyKeeper, locked, type NewKey } from "./keys/key-source.ts";
+import { keyProviders } from "./keys/index.ts";
+import { type KeyContext, type KeyProvider, locked, type NewKey } from "./keys/key-source.ts";
 import { sealedNames } from "./names.ts";
 import { derive } from "./scrypt.ts";
 import type { KeySource } from "./vault.ts";
@@ -70,7 +70,7 @@ export async function isPassphraseOf(header: VaultHeader, passphrase: string): P
 }
 
 async function loadKey(header: VaultHeader, context: KeyContext): Promise<Buffer> {
-  const keeper: KeyKeeper = keyKeepers[header.keySource];
+  const keeper: KeyProvider = keyProviders[header.keySource];
   const fits = (candidate: Buffer) => isRightKey(header, candidate);
   const key = await keeper.load({ ...context, keyId: header.keyId, fits }, header.scrypt);
   if (isRightKey(header, key)) return key;
@@ -105,7 +105,7 @@ export async function createFrom(
   source: KeySource,
   context: KeyContext,
 ): Promise<NewKey & { source: KeySource }> {
-  const keeper: KeyKeeper = keyKeepers[source];
+  const keeper: KeyProvider = keyProviders[source];
   return { source, ...(await keeper.create(context)) };
 }
 

@@ -59,7 +59,7 @@ export interface Rekeyed {
 }
 
 /** The vault as the daemon has it, that opened it. */
-export interface OwnVault<Content extends object> extends Vault<Content> {
+export interface ManagedVault<Content extends object> extends Vault<Content> {
   /**
    * Seals everything with a new key from `to`; `passphrase` is for that source. Writes go on
    * meanwhile. Killed at any instant, the vault opens with the old key or with the new one, whole.

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { allowedUrl } from "../../src/origin.ts";
-import { plain } from "../../src/plain.ts";
+import { stripControlChars } from "../../src/base/terminal-safe.ts";
+import { allowedUrl } from "../../src/request/origin.ts";
 
 const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
 /** A literal, after what can come before an expression. */
@@ -104,7 +104,7 @@ test("no regular expression of the sources takes the square of what it is given"
 test("whole parsers take no more than their share either", (t) => {
   const owner = { name: "mine", origins: ["https://api.example.com"] };
   const parsers: Record<string, (text: string) => void> = {
-    plain,
+    plain: stripControlChars,
     url: (text) => {
       try {
         allowedUrl(`https://api.example.com/${text}`, owner);

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { commands } from "../../src/commands/commands.ts";
+import { commands } from "../../src/cli/commands.ts";
 import { params } from "../../src/protocol.ts";
 import { run } from "../helpers/child.ts";
 import { type Daemon, MAIN, startDaemon } from "../helpers/daemon.ts";
@@ -106,7 +106,7 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
   stop: () => [{ args: ["stop", "--nothing"] }],
   serve: () => [{ args: ["serve", SECRETS.badInput.slice(0, 0) || "--nothing"] }],
   service: () => [{ args: ["service", "status"] }],
-  // Its secrets are its own; test/commands/sandbox.ts looks for them.
+  // Its secrets are its own; test/cli/sandbox.ts looks for them.
   sandbox: () => [{ args: ["sandbox", "--nothing"] }],
   completion: () => [{ args: ["completion", "bash"] }],
 };

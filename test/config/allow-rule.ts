@@ -1,7 +1,7 @@
 import test from "ava";
 import { parse } from "smol-toml";
 import { type Allowance, withAllowance } from "../../src/config/allow-rule.ts";
-import { resolveCredential } from "../../src/config.ts";
+import { resolveCredential } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 
 const backup: Allowance = { executable: "/usr/bin/backup", kind: "token", asking: undefined };

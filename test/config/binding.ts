@@ -1,6 +1,6 @@
 import test from "ava";
 import { type BindingParts, bindingOf } from "../../src/config/binding.ts";
-import { resolveCredential } from "../../src/config.ts";
+import { resolveCredential } from "../../src/config/config.ts";
 
 const parts: BindingParts = {
   grant: "exchange",

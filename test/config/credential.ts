@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { parse } from "smol-toml";
-import { resolveCredential } from "../../src/config.ts";
+import { resolveCredential } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { configDir, stateDir } from "../../src/config.ts";
+import { configDir, stateDir } from "../../src/config/config.ts";
 
 test("AUTHD_CONFIG_DIR and AUTHD_STATE_DIR win, and become absolute", (t) => {
   const env = { AUTHD_CONFIG_DIR: "/c", AUTHD_STATE_DIR: "s", XDG_CONFIG_HOME: "/x", HOME: "/h" };

@@ -5,7 +5,7 @@ import {
   credentialFileText,
   resolveCredential,
   updateCredentialFile,
-} from "../../src/config.ts";
+} from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 
 const exchange = { grant: "exchange" };

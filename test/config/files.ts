@@ -16,7 +16,7 @@ import {
   readCredentialFile,
   removeCredentialFile,
   writeCredentialFile,
-} from "../../src/config.ts";
+} from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { configJsonSchema, credentialJsonSchema } from "../../src/config/json-schema.ts";
+import { readPresets } from "../../src/config/preset.ts";
 import { grants } from "../../src/grants/index.ts";
-import { readPresets } from "../../src/presets/index.ts";
 
 const shipped = (name: string): unknown =>
   JSON.parse(

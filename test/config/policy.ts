@@ -2,7 +2,7 @@ import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { resolveCredential } from "../../src/config.ts";
+import { resolveCredential } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 

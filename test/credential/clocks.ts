@@ -3,7 +3,7 @@
  * five minutes off.
  */
 import test, { type ExecutionContext } from "ava";
-import type { IssuedToken } from "../../src/credential/issued.ts";
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { CredentialInfo } from "../../src/protocol.ts";
 import { jwt } from "../helpers/acquire.ts";
 import { startEngine, until } from "../helpers/engine.ts";

@@ -58,7 +58,7 @@ test("a forced renewal waits for the next code; a caller with less time is told 
   const forced = credential.token({ forceRefresh: true, timeoutMs: 30 * SECOND });
   await settled();
   t.is(issuer.requests.length, 1);
-  t.is(engine.registry.flights, 0, "nothing that a lock or an end waits for");
+  t.is(engine.registry.pendingRefreshes, 0, "nothing that a lock or an end waits for");
   engine.clock.advance(20 * SECOND);
   t.is((await forced).accessToken, "token-2");
   t.is(new Set(codes()).size, 2);
@@ -173,7 +173,7 @@ test("settings that change while a flight waits for a code end its wait", async 
   const forced = failure(Promise.resolve(credential.token({ forceRefresh: true })));
   await settled();
   const moved = { ...file(issuer), token_url: `${issuer.origin}/elsewhere` };
-  credential.update(engine.settings("demo", moved));
+  credential.applySettings(engine.settings("demo", moved));
   t.is((await forced).reason, "credential_changed");
   t.is(issuer.requests.length, 1);
 });

@@ -1,6 +1,6 @@
 /** What a refusal stops, and how often a sign-in is tried whatever programs ask for. */
 import test, { type ExecutionContext } from "ava";
-import type { Credential } from "../../src/credential.ts";
+import type { Credential } from "../../src/credential/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { type Answer, type Answering, type Issuer, startIssuer } from "../helpers/issuer.ts";
@@ -49,9 +49,9 @@ async function askFor(
 ): Promise<void> {
   for (let asked = 0; asked * every < duration; asked++) {
     await Promise.resolve(credential.token(want(asked))).catch(() => {});
-    await until(() => credential.flights === 0);
+    await until(() => credential.pendingRefreshes === 0);
     engine.clock.advance(every);
-    await until(() => credential.flights === 0);
+    await until(() => credential.pendingRefreshes === 0);
   }
 }
 
@@ -118,7 +118,7 @@ test("restarts do not count refusals anew: a daemon that is started again and ag
     engine = await engine.restart();
     credential = engine.registry.add(settings);
     engine.registry.tick();
-    await until(() => credential.flights === 0);
+    await until(() => credential.pendingRefreshes === 0);
   }
   t.is(issuer.requests.length, 3);
   t.is(credential.state(), "rejected");
@@ -168,7 +168,7 @@ test("a new secret is tried anew, with three tries of its own", async (t) => {
   const staged = await stage(t, WRONG);
   const { credential, issuer } = staged;
   await askFor(staged, 2 * MINUTE, SECOND);
-  await credential.amend(credential.settings, { secrets: { client_secret: "another" } });
+  await credential.update(credential.settings, { secrets: { client_secret: "another" } });
   await askFor(staged, 2 * MINUTE, SECOND);
   t.is(issuer.requests.length, 6);
   t.is(credential.state(), "rejected");
@@ -249,7 +249,7 @@ test("many credentials at an issuer that takes no connection: callers bring 30 t
   const all = await Promise.all(
     Array.from({ length: 60 }, (_, i) => engine.add(`demo-${i}`, oauth, SECRETS)),
   );
-  const settled = () => all.every(({ flights }) => flights === 0);
+  const settled = () => all.every(({ pendingRefreshes: flights }) => flights === 0);
   const minute = async () => {
     const before = tried;
     for (let second = 0; second < 60; second++) {
@@ -297,7 +297,7 @@ for (const [error, answer] of Object.entries(ODD)) {
       await askFor(staged, 10 * MINUTE, SECOND, () => ({ scope: "odd" }));
       t.is(issuer.requests.length, before);
       engine.clock.advance(50 * MINUTE);
-      await until(() => credential.flights === 0 && credential.info().refreshCount > 2);
+      await until(() => credential.pendingRefreshes === 0 && credential.info().refreshCount > 2);
       t.is(credential.state(), "ready");
       t.regex(credential.info().tokens?.[0]?.refused ?? "", /scope "odd"/);
     });

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
-import type { Won } from "../../src/credential/acquire.ts";
+import type { TokenResponse } from "../../src/credential/acquire.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
-import { spend } from "../../src/credential/rotation.ts";
+import { refreshRotating } from "../../src/credential/rotation.ts";
 import { AuthdError, type IssuerContact } from "../../src/errors.ts";
 import { startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
@@ -124,7 +124,7 @@ test("a disk that is not mended until the access token has all but run out does 
   const { engine, issuer, credential } = await stageOnBrokenDisk(t);
   for (let left = 600; left > 0 && issuer.requests.length === 1; left -= 5) {
     engine.clock.advance(5 * SECOND);
-    await until(() => credential.flights === 0);
+    await until(() => credential.pendingRefreshes === 0);
   }
   t.is(issuer.requests.length, 2);
   t.is((await credential.token({})).accessToken, "token-2");
@@ -167,7 +167,7 @@ test("nor does it matter that the renewal was under way already, and could have 
   await until(() => (engine.vault.read("demo")?.tokens.length ?? 0) > 0);
   const release = engine.vault.hold();
   engine.clock.advance(50 * 60 * SECOND);
-  t.is(credential.flights, 1);
+  t.is(credential.pendingRefreshes, 1);
   const asked = credential.token({ rejectedToken: "token-1" });
   engine.vault.broken = new Error("no room on the disk");
   release();
@@ -348,21 +348,21 @@ test("a refresh token entered while a refresh is under way is kept", async (t) =
   const credential = await start();
   const asked = Promise.resolve(credential.token({}));
   await until(() => issuer.requests.length === 1);
-  await credential.amend(credential.settings, { secrets: { refresh_token: "entered" } });
+  await credential.update(credential.settings, { secrets: { refresh_token: "entered" } });
   release();
   await asked;
   t.is(sealedToken(engine.vault.read("demo")), "entered");
 });
 
 /** Spends `record`'s refresh token at an issuer that answers with these, one a try. */
-async function spendWith(record: CredentialRecord, answers: (Won | AuthdError)[]) {
+async function spendWith(record: CredentialRecord, answers: (TokenResponse | AuthdError)[]) {
   const tried: string[] = [];
   const sealed: (CredentialRecord | undefined)[] = [];
-  const result = await spend({
+  const result = await refreshRotating({
     record,
     secret: "refresh_token",
     token: record.secrets.refresh_token ?? "",
-    want: {},
+    target: {},
     bootId: "boot-1",
     seal: async () => {
       sealed.push(structuredClone(record));
@@ -390,7 +390,7 @@ const refusedGrant = () =>
     contact: { sent: true, answered: true },
     oauth: { error: "invalid_grant", status: 400 },
   });
-const won = (refreshToken?: string): Won => {
+const won = (refreshToken?: string): TokenResponse => {
   const moment = { wall: 1_900_000_000_000, boot: 1_000 };
   const acquired = { accessToken: "a", tokenType: "Bearer", ...(refreshToken && { refreshToken }) };
   return { acquired, sent: moment, answered: moment };
@@ -466,7 +466,7 @@ test("a scope that waits for its turn spends no newly entered token at the addre
     client_id: "app",
     client_auth: "none",
   });
-  await credential.amend(settings, { secrets: { refresh_token: "entered" } });
+  await credential.update(settings, { secrets: { refresh_token: "entered" } });
   held.release({ access_token: "of-the-old", token_type: "Bearer", expires_in: 60 });
   t.is((await first).accessToken, "of-the-old");
   t.is((await second).accessToken, "of-the-new");
@@ -491,7 +491,7 @@ test("a token that rotates while another secret is being sealed is not lost", as
     client_id: "app",
     client_auth: "post",
   });
-  const amended = credential.amend(settings, { secrets: { client_secret: "x" } });
+  const amended = credential.update(settings, { secrets: { client_secret: "x" } });
   held.release({ access_token: "a", refresh_token: "rotated", token_type: "Bearer" });
   await new Promise((resolve) => setTimeout(resolve, 50));
   release();

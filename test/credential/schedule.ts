@@ -1,16 +1,16 @@
 import test from "ava";
-import type { IssuedToken } from "../../src/credential/issued.ts";
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { Rotation } from "../../src/credential/record.ts";
 import {
-  bringsNothing,
   broughtForward,
   deadlineOf,
-  putOff,
+  didNotExtendExpiry,
+  recordFailure,
   refreshTokenDeadline,
 } from "../../src/credential/schedule.ts";
-import { createVariant, type Variant } from "../../src/credential/variant.ts";
+import { refreshAt, type Token } from "../../src/credential/token.ts";
+import { createTokenSlot, type TokenSlot } from "../../src/credential/token-slot.ts";
 import { AuthdError, type AuthdErrorDetails, type IssuerContact } from "../../src/errors.ts";
-import { refreshAt, type Token } from "../../src/token.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -23,12 +23,12 @@ const token = (more: Partial<Token> = {}): Token => ({
   bornAt: now.boot,
   obtainedAt: now.wall,
   jitter: 0,
-  doubtful: false,
+  ageUncertain: false,
   ...more,
 });
-const variant = (more: Partial<Variant> = {}): Variant => ({
-  ...createVariant({}),
-  askedAt: now.boot,
+const slot = (more: Partial<TokenSlot> = {}): TokenSlot => ({
+  ...createTokenSlot({}),
+  lastUsedAt: now.boot,
   ...more,
 });
 const issued = (of: Token) => ({ token: of }) as IssuedToken;
@@ -37,61 +37,66 @@ const failing = (details: AuthdErrorDetails = {}) =>
 
 test("a token in use is due at its renewal, one that is not in use never", (t) => {
   const held = issued(token());
-  t.is(deadlineOf(variant({ issued: held }), false, now), refreshAt(held.token));
-  const unused = variant({ issued: held, askedAt: now.boot - 12 * HOUR });
+  t.is(deadlineOf(slot({ issued: held }), false, now), refreshAt(held.token));
+  const unused = slot({ issued: held, lastUsedAt: now.boot - 12 * HOUR });
   t.is(deadlineOf(unused, false, now), Number.POSITIVE_INFINITY);
   t.is(deadlineOf(unused, true, now), refreshAt(held.token));
 });
 
 test("without a token only what failed, or is always to be warm, is due", (t) => {
-  t.is(deadlineOf(variant(), false, now), Number.POSITIVE_INFINITY);
-  t.is(deadlineOf(variant(), true, now), now.boot);
-  t.is(deadlineOf(variant({ failures: 1, retryAt: now.boot + 7 }), false, now), now.boot + 7);
+  t.is(deadlineOf(slot(), false, now), Number.POSITIVE_INFINITY);
+  t.is(deadlineOf(slot(), true, now), now.boot);
+  t.is(deadlineOf(slot({ failures: 1, retryAt: now.boot + 7 }), false, now), now.boot + 7);
 });
 
 test("what is in doubt, or over by the wall clock, is due at once, but not before its next try", (t) => {
-  const doubtful = issued(token({ doubtful: true }));
-  t.is(deadlineOf(variant({ issued: doubtful }), false, now), now.boot);
+  const doubtful = issued(token({ ageUncertain: true }));
+  t.is(deadlineOf(slot({ issued: doubtful }), false, now), now.boot);
   const over = issued(token({ obtainedAt: now.wall - 2 * HOUR }));
-  t.is(deadlineOf(variant({ issued: over }), false, now), now.boot);
-  t.is(deadlineOf(variant({ issued: over, spreadUntil: now.boot + 9 }), false, now), now.boot + 9);
+  t.is(deadlineOf(slot({ issued: over }), false, now), now.boot);
+  t.is(deadlineOf(slot({ issued: over, spreadUntil: now.boot + 9 }), false, now), now.boot + 9);
 });
 
 test("nothing is due while a flight is under way, for what the issuer refuses, or another scope revoked", (t) => {
   const flight = { awaited: false, promise: new Promise<IssuedToken>(() => {}) };
-  t.is(deadlineOf(variant({ flight }), true, now), Number.POSITIVE_INFINITY);
-  t.is(deadlineOf(variant({ stopped: failing() }), true, now), Number.POSITIVE_INFINITY);
-  t.is(deadlineOf(variant({ superseded: true }), true, now), Number.POSITIVE_INFINITY);
+  t.is(deadlineOf(slot({ pendingRefresh: flight }), true, now), Number.POSITIVE_INFINITY);
+  t.is(deadlineOf(slot({ rejectedWith: failing() }), true, now), Number.POSITIVE_INFINITY);
+  t.is(deadlineOf(slot({ superseded: true }), true, now), Number.POSITIVE_INFINITY);
 });
 
 test("a failure puts off: by back-off, by Retry-After up to an hour, by a firewall's five minutes", (t) => {
-  const ordinary = variant();
-  putOff(ordinary, failing(), now, 0.5);
+  const ordinary = slot();
+  recordFailure(ordinary, failing(), now, 0.5);
   t.deepEqual([ordinary.failures, ordinary.retryAt - now.boot], [1, SECOND]);
-  const told = variant();
-  putOff(told, failing({ retryAfterMs: 2 * HOUR }), now, 0.5);
-  t.deepEqual([told.retryAt - now.boot, told.holdUntil - now.boot], [HOUR, HOUR]);
-  const blocked = variant();
-  putOff(blocked, failing({ contact: { sent: true, answered: true, blocked: true } }), now, 0.5);
-  t.is(blocked.holdUntil - now.boot, 5 * MINUTE);
-  t.is(blocked.retryAt, blocked.holdUntil);
+  const told = slot();
+  recordFailure(told, failing({ retryAfterMs: 2 * HOUR }), now, 0.5);
+  t.deepEqual([told.retryAt - now.boot, told.notBefore - now.boot], [HOUR, HOUR]);
+  const blocked = slot();
+  recordFailure(
+    blocked,
+    failing({ contact: { sent: true, answered: true, blocked: true } }),
+    now,
+    0.5,
+  );
+  t.is(blocked.notBefore - now.boot, 5 * MINUTE);
+  t.is(blocked.retryAt, blocked.notBefore);
 });
 
 test("a caller brings a try forward to 5 s after the last, never before Retry-After, never later than it was", (t) => {
   const failed = { failures: 6, callerPace: 5 * SECOND, retryAt: now.boot + MINUTE };
-  const waiting = variant({ ...failed, triedAt: now.boot - SECOND });
+  const waiting = slot({ ...failed, lastAttemptAt: now.boot - SECOND });
   t.is(broughtForward(waiting, now), now.boot + 4 * SECOND);
-  const told = variant({ ...failed, triedAt: 0, holdUntil: now.boot + 30_000 });
+  const told = slot({ ...failed, lastAttemptAt: 0, notBefore: now.boot + 30_000 });
   t.is(broughtForward(told, now), now.boot + 30_000);
-  const soon = variant({ ...failed, triedAt: now.boot, retryAt: now.boot + SECOND });
+  const soon = slot({ ...failed, lastAttemptAt: now.boot, retryAt: now.boot + SECOND });
   t.is(broughtForward(soon, now), now.boot + SECOND);
 });
 
 test("what callers bring forward backs off as well, unless nothing was sent", (t) => {
   const paces = (contact?: IssuerContact) =>
     [1, 4, 5, 8, 20].map((failures) => {
-      const one = variant({ failures: failures - 1 });
-      putOff(one, failing(contact ? { contact } : {}), now, 0);
+      const one = slot({ failures: failures - 1 });
+      recordFailure(one, failing(contact ? { contact } : {}), now, 0);
       return one.callerPace / SECOND;
     });
   t.deepEqual(paces(), [5, 5, 8, 64, 150]);
@@ -105,17 +110,21 @@ test("what callers bring forward backs off as well, unless nothing was sent", (t
 test("a renewal brings nothing if it ends no later, or is due again at once", (t) => {
   const later = { ...now, boot: now.boot + 10 * SECOND };
   const before = token();
-  t.true(bringsNothing(before, token({ bornAt: later.boot, lifetime: HOUR - 10_000 }), later));
-  t.false(bringsNothing(before, token({ bornAt: later.boot }), later));
+  t.true(didNotExtendExpiry(before, token({ bornAt: later.boot, lifetime: HOUR - 10_000 }), later));
+  t.false(didNotExtendExpiry(before, token({ bornAt: later.boot }), later));
   t.true(
-    bringsNothing(undefined, token({ bornAt: now.boot - HOUR / 2, lifetime: HOUR / 2 + 1 }), now),
+    didNotExtendExpiry(
+      undefined,
+      token({ bornAt: now.boot - HOUR / 2, lifetime: HOUR / 2 + 1 }),
+      now,
+    ),
   );
   // Both of the same second, as two programs that force a refresh get them.
   t.false(
-    bringsNothing(before, token({ bornAt: now.boot + SECOND, lifetime: HOUR - SECOND }), now),
+    didNotExtendExpiry(before, token({ bornAt: now.boot + SECOND, lifetime: HOUR - SECOND }), now),
   );
   const forever = token({ lifetime: Number.POSITIVE_INFINITY });
-  t.false(bringsNothing(forever, forever, later));
+  t.false(didNotExtendExpiry(forever, forever, later));
 });
 
 test("a refresh token that runs out is due with the lead of its own lifetime", (t) => {

@@ -1,11 +1,11 @@
 /** Answers to a rotating refresh token that take long, at an issuer that ends the session when a spent one comes again. */
 import test, { type ExecutionContext } from "ava";
 import { OutageIssuer } from "../../bench/outage/issuer.ts";
-import { loadConfiguration } from "../../src/config.ts";
-import type { IssuedToken } from "../../src/credential/issued.ts";
+import { loadConfiguration } from "../../src/config/config.ts";
+import type { Configuration } from "../../src/config/settings.ts";
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
 import { AuthdError } from "../../src/errors.ts";
-import type { Configuration } from "../../src/settings.ts";
 import { startEngine, until } from "../helpers/engine.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
@@ -198,7 +198,7 @@ test("a setting that is changed meanwhile waits for the answer, and goes on with
   void reasonOf(asked({}));
   await arrivals(1);
   const settings = engine.settings("demo", { ...file, scope: "another" });
-  await credential.amend(settings, { secrets: {} });
+  await credential.update(settings, { secrets: {} });
   const refreshed = credential.refresh(100 * SECOND);
   engine.clock.advance(20 * SECOND);
   await quiet();
@@ -215,7 +215,7 @@ test("another refresh token that a person enters need not wait for the answer to
   const { reuse, credential, asked, arrivals, sealed } = await stage(t);
   void reasonOf(asked({}));
   await arrivals(1);
-  await credential.amend(credential.settings, { secrets: { refresh_token: "refresh-1" } });
+  await credential.update(credential.settings, { secrets: { refresh_token: "refresh-1" } });
   const refreshed = credential.refresh(100 * SECOND);
   await arrivals(2);
   t.deepEqual(reuse.arrived, ["refresh-0", "refresh-1"]);
@@ -229,7 +229,7 @@ test("the same refresh token entered again is not sent again: the answer under w
   const { reuse, engine, credential, asked, arrivals, sealed } = await stage(t);
   void reasonOf(asked({}));
   await arrivals(1);
-  await credential.amend(credential.settings, { secrets: { refresh_token: "refresh-0" } });
+  await credential.update(credential.settings, { secrets: { refresh_token: "refresh-0" } });
   const refreshed = credential.refresh(100 * SECOND);
   engine.clock.advance(25 * SECOND);
   await quiet();
@@ -268,7 +268,7 @@ for (const back of ["before", "after"] as const) {
     void reasonOf(asked({}));
     await arrivals(1);
     reload([]);
-    t.false(engine.registry.has("demo"));
+    t.false(engine.registry.hasLoaded("demo"));
     if (back === "before") reload(["demo"]);
     engine.clock.advance(25 * SECOND);
     reuse.answer();

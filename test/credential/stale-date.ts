@@ -4,8 +4,8 @@
  */
 import type { Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
-import type { Credential } from "../../src/credential.ts";
-import { leadOf } from "../../src/token.ts";
+import type { Credential } from "../../src/credential/credential.ts";
+import { refreshLeadMs } from "../../src/credential/token.ts";
 import { jwt } from "../helpers/acquire.ts";
 import { startApi } from "../helpers/api.ts";
 import { type Engine, startEngine, until } from "../helpers/engine.ts";
@@ -88,7 +88,7 @@ async function stage(
 /** How often a token of this lifetime may be renewed in this time: a JWT may have lost a second as it comes. */
 function mostRenewals(lifetime: number, span: number): number {
   const shortest = lifetime - SECOND;
-  return Math.ceil(span / (shortest - leadOf(shortest, 0))) + 1;
+  return Math.ceil(span / (shortest - refreshLeadMs(shortest, 0))) + 1;
 }
 
 for (const [name, ahead] of [

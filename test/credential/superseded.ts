@@ -1,8 +1,8 @@
 /** An issuer that keeps one access token for each refresh token, as Ory Hydra does: each refresh revokes the one before. */
 import test, { type ExecutionContext } from "ava";
-import type { TokenWant } from "../../src/credential/asking.ts";
-import type { IssuedToken } from "../../src/credential/issued.ts";
-import type { Credential } from "../../src/credential.ts";
+import type { Credential } from "../../src/credential/credential.ts";
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
+import type { GetTokenOptions } from "../../src/credential/slow-path.ts";
 import type { AuthdError } from "../../src/errors.ts";
 import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { type Issuer, startIssuer } from "../helpers/issuer.ts";
@@ -47,8 +47,8 @@ async function stage(
   return { engine, issuer, credential, isLive: (token) => token === live };
 }
 
-const get = async ({ credential }: Stage, want: TokenWant = {}): Promise<IssuedToken> =>
-  await credential.token(want);
+const get = async ({ credential }: Stage, options: GetTokenOptions = {}): Promise<IssuedToken> =>
+  await credential.token(options);
 
 for (const rotates of [true, false]) {
   test(`a 401 for a token that worked, after a refresh for another scope: the dead one is never handed out or shown again (rotating: ${rotates})`, async (t) => {
@@ -165,7 +165,7 @@ test("two programs that ask for different audiences do not revoke each other's t
     const { tokens = [] } = credential.info();
     t.true(tokens.filter(({ expiresAt }) => expiresAt !== null).length <= 1);
     engine.clock.advance(SECOND / 2);
-    await until(() => credential.flights === 0);
+    await until(() => credential.pendingRefreshes === 0);
   }
   t.true(issuer.requests.length <= 50, `${issuer.requests.length}`);
   t.true(served >= 2 * 3600, `${served}`);

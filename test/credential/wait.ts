@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
 import test from "ava";
-import type { IssuedToken } from "../../src/credential/issued.ts";
-import type { Flight } from "../../src/credential/variant.ts";
-import { OUT_OF_PATIENCE, waitFor } from "../../src/credential/wait.ts";
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
+import type { PendingRefresh } from "../../src/credential/token-slot.ts";
+import { WAIT_LIMIT, waitFor } from "../../src/credential/wait.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
 
@@ -16,8 +16,8 @@ function flying() {
     crash = reject;
   });
   promise.catch(() => {});
-  const flight: Flight = { awaited: false, promise };
-  return { flight, land: () => land(token), crash: (error: Error) => crash(error) };
+  const pendingRefresh: PendingRefresh = { awaited: false, promise };
+  return { flight: pendingRefresh, land: () => land(token), crash: (error: Error) => crash(error) };
 }
 
 const about = (clock: FakeClock) => ({ credential: "demo", clock });
@@ -25,16 +25,16 @@ const about = (clock: FakeClock) => ({ credential: "demo", clock });
 const outcome = (promise: Promise<unknown>) => promise.catch((error: unknown) => error);
 
 test("a flight that somebody waits for goes first", async (t) => {
-  const { flight, land } = flying();
-  const waiting = waitFor(flight, about(new FakeClock()));
-  t.true(flight.awaited);
+  const { flight: pendingRefresh, land } = flying();
+  const waiting = waitFor(pendingRefresh, about(new FakeClock()));
+  t.true(pendingRefresh.awaited);
   land();
   t.is(await waiting, token);
 });
 
 test("its failure is the caller's", async (t) => {
-  const { flight, crash } = flying();
-  const waiting = outcome(waitFor(flight, about(new FakeClock())));
+  const { flight: pendingRefresh, crash } = flying();
+  const waiting = outcome(waitFor(pendingRefresh, about(new FakeClock())));
   const failure = new AuthdError("issuer_unavailable", "down");
   crash(failure);
   t.is(await waiting, failure);
@@ -42,26 +42,30 @@ test("its failure is the caller's", async (t) => {
 
 test("timeoutMs is the caller's limit, patience ours; the earlier one ends the wait", async (t) => {
   const clock = new FakeClock();
-  const { flight } = flying();
-  const short = outcome(waitFor(flight, { ...about(clock), timeoutMs: 100, patience: 200 }));
-  const patient = outcome(waitFor(flight, { ...about(clock), timeoutMs: 300, patience: 200 }));
+  const { flight: pendingRefresh } = flying();
+  const short = outcome(
+    waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, patience: 200 }),
+  );
+  const patient = outcome(
+    waitFor(pendingRefresh, { ...about(clock), timeoutMs: 300, patience: 200 }),
+  );
   clock.advance(100);
   t.is(((await short) as AuthdError).reason, "timeout");
   clock.advance(100);
-  t.is(await patient, OUT_OF_PATIENCE);
+  t.is(await patient, WAIT_LIMIT);
 });
 
 test("whoever gives up leaves nothing behind, although the flight goes on", async (t) => {
   const clock = new FakeClock();
-  const { flight } = flying();
+  const { flight: pendingRefresh } = flying();
   const controller = new AbortController();
   const { signal } = controller;
-  const late = outcome(waitFor(flight, { ...about(clock), timeoutMs: 100, signal }));
+  const late = outcome(waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, signal }));
   t.is(getEventListeners(signal, "abort").length, 1);
   clock.advance(100);
   await late;
   t.is(getEventListeners(signal, "abort").length, 0);
-  const left = outcome(waitFor(flight, { ...about(clock), timeoutMs: 100, signal }));
+  const left = outcome(waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, signal }));
   controller.abort();
   t.is(((await left) as AuthdError).reason, "cancelled");
   t.is(getEventListeners(signal, "abort").length, 0);
@@ -70,9 +74,9 @@ test("whoever gives up leaves nothing behind, although the flight goes on", asyn
 
 test("a flight that ends leaves nothing behind either", async (t) => {
   const clock = new FakeClock();
-  const { flight, land } = flying();
+  const { flight: pendingRefresh, land } = flying();
   const { signal } = new AbortController();
-  const waiting = waitFor(flight, { ...about(clock), timeoutMs: 100, signal });
+  const waiting = waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, signal });
   land();
   await waiting;
   t.is(getEventListeners(signal, "abort").length, 0);
@@ -80,10 +84,10 @@ test("a flight that ends leaves nothing behind either", async (t) => {
 });
 
 test("a caller that is gone already does not wait", async (t) => {
-  const { flight } = flying();
+  const { flight: pendingRefresh } = flying();
   const gone = await outcome(
-    waitFor(flight, { ...about(new FakeClock()), signal: AbortSignal.abort() }),
+    waitFor(pendingRefresh, { ...about(new FakeClock()), signal: AbortSignal.abort() }),
   );
   t.is((gone as AuthdError).reason, "cancelled");
-  t.false(flight.awaited);
+  t.false(pendingRefresh.awaited);
 });

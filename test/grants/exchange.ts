@@ -4,7 +4,7 @@ import { grants } from "../../src/grants/index.ts";
 import { acquire, jwt } from "../helpers/acquire.ts";
 import { type Answer, startIssuer } from "../helpers/issuer.ts";
 
-const { schema, issuerUrl, variants } = grants.exchange;
+const { schema, issuerUrl, acceptsTarget: variants } = grants.exchange;
 const OK: Answer = { json: { token: "abc" } };
 const response = { token: "/token" };
 

@@ -1,6 +1,6 @@
 import test from "ava";
+import * as z from "../../src/base/zod.ts";
 import { grantNamed, grants } from "../../src/grants/index.ts";
-import * as z from "../../src/zod.ts";
 
 test("the grants of the contract", (t) => {
   t.deepEqual(Object.keys(grants), [

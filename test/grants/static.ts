@@ -9,7 +9,7 @@ test("a static token is handed on as it is, for ever", async (t) => {
     expiresIn: "forever",
   });
   t.is(grants.static.issuerUrl({}, {}), undefined);
-  t.false(grants.static.variants({}));
+  t.false(grants.static.acceptsTarget({}));
 });
 
 test("a token that no header can carry, or none at all, is for a person", async (t) => {

@@ -1,9 +1,9 @@
 import type { ExecutionContext } from "ava";
 import type { Acquired } from "../../src/grants/grant.ts";
 import { type GrantName, grantNamed } from "../../src/grants/index.ts";
+import { createHttp } from "../../src/http/http.ts";
 import { createIssuerSend } from "../../src/http/issuer.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
-import { createHttp } from "../../src/http.ts";
 
 /** One try of one grant; settings as they stand in a credential file. */
 export interface Wanted {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { Admin } from "../../src/admin.ts";
-import { loadConfiguration } from "../../src/config.ts";
-import type { Consent } from "../../src/consent.ts";
+import { Admin } from "../../src/admin/admin.ts";
+import type { Consent } from "../../src/admin/consent.ts";
+import { loadConfiguration } from "../../src/config/config.ts";
 import type { startEngine } from "./engine.ts";
 
 /** A person who agrees to everything. */

@@ -1,20 +1,20 @@
 import { join } from "node:path";
-import { resolveCredential } from "../../src/config.ts";
-import { Lanes } from "../../src/credential/lanes.ts";
+import type { Log } from "../../src/base/log.ts";
+import { Timekeeper } from "../../src/base/timekeeper.ts";
+import { resolveCredential } from "../../src/config/config.ts";
+import type { CredentialSettings } from "../../src/config/settings.ts";
+import type { Credential } from "../../src/credential/credential.ts";
+import type { CandidateFiles } from "../../src/credential/credential-deps.ts";
+import { HostLimiter } from "../../src/credential/host-limiter.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import { type CredentialRecord, isGuarded } from "../../src/credential/record.ts";
+import { Registry } from "../../src/credential/registry.ts";
 import { SpendingRequests } from "../../src/credential/spending-requests.ts";
-import type { CandidateFiles } from "../../src/credential/surroundings.ts";
-import type { Credential } from "../../src/credential.ts";
+import { createHttp, type Http } from "../../src/http/http.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
-import { createHttp, type Http } from "../../src/http.ts";
-import type { Log } from "../../src/log.ts";
-import type { Happened } from "../../src/protocol.ts";
-import { Registry } from "../../src/registry.ts";
-import type { CredentialSettings } from "../../src/settings.ts";
-import { Timekeeper } from "../../src/timekeeper.ts";
+import type { EventPayload } from "../../src/protocol.ts";
 import { openVault } from "../../src/vault/index.ts";
-import type { OwnVault } from "../../src/vault/vault.ts";
+import type { ManagedVault } from "../../src/vault/vault.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { temporaryFolder } from "./folder.ts";
 import { HeldVault } from "./held-vault.ts";
@@ -27,7 +27,7 @@ export interface Engine {
   registry: Registry;
   vault: HeldVault;
   /** The same, as the daemon has it: changes never wait. */
-  sealed: OwnVault<CredentialRecord>;
+  sealed: ManagedVault<CredentialRecord>;
   time: Timekeeper;
   http: ReturnType<typeof createHttp>;
   log: Log;
@@ -35,7 +35,7 @@ export interface Engine {
   dir: string;
   /** Until a test says otherwise, nothing that has worked is put in force. */
   candidates: CandidateFiles;
-  events: Happened[];
+  events: EventPayload[];
   /** How often the timer has rung. */
   readonly rings: number;
   /** What was logged as an error. */
@@ -91,24 +91,24 @@ export async function startEngine(
   });
   const vault = new HeldVault(sealed);
   const http = createHttp();
-  const events: Happened[] = [];
+  const events: EventPayload[] = [];
   const time = new Timekeeper(clock, () => http.reconnect());
   const candidates: CandidateFiles = { ...NO_CANDIDATES };
-  const around = {
+  const deps = {
     candidates,
     clock,
     time,
     http: through(http),
-    lanes: new Lanes(),
+    hostLimiter: new HostLimiter(),
     codes: new OneTimeCodes(),
     issuerClocks: new IssuerClocks(time),
     spendingRequests: new SpendingRequests(),
     vault,
     log,
-    onEvent: (event: Happened) => void events.push(event),
+    onEvent: (event: EventPayload) => void events.push(event),
   };
   let rings = 0;
-  const registry = new Registry(around, () => {
+  const registry = new Registry(deps, () => {
     rings++;
     onTick();
   });
@@ -129,7 +129,7 @@ export async function startEngine(
     registry,
     vault,
     sealed,
-    time: around.time,
+    time: deps.time,
     http,
     log,
     dir,

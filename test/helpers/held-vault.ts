@@ -1,5 +1,5 @@
 import type { CredentialRecord } from "../../src/credential/record.ts";
-import type { KeySource, OwnVault, Vault, WriteOptions } from "../../src/vault/vault.ts";
+import type { KeySource, ManagedVault, Vault, WriteOptions } from "../../src/vault/vault.ts";
 
 /** A real vault whose changes wait, or fail, while a test says so. */
 export class HeldVault implements Vault<CredentialRecord> {
@@ -7,10 +7,10 @@ export class HeldVault implements Vault<CredentialRecord> {
   broken: Error | undefined;
   /** Changes that were asked for and wait. */
   waiting = 0;
-  readonly #vault: OwnVault<CredentialRecord>;
+  readonly #vault: ManagedVault<CredentialRecord>;
   #released: Promise<void> | undefined;
 
-  constructor(vault: OwnVault<CredentialRecord>) {
+  constructor(vault: ManagedVault<CredentialRecord>) {
     this.#vault = vault;
   }
 

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from "ava";
-import { Lock } from "../../src/lock.ts";
+import { VaultLocker } from "../../src/lock/vault-locker.ts";
 import { startEngine } from "./engine.ts";
 
 export const PASSPHRASE = "open sesame";
@@ -13,7 +13,7 @@ export async function startLockable(
   const key = passphrase === "" ? {} : { passphrase };
   const engine = await startEngine(t, { onTick: () => tick(), ...key });
   const forgotten: string[] = [];
-  const lock = new Lock({
+  const lock = new VaultLocker({
     ...{ clock: engine.clock, time: engine.time, registry: engine.registry, log: engine.log },
     vault: engine.sealed,
     after,

@@ -1,4 +1,4 @@
-import type { CandidateFiles } from "../../src/credential/surroundings.ts";
+import type { CandidateFiles } from "../../src/credential/credential-deps.ts";
 
 /** For credentials whose secrets nobody enters anew. */
 export const NO_CANDIDATES: CandidateFiles = {

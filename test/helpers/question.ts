@@ -1,6 +1,6 @@
-import type { Question } from "../../src/access.ts";
-import type { Identity, ProcessInfo } from "../../src/identity.ts";
-import { isInterpreter } from "../../src/interpreter.ts";
+import type { Question } from "../../src/access/access.ts";
+import type { Identity, ProcessInfo } from "../../src/access/identity/identity.ts";
+import { isInterpreter } from "../../src/access/interpreter.ts";
 
 /** A process as a test needs it. */
 export function processInfo(more: Partial<ProcessInfo> = {}): ProcessInfo {
@@ -26,8 +26,8 @@ export function identityOf(...chain: readonly ProcessInfo[]): Identity {
     gids: undefined,
     unit: null,
     container: null,
-    gap: undefined,
-    shown: actor ? `${actor.executable} (process ${actor.pid})` : "a program",
+    unknownReason: undefined,
+    displayName: actor ? `${actor.executable} (process ${actor.pid})` : "a program",
   };
 }
 

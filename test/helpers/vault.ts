@@ -1,6 +1,6 @@
 import type { ExecutionContext } from "ava";
 import { openVault, type VaultOptions } from "../../src/vault/index.ts";
-import type { OwnVault } from "../../src/vault/vault.ts";
+import type { ManagedVault } from "../../src/vault/vault.ts";
 
 /** What the tests of the vault seal. */
 export interface Sample {
@@ -8,7 +8,7 @@ export interface Sample {
 }
 
 export interface OpenedVault {
-  vault: OwnVault<Sample>;
+  vault: ManagedVault<Sample>;
   /** Every line that the vault logged. */
   log: string[];
 }

@@ -3,10 +3,10 @@ import * as net from "node:net";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import type { GetTokenResult } from "../../src/protocol.ts";
-import { createServer, type Server, type ServerOptions } from "../../src/server.ts";
-import { listen } from "../../src/socket.ts";
-import type { Handlers } from "../../src/wire/call.ts";
-import { FrameParser, type Framing, frame } from "../../src/wire/frames.ts";
+import type { Handlers } from "../../src/rpc/call.ts";
+import { FrameParser, type Framing, frame } from "../../src/rpc/frame-parser.ts";
+import { createServer, type Server, type ServerOptions } from "../../src/rpc/server.ts";
+import { listen } from "../../src/rpc/socket.ts";
 import { temporaryFolder } from "./folder.ts";
 import type { Scope } from "./scope.ts";
 

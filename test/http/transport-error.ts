@@ -1,9 +1,9 @@
 import test from "ava";
-import { describeFailure } from "../../src/http/transport-error.ts";
-import { HttpFailure } from "../../src/http.ts";
+import { HttpFailure } from "../../src/http/http.ts";
+import { explainNetworkError } from "../../src/http/transport-error.ts";
 
 const describe = (code: string, sent: boolean) =>
-  describeFailure(new HttpFailure("raw words", { code, sent }), "issuer.example");
+  explainNetworkError(new HttpFailure("raw words", { code, sent }), "issuer.example");
 
 test("a failure before anything was sent says what to check", (t) => {
   t.regex(describe("ENOTFOUND", false), /issuer\.example can't be looked up.*\(ENOTFOUND\)\.$/);
@@ -25,5 +25,5 @@ test("a failure afterwards says that the answer broke", (t) => {
   for (const code of ["ECONNRESET", "UND_ERR_SOCKET", "ECONNREFUSED", "constructor"]) {
     t.regex(describe(code, true), /broke before its answer was complete/);
   }
-  t.regex(describeFailure("not an error", "issuer.example"), /broke/);
+  t.regex(explainNetworkError("not an error", "issuer.example"), /broke/);
 });

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from "ava";
+import { systemClock } from "../../src/daemon/system-clock.ts";
 import { Logind, type LogindOptions } from "../../src/lock/logind.ts";
-import { systemClock } from "../../src/system-clock.ts";
 import { until } from "../helpers/engine.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { programs, startSystemBus } from "../helpers/system-bus.ts";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
-import { REASONS } from "../../src/lock.ts";
+import { LOCK_REASONS } from "../../src/lock/vault-locker.ts";
 import { until } from "../helpers/engine.ts";
 import { onHeap } from "../helpers/heap.ts";
 import { startIssuer } from "../helpers/issuer.ts";
@@ -27,7 +27,7 @@ async function stage(t: ExecutionContext, secret = "practice-secret") {
   await until(() => reuse.waiting === 1);
   /** Locks it, and lets the time pass that a lock waits. */
   const lockUp = async () => {
-    const locking = staged.lock.lock(REASONS.asked);
+    const locking = staged.lock.lock(LOCK_REASONS.asked);
     await new Promise((resolve) => setTimeout(resolve, 50));
     t.is(staged.sealed.locked, undefined, "a lock waits for an answer first");
     staged.clock.advance(30 * SECOND);
@@ -139,7 +139,7 @@ test("a disk that does not take it while the vault is locked is tried until it d
   await lockUp();
   vault.broken = new Error("the disk is full");
   reuse.answer();
-  await until(() => credential.flights === 0);
+  await until(() => credential.pendingRefreshes === 0);
   t.true(credential.hasToSeal);
   t.is(credential.unsaved?.atRisk, "secrets");
   t.throws(() => credential.token({}), LOCKED);
@@ -155,7 +155,7 @@ test("a file that is edited while the vault is locked opens nothing", async (t) 
   const { reuse, credential, lockUp, settings } = await stage(t);
   await lockUp();
   const file = { grant: "refresh_token", token_url: reuse.issuer.url, client_id: "me" };
-  credential.update(settings("slow", { ...file, warm: "always" }));
+  credential.applySettings(settings("slow", { ...file, warm: "always" }));
   t.is(credential.state(), "locked");
   t.throws(() => credential.token({}), LOCKED);
   reuse.answer();

@@ -1,9 +1,14 @@
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { Alerts, APART, GATHER, PATIENCE } from "../../src/observe/alerts.ts";
-import type { Occasion } from "../../src/observe/hook.ts";
-import { Told } from "../../src/observe/told.ts";
-import type { CredentialInfo, Happened, Problem } from "../../src/protocol.ts";
+import {
+  Alerts,
+  GATHER_MS,
+  MIN_INTERVAL_MS,
+  VAULT_UNLOCK_GRACE_MS,
+} from "../../src/observe/alerts.ts";
+import type { HookEvent } from "../../src/observe/hook.ts";
+import { NotifiedProblems } from "../../src/observe/notified-problems.ts";
+import type { CredentialInfo, EventPayload, Problem } from "../../src/protocol.ts";
 import { infoOf } from "../helpers/credential-info.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
@@ -14,16 +19,16 @@ function stage(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
   const infos = new Map<string, CredentialInfo>();
   const runs: string[] = [];
   const notes: string[][] = [];
-  const events: Happened[] = [];
+  const events: EventPayload[] = [];
   const words = ({ credential = "", reason }: Problem) => `${credential} ${reason}`;
   const make = () =>
     new Alerts({
       clock,
-      told: new Told(path),
+      told: new NotifiedProblems(path),
       look: (name) => infos.get(name),
       suspects: () => infos.keys(),
       onEvent: (happened) => void events.push(happened),
-      run: ({ event, problem }: Occasion) => void runs.push(`${event} ${words(problem)}`),
+      run: ({ event, problem }: HookEvent) => void runs.push(`${event} ${words(problem)}`),
       show: (problems) => void notes.push(problems.map(words)),
     });
   let alerts = make();
@@ -40,7 +45,7 @@ function stage(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
       alerts.hear({ kind: "state", credential: name, state: info.state });
       clock.advance(100);
     },
-    hear: (happened: Happened) => alerts.hear(happened),
+    hear: (happened: EventPayload) => alerts.hear(happened),
     tick: () => alerts.tick(),
     close: () => alerts.close(),
     async restart() {
@@ -58,13 +63,13 @@ test("a problem is told once, and again only if it was over in between", (t) => 
     be("a", { state: "failing" });
     be("a", { state: "idle" });
   }
-  clock.advance(10 * APART);
+  clock.advance(10 * MIN_INTERVAL_MS);
   t.deepEqual(runs, ["problem a credential_rejected"]);
   t.deepEqual(notes, [["a credential_rejected"]]);
   be("a", { state: "ready" });
   t.deepEqual(runs.splice(1), ["resolved a credential_rejected"]);
   be("a", { state: "rejected" });
-  clock.advance(APART);
+  clock.advance(MIN_INTERVAL_MS);
   t.deepEqual(runs.splice(1), ["problem a credential_rejected"]);
   t.is(notes.length, 2);
 });
@@ -107,12 +112,12 @@ test("a file that is trusted is no problem any more, whatever comes next", (t) =
 test("many at once are one note; what follows waits, and is one note too", (t) => {
   const { be, clock, runs, notes } = stage(t);
   for (let i = 0; i < 15; i++) be(`c${i}`, { state: "login_required" });
-  clock.advance(GATHER);
+  clock.advance(GATHER_MS);
   t.is(notes.length, 1);
   t.is(notes[0]?.length, 15);
   for (let i = 15; i < 200; i++) be(`c${i}`, { state: "login_required" });
   t.is(notes.length, 1);
-  clock.advance(APART);
+  clock.advance(MIN_INTERVAL_MS);
   t.is(notes.length, 2);
   t.is(notes[1]?.length, 185);
   t.is(runs.length, 200);
@@ -123,12 +128,12 @@ test("what is over before the note is not in it", (t) => {
   be("a", { state: "changed" });
   be("b", { state: "changed" });
   be("a", { state: "ready" });
-  clock.advance(GATHER);
+  clock.advance(GATHER_MS);
   t.deepEqual(notes, [["b credential_changed"]]);
   be("b", { state: "ready" });
   be("b", { state: "changed" });
   be("b", { state: "ready" });
-  clock.advance(2 * APART);
+  clock.advance(2 * MIN_INTERVAL_MS);
   t.is(notes.length, 1);
 });
 
@@ -144,12 +149,12 @@ test("a locked vault is one problem, and none if the key comes soon", (t) => {
   const { be, hear, clock, runs } = stage(t);
   hear({ kind: "vault_locked", message: "no keychain" });
   for (const name of ["a", "b"]) be(name, { state: "locked" });
-  clock.advance(PATIENCE / 2);
+  clock.advance(VAULT_UNLOCK_GRACE_MS / 2);
   hear({ kind: "vault_unlocked" });
-  clock.advance(2 * PATIENCE);
+  clock.advance(2 * VAULT_UNLOCK_GRACE_MS);
   t.deepEqual(runs, []);
   hear({ kind: "vault_locked", message: "no keychain" });
-  clock.advance(PATIENCE);
+  clock.advance(VAULT_UNLOCK_GRACE_MS);
   t.deepEqual(runs, ["problem  vault_locked"]);
   hear({ kind: "vault_unlocked" });
   t.deepEqual(runs.splice(1), ["resolved  vault_locked"]);
@@ -160,13 +165,13 @@ test("what was told is not told again after a restart; what is over by then is r
   be("a", { state: "rejected" });
   be("b", { state: "changed" });
   be("c", { state: "damaged" });
-  clock.advance(GATHER);
+  clock.advance(GATHER_MS);
   runs.splice(0);
   infos.set("b", infoOf("b"));
   infos.delete("c");
   await restart();
   be("a", { state: "rejected" });
-  clock.advance(2 * APART);
+  clock.advance(2 * MIN_INTERVAL_MS);
   t.deepEqual(runs, ["resolved b credential_changed", "resolved c credential_damaged"]);
   t.is(notes.length, 1);
   // Behind a locked vault nothing is known, so nothing is over.
@@ -182,7 +187,7 @@ test("one that is removed is a problem no more", (t) => {
   be("a", { state: "rejected" });
   infos.delete("a");
   hear({ kind: "removed", credential: "a" });
-  clock.advance(GATHER);
+  clock.advance(GATHER_MS);
   t.deepEqual(runs, ["problem a credential_rejected", "resolved a credential_rejected"]);
   t.deepEqual(notes, []);
   be("a", { state: "rejected" });

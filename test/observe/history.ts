@@ -1,6 +1,6 @@
 import test from "ava";
 import { History, KEPT } from "../../src/observe/history.ts";
-import type { Happened, State } from "../../src/protocol.ts";
+import type { EventPayload, State } from "../../src/protocol.ts";
 
 test("at most so many are kept, the oldest make room, and how many is told", (t) => {
   let now = 0;
@@ -32,7 +32,7 @@ test("asked for one credential, from a time on, the newest so many", (t) => {
 
 test("a start, a renewal that begins and a locked vault are no flood of news", (t) => {
   const history = new History(() => 0);
-  const state = (to: State, before?: State): Happened => ({
+  const state = (to: State, before?: State): EventPayload => ({
     ...{ kind: "state", credential: "a", state: to },
     ...(before ? { before } : {}),
   });

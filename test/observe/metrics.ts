@@ -2,7 +2,7 @@ import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
 import type { CredentialInfo, Problem } from "../../src/protocol.ts";
-import type { Handlers } from "../../src/server.ts";
+import type { Handlers } from "../../src/rpc/server.ts";
 import { infoOf } from "../helpers/credential-info.ts";
 import { parseMetrics, valueIn } from "../helpers/prometheus.ts";
 

@@ -3,15 +3,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import fc from "fast-check";
-import {
-  define,
-  paramsFor,
-  parseHeaders,
-  type RequestOptions,
-} from "../../src/commands/request.ts";
-import { secretsFrom } from "../../src/commands/secrets-input.ts";
-import { parseSettings } from "../../src/commands/settings-input.ts";
-import { coerceSettings, credentialFileText, resolveCredential } from "../../src/config.ts";
+import { define, paramsFor, parseHeaders, type RequestOptions } from "../../src/cli/request.ts";
+import { secretsFrom } from "../../src/cli/secrets-input.ts";
+import { parseSettings } from "../../src/cli/settings-input.ts";
+import { coerceSettings, credentialFileText, resolveCredential } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { params } from "../../src/protocol.ts";
 import { temporaryFolder } from "../helpers/folder.ts";

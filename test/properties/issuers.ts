@@ -3,7 +3,7 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { inspect } from "node:util";
 import fc from "fast-check";
-import type { Credential } from "../../src/credential.ts";
+import type { Credential } from "../../src/credential/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { type Engine, startEngine } from "../helpers/engine.ts";
 import type { Scope } from "../helpers/scope.ts";

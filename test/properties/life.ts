@@ -2,18 +2,18 @@
 import { Readable } from "node:stream";
 import { seeded } from "../../bench/helpers/random.ts";
 import { SimulatedClock } from "../../bench/simulation/clock.ts";
-import { resolveCredential } from "../../src/config.ts";
-import type { TokenWant } from "../../src/credential/asking.ts";
-import { Lanes } from "../../src/credential/lanes.ts";
+import { Timekeeper } from "../../src/base/timekeeper.ts";
+import { resolveCredential } from "../../src/config/config.ts";
+import type { Credential } from "../../src/credential/credential.ts";
+import { HostLimiter } from "../../src/credential/host-limiter.ts";
 import { OneTimeCodes } from "../../src/credential/one-time-codes.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
+import { Registry } from "../../src/credential/registry.ts";
+import type { GetTokenOptions } from "../../src/credential/slow-path.ts";
 import { SpendingRequests } from "../../src/credential/spending-requests.ts";
-import type { Credential } from "../../src/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
+import { HttpFailure, type HttpResponse } from "../../src/http/http.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
-import { HttpFailure, type HttpResponse } from "../../src/http.ts";
-import { Registry } from "../../src/registry.ts";
-import { Timekeeper } from "../../src/timekeeper.ts";
 import type { Vault } from "../../src/vault/vault.ts";
 import { jwt } from "../helpers/acquire.ts";
 import { NO_CANDIDATES } from "../helpers/no-candidates.ts";
@@ -23,7 +23,7 @@ import type { Told } from "./timing.ts";
 /** What can happen. All durations are milliseconds. */
 export type Step =
   | { kind: "issuer"; told: Told }
-  | { kind: "ask"; want: TokenWant }
+  | { kind: "ask"; options: GetTokenOptions }
   | { kind: "pass" | "sleep" | "step"; ms: number };
 
 /** authd asks no issuer more often than this (ms) by itself. */
@@ -62,7 +62,7 @@ export class Life {
       clock: this.#clock,
       time,
       http: () => this.#answer(),
-      lanes: new Lanes(),
+      hostLimiter: new HostLimiter(),
       codes: new OneTimeCodes(),
       candidates: NO_CANDIDATES,
       issuerClocks: new IssuerClocks(time),
@@ -77,7 +77,7 @@ export class Life {
 
   async take(step: Step): Promise<void> {
     if (step.kind === "issuer") this.#told = step.told;
-    else if (step.kind === "ask") await this.#ask(step.want);
+    else if (step.kind === "ask") await this.#ask(step.options);
     else if (step.kind === "pass") await this.#pass(step.ms);
     else if (step.kind === "sleep") this.#clock.suspend(step.ms);
     else this.#clock.stepWall(step.ms);
@@ -90,10 +90,10 @@ export class Life {
     this.#registry.close();
   }
 
-  async #ask(want: TokenWant): Promise<void> {
+  async #ask(options: GetTokenOptions): Promise<void> {
     this.#isAsking = true;
     try {
-      const { accessToken } = await this.#credential.token({ ...want, timeoutMs: 30_000 });
+      const { accessToken } = await this.#credential.token({ ...options, timeoutMs: 30_000 });
       const over = this.#clock.truth - (this.#ends.get(accessToken) ?? Number.NaN);
       demand(over < COARSE, `served ${over} ms after its end`);
     } catch (error) {
@@ -116,7 +116,7 @@ export class Life {
 
   async #settle(): Promise<void> {
     do await new Promise((resolve) => setImmediate(resolve));
-    while (this.#registry.flights > 0);
+    while (this.#registry.pendingRefreshes > 0);
   }
 
   /** What people are shown: no number that is none. */

@@ -1,15 +1,15 @@
 /** Token timing: whatever an issuer says of lifetimes, and whatever the clocks do. */
 import fc from "fast-check";
-import { readTokenAnswer } from "../../src/grants/token-answer.ts";
 import {
   expiresAt,
   expiryOf,
   freshness,
   lifetimeOf,
   refreshAt,
-  revive,
+  restore,
   type Token,
-} from "../../src/token.ts";
+} from "../../src/credential/token.ts";
+import { readTokenAnswer } from "../../src/grants/token-answer.ts";
 import { jwt } from "../helpers/acquire.ts";
 import { Life, type Step } from "./life.ts";
 import { oddJson, oddNumber } from "./odd.ts";
@@ -95,7 +95,7 @@ const soundTimes: Checkable = fc.asyncProperty(
     const born = 50_000_000;
     const token: Token = {
       ...life,
-      ...{ bornAt: born, obtainedAt: EPOCH, jitter: 0.5, doubtful: false },
+      ...{ bornAt: born, obtainedAt: EPOCH, jitter: 0.5, ageUncertain: false },
     };
     demand(life.lifetime >= 0 && Number.isFinite(life.lifetime), `lifetime ${life.lifetime}`);
     if (typeof expires_in === "number" && expires_in >= 0) {
@@ -114,7 +114,7 @@ const soundTimes: Checkable = fc.asyncProperty(
     demand(shown === null ? life.assumed : Number.isSafeInteger(shown), `expiresAt ${shown}`);
     const stored = { ...token, accessToken: "x", tokenType: "Bearer", askedAt: EPOCH };
     const sealed = { ...stored, obtainedAt: { wall: EPOCH, boot: born, bootId: "a" } };
-    const back = revive(JSON.parse(JSON.stringify(sealed)), now, "a");
+    const back = restore(JSON.parse(JSON.stringify(sealed)), now, "a");
     // The sum of a boot time and a fraction of a millisecond is rounded.
     demand(Math.abs(back.bornAt - born) < 1, `revived ${back.bornAt - born} ms off`);
   },
@@ -124,7 +124,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant("issuer" as const), told }),
   fc.record({
     kind: fc.constant("ask" as const),
-    want: fc.record(
+    options: fc.record(
       { minValidity: fc.constantFrom(0, 1, 30_000, 1e9), forceRefresh: fc.boolean() },
       { requiredKeys: [] },
     ),

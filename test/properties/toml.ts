@@ -9,7 +9,7 @@ import {
   loadConfiguration,
   type Table,
   updateCredentialFile,
-} from "../../src/config.ts";
+} from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import type { Scope } from "../helpers/scope.ts";

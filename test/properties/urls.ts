@@ -1,10 +1,14 @@
 /** URLs against `origins`: what is let through goes to where it was looked up, and nowhere else. */
 import fc from "fast-check";
-import { resolveCredential } from "../../src/config.ts";
+import { resolveCredential } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
-import { createHttp } from "../../src/http.ts";
-import { allowedUrl } from "../../src/origin.ts";
-import { authorizedRequest, type Issued, type RequestCredential } from "../../src/request.ts";
+import { createHttp } from "../../src/http/http.ts";
+import { allowedUrl } from "../../src/request/origin.ts";
+import {
+  authorizedRequest,
+  type Issued,
+  type RequestCredential,
+} from "../../src/request/request.ts";
 import { type Api, startApi } from "../helpers/api.ts";
 import type { Scope } from "../helpers/scope.ts";
 import { mutated, mutation, oddText } from "./odd.ts";

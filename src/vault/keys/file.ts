@@ -1,35 +1,35 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf, createFile, explain } from "../../atomic-write.ts";
+import { codeOf, createFile, explain } from "../../base/atomic-write.ts";
 import { messageOf } from "../../errors.ts";
-import { KEY_BYTES, type KeyKeeper, locked, parseKey } from "./key-source.ts";
+import { KEY_BYTES, type KeyProvider, locked, parseKey } from "./key-source.ts";
 
 /** A file `key` beside the sealed ones: base64, mode 0600. Protects copies of the sealed files only. */
 export const fileKey = {
   async create({ dir }) {
     const key = randomBytes(KEY_BYTES);
-    if (await keep(dir, key)) return { key };
+    if (await writeKeyFile(dir, key)) return { key };
     // Left by a start that was cut off before vault.json was written: nothing is sealed with it yet.
     key.fill(0);
-    return { key: read(dir) };
+    return { key: readKeyFile(dir) };
   },
   async load({ dir }) {
-    return read(dir);
+    return readKeyFile(dir);
   },
   async restore(dir, key) {
-    if (await keep(dir, key)) return;
-    const there = read(dir);
+    if (await writeKeyFile(dir, key)) return;
+    const there = readKeyFile(dir);
     const same = timingSafeEqual(there, key);
     there.fill(0);
     if (!same) throw locked(`The key file ${pathOf(dir)} was replaced. Put the right one back`);
   },
-} as const satisfies KeyKeeper;
+} as const satisfies KeyProvider;
 
 const pathOf = (dir: string) => join(dir, "key");
 
 /** False if there is a key file already: it is never overwritten. */
-async function keep(dir: string, key: Buffer): Promise<boolean> {
+async function writeKeyFile(dir: string, key: Buffer): Promise<boolean> {
   try {
     await createFile(pathOf(dir), Buffer.from(`${key.toString("base64")}\n`));
     return true;
@@ -39,7 +39,7 @@ async function keep(dir: string, key: Buffer): Promise<boolean> {
   }
 }
 
-function read(dir: string): Buffer {
+function readKeyFile(dir: string): Buffer {
   const path = pathOf(dir);
   let bytes: Buffer;
   try {

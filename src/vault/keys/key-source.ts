@@ -34,7 +34,7 @@ export interface NewKey {
  * Where a vault's key comes from: a row of the table in index.ts. Every method rejects with an
  * AuthdError `vault_locked` that says why the key can't be had and what to do.
  */
-export interface KeyKeeper {
+export interface KeyProvider {
   /** A new vault's key, kept where `load` will find it. */
   create(context: KeyContext): Promise<NewKey>;
   /** An existing vault's key. Never makes one. Whether it is the right one is for the caller to see. */

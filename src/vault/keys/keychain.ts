@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { KEY_BYTES, type KeyContext, type KeyKeeper, locked, parseKey } from "./key-source.ts";
+import { KEY_BYTES, type KeyContext, type KeyProvider, locked, parseKey } from "./key-source.ts";
 import type { KeychainAnswer, KeychainRequest } from "./keychain-child.ts";
 
 /** One entry of the Secret Service, the macOS Keychain or the Windows Credential Manager. */
@@ -26,7 +26,7 @@ export const keychainKey = {
   async forget(context) {
     await askKeychain(context, { account: context.keyId, forget: true });
   },
-} as const satisfies KeyKeeper;
+} as const satisfies KeyProvider;
 
 /** How long a keychain may take: a locked one waits for a person at a prompt, which may be nobody. */
 const LIMIT_MS = 3_000;

@@ -1,5 +1,5 @@
 import { acceptable, derive, MOST_N, newParameters } from "../scrypt.ts";
-import { type KeyContext, type KeyKeeper, locked } from "./key-source.ts";
+import { type KeyContext, type KeyProvider, locked } from "./key-source.ts";
 import { readCredential } from "./systemd-credential.ts";
 
 /** A passphrase that a person types, or that systemd hands to the service, through scrypt. */
@@ -17,7 +17,7 @@ export const passphraseKey = {
     }
     return derive(context.passphrase ?? (await passphraseFor(context, false)), parameters);
   },
-} as const satisfies KeyKeeper;
+} as const satisfies KeyProvider;
 
 const CREDENTIAL = "authd-passphrase";
 

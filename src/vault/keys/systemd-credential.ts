@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf } from "../../atomic-write.ts";
+import { codeOf } from "../../base/atomic-write.ts";
 import { messageOf } from "../../errors.ts";
-import { type KeyKeeper, locked, parseKey } from "./key-source.ts";
+import { type KeyProvider, locked, parseKey } from "./key-source.ts";
 
 /** 32 bytes, raw or as base64 or hex text, that systemd hands to the service: systemd.exec(5), CREDENTIALS. */
 const NAME = "authd-vault-key";
@@ -17,7 +17,7 @@ export const systemdCredentialKey = {
     const next = fits && read(env, NEXT);
     return next && fits(next) ? next : needed(env);
   },
-} as const satisfies KeyKeeper;
+} as const satisfies KeyProvider;
 
 function needed(env: NodeJS.ProcessEnv): Buffer {
   const key = read(env, NAME);

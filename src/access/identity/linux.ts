@@ -1,0 +1,99 @@
+/** What proc(5) tells of a process. */
+import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { quoted } from "../../base/terminal-safe.ts";
+import { messageOf } from "../../errors.ts";
+import { isInterpreter } from "../interpreter.ts";
+import type { ProcessEntry } from "./processes.ts";
+
+/** USER_HZ: what proc(5) counts in, on every architecture that Node runs on. */
+const TICK_MS = 10;
+
+export function readLinuxProcess(pid: number): ProcessEntry | undefined {
+  const stat = read(pid, "stat");
+  if (stat === undefined) return undefined;
+  const program = executableOf(pid);
+  return {
+    ...fieldsOf(stat),
+    pid,
+    uid: ownerOf(pid),
+    executable: program.executable,
+    image: program.image,
+    script: program.executable === undefined ? undefined : scriptOf(pid, program.executable),
+    gap: program.gap,
+  };
+}
+
+/** The file itself, whatever its name stands for by now. */
+export const imageOf = (pid: number) => `/proc/${pid}/exe`;
+
+export function read(pid: number, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name in brackets may hold brackets and spaces itself: what follows the last one counts. */
+function fieldsOf(stat: string) {
+  const end = stat.lastIndexOf(")");
+  const fields = stat.slice(end + 2).split(" ");
+  return {
+    name: stat.slice(stat.indexOf("(") + 1, end),
+    parent: Number(fields[1]),
+    session: Number(fields[3]) || undefined,
+    terminal: terminalOf(Number(fields[4])),
+    startedAt: Number(fields[19]) * TICK_MS,
+  };
+}
+
+/** Major numbers from Linux's devices.txt. */
+function terminalOf(device: number): string | undefined {
+  const major = (device >> 8) & 0xfff;
+  const minor = (device & 0xff) | ((device >> 12) & 0xfff00);
+  if (major >= 136 && major <= 143) return `pts/${(major - 136) * 256 + minor}`;
+  return major === 4 && minor < 64 ? `tty${minor}` : undefined;
+}
+
+function ownerOf(pid: number): number | undefined {
+  try {
+    return statSync(`/proc/${pid}`).uid;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A path names this program only if the same file is there for us: one that was replaced since, or
+ * that has this path in a mount namespace of its own, is something else.
+ */
+function executableOf(pid: number): { executable?: string; image?: string; gap?: string } {
+  try {
+    const path = readlinkSync(imageOf(pid));
+    const [image, named] = [statSync(imageOf(pid)), statSync(path, { throwIfNoEntry: false })];
+    if (image.dev === named?.dev && image.ino === named.ino) {
+      return { executable: path, image: `${image.dev}:${image.ino}` };
+    }
+    return { gap: `its program is not the file at ${quoted(path)} (any more): start it again` };
+  } catch (error) {
+    return { gap: `its program can't be told: ${messageOf(error)}` };
+  }
+}
+
+/** The first argument that is no option, as a path. Any process can write there what it likes. */
+function scriptOf(pid: number, executable: string): string | undefined {
+  if (!isInterpreter(executable)) return undefined;
+  const [, ...args] = (read(pid, "cmdline") ?? "").split("\0");
+  const at = args.findIndex((arg) => arg !== "" && !arg.startsWith("-"));
+  const script = args[at];
+  if (script === undefined || script.length > 4096) return undefined;
+  // Of a shell, -e is an option like others; of node and perl it brings the program itself.
+  const inline = executable.endsWith("sh") ? /^-\w*c$/ : /^(-\w*[ceEp]|--eval|--print)$/;
+  if (at > 0 && inline.test(args[at - 1]!)) return undefined;
+  try {
+    return resolve(readlinkSync(`/proc/${pid}/cwd`), script);
+  } catch {
+    return script;
+  }
+}

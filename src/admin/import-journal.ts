@@ -1,0 +1,159 @@
+import type { Log } from "../base/log.ts";
+import {
+  credentialFile,
+  credentialFileAsItIs,
+  removeCredentialFile,
+  writeCredentialFile,
+} from "../config/config.ts";
+import type { Configuration } from "../config/settings.ts";
+import type { CredentialRecord } from "../credential/record.ts";
+import { AuthdError, messageOf } from "../errors.ts";
+import type { ManagedVault } from "../vault/vault.ts";
+import type { ExportedCredential } from "./export-format.ts";
+
+export interface ImportJournalOptions {
+  /** The configuration folder. */
+  dir: string;
+  vault: ManagedVault<CredentialRecord>;
+  log: Log;
+}
+
+/**
+ * Puts credentials in place, all of them or none, whenever the daemon is killed: what is to be done
+ * is sealed first, as a whole, and that is the instant from which on it counts. The next daemon
+ * does it again from the beginning. So nothing of it may be used before all of it is in place: a
+ * refresh token that rotated meanwhile would be overwritten by the one before.
+ */
+export class ImportJournal {
+  readonly #options: ImportJournalOptions;
+
+  constructor(options: ImportJournalOptions) {
+    this.#options = options;
+  }
+
+  /** One was begun and is not completed, or can't even be read. False while the vault is locked. */
+  isPending(): boolean {
+    return this.waiting !== undefined;
+  }
+
+  /**
+   * Names of those whose import was begun and is not completed; undefined if there is none, or the
+   * vault is locked. Of one that can't be read nobody knows them.
+   */
+  get waiting(): string[] | undefined {
+    if (this.#options.vault.locked !== undefined) return undefined;
+    try {
+      return this.#begun()?.map(({ name }) => name);
+    } catch {
+      return [];
+    }
+  }
+
+  #begun(): readonly ExportedCredential[] | undefined {
+    const intent = this.#options.vault.intent.read() as
+      | { credentials: ExportedCredential[] }
+      | undefined;
+    return intent?.credentials;
+  }
+
+  /**
+   * `onBegun` is called at the instant from which on there is no way back, but for files that can't
+   * be written: then it rejects with nothing imported, unless `isPending`.
+   */
+  async commit(credentials: readonly ExportedCredential[], onBegun: () => void): Promise<void> {
+    const { vault, dir } = this.#options;
+    const before = credentials.map(({ name }) => [name, credentialFileAsItIs(dir, name)] as const);
+    await vault.intent.write({ credentials });
+    onBegun();
+    try {
+      await this.#writeFiles(credentials);
+    } catch (error) {
+      for (const [name, text] of before) this.#putBack(name, text);
+      await vault.intent.remove();
+      throw error;
+    }
+    await this.#complete(credentials);
+  }
+
+  /** The configuration that `read` reads, after what is pending. Credentials that wait for that are errors. */
+  async configuration(read: () => Configuration): Promise<Configuration> {
+    const { vault, log, dir } = this.#options;
+    if (vault.locked !== undefined) return read();
+    let waiting: readonly ExportedCredential[] = [];
+    let why = "";
+    try {
+      const begun = this.#begun();
+      if (!begun) return read();
+      waiting = begun;
+      await this.#writeFiles(waiting);
+      await this.#complete(waiting);
+      log.info({ credentials: waiting.length }, "an import that was cut off is completed");
+      waiting = [];
+    } catch (error) {
+      why = messageOf(error);
+      log.error({}, `an import was cut off, and can't be completed yet: ${why}`);
+    }
+    return without(waiting, why, read(), dir);
+  }
+
+  async #writeFiles(credentials: readonly ExportedCredential[]): Promise<void> {
+    const { dir } = this.#options;
+    for (const { name, file } of credentials) {
+      if (file !== undefined) writeCredentialFile(dir, name, file);
+      // Each is synced, which takes its time: others are served in between.
+      await new Promise((resume) => setImmediate(resume));
+    }
+  }
+
+  async #complete(credentials: readonly ExportedCredential[]): Promise<void> {
+    const { vault } = this.#options;
+    const options = { durable: true, replaceDamaged: true, isChange: true };
+    const writes = credentials.map(({ name, record }) =>
+      record === undefined ? undefined : vault.write(name, record, options),
+    );
+    const failed = (await Promise.allSettled(writes)).find(({ status }) => status === "rejected");
+    if (failed) throw unfinished((failed as PromiseRejectedResult).reason);
+    await vault.intent.remove();
+  }
+
+  #putBack(name: string, text: string | undefined): void {
+    const { dir, log } = this.#options;
+    try {
+      if (text === undefined) removeCredentialFile(dir, name);
+      else writeCredentialFile(dir, name, text);
+    } catch (error) {
+      log.error({ credential: name }, messageOf(error));
+    }
+  }
+}
+
+function without(
+  waiting: readonly ExportedCredential[],
+  why: string,
+  configuration: Configuration,
+  dir: string,
+): Configuration {
+  if (waiting.length === 0) return configuration;
+  const names = new Set(waiting.map(({ name }) => name));
+  const errors = [...names].map((name) => ({
+    file: credentialFile(dir, name),
+    credential: name,
+    message: `Its import is not completed: ${why}.`,
+  }));
+  return {
+    ...configuration,
+    credentials: new Map([...configuration.credentials].filter(([name]) => !names.has(name))),
+    errors: [
+      ...configuration.errors.filter(({ credential }) => !names.has(credential ?? "")),
+      ...errors,
+    ],
+  };
+}
+
+function unfinished(cause: unknown): AuthdError {
+  return new AuthdError(
+    "internal",
+    `The import is begun, but not completed: ${messageOf(cause)}. It goes on with authd reload, or when authd is restarted`,
+    { cause },
+  );
+}

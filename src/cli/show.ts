@@ -1,0 +1,126 @@
+import type { Command } from "commander";
+import { secretWarning } from "../observe/problems.ts";
+import type { CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
+import { callDaemon } from "./call-daemon.ts";
+import { AT_RISK, STATES, stateCell } from "./credentials.ts";
+import { print, printJson } from "./output.ts";
+import { cut, type Paint, painter, plain } from "./style.ts";
+import { table } from "./table.ts";
+import { expiry, fromNow, moment } from "./times.ts";
+
+export function define(command: Command): void {
+  command
+    .argument("<name>", "the credential")
+    .option("--json", "for programs: what credentials/show answers")
+    .action(show);
+}
+
+export const examples = ["authd show labelf"];
+
+async function show(name: string, { json = false }: { json?: boolean }): Promise<void> {
+  const info = await callDaemon("credentials/show", { credential: name });
+  if (json) return printJson(info);
+  print(...sheet(info, Date.now(), painter(process.stdout)));
+}
+
+/** Everything about one credential, a line each, and what to do about it. */
+function sheet(info: CredentialInfo, now: number, paint: Paint): string[] {
+  const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
+  const maybe = (ms: number | null | undefined) => (typeof ms === "number" ? at(ms) : undefined);
+  const rows: [string, string | undefined][] = [
+    ["state", stateCell(info.state, paint)],
+    ["preset", info.preset],
+    ["grant", info.grant],
+    ["token from", maybe(info.acquiredAt)],
+    ["expires", info.expiresAt === null ? undefined : at(info.expiresAt)],
+    ["next refresh", info.state === "failing" ? undefined : (maybe(info.refreshAt) ?? "–")],
+    ["next try", maybe(info.retryAt)],
+    ["last refresh", lastRefresh(info, at)],
+    ["refreshes", counts(info)],
+    ["last asked for", maybe(info.lastAskedAt) ?? "never"],
+    ["refresh token", ends(info.refreshTokenExpiresAt, now)],
+    ["also for", info.tokens?.map((variant) => variantLine(variant, now)).join("\n")],
+    ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
+    ["who may use it", info.policy && whoMay(info.policy)],
+    ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
+    [
+      "not sealed",
+      info.unsaved && `since ${at(info.unsaved.since)}: ${AT_RISK[info.unsaved.atRisk]}`,
+    ],
+    ["", info.unsaved?.message],
+    ["new secrets", info.candidate && waiting(info.candidate, at)],
+    ["", info.candidate?.message],
+    ["last error", info.lastError && `${info.lastError.message} (${info.lastError.reason})`],
+    ["", info.lastError && at(info.lastError.at)],
+  ];
+  const cells = rows.flatMap(([label, value]) =>
+    value === undefined
+      ? []
+      : value
+          .split("\n")
+          .map((line, index) => [
+            paint("dim", index === 0 ? label : ""),
+            label === "state" ? line : plain(line),
+          ]),
+  );
+  const next = STATES[info.state].next?.(info.name);
+  return [
+    paint("bold", plain(info.name)),
+    ...table(cells).map((line) => `  ${line}`),
+    ...(next ? [`  ${paint("bold", "Next:")} ${next}`] : []),
+  ];
+}
+
+function lastRefresh(info: CredentialInfo, at: (ms: number) => string): string | undefined {
+  if (info.lastRefreshAt === undefined) return undefined;
+  const took = info.lastRefreshMs === undefined ? "" : `, took ${info.lastRefreshMs} ms`;
+  return `${at(info.lastRefreshAt)}${took}`;
+}
+
+function counts({ refreshCount, failureCount, failuresInRow = 0 }: CredentialInfo): string {
+  const inRow = failuresInRow > 0 ? `, the last ${failuresInRow} in a row` : "";
+  return `${refreshCount}, failed ${failureCount}${inRow}`;
+}
+
+/** The limits, and the rules by their names. */
+function whoMay(policy: PolicyInfo): string {
+  const { expose, confirm, methods, paths, allow, deny, warnings = [] } = policy;
+  const lines = [
+    expose === "request" && "requests only: the token does not leave authd",
+    methods && `with ${methods.join(", ")}`,
+    paths && `to ${paths.join(", ")}`,
+    confirm && `a person is asked (${confirm})`,
+    allow.length > 0 ? `allowed by ${allow.join(", ")}` : "every program of yours",
+    deny.length > 0 && `but not ${deny.join(", ")}`,
+    ...warnings,
+  ];
+  return lines.filter((line) => line).join("\n");
+}
+
+function ends(at: number | undefined, now: number): string | undefined {
+  return at === undefined ? undefined : `${expiry(at, now)} (${moment(at)})`;
+}
+
+function soon(info: CredentialInfo, now: number): string {
+  const secret = secretWarning(info, now);
+  if (!secret) return "";
+  return secret.over ? ": it is over, make a new one" : ": soon, make a new one";
+}
+
+/** One scope or audience that programs asked for beside the credential's own. */
+function variantLine(variant: VariantInfo, now: number): string {
+  const { scope, audience, expiresAt, failuresInRow, refused } = variant;
+  const what = [scope && `scope ${cut(scope, 60)}`, audience && `audience ${cut(audience, 60)}`];
+  const life = expiresAt === null ? "no token" : expiry(expiresAt, now);
+  const failed = failuresInRow > 0 ? `, failed ${failuresInRow} in a row` : "";
+  const how = refused === undefined ? `${life}${failed}` : "refused by the issuer";
+  return `${what.filter((each) => each).join(", ")}: ${how}`;
+}
+
+/** Secrets that were entered, and are not in force yet. */
+function waiting(
+  { enteredAt, state }: NonNullable<CredentialInfo["candidate"]>,
+  at: (ms: number) => string,
+): string {
+  return `entered ${at(enteredAt)}, not in force until they have worked: ${state}`;
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, type Stats, statSync } from "node:fs";
+import { link, open, rename, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { AuthdError, messageOf } from "../../errors.ts";
+import type { ExportResult, Notifications } from "../../protocol.ts";
+import { ConnectionLost } from "../../rpc/daemon-connection.ts";
+import { connectionLost, connectToDaemon } from "../call-daemon.ts";
+import { EXIT } from "../exit-code.ts";
+import { type PassphraseOptions, passphraseOf } from "./passphrase.ts";
+import { count, listed, warn, warnOf } from "./words.ts";
+
+interface ExportOptions extends PassphraseOptions {
+  replace?: boolean;
+}
+
+/** `authd vault export FILE`: 1 if something is missing in it. */
+export async function exportTo(file: string, options: ExportOptions): Promise<void> {
+  // Before the question: nobody should think of a passphrase in vain.
+  const connection = await connectToDaemon();
+  try {
+    if (file === "-") refuseTerminal();
+    else refuseFile(file, options.replace === true);
+    const label = "A passphrase for the export";
+    const passphrase = await passphraseOf(options, { label, isNew: true });
+    const chunks: Buffer[] = [];
+    connection.onNotification = (name, params) => {
+      if (name !== "vault/chunk") return;
+      chunks.push(Buffer.from((params as Notifications["vault/chunk"]).data, "base64"));
+    };
+    const result = (await connection.request("vault/export", { passphrase })) as ExportResult;
+    const sealed = Buffer.concat(chunks);
+    if (sealed.length !== result.bytes) throw connectionLost();
+    if (file === "-") process.stdout.write(sealed);
+    else await put(file, sealed, options.replace === true);
+    tell(file, result);
+  } catch (error) {
+    throw error instanceof ConnectionLost ? connectionLost() : error;
+  } finally {
+    connection.destroy();
+  }
+}
+
+function tell(file: string, { credentials, rotating, problems }: ExportResult): void {
+  const where = file === "-" ? "" : ` to ${file}`;
+  process.stderr.write(`Exported ${count(credentials.length, "credential")}${where}.\n`);
+  if (rotating.length > 0) {
+    warn(
+      `${listed(rotating)}: a refresh token may be spent once only, and authd goes on spending it here. ` +
+        "If the export is for another machine, stop authd on this one now: used on both, the session ends on both",
+    );
+  }
+  warnOf(problems);
+  if (problems.length > 0) process.exitCode = EXIT.failed;
+}
+
+function refuseTerminal(): void {
+  if (!process.stdout.isTTY) return;
+  throw new AuthdError(
+    "invalid_params",
+    "An export is not for a terminal: name a file, or use a pipe",
+  );
+}
+
+function refuseFile(file: string, replace: boolean): void {
+  let folder: Stats | undefined;
+  try {
+    folder = statSync(dirname(resolve(file)), { throwIfNoEntry: false });
+  } catch {}
+  if (!folder?.isDirectory()) {
+    throw new AuthdError("invalid_params", `There is no folder ${dirname(resolve(file))}`);
+  }
+  if (!replace && existsSync(file)) throw alreadyThere(file);
+}
+
+/** Whole or not at all, readable for nobody else, and on the disk when this resolves. */
+async function put(file: string, sealed: Buffer, replace: boolean): Promise<void> {
+  const path = resolve(file);
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    const handle = await open(temporary, "wx", 0o600);
+    try {
+      await handle.writeFile(sealed);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (replace) await rename(temporary, path);
+    else await publish(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    if (error instanceof AuthdError) throw error;
+    throw new AuthdError("request_failed", `${file} can't be written: ${messageOf(error)}`);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Replaces nothing, also not what was put there a moment ago. */
+async function publish(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") throw alreadyThere(path);
+    // A file system without links, as on most USB sticks.
+    if (existsSync(path)) throw alreadyThere(path);
+    await rename(temporary, path);
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function alreadyThere(file: string): AuthdError {
+  return new AuthdError("invalid_params", `${file} is there already; give --replace to replace it`);
+}

@@ -1,0 +1,100 @@
+import { TomlDate } from "smol-toml";
+import { AuthdError } from "../errors.ts";
+
+/** Tables and lists inside each other; a few dotted bytes a level would otherwise exhaust the stack. */
+const DEEPEST = 64;
+
+/** A TOML table, or the `settings` of a request. */
+export type Table = Readonly<Record<string, unknown>>;
+
+export function isTable(value: unknown): value is Table {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * A copy that holds nothing but JSON: dates as ISO 8601 text. `__proto__`, which TOML and JSON can
+ * both make an ordinary key, is refused, so that merging needs no care.
+ */
+export function toJsonTable(table: Table): Record<string, unknown> {
+  return plainTableAt(table, 1);
+}
+
+function plainTableAt(table: Table, depth: number): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(table)) {
+    if (key === "__proto__") {
+      throw new AuthdError("invalid_params", `The key "__proto__" is not allowed.`);
+    }
+    const value = plain(table[key], depth);
+    if (value !== undefined) copy[key] = value;
+  }
+  return copy;
+}
+
+/** The same of any value. */
+export function toJsonValue(value: unknown): unknown {
+  return plain(value, 1);
+}
+
+function plain(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof TomlDate) return value.toISOString();
+  assertDepth(depth);
+  if (Array.isArray(value)) {
+    if (value.includes(null)) {
+      throw new AuthdError("invalid_params", "A list can't hold null: TOML has no such value.");
+    }
+    return value.map((item) => plain(item, depth + 1));
+  }
+  return plainTableAt(value as Table, depth + 1);
+}
+
+/** Throws AuthdError `invalid_params` for settings in which functions that call themselves get lost. */
+export function assertDepth(depth: number): void {
+  if (depth <= DEEPEST) return;
+  const message = `Settings may be nested ${DEEPEST} tables and lists deep at most.`;
+  throw new AuthdError("invalid_params", message);
+}
+
+/** Of each group only one can be meant: whoever gives another replaces it. */
+const EITHER = [
+  ["form", "json", "text"],
+  ["expires_in", "expires_at"],
+];
+
+/**
+ * `over` on top of `base`: tables merge by key, everything else replaces. A request's body and a
+ * response's lifetime replace one of another kind too (a preset's `json` gives way to a `text`).
+ */
+export function mergeTables(base: Table, over: Table): Record<string, unknown> {
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const below = base[key];
+    if (key === "request" || key === "response") {
+      merged[key] = isTable(below) && isTable(value) ? mergeExclusive(below, value) : value;
+    } else {
+      merged[key] = isTable(below) && isTable(value) ? mergeTables(below, value) : value;
+    }
+  }
+  return merged;
+}
+
+function mergeExclusive(base: Table, over: Table): Record<string, unknown> {
+  const kept = { ...base };
+  for (const group of EITHER) {
+    const given = group.filter((key) => over[key] !== undefined && over[key] !== null);
+    if (given.length === 0) continue;
+    for (const key of group) if (!given.includes(key)) delete kept[key];
+  }
+  return mergeTables(kept, over);
+}
+
+/** JSON with sorted keys; members without a value are left out. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+}

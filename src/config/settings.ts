@@ -1,0 +1,92 @@
+import type { Policy } from "../access/policy.ts";
+import type { SecretField } from "../grants/grant.ts";
+import type { Guests } from "../rpc/peer.ts";
+
+/** Precedes the keys of `written` that a credential has from `config.toml`. */
+export const FROM_CONFIG = "config.toml: ";
+
+/**
+ * One credential's settings: its file merged over its preset and the defaults, checked, frozen.
+ * No secrets. Made by config.ts.
+ */
+export interface CredentialSettings {
+  readonly name: string;
+  readonly preset?: string;
+  /** A row of the table in grants/index.ts. */
+  readonly grant: string;
+  /** As `new URL(x).origin` spells them. */
+  readonly origins: readonly string[];
+  /** Names in lower case. Templates in which only `{token}` and `{secret.NAME}` are left to fill in. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Seconds, for an issuer that gives no lifetime. */
+  readonly ttl?: number;
+  readonly warm: "used" | "always";
+  readonly verify?: { readonly method: string; readonly url: string };
+  /** PEM text of `ca_file`. */
+  readonly ca?: string;
+  readonly allowInsecureHttp: boolean;
+  /** YYYY-MM-DD. */
+  readonly secretExpires?: string;
+  /** What templates may name. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** The grant's own settings, as its schema returns them. */
+  readonly own: unknown;
+  readonly secrets: readonly SecretField[];
+  readonly rejectedStatuses: readonly number[];
+  /** How an account is made first (`add --register`). */
+  readonly register?: RegisterRequest;
+  /** Who may use it, and how; undefined: every program of the daemon's own user, in every way. */
+  readonly policy?: Policy;
+  /** Digest of everything that decides where secrets go and who may use them. */
+  readonly binding: string;
+  /** Digest by key of what was written where (see config/written.ts). */
+  readonly written: Readonly<Record<string, string>>;
+  /** Digest of what its own file says about its token request. */
+  readonly writtenRequest: string;
+}
+
+/** A JSON request whose answer of 2xx means that the account exists now. */
+export interface RegisterRequest {
+  readonly url: string;
+  /** Values are templates over the fields and `{secret.NAME}`. */
+  readonly json: Readonly<Record<string, string>>;
+  /** The secret that authd makes up if none is given. */
+  readonly generates: string;
+}
+
+/** `config.toml`, merged with the environment. */
+export interface DaemonSettings {
+  readonly vaultKey: "auto" | "keychain" | "passphrase" | "systemd-credential" | "file";
+  readonly logLevel: string;
+  /** URL of the proxy for issuers and APIs. */
+  readonly proxy?: string;
+  readonly maxConnections: number;
+  /** Whether uses and changes are written down; `required`: nothing happens that can't be. */
+  readonly audit?: "on" | "off" | "required";
+  /** Of other users, who may connect. */
+  readonly guests?: Guests;
+  /** The group whose members can reach the socket; absent: nobody but its owner. */
+  readonly socketGid?: number;
+  /** Where a textfile collector finds metrics. */
+  readonly metricsFile?: string;
+  /** Where Prometheus asks for them: loopback only. */
+  readonly metricsListen?: { readonly host: string; readonly port: number };
+  /** Absent: if there is a desktop. */
+  readonly notify?: boolean;
+  /** A program's absolute path, and its arguments. */
+  readonly hook?: readonly string[];
+  /** ms without use after which the vault is locked. */
+  readonly lockAfter?: number;
+  readonly lockOn?: readonly ("suspend" | "screen")[];
+}
+
+/** What a look at the configuration folder found. A broken file costs only its own credential. */
+export interface Configuration {
+  readonly daemon: DaemonSettings;
+  /** What every credential file is laid over. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+  /** What `config.toml` says about who may use what, in one text. */
+  readonly access: string;
+  readonly credentials: ReadonlyMap<string, CredentialSettings>;
+  readonly errors: readonly { file: string; credential?: string; message: string }[];
+}

@@ -1,0 +1,68 @@
+import { type CredentialSettings, FROM_CONFIG } from "../config/settings.ts";
+import { AuthdError } from "../errors.ts";
+import type { State } from "../protocol.ts";
+import type { CredentialRecord } from "./record.ts";
+
+/** Why a credential can't be used until a person acts. */
+export interface Blocker {
+  state: State;
+  error: AuthdError;
+}
+
+/** What keeps these settings from being used with this record (undefined: none was ever sealed). */
+export function findBlocker(
+  settings: CredentialSettings,
+  record: CredentialRecord | undefined,
+): Blocker | undefined {
+  const { name, secrets, binding } = settings;
+  const missing = secrets.filter((field) => !field.optional && !record?.secrets[field.name]);
+  if (missing.length > 0) {
+    const names = missing.map((field) => field.name).join(", ");
+    const message = `${name}: ${names} was never entered; run: authd set ${name}`;
+    const error = new AuthdError("login_required", message, { credential: name });
+    return { state: "login_required", error };
+  }
+  // Without any secret there is nothing that could go elsewhere.
+  if (!record || Object.keys(record.secrets).length === 0 || record.binding === binding) {
+    return undefined;
+  }
+  return { state: "changed", error: changed(settings, record) };
+}
+
+/** The record could not be read: AuthdError `vault_locked` or `credential_damaged`. */
+export function unreadable(error: AuthdError): Blocker {
+  return { state: error.reason === "vault_locked" ? "locked" : "damaged", error };
+}
+
+export function removed(name: string): AuthdError {
+  return new AuthdError("unknown_credential", `${name}: it was removed meanwhile`, {
+    credential: name,
+  });
+}
+
+/** Settings are others than those that `record` was bound to: names the file that was edited, and its keys. */
+export function changed(
+  { name, written: is }: CredentialSettings,
+  { written: was }: Readonly<CredentialRecord>,
+): AuthdError {
+  const keys = Object.keys({ ...was, ...is }).filter((key) => was?.[key] !== is[key]);
+  const edited =
+    was && keys.length > 0 ? editedFiles(keys) : "its file, or config.toml, was edited";
+  return new AuthdError(
+    "credential_changed",
+    `${name}: ${edited} since its secrets were entered, so that they might go elsewhere; look at it, then run: authd trust ${name}`,
+    { credential: name },
+  );
+}
+
+function editedFiles(keys: readonly string[]): string {
+  const list = (of: readonly string[]) => [...of].sort().join(", ");
+  const config = keys.flatMap((key) =>
+    key.startsWith(FROM_CONFIG) ? [key.slice(FROM_CONFIG.length)] : [],
+  );
+  const own = keys.filter((key) => !key.startsWith(FROM_CONFIG));
+  return [
+    ...(own.length > 0 ? [`its file was edited (${list(own)})`] : []),
+    ...(config.length > 0 ? [`config.toml was edited (${list(config)})`] : []),
+  ].join(" and ");
+}

@@ -1,0 +1,86 @@
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import type { Access } from "../access/access.ts";
+import { keepJson, toJson } from "../base/json-text.ts";
+import type { Registry } from "../credential/registry.ts";
+import type { CredentialInfo, Results } from "../protocol.ts";
+import type { Call } from "../rpc/server.ts";
+
+/** So long (ms) a list is made before others have their turn. */
+const SLICE_MS = 0.1;
+/** After a list none is made for so many times as long as it took. */
+const REST = 4;
+
+type List = Results["credentials/list"];
+
+/**
+ * Answers `credentials/list`. With 10,000 credentials that takes a tenth of a second: it is done in
+ * slices, JSON included, one list at a time, and who asks while one is made shares the next.
+ */
+export class Listing {
+  readonly #registry: Registry;
+  readonly #access: Access;
+  /** Resolves when the next list may be made. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** For the daemon's own user; has not begun. */
+  #next: Promise<List> | undefined;
+
+  constructor(registry: Registry, access: Access) {
+    this.#registry = registry;
+    this.#access = access;
+  }
+
+  list(call: Call): Promise<List> {
+    if (!this.#access.isDaemonUser(call)) {
+      return this.#inTurn(() => this.#make(visibleTo(this.#registry, this.#access, call), false));
+    }
+    this.#next ??= this.#inTurn(() => {
+      this.#next = undefined;
+      return this.#make(this.#registry.names(), true);
+    });
+    return this.#next;
+  }
+
+  #inTurn(make: () => Promise<List>): Promise<List> {
+    const made = this.#last.then(async () => {
+      const startedAtMs = performance.now();
+      const list = await make();
+      return { list, tookMs: performance.now() - startedAtMs };
+    });
+    this.#last = made.then(
+      ({ tookMs }) => sleep(REST * tookMs, undefined, { ref: false }),
+      () => {},
+    );
+    return made.then(({ list }) => list);
+  }
+
+  async #make(names: readonly string[], isOwn: boolean): Promise<List> {
+    const credentials: CredentialInfo[] = [];
+    const parts: string[] = [];
+    let startedAtMs = performance.now();
+    for (const name of names.toSorted()) {
+      // It may have been removed meanwhile.
+      if (this.#registry.hasAny(name)) {
+        const info = infoFor(this.#registry.info(name), isOwn);
+        credentials.push(info);
+        parts.push(toJson(info));
+      }
+      if (performance.now() - startedAtMs < SLICE_MS) continue;
+      await turn();
+      startedAtMs = performance.now();
+    }
+    return keepJson(Object.freeze({ credentials }), `{"credentials":[${parts.join(",")}]}`);
+  }
+}
+
+/** Returns the names of what another user may use; nothing of those whose files are broken. */
+export function visibleTo(registry: Registry, access: Access, call: Call): string[] {
+  const visible = registry.all().filter((credential) => access.mayUse(credential, call));
+  return visible.map(({ name }) => name);
+}
+
+/** Who else may use it is no other user's business. */
+export function infoFor(info: CredentialInfo, isOwn: boolean): CredentialInfo {
+  if (isOwn) return info;
+  const { policy: _, candidate: _candidate, ...shown } = info;
+  return shown;
+}

@@ -1,0 +1,336 @@
+import type { Access, Wish } from "../access/access.ts";
+import type { ApprovalService } from "../access/approvals/service.ts";
+import { overrideHeader, type Use } from "../access/policy.ts";
+import type { Admin } from "../admin/admin.ts";
+import type { Backup } from "../admin/backup.ts";
+import type { Consent } from "../admin/consent.ts";
+import { normalizeScope } from "../base/scope.ts";
+import { quoted } from "../base/terminal-safe.ts";
+import { version } from "../base/version.ts";
+import type { Credential } from "../credential/credential.ts";
+import type { TokenTarget } from "../credential/record.ts";
+import type { Registry } from "../credential/registry.ts";
+import type { GetTokenOptions } from "../credential/slow-path.ts";
+import type { Http } from "../http/http.ts";
+import { LOCK_REASONS, type VaultLocker } from "../lock/vault-locker.ts";
+import {
+  type AuditHeadResult,
+  type CheckedParams,
+  type CredentialInfo,
+  DEFAULT_TIMEOUT_MS,
+  type EventsResult,
+  type GetTokenResult,
+  PROTOCOL_VERSION,
+  params,
+  type StatusResult,
+} from "../protocol.ts";
+import { authorizedRequest } from "../request/request.ts";
+import { type ValidatedRequest, wishToSend } from "../request/validate-request.ts";
+import { ResponseStream } from "../rpc/response-stream.ts";
+import type { Call, Handlers } from "../rpc/server.ts";
+import type { Subscriptions } from "../rpc/subscriptions.ts";
+import { infoFor, Listing, visibleTo } from "./listing.ts";
+
+export interface MethodsOptions {
+  registry: Registry;
+  access: Access;
+  approvals: ApprovalService;
+  admin: Admin;
+  backup: Backup;
+  http: Http;
+  lock: VaultLocker;
+  subscriptions: Subscriptions;
+  status: () => StatusResult;
+  /** What happened lately. */
+  events: (query: CheckedParams<"events">) => EventsResult;
+  /** How far the audit log goes. */
+  auditHead: () => Promise<AuditHeadResult>;
+  /** Begins an orderly end; the answer still gets out. */
+  shutdown: () => void;
+}
+
+/** The flat table of all that a client can ask for. */
+export function methods(options: MethodsOptions): Handlers {
+  const { registry, access, approvals, admin, backup, http, lock } = options;
+  const { subscriptions, status, events, shutdown } = options;
+  /** For a change that concerns a guarded credential; which one is found out in the change's own turn. */
+  const consentTo = (method: string, call: Call, what = method): Consent => {
+    access.assertDaemonUser(method, call);
+    return (guarded) => access.authorizeChange(method, guarded, call, what);
+  };
+  const listing = new Listing(registry, access);
+  return {
+    initialize: () => ({
+      serverName: "authd",
+      serverVersion: version,
+      protocolVersion: PROTOCOL_VERSION,
+      methods: Object.keys(params),
+      // Clients of the Language Server Protocol take no answer without them.
+      capabilities: {},
+    }),
+    getToken: (given, call) => getToken(registry, access, given, call),
+    authorizedRequest: (given, call) => {
+      const credential = find(registry, access, given.credential, call);
+      return authorizedRequest(credential, http, given, {
+        signal: call.signal,
+        room: call.room(),
+        sends: ({ answer }) => {
+          call.issued = answer;
+        },
+        admit: (outgoing) => admitted(access, credential, outgoing, call),
+        ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
+      });
+    },
+    "credentials/add": async (given, call) =>
+      await admin.add(given, call.signal, consentTo("credentials/add", call)),
+    "credentials/set": async (given, call) => {
+      const names = Object.keys({ ...given.settings, ...given.secrets }).map(quoted);
+      const what = ["credentials/set", ...names].join(" ");
+      return await admin.set(given, call.signal, consentTo("credentials/set", call, what));
+    },
+    "credentials/trust": async ({ credential }, call) =>
+      await admin.trust(credential, consentTo("credentials/trust", call)),
+    "credentials/refresh": async ({ credential }, call) => {
+      access.assertDaemonUser("credentials/refresh", call);
+      await refreshAdmitted(access, registry.get(credential), call);
+      return await admin.refresh(credential, call.signal);
+    },
+    "credentials/show": ({ credential }, call) => {
+      if (registry.hasLoaded(credential)) access.assertMayUse(registry.get(credential), call);
+      else access.assertMayLearnName(credential, call);
+      return infoFor(registry.info(credential), access.isDaemonUser(call));
+    },
+    "credentials/test": async (given, call) => {
+      access.assertDaemonUser("credentials/test", call);
+      const credential = registry.get(given.credential);
+      return await admin.test(credential, {
+        signal: call.signal,
+        admit: (outgoing) => admitted(access, credential, outgoing, call),
+        admitRefresh: () => refreshAdmitted(access, credential, call),
+      });
+    },
+    "credentials/remove": async ({ credential }, call) => {
+      await admin.remove(credential, consentTo("credentials/remove", call));
+      return {};
+    },
+    "credentials/list": (_, call) => listing.list(call),
+    status: (_, call) =>
+      access.isDaemonUser(call)
+        ? status()
+        : statusFor(
+            status(),
+            visibleTo(registry, access, call).map((name) => registry.info(name)),
+          ),
+    events: (query, call) => {
+      access.assertDaemonUser("events", call);
+      const result = events(query);
+      // One that was removed may be asked for; a slip of the fingers is told.
+      if (query.credential !== undefined && result.events.length === 0) {
+        registry.info(query.credential);
+      }
+      return result;
+    },
+    reload: async (_, call) => {
+      access.assertDaemonUser("reload", call);
+      return await admin.reload();
+    },
+    "vault/export": async (given, call) =>
+      await backup.export(given, call, consentTo("vault/export", call)),
+    "vault/upload": (given, call) => {
+      access.assertDaemonUser("vault/upload", call);
+      return backup.upload(given, call.connection);
+    },
+    "vault/import": async (given, call) =>
+      await backup.import(given, call.connection, consentTo("vault/import", call)),
+    "vault/rekey": async (given, call) => await backup.rekey(given, consentTo("vault/rekey", call)),
+    "approvals/pending": (_, call) => {
+      if (!approvals.isOpenTo(call)) access.assertDaemonUser("approvals/pending", call);
+      return { approvals: approvals.pendingFor(call) };
+    },
+    "approvals/answer": async (given, call) => {
+      if (!approvals.isOpenTo(call)) access.assertDaemonUser("approvals/answer", call);
+      await approvals.answer(given, call);
+      return {};
+    },
+    subscribe: ({ credential, events: all = false, approvals: questions = false }, call) => {
+      if (!questions || !approvals.isOpenTo(call)) access.assertDaemonUser("subscribe", call);
+      if (questions) {
+        approvals.watch(call);
+        return {};
+      }
+      if (credential !== undefined) registry.info(credential);
+      subscriptions.add(call, credential, all ? "events" : "changes");
+      return {};
+    },
+    unsubscribe: ({ credential }, call) => {
+      if (!approvals.isOpenTo(call)) access.assertDaemonUser("unsubscribe", call);
+      if (credential === undefined) approvals.unwatch(call);
+      subscriptions.remove(call, credential);
+      return {};
+    },
+    lock: async ({ afterMs: after }, call) => {
+      access.assertDaemonUser("lock", call);
+      if (after === undefined) await lock.lock(LOCK_REASONS.asked);
+      else lock.lockAfter(after);
+      const { locked, afterMs } = lock.status;
+      return { locked, ...(afterMs === undefined ? {} : { afterMs }) };
+    },
+    unlock: async ({ passphrase }, call) => {
+      access.assertDaemonUser("unlock", call);
+      await lock.unlock(passphrase, call.peer);
+      return {};
+    },
+    "audit/head": (_, call) => {
+      access.assertDaemonUser("audit/head", call);
+      return options.auditHead();
+    },
+    shutdown: ({ daemon = false }, call) => {
+      if (!daemon) {
+        call.connection.leave();
+        return {};
+      }
+      access.assertDaemonUser("shutdown", call);
+      shutdown();
+      return {};
+    },
+  };
+}
+
+/** Synchronous when the token is cached and nothing limits it: the answer is not a promise then. */
+function getToken(
+  registry: Registry,
+  access: Access,
+  given: CheckedParams<"getToken">,
+  call: Call,
+): GetTokenResult | Promise<GetTokenResult> {
+  const credential = find(registry, access, given.credential, call);
+  const decision = access.authorizeUse(
+    credential,
+    () => tokenUse(credential, given),
+    () => wishOf(given),
+    call,
+  );
+  if (decision instanceof Promise) return decision.then(() => tokenOf(credential, given, call));
+  return tokenOf(credential, given, call);
+}
+
+/** In words, for who may have to say yes to it. */
+function wishOf({ scope, audience }: CheckedParams<"getToken">): Wish {
+  if (scope === undefined && audience === undefined) return { what: "its token" };
+  const named = Object.entries({ scope, audience }).filter(([, value]) => value !== undefined);
+  const more = named.map(([name, value]) => `${name} ${quoted(value!)}`);
+  // What is quoted may be shortened.
+  const exact = JSON.stringify([scope, audience]);
+  return { what: `a token with ${more.join(" and ")}`, exact };
+}
+
+function tokenOf(
+  credential: Credential,
+  given: CheckedParams<"getToken">,
+  call: Call,
+): GetTokenResult | Promise<GetTokenResult> {
+  const issued = credential.token(new GetTokenParams(given, call));
+  return issued instanceof Promise ? issued.then(({ answer }) => answer) : issued.answer;
+}
+
+function tokenUse({ settings }: Credential, given: CheckedParams<"getToken">): Use {
+  return { kind: "token", ...reachOf(settings.own, given.scope, given.audience) };
+}
+
+/** What is asked for, the credential's own where the caller names none. */
+function reachOf(own: unknown, scope?: string, audience?: string) {
+  const known = own as TokenTarget;
+  return {
+    scope: normalizeScope(scope ?? known.scope ?? ""),
+    audience: audience ?? known.audience ?? "",
+  };
+}
+
+/**
+ * Throws AuthdError `unknown_credential`. To other users it throws `caller_not_allowed` alike for a
+ * name that there is not and for one that no rule lets them use, before anything else is looked at.
+ */
+function find(registry: Registry, access: Access, name: string, call: Call): Credential {
+  if (!access.isDaemonUser(call)) {
+    if (!registry.hasLoaded(name)) access.assertMayLearnName(name, call);
+    access.assertMayUse(registry.get(name), call);
+  }
+  return registry.get(name);
+}
+
+async function admitted(
+  access: Access,
+  credential: Credential,
+  outgoing: ValidatedRequest,
+  call: Call,
+) {
+  const { method, url, headers } = outgoing;
+  const steers = overrideHeader(headers);
+  const use: Use = {
+    kind: "request",
+    ...reachOf(credential.settings.own),
+    method: method.toUpperCase(),
+    path: url.pathname,
+    ...(steers === undefined ? {} : { steers }),
+  };
+  const { reaches } = await access.authorizeUse(
+    credential,
+    () => use,
+    () => wishToSend(outgoing),
+    call,
+  );
+  return reaches;
+}
+
+/** Throws or rejects unless the caller may have another token obtained. */
+async function refreshAdmitted(access: Access, credential: Credential, call: Call): Promise<void> {
+  const use: Use = { kind: "refresh", ...reachOf(credential.settings.own) };
+  await access.authorizeUse(
+    credential,
+    () => use,
+    () => ({ what: "a refresh of its token" }),
+    call,
+  );
+}
+
+/** For other users: of themselves and of what they may use. */
+function statusFor(status: StatusResult, theirs: readonly CredentialInfo[]): StatusResult {
+  const names = new Set(theirs.map(({ name }) => name));
+  const states: StatusResult["states"] = {};
+  for (const { state } of theirs) states[state] = (states[state] ?? 0) + 1;
+  const { version, pid, startedAt, socket, vaultKey, connections } = status;
+  return {
+    ...{ version, pid, startedAt, socket, vaultKey, connections },
+    pendingRefreshes: states.refreshing ?? 0,
+    credentials: theirs.length,
+    states,
+    problems: status.problems.filter(({ credential = "" }) => names.has(credential)),
+    reporting: { notify: false },
+  };
+}
+
+/** The call's signal is made only if somebody waits for it. */
+class GetTokenParams implements GetTokenOptions {
+  readonly minValidity: number | undefined;
+  readonly scope: string | undefined;
+  readonly audience: string | undefined;
+  readonly forceRefresh: boolean | undefined;
+  readonly rejectedToken: string | undefined;
+  readonly timeoutMs: number;
+  readonly #call: Call;
+
+  constructor(given: CheckedParams<"getToken">, call: Call) {
+    const { minValidity } = given;
+    this.minValidity = minValidity === undefined ? undefined : minValidity * 1_000;
+    this.scope = given.scope;
+    this.audience = given.audience;
+    this.forceRefresh = given.forceRefresh;
+    this.rejectedToken = given.rejectedToken;
+    this.timeoutMs = given.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
+}

@@ -1,0 +1,29 @@
+import { AuthdError } from "../errors.ts";
+import type { AcquireContext } from "./grant.ts";
+
+/**
+ * Runs what writes a token request. What does not fit there is for a person to mend
+ * (`credential_rejected`), or for the caller that asked for a scope or audience of its own
+ * (`invalid_params`); either way nothing was sent.
+ */
+export function buildRequest<T>(context: AcquireContext<unknown>, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof AuthdError)) throw error;
+    const { credential, scope, audience } = context;
+    const ownWish = scope !== undefined || audience !== undefined;
+    throw new AuthdError(
+      ownWish ? "invalid_params" : "credential_rejected",
+      `"${credential}" can't ask for a token: ${error.message}`,
+      { credential, contact: { sent: false, answered: false } },
+    );
+  }
+}
+
+/** A secret that the grant can't do without. Throws AuthdError `invalid_params`: for use inside `prepare`. */
+export function required(secrets: Readonly<Record<string, string>>, name: string): string {
+  const value = secrets[name];
+  if (value) return value;
+  throw new AuthdError("invalid_params", `its secret "${name}" is missing: enter it.`);
+}

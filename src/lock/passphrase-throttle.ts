@@ -1,0 +1,136 @@
+import type { Clock } from "../base/clock.ts";
+import { AuthdError } from "../errors.ts";
+import type { Guesser } from "./session-key.ts";
+
+/** So many slips of the finger are free; after that each costs (ms) twice as much as the one before. */
+const FREE_ATTEMPTS = 2;
+const FIRST_DELAY_MS = 1_000;
+const MAX_DELAY_MS = 300_000;
+/** A failure is forgotten after this (ms). */
+const FORGET_AFTER_MS = 3_600_000;
+/** Sessions that tried, and their processes; more than so many are not kept. */
+const MAX_SESSIONS = 1_000;
+
+interface Failures {
+  count: number;
+  /** Monotonic clock: nothing is tried before this. */
+  until: number;
+}
+
+/** Wrong guesses of a process and of all that it has started. */
+interface Wrong {
+  count: number;
+  /** Monotonic clock: when the last one was. */
+  at: number;
+}
+
+interface Waiting {
+  who: Guesser;
+  begin: () => void;
+}
+
+/**
+ * Tries of a passphrase: one at a time, as each takes a whole core and 128 MiB. Wrong ones are slowed
+ * for the session that makes them, and go behind the tries of others: where the ancestors of two part,
+ * the one goes first whose side was wrong less often, then the one whose side is older. So a program that
+ * guesses from ever new sessions keeps nobody waiting whom it has not started.
+ */
+export class PassphraseThrottle {
+  readonly #clock: Clock;
+  /** By session. */
+  readonly #failures = new Map<string, Failures>();
+  /** By process. */
+  readonly #wrong = new Map<string, Wrong>();
+  readonly #waiting: Waiting[] = [];
+  /** Sessions that try, or wait for it. */
+  readonly #active = new Set<string>();
+  #busy = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * What `work` gives; if it rejects, that counts against `who`. Rejects with AuthdError `too_busy`
+   * while `who` has to wait, or tries already.
+   */
+  async run<T>(who: Guesser, work: () => Promise<T>): Promise<T> {
+    const { session } = who;
+    const wait = (this.#failures.get(session)?.until ?? 0) - this.#clock.monotonic();
+    if (wait > 0) throw tooSoon(wait);
+    if (this.#active.has(session)) throw tooSoon(FIRST_DELAY_MS);
+    this.#active.add(session);
+    try {
+      await this.#turn(who);
+      const result = await work();
+      this.#failures.delete(session);
+      return result;
+    } catch (error) {
+      this.#failed(who);
+      throw error;
+    } finally {
+      this.#active.delete(session);
+      this.#next();
+    }
+  }
+
+  async #turn(who: Guesser): Promise<void> {
+    if (this.#busy) await new Promise<void>((begin) => this.#waiting.push({ who, begin }));
+    this.#busy = true;
+  }
+
+  #next(): void {
+    const [first] = [...this.#waiting].sort((a, b) => this.#order(a.who, b.who));
+    if (!first) {
+      this.#busy = false;
+      return;
+    }
+    this.#waiting.splice(this.#waiting.indexOf(first), 1);
+    first.begin();
+  }
+
+  /** Negative: `one` goes first. Sorting keeps the order of those that are equal. */
+  #order(one: Guesser, other: Guesser): number {
+    const parting = one.lineage.findIndex(({ id }, index) => id !== other.lineage[index]?.id);
+    const [mine, theirs] = [one.lineage[parting], other.lineage[parting]];
+    if (!mine || !theirs) return this.#countOf(one) - this.#countOf(other);
+    const wrong = (id: string) => this.#wrong.get(id)?.count ?? 0;
+    return wrong(mine.id) - wrong(theirs.id) || Math.sign(mine.startedAtMs - theirs.startedAtMs);
+  }
+
+  #countOf({ session }: Guesser): number {
+    return this.#failures.get(session)?.count ?? 0;
+  }
+
+  #failed(who: Guesser): void {
+    const now = this.#clock.monotonic();
+    const count = this.#countOf(who) + 1;
+    const delay =
+      count < FREE_ATTEMPTS
+        ? 0
+        : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (count - FREE_ATTEMPTS));
+    this.#failures.delete(who.session);
+    this.#failures.set(who.session, { count, until: now + delay });
+    for (const { id } of who.lineage) {
+      const before = this.#wrong.get(id)?.count ?? 0;
+      this.#wrong.delete(id);
+      this.#wrong.set(id, { count: before + 1, at: now });
+    }
+    for (const [each, { until }] of this.#failures) {
+      if (until + FORGET_AFTER_MS < now || this.#failures.size > MAX_SESSIONS)
+        this.#failures.delete(each);
+    }
+    for (const [each, { at }] of this.#wrong) {
+      if (at + FORGET_AFTER_MS < now || this.#wrong.size > MAX_SESSIONS) this.#wrong.delete(each);
+    }
+  }
+}
+
+function tooSoon(ms: number): AuthdError {
+  const seconds = Math.ceil(ms / 1_000);
+  return new AuthdError(
+    "too_busy",
+    `Passphrases from here were wrong, or one is just being tried: try again in ${seconds} s.`,
+    { retryAfterMs: Math.ceil(ms) },
+  );
+}

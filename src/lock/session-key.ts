@@ -1,0 +1,57 @@
+import { identify } from "../access/identity/identities.ts";
+import type { ProcessInfo } from "../access/identity/identity.ts";
+import { isLauncher } from "../access/interpreter.ts";
+import { libc } from "../base/libc.ts";
+import type { Peer } from "../rpc/peer.ts";
+
+/** Who tries a passphrase. */
+export interface Guesser {
+  /**
+   * Who is slowed down after a wrong one: the peer's session, which is a terminal's window or a service,
+   * so that a program that guesses does not keep a person out; its user, where that can't be told.
+   * setsid(2) makes a new one.
+   */
+  readonly session: string;
+  /**
+   * The process and its ancestors, the oldest first, down from what starts everybody's programs: by
+   * these wrong guesses are told apart, whatever sessions a program makes. Orphans without a terminal
+   * have one ancestor in common.
+   */
+  readonly lineage: readonly Ancestor[];
+}
+
+export interface Ancestor {
+  readonly id: string;
+  /** Boot time. */
+  readonly startedAtMs: number;
+}
+
+const ORPHANS: Ancestor = { id: "orphans", startedAtMs: Number.POSITIVE_INFINITY };
+
+export function sessionKey(peer: Peer | undefined): Guesser {
+  if (!peer) return { session: "", lineage: [] };
+  const session = peer.pid > 0 ? sessionOf(peer.pid) : undefined;
+  return {
+    session: session === undefined ? `${peer.uid}` : `${peer.uid}/${session}`,
+    lineage: lineageOf(identify(peer).chain),
+  };
+}
+
+function lineageOf(chain: readonly ProcessInfo[]): Ancestor[] {
+  const launcher = chain.findIndex(isLauncher);
+  const own = launcher === -1 ? chain : chain.slice(0, launcher);
+  const lineage = own
+    .map(({ pid, startedAt }) => ({ id: `${pid}/${startedAt}`, startedAtMs: startedAt }))
+    .reverse();
+  const isOrphan = launcher !== -1 && own.every(({ terminal }) => terminal === undefined);
+  return isOrphan ? [ORPHANS, ...lineage] : lineage;
+}
+
+function sessionOf(pid: number): number | undefined {
+  try {
+    const session = libc("int getsid(int)")?.(pid);
+    return session !== undefined && session > 0 ? session : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,164 @@
+/** What a caller of authorizedRequest wants sent: checked here, before a token is asked for. */
+import { createHash } from "node:crypto";
+import { foldedHeader, isConnectionHeader, isHeaderName } from "../base/header-names.ts";
+import { AuthdError } from "../errors.ts";
+import type { CheckedParams } from "../protocol.ts";
+import { allowedUrl } from "./origin.ts";
+
+/** Bytes of a request's body: what fits into a frame as base64. */
+export const MAX_BODY_BYTES = 6 * 1024 * 1024;
+
+/** Headers of a request, and their names and values together, in characters of Latin-1. */
+const MAX_HEADERS = 256;
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/** A request without its authorization: a redirect or a 401 sends it more than once. */
+export interface ValidatedRequest {
+  readonly method: string;
+  readonly url: URL;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+interface Owner {
+  readonly name: string;
+  readonly origins: readonly string[];
+  /** Those that the credential itself sends, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** RFC 9110 section 5.5: printable Latin-1 and tabs. */
+const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const USUAL_METHODS = new Set(["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]);
+const REFUSED_METHODS = new Set(["TRACE", "CONNECT"]);
+/** Sent unless the caller says otherwise. */
+const DEFAULT_HEADERS = {
+  accept: "*/*",
+  "accept-encoding": "gzip, deflate, br",
+  "user-agent": "authd",
+};
+
+/** Throws AuthdError `invalid_params`, `origin_not_allowed` or `request_too_large`. */
+export function checkRequest(
+  params: CheckedParams<"authorizedRequest">,
+  owner: Owner,
+): ValidatedRequest {
+  const method = checkMethod(params.method ?? "GET", owner);
+  const url = allowedUrl(params.url, owner);
+  const headers = params.headers ? checkHeaders(params.headers, owner) : DEFAULT_HEADERS;
+  const body = checkBody(params, owner);
+  return { method, url, headers, ...(body === undefined ? {} : { body }) };
+}
+
+/**
+ * A request as a person is asked about it, and a digest that no other request has. Values of headers
+ * and the body may hold secrets: of those the person sees names, length and digest.
+ */
+export function wishToSend({ method, url, headers, body }: ValidatedRequest) {
+  const sent =
+    body === undefined
+      ? undefined
+      : { bodyBytes: Buffer.byteLength(body), bodySha256: sha256(body) };
+  const given = Object.entries(headers).filter(
+    ([name, value]) => (DEFAULT_HEADERS as Record<string, string>)[name] !== value,
+  );
+  const exact = sha256(JSON.stringify([method, url.href, given.sort(byName), sent?.bodySha256]));
+  return {
+    what: `${method} ${url.origin}${url.pathname}`,
+    exact,
+    request: {
+      ...(url.search === "" ? {} : { query: url.search }),
+      ...(given.length === 0 ? {} : { headers: given.map(([name]) => name) }),
+      ...sent,
+    },
+  };
+}
+
+const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
+const byName = ([one]: [string, string], [other]: [string, string]) => (one < other ? -1 : 1);
+
+function checkMethod(text: string, owner: Owner): string {
+  if (USUAL_METHODS.has(text)) return text;
+  const upper = text.toUpperCase();
+  if (!isHeaderName(text)) throw invalid(owner, "method is not one of HTTP's, such as GET or POST");
+  if (REFUSED_METHODS.has(upper)) throw invalid(owner, `the method ${upper} is not sent`);
+  // Method names are case-sensitive, but nobody means another one by "post".
+  return USUAL_METHODS.has(upper) ? upper : text;
+}
+
+function checkHeaders(given: Record<string, string>, owner: Owner): Record<string, string> {
+  const headers: Record<string, string> = { ...DEFAULT_HEADERS };
+  const seen = new Set<string>();
+  const own = ["authorization", ...Object.keys(owner.headers)];
+  const entries = Object.entries(given);
+  assertFewHeaders(entries, owner);
+  for (const [name, value] of entries) {
+    const lower = name.toLowerCase();
+    if (!isHeaderName(name)) throw invalid(owner, `${JSON.stringify(name)} is not a header name`);
+    if (isConnectionHeader(foldedHeader(name))) {
+      throw invalid(owner, `the header ${lower} can't be set: the connection's own`);
+    }
+    const meant = own.find((one) => one !== lower && foldedHeader(one) === foldedHeader(lower));
+    if (meant !== undefined) {
+      throw invalid(
+        owner,
+        `the header ${lower} can't be set: some servers take it for ${meant}, which authd writes`,
+      );
+    }
+    if (NOT_IN_A_VALUE.test(value)) {
+      throw invalid(
+        owner,
+        `the header ${lower} holds a line break or another character that no header can`,
+      );
+    }
+    if (seen.has(lower)) throw invalid(owner, `the header ${lower} is given twice`);
+    seen.add(lower);
+    // Ours alone, even where the credential's headers have none.
+    if (lower !== "authorization") headers[lower] = value;
+  }
+  return headers;
+}
+
+function assertFewHeaders(entries: readonly (readonly [string, string])[], owner: Owner): void {
+  const bytes = entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (entries.length <= MAX_HEADERS && bytes <= MAX_HEADER_BYTES) return;
+  const most = `${MAX_HEADERS} headers and ${MAX_HEADER_BYTES / 1024} KiB of them`;
+  throw invalid(owner, `a request has at most ${most}`);
+}
+
+function checkBody(
+  { body, bodyBase64 }: CheckedParams<"authorizedRequest">,
+  owner: Owner,
+): string | Buffer | undefined {
+  if (body !== undefined && bodyBase64 !== undefined) {
+    throw invalid(owner, "give body or bodyBase64, not both");
+  }
+  const bytes = bodyBase64 === undefined ? body : fromBase64(bodyBase64, owner);
+  if (bytes !== undefined && Buffer.byteLength(bytes) > MAX_BODY_BYTES) {
+    throw new AuthdError(
+      "request_too_large",
+      `${owner.name}: the request's body has ${Buffer.byteLength(bytes)} bytes; the most is ${MAX_BODY_BYTES}`,
+      { credential: owner.name },
+    );
+  }
+  return bytes;
+}
+
+/** Buffer.from skips what it does not know, and so would send something else than was meant. */
+function fromBase64(text: string, owner: Owner): Buffer {
+  const digits = text.replace(/={1,2}$/, "");
+  const padded = digits.length !== text.length;
+  if (
+    /[^A-Za-z0-9+/]/.test(digits) ||
+    digits.length % 4 === 1 ||
+    (padded && text.length % 4 !== 0)
+  ) {
+    throw invalid(owner, "bodyBase64 is not base64 (RFC 4648 section 4)");
+  }
+  return Buffer.from(text, "base64");
+}
+
+function invalid({ name }: Owner, what: string): AuthdError {
+  return new AuthdError("invalid_params", `${name}: ${what}`, { credential: name });
+}

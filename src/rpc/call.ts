@@ -1,0 +1,144 @@
+import type { AbstractCancellationTokenSource, CancellationToken } from "vscode-jsonrpc";
+import type { Id, JsonNumber } from "../base/json-text.ts";
+import type { ResponseReservation } from "../base/memory-budget.ts";
+import { AuthdError } from "../errors.ts";
+import type { CheckedParams, Method, Notifications, Results } from "../protocol.ts";
+import type { Peer } from "./peer.ts";
+import { gone } from "./write-buffer.ts";
+
+/** One client's connection: the same object for all of its calls. */
+export interface ConnectionHandle {
+  readonly closed: boolean;
+  /** Runs `listener` once, when the connection is gone; at once if it already is. */
+  onClose(listener: () => void): void;
+  /** Takes no more requests, and ends the connection when the client says `exit` or after a while. */
+  leave(): void;
+}
+
+/** Params as they are sent: a number may be one of the client's own, as it was written. */
+type Sent<Params> = {
+  [Name in keyof Params]: number extends Params[Name] ? Params[Name] | JsonNumber : Params[Name];
+};
+
+/** What a handler knows of the request besides its params. */
+export interface Call {
+  readonly id: Id;
+  /** Aborted when the client cancels the request or is gone. */
+  readonly signal: AbortSignal;
+  /** Undefined where the system can't tell, as on Windows. */
+  readonly peer: Peer | undefined;
+  readonly connection: ConnectionHandle;
+  /** For the audit log: the rule that let it pass or did not, and the token that was sent with it. */
+  rule?: string | undefined;
+  issued?: object | undefined;
+  /**
+   * Accounts for an answer that is fetched from elsewhere, until the client has taken it. Throws
+   * AuthdError `too_busy`.
+   */
+  room(): ResponseReservation;
+  /**
+   * Tells this client something, also after the call itself is answered. Resolves when there is
+   * room for the next notification; rejects when the connection is gone.
+   */
+  notify<N extends keyof Notifications>(name: N, params: Sent<Notifications[N]>): Promise<void>;
+}
+
+/** One row a method. A handler that need not wait returns its result, not a promise. */
+export type Handlers = {
+  [M in Method]: (params: CheckedParams<M>, call: Call) => Results[M] | Promise<Results[M]>;
+};
+
+/** What a call needs of its connection. */
+export interface CallConnection extends ConnectionHandle {
+  readonly peer: Peer | undefined;
+  readonly calls: Set<ServerCall>;
+  room(id: Id): ResponseReservation;
+  send(name: string, params: object): Promise<void>;
+}
+
+/**
+ * A request in progress. It stands in for vscode-jsonrpc's cancellation token, which is all that
+ * vscode-jsonrpc hands to a handler: the request's id can't be had otherwise.
+ */
+export class ServerCall implements Call, AbstractCancellationTokenSource, CancellationToken {
+  readonly id: Id;
+  isCancellationRequested = false;
+  rule: string | undefined = undefined;
+  issued: object | undefined = undefined;
+  readonly #home: CallConnection;
+  #controller: AbortController | undefined;
+  #onCancel: (() => void) | undefined;
+  #why: AuthdError | undefined;
+
+  constructor(id: Id, home: CallConnection) {
+    this.id = id;
+    this.#home = home;
+  }
+
+  get token(): CancellationToken {
+    return this;
+  }
+
+  get peer(): Peer | undefined {
+    return this.#home.peer;
+  }
+
+  get connection(): ConnectionHandle {
+    return this.#home;
+  }
+
+  /** Made when it is asked for: most calls are answered before they could be cancelled. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.isCancellationRequested) this.#controller.abort(this.#why);
+    }
+    return this.#controller.signal;
+  }
+
+  room(): ResponseReservation {
+    return this.#home.room(this.id);
+  }
+
+  async notify<N extends keyof Notifications>(
+    name: N,
+    params: Sent<Notifications[N]>,
+  ): Promise<void> {
+    if (this.#home.closed) throw gone();
+    await this.#home.send(name, params);
+  }
+
+  /** `why` is what the client is told. */
+  cancel(why: AuthdError = cancelled()): void {
+    if (this.isCancellationRequested) return;
+    this.isCancellationRequested = true;
+    this.#why = why;
+    this.#controller?.abort(why);
+    this.#onCancel?.();
+  }
+
+  /**
+   * Resolves like `result`, or with `onError` of its error: as soon as the call is cancelled with the
+   * reason of that, whether or not the handler looks at its signal.
+   */
+  settle(result: Promise<unknown>, onError: (error: unknown) => unknown): Promise<unknown> {
+    const { calls } = this.#home;
+    calls.add(this);
+    return new Promise((resolve) => {
+      const settle = (answer: unknown) => {
+        calls.delete(this);
+        resolve(answer);
+      };
+      this.#onCancel = () => settle(onError(this.#why));
+      result.then(settle, (error) => settle(onError(this.#why ?? error)));
+    });
+  }
+
+  onCancellationRequested(): { dispose(): void } {
+    return this;
+  }
+
+  dispose(): void {}
+}
+
+export const cancelled = () => new AuthdError("cancelled", "The request was cancelled.");

@@ -1,0 +1,199 @@
+import type { Socket } from "node:net";
+import { uptime } from "node:os";
+import { lastError, libc } from "../base/libc.ts";
+import { AuthdError, messageOf } from "../errors.ts";
+
+/** Who is on the other end of a Unix socket, as the kernel noted it when the peer connected. */
+export interface Peer {
+  uid: number;
+  gid?: number;
+  pid: number;
+  /** Boot time (ms) at which it was seen: a process that started later only has its number. */
+  connectedAt: number;
+  /** Beside `gid`, as they were when it connected; undefined when the kernel can't be asked (any more). */
+  groups?: () => readonly number[] | undefined;
+  /**
+   * A descriptor that stands for this very process (Linux 6.5 and later); the caller closes it.
+   * "gone": the process has ended, and its number may be another's.
+   */
+  pidfd?: () => number | "gone" | undefined;
+}
+
+/** Of other users, who may connect. */
+export interface Guests {
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
+  /** They may answer questions of programs of that same user. */
+  readonly answerOwn?: boolean;
+}
+
+const NOBODY: Guests = { uids: [], gids: [] };
+
+/** How a platform's kernel is asked about the peer of a socket. */
+interface Lookup {
+  credentials(fd: number): Pick<Peer, "uid" | "gid" | "pid">;
+  groups(fd: number): number[];
+  pidfd?(fd: number): number | "gone" | undefined;
+}
+
+/** Windows has no row: a named pipe's access list keeps other users out before they connect. */
+const lookups: Partial<Record<NodeJS.Platform, Lookup>> = {
+  linux: { credentials: ucred, groups: peerGroups, pidfd: pidfdOf },
+  android: { credentials: ucred, groups: peerGroups },
+  darwin: { credentials: xucred, groups: xucredGroups },
+};
+
+/**
+ * The process on the other end of a connected Unix socket; undefined on Windows.
+ * Throws where the kernel should know but can't be asked: the connection must then be refused.
+ */
+export function peerOf(socket: Socket): Peer | undefined {
+  if (process.platform === "win32") return undefined;
+  const lookup = lookups[process.platform];
+  if (!lookup) throw new Error(`no way to identify a socket's peer on ${process.platform}`);
+  const { credentials, groups, pidfd } = lookup;
+  return {
+    ...credentials(descriptorOf(socket)),
+    connectedAt: uptime() * 1_000,
+    groups: () => ifSocketOpen(socket, groups),
+    ...(pidfd && { pidfd: () => ifSocketOpen(socket, pidfd) }),
+  };
+}
+
+/** Undefined when the socket is closed, or the kernel does not tell. */
+function ifSocketOpen<Answer>(socket: Socket, ask: (fd: number) => Answer): Answer | undefined {
+  try {
+    return ask(descriptorOf(socket));
+  } catch {
+    return undefined;
+  }
+}
+
+/** All groups of a peer; undefined if they can't be had. */
+export function groupsOf({ gid, groups }: Peer): readonly number[] | undefined {
+  const others = groups?.();
+  return gid === undefined || others === undefined ? undefined : [...new Set([gid, ...others])];
+}
+
+/** Whether a peer is of our own user, or root. On Windows nobody else gets through the pipe. */
+export function isOwnPeer(peer: Peer | undefined): boolean {
+  return !peer || peer.uid === 0 || peer.uid === process.geteuid?.();
+}
+
+/** Our own user, root, and these guests. */
+export function isWelcome(peer: Peer | undefined, guests: Guests = NOBODY): boolean {
+  return isOwnPeer(peer) || isGuest(peer!, guests);
+}
+
+/**
+ * Lets our own user, root and these guests pass, and says who it is (see peerOf). Without guests that
+ * is as ssh-agent does it. Fails closed: a peer that can't be identified is AuthdError
+ * `caller_not_allowed` too.
+ */
+export function assertWelcome(socket: Socket, guests: Guests = NOBODY): Peer | undefined {
+  const own = process.geteuid?.();
+  let peer: Peer | undefined;
+  try {
+    peer = peerOf(socket);
+  } catch (cause) {
+    throw new AuthdError(
+      "caller_not_allowed",
+      `Refused a connection because its user can't be told: ${messageOf(cause)}. Run "authd doctor".`,
+      { cause },
+    );
+  }
+  if (!peer || isWelcome(peer, guests)) return peer;
+  throw new AuthdError(
+    "caller_not_allowed",
+    `User ${peer.uid} (process ${peer.pid}) may not use the authd of user ${own}. ` +
+      "Each user runs an own authd; use the socket of yours. If this one is for several users, name them under [access] in its config.toml.",
+  );
+}
+
+function isGuest(peer: Peer, { uids, gids }: Guests): boolean {
+  if (uids.includes(peer.uid)) return true;
+  return gids.length > 0 && (groupsOf(peer) ?? []).some((gid) => gids.includes(gid));
+}
+
+/** Linux, unix(7): `struct ucred { pid_t pid; uid_t uid; gid_t gid; }`. */
+function ucred(fd: number) {
+  const SOL_SOCKET = 1;
+  const SO_PEERCRED = 17;
+  const [pid, uid, gid] = new Uint32Array(option(fd, SOL_SOCKET, SO_PEERCRED, 12).buffer);
+  return { uid: uid!, gid: gid!, pid: pid! };
+}
+
+/** Linux, pidfd_open(2): undefined on kernels before 6.5. */
+function pidfdOf(fd: number): number | "gone" | undefined {
+  const SOL_SOCKET = 1;
+  const SO_PEERPIDFD = 77;
+  try {
+    return new Int32Array(option(fd, SOL_SOCKET, SO_PEERPIDFD, 4).buffer)[0];
+  } catch (error) {
+    // An older kernel does not know the option. One that does has no process for it any more.
+    return (error as NodeJS.ErrnoException).code === "ENOPROTOOPT" ? undefined : "gone";
+  }
+}
+
+/** Linux, unix(7): as many gid_t as there are supplementary groups, NGROUPS_MAX at most. */
+function peerGroups(fd: number): number[] {
+  const SOL_SOCKET = 1;
+  const SO_PEERGROUPS = 59;
+  const MOST = 65_536;
+  const getsockopt = libc("int getsockopt(int, int, int, void *, void *)");
+  for (const count of [64, MOST]) {
+    const groups = new Uint32Array(count);
+    const length = new Uint32Array([groups.byteLength]);
+    if (getsockopt?.(fd, SOL_SOCKET, SO_PEERGROUPS, groups, length) === 0) {
+      return [...groups.subarray(0, length[0]! / groups.BYTES_PER_ELEMENT)];
+    }
+    const error = lastError("getsockopt");
+    if (error.code !== "ERANGE") throw error;
+  }
+  throw new Error("more groups than Linux allows");
+}
+
+/**
+ * macOS, <sys/ucred.h>: `struct xucred { u_int cr_version; uid_t cr_uid; short cr_ngroups;
+ * gid_t cr_groups[16]; }`, where the first group is the effective one.
+ */
+function xucred(fd: number) {
+  const LOCAL_PEERPID = 2;
+  const [, uid, , gid] = peerCredentials(fd);
+  const [pid] = new Uint32Array(option(fd, SOL_LOCAL, LOCAL_PEERPID, 4).buffer);
+  return { uid: uid!, gid: gid!, pid: pid! };
+}
+
+function xucredGroups(fd: number): number[] {
+  const [, , lengths, ...groups] = peerCredentials(fd);
+  // A short, and two bytes that nobody uses.
+  return [...groups].slice(0, Math.min(16, lengths! & 0xffff));
+}
+
+const SOL_LOCAL = 0;
+
+function peerCredentials(fd: number): Uint32Array {
+  const LOCAL_PEERCRED = 1;
+  const XUCRED_VERSION = 0;
+  const credentials = new Uint32Array(option(fd, SOL_LOCAL, LOCAL_PEERCRED, 76).buffer);
+  if (credentials[0] === XUCRED_VERSION) return credentials;
+  throw new Error("LOCAL_PEERCRED answers in an unknown format");
+}
+
+/** getsockopt(2); an answer of another size than expected is another option's. */
+function option(fd: number, level: number, name: number, bytes: number): Uint8Array {
+  const getsockopt = libc("int getsockopt(int, int, int, void *, void *)");
+  const value = new Uint8Array(bytes);
+  const length = new Uint32Array([bytes]);
+  if (getsockopt?.(fd, level, name, value, length) !== 0) throw lastError("getsockopt");
+  if (length[0] !== bytes) throw new Error(`getsockopt answered ${length[0]} bytes, not ${bytes}`);
+  return value;
+}
+
+/** Node keeps the descriptor in an undocumented place, and drops it when the socket closes. */
+function descriptorOf(socket: Socket): number {
+  const { _handle } = socket as Socket & { _handle?: { fd?: number } | null };
+  const fd = _handle?.fd;
+  if (fd === undefined || fd < 0) throw new Error("the connection is closed");
+  return fd;
+}

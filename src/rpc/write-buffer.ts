@@ -1,0 +1,155 @@
+import type { Socket } from "node:net";
+import { AuthdError } from "../errors.ts";
+import { type Framing, frame } from "./frame-parser.ts";
+
+/** Bytes waiting for the peer, in characters of JSON, which is nearly the same. */
+export interface WriteBufferLimits {
+  /** Below this `whenRoom` resolves at once. */
+  lowWaterBytes: number;
+  /** Above this nothing more is read from the peer until it has caught up. */
+  highWaterBytes: number;
+  /** Nothing is added above this: the connection is dropped. */
+  maxBufferedBytes: number;
+  /** A paused peer that takes no byte for so long is dropped. */
+  stallTimeoutMs: number;
+}
+
+/** How often in `stallMs` is looked whether a paused peer takes anything. */
+const LOOKS = 4;
+/** Answers are collected up to this many characters before they are written regardless. */
+const BURST = 64 * 1024;
+
+/**
+ * What waits to be sent to one peer. Answers of a burst of requests leave in one write: as long as
+ * `expected` says that more requests are about to be looked at, nothing is written.
+ */
+export class WriteBuffer {
+  framing: Framing = "lines";
+  /** Requests received and not yet handed to their handlers: their answers may come at once. */
+  expected = 0;
+  /** Set while the peer is too slow to be read from. */
+  paused = false;
+  readonly #socket: Socket;
+  readonly #limits: WriteBufferLimits;
+  readonly #onPause: (paused: boolean) => void;
+  #collected = "";
+  #scheduled = false;
+  #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** Those who want to know when the peer has taken what is collected. */
+  #takers: (() => void)[] = [];
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, limits: WriteBufferLimits, onPause: (paused: boolean) => void) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#onPause = onPause;
+    socket.on("drain", () => this.#drained());
+    socket.on("close", () => this.#closed());
+  }
+
+  /** Characters that the peer has not taken yet. */
+  get queued(): number {
+    return this.#collected.length + this.#socket.writableLength;
+  }
+
+  /**
+   * Adds a message; `bytes` is the length of `json` in UTF-8, where it is known. `onTaken` is called
+   * when the system has all of it; never, if the connection is gone before that.
+   */
+  push(json: string, bytes?: number, onTaken?: () => void): void {
+    if (this.#socket.destroyed) return;
+    if (this.queued > this.#limits.maxBufferedBytes) return void this.#socket.destroy();
+    if (onTaken) this.#takers.push(onTaken);
+    this.#collected +=
+      this.framing === "lines"
+        ? `${json}\n`
+        : frame(this.framing, json, bytes ?? Buffer.byteLength(json));
+    if (this.#collected.length >= BURST) this.flush();
+    else if (this.expected === 0) this.#flushSoon();
+  }
+
+  /** One request fewer is expected; after the last one its answers go out. */
+  dispatched(): void {
+    this.expected--;
+    // In a microtask: behind the answer of a handler that has just answered without waiting.
+    if (this.expected === 0) queueMicrotask(this.#flushSoon);
+  }
+
+  /** Undefined if there is room now; otherwise resolves when there is, rejects when never. */
+  whenRoom(): Promise<void> | undefined {
+    if (this.#socket.destroyed) return Promise.reject(gone());
+    if (this.queued < this.#limits.lowWaterBytes) return undefined;
+    this.flush();
+    if (this.#socket.writableLength < this.#limits.lowWaterBytes) return undefined;
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  flush(): void {
+    if (this.#collected === "" || !this.#socket.writable) return;
+    const burst = this.#collected;
+    this.#collected = "";
+    if (this.#takers.length === 0) this.#socket.write(burst, "utf8");
+    else this.#socket.write(burst, "utf8", callAll(this.#takers.splice(0)));
+    if (this.#socket.writableLength > this.#limits.highWaterBytes) this.#pause(true);
+  }
+
+  /** After every promise that is settled by now has run: their answers leave together. */
+  readonly #flushSoon = (): void => {
+    if (this.#scheduled || this.#collected === "") return;
+    this.#scheduled = true;
+    process.nextTick(this.#flushNow);
+  };
+
+  readonly #flushNow = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
+
+  #pause(paused: boolean): void {
+    if (this.paused === paused) return;
+    this.paused = paused;
+    clearInterval(this.#watch);
+    if (paused) this.#watchStall();
+    this.#onPause(paused);
+  }
+
+  /** Not by the socket's own timer: that also starts anew when the peer sends something. */
+  #watchStall(): void {
+    let least = Number.POSITIVE_INFINITY;
+    let idle = 0;
+    const look = () => {
+      const left = untaken(this.#socket);
+      idle = left < least ? 0 : idle + 1;
+      least = left;
+      if (idle >= LOOKS) this.#socket.destroy();
+    };
+    look();
+    this.#watch = setInterval(look, this.#limits.stallTimeoutMs / LOOKS).unref();
+  }
+
+  #drained(): void {
+    this.#pause(false);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { resolve } of waiting) resolve();
+  }
+
+  #closed(): void {
+    clearInterval(this.#watch);
+    this.#collected = "";
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { reject } of waiting) reject(gone());
+  }
+}
+
+/** Bytes that the system has not got yet; of a large write under way only its handle knows how many. */
+function untaken(socket: Socket & { _handle?: { writeQueueSize?: number } | null }): number {
+  return socket.writableLength + (socket._handle?.writeQueueSize ?? 0);
+}
+
+const callAll = (listeners: readonly (() => void)[]) => () => {
+  for (const listener of listeners) listener();
+};
+
+export const gone = () => new AuthdError("cancelled", "The client has closed its connection.");

@@ -1,0 +1,77 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { codeOf, explain, replaceFile, syncFolder } from "../base/atomic-write.ts";
+import { readRegularFile } from "../base/read-regular-file.ts";
+import { AuthdError } from "../errors.ts";
+import type { Manifest } from "./manifest.ts";
+import { generationOf, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
+import type { ManagedVault } from "./vault.ts";
+import type { VaultDirectory } from "./vault-directory.ts";
+import type { OpenKey } from "./vault-key.ts";
+
+export type Journal = ManagedVault<object>["intent"];
+
+const FILE = "intent";
+/** Bytes: far more than what an upload may bring. */
+const MOST = 4 * MAX_FILE_BYTES;
+/** What its seal is for: no credential can be called that. */
+const SEALED_AS = "THE INTENT";
+
+/**
+ * The one intent of a vault; `usable` throws while there is no key. It has a generation as records have:
+ * a copy of one that was carried out is refused.
+ */
+export function createJournal(
+  directory: VaultDirectory,
+  manifest: Manifest,
+  usable: () => OpenKey,
+): Journal {
+  const path = join(directory.dir, FILE);
+  const next = () => manifest.generationOf(SEALED_AS) + 1;
+  return {
+    read() {
+      const { key, header } = usable();
+      try {
+        const file = readRegularFile(path, MOST);
+        const plaintext = unseal(key, header.keyId, SEALED_AS, file);
+        const generation = generationOf(file);
+        const known = manifest.generationOf(SEALED_AS);
+        if (generation < known) throw new Error(CARRIED_OUT);
+        if (generation > known) manifest.note(SEALED_AS, { generation });
+        return JSON.parse(plaintext.toString()) as object;
+      } catch (cause) {
+        if (codeOf(cause) === "ENOENT") return undefined;
+        throw unreadable(path, cause);
+      }
+    },
+    async write(content) {
+      const open = usable();
+      const plaintext = Buffer.from(JSON.stringify(content));
+      await directory.ensure(open);
+      const generation = next();
+      const file = seal(open.key, open.header.keyId, SEALED_AS, plaintext, generation);
+      await replaceFile(path, file, { durable: true });
+      manifest.note(SEALED_AS, { generation });
+    },
+    async remove() {
+      const open = usable();
+      await rm(path, { force: true });
+      await syncFolder(directory.dir);
+      manifest.note(SEALED_AS, { generation: next(), removed: true });
+      // One that fails is written later, and told of, by `ensure` of the vault.
+      await manifest.save(open).catch(() => {});
+    },
+  };
+}
+
+const CARRIED_OUT = "it is a copy of one that was carried out before";
+
+function unreadable(path: string, cause: unknown): AuthdError {
+  const why = cause instanceof AuthdError ? "it is damaged" : explain(cause);
+  return new AuthdError(
+    "internal",
+    `What was begun when authd was stopped can't be completed, as ${path} can't be opened: ${why}. ` +
+      "Move it away, and begin again",
+    { cause },
+  );
+}

@@ -1,0 +1,191 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import net from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import test, { type ExecutionContext } from "ava";
+import { identify, ProcessIdentities } from "../../../src/access/identity/identities.ts";
+import { type Peer, peerOf } from "../../../src/rpc/peer.ts";
+import { type Running, start } from "../../helpers/child.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
+import { asRoot, onLinux } from "../../helpers/optional.ts";
+
+const CONNECT = `require("node:net").connect(process.argv.at(-1)).resume().on("error", () => {})`;
+
+/** A program that speaks for itself: a copy of node under another name. */
+function program(dir: string, name = "backup"): string {
+  const path = join(realpathSync(dir), name);
+  copyFileSync(process.execPath, path);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+interface Listening {
+  folder: string;
+  path: string;
+  next(): Promise<{ peer: Peer; socket: net.Socket }>;
+}
+
+async function listen(t: ExecutionContext): Promise<Listening> {
+  const folder = temporaryFolder(t);
+  const path = join(folder, "s");
+  const met: { peer: Peer; socket: net.Socket }[] = [];
+  const waiting: ((one: { peer: Peer; socket: net.Socket }) => void)[] = [];
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    t.teardown(() => socket.destroy());
+    const one = { peer: peerOf(socket)!, socket };
+    const waiter = waiting.shift();
+    if (waiter) waiter(one);
+    else met.push(one);
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  t.teardown(() => server.close());
+  chmodSync(folder, 0o755);
+  chmodSync(path, 0o666);
+  const next = async () =>
+    met.shift() ?? (await new Promise<{ peer: Peer; socket: net.Socket }>((r) => waiting.push(r)));
+  return { folder, path, next };
+}
+
+function connectFrom(t: ExecutionContext, command: string[], path: string): Running {
+  return start(t, command[0]!, [...command.slice(1), path]);
+}
+
+onLinux("a program is known by its executable, its parents and when it started", async (t) => {
+  const { folder, path, next } = await listen(t);
+  const backup = program(folder);
+  const { child } = connectFrom(t, [backup, "-e", CONNECT], path);
+  const { peer } = await next();
+  const identity = identify(peer);
+  t.is(identity.actor?.pid, child.pid);
+  t.is(identity.actor?.executable, backup);
+  // Newer Nodes give themselves another name.
+  t.is(identity.actor?.name, readFileSync(`/proc/${child.pid}/comm`, "utf8").trim());
+  t.is(identity.chain[1]?.pid, process.pid);
+  t.true((identity.chain[1]?.startedAt ?? Infinity) <= (identity.actor?.startedAt ?? 0));
+  t.is(identity.unknownReason, undefined);
+  t.is(identity.displayName, `${backup} (process ${child.pid})`);
+  t.true(identity.gids?.includes(process.getegid!()));
+});
+
+onLinux("a script is shown beside its interpreter", async (t) => {
+  const { path, next } = await listen(t);
+  connectFrom(t, ["sh", "-c", 'exec "$0" -e "$1" "$2"', process.execPath, CONNECT], path);
+  const { actor, displayName: shown } = identify((await next()).peer);
+  t.is(actor?.executable, realpathSync(process.execPath));
+  t.regex(shown, /node.*\(process \d+\)$/);
+});
+
+onLinux("a program given in the arguments is no script", async (t) => {
+  const { path, next } = await listen(t);
+  connectFrom(t, [process.execPath, "-e", CONNECT], path);
+  const { actor, displayName: shown } = identify((await next()).peer);
+  t.is(actor?.script, undefined);
+  t.regex(shown, /^\S+ \(process \d+\)$/);
+});
+
+onLinux("a program whose file was replaced vouches for nothing", async (t) => {
+  const { folder, path, next } = await listen(t);
+  const backup = program(folder);
+  connectFrom(t, [backup, "-e", CONNECT], path);
+  const { peer } = await next();
+  renameSync(program(folder, "newer"), backup);
+  const { actor, unknownReason: gap } = identify(peer);
+  t.is(actor?.executable, undefined);
+  t.regex(gap ?? "", /is not the file at .*: start it again/);
+});
+
+onLinux("one that has ended is nobody", async (t) => {
+  const { path, next } = await listen(t);
+  const { child, ended } = connectFrom(t, [process.execPath, "-e", CONNECT], path);
+  const { peer } = await next();
+  child.kill("SIGKILL");
+  await ended;
+  const { actor, chain, unknownReason: gap, displayName: shown } = identify(peer);
+  t.deepEqual([actor, chain.length], [undefined, 0]);
+  t.regex(gap ?? "", /has ended/);
+  t.regex(shown, new RegExp(`^process ${peer.pid} of user`));
+});
+
+onLinux("a number that another process has by now is noticed", async (t) => {
+  const { path, next } = await listen(t);
+  connectFrom(t, [process.execPath, "-e", CONNECT], path);
+  const { peer } = await next();
+  const { pidfd: _, ...older } = peer;
+  t.is(identify({ ...peer, pidfd: () => "gone" }).actor, undefined, "it was waited for");
+  t.not(identify(older).actor, undefined, "by its start time alone, as on older kernels");
+  t.is(identify({ ...older, connectedAt: 1 }).actor, undefined, "it started later");
+  t.is(identify({ ...peer, pid: process.pid }).actor, undefined, "the descriptor is another's");
+});
+
+onLinux("what was found out is kept for the connection", async (t) => {
+  const { path, next } = await listen(t);
+  const { child, ended } = connectFrom(t, [process.execPath, "-e", CONNECT], path);
+  const { peer, socket } = await next();
+  const identities = new ProcessIdentities();
+  const first = identities.of(socket, peer);
+  child.kill("SIGKILL");
+  await ended;
+  t.is(identities.of(socket, peer), first);
+  t.is(identities.of({}, peer).actor, undefined);
+});
+
+onLinux("the digest is that of the running file, not of what stands at its path", async (t) => {
+  const { folder, path, next } = await listen(t);
+  const backup = program(folder);
+  connectFrom(t, [backup, "-e", CONNECT], path);
+  const { peer, socket } = await next();
+  const identities = new ProcessIdentities();
+  const identity = identities.of(socket, peer);
+  const digest = createHash("sha256").update(readFileSync(backup)).digest("hex");
+  rmSync(backup);
+  t.like(await identities.content(identity), { sha256: digest, isInterpreter: true });
+});
+
+onLinux(
+  "a process that runs another program by now is not vouched for by that one's digest",
+  async (t) => {
+    const { folder, path, next } = await listen(t);
+    const backup = program(folder);
+    // Keeps the connection over the exec, as bash does with its descriptors.
+    const script = `import os,socket,sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[2]); s.set_inheritable(True)
+sys.stdin.readline(); os.execv(sys.argv[1], [sys.argv[1], "-e", "setInterval(() => {}, 1e6)"])`;
+    const { child } = start(t, "python3", ["-c", script, backup, path], {
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    const { peer, socket } = await next();
+    const identities = new ProcessIdentities();
+    const identity = identities.of(socket, peer);
+    t.not(await identities.content(identity), undefined);
+    child.stdin?.write("now\n");
+    while (readlinkSync(`/proc/${peer.pid}/exe`) !== backup) await sleep(10);
+    t.is(await identities.content(identity), undefined);
+    t.is(identities.of(socket, peer).actor?.executable, identity.actor?.executable);
+  },
+);
+
+test("where nothing can be known, that is said", (t) => {
+  const { actor, gids, unit, container, unknownReason: gap } = identify(undefined);
+  t.deepEqual([actor, gids, unit, container], [undefined, undefined, undefined, undefined]);
+  t.regex(gap ?? "", /does not tell/);
+});
+
+asRoot("of another user's program everything is known to root", async (t) => {
+  const { path, next } = await listen(t);
+  const other = ["setpriv", "--reuid=65534", "--regid=65534", "--groups=65534,50"];
+  connectFrom(t, [...other, process.execPath, "-e", CONNECT], path);
+  const { peer, gids, actor } = identify((await next()).peer);
+  t.is(peer?.uid, 65534);
+  t.deepEqual(gids, [65534, 50]);
+  t.is(actor?.executable, realpathSync(process.execPath));
+});

@@ -1,0 +1,168 @@
+import test, { type ExecutionContext } from "ava";
+import { Timekeeper } from "../../src/base/timekeeper.ts";
+import { buildIssuedToken, type IssuedToken } from "../../src/credential/issued-token.ts";
+import { StoredRecord } from "../../src/credential/stored-record.ts";
+import type { Token } from "../../src/credential/token.ts";
+import { createTokenSlot } from "../../src/credential/token-slot.ts";
+import { startEngine, until } from "../helpers/engine.ts";
+
+async function stage(t: ExecutionContext) {
+  const engine = await startEngine(t);
+  const { vault, clock, log } = engine;
+  const slot = createTokenSlot({});
+  const failures: string[] = [];
+  const stored = new StoredRecord({
+    name: "demo",
+    vault,
+    time: new Timekeeper(clock),
+    log,
+    tokens: () => [slot],
+    acquisition: () => "digest",
+    onFailure: (message) => void failures.push(message),
+    onAlarm: () => {},
+  });
+  const record = { secrets: { token: "x" }, binding: "b", tokens: [] };
+  stored.record = record;
+  return { engine, keeper: stored, record, variant: slot, failures, vault, clock };
+}
+
+const issued = (engine: { settings: Awaited<ReturnType<typeof startEngine>>["settings"] }) => {
+  const token: Token = {
+    lifetime: Number.POSITIVE_INFINITY,
+    assumed: false,
+    bornAt: 1,
+    obtainedAt: 2,
+    jitter: 0.5,
+    ageUncertain: false,
+  };
+  const source = { settings: engine.settings("demo", { grant: "static" }), secrets: {} };
+  const words = { accessToken: "a", tokenType: "Bearer" };
+  return buildIssuedToken(words, { token, isRestored: false }, source, {
+    wall: 2,
+    boot: 1,
+  }) as IssuedToken;
+};
+
+test("a record is sealed with the tokens of now, and what they were obtained with", async (t) => {
+  const { engine, keeper: stored, record, variant: slot, vault } = await stage(t);
+  slot.issued = issued(engine);
+  await stored.save(record, true);
+  const sealed = vault.read("demo");
+  t.is(sealed?.obtainedWith, "digest");
+  t.is(sealed?.tokens[0]?.accessToken, "a");
+  t.is(sealed?.tokens[0]?.lifetime, null, "Infinity, which JSON lacks");
+  t.deepEqual(stored.load(), sealed);
+});
+
+test("what could not be sealed is tried again, and no longer when it is dropped", async (t) => {
+  const { keeper: stored, record, vault, clock, failures } = await stage(t);
+  vault.broken = new Error("no room on the disk");
+  await stored.save(record, true);
+  t.is(failures.length, 1);
+  t.regex(failures[0] ?? "", /demo.*no room/);
+  t.true(stored.saveAgainAt > clock.boot());
+  stored.saveAgain(stored.saveAgainAt - 1);
+  t.true(Number.isFinite(stored.saveAgainAt));
+  vault.broken = undefined;
+  stored.saveAgain(stored.saveAgainAt);
+  t.is(stored.saveAgainAt, Number.POSITIVE_INFINITY);
+  vault.broken = new Error("no room on the disk");
+  const failing = stored.save(record, true);
+  stored.drop();
+  await failing;
+  t.is(stored.saveAgainAt, Number.POSITIVE_INFINITY);
+  t.is(failures.length, 1);
+});
+
+test("what waits for a change to be sealed is not started again with every ring", async (t) => {
+  const { keeper: stored, record, vault } = await stage(t);
+  vault.broken = new Error("no room on the disk");
+  await stored.save(record, true);
+  const due = stored.saveAgainAt;
+  const release = vault.hold();
+  const amended = stored.update(
+    () => {},
+    () => {},
+  );
+  stored.saveAgain(due);
+  t.is(stored.saveAgainAt, Number.POSITIVE_INFINITY);
+  vault.broken = undefined;
+  release();
+  await amended;
+});
+
+test("when a program asked is sealed anew after six hours", async (t) => {
+  const { engine, keeper: stored, record, variant: slot, vault, clock } = await stage(t);
+  slot.issued = issued(engine);
+  slot.lastUsedAt = clock.boot();
+  await stored.save(record, true);
+  const sealed = JSON.stringify(vault.read("demo"));
+  clock.advance(5 * 3_600_000);
+  slot.lastUsedAt = clock.boot();
+  stored.saveAgain(clock.boot());
+  t.is(vault.waiting, 0);
+  clock.advance(2 * 3_600_000);
+  slot.lastUsedAt = clock.boot();
+  stored.saveAgain(clock.boot());
+  t.is(vault.waiting, 1);
+  await until(() => JSON.stringify(vault.read("demo")) !== sealed);
+  t.pass();
+});
+
+test("another record than the present one is not sealed", async (t) => {
+  const { keeper: stored, record, vault } = await stage(t);
+  await stored.save({ ...record }, true);
+  t.deepEqual(vault.names(), []);
+});
+
+test("a change is made when it is sealed, and not before; what is saved meanwhile comes after it", async (t) => {
+  const { keeper: stored, record, vault } = await stage(t);
+  const release = vault.hold();
+  let adopted = false;
+  const amended = stored.update(
+    (changed) => {
+      changed.secrets = { token: "y" };
+    },
+    () => {
+      adopted = true;
+    },
+  );
+  const saved = stored.save(record, true);
+  t.is(record.secrets.token, "x");
+  t.is(vault.waiting, 1);
+  release();
+  await amended;
+  t.true(adopted);
+  await saved;
+  t.is(record.secrets.token, "y");
+  t.deepEqual(vault.read("demo")?.secrets, { token: "y" });
+});
+
+test("a change that can't be sealed is not made, and holds nothing up", async (t) => {
+  const { keeper: stored, record, vault } = await stage(t);
+  vault.broken = new Error("no room on the disk");
+  const change = () => t.fail("adopted");
+  await t.throwsAsync(
+    stored.update((changed) => {
+      changed.secrets = { token: "y" };
+    }, change),
+    { message: /no room/ },
+  );
+  vault.broken = undefined;
+  t.is(record.secrets.token, "x");
+  await stored.save(record, true);
+  t.deepEqual(vault.read("demo")?.secrets, { token: "x" });
+});
+
+test("changes are made one after the other", async (t) => {
+  const { keeper: stored, record } = await stage(t);
+  const add = (name: string) =>
+    stored.update(
+      (changed) => {
+        changed.secrets = { ...changed.secrets, [name]: name };
+      },
+      () => {},
+    );
+  await Promise.all([add("a"), add("b"), add("c")]);
+  t.deepEqual(Object.keys(record.secrets), ["token", "a", "b", "c"]);
+});
