@@ -84,7 +84,10 @@ export class Backup {
       const exported = await this.#portable(name, deadline, problems);
       if (exported.file !== undefined || exported.record) credentials.push(exported);
     }
-    needs(credentials.find(({ record }) => record && isGuarded(record))?.name);
+    const { registry } = this.#options;
+    needs(
+      registry.anyGuarded() ?? credentials.find(({ record }) => record && isGuarded(record))?.name,
+    );
     const { serializeExport: packed } = await import("./export-format.ts");
     const plaintext = packed(credentials, MAX_UPLOAD_BYTES);
     const about = { created: new Date().toISOString(), credentials: credentials.length };
@@ -176,7 +179,7 @@ export class Backup {
     const credentials = selected(portables(plaintext), only);
     const replaced = this.#existing(credentials);
     if (replaced.length > 0 && !replace) throw alreadyThere(replaced);
-    needs(replaced.find((name) => this.#options.registry.isGuarded(name)));
+    needs(...replaced.filter((name) => this.#options.registry.isGuarded(name)));
     await this.#putInPlace(credentials);
     const imported = credentials.map(({ name }) => name);
     const problems = this.#problemsOf(imported);

@@ -1,8 +1,8 @@
 /** Asks a person whether a change may go on that concerns the guarded credential of that name; rejects if not. */
 export type Consent = (guarded: string) => Promise<void>;
 
-/** Called with a guarded credential before it is changed or given away, or with undefined if it is not guarded. */
-export type Needs = (guarded: string | undefined) => void;
+/** Called with the guarded credentials before any of them is changed or given away; undefined is none. */
+export type Needs = (...guarded: readonly (string | undefined)[]) => void;
 
 /**
  * Runs `work` in a turn of its own. In that turn, before it changes anything, `work` says what it needs
@@ -14,9 +14,10 @@ export async function withConsent<T>(
   inTurn: (work: () => Promise<T>) => Promise<T>,
   work: (needs: Needs) => Promise<T>,
 ): Promise<T> {
-  let isAgreed = false;
-  const needs: Needs = (guarded) => {
-    if (guarded !== undefined && !isAgreed) throw new ConsentMissing(guarded);
+  const agreed = new Set<string>();
+  const needs: Needs = (...guarded) => {
+    const missing = guarded.find((name) => name !== undefined && !agreed.has(name));
+    if (missing !== undefined) throw new ConsentMissing(missing);
   };
   for (;;) {
     try {
@@ -24,7 +25,7 @@ export async function withConsent<T>(
     } catch (error) {
       if (!(error instanceof ConsentMissing)) throw error;
       await ask(error.guarded);
-      isAgreed = true;
+      agreed.add(error.guarded);
     }
   }
 }

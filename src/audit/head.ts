@@ -51,7 +51,13 @@ export function readEnd(log: string, key: HeadKey, bootId: string): KnownEnd {
   const last = read("last", log, key);
   const isOfThisBoot = (finding: Finding) =>
     bootId !== "" && finding.is === "sound" && finding.head.boot === bootId;
-  if (last.is === "sound" && isOfThisBoot(last)) return { head: last.head, from: "audit.last" };
+  if (last.is === "sound" && isOfThisBoot(last)) {
+    // An older copy of audit.last, put back, does not hide what audit.head tells.
+    const isOlder = head.is === "sound" && head.head.n > last.head.n;
+    return isOlder
+      ? { head: head.head, from: "audit.head" }
+      : { head: last.head, from: "audit.last" };
+  }
   if (head.is !== "sound") return { is: head.is, wrong: WRONG[head.is]("audit.head") };
   if (!isOfThisBoot(head)) return { head: head.head, from: "audit.head" };
   // Whoever wrote that one has written the other one first.

@@ -2,6 +2,7 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import type { Access } from "../access/access.ts";
 import { keepJson, toJson } from "../base/json-text.ts";
 import type { Registry } from "../credential/registry.ts";
+import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, Results } from "../protocol.ts";
 import type { Call } from "../rpc/server.ts";
 
@@ -9,6 +10,8 @@ import type { Call } from "../rpc/server.ts";
 const SLICE_MS = 0.1;
 /** After a list none is made for so many times as long as it took. */
 const REST = 4;
+/** Lists that one other user may wait for. */
+const MAX_WAITING_OF_GUEST = 4;
 
 type List = Results["credentials/list"];
 
@@ -19,8 +22,13 @@ type List = Results["credentials/list"];
 export class Listing {
   readonly #registry: Registry;
   readonly #access: Access;
-  /** Resolves when the next list may be made. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** Resolves when the next list may be made: the daemon's user does not wait behind others. */
+  readonly #last = {
+    own: Promise.resolve() as Promise<unknown>,
+    guests: Promise.resolve() as Promise<unknown>,
+  };
+  /** Lists that wait or are made, by uid. */
+  readonly #waiting = new Map<number | undefined, number>();
   /** For the daemon's own user; has not begun. */
   #next: Promise<List> | undefined;
 
@@ -31,22 +39,38 @@ export class Listing {
 
   list(call: Call): Promise<List> {
     if (!this.#access.isDaemonUser(call)) {
-      return this.#inTurn(() => this.#make(visibleTo(this.#registry, this.#access, call), false));
+      return this.#forGuest(call);
     }
-    this.#next ??= this.#inTurn(() => {
+    this.#next ??= this.#inTurn("own", () => {
       this.#next = undefined;
       return this.#make(this.#registry.names(), true);
     });
     return this.#next;
   }
 
-  #inTurn(make: () => Promise<List>): Promise<List> {
-    const made = this.#last.then(async () => {
+  async #forGuest(call: Call): Promise<List> {
+    const uid = call.peer?.uid;
+    const waiting = this.#waiting.get(uid) ?? 0;
+    if (waiting >= MAX_WAITING_OF_GUEST) throw tooMany();
+    this.#waiting.set(uid, waiting + 1);
+    try {
+      return await this.#inTurn("guests", () =>
+        this.#make(visibleTo(this.#registry, this.#access, call), false),
+      );
+    } finally {
+      const left = (this.#waiting.get(uid) ?? 1) - 1;
+      if (left > 0) this.#waiting.set(uid, left);
+      else this.#waiting.delete(uid);
+    }
+  }
+
+  #inTurn(whose: "own" | "guests", make: () => Promise<List>): Promise<List> {
+    const made = this.#last[whose].then(async () => {
       const startedAtMs = performance.now();
       const list = await make();
       return { list, tookMs: performance.now() - startedAtMs };
     });
-    this.#last = made.then(
+    this.#last[whose] = made.then(
       ({ tookMs }) => sleep(REST * tookMs, undefined, { ref: false }),
       () => {},
     );
@@ -70,6 +94,11 @@ export class Listing {
     }
     return keepJson(Object.freeze({ credentials }), `{"credentials":[${parts.join(",")}]}`);
   }
+}
+
+function tooMany(): AuthdError {
+  const message = "Too many lists are being made for this user: wait for their answers first.";
+  return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
 }
 
 /** Returns the names of what another user may use; nothing of those whose files are broken. */

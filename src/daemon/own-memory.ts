@@ -2,25 +2,33 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 /** Files of a process that stay readable to whoever opened them while it was dumpable (proc(5)). */
-const OF_MEMORY = /^\/(.*\/)?(\d+)\/(task\/\d+\/)?(mem|maps|smaps|environ|auxv|pagemap)$/;
+const OF_MEMORY = /^\/(.*\/)?(\d+)\/(?:task\/(\d+)\/)?(?:mem|maps|smaps|environ|auxv|pagemap)$/;
 
 /**
  * Returns who traces this process, or holds its memory open: `process 4711 (python3) has its memory
  * open`. Complete for what may be looked at once prctl(2) has made this process undumpable, as nothing can
- * be opened from then on. Not seen are processes that are undumpable themselves, and a descriptor
+ * be opened from then on. Not seen are what was opened of a thread that has ended, processes that are undumpable themselves, and a descriptor
  * on its way through a socket. Root is not looked for: nothing is kept from it.
  */
 export function readerOfOurMemory(): string | undefined {
   const own = process.geteuid?.();
   if (own === 0) return undefined;
-  const tracer = Number(/^TracerPid:\s*(\d+)$/m.exec(read("self", "status"))?.[1] ?? 0);
-  if (tracer > 0 && ownerOf(tracer) !== 0) return `${described(tracer)} traces it`;
+  // A thread can be traced by itself, and its files in /proc show the same memory.
+  const threads = readdirSync("/proc/self/task").map(Number);
+  const tracer = threads.map(tracerOf).find((pid) => pid > 0 && ownerOf(pid) !== 0);
+  if (tracer !== undefined) return `${described(tracer)} traces it`;
+  const ours = new Set([process.pid, ...threads]);
   const others = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const holder = others.map(Number).find((pid) => pid !== process.pid && holdsOurs(pid));
+  const holder = others.map(Number).find((pid) => pid !== process.pid && holdsAny(pid, ours));
   return holder === undefined ? undefined : `${described(holder)} has its memory open`;
 }
 
-function holdsOurs(pid: number): boolean {
+/** 0 if nobody traces this thread of ours. */
+function tracerOf(thread: number): number {
+  return Number(/^TracerPid:\s*(\d+)$/m.exec(read("self", `task/${thread}/status`))?.[1] ?? 0);
+}
+
+function holdsAny(pid: number, ours: ReadonlySet<number>): boolean {
   const folder = `/proc/${pid}/fd`;
   let descriptors: string[];
   try {
@@ -31,8 +39,8 @@ function holdsOurs(pid: number): boolean {
   }
   return descriptors.some((descriptor) => {
     try {
-      const [, , whose] = OF_MEMORY.exec(readlinkSync(`${folder}/${descriptor}`)) ?? [];
-      return Number(whose) === process.pid;
+      const [, , whose, thread] = OF_MEMORY.exec(readlinkSync(`${folder}/${descriptor}`)) ?? [];
+      return ours.has(Number(whose)) || ours.has(Number(thread));
     } catch {
       return false;
     }

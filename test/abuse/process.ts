@@ -100,7 +100,10 @@ const HOLD = `
   const proc = "/proc/" + child.pid + "/";
   // What is opened before it has become that program is another program's memory.
   while (!fs.readFileSync(proc + "cmdline", "utf8").includes(main));
-  const memory = fs.openSync(proc + "mem", "r");
+  const isLeader = process.env.HOLD !== "thread";
+  const threads = () => fs.readdirSync(proc + "task").filter((id) => id !== String(child.pid));
+  while (!isLeader && threads().length === 0);
+  const memory = fs.openSync(isLeader ? proc + "mem" : "/proc/" + threads()[0] + "/mem", "r");
   console.log("holds it");`;
 
 asRoot("who had its memory open before it could forbid that keeps it from starting", async (t) => {
@@ -118,6 +121,17 @@ asRoot("who had its memory open before it could forbid that keeps it from starti
   );
   const daemon = await startOwnersDaemon(t, { home });
   t.truthy(daemon.pid, "without it, it starts");
+});
+
+asRoot("who had a thread's memory open keeps it from starting", async (t) => {
+  const home = ownersHome(t);
+  const [command = "", ...words] = [...as(OWNER), process.execPath, "-e", HOLD, MAIN, "serve"];
+  const attack = start(t, command, words, { env: { ...home.env, HOLD: "thread" } });
+  await attack.says("ended with 2");
+  t.regex(
+    (await attack.ended).stderr,
+    /refuses to start: process \d+ \(node.*\) has its memory open/,
+  );
 });
 
 asRoot("who traces it from its start keeps it from starting", async (t) => {

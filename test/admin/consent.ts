@@ -47,6 +47,17 @@ test("who waits for a person holds up nobody, and goes by what is there afterwar
   await late;
 });
 
+test("a change of several guarded credentials asks about each of them", async (t) => {
+  const { changing } = setUp();
+  const log: string[] = [];
+  const ask = async (name: string) => void log.push(`asked about ${name}`);
+  await changing(ask, async (needs) => {
+    needs("one", undefined, "two");
+    log.push("done");
+  });
+  t.deepEqual(log, ["asked about one", "asked about two", "done"]);
+});
+
 test("a no ends it with nothing done, and the next change has its turn", async (t) => {
   const { turns, changing } = setUp();
   let done = 0;

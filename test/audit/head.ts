@@ -24,6 +24,13 @@ test("in the same boot the last lines count, after another one what was on the d
   t.like(readEnd(log, key, ""), { from: "audit.head", head: end(3) });
 });
 
+test("an older copy of audit.last does not hide what audit.head tells", async (t) => {
+  const log = join(temporaryFolder(t), "audit.log");
+  await writeHead(log, end(9), key, "this boot");
+  writeFileSync(pathOf("last", log), textOf("last", end(5), key, "this boot"));
+  t.like(readEnd(log, key, "this boot"), { from: "audit.head", head: end(9) });
+});
+
 test("audit.last is expected only of a daemon that writes it", async (t) => {
   const log = join(temporaryFolder(t), "audit.log");
   await writeHead(log, end(3), key, "");

@@ -179,6 +179,29 @@ test("only the daemon's own user and root end it", async (t) => {
   t.deepEqual([call.left, shutdowns()], [true, 0]);
 });
 
+test("lists that one other user waits for are few, and the daemon's own user does not wait behind them", async (t) => {
+  const { handlers } = await stage(t);
+  const uid = (process.geteuid?.() ?? 0) + 1;
+  const done: string[] = [];
+  const ask = async (who: string, call: FakeCall) => {
+    try {
+      await handlers["credentials/list"]({}, call);
+      done.push(who);
+    } catch (error) {
+      done.push((error as AuthdError).reason);
+    }
+  };
+  const guest = Object.assign(new FakeCall(), {
+    peer: { uid, gid: uid, pid: 4711, connectedAt: 0 },
+  });
+  const asked = Array.from({ length: 6 }, () => ask("guest", guest));
+  await Promise.all([...asked, ask("own", new FakeCall())]);
+  t.deepEqual(done.toSorted(), ["guest", "guest", "guest", "guest", "own", "too_busy", "too_busy"]);
+  t.true(done.indexOf("own") < done.lastIndexOf("guest"));
+  await ask("again", guest);
+  t.is(done.at(-1), "again");
+});
+
 test("a streamed answer goes out as notifications that name the request", async (t) => {
   const { handlers, engine, issuer } = await stage(t);
   const file = { grant: "static", origins: [issuer.origin] };

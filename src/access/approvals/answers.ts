@@ -122,7 +122,9 @@ function byProcess(question: Question): string | undefined {
 }
 
 function byProgram(question: Question): string | undefined {
-  const executable = question.identity.actor?.executable;
+  const { actor, peer } = question.identity;
+  const executable = actor?.executable;
   if (executable === undefined || question.isInterpreter) return undefined;
-  return JSON.stringify([...aboutOf(question), executable]);
+  // One user's yes is none for the same program of another user.
+  return JSON.stringify([...aboutOf(question), executable, peer?.uid ?? null]);
 }

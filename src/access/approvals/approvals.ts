@@ -21,6 +21,8 @@ const MAX_TIMER_MS = 30_000;
 const MAX_QUESTIONS = 32;
 /** Of one process, or of one user that is not the daemon's own: so few that others get theirs. */
 const MAX_QUESTIONS_PER_USER = 8;
+/** Of all other users together: the daemon's own user can always be asked something. */
+const MAX_QUESTIONS_OF_GUESTS = 16;
 
 /** Puts a question before a person; what it returns takes the question away again. */
 export type ApprovalPrompter = (
@@ -177,7 +179,12 @@ export class ApprovalQueue implements Approvals {
     const own = open.filter(
       (other) => processKey(other) === who || (guest !== undefined && guestOf(other) === guest),
     );
-    return open.length >= MAX_QUESTIONS || own.length >= MAX_QUESTIONS_PER_USER;
+    const guests = open.filter((other) => guestOf(other) !== undefined);
+    return (
+      open.length >= MAX_QUESTIONS ||
+      own.length >= MAX_QUESTIONS_PER_USER ||
+      (guest !== undefined && guests.length >= MAX_QUESTIONS_OF_GUESTS)
+    );
   }
 
   #open(key: string, waiter: Waiter): void {

@@ -40,6 +40,8 @@ export class AsUser {
     const { uid, gid } = this.#account;
     const child = spawn(program, args, {
       ...{ uid, gid, cwd: "/", env: this.#env, timeout: TIMEOUT_MS },
+      // A session of its own: root's terminal is not that user's to read from or to type into.
+      detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });
     const code = new Promise<number | null>((resolve) => {

@@ -74,7 +74,8 @@ export async function takeOver(
 async function credentialsOf(user: AsUser): Promise<number | undefined> {
   const { code, stdout } = await user.authd(["list", "--json"]);
   if (code !== EXIT.done) return undefined;
-  return (JSON.parse(stdout.toString()) as { credentials: unknown[] }).credentials.length;
+  const { credentials } = JSON.parse(stdout.toString()) as { credentials?: unknown };
+  return Array.isArray(credentials) ? credentials.length : undefined;
 }
 
 function tell({ imported, closed, problems }: Move, { name }: Account, io: ServiceIo): void {

@@ -1,5 +1,6 @@
 import test from "ava";
 import type { Question } from "../../../src/access/access.ts";
+import { ApprovalCache } from "../../../src/access/approvals/answers.ts";
 import { ApprovalQueue } from "../../../src/access/approvals/approvals.ts";
 import { AuthdError } from "../../../src/errors.ts";
 import type { ApprovalAnswer } from "../../../src/protocol.ts";
@@ -257,6 +258,33 @@ test("one user of many does not keep the others from asking, whatever processes 
   for (let pid = 30; pid < 40; pid++) void ask(from(process.geteuid?.() ?? 0, pid));
   t.is(queue.pending.length, 19);
   queue.close();
+});
+
+test("all other users together leave room for questions of the daemon's own", async (t) => {
+  const { desk: queue, ask } = setUp();
+  const own = process.geteuid?.() ?? 0;
+  const from = (uid: number, pid: number) => {
+    const peer = { uid, pid, connectedAt: 0 };
+    return question({ identity: { ...identityOf(processInfo({ pid, uid })), peer } });
+  };
+  for (let uid = own + 1; uid <= own + 4; uid++) {
+    for (let pid = 1; pid <= 8; pid++) void ask(from(uid, uid * 100 + pid));
+  }
+  t.is(queue.pending.length, 16);
+  void ask(from(own, 2));
+  t.is(queue.pending.length, 17);
+  queue.close();
+});
+
+test("an hour's yes to one user's program is none for another user's", (t) => {
+  const cache = new ApprovalCache(new FakeClock());
+  const from = (uid: number) => {
+    const peer = { uid, pid: uid, connectedAt: 0 };
+    return question({ identity: { ...identityOf(processInfo({ pid: uid, uid })), peer } });
+  };
+  cache.note(from(1001), "hour");
+  t.true(cache.allows(from(1001)));
+  t.false(cache.allows(from(1002)));
 });
 
 test("one process does not keep others from asking", async (t) => {

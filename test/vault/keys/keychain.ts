@@ -29,7 +29,7 @@ withKeyring("a real gnome-keyring keeps the key of a new vault", async (t) => {
   t.deepEqual(log, [`New vault in ${dir}; the source of its key is: keychain`]);
   await vault.write("labelf", { secret: "one" }, durable);
   await vault.close();
-  t.deepEqual(readdirSync(dir).sort(), ["labelf.sealed", "lock", "vault.json"]);
+  t.deepEqual(readdirSync(dir).sort(), ["labelf.sealed", "lock", "manifest", "vault.json"]);
 
   const { vault: other } = await openSample(t, temporaryFolder(t), { keySource: "keychain", env });
   t.is(other.locked, undefined);
