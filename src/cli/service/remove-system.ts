@@ -9,6 +9,7 @@ import { EXIT } from "../exit-code.ts";
 import { confirmed, interactive } from "../prompts.ts";
 import { assertRoot } from "./machine.ts";
 import { carryOut, removeAll, type ServiceIo } from "./steps.ts";
+import { refuseForeignFolder } from "./system.ts";
 
 export interface RemoveOptions {
   /** Also deletes settings, vault, key and accounts. */
@@ -25,6 +26,7 @@ export async function uninstallSystem(options: RemoveOptions, io: ServiceIo): Pr
     io.execPath,
   );
   if (!installation) throw new Error(`not checked: ${io.platform}`);
+  if (options.purge) refuseForeignFolder(io.platform);
   if (options.purge && !options.yes) await askToPurge(io);
   const code = await removeAll(installation, io);
   const { configDir, stateDir, socket } = placesOn(io.platform);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { idOf } from "../../config/accounts.ts";
 import { AuthdError } from "../../errors.ts";
 import { type Installation, systemInstallationOf } from "../../service/index.ts";
+import { foreignFolder } from "../../service/system-wide/foreign-folder.ts";
 import { CLIENTS, firstConfig, placesOn } from "../../service/system-wide/places.ts";
 import { whyNotSystemWide } from "../../service/system-wide/programs.ts";
 import { hasSealedKey, SEALED_KEY, sealNewKey } from "../../service/system-wide/sealed-key.ts";
@@ -23,6 +24,7 @@ export interface SystemOptions {
 export async function installSystem(options: SystemOptions, io: ServiceIo): Promise<number> {
   assertRoot("install");
   await assertSystemManager(io);
+  refuseForeignFolder(io.platform);
   const known = knownKey(io.platform);
   const { manager, launch, found } = await installationWith(known ?? "file", io);
   for (const file of found) refuseForeign(file, manager);
@@ -37,6 +39,16 @@ export async function installSystem(options: SystemOptions, io: ServiceIo): Prom
   io.say(`authd is running for this machine: AUTHD_SOCKET=${placesOn(io.platform).socket}`);
   for (const hint of await manager.hints(asker(io), io.env)) io.say(hint);
   return account ? await invite(account, options, installation, io) : EXIT.done;
+}
+
+/** Throws AuthdError if another program of this name has its files where ours would be. */
+export function refuseForeignFolder(platform: NodeJS.Platform): void {
+  const folder = foreignFolder(placesOn(platform));
+  if (folder === undefined) return;
+  throw new AuthdError(
+    "request_failed",
+    `${folder} holds files of another program that is called authd, as Ubuntu's is; nothing was changed. The two can't share one machine's folders.`,
+  );
 }
 
 async function installationWith(key: string, io: ServiceIo): Promise<Installation> {
