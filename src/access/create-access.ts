@@ -6,7 +6,7 @@ import type { Call } from "../rpc/server.ts";
 import { Access, type Question } from "./access.ts";
 import { desktopPrompter } from "./approvals/desktop-prompt.ts";
 import { ApprovalService, type ApprovalServiceOptions } from "./approvals/service.ts";
-import { ProcessIdentities } from "./identity/identities.ts";
+import { type LookUp, ProcessIdentities } from "./identity/identities.ts";
 import type { Identities } from "./identity/identity.ts";
 import { Rates } from "./rates.ts";
 
@@ -23,6 +23,8 @@ export interface CreateAccessOptions {
   /** A question waits, and no dialog shows it. */
   unseen: (question: PendingApproval, text: string) => void;
   noted?: ApprovalServiceOptions["noted"];
+  /** Runs what finds out who is behind a connection. */
+  lookUp?: LookUp;
 }
 
 /** Puts together who may ask: identities, rules, and a person's word. */
@@ -31,7 +33,7 @@ export function createAccess({ env, clock, admin, ...options }: CreateAccessOpti
   approvals: ApprovalService;
   identities: Identities;
 } {
-  const identities = new ProcessIdentities();
+  const identities = new ProcessIdentities(options.lookUp);
   const approvals = new ApprovalService({
     ...options,
     clock,

@@ -24,6 +24,7 @@ import { withVaultLockCheck } from "../lock/vault-lock-check.ts";
 import { LOCK_REASONS, VaultLocker } from "../lock/vault-locker.ts";
 import { Observer } from "../observe/observe.ts";
 import type { EventPayload, StatusResult, Unsaved } from "../protocol.ts";
+import { CpuBudgets } from "../rpc/cpu-budget.ts";
 import { assertWelcome, isWelcome } from "../rpc/peer.ts";
 import { createServer, DEFAULT_LIMITS } from "../rpc/server.ts";
 import { defaultSocketPath, type Listening, listen, listenActivated } from "../rpc/socket.ts";
@@ -200,6 +201,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     lock: { ...lock.status, on: logind.status },
     approvals: approvals.place,
   });
+  const budgets = new CpuBudgets();
   const { access, approvals, identities } = createAccess({
     ...{ env, clock, log, admin },
     passphrase: () =>
@@ -209,6 +211,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     guestsAnswer: () => guests?.answerOwn === true,
     unseen: (question, text) => observer.asked(question, text),
     noted: (question, answer) => audit.noteQuestion(question, answer),
+    lookUp: (look) => budgets.onceAConnection(look),
   });
   const audit: Audit = new Audit({
     ...{ identities, log, now: clock.wall },
@@ -238,6 +241,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
       mayAsk: (client) => access.mayUseAny(registry.all(), client),
       refused: (client, asked) => audit.refused(client, asked),
     },
+    budgets,
     limits: limitsFor(maxConnections, log),
   });
   const logind = new Logind({

@@ -12,17 +12,19 @@ interface Rate {
 /**
  * While a client keeps the daemon's only thread busy for `ms` without a break, everybody else waits;
  * the sum of their waits grows with the square. Any number of blocks of 0.1 ms is free, a hundred
- * new connections a second are, and a block of 10 ms is followed by a pause of 0.5 s.
+ * new connections a second are, and a block of 10 ms is followed by a pause of 1 s.
  */
 const USUAL: Rate = {
   unitsPerMs: 0.1,
   burst: 100,
-  cost: (ms) => ms * Math.min(ms, 5),
+  cost: (ms) => ms * Math.min(ms, 10),
   isAlways: false,
 };
 /** For guests who may use nothing: at most a hundredth of the thread. */
 const REFUSED: Rate = { unitsPerMs: 0.01, burst: 5, cost: (ms) => ms, isAlways: true };
 
+/** Of what is done once a connection. */
+const UNITS_PER_ONCE_MS = 0.2;
 /** Beside its time: 5,000 of them a second come back. */
 const UNITS_PER_INVALID = 0.02;
 /** The longest pause, ms: also the person's command that has just cost much is answered again. */
@@ -62,6 +64,8 @@ export class CpuBudgets {
   /** What was measured last took so long. */
   lastMs = 0;
   isMeasuring = false;
+  /** Of what is being measured, the time that `onceAConnection` took. */
+  #onceMs = 0;
   #cpuMs = 0;
   #cpuAtMs = Number.NEGATIVE_INFINITY;
 
@@ -89,6 +93,7 @@ export class CpuBudgets {
   measure<Result>(budget: CpuBudget, work: () => Result): Result {
     if (this.isMeasuring) return work();
     this.isMeasuring = true;
+    this.#onceMs = 0;
     const startedAtMs = this.#times.monotonic();
     if (startedAtMs - this.#cpuAtMs > CPU_SAMPLE_MS) this.#sampleCpu(startedAtMs);
     try {
@@ -99,8 +104,21 @@ export class CpuBudgets {
       let ms = endedAtMs - startedAtMs;
       this.lastMs = ms;
       if (ms >= CHECKED_MS) ms = Math.min(ms, this.#sampleCpu(endedAtMs));
-      budget.spend(ms, endedAtMs);
+      budget.spend(Math.max(0, ms - this.#onceMs), endedAtMs, this.#onceMs);
       this.#noteActive(budget, endedAtMs);
+    }
+  }
+
+  /**
+   * Runs `work` that authd does once for each connection, such as finding out who asks. It costs less
+   * than other work: programs may open a hundred connections a second.
+   */
+  onceAConnection<Result>(work: () => Result): Result {
+    const startedAtMs = this.#times.monotonic();
+    try {
+      return work();
+    } finally {
+      this.#onceMs += this.#times.monotonic() - startedAtMs;
     }
   }
 
@@ -178,9 +196,10 @@ export class CpuBudget {
     return (this.#used - burst) / unitsPerMs;
   }
 
-  spend(ms: number, nowMs: number): void {
+  /** `onceMs`: work of `onceAConnection`. */
+  spend(ms: number, nowMs: number, onceMs = 0): void {
     this.#comeBack(nowMs);
-    this.#use(this.#rate.cost(ms));
+    this.#use(this.#rate.cost(ms) + onceMs * UNITS_PER_ONCE_MS);
   }
 
   /** For messages that could not be read: a program that works sends hardly any. */

@@ -73,6 +73,8 @@ export interface ServerOptions {
   authorize?: (socket: net.Socket) => Peer | undefined;
   /** Of clients of other users: whether there is anything for them. Without it all are heard. */
   admission?: AdmissionOptions;
+  /** How long each client may keep the thread busy. */
+  budgets?: CpuBudgets;
   limits?: Partial<ServerLimits>;
 }
 
@@ -93,12 +95,11 @@ export interface Server {
 
 /** Serves JSON-RPC 2.0 in both framings to every client that connects to its `net`. */
 export function createServer(options: ServerOptions): Server {
-  const { handlers, log, authorize, admission, limits } = options;
+  const { handlers, log, authorize, admission, budgets = new CpuBudgets(), limits } = options;
   const limited = { ...DEFAULT_LIMITS, ...limits };
   const serialize = serializer();
   const connections = new Set<Connection>();
   const memoryBudget = new MemoryBudget(limited);
-  const budgets = new CpuBudgets();
   const newcomers = new Newcomers();
   const lingering = new Set<net.Socket>();
   const rows = handlersByMethod(handlers);
