@@ -88,8 +88,8 @@ export class Backup {
     needs(
       registry.anyGuarded() ?? credentials.find(({ record }) => record && isGuarded(record))?.name,
     );
-    const { serializeExport: packed } = await import("./export-format.ts");
-    const plaintext = packed(credentials, MAX_UPLOAD_BYTES);
+    const { serializeExport } = await import("./export-format.ts");
+    const plaintext = serializeExport(credentials, MAX_UPLOAD_BYTES);
     const about = { created: new Date().toISOString(), credentials: credentials.length };
     const sealed = await sealExport(passphrase, about, plaintext);
     plaintext.fill(0);
@@ -175,8 +175,8 @@ export class Backup {
   ): Promise<ImportResult> {
     this.#assertOpen();
     await this.#assertReady();
-    const { parseExport: portables } = await import("./export-format.ts");
-    const credentials = selected(portables(plaintext), only);
+    const { parseExport } = await import("./export-format.ts");
+    const credentials = selected(parseExport(plaintext), only);
     const replaced = this.#existing(credentials);
     if (replaced.length > 0 && !replace) throw alreadyThere(replaced);
     needs(...replaced.filter((name) => this.#options.registry.isGuarded(name)));

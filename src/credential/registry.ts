@@ -110,8 +110,7 @@ export class Registry {
   /** One that programs are kept from; undefined if there is none. */
   anyGuarded(): string | undefined {
     return (
-      this.all().find(({ isRestricted: isGuarded }) => isGuarded)?.name ??
-      this.#deps.vault.anyGuarded()
+      this.all().find(({ isRestricted }) => isRestricted)?.name ?? this.#deps.vault.anyGuarded()
     );
   }
 
