@@ -1,4 +1,5 @@
 import type { Policy, Rule } from "../access/policy.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
@@ -45,22 +46,22 @@ export function infoOf(input: InfoInput, now: Moment): CredentialInfo {
     state,
     expiresAt,
     refreshAt,
-    ...given({ retryAt }),
+    ...omitUndefined({ retryAt }),
     ...(record?.lastRefreshAt === undefined
       ? {}
       : // What is over is not told as in the future, if the wall clock was set back since.
         { lastRefreshAt: Math.min(record.lastRefreshAt, now.wall) }),
-    ...given({ lastRefreshMs: record?.lastRefreshMs }),
+    ...omitUndefined({ lastRefreshMs: record?.lastRefreshMs }),
     refreshCount: record?.refreshCount ?? 0,
     failureCount: input.failureCount,
     ...(lastError ? { lastError: { ...lastError, at: Math.min(lastError.at, now.wall) } } : {}),
     failuresInRow: face.failures,
-    ...given({ acquiredAt, lastAskedAt: toWall(asked, now), unsaved }),
-    ...given({ candidate: input.candidate }),
-    ...given({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
+    ...omitUndefined({ acquiredAt, lastAskedAt: toWall(asked, now), unsaved }),
+    ...omitUndefined({ candidate: input.candidate }),
+    ...omitUndefined({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
     ...(others.length === 0 ? {} : { tokens: others.map((one) => tokenInfo(one, now)) }),
     origins: [...origins],
-    ...given({ policy: settings.policy && policyInfo(settings.policy), secretExpires }),
+    ...omitUndefined({ policy: settings.policy && policyInfo(settings.policy), secretExpires }),
   };
 }
 
@@ -69,10 +70,10 @@ function policyInfo(policy: Policy): PolicyInfo {
   const names = (rules: readonly Rule[]) => rules.map(({ name }) => name);
   return {
     expose,
-    ...given({ confirm, methods: methods && [...methods], paths: paths && [...paths] }),
+    ...omitUndefined({ confirm, methods: methods && [...methods], paths: paths && [...paths] }),
     allow: names(allow),
     deny: names(deny),
-    ...given({ warnings: warnings && [...warnings] }),
+    ...omitUndefined({ warnings: warnings && [...warnings] }),
   };
 }
 
@@ -87,7 +88,12 @@ function tokenInfo({ slot: variant, deadline }: SlotDeadline, now: Moment): Vari
     expiresAt,
     refreshAt,
     failuresInRow: failures,
-    ...given({ acquiredAt, retryAt, lastAskedAt: toWall(askedAt, now), refused: stopped?.message }),
+    ...omitUndefined({
+      acquiredAt,
+      retryAt,
+      lastAskedAt: toWall(askedAt, now),
+      refused: stopped?.message,
+    }),
   };
 }
 
@@ -105,14 +111,6 @@ function tokenTimes({ slot: { issued, failures, retryAt }, deadline }: SlotDeadl
 /** A boot time by the wall clock of now; undefined for one that never is. */
 function toWall(boot: number, now: Moment): number | undefined {
   return Number.isFinite(boot) ? Math.round(now.wall + boot - now.boot) : undefined;
-}
-
-/** Without the members that are undefined. */
-function given<Members extends object>(members: Members) {
-  const known = Object.entries(members).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(known) as {
-    [Name in keyof Members]?: Exclude<Members[Name], undefined>;
-  };
 }
 
 /** One whose file never worked since the start. */
