@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { OAuthProblem, Reason } from "./protocol.ts";
 
 /** How far a failed token request got; decides whether a rotating refresh token may have been spent. */
@@ -49,7 +50,16 @@ export class AuthdError extends Error {
   }
 }
 
-/** What a caught value says, on one line, without its stack. */
+/** Returns the message of a caught value, without its stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Returns the code of a caught error, as of a file system's or a socket's ("ENOENT"), if it has one. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, errno } = error as NodeJS.ErrnoException;
+  // Node has no name for this one: "Unknown system error -122".
+  if (errno !== undefined && errno === -constants.errno.EDQUOT) return "EDQUOT";
+  return typeof code === "string" ? code : undefined;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
-import { messageOf } from "../errors.ts";
+import { errorCode, messageOf } from "../errors.ts";
 import { type AuditLine, GENESIS } from "./entry.ts";
 
 /** Bytes; then it is set aside as `audit.log.1`, and what was that becomes `.2`. */
@@ -37,7 +37,7 @@ export function openOwnedFile(path: string, flags: number): number {
   try {
     fd = openSync(path, flags | O_NONBLOCK | O_NOFOLLOW, 0o600);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    const code = errorCode(cause);
     if (code === "ELOOP") throw new Error(`${path} is a link; move it away`, { cause });
     if (code === "ENXIO") throw new Error(`${path} is no ordinary file; move it away`, { cause });
     throw cause;
@@ -156,7 +156,7 @@ export function firstOf(path: string): number {
 
 /** Why the log can't be used, in words that go on from "the audit log can't be written: ". */
 export function describe(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
+  const code = errorCode(error);
   const text = messageOf(error);
   return code === "ENOSPC" || code === "EDQUOT" ? `${text}; make room on the disk` : text;
 }

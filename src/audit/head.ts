@@ -4,9 +4,11 @@
  * with every batch of lines and left to the system's cache, which a killed process does not take along:
  * it counts in the same boot of the machine only.
  */
+
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, readFileSync } from "node:fs";
 import { replaceFile } from "../base/atomic-write.ts";
+import { errorCode } from "../errors.ts";
 import type { AuditHead } from "./entry.ts";
 import { openOwnedFile } from "./files.ts";
 
@@ -85,7 +87,7 @@ function read(which: Which, log: string, key: HeadKey): Finding {
       closeSync(fd);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { is: "absent" };
+    if (errorCode(error) === "ENOENT") return { is: "absent" };
     throw error;
   }
   const signed = parse(text);

@@ -10,6 +10,7 @@ import {
   write,
 } from "node:fs";
 import { promisify } from "node:util";
+import { errorCode } from "../errors.ts";
 import type { AuditEntry, AuditHead, AuditLine } from "./entry.ts";
 import {
   existing,
@@ -186,6 +187,6 @@ function moveIfThere(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (errorCode(error) !== "ENOENT") throw error;
   }
 }

@@ -10,9 +10,8 @@ import {
   statSync,
 } from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
-import { constants } from "node:os";
 import { dirname, join } from "node:path";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
 const windows = process.platform === "win32";
 const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/;
@@ -161,14 +160,7 @@ const advice: Record<string, string> = {
 
 /** What a file system's error means and what to do about it, with its code. */
 export function explain(error: unknown): string {
-  const code = codeOf(error);
+  const code = errorCode(error);
   const known = code === undefined ? undefined : advice[code];
   return known ? `${known} (${code})` : messageOf(error);
-}
-
-export function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code, errno } = error as NodeJS.ErrnoException;
-  // Node has no name for it: "Unknown system error -122".
-  return errno !== undefined && errno === -constants.errno.EDQUOT ? "EDQUOT" : code;
 }

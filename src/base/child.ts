@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { errorCode } from "../errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -50,7 +51,7 @@ export async function runProgram({ command, env, timeoutMs, onStart }: Start): P
   try {
     child = spawn(program, args, { env, stdio: "ignore", windowsHide: true });
   } catch (error) {
-    return { how: "missing", why: codeOf(error as Error) };
+    return { how: "missing", why: whyMissing(error) };
   }
   return await new Promise((resolve) => {
     let late = false;
@@ -62,7 +63,7 @@ export async function runProgram({ command, env, timeoutMs, onStart }: Start): P
       clearTimeout(timer);
       resolve(ended);
     };
-    child.once("error", (error) => end({ how: "missing", why: codeOf(error) }));
+    child.once("error", (error) => end({ how: "missing", why: whyMissing(error) }));
     child.once("exit", (code, signal) => {
       if (late) end({ how: "timeout" });
       else end(signal ? { how: "signal", signal } : { how: "exit", code: code ?? 0 });
@@ -76,7 +77,7 @@ export function endProgram(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid !== undefined) child.kill(signal);
 }
 
-/** Not the message, which quotes the arguments. */
-function codeOf(error: Error): string {
-  return (error as NodeJS.ErrnoException).code ?? error.name;
+/** Returns the error's code or name: its message quotes the program's arguments. */
+function whyMissing(error: unknown): string {
+  return errorCode(error) ?? (error instanceof Error ? error.name : "unknown error");
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import { codeOf } from "./atomic-write.ts";
+import { errorCode } from "../errors.ts";
 
 /**
  * The bytes of a file that is nothing but that: a pipe in its place would hang the daemon, a link
@@ -27,9 +27,9 @@ function openPlain(path: string): number {
   try {
     return openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   } catch (cause) {
-    if (codeOf(cause) === "ELOOP") throw new Error("a link is in its place", { cause });
+    if (errorCode(cause) === "ELOOP") throw new Error("a link is in its place", { cause });
     // A socket.
-    if (codeOf(cause) === "ENXIO") throw new Error("it is no ordinary file", { cause });
+    if (errorCode(cause) === "ENXIO") throw new Error("it is no ordinary file", { cause });
     throw cause;
   }
 }

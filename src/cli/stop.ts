@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { AuthdError } from "../errors.ts";
+import { AuthdError, errorCode } from "../errors.ts";
 import type { StatusResult } from "../protocol.ts";
 import { ConnectionLost, type DaemonConnection } from "../rpc/daemon-connection.ts";
 import { defaultSocketPath } from "../rpc/socket.ts";
@@ -68,7 +68,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
   } catch (error) {
     // Another user's process can't be sent a signal, but is there.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    return errorCode(error) === "EPERM";
   }
   return !isZombie(pid);
 }

@@ -20,7 +20,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parse, TomlError } from "smol-toml";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import { type Table, toJsonTable } from "./json-table.ts";
 import { assertCredentialName } from "./name.ts";
 
@@ -96,7 +96,8 @@ function openToRead(file: string): number | undefined {
 }
 
 function absentOrThrow(path: string, cause: unknown): undefined {
-  if (codeOf(cause) !== "ENOENT") throw fileError(path, `can't be read (${codeOf(cause)})`);
+  if (errorCode(cause) !== "ENOENT")
+    throw fileError(path, `can't be read (${errorCode(cause) ?? messageOf(cause)})`);
   if (isLink(path)) throw fileError(path, "is a link to nothing: mend or remove it");
   return undefined;
 }
@@ -170,8 +171,8 @@ function changing(file: string, change: () => void): void {
     change();
   } catch (cause) {
     if (cause instanceof AuthdError) throw cause;
-    const why =
-      codeOf(cause) === "ENOENT" && isLink(file) ? "it is a link to nothing" : codeOf(cause);
+    const code = errorCode(cause) ?? messageOf(cause);
+    const why = code === "ENOENT" && isLink(file) ? "it is a link to nothing" : code;
     throw new AuthdError(
       "internal",
       `${file} can't be written (${why}): is the folder there, on a disk with room, and yours to write?`,
@@ -197,10 +198,6 @@ function isLink(path: string): boolean {
 
 function quoted(path: string): string {
   return /^[\w./@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? messageOf(error);
 }
 
 function fileError(path: string, what: string): AuthdError {

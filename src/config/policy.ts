@@ -6,7 +6,7 @@ import type { Policy, Rate, Rule, Who } from "../access/policy.ts";
 import { isOpen } from "../access/policy.ts";
 import { normalizeScope } from "../base/scope.ts";
 import * as z from "../base/zod.ts";
-import { AuthdError } from "../errors.ts";
+import { AuthdError, errorCode } from "../errors.ts";
 import { account, type IdOf } from "./accounts.ts";
 
 const texts = z.array(z.string().min(1));
@@ -112,7 +112,7 @@ function whyNoProgram(executable: string): string | undefined {
       : undefined;
   } catch (error) {
     // A program that may be run, but not read, is one.
-    return (error as NodeJS.ErrnoException).code === "EACCES" ? undefined : "is not there";
+    return errorCode(error) === "EACCES" ? undefined : "is not there";
   } finally {
     if (file !== undefined) closeSync(file);
   }

@@ -1,4 +1,5 @@
 /** What the error codes of Node's sockets, of its TLS and of undici mean for a person. */
+import { errorCode } from "../errors.ts";
 import { neverSent, TOO_MANY_INTERIM_ANSWERS } from "./http.ts";
 
 type Explain = (host: string) => string;
@@ -45,8 +46,7 @@ const TLS = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_)/;
 
 /** What happened and what to do, for the end of a sentence; nothing of any body in it. */
 export function explainNetworkError(error: unknown, host: string): string {
-  const { code, name } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
-  const word = code ?? name ?? "unknown error";
+  const word = errorCode(error) ?? (error instanceof Error ? error.name : "unknown error");
   return `${meaningOf(word, neverSent(error))(host)} (${word}).`;
 }
 

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { cleanEnvironment, endProgram } from "../base/child.ts";
 import type { Clock, Timer } from "../base/clock.ts";
+import { errorCode } from "../errors.ts";
 
 const FIRST_RESTART_DELAY_MS = 1_000;
 const MAX_RESTART_DELAY_MS = 30_000;
@@ -102,6 +103,6 @@ function lines(take: (line: string) => void): (text: string) => void {
 }
 
 function missing(program: string, error: Error): string {
-  const { code = error.name } = error as NodeJS.ErrnoException;
+  const code = errorCode(error) ?? error.name;
   return code === "ENOENT" ? `${program} is not installed` : `${program}: ${code}`;
 }

@@ -9,7 +9,7 @@ import {
   statSync,
 } from "node:fs";
 import type { Socket } from "node:net";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import type { ErrorData } from "../protocol.ts";
 import { FrameParser } from "./frame-parser.ts";
 import { untrustedPathReason } from "./path-ownership.ts";
@@ -261,9 +261,10 @@ function hint(): string {
 }
 
 const noDaemon = (path: string, cause: unknown) =>
-  new NoDaemonError(`No daemon answers on ${path} (${errorCode(cause)}). ${hint()}`, { cause });
-
-const errorCode = (error: unknown) => (error as NodeJS.ErrnoException).code ?? messageOf(error);
+  new NoDaemonError(
+    `No daemon answers on ${path} (${errorCode(cause) ?? messageOf(cause)}). ${hint()}`,
+    { cause },
+  );
 
 const cancelled = (method: string, signal: AbortSignal | undefined) =>
   new AuthdError("cancelled", `${method} was cancelled.`, { cause: signal?.reason });

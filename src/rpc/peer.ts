@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { uptime } from "node:os";
 import { lastError, libc } from "../base/libc.ts";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
 /** Who is on the other end of a Unix socket, as the kernel noted it when the peer connected. */
 export interface Peer {
@@ -131,7 +131,7 @@ function pidfdOf(fd: number): number | "gone" | undefined {
     return new Int32Array(option(fd, SOL_SOCKET, SO_PEERPIDFD, 4).buffer)[0];
   } catch (error) {
     // An older kernel does not know the option. One that does has no process for it any more.
-    return (error as NodeJS.ErrnoException).code === "ENOPROTOOPT" ? undefined : "gone";
+    return errorCode(error) === "ENOPROTOOPT" ? undefined : "gone";
   }
 }
 

@@ -1,6 +1,7 @@
 import { ResponseError } from "vscode-jsonrpc/node";
 import type { Log } from "../base/log.ts";
-import { AuthdError } from "../errors.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
+import { AuthdError, errorCode } from "../errors.ts";
 import type { ErrorData, Reason } from "../protocol.ts";
 import { codes } from "./message.ts";
 
@@ -40,10 +41,9 @@ export function toResponseError(
  */
 function traceOf(error: unknown): { error: string; code?: string; at?: string[] } {
   if (!(error instanceof Error)) return { error: typeof error };
-  const { code } = error as NodeJS.ErrnoException;
   const at = (error.stack ?? "")
     .split("\n")
     .filter((line) => /^ {4}at /.test(line))
     .map((line) => line.slice(7));
-  return { error: error.name, ...(typeof code === "string" && { code }), at };
+  return omitUndefined({ error: error.name, code: errorCode(error), at });
 }

@@ -14,7 +14,7 @@ import { userInfo } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stateDir } from "../config/directories.ts";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -106,7 +106,7 @@ export async function connect(path: string): Promise<net.Socket> {
       return await connectOnce(path);
     } catch (error) {
       // What Linux says of a Unix socket on which too many wait to be accepted.
-      const crowded = (error as NodeJS.ErrnoException).code === "EAGAIN";
+      const crowded = errorCode(error) === "EAGAIN";
       if (!crowded || tries === CONNECT_TRIES) throw error;
       await sleep(CONNECT_PAUSE);
     }
@@ -169,7 +169,7 @@ async function bindAside(server: net.Server, path: string): Promise<string> {
       await bindDone;
       return bound;
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
+      const code = errorCode(cause);
       if (code === "EADDRINUSE" && tries < 100) continue;
       throw listenError(`authd can't make its socket in ${folder}: ${messageOf(cause)}.`, cause);
     } finally {
@@ -254,7 +254,7 @@ async function refuseOccupied(path: string): Promise<void> {
   try {
     (await connect(path)).destroy();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     if (code === "ECONNREFUSED" || code === "ENOENT") return;
     throw listenError(`Can't tell whether anybody listens on ${path}: ${messageOf(error)}.`, error);
   }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../client.ts";
-import { AuthdError } from "../errors.ts";
+import { AuthdError, errorCode } from "../errors.ts";
 import type { Reason } from "../protocol.ts";
 import type { PracticeName } from "./index.ts";
 import type { PracticeApi } from "./practice-api.ts";
@@ -169,7 +169,7 @@ function contentOf(path: string): Buffer | undefined {
   try {
     return statSync(path).isFile() ? readFileSync(path) : undefined;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }

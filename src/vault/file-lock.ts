@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
-import { codeOf, explain } from "../base/atomic-write.ts";
+import { explain } from "../base/atomic-write.ts";
 import { lastError, libc } from "../base/libc.ts";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
 /** One daemon a vault. The system gives the lock up with the process, however that ends. */
 export interface FileLock {
@@ -81,7 +81,7 @@ function openLockFile(path: string): number {
     return openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600);
   } catch (cause) {
     // On a disk that became read-only, what is sealed can still be served.
-    if (codeOf(cause) === "EROFS" && existsSync(path)) return openSync(path, "r");
+    if (errorCode(cause) === "EROFS" && existsSync(path)) return openSync(path, "r");
     throw new AuthdError(
       "internal",
       `The vault's lock ${path} can't be opened: ${explain(cause)}`,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { codeOf, createFile } from "../base/atomic-write.ts";
+import { createFile } from "../base/atomic-write.ts";
 import { readRegularFile } from "../base/read-regular-file.ts";
-import { messageOf } from "../errors.ts";
+import { errorCode, messageOf } from "../errors.ts";
 import { keyProviders } from "./keys/index.ts";
 import { locked, type ScryptParameters } from "./keys/key-source.ts";
 import { decrypt, encrypt, FORMAT } from "./sealed-file.ts";
@@ -57,7 +57,7 @@ export function readHeader(dir: string): VaultHeader | undefined {
   try {
     text = readRegularFile(path, MAX_BYTES).toString();
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined;
+    if (errorCode(cause) === "ENOENT") return undefined;
     throw locked(`${path} can't be read: ${messageOf(cause)}`, cause);
   }
   const header = parseHeader(text);

@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf, explain, replaceFile, syncFolder } from "../base/atomic-write.ts";
+import { explain, replaceFile, syncFolder } from "../base/atomic-write.ts";
 import { readRegularFile } from "../base/read-regular-file.ts";
-import { AuthdError } from "../errors.ts";
+import { AuthdError, errorCode } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
 import { generationOf, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { ManagedVault } from "./vault.ts";
@@ -40,7 +40,7 @@ export function createJournal(
         if (generation > known) manifest.note(SEALED_AS, { generation });
         return JSON.parse(plaintext.toString()) as object;
       } catch (cause) {
-        if (codeOf(cause) === "ENOENT") return undefined;
+        if (errorCode(cause) === "ENOENT") return undefined;
         throw unreadable(path, cause);
       }
     },

@@ -1,8 +1,8 @@
 import { existsSync, linkSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf, replaceFile } from "../base/atomic-write.ts";
+import { replaceFile } from "../base/atomic-write.ts";
 import { readRegularFile } from "../base/read-regular-file.ts";
-import { messageOf } from "../errors.ts";
+import { errorCode, messageOf } from "../errors.ts";
 import { asidePathOf } from "./names.ts";
 import { MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { OpenKey } from "./vault-key.ts";
@@ -51,7 +51,7 @@ export class Manifest {
       for (const [name, known] of parse(plaintext.toString())) this.#known.set(name, known);
       return { is: "sound" };
     } catch (cause) {
-      if (codeOf(cause) === "ENOENT") return { is: "absent" };
+      if (errorCode(cause) === "ENOENT") return { is: "absent" };
       const aside = asidePathOf(path);
       setAside(path, aside);
       return {

@@ -1,7 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf } from "../base/atomic-write.ts";
-import { AuthdError } from "../errors.ts";
+import { AuthdError, errorCode } from "../errors.ts";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 /** No other file of a vault ends like this, so no name can collide with vault.json, key or lock. */
@@ -35,7 +34,7 @@ export function sealedNames(dir: string): string[] {
       .filter((name) => NAME.test(name))
       .sort();
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
+    if (errorCode(error) === "ENOENT") return [];
     throw error;
   }
 }

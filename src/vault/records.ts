@@ -1,7 +1,7 @@
 import { link, rename, rm } from "node:fs/promises";
-import { codeOf, replaceFile, syncFolder } from "../base/atomic-write.ts";
+import { replaceFile, syncFolder } from "../base/atomic-write.ts";
 import { readRegularFile } from "../base/read-regular-file.ts";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
 import { quarantinePath, sealedPath } from "./names.ts";
 import type { RecordKey } from "./record-keys.ts";
@@ -113,7 +113,7 @@ export class Records<Content extends object> {
       file = readRegularFile(sealedPath(this.#options.dir, name), MAX_FILE_BYTES);
     } catch (cause) {
       if (cause instanceof AuthdError) throw cause;
-      if (codeOf(cause) === "ENOENT") return undefined;
+      if (errorCode(cause) === "ENOENT") return undefined;
       throw damaged(name, `it can't be read: ${messageOf(cause)}`, cause);
     }
     const plaintext = unseal(key, header.keyId, name, file);

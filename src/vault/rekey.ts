@@ -10,9 +10,9 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf, explain, replaceFile, syncFolder, syncFolderNow } from "../base/atomic-write.ts";
+import { explain, replaceFile, syncFolder, syncFolderNow } from "../base/atomic-write.ts";
 import { readRegularFile } from "../base/read-regular-file.ts";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import { headerPath, isRightKey, newHeader, type VaultHeader } from "./header.ts";
 import { keyProviders } from "./keys/index.ts";
 import type { KeyContext, KeyProvider } from "./keys/key-source.ts";
@@ -101,7 +101,7 @@ export class RekeyTransaction {
     try {
       file = readRegularFile(path, MAX_FILE_BYTES);
     } catch (cause) {
-      if (codeOf(cause) === "ENOENT") return undefined;
+      if (errorCode(cause) === "ENOENT") return undefined;
       throw rekeyError(`${path} can't be read: ${explain(cause)}`, cause);
     }
     // It may be sound, and its key is about to go.
@@ -216,7 +216,7 @@ async function readNote(path: string): Promise<Note | undefined> {
   try {
     return JSON.parse(await readFile(path, "utf8")) as Note;
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined;
+    if (errorCode(cause) === "ENOENT") return undefined;
     throw cause;
   }
 }
@@ -225,7 +225,7 @@ function listed(dir: string): string[] {
   try {
     return readdirSync(dir);
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return [];
+    if (errorCode(cause) === "ENOENT") return [];
     throw cause;
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, type Stats, statSync } from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { AuthdError, messageOf } from "../../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../../errors.ts";
 import type { ExportResult, Notifications } from "../../protocol.ts";
 import { ConnectionLost } from "../../rpc/daemon-connection.ts";
 import { connectionLost, connectToDaemon } from "../call-daemon.ts";
@@ -101,8 +101,7 @@ async function publish(temporary: string, path: string): Promise<void> {
   try {
     await link(temporary, path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") throw alreadyThere(path);
+    if (errorCode(error) === "EEXIST") throw alreadyThere(path);
     // A file system without links, as on most USB sticks.
     if (existsSync(path)) throw alreadyThere(path);
     await rename(temporary, path);

@@ -1,8 +1,8 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf, createFile, explain } from "../../base/atomic-write.ts";
-import { messageOf } from "../../errors.ts";
+import { createFile, explain } from "../../base/atomic-write.ts";
+import { errorCode, messageOf } from "../../errors.ts";
 import { KEY_BYTES, type KeyProvider, locked, parseKey } from "./key-source.ts";
 
 /** A file `key` beside the sealed ones: base64, mode 0600. Protects copies of the sealed files only. */
@@ -34,7 +34,7 @@ async function writeKeyFile(dir: string, key: Buffer): Promise<boolean> {
     await createFile(pathOf(dir), Buffer.from(`${key.toString("base64")}\n`));
     return true;
   } catch (cause) {
-    if (codeOf(cause) === "EEXIST") return false;
+    if (errorCode(cause) === "EEXIST") return false;
     throw locked(`The key file ${pathOf(dir)} can't be written: ${explain(cause)}`, cause);
   }
 }
@@ -45,7 +45,8 @@ function readKeyFile(dir: string): Buffer {
   try {
     bytes = readPrivateFile(path);
   } catch (cause) {
-    if (codeOf(cause) !== "ENOENT") throw locked(`The key file can't be used: ${messageOf(cause)}`);
+    if (errorCode(cause) !== "ENOENT")
+      throw locked(`The key file can't be used: ${messageOf(cause)}`);
     throw locked(
       `The key file ${path} is missing. Put it back from a backup: without it the sealed files ` +
         "can't be opened, and authd makes no new key over an existing vault",

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { codeOf } from "../../base/atomic-write.ts";
-import { messageOf } from "../../errors.ts";
+import { errorCode, messageOf } from "../../errors.ts";
 import { type KeyProvider, locked, parseKey } from "./key-source.ts";
 
 /** 32 bytes, raw or as base64 or hex text, that systemd hands to the service: systemd.exec(5), CREDENTIALS. */
@@ -50,7 +49,7 @@ export function readCredential(env: NodeJS.ProcessEnv, name: string): Buffer | u
   try {
     return readFileSync(join(folder, name));
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined;
+    if (errorCode(cause) === "ENOENT") return undefined;
     throw locked(`The systemd credential ${name} can't be read: ${messageOf(cause)}`, cause);
   }
 }
