@@ -17,7 +17,7 @@ interface Rate {
 const USUAL: Rate = {
   unitsPerMs: 0.1,
   burst: 100,
-  cost: (ms) => ms * Math.min(ms, 10),
+  cost: (ms) => ms * Math.min(ms, 30),
   isAlways: false,
 };
 /** For guests who may use nothing: at most a hundredth of the thread. */
@@ -27,8 +27,8 @@ const REFUSED: Rate = { unitsPerMs: 0.01, burst: 5, cost: (ms) => ms, isAlways: 
 const UNITS_PER_ONCE_MS = 0.2;
 /** Beside its time: 5,000 of them a second come back. */
 const UNITS_PER_INVALID = 0.02;
-/** The longest pause, ms: also the person's command that has just cost much is answered again. */
-const LONGEST_PAUSE_MS = 1_000;
+/** The longest pause, ms: also a program that has just cost much is answered again. */
+const LONGEST_PAUSE_MS = 3_000;
 /** A client that asked for something within this time, ms, is one that could have to wait. */
 const ACTIVE_MS = 10_000;
 /** Blocks of less than this, ms, are taken as measured; longer ones may hold time that other processes had. */

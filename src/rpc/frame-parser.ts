@@ -19,8 +19,11 @@ const LINE_STARTS = [0x7b, 0x5b, 0x20, 0x09, 0x0a, 0x0d];
 
 /** One message as it goes over the socket; `bytes` is the length of `json` in UTF-8. */
 export function frame(framing: Framing, json: string, bytes: number): string {
-  return framing === "lines" ? `${json}\n` : `Content-Length: ${bytes}\r\n\r\n${json}`;
+  return framing === "lines" ? `${json}\n` : baseHeader(bytes) + json;
 }
+
+/** Returns what stands before a message of so many bytes in the base protocol. */
+export const baseHeader = (bytes: number) => `Content-Length: ${bytes}\r\n\r\n`;
 
 /**
  * Cuts a stream of bytes into frames. The first byte decides the framing. What `onFrame` gets is

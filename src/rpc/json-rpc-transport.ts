@@ -485,7 +485,9 @@ export class JsonRpcTransport {
       return;
     }
     try {
-      const { json, bytes } = this.#serialize(result);
+      const { json, bytes, encoded } = this.#serialize(result);
+      if (encoded)
+        return void this.#writeBuffer.pushEncoded(`${head}"result":`, encoded, "}", onTaken);
       const around = typeof id === "number" ? head.length : Buffer.byteLength(head);
       const length = around + '"result":}'.length + bytes;
       this.#writeBuffer.push(`${head}"result":${json}}`, length, onTaken);
@@ -519,21 +521,31 @@ const done = Promise.resolve();
 const nothing: Disposable = { dispose: () => {} };
 const never = () => nothing;
 
-/** A result as JSON, with its length in UTF-8. */
-export type Serialize = (result: unknown) => { json: string; bytes: number };
+/** A result as JSON, with its length in UTF-8; `encoded` instead of `json` for a long one that is kept. */
+interface Serialized {
+  json: string;
+  bytes: number;
+  encoded?: Buffer;
+}
+export type Serialize = (result: unknown) => Serialized;
+
+/** Longer results that are kept are kept as bytes: encoding a list of 10,000 credentials takes milliseconds. */
+const MAX_KEPT_TEXT_BYTES = 64 * 1024;
 
 /**
  * One for a whole server. A frozen result is taken to stay as it is, all the way down, and is
  * written out once: a warm token is asked for again and again.
  */
 export function serializer(): Serialize {
-  const kept = new WeakMap<object, ReturnType<Serialize>>();
+  const kept = new WeakMap<object, Serialized>();
   return (result) => {
     const frozen = typeof result === "object" && result !== null && Object.isFrozen(result);
     const known = frozen ? kept.get(result) : undefined;
     if (known) return known;
     const json = resultToJson(result);
-    const fresh = { json, bytes: Buffer.byteLength(json) };
+    const bytes = Buffer.byteLength(json);
+    const isEncoded = frozen && bytes > MAX_KEPT_TEXT_BYTES;
+    const fresh = isEncoded ? { json: "", bytes, encoded: Buffer.from(json) } : { json, bytes };
     if (frozen) kept.set(result, fresh);
     return fresh;
   };

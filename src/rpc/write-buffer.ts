@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { AuthdError } from "../errors.ts";
-import { type Framing, frame } from "./frame-parser.ts";
+import { baseHeader, type Framing, frame } from "./frame-parser.ts";
 
 /** Bytes waiting for the peer, in characters of JSON, which is nearly the same. */
 export interface WriteBufferLimits {
@@ -66,6 +66,25 @@ export class WriteBuffer {
         : frame(this.framing, json, bytes ?? Buffer.byteLength(json));
     if (this.#collected.length >= BURST) this.flush();
     else if (this.expected === 0) this.#flushSoon();
+  }
+
+  /**
+   * Adds a message whose middle is encoded already: it goes to the system as it is, however long. As
+   * `push` otherwise.
+   */
+  pushEncoded(head: string, middle: Buffer, tail: string, onTaken?: () => void): void {
+    if (!this.#socket.writable) return;
+    if (this.queued > this.#limits.maxBufferedBytes) return void this.#socket.destroy();
+    const bytes = Buffer.byteLength(head) + middle.length + Buffer.byteLength(tail);
+    const [before, after] = this.framing === "lines" ? ["", "\n"] : [baseHeader(bytes), ""];
+    if (onTaken) this.#takers.push(onTaken);
+    this.#socket.cork();
+    this.#collected += before + head;
+    this.flush();
+    this.#socket.write(middle);
+    this.#collected = tail + after;
+    this.flush();
+    this.#socket.uncork();
   }
 
   /** One request fewer is expected; after the last one its answers go out. */

@@ -413,6 +413,19 @@ test("a result that changes is not served from memory, a frozen one may be", asy
   }
 });
 
+for (const framing of ["lines", "base"] as const) {
+  test(`${framing}: a long result that is kept arrives whole with each answer`, async (t) => {
+    const kept = Object.freeze(tokenFor("å".repeat(100_000)));
+    const { path } = await startWire(t, { getToken: () => kept });
+    const client = await RawClient.open(t, path, framing);
+    const ids = [1, "zwei", "日本", 4];
+    for (const id of ids) client.request(id, "getToken", params);
+    const answers = await client.take(ids.length);
+    t.deepEqual(answers.map(({ id }) => id).sort(), ids.toSorted());
+    for (const { result } of answers) t.deepEqual(result as unknown, kept);
+  });
+}
+
 test("close answers what is in flight, refuses what is new, and ends", async (t) => {
   const started = deferred<void>();
   const gate = deferred<void>();
