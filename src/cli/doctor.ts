@@ -2,24 +2,18 @@ import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
 import { defaultSocketPath } from "../rpc/socket.ts";
 import { callDaemon } from "./call-daemon.ts";
-import { checkApprovals } from "./doctor/approvals.ts";
-import { checkAudit } from "./doctor/audit.ts";
-import { checkClock } from "./doctor/clock.ts";
-import { checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
-import { checkDaemon, checkSocket } from "./doctor/daemon.ts";
+import { checkApprovals, checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
+import { checkClock, checkDaemon, checkService, checkSocket } from "./doctor/daemon.ts";
 import { gatherFacts, ownerOf, userOf } from "./doctor/facts.ts";
-import { type Check, type Finding, type Patient, problem } from "./doctor/finding.ts";
-import { checkFolders } from "./doctor/folders.ts";
-import { checkReporting } from "./doctor/reporting.ts";
-import { type Mark, type Score, score } from "./doctor/score.ts";
-import { checkService } from "./doctor/service.ts";
-import { checkUnsaved } from "./doctor/unsaved.ts";
-import { checkVault } from "./doctor/vault.ts";
+import { type Check, type DoctorContext, type Finding, problem } from "./doctor/finding.ts";
+import { checkFolders, checkReporting } from "./doctor/permissions.ts";
+import { type Score, score, type Verdict } from "./doctor/score.ts";
+import { checkAudit, checkUnsaved, checkVault } from "./doctor/vault.ts";
 import { EXIT } from "./exit-code.ts";
 import { print, printJson } from "./output.ts";
 import { type Paint, painter, plain, type Style } from "./style.ts";
 
-/** In the order in which they are told. */
+/** Checks in the order in which they are printed, by the subject under which their errors are reported. */
 const CHECKS: Readonly<Record<string, Check>> = {
   socket: checkSocket,
   daemon: checkDaemon,
@@ -42,38 +36,38 @@ export function define(command: Command): void {
 export const examples = ["authd doctor"];
 
 async function doctor({ json = false }: { json?: boolean }): Promise<void> {
-  const patient = await examine();
+  const context = await gatherContext();
   const findings: Finding[] = [];
   for (const [about, check] of Object.entries(CHECKS)) {
-    findings.push(...(await looked(about, check, patient)));
+    findings.push(...(await runCheck(about, check, context)));
   }
-  const ill = findings.some(({ level }) => level === "problem");
-  process.exitCode = ill ? EXIT.failed : EXIT.done;
-  const facts = await gatherFacts(patient, findings);
+  const isBroken = findings.some(({ level }) => level === "problem");
+  process.exitCode = isBroken ? EXIT.failed : EXIT.done;
+  const facts = await gatherFacts(context, findings);
   const scored = facts && score(facts);
-  if (json) return printJson({ ok: !ill, findings, ...(scored && { score: scored }) });
+  if (json) return printJson({ ok: !isBroken, findings, ...(scored && { score: scored }) });
   const paint = painter(process.stdout);
   print(
-    ...findings.flatMap((finding) => lines(finding, paint)),
-    ...["", verdict(findings)],
+    ...findings.flatMap((finding) => findingLines(finding, paint)),
+    ...["", summaryOf(findings)],
     ...(scored ? scoreLines(scored, paint) : []),
   );
 }
 
-async function examine(): Promise<Patient> {
+async function gatherContext(): Promise<DoctorContext> {
   const { env } = process;
-  const patient = { env, now: Date.now(), credentials: [] };
+  const context = { env, now: Date.now(), credentials: [] };
   try {
     const daemon = await callDaemon("status", {}, 5_000);
     const { credentials } = await callDaemon("credentials/list", {}, 5_000);
-    return { ...patient, daemon, credentials, ...whose(env, daemon.pid) };
+    return { ...context, daemon, credentials, ...hostOf(env, daemon.pid) };
   } catch {
-    return { ...patient, ...whose(env) };
+    return { ...context, ...hostOf(env) };
   }
 }
 
-/** Whose daemon it is, and whether its folders are known. */
-function whose(env: NodeJS.ProcessEnv, pid?: number): Pick<Patient, "host" | "isElsewhere"> {
+/** Finds the user whose daemon it is, and whether its folders are known. */
+function hostOf(env: NodeJS.ProcessEnv, pid?: number): Pick<DoctorContext, "host" | "isElsewhere"> {
   const owner = (pid === undefined ? undefined : userOf(pid)) ?? ownerOf(defaultSocketPath(env));
   const own = process.geteuid?.();
   if (owner === undefined || own === undefined || owner === own) return { isElsewhere: false };
@@ -81,10 +75,10 @@ function whose(env: NodeJS.ProcessEnv, pid?: number): Pick<Patient, "host" | "is
   return { host: owner, isElsewhere: !isKnown };
 }
 
-/** One check that fails must not hide what the others found. */
-async function looked(about: string, check: Check, patient: Patient): Promise<Finding[]> {
+/** Turns an error of a check into a problem, so that it does not hide what the others found. */
+async function runCheck(about: string, check: Check, context: DoctorContext): Promise<Finding[]> {
   try {
-    return await check(patient);
+    return await check(context);
   } catch (error) {
     return [problem(about, messageOf(error))];
   }
@@ -96,23 +90,23 @@ const SIGNS: Readonly<Record<Finding["level"], { sign: string; style: Style }>> 
   problem: { sign: "✖", style: "red" },
 };
 
-function lines({ level, about, message, mend }: Finding, paint: Paint): string[] {
+function findingLines({ level, about, message, fix }: Finding, paint: Paint): string[] {
   const { sign, style } = SIGNS[level];
   const head = `${paint(style, sign)} ${paint("bold", plain(about).padEnd(14))} ${plain(message)}`;
-  return mend === undefined ? [head] : [head, `  ${paint("dim", "→")} ${plain(mend)}`];
+  return fix === undefined ? [head] : [head, `  ${paint("dim", "→")} ${plain(fix)}`];
 }
 
-const MARKS: Readonly<Record<Mark, { sign: string; style: Style }>> = {
+const VERDICTS: Readonly<Record<Verdict, { sign: string; style: Style }>> = {
   holds: { sign: "✔", style: "green" },
   partly: { sign: "~", style: "yellow" },
   unknown: { sign: "?", style: "yellow" },
   fails: { sign: "✖", style: "red" },
 };
 
-/** Advice: nothing is broken where it says no. */
+/** Formats the score. It is advice: an attacker against whom a set-up does not hold is no failure. */
 function scoreLines({ holds, of, against, next }: Score, paint: Paint): string[] {
   const rows = against.map(({ attacker, mark, why }) => {
-    const { sign, style } = MARKS[mark];
+    const { sign, style } = VERDICTS[mark];
     return `${paint(style, sign)} ${paint("bold", attacker.padEnd(16))} ${plain(why)}`;
   });
   const step = next === undefined ? [] : [`  ${paint("dim", "→")} next: ${plain(next)}`];
@@ -120,7 +114,7 @@ function scoreLines({ holds, of, against, next }: Score, paint: Paint): string[]
   return ["", `Holds against ${holds} of ${of} attackers:`, ...rows, ...step, paint("dim", key)];
 }
 
-function verdict(findings: readonly Finding[]): string {
+function summaryOf(findings: readonly Finding[]): string {
   const count = (level: Finding["level"]) => findings.filter((each) => each.level === level).length;
   const [problems, warnings] = [count("problem"), count("warning")];
   if (problems === 0 && warnings === 0) return "Nothing is broken.";

@@ -30,7 +30,7 @@ test("without a daemon doctor says so, and looks at the rest", async (t) => {
   const { code, findings } = await examine(makeHome(t));
   t.is(code, 1);
   t.is(about(findings, "daemon")[0]?.level, "problem");
-  t.regex(about(findings, "daemon")[0]?.mend ?? "", /authd serve/);
+  t.regex(about(findings, "daemon")[0]?.fix ?? "", /authd serve/);
   t.is(about(findings, "files")[0]?.level, "ok");
 });
 
@@ -43,7 +43,7 @@ test("folders that others may write to, and broken files, are problems with a re
   chmodSync(home.configDir, 0o777);
   const open = about((await examine(home)).findings, "configuration")[0];
   t.is(open?.level, "problem");
-  t.is(open?.mend, `chmod go-w ${home.configDir}`);
+  t.is(open?.fix, `chmod go-w ${home.configDir}`);
 });
 
 test("secrets about to run out, and credentials that wait for a person, are told", async (t) => {
@@ -66,7 +66,7 @@ test("secrets about to run out, and credentials that wait for a person, are told
   t.deepEqual(levels("over"), ["ok", "problem"]);
   t.deepEqual(levels("later"), ["ok"]);
   t.deepEqual(levels("refused"), ["problem"]);
-  t.is(about(findings, "refused")[0]?.mend, "authd set refused");
+  t.is(about(findings, "refused")[0]?.fix, "authd set refused");
 });
 
 test("a key file that others can read is told with its remedy", async (t) => {

@@ -1,3 +1,4 @@
+/** Checks credentials, and the files that describe them. */
 import { configDir, loadConfiguration } from "../../config/config.ts";
 import { REMEDIES, secretWarning } from "../../observe/problems.ts";
 import type { CredentialInfo } from "../../protocol.ts";
@@ -5,7 +6,7 @@ import { STATES } from "../credentials.ts";
 import { fromNow } from "../times.ts";
 import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
 
-/** Can every file be read? */
+/** Checks that every configuration file can be read. */
 export const checkConfiguration: Check = ({ env, isElsewhere }) => {
   if (isElsewhere) return [];
   const { credentials, errors } = loadConfiguration({ dir: configDir(env), env });
@@ -20,15 +21,15 @@ export const checkConfiguration: Check = ({ env, isElsewhere }) => {
   );
 };
 
-/** How is each credential, and does its secret run out soon? */
+/** Checks the state of each credential, the end of its secret, and its rules. */
 export const checkCredentials: Check = ({ credentials, now }) =>
   credentials.flatMap((info) => [
     checkState(info, now),
     ...checkExpiry(info, now),
-    ...(info.policy?.warnings ?? []).map((text) => warning(info.name, text, RULE_REMEDY)),
+    ...(info.policy?.warnings ?? []).map((text) => warning(info.name, text, RULE_FIX)),
   ]);
 
-const RULE_REMEDY =
+const RULE_FIX =
   "name an installed program that is no script, or a unit, in the credential's file; then authd reload";
 
 function checkState(info: CredentialInfo, now: number): Finding {
@@ -47,3 +48,20 @@ function checkExpiry(info: CredentialInfo, now: number): Finding[] {
   const level = secret.over ? problem : warning;
   return [level(info.name, secret.text, REMEDIES.secret_expires(info.name))];
 }
+
+/** Reports where a person is asked, if any credential wants one to confirm its use. */
+export const checkApprovals: Check = ({ daemon, credentials }) => {
+  const asking = credentials.filter(({ policy }) => policy?.confirm !== undefined);
+  if (!daemon?.approvals || asking.length === 0) return [];
+  const which = asking.map(({ name }) => name).join(", ");
+  const limit = daemon.vaultKey === "passphrase" ? "" : WITHOUT_PASSPHRASE;
+  return [ok("approvals", `${which}: ${PLACES[daemon.approvals]}${limit}`)];
+};
+
+const WITHOUT_PASSPHRASE =
+  ". Without a passphrase of the vault, a program of yours that gets itself a terminal can answer, too";
+
+const PLACES = {
+  desktop: "a dialog on the desktop asks you",
+  terminal: "no dialog; authd approve asks you, in a terminal",
+} as const;

@@ -1,13 +1,18 @@
+/** Checks the daemon's process: its socket, its version, its service and its clock. */
+import { execFile } from "node:child_process";
 import { lstatSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 import { version } from "../../base/version.ts";
 import { untrustedPathReason } from "../../rpc/path-ownership.ts";
 import { defaultSocketPath } from "../../rpc/socket.ts";
-import { duration } from "../times.ts";
+import { inspectService } from "../../service/index.ts";
+import { problemsOf } from "../../service/problems.ts";
+import { duration, moment } from "../times.ts";
 import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
-import { octal, ownProblem } from "./folders.ts";
+import { octal, ownerProblem } from "./permissions.ts";
 
-/** Is the socket where it should be, and ours alone? */
+/** Checks that the socket is where it should be, and open to its user alone. */
 export const checkSocket: Check = ({ env, host }) => {
   const path = defaultSocketPath(env);
   if (process.platform === "win32") return [ok("socket", path)];
@@ -21,7 +26,7 @@ export const checkSocket: Check = ({ env, host }) => {
   const folder = dirname(path);
   const mode = statSync(folder).mode & 0o777;
   const foreign =
-    ownProblem("socket", path, there) ?? ownProblem("socket", folder, statSync(folder));
+    ownerProblem("socket", path, there) ?? ownerProblem("socket", folder, statSync(folder));
   if (foreign) return [foreign];
   if ((mode & 0o022) !== 0) {
     return [
@@ -38,7 +43,7 @@ export const checkSocket: Check = ({ env, host }) => {
   return [ok("socket", path)];
 };
 
-/** Another user's daemon is asked only in a place that nobody else could have made. */
+/** Checks another user's socket: it is used only in a folder that nobody but its user or root can change. */
 function checkShared(path: string, host: number, owner: number): Finding {
   const why = untrustedPathReason(realpathSync(path), owner);
   if (why === undefined) return ok("socket", `${path}, of user ${host}'s daemon`);
@@ -49,7 +54,7 @@ function checkShared(path: string, host: number, owner: number): Finding {
   );
 }
 
-/** Does a daemon answer, and is it of our version? */
+/** Checks that a daemon answers, and that it is of this version. */
 export const checkDaemon: Check = ({ daemon, env, now }) => {
   if (!daemon) {
     return [
@@ -61,3 +66,54 @@ export const checkDaemon: Check = ({ daemon, env, now }) => {
   const restart = env.INVOCATION_ID ? "restart it" : "restart it: authd service install";
   return [warning("daemon", `${running}, but this authd is ${version}`, restart)];
 };
+
+/** Checks that the service starts programs that exist and will stay where they are. */
+export const checkService: Check = async ({ env, host }) => {
+  // The service of another user, or of the system, is not this user's to look after.
+  if (host !== undefined) return [];
+  const report = await inspectService(env);
+  const { manager, installed, active, node, main } = report;
+  if (manager === undefined) return [ok("service", "authd knows no service manager here")];
+  if (!installed) {
+    return [ok("service", "not installed; authd service install runs authd at every login")];
+  }
+  const broken = node?.exists === false || main?.exists === false;
+  const level = broken ? problem : warning;
+  const problems = problemsOf(report).map((message) => level("service", message));
+  if (active === false)
+    problems.push(warning("service", "it is not running", "authd service install"));
+  return problems.length > 0 ? problems : [ok("service", manager)];
+};
+
+/** Bounds of a plausible date, ms since the epoch: a clock that was never set stands long before. */
+const MIN_TIME_MS = Date.UTC(2025, 0, 1);
+const MAX_TIME_MS = Date.UTC(2100, 0, 1);
+
+/** Checks the wall clock: with a wrong one, APIs refuse tokens, or authd refreshes them too late. */
+export const checkClock: Check = async ({ now, daemon }) => {
+  const fix = "set the clock, best by NTP: timedatectl set-ntp true";
+  if (now < MIN_TIME_MS || now > MAX_TIME_MS) {
+    return [problem("clock", `it says ${moment(now)}`, fix)];
+  }
+  if (daemon && daemon.startedAt > now + 2_000) {
+    const ahead = duration(daemon.startedAt - now);
+    return [warning("clock", `it was set back: the daemon started ${ahead} from now`, fix)];
+  }
+  if ((await synchronized()) === false) {
+    return [warning("clock", `${moment(now)}; not kept right by NTP`, fix)];
+  }
+  return [ok("clock", moment(now))];
+};
+
+/** Returns whether NTP keeps the clock right; undefined where that can't be known. */
+async function synchronized(): Promise<boolean | undefined> {
+  if (process.platform !== "linux") return undefined;
+  try {
+    const args = ["show", "--property=NTPSynchronized", "--value"];
+    const { stdout } = await promisify(execFile)("timedatectl", args, { timeout: 2_000 });
+    const answer = stdout.trim();
+    return answer === "yes" ? true : answer === "no" ? false : undefined;
+  } catch {
+    return undefined;
+  }
+}

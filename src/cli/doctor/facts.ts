@@ -1,49 +1,49 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Policy, Rule } from "../../access/policy.ts";
 import { configDir, loadConfiguration } from "../../config/config.ts";
-import type { Configuration } from "../../config/settings.ts";
-import type { AuditHeadResult, StatusResult } from "../../protocol.ts";
+import type { Configuration, CredentialSettings } from "../../config/settings.ts";
+import type { AuditHeadResult, CredentialInfo, StatusResult } from "../../protocol.ts";
 import { callDaemon } from "../call-daemon.ts";
-import { credentialsKept, type Kept } from "./exposure.ts";
-import type { Finding, Patient } from "./finding.ts";
+import type { DoctorContext, Finding } from "./finding.ts";
 
-/** What is known of a set-up that decides against whom it holds. */
+/** Facts about a set-up by which `score` judges it. */
 export interface Facts {
   platform: NodeJS.Platform;
-  /** What was found before. */
+  /** Results of all checks. */
   findings: readonly Finding[];
   daemon: StatusResult;
-  /** It runs as the user who asks, so that other programs of that user are its equals. */
+  /** The daemon runs as the caller's user, so that other programs of that user have the same rights. */
   isOurs: boolean;
-  /** Its folders are where we don't know. */
+  /** The daemon's folders can't be told from this environment. */
   isElsewhere: boolean;
-  /** Undefined: its settings are where we don't know, or may not look. */
+  /** Undefined: the daemon's settings can't be found, or read. */
   configuration: Configuration | undefined;
   configDir: string;
-  credentials: readonly Kept[];
+  credentials: readonly Exposure[];
   /** Names of credentials whose files were changed. */
   changed: readonly string[];
   /** systemd keeps the vault's passphrase in a file while the daemon runs. */
-  handedOver: boolean;
-  /** Undefined from an older daemon. */
+  isPassphraseInFile: boolean;
+  /** Undefined: the daemon is older than the audit log, or does not answer. */
   audit: AuditHeadResult["mode"] | undefined;
   process: ProcessFacts;
 }
 
-/** Of the daemon's process; undefined: can't be known here. */
+/** Facts about the daemon's process; undefined: can't be known here. */
 export interface ProcessFacts {
-  /** Other programs of its user may look into its memory. */
+  /** Other programs of its user may read its memory. */
   traceable: boolean | undefined;
   dumpsCore: boolean | undefined;
   /** Its memory may be written to swap on a disk. */
   swaps: boolean | undefined;
-  /** A hole in it gives an attacker few system calls and no new privileges. */
+  /** An attacker who takes over the process has few system calls and gains no privileges. */
   confined: boolean | undefined;
 }
 
-/** Undefined if no daemon answers, or if it is another user's and does not tell us all. */
+/** Returns undefined if no daemon answers, or if it is another user's and the caller is not root. */
 export async function gatherFacts(
-  { env, daemon, credentials, host, isElsewhere }: Patient,
+  { env, daemon, credentials, host, isElsewhere }: DoctorContext,
   findings: readonly Finding[],
 ): Promise<Facts | undefined> {
   if (!daemon) return undefined;
@@ -60,9 +60,9 @@ export async function gatherFacts(
     isElsewhere,
     configuration,
     configDir: dir,
-    credentials: credentialsKept(configuration, credentials),
+    credentials: exposures(configuration, credentials),
     changed: credentials.flatMap(({ name, state }) => (state === "changed" ? [name] : [])),
-    handedOver: isOurs && isHandedOver(env),
+    isPassphraseInFile: isOurs && isPassphraseInFile(env),
     audit: await auditMode(),
     process: processFacts(daemon.pid),
   };
@@ -72,7 +72,7 @@ function configurationIn(dir: string, env: NodeJS.ProcessEnv): Configuration | u
   try {
     return loadConfiguration({ dir, env });
   } catch {
-    // The check of the files has said so.
+    // The check of the files has reported it.
     return undefined;
   }
 }
@@ -85,20 +85,20 @@ async function auditMode(): Promise<AuditHeadResult["mode"] | undefined> {
   }
 }
 
-/** A user manager keeps a service's credentials in a folder of the user's (systemd.exec(5)). */
-function isHandedOver({ XDG_RUNTIME_DIR: runtime }: NodeJS.ProcessEnv): boolean {
+/** True if the user's service manager has written the passphrase where it keeps credentials (systemd.exec(5)). */
+function isPassphraseInFile({ XDG_RUNTIME_DIR: runtime }: NodeJS.ProcessEnv): boolean {
   if (!runtime) return false;
   return existsSync(join(runtime, "credentials", "authd.service", "authd-passphrase"));
 }
 
 // ---- the process ----
 
-/** Effective uid; undefined where it can't be known. */
+/** Returns the effective uid of a process; undefined where it can't be known. */
 export function userOf(pid: number): number | undefined {
   return number(statusOf(pid)("Uid")?.split(/\s+/)[1]);
 }
 
-/** proc(5); all of it is undefined elsewhere. */
+/** Reads proc(5); all facts are undefined on other systems. */
 function processFacts(pid: number): ProcessFacts {
   const field = statusOf(pid);
   const canBeTraced = traceable(pid, userOf(pid));
@@ -116,13 +116,13 @@ function statusOf(pid: number): (name: string) => string | undefined {
   return (name) => new RegExp(`^${name}:\\s+(.+)$`, "m").exec(status)?.[1];
 }
 
-/** What undumpable processes have in /proc is root's; of root's own that tells nothing. */
+/** True if the kernel gave /proc/PID/mem to the process's user: that of an undumpable process is root's. */
 function traceable(pid: number, uid: number | undefined): boolean | undefined {
   const owner = ownerOf(`/proc/${pid}/mem`);
   return uid === undefined || uid === 0 || owner === undefined ? undefined : owner === uid;
 }
 
-/** core(5): who can't be traced dumps nothing; a program that takes dumps (`|`) asks for no limit. */
+/** True if a crash may write a core file (core(5)): a program that takes dumps (`|`) ignores the limit. */
 function dumpsCore(pid: number, canBeTraced: boolean | undefined): boolean | undefined {
   if (canBeTraced === false) return false;
   const limit = /^Max core file size +(\S+)/m.exec(read(`/proc/${pid}/limits`) ?? "")?.[1];
@@ -140,7 +140,7 @@ function swaps(pid: number): boolean | undefined {
   return read(`/sys/fs/cgroup${group}/memory.swap.max`)?.trim() !== "0";
 }
 
-/** Undefined: nothing is there, or it is out of reach. */
+/** Returns the owner of a file; undefined if it is not there, or out of reach. */
 export function ownerOf(path: string): number | undefined {
   try {
     return statSync(path).uid;
@@ -159,4 +159,54 @@ function read(path: string): string | undefined {
 
 function number(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
+}
+
+// ---- the credentials ----
+
+/** Describes which programs get the token of one credential. */
+export interface Exposure {
+  name: string;
+  /**
+   * `request`: none, it never leaves the daemon; `asked`: those that a person confirms; `rules`: those
+   * that a rule names; `open`: all of the daemon's user.
+   */
+  level: "request" | "asked" | "rules" | "open";
+  /** A rule may allow programs of other users. */
+  hasAllowRules: boolean;
+  /** Plain http is permitted to other machines. */
+  isUnencrypted: boolean;
+}
+
+/** Reads the exposure from the files, which say most; without them, from the daemon's answer. */
+function exposures(
+  configuration: Configuration | undefined,
+  infos: readonly CredentialInfo[],
+): Exposure[] {
+  return configuration
+    ? [...configuration.credentials.values()].map(exposureOfFile)
+    : infos.map(exposureOfInfo);
+}
+
+function exposureOfFile({ name, policy, allowInsecureHttp }: CredentialSettings): Exposure {
+  const hasAllowRules = (policy?.allow ?? []).length > 0;
+  return { name, level: levelOf(policy), hasAllowRules, isUnencrypted: allowInsecureHttp };
+}
+
+function exposureOfInfo({ name, policy }: CredentialInfo): Exposure {
+  const { expose, confirm, allow = [], deny = [] } = policy ?? {};
+  const limited = allow.length + deny.length > 0 ? "rules" : confirm ? "asked" : "open";
+  const level = expose === "request" ? "request" : limited;
+  return { name, level, hasAllowRules: allow.length > 0, isUnencrypted: false };
+}
+
+function levelOf(policy: Policy | undefined): Exposure["level"] {
+  if (!policy) return "open";
+  const { expose, confirm, allow, deny } = policy;
+  const all = (is: (rule: Rule) => boolean) => allow.length > 0 && allow.every(is);
+  if (expose === "request" || all((rule) => rule.expose === "request")) return "request";
+  const asks = (one: Rule["confirm"]) => one !== undefined && one !== "never";
+  const asked = allow.length === 0 ? asks(confirm) : all((rule) => asks(rule.confirm ?? confirm));
+  if (asked) return "asked";
+  // Methods and paths limit requests, not those who get the token.
+  return allow.length + deny.length > 0 ? "rules" : "open";
 }

@@ -1,17 +1,18 @@
+import { omitUndefined } from "../../base/omit-undefined.ts";
 import type { CredentialInfo, StatusResult } from "../../protocol.ts";
 
-/** One thing that was looked at. */
+/** Result of one check. */
 export interface Finding {
   level: "ok" | "warning" | "problem";
-  /** What was looked at, in a word or two. */
+  /** Subject of the check, in a word or two. */
   about: string;
   message: string;
-  /** What to do, where something is to be done. */
-  mend?: string;
+  /** What a person does about it. */
+  fix?: string;
 }
 
-/** What every check may know. */
-export interface Patient {
+/** Everything that checks may rely on. */
+export interface DoctorContext {
   env: NodeJS.ProcessEnv;
   /** Wall clock, ms since the epoch. */
   now: number;
@@ -19,27 +20,27 @@ export interface Patient {
   daemon?: StatusResult;
   /** Empty without a daemon. */
   credentials: readonly CredentialInfo[];
-  /** Uid whose daemon it is, if that is not who asks; without a daemon by its socket. */
+  /** Uid that the daemon runs as (without a daemon, owner of the socket), if it is not the caller's. */
   host?: number;
   /** The daemon's own folders can't be told from this environment. */
   isElsewhere: boolean;
 }
 
-/** Looks at one matter; what it throws is reported as a problem of its own. */
-export type Check = (patient: Patient) => Finding[] | Promise<Finding[]>;
+/** Checks one subject. An error that it throws is reported as a problem. */
+export type Check = (context: DoctorContext) => Finding[] | Promise<Finding[]>;
 
 export const ok = (about: string, message: string): Finding => ({ level: "ok", about, message });
 
-export const warning = (about: string, message: string, mend?: string): Finding => ({
+export const warning = (about: string, message: string, fix?: string): Finding => ({
   level: "warning",
   about,
   message,
-  ...(mend === undefined ? {} : { mend }),
+  ...omitUndefined({ fix }),
 });
 
-export const problem = (about: string, message: string, mend?: string): Finding => ({
+export const problem = (about: string, message: string, fix?: string): Finding => ({
   level: "problem",
   about,
   message,
-  ...(mend === undefined ? {} : { mend }),
+  ...omitUndefined({ fix }),
 });

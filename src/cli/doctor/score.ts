@@ -1,51 +1,51 @@
-import type { Kept } from "./exposure.ts";
-import type { Facts } from "./facts.ts";
+import { omitUndefined } from "../../base/omit-undefined.ts";
+import type { Exposure, Facts } from "./facts.ts";
 
-/** `unknown`: it depends on what authd can't see. Only `holds` counts. */
-export type Mark = "holds" | "partly" | "unknown" | "fails";
+/** Verdict on one attacker. `unknown`: it depends on facts that authd can't see. Only `holds` counts. */
+export type Verdict = "holds" | "partly" | "unknown" | "fails";
 
-/** How a set-up stands against one attacker of docs/security.md. */
-export interface Standing {
+/** Result for one attacker of docs/security.md. */
+export interface AttackerResult {
   attacker: string;
-  mark: Mark;
+  mark: Verdict;
   why: string;
-  /** What makes it better. */
+  /** Command or setting that improves it. */
   next?: string;
 }
 
 export interface Score {
   holds: number;
   of: number;
-  against: Standing[];
-  /** What mends most. */
+  against: AttackerResult[];
+  /** The step that improves most. */
   next?: string;
 }
 
 interface Flaw {
-  mark: Exclude<Mark, "holds">;
+  mark: Exclude<Verdict, "holds">;
   why: string;
   next?: string | undefined;
 }
 
 interface Attacker {
-  /** What is said where no flaw is found. */
+  /** Reason that is given where no flaw is found. */
   holds: (facts: Facts) => string;
   flaws: (facts: Facts) => (Flaw | false)[];
 }
 
-const SEVERITY: Readonly<Record<Mark, number>> = { holds: 0, partly: 1, unknown: 2, fails: 3 };
+const SEVERITY: Readonly<Record<Verdict, number>> = { holds: 0, partly: 1, unknown: 2, fails: 3 };
 
-/** docs/security.md has the same ones. */
+/** The attackers, with the names that docs/security.md gives them. */
 const ATTACKERS: Readonly<Record<string, Attacker>> = {
   "other users": {
     holds: () => "nobody else reaches the socket without being let in, or the files",
     flaws: ({ findings, daemon, isElsewhere, platform }) => [
       platform === "win32" && unknown("the named pipe's access list is all that keeps others out"),
       isElsewhere && unknown("who else reaches the daemon's folders can't be seen from here"),
-      ...findings.flatMap(({ level, about, message, mend }) =>
+      ...findings.flatMap(({ level, about, message, fix }) =>
         level === "ok" || !PLACES.has(about)
           ? []
-          : [{ mark: level === "problem" ? "fails" : "partly", why: message, next: mend } as Flaw],
+          : [{ mark: level === "problem" ? "fails" : "partly", why: message, next: fix } as Flaw],
       ),
       (daemon.reporting.metricsListen ?? daemon.reporting.metricsFile) !== undefined &&
         partly("all users can read the names of credentials in the metrics", WITHOUT_METRICS),
@@ -56,15 +56,16 @@ const ATTACKERS: Readonly<Record<string, Attacker>> = {
       isOurs
         ? "no token leaves authd without a person's yes, and no program opens the vault"
         : "the daemon is another user's, and gives no program a token",
-    flaws: (facts) => (facts.isOurs ? againstEquals(facts) : againstGuests(facts)),
+    flaws: (facts) => (facts.isOurs ? againstOwnPrograms(facts) : againstGuests(facts)),
   },
   "open machine": {
     holds: () => "the vault locks itself, and opens with the passphrase only",
-    flaws: ({ daemon: { vaultKey, lock }, handedOver }) =>
+    flaws: ({ daemon: { vaultKey, lock }, isPassphraseInFile }) =>
       isLockable(vaultKey)
         ? [
             vaultKey === "keychain" && partly("a locked vault opens while the keychain is open"),
-            handedOver && partly("systemd keeps the passphrase in a file of yours", TYPE_IT),
+            isPassphraseInFile &&
+              partly("systemd keeps the passphrase in a file of yours", TYPE_IT),
             lock?.afterMs === undefined &&
               (lock?.on ?? []).length === 0 &&
               partly("the vault never locks itself", 'lock_after = "30m" in config.toml'),
@@ -76,11 +77,11 @@ const ATTACKERS: Readonly<Record<string, Attacker>> = {
   },
   "stolen disk": {
     holds: () => "the vault is as good as its passphrase",
-    flaws: ({ daemon: { vaultKey }, handedOver, process }) => [
+    flaws: ({ daemon: { vaultKey }, isPassphraseInFile, process }) => [
       vaultKey === "file" &&
         unknown("the key lies beside the vault: only an encrypted disk would help", REKEY),
       vaultKey === "keychain" && partly("the vault is as good as the keychain's password"),
-      (vaultKey === "systemd-credential" || handedOver) &&
+      (vaultKey === "systemd-credential" || isPassphraseInFile) &&
         unknown("it depends on what systemd sealed the key with: best a TPM"),
       process.swaps === true &&
         partly("the daemon's memory may be swapped to disk, encrypted or not", INSTALL),
@@ -110,7 +111,7 @@ const ATTACKERS: Readonly<Record<string, Attacker>> = {
         : "everything goes over TLS; the proxy sees which hosts are asked",
     flaws: ({ configuration, credentials }) => [
       configuration === undefined && unknown("the daemon's settings can't be read from here"),
-      ...kept(credentials, ({ insecure }) => insecure, unencrypted),
+      ...forAll(credentials, ({ isUnencrypted }) => isUnencrypted, unencrypted),
     ],
   },
   "malicious API": { holds: () => "tokens go to their origins only", flaws: confinement },
@@ -123,7 +124,7 @@ const INSTALL = "authd service install";
 const TYPE_IT = "take authd-passphrase out of the unit; authd unlock asks for it";
 const WITHOUT_METRICS = "leave metrics_listen and metrics_file out of config.toml, then restart";
 const AUDIT = 'take audit = "off" out of config.toml, then restart';
-const DESK = `${REKEY}, or a daemon under its own user (sudo authd service install --system)`;
+const OUT_OF_REACH = `${REKEY}, or a daemon under its own user (sudo authd service install --system)`;
 const onlyRequests = (name: string) => `authd set ${name} --set expose=request`;
 
 const fails = (why: string, next?: string): Flaw => ({ mark: "fails", why, next });
@@ -132,18 +133,18 @@ const partly = (why: string, next?: string): Flaw => ({ mark: "partly", why, nex
 const names = (all: readonly string[]) => all.join(", ");
 const isLockable = (source: string) => source === "passphrase" || source === "keychain";
 
-/** How any program of the daemon's own user gets the vault's key. */
-const AT_HAND: Readonly<Record<string, string>> = {
+/** For each key source, how any program of the daemon's own user gets the vault's key. */
+const KEY_ACCESS: Readonly<Record<string, string>> = {
   file: "can read the key file",
   keychain: "can ask the keychain while it is open",
   "systemd-credential": "can read the key that systemd keeps for the service",
-  handed: "can read the passphrase that systemd keeps for the service",
+  passphraseFile: "can read the passphrase that systemd keeps for the service",
 };
 
-/** One flaw for all credentials that `concerns`. */
-function kept(
+/** Returns one flaw for all credentials for which `concerns` is true. */
+function forAll(
   credentials: Facts["credentials"],
-  concerns: (one: Kept) => boolean,
+  concerns: (one: Exposure) => boolean,
   say: (which: string, first: string) => Flaw,
 ): Flaw[] {
   const found = credentials.filter(concerns);
@@ -157,27 +158,27 @@ const unencrypted = (which: string) =>
     "https URLs, and no allow_insecure_http",
   );
 
-/** Programs of the user whom the daemon runs as. */
-function againstEquals({ daemon, handedOver, credentials, audit, process }: Facts) {
-  const how = AT_HAND[handedOver ? "handed" : daemon.vaultKey];
-  const next = handedOver ? TYPE_IT : DESK;
-  const way = (one: Kept["way"]) => (each: Kept) => each.way === one;
+/** Flaws against programs of the user that the daemon runs as. */
+function againstOwnPrograms({ daemon, isPassphraseInFile, credentials, audit, process }: Facts) {
+  const how = KEY_ACCESS[isPassphraseInFile ? "passphraseFile" : daemon.vaultKey];
+  const next = isPassphraseInFile ? TYPE_IT : OUT_OF_REACH;
+  const hasLevel = (level: Exposure["level"]) => (each: Exposure) => each.level === level;
   return [
     how !== undefined && fails(`any of them ${how} and open the vault`, next),
     ...(how === undefined
       ? []
-      : kept(credentials, way("request"), (which) =>
+      : forAll(credentials, hasLevel("request"), (which) =>
           fails(`expose = "request" of ${which} does not hold against them`, next),
         )),
-    ...kept(credentials, way("open"), (which, first) =>
+    ...forAll(credentials, hasLevel("open"), (which, first) =>
       fails(`any of them gets the tokens of ${which}`, onlyRequests(first)),
     ),
-    ...kept(credentials, way("rules"), (which, first) =>
+    ...forAll(credentials, hasLevel("rules"), (which, first) =>
       partly(`rules of ${which} are a seat belt among programs of one user`, onlyRequests(first)),
     ),
     ...(daemon.vaultKey === "passphrase"
       ? []
-      : kept(credentials, way("asked"), (which) =>
+      : forAll(credentials, hasLevel("asked"), (which) =>
           partly(`a yes for ${which} can be faked without a passphrase`, next),
         )),
     process.traceable === true && fails("they can look into the daemon's memory", INSTALL),
@@ -185,19 +186,19 @@ function againstEquals({ daemon, handedOver, credentials, audit, process }: Fact
   ];
 }
 
-/** Programs of users whom a shared daemon lets in. */
+/** Flaws against programs of other users whom a shared daemon lets in. */
 function againstGuests({ credentials, audit }: Facts) {
   return [
-    ...kept(
+    ...forAll(
       credentials,
-      ({ way, lets }) => lets && way !== "request",
+      ({ level, hasAllowRules }) => hasAllowRules && level !== "request",
       (which, first) => partly(`those let in get the tokens of ${which}`, onlyRequests(first)),
     ),
     audit === "off" && partly("nobody can tell who used what", AUDIT),
   ];
 }
 
-/** What comes from outside may find a hole in Node. */
+/** Flaws against responses that exploit a vulnerability of Node. */
 function confinement({ process }: Facts) {
   return [
     process.confined === false &&
@@ -205,34 +206,34 @@ function confinement({ process }: Facts) {
   ];
 }
 
-/** Against whom a set-up holds. */
+/** Judges a set-up against each attacker. */
 export function score(facts: Facts): Score {
   const against = Object.entries(ATTACKERS).map(([attacker, { holds, flaws }]) =>
-    standing(
+    resultFor(
       attacker,
       flaws(facts).filter((flaw) => flaw !== false),
       holds(facts),
     ),
   );
-  const next = best(against);
+  const next = bestStep(against);
   return {
     holds: against.filter(({ mark }) => mark === "holds").length,
     of: against.length,
     against,
-    ...(next === undefined ? {} : { next }),
+    ...omitUndefined({ next }),
   };
 }
 
-function standing(attacker: string, flaws: Flaw[], holds: string): Standing {
+function resultFor(attacker: string, flaws: Flaw[], holds: string): AttackerResult {
   const [worst, ...others] = flaws.toSorted((a, b) => SEVERITY[b.mark] - SEVERITY[a.mark]);
   if (!worst) return { attacker, mark: "holds", why: holds };
   const why = [worst, ...others].map((flaw) => flaw.why).join("; ");
   const { mark, next } = worst;
-  return { attacker, mark, why, ...(next === undefined ? {} : { next }) };
+  return { attacker, mark, why, ...omitUndefined({ next }) };
 }
 
-/** The step that mends most: what does not hold weighs more than what holds in part. */
-function best(against: readonly Standing[]): string | undefined {
+/** Returns the step that improves most: `fails` weighs more than `partly`. */
+function bestStep(against: readonly AttackerResult[]): string | undefined {
   const weights = new Map<string, number>();
   for (const { mark, next } of against) {
     if (next === undefined) continue;

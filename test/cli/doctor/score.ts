@@ -27,8 +27,8 @@ const read = ({ stdout }: Pick<Said, "stdout">): Report => JSON.parse(stdout);
 const doctor = async ({ cli }: Pick<Home, "cli">) => read(await cli(["doctor", "--json"]));
 
 function against({ score }: Report, attacker: string) {
-  const standing = score?.against.find((each) => each.attacker === attacker);
-  return { mark: standing?.mark, why: standing?.why ?? "", next: standing?.next };
+  const result = score?.against.find((each) => each.attacker === attacker);
+  return { mark: result?.mark, why: result?.why ?? "", next: result?.next };
 }
 
 onUnix(
@@ -73,7 +73,7 @@ onUnix(
     await startDaemon(t, { home: daemon });
     const locked = (await doctor(daemon)).findings.find(({ about }) => about === "vault key");
     t.is(locked?.level, "problem");
-    t.is(locked?.mend, "authd unlock");
+    t.is(locked?.fix, "authd unlock");
     t.regex(locked?.message ?? "", /^passphrase: /);
     t.is((await unlock()).code, 0);
 
@@ -217,17 +217,17 @@ const GOOD: Facts = {
     errors: [],
   },
   configDir: "/config",
-  credentials: [{ name: "kept", way: "request", lets: false, insecure: false }],
+  credentials: [{ name: "kept", level: "request", hasAllowRules: false, isUnencrypted: false }],
   changed: [],
-  handedOver: false,
+  isPassphraseInFile: false,
   audit: "on",
   process: { traceable: false, dumpsCore: false, swaps: false, confined: true },
 };
 
 /** Those against whom it does not hold, with marks. */
 function flawed(facts: Facts): Record<string, string> {
-  const { against: standings } = score(facts);
-  const open = standings.filter(({ mark }) => mark !== "holds");
+  const { against: results } = score(facts);
+  const open = results.filter(({ mark }) => mark !== "holds");
   return Object.fromEntries(open.map(({ attacker, mark }) => [attacker, mark]));
 }
 
@@ -272,10 +272,10 @@ test("each fact counts against the attackers whom it helps, and no others", (t) 
     [{ audit: "off" }, { "your programs": "partly" }],
     [{ changed: ["kept"] }, { "edited settings": "partly" }],
     [{ configuration: hook }, { "edited settings": "partly" }],
-    [one({ insecure: true }), { network: "fails" }],
-    [one({ way: "open" }), { "your programs": "fails" }],
-    [one({ way: "rules" }), { "your programs": "partly" }],
-    [one({ way: "asked" }), {}],
+    [one({ isUnencrypted: true }), { network: "fails" }],
+    [one({ level: "open" }), { "your programs": "fails" }],
+    [one({ level: "rules" }), { "your programs": "partly" }],
+    [one({ level: "asked" }), {}],
   ];
   for (const [more, expected] of table) {
     t.deepEqual(flawed({ ...GOOD, ...more }), expected, JSON.stringify(more));
