@@ -37,14 +37,7 @@ const ROOMS = [
 type Room = (typeof ROOMS)[number];
 
 /** Arrows that still run up. */
-const UPWARD: readonly string[] = [
-  // Rules are read from files, and kept with the settings.
-  "config → access",
-  "credential → access",
-  // The type of a client's process, for the settings of who may connect.
-  "config → rpc",
-  "protocol → base",
-];
+const UPWARD: readonly string[] = ["protocol → base"];
 
 /** The most entries side by side in src. */
 const MOST_ENTRIES = 24;

@@ -1,19 +1,12 @@
+import { isInterpreter } from "../base/interpreter.ts";
+import type { RateLimiter } from "../base/rate-limiter.ts";
+import type { Confirm, Policy } from "../config/policy.ts";
 import { AuthdError } from "../errors.ts";
 import type { RequestDetails } from "../protocol.ts";
 import { isOwnPeer, type Peer } from "../rpc/peer.ts";
 import type { ConnectionHandle } from "../rpc/server.ts";
 import type { Identities, Identity } from "./identity/identity.ts";
-import { isInterpreter } from "./interpreter.ts";
-import {
-  type Caller,
-  type Confirm,
-  decide,
-  mayUse,
-  needs,
-  type Policy,
-  type Use,
-} from "./policy.ts";
-import type { Rates } from "./rates.ts";
+import { type Caller, decide, mayUse, needs, type Use } from "./policy.ts";
 
 /** What a caller wants, as a person is to see it. */
 export interface Wish {
@@ -72,7 +65,7 @@ export interface Decision {
 export interface AccessOptions {
   identities: Identities;
   approvals: Approvals;
-  rates: Rates;
+  rates: RateLimiter;
   /** Milliseconds since the epoch. */
   now: () => number;
 }

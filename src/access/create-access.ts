@@ -1,6 +1,7 @@
 import type { Admin } from "../admin/admin.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { RateLimiter } from "../base/rate-limiter.ts";
 import type { PendingApproval } from "../protocol.ts";
 import type { Call } from "../rpc/server.ts";
 import { Access, type Question } from "./access.ts";
@@ -8,7 +9,6 @@ import { desktopPrompter } from "./approvals/desktop-prompt.ts";
 import { ApprovalService, type ApprovalServiceOptions } from "./approvals/service.ts";
 import { type LookUp, ProcessIdentities } from "./identity/identities.ts";
 import type { Identities } from "./identity/identity.ts";
-import { Rates } from "./rates.ts";
 
 export interface CreateAccessOptions {
   env: NodeJS.ProcessEnv;
@@ -44,7 +44,7 @@ export function createAccess({ env, clock, admin, ...options }: CreateAccessOpti
   const access = new Access({
     identities,
     approvals: approvals.queue,
-    rates: new Rates(clock),
+    rates: new RateLimiter(clock),
     now: () => clock.wall(),
   });
   return { access, approvals, identities };

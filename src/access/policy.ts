@@ -1,70 +1,6 @@
 import { foldedHeader } from "../base/header-names.ts";
-
-/** What a caller may have: the token itself, or only requests that carry it. */
-export type Exposure = "token" | "request";
-/**
- * When a person is asked: once a program (`first`; an answer may be written down as a rule), once a
- * program until the daemon locks or ends (`session`), or each time (`always`).
- */
-export type Confirm = "first" | "session" | "always";
-
-/** So many uses in so many milliseconds. */
-export interface Rate {
-  readonly count: number;
-  readonly perMs: number;
-}
-
-/** Whom a rule means: all that is given must be so; nothing given means everybody. */
-export interface Who {
-  /** Absolute path, links resolved. */
-  readonly executable?: string;
-  /** Of the executable's content, lower-case hexadecimal. */
-  readonly sha256?: string;
-  /** systemd unit, such as `backup.service`. */
-  readonly unit?: string;
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-/** One `[[allow]]` or `[[deny]]` table of a credential file. */
-export interface Rule {
-  /** As answers and the audit log name it: its `name`, or `allow[1]`, counted from 1. */
-  readonly name: string;
-  readonly who: Who;
-  readonly expose?: Exposure;
-  /**
-   * Sets of scopes, each as `normalizeScope` spells it: to be allowed a caller asks for exactly one
-   * of them; denied is who asks for all of one, whatever else.
-   */
-  readonly scopes?: readonly string[];
-  readonly audiences?: readonly string[];
-  /** In upper case. */
-  readonly methods?: readonly string[];
-  /** Exact, or with a `*` at the end for all that begins so. */
-  readonly paths?: readonly string[];
-  /** `never`: whom this rule means is not asked about, whatever the credential says. */
-  readonly confirm?: Confirm | "never";
-  readonly rate?: Rate;
-  /** Milliseconds since the epoch; after it the rule is as if it were not there. */
-  readonly until?: number;
-}
-
-/** What the binding of a credential with a policy begins with (see config/binding.ts). */
-export const RESTRICTED_PREFIX = "guarded:";
-
-/** Who may use a credential, and how. */
-export interface Policy {
-  readonly expose: Exposure;
-  readonly methods?: readonly string[];
-  readonly paths?: readonly string[];
-  /** For those whose rule says nothing else. */
-  readonly confirm?: Confirm;
-  /** Rules that match no program as they stand, and why. */
-  readonly warnings?: readonly string[];
-  /** None: every program of the daemon's own user. */
-  readonly allow: readonly Rule[];
-  readonly deny: readonly Rule[];
-}
+import type { Rate } from "../base/rate-limiter.ts";
+import type { Confirm, Policy, Rule, Who } from "../config/policy.ts";
 
 /** What can be known of a caller; undefined: it can't be known, and the strictest rule counts. */
 export interface Caller {
@@ -118,12 +54,6 @@ export type Verdict =
 export function needs({ allow, deny }: Policy): ReadonlySet<keyof Who> {
   const rules = [...allow, ...deny];
   return new Set(rules.flatMap(({ who }) => Object.keys(who) as (keyof Who)[]));
-}
-
-/** Whether every program of the daemon's own user may have everything: nothing is to be looked at. */
-export function isOpen({ expose, methods, paths, confirm, allow, deny }: Policy): boolean {
-  const limited = methods ?? paths ?? confirm;
-  return expose === "token" && limited === undefined && allow.length === 0 && deny.length === 0;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { RESTRICTED_PREFIX } from "../access/policy.ts";
 import { referenced } from "../base/template.ts";
 import { canonical } from "./json-table.ts";
+import { RESTRICTED_PREFIX } from "./policy.ts";
 import type { RegisterRequest } from "./settings.ts";
 
 /** What decides where a credential's secrets and tokens go. */

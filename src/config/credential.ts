@@ -10,7 +10,7 @@ import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
 import { type CredentialType, credentialTypeOf, isField, isSetting } from "./kind.ts";
-import { policyOf } from "./policy.ts";
+import { parsePolicy } from "./parse-policy.ts";
 import { type Preset, readPresets } from "./preset.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
 import { secretFields } from "./secrets.ts";
@@ -79,7 +79,7 @@ function resolve(
   const headers = checkedHeaders(common.headers ?? {});
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : world.pem(common.ca_file);
-  const policy = policyOf(common, world.idOf);
+  const policy = parsePolicy(common, world.idOf);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
   return Object.freeze({
     name,

@@ -1,205 +1,67 @@
-/** `expose`, `confirm`, `methods`, `paths`, `[[allow]]` and `[[deny]]` → who may use a credential. */
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
-import { isAbsolute } from "node:path";
-import { isInterpreter } from "../access/interpreter.ts";
-import type { Policy, Rate, Rule, Who } from "../access/policy.ts";
-import { isOpen } from "../access/policy.ts";
-import { normalizeScope } from "../base/scope.ts";
-import * as z from "../base/zod.ts";
-import { AuthdError, errorCode } from "../errors.ts";
-import { account, type IdOf } from "./accounts.ts";
+import type { Rate } from "../base/rate-limiter.ts";
 
-const texts = z.array(z.string().min(1));
-const expose = z
-  .enum(["token", "request"])
-  .describe('"request": the token never leaves authd; programs hand over their requests');
-const confirm = z
-  .enum(["first", "session", "always"])
-  .describe("When a person is asked: once a program, once until authd locks or ends, each time");
-const ruleConfirm = z
-  .enum(["first", "session", "always", "never"])
-  .describe("When a person is asked; never: not even if the credential says so");
-const methods = texts.describe("HTTP methods that authorizedRequest may use");
-const paths = texts.describe("Paths that it may reach, exact or ending in *");
+/** `token`: callers get the token itself; `request`: only requests that carry it. */
+export type Exposure = "token" | "request";
+/**
+ * Says when a person is asked: once a program (`first`; an answer may be written down as a rule), once a
+ * program until the daemon locks or ends (`session`), or each time (`always`).
+ */
+export type Confirm = "first" | "session" | "always";
 
-const who = {
-  name: z
-    .string()
-    .regex(
-      /^(?!(default|expose|methods|paths|allow|guarded)$)[\p{L}\p{N}][\p{L}\p{N} ._:@/+-]{0,63}$/u,
-      {
-        error:
-          "expected a name of letters, digits, spaces and . _ : @ / + -, that no rule of authd has",
-      },
-    )
-    .describe("What answers and the audit log call this rule"),
-  executable: z.string().describe("Absolute path of the program"),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-fA-F]{64}$/, "must be 64 hexadecimal digits")
-    .describe("Of the program's file"),
-  unit: z.string().min(1).describe("systemd unit that the program runs in"),
-  user: account.describe("User, by name or number"),
-  group: account.describe("Group, by name or number"),
-  scope: texts.describe("Scopes that may be asked for"),
-  audience: texts.describe("Audiences that may be asked for"),
-  methods,
-  paths,
-  until: z.iso.date().describe("The last day (UTC) on which the rule counts"),
-};
-
-const rate = z
-  .string()
-  .regex(/^[1-9]\d{0,6}\/(s|m|h|d)$/, 'must be such as "60/m": a count and s, m, h or d')
-  .describe("How often it may be used");
-
-/** What a credential file may say about who uses it. */
-export const policyKeys = {
-  expose,
-  confirm,
-  methods,
-  paths,
-  allow: z.array(z.strictObject({ ...who, expose, confirm: ruleConfirm, rate }).partial()),
-  deny: z.array(z.strictObject(who).partial()),
-};
-
-const policySchema = z.object(policyKeys).partial();
-type Given = z.output<typeof policySchema>;
-type GivenRule = NonNullable<Given["allow"]>[number];
-
-/** Undefined if nothing is limited. `idOf`: see accounts.ts. Throws AuthdError `invalid_params`. */
-export function policyOf(given: Given, idOf: IdOf): Policy | undefined {
-  const exposed = given.expose ?? "token";
-  if (exposed === "token") refuseLimits(given, "");
-  const rules = (kind: "allow" | "deny") =>
-    withOwnNames(
-      kind,
-      (given[kind] ?? []).map((rule, index) => ruleOf(rule, `${kind}[${index + 1}]`, kind, idOf)),
-    );
-  const policy: Policy = {
-    expose: exposed,
-    ...(given.confirm && { confirm: given.confirm }),
-    ...(given.methods && { methods: given.methods.map(upper) }),
-    ...(given.paths && { paths: given.paths.map((path) => checkedPath(path, "paths")) }),
-    allow: rules("allow").map((rule) => {
-      if (exposed === "token" && rule.expose !== "request") refuseLimits(rule, `${rule.name}.`);
-      return rule;
-    }),
-    deny: rules("deny"),
-  };
-  if (isOpen(policy)) return undefined;
-  const warnings = [...policy.allow, ...policy.deny].flatMap(warningsOf);
-  return warnings.length > 0 ? { ...policy, warnings } : policy;
+/** The callers that a rule applies to: every member must match; without members, everybody. */
+export interface Who {
+  /** Absolute path, links resolved. */
+  readonly executable?: string;
+  /** Digest of the executable's content, in lower-case hexadecimal. */
+  readonly sha256?: string;
+  /** systemd unit, such as `backup.service`. */
+  readonly unit?: string;
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
-/** Why a rule matches nobody now. The program may be installed later: that is no mistake of the file's. */
-function warningsOf({ name, who: { executable } }: Rule): string[] {
-  if (executable === undefined) return [];
-  const why = whyNoProgram(executable);
-  if (why === undefined) return [];
-  return [`the rule ${name} matches no program: ${executable} ${why}`];
+/** An `[[allow]]` or `[[deny]]` table of a credential file. */
+export interface Rule {
+  /** The name in answers and in the audit log: its `name`, or `allow[1]`, counted from 1. */
+  readonly name: string;
+  readonly who: Who;
+  readonly expose?: Exposure;
+  /**
+   * Sets of scopes, each as `normalizeScope` spells it. An allow rule covers a caller that asks for
+   * exactly one of them, a deny rule each that asks for all of one, whatever else it asks for.
+   */
+  readonly scopes?: readonly string[];
+  readonly audiences?: readonly string[];
+  /** In upper case. */
+  readonly methods?: readonly string[];
+  /** Exact, or with a `*` at the end for all that begins so. */
+  readonly paths?: readonly string[];
+  /** `never`: nobody is asked about callers of this rule, whatever the credential says. */
+  readonly confirm?: Confirm | "never";
+  readonly rate?: Rate;
+  /** Milliseconds since the epoch, after which the rule is ignored. */
+  readonly until?: number;
 }
 
-function whyNoProgram(executable: string): string | undefined {
-  let file: number | undefined;
-  try {
-    file = openSync(executable, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!fstatSync(file).isFile()) return "is no file";
-    const start = Buffer.alloc(2);
-    readSync(file, start, 0, start.length, 0);
-    return start.toString("latin1") === "#!"
-      ? "is a script, and what the kernel names is the interpreter that runs it"
-      : undefined;
-  } catch (error) {
-    // A program that may be run, but not read, is one.
-    return errorCode(error) === "EACCES" ? undefined : "is not there";
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
+/** The prefix of the binding of a credential with a policy (see binding.ts). */
+export const RESTRICTED_PREFIX = "guarded:";
+
+/** The rules on who may use a credential, and how. */
+export interface Policy {
+  readonly expose: Exposure;
+  readonly methods?: readonly string[];
+  readonly paths?: readonly string[];
+  /** Used where the caller's rule has none. */
+  readonly confirm?: Confirm;
+  /** One text for each rule that matches no program as it stands. */
+  readonly warnings?: readonly string[];
+  /** Empty: every program of the daemon's own user is allowed. */
+  readonly allow: readonly Rule[];
+  readonly deny: readonly Rule[];
 }
 
-/** An answer that names a rule must mean one of them. */
-function withOwnNames(kind: string, rules: Rule[]): Rule[] {
-  const names = rules.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice === undefined) return rules;
-  throw wrong(`two [[${kind}]] rules are called ${JSON.stringify(twice)}: give each its own name`);
-}
-
-function ruleOf(given: GivenRule, place: string, kind: "allow" | "deny", idOf: IdOf): Rule {
-  const name = given.name ?? place;
-  return {
-    name,
-    who: whoOf(given, place, kind, idOf),
-    ...(given.expose && { expose: given.expose }),
-    ...(given.scope && { scopes: given.scope.map(normalizeScope) }),
-    ...(given.audience && { audiences: given.audience }),
-    ...(given.methods && { methods: given.methods.map(upper) }),
-    ...(given.paths && { paths: given.paths.map((path) => checkedPath(path, `${place}.paths`)) }),
-    ...(given.confirm && { confirm: given.confirm }),
-    ...(given.rate && { rate: rateOf(given.rate) }),
-    ...(given.until && { until: Date.parse(given.until) + DAY }),
-  };
-}
-
-function whoOf(given: GivenRule, place: string, kind: "allow" | "deny", idOf: IdOf): Who {
-  const { executable, sha256, unit, user, group } = given;
-  if (executable !== undefined && !isAbsolute(executable)) {
-    throw wrong(`${place}.executable must be an absolute path, such as /usr/bin/backup`);
-  }
-  const program = executable === undefined ? undefined : resolved(executable);
-  if (program !== undefined && kind === "allow" && isInterpreter(program)) {
-    throw wrong(
-      `${place}.executable: ${program} runs whatever it is told to, so it would let every script in; name a unit, or let a person confirm`,
-    );
-  }
-  return {
-    ...(program !== undefined && { executable: program }),
-    ...(sha256 && { sha256: sha256.toLowerCase() }),
-    ...(unit && { unit }),
-    ...(user !== undefined && { uid: idOf("user", user) }),
-    ...(group !== undefined && { gid: idOf("group", group) }),
-  };
-}
-
-/** As the kernel names a running program: links resolved. One that is not there yet stays as it is. */
-function resolved(executable: string): string {
-  try {
-    return realpathSync(executable);
-  } catch {
-    return executable;
-  }
-}
-
-/** Whoever holds the token can send it with any method and to any path. */
-function refuseLimits(given: { methods?: unknown; paths?: unknown }, place: string): void {
-  const key = given.methods ? "methods" : given.paths ? "paths" : undefined;
-  if (key === undefined) return;
-  throw wrong(
-    `${place}${key} binds authorizedRequest only, not a program that has the token: add expose = "request" beside it`,
-  );
-}
-
-function checkedPath(path: string, place: string): string {
-  const spelled = path.startsWith("/") && new URL(path, "http://localhost").pathname;
-  const early = path.indexOf("*");
-  if (spelled === path && (early === -1 || early === path.length - 1)) return path;
-  throw wrong(
-    `${place}: ${JSON.stringify(path)} must be a path as a URL spells it, such as /v2/tickets, or /v2/* for all below`,
-  );
-}
-
-const SECOND = 1_000;
-const DAY = 86_400_000;
-const UNITS: Record<string, number> = { s: SECOND, m: 60 * SECOND, h: 3_600 * SECOND, d: DAY };
-
-function rateOf(text: string): Rate {
-  const [count, unit] = text.split("/");
-  return { count: Number(count), perMs: UNITS[unit!]! };
-}
-
-const upper = (method: string) => method.toUpperCase();
-
-function wrong(what: string): AuthdError {
-  return new AuthdError("invalid_params", `${what}.`);
+/** True if every program of the daemon's own user may have everything, so no rule needs to be applied. */
+export function isOpen({ expose, methods, paths, confirm, allow, deny }: Policy): boolean {
+  const limited = methods ?? paths ?? confirm;
+  return expose === "token" && limited === undefined && allow.length === 0 && deny.length === 0;
 }

@@ -1,7 +1,7 @@
 import { didYouMean } from "../base/suggest.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import { policyKeys } from "./policy.ts";
+import { policyKeys } from "./policy-schema.ts";
 
 /** Keys that every credential file may have, whatever its grant (docs/protocol.md). */
 export const commonSchema = z

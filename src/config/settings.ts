@@ -1,6 +1,5 @@
-import type { Policy } from "../access/policy.ts";
 import type { SecretField } from "../grants/grant.ts";
-import type { Guests } from "../rpc/peer.ts";
+import type { Policy } from "./policy.ts";
 
 /** Precedes the keys of `written` that a credential has from `config.toml`. */
 export const FROM_CONFIG = "config.toml: ";
@@ -89,4 +88,12 @@ export interface Configuration {
   readonly access: string;
   readonly credentials: ReadonlyMap<string, CredentialSettings>;
   readonly errors: readonly { file: string; credential?: string; message: string }[];
+}
+
+/** The other users who may connect. */
+export interface Guests {
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
+  /** True if they may answer the questions that programs of their own user ask. */
+  readonly answerOwn?: boolean;
 }

@@ -1,6 +1,6 @@
-import type { Policy, Rule } from "../access/policy.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
+import type { Policy, Rule } from "../config/policy.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
 import type { CredentialInfo, PolicyInfo, State, VariantInfo } from "../protocol.ts";

@@ -1,7 +1,7 @@
 /** Bounds the token requests that callers cause, whatever they ask for. */
 
-import { Rates } from "../access/rates.ts";
 import type { Clock } from "../base/clock.ts";
+import { RateLimiter } from "../base/rate-limiter.ts";
 import { AuthdError } from "../errors.ts";
 
 const MINUTE = 60_000;
@@ -11,12 +11,12 @@ const REQUESTS = { count: 60, perMs: 5 * MINUTE };
 const RETRIES = { count: 30, perMs: MINUTE };
 
 export class Pace {
-  readonly #requests: Rates;
-  readonly #retries: Rates;
+  readonly #requests: RateLimiter;
+  readonly #retries: RateLimiter;
 
   constructor(clock: Clock) {
-    this.#requests = new Rates(clock);
-    this.#retries = new Rates(clock);
+    this.#requests = new RateLimiter(clock);
+    this.#retries = new RateLimiter(clock);
   }
 
   /**

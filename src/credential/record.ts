@@ -1,4 +1,4 @@
-import { RESTRICTED_PREFIX } from "../access/policy.ts";
+import { RESTRICTED_PREFIX } from "../config/policy.ts";
 import type { OAuthProblem } from "../protocol.ts";
 import type { Stamp, StoredToken } from "./token.ts";
 

@@ -1,6 +1,6 @@
 import { identify } from "../access/identity/identities.ts";
 import type { ProcessInfo } from "../access/identity/identity.ts";
-import { isLauncher } from "../access/interpreter.ts";
+import { isLauncher } from "../base/interpreter.ts";
 import { libc } from "../base/libc.ts";
 import type { Peer } from "../rpc/peer.ts";
 

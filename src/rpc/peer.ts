@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { uptime } from "node:os";
 import { lastError, libc } from "../base/libc.ts";
+import type { Guests } from "../config/settings.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
 /** Who is on the other end of a Unix socket, as the kernel noted it when the peer connected. */
@@ -17,14 +18,6 @@ export interface Peer {
    * "gone": the process has ended, and its number may be another's.
    */
   pidfd?: () => number | "gone" | undefined;
-}
-
-/** Of other users, who may connect. */
-export interface Guests {
-  readonly uids: readonly number[];
-  readonly gids: readonly number[];
-  /** They may answer questions of programs of that same user. */
-  readonly answerOwn?: boolean;
 }
 
 const NOBODY: Guests = { uids: [], gids: [] };

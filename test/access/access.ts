@@ -6,8 +6,9 @@ import {
   type Question,
 } from "../../src/access/access.ts";
 import type { Identities, Identity } from "../../src/access/identity/identity.ts";
-import type { Policy, Use } from "../../src/access/policy.ts";
-import { Rates } from "../../src/access/rates.ts";
+import type { Use } from "../../src/access/policy.ts";
+import { RateLimiter } from "../../src/base/rate-limiter.ts";
+import type { Policy } from "../../src/config/policy.ts";
 import { AuthdError } from "../../src/errors.ts";
 import type { Peer } from "../../src/rpc/peer.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
@@ -56,7 +57,7 @@ function setUp(program = "/usr/bin/backup") {
       return world.how;
     },
   };
-  const rates = new Rates(clock);
+  const rates = new RateLimiter(clock);
   const access = new Access({ identities, approvals, rates, now: () => clock.wall() });
   return { access, asked, looks, world, clock };
 }

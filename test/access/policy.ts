@@ -2,14 +2,12 @@ import test from "ava";
 import {
   type Caller,
   decide,
-  isOpen,
   mayUse,
   needs,
   overrideHeader,
-  type Policy,
-  type Rule,
   type Use,
 } from "../../src/access/policy.ts";
+import { isOpen, type Policy, type Rule } from "../../src/config/policy.ts";
 
 const NOW = Date.UTC(2026, 5, 1);
 

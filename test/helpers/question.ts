@@ -1,6 +1,6 @@
 import type { Question } from "../../src/access/access.ts";
 import type { Identity, ProcessInfo } from "../../src/access/identity/identity.ts";
-import { isInterpreter } from "../../src/access/interpreter.ts";
+import { isInterpreter } from "../../src/base/interpreter.ts";
 
 /** A process as a test needs it. */
 export function processInfo(more: Partial<ProcessInfo> = {}): ProcessInfo {

@@ -1,8 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
+import { isLauncher } from "../../base/interpreter.ts";
 import type { ApprovalAnswer } from "../../protocol.ts";
 import type { Question } from "../access.ts";
 import type { Identity } from "../identity/identity.ts";
-import { isLauncher } from "../interpreter.ts";
 
 /** For how long a yes holds. `always` is written down as a rule. */
 export type Answer = ApprovalAnswer;

@@ -1,6 +1,7 @@
 /** Whether who answers a question can be told from who asked it, by what the kernel says of both. */
+
+import { isInterpreter, isLauncher } from "../../base/interpreter.ts";
 import type { Identity, ProcessInfo } from "../identity/identity.ts";
-import { isInterpreter, isLauncher } from "../interpreter.ts";
 
 type Family = Pick<Identity, "actor" | "chain" | "unit" | "userUnit">;
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { INTERPRETER_MARKS } from "../interpreter.ts";
+import { INTERPRETER_MARKS } from "../../base/interpreter.ts";
 
 /** Programs change rarely, and there are few that ask. */
 const KEPT = 64;

@@ -1,9 +1,9 @@
 /** What proc(5) tells of a process. */
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { isInterpreter } from "../../base/interpreter.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { messageOf } from "../../errors.ts";
-import { isInterpreter } from "../interpreter.ts";
 import type { ProcessEntry } from "./processes.ts";
 
 /** USER_HZ: what proc(5) counts in, on every architecture that Node runs on. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Policy, Rule } from "../../access/policy.ts";
 import { configDir, loadConfiguration } from "../../config/config.ts";
+import type { Policy, Rule } from "../../config/policy.ts";
 import type { Configuration, CredentialSettings } from "../../config/settings.ts";
 import type { AuditHeadResult, CredentialInfo, StatusResult } from "../../protocol.ts";
 import { callDaemon } from "../call-daemon.ts";

@@ -1,5 +1,5 @@
 import test from "ava";
-import { isInterpreter, isLauncher } from "../../src/access/interpreter.ts";
+import { isInterpreter, isLauncher } from "../../src/base/interpreter.ts";
 
 for (const program of [
   "/bin/sh",
