@@ -46,3 +46,6 @@ export function run(command, args, options = {}) {
 }
 
 export const node = (args) => run(process.execPath, args);
+
+/** The path of a program of an installed package. */
+export const bin = (packageName, file) => join(root, "node_modules", packageName, file);

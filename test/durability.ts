@@ -101,19 +101,24 @@ function nameOf(
   disk: UnsyncedDisk,
   sockets: ReadonlySet<number>,
 ): string | undefined {
-  const isTemporary = (path: unknown) => /\/demo\.sealed\.[0-9a-f]+\.tmp$/.test(String(path));
   const descriptor = Number.parseInt(args, 10);
   const path = disk.pathOf(descriptor);
-  if (name === "openat") return isTemporary(strings[0]) ? "make a temporary file" : undefined;
-  if (name.startsWith("rename")) return isTemporary(strings[0]) ? "rename it" : undefined;
+  if (/^(openat|rename)/.test(name)) {
+    if (!isTemporary(strings[0])) return undefined;
+    return name === "openat" ? "make a temporary file" : "rename it";
+  }
   if (name === "fsync" || name === "fdatasync") {
     if (isTemporary(path)) return "sync it";
     return path?.endsWith("/vault") ? "sync the folder" : undefined;
   }
   if (!/write|send/.test(name)) return undefined;
-  if (isTemporary(path)) return "write it";
-  const bytes = Buffer.concat(strings);
-  if (sockets.has(descriptor)) return bytes.includes("POST ") ? "ask the issuer" : undefined;
+  return isTemporary(path) ? "write it" : sentBy(Buffer.concat(strings), sockets.has(descriptor));
+}
+
+const isTemporary = (path: unknown) => /\/demo\.sealed\.[0-9a-f]+\.tmp$/.test(String(path));
+
+function sentBy(bytes: Buffer, toNetwork: boolean): string | undefined {
+  if (toNetwork) return bytes.includes("POST ") ? "ask the issuer" : undefined;
   return bytes.includes('"accessToken"') ? "answer the client" : undefined;
 }
 

@@ -170,11 +170,7 @@ for (const [name, kind] of Object.entries(KINDS as Record<string, Kind>)) {
         credential.name,
       );
       for (const [i, pause] of pauses(times).entries()) {
-        // The test's clock draws the shortest jitter.
-        const wait = Math.max(SECOND, longestPause(i + 1) / 2);
-        const planned = stall + wait;
-        const pace = Math.max(PATIENCE, longestPause(i + 1) * share);
-        const least = isAsked ? Math.min(planned, Math.max(pace, stall)) : planned;
+        const { planned, least } = pauseLimits(i + 1, { stall, share, isAsked });
         t.true(pause >= Math.max(least, retryAfter), `${credential.name}: ${pause} ms`);
         t.true(
           pause <= Math.max(planned, retryAfter) + 2 * STEP,
@@ -194,6 +190,17 @@ for (const [name, kind] of Object.entries(KINDS as Record<string, Kind>)) {
       t.truthy((await credential.token({})).accessToken);
     }
   });
+}
+
+/** How long after a failure the next try is planned, and how soon callers may bring it forward. */
+function pauseLimits(
+  failures: number,
+  { stall, share, isAsked }: { stall: number; share: number; isAsked: boolean },
+): { planned: number; least: number } {
+  // The test's clock draws the shortest jitter.
+  const planned = stall + Math.max(SECOND, longestPause(failures) / 2);
+  const pace = Math.max(PATIENCE, longestPause(failures) * share);
+  return { planned, least: isAsked ? Math.min(planned, Math.max(pace, stall)) : planned };
 }
 
 function triesOf({ tries }: Network, name: string, from: number): number[] {

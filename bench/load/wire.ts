@@ -1,11 +1,5 @@
 import type * as net from "node:net";
 
-export interface Answer {
-  id: number | null;
-  result?: object;
-  error?: { data?: { reason?: string } };
-}
-
 /** Why a request has no result; `closed` when its connection ended first. */
 export class Refused extends Error {
   readonly reason: string;

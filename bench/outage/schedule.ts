@@ -5,7 +5,7 @@ const LONGEST = 300 * SECOND;
 /** A caller without a token brings the next try forward to this long after the last, at the soonest. */
 const CALLER_PACE = 5 * SECOND;
 /** A token request's own time limit. */
-export const FLIGHT = 10 * SECOND;
+const FLIGHT = 10 * SECOND;
 /** No caller without a token waits longer for a request under way. */
 export const PATIENCE = 5 * SECOND;
 

@@ -76,7 +76,7 @@ export const GIVEN_UP: Fault = {
 };
 
 export type FaultName = keyof typeof FAULTS;
-export const faultNames = Object.keys(FAULTS) as FaultName[];
+const faultNames = Object.keys(FAULTS) as FaultName[];
 
 export interface Outage {
   from: number;

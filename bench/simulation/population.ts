@@ -2,14 +2,7 @@
 import { DAY, HOUR, MINUTE } from "./faults.ts";
 
 /** How an issuer tells the lifetime. */
-export type Telling =
-  | "number"
-  | "string"
-  | "jwt with Date"
-  | "jwt with iat"
-  | "both"
-  | "ttl"
-  | "no";
+type Telling = "number" | "string" | "jwt with Date" | "jwt with iat" | "both" | "ttl" | "no";
 
 export interface Kind {
   name: string;
@@ -36,7 +29,7 @@ export interface Kind {
 
 const LABELF = 3_122_063_999;
 
-export const KINDS: readonly Kind[] = [
+const KINDS: readonly Kind[] = [
   {
     name: "20 seconds",
     share: 0.0002,

@@ -40,7 +40,7 @@ export class Tally {
 }
 
 /** "12d 03:04:05.678" */
-export function age(ms: number): string {
+function age(ms: number): string {
   const days = Math.floor(ms / 86_400_000);
   return `${days}d ${new Date(Math.floor(ms) - days * 86_400_000).toISOString().slice(11, 23)}`;
 }

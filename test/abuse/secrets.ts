@@ -12,7 +12,7 @@ import { run } from "../helpers/child.ts";
 import { type Daemon, MAIN, startDaemon } from "../helpers/daemon.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { absent, asRoot, missing, onLinux } from "../helpers/optional.ts";
-import { RawClient } from "../helpers/wire.ts";
+import { type Answer, RawClient } from "../helpers/wire.ts";
 
 /** Never to be seen outside of the vault. Their characters differ in every encoding. */
 const SECRETS = {
@@ -306,32 +306,41 @@ for (const [world, change] of [
   });
 }
 
+/** Every method, with secrets wherever one can be given. */
+function* badCalls() {
+  const { badInput, passphrase } = SECRETS;
+  const secrets = { client_secret: badInput, token: badInput, [badInput]: badInput };
+  const settings = { x: badInput, origins: badInput };
+  for (const method of Object.keys(params).filter((name) => name !== "shutdown")) {
+    for (const credential of ["mine", "nothing", badInput]) {
+      const given = { credential, name: credential, secrets, passphrase, data: badInput };
+      const all = { ...given, grant: "static", settings, answer: badInput };
+      for (const sent of [all, [given], badInput, { [badInput]: given }])
+        yield { method, credential, sent };
+    }
+  }
+}
+
+/** The answer to one request; notifications before it are skipped. */
+async function answerTo(client: RawClient, id: number): Promise<Answer> {
+  let answer = await client.next();
+  while (answer && answer.id !== id) answer = await client.next();
+  return answer ?? {};
+}
+
 onLinux("no method repeats a secret to its caller, to other clients or to the log", async (t) => {
   const world = await stage(t);
   const client = await RawClient.open(t, world.daemon.socket);
-  const { badInput, passphrase } = SECRETS;
+  const { badInput } = SECRETS;
   let id = 1;
-  for (const method of Object.keys(params).filter((name) => name !== "shutdown")) {
-    for (const credential of ["mine", "nothing", badInput]) {
-      const secrets = { client_secret: badInput, token: badInput, [badInput]: badInput };
-      const given = { credential, name: credential, secrets, passphrase, data: badInput };
-      const rest = {
-        grant: "static",
-        settings: { x: badInput, origins: badInput },
-        answer: badInput,
-      };
-      for (const sent of [{ ...given, ...rest }, [given], badInput, { [badInput]: given }]) {
-        client.request(++id, method, sent);
-        let answer = await client.next();
-        while (answer?.id !== id) answer = await client.next();
-        if (method === "getToken" && answer.result) continue;
-        // A name is no secret; whoever gives one as such sees it again.
-        const text = JSON.stringify(answer).replaceAll(`"credential":"${badInput}"`, "");
-        const isName =
-          credential === badInput && answer.error?.data.reason === "unknown_credential";
-        if (!isName) t.deepEqual(foundIn(text, Object.values(SECRETS)), [], `${method} ${text}`);
-      }
-    }
+  for (const { method, credential, sent } of badCalls()) {
+    client.request(++id, method, sent);
+    const answer = await answerTo(client, id);
+    if (method === "getToken" && answer.result) continue;
+    // A name is no secret; whoever gives one as such sees it again.
+    const text = JSON.stringify(answer).replaceAll(`"credential":"${badInput}"`, "");
+    const isName = credential === badInput && answer.error?.data.reason === "unknown_credential";
+    if (!isName) t.deepEqual(foundIn(text, Object.values(SECRETS)), [], `${method} ${text}`);
   }
   client.socket.destroy();
   t.deepEqual(foundIn(world.listener?.received ?? "", [...Object.values(SECRETS), ACCESS]), []);

@@ -7,21 +7,21 @@ import type { Certificate } from "./certificates.ts";
 import type { Scope } from "./scope.ts";
 
 /** A request as the server saw it. */
-export interface Seen {
+interface RecordedRequest {
   method: string;
   url: string;
   headers: http.IncomingHttpHeaders;
   body: Buffer;
 }
 
-export type Handler = (seen: Seen, response: http.ServerResponse) => void;
+export type Handler = (request: RecordedRequest, response: http.ServerResponse) => unknown;
 
 /** A real server on loopback that notes what it was sent. */
 export interface Api {
   /** Such as http://127.0.0.1:4711. */
   origin: string;
   port: number;
-  seen: Seen[];
+  seen: RecordedRequest[];
   sockets: Set<Socket>;
   /** Connections since the start. */
   connections: number;
@@ -34,7 +34,7 @@ export async function startApi(
   handler: Handler,
   certificate?: Certificate,
 ): Promise<Api> {
-  const seen: Seen[] = [];
+  const seen: RecordedRequest[] = [];
   const sockets = new Set<Socket>();
   const onRequest: http.RequestListener = async (request, response) => {
     const parts: Buffer[] = [];
@@ -43,7 +43,7 @@ export async function startApi(
     const { method = "", url = "", headers } = request;
     const entry = { method, url, headers, body: Buffer.concat(parts) };
     seen.push(entry);
-    handler(entry, response);
+    await handler(entry, response);
   };
   const server = certificate
     ? https.createServer(certificate, onRequest)

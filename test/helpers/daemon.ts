@@ -17,7 +17,7 @@ export interface Said {
   stderr: string;
 }
 
-export interface CliOptions {
+interface CliOptions {
   env?: NodeJS.ProcessEnv;
   /** Standard input; without it there is none. */
   input?: string | Uint8Array;

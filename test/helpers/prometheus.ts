@@ -28,11 +28,14 @@ export function parseMetrics(text: string): Sample[] {
   }
   for (const [family, type] of types) {
     if (!helps.has(family)) throw new Error(`${family} has no HELP`);
-    if ((type === "counter") !== family.endsWith("_total"))
-      throw new Error(`${family} is a ${type}`);
-    if (!/^[a-z]+_[a-z_]+$/.test(family)) throw new Error(`${family} is no good name`);
+    checkFamily(family, type);
   }
   return samples;
+}
+
+function checkFamily(family: string, type: string): void {
+  if ((type === "counter") !== family.endsWith("_total")) throw new Error(`${family} is a ${type}`);
+  if (!/^[a-z]+_[a-z_]+$/.test(family)) throw new Error(`${family} is no good name`);
 }
 
 function sampleOf(line: string, types: Map<string, string>, seen: Set<string>): Sample {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /** A system call that returned. */
-export interface Call {
+interface Call {
   name: string;
   /** As strace writes it, but for strings, which are left out. */
   args: string;

@@ -80,7 +80,7 @@ export class RawClient {
       parser.push(chunk);
     });
     this.closed = new Promise((resolve) => socket.once("end", resolve).once("close", resolve));
-    this.closed.then(() => {
+    void this.closed.then(() => {
       for (const take of this.#waiting.splice(0)) take(undefined);
     });
   }

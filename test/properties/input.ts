@@ -63,13 +63,12 @@ function requestArguments(scope: Scope): Checkable {
         ...(timeout === undefined ? [] : ["--timeout", timeout]),
       ];
       const positional = [...(method === undefined ? [] : [method]), url];
-      const args =
-        place === "before"
-          ? [...options, "demo", ...positional]
-          : place === "between"
-            ? ["demo", ...options, ...positional]
-            : ["demo", ...positional, ...options];
-      const asked = await paramsOf(args);
+      const orders = {
+        before: [...options, "demo", ...positional],
+        between: ["demo", ...options, ...positional],
+        after: ["demo", ...positional, ...options],
+      };
+      const asked = await paramsOf(orders[place]);
       if (!asked) return;
       demand(params.authorizedRequest.safeParse(asked).success, JSON.stringify(asked));
       const isPlain = positional.every((one) => !one.startsWith("-"));
@@ -77,13 +76,20 @@ function requestArguments(scope: Scope): Checkable {
       demand(asked.credential === "demo" && asked.url === url, JSON.stringify(asked));
       const fallback = data.length > 0 ? "POST" : "GET";
       demand(asked.method === (method ?? fallback), `method ${asked.method}`);
-      const pieces = data.map((one) => (one.startsWith("@") ? Buffer.from(content) : one));
-      const whole = Buffer.concat(
-        pieces.flatMap((one, at) => [Buffer.from(at > 0 ? "&" : ""), Buffer.from(one)]),
-      );
+      const whole = joined(data, content);
       const sent = asked.body ?? Buffer.from(asked.bodyBase64 ?? "", "base64");
       demand(whole.equals(Buffer.from(sent)), `${whole.toString("hex")} became ${sent}`);
     },
+  );
+}
+
+/** The body that curl would make of these `-d`, of which some name a file. */
+function joined(data: readonly string[], content: Uint8Array): Buffer {
+  return Buffer.concat(
+    data.flatMap((one, at) => [
+      Buffer.from(at > 0 ? "&" : ""),
+      one.startsWith("@") ? Buffer.from(content) : Buffer.from(one),
+    ]),
   );
 }
 
