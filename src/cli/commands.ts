@@ -1,15 +1,8 @@
-import type { Command } from "commander";
-
-/** What a command's file exports: its arguments, options and action, added to a bare command. */
-export interface CommandModule {
-  define(command: Command): void | Promise<void>;
-  /** Lines that a person can type as they are. */
-  examples?: readonly string[];
-}
+import type { CommandModule } from "./command-module.ts";
 
 interface Row {
   group: string;
-  /** As help lists them. */
+  /** Name and arguments, as help lists them. */
   usage: string;
   summary: string;
   load(): Promise<CommandModule>;
@@ -20,7 +13,7 @@ const CREDENTIALS = "Credentials:";
 const PEOPLE = "Who may use them:";
 const DAEMON = "The daemon:";
 
-/** One row a command, in the order in which help lists them. */
+/** All commands, in the order in which help lists them. */
 export const commands: Readonly<Record<string, Row>> = {
   get: {
     group: TOKENS,
@@ -146,7 +139,7 @@ export const commands: Readonly<Record<string, Row>> = {
     group: DAEMON,
     usage: "serve",
     summary: "run the daemon in the foreground",
-    load: async () => (await import("./foreground-commands.ts")).serveCommand,
+    load: () => import("./serve.ts"),
   },
   stop: {
     group: DAEMON,
@@ -158,13 +151,13 @@ export const commands: Readonly<Record<string, Row>> = {
     group: DAEMON,
     usage: "service ACTION",
     summary: "run it at login: install, uninstall, status",
-    load: async () => (await import("./foreground-commands.ts")).serviceCommand,
+    load: () => import("./service.ts"),
   },
   sandbox: {
     group: DAEMON,
     usage: "sandbox",
     summary: "try it all with four practice APIs",
-    load: async () => (await import("./foreground-commands.ts")).sandboxCommand,
+    load: () => import("./sandbox.ts"),
   },
   completion: {
     group: DAEMON,

@@ -1,6 +1,7 @@
 import { Command, CommanderError, type Help } from "commander";
 import { version } from "../base/version.ts";
-import { type CommandModule, commands } from "./commands.ts";
+import type { CommandModule } from "./command-module.ts";
+import { commands } from "./commands.ts";
 import { EXIT } from "./exit-code.ts";
 import { painter } from "./style.ts";
 

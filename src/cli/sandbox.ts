@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import type { Command } from "commander";
 import { AuthdError } from "../errors.ts";
 import { interruptible, untilInterrupted } from "../sandbox/interrupt.ts";
 import { openPlayground, type Playground } from "../sandbox/playground.ts";
@@ -9,16 +10,31 @@ import { report } from "./print-error.ts";
 import { description, refreshedLine, stateLine, stepLine, welcome } from "./sandbox-text.ts";
 import { type Paint, painter } from "./style.ts";
 
-/** Seconds: short enough that a person sees each of them renewed. */
+export function define(command: Command): void {
+  command
+    .option("--once", "a scripted tour: exit 0 if every step worked")
+    .option("--json", "print addresses for a program")
+    .action(async (options: SandboxOptions) => {
+      process.exitCode = await sandbox(options);
+    });
+}
+
+export const examples = ["authd sandbox", "authd sandbox --once"];
+
+interface SandboxOptions {
+  once?: boolean;
+  json?: boolean;
+}
+
+/** Token lifetimes in seconds: short enough that a person sees each of them renewed. */
 const LIFETIMES = { labelf: 40, onestepai: 60, zebbra: 75, realtyna: 90 };
 
 /**
- * A daemon, four practice APIs and a credential for each, until Ctrl-C or another signal; with
+ * Runs a daemon, four practice APIs and a credential for each until Ctrl-C or another signal; with
  * `once` a scripted tour instead. `json` prints one line for a program. Leaves nothing behind in any
  * case. Returns the exit code.
  */
-export function sandbox(options: { once?: boolean; json?: boolean }): Promise<number> {
-  const { once = false, json = false } = options;
+function sandbox({ once = false, json = false }: SandboxOptions): Promise<number> {
   const paint = painter(process.stdout);
   return untilInterrupted(async (signal) => {
     try {
@@ -40,7 +56,7 @@ async function stay(signal: AbortSignal, json: boolean, paint: Paint): Promise<n
     await interruptible(playground.ended, signal);
     throw new AuthdError("internal", "The sandbox's daemon has ended.");
   } catch (error) {
-    // A signal is the way to end it; it is a failure only while there is nothing yet to end.
+    // A signal ends the sandbox; before the sandbox runs, it is a failure.
     if (!signal.aborted) throw error;
   } finally {
     await playground.close();
@@ -49,7 +65,7 @@ async function stay(signal: AbortSignal, json: boolean, paint: Paint): Promise<n
   return EXIT.done;
 }
 
-/** A line for each renewal, and for each trouble and its end. */
+/** Prints a line for each refresh, and when a credential fails and recovers. */
 async function follow({ client }: Playground, paint: Paint): Promise<void> {
   const troubled = new Set<string>();
   client.onNotification("token/refreshed", (event) => print(refreshedLine(event, paint)));
@@ -62,7 +78,7 @@ async function follow({ client }: Playground, paint: Paint): Promise<void> {
   await client.subscribe();
 }
 
-/** `json`: one line with all steps, at the end. */
+/** Prints each step of the tour; with `json` one line with all steps, at the end. */
 async function runTour(signal: AbortSignal, json: boolean, paint: Paint): Promise<number> {
   const results: StepResult[] = [];
   const tell = (result: StepResult) => {

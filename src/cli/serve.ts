@@ -1,13 +1,20 @@
+import type { Command } from "commander";
 import { enableJit } from "../base/v8-flags.ts";
 import type { Daemon } from "../daemon/daemon.ts";
 import { harden } from "../daemon/harden.ts";
 import { EXIT } from "./exit-code.ts";
 
+export function define(command: Command): void {
+  command.action(async () => {
+    process.exitCode = await serve();
+  });
+}
+
 /**
- * `authd serve`: the daemon in the foreground. Returns the exit code when it has ended: 1 if secrets
- * were lost by that, because the disk did not take them.
+ * Runs the daemon in the foreground. Returns the exit code when it has ended: 1 if the disk did not
+ * take secrets, which are lost then.
  */
-export async function serve(): Promise<number> {
+async function serve(): Promise<number> {
   // Before anything that could hold a secret is loaded.
   harden();
   const { startDaemon } = await import("../daemon/daemon.ts");
@@ -19,27 +26,27 @@ export async function serve(): Promise<number> {
   const stop = stopping(daemon);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
   process.on("SIGHUP", () => void daemon.reload());
-  // Last: whoever waits for this line may send a signal at once.
+  // Written last: a program that waits for this line may send a signal at once.
   process.stdout.write(`authd listens on ${daemon.socket}\n`);
-  const losers = await daemon.ended;
-  return losers.length > 0 ? EXIT.failed : EXIT.done;
+  const lost = await daemon.ended;
+  return lost.length > 0 ? EXIT.failed : EXIT.done;
 }
 
-/** npm and shells pass one Ctrl-C on twice: what comes this soon (ms) after the first signal is the same one. */
-const SAME_SIGNAL = 1_000;
+/** A signal that comes this soon after the first is a copy of it: npm and shells pass one Ctrl-C on twice. */
+const SAME_SIGNAL_MS = 1_000;
 
-/** The first signal ends the daemon in order; one that comes later ends its wait for an issuer. */
+/** Returns a signal handler: the first signal ends the daemon in order, a later one ends its wait for an issuer. */
 function stopping(daemon: Pick<Daemon, "close" | "giveUp">): () => void {
   let firstAt: number | undefined;
   return () => {
     const now = performance.now();
     firstAt ??= now;
-    if (now - firstAt >= SAME_SIGNAL) daemon.giveUp();
+    if (now - firstAt >= SAME_SIGNAL_MS) daemon.giveUp();
     void daemon.close();
   };
 }
 
-/** Only at start: later, when authd looks for the key again, nobody waits at the terminal. */
+/** Asks for the passphrase at the start only: when authd looks for the key later, nobody waits at the terminal. */
 function askOnce() {
   let asked = false;
   return async ({ isNew }: { isNew: boolean }): Promise<string | undefined> => {

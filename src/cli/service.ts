@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import type { Command } from "commander";
 import { AuthdError } from "../errors.ts";
 import { defaultSocketPath } from "../rpc/socket.ts";
 import {
@@ -24,7 +25,28 @@ import {
 } from "./service/steps.ts";
 import type { SystemOptions } from "./service/system.ts";
 
-/** The options of `authd service`: each is for some actions only. */
+export async function define(command: Command): Promise<void> {
+  const { Argument } = await import("commander");
+  command
+    .addArgument(new Argument("<action>", "what to do").choices(["install", "uninstall", "status"]))
+    .option("--system", "one daemon for all users, under a user of its own; as root")
+    .option("--user <user>", "whom install --system lets in; by default who called sudo")
+    .option("--let-in", "with --system: let that user in")
+    .option(
+      "--take-over",
+      "with --system: let that user in, and move the vault of that user's authd here",
+    )
+    .option("--purge", "with uninstall --system: delete settings, vault, key and accounts, too")
+    .option("--yes", "do not ask whether to purge")
+    .option("--approve", "what asks you on the desktop what a system-wide daemon wants to know")
+    .action(async (action: Action, options: ServiceOptions) => {
+      process.exitCode = await service(action, options);
+    });
+}
+
+export const examples = ["authd service install", "sudo authd service install --system"];
+
+/** Options of `authd service`; each is for some actions only. */
 export interface ServiceOptions extends SystemOptions, RemoveOptions {
   system?: boolean;
   approve?: boolean;
@@ -42,7 +64,7 @@ const TERMINAL: ServiceIo = {
 
 const ACTIONS = { install, uninstall: removeAll } as const;
 
-/** Which options may stand beside `--system`, by action. */
+/** For each action, the options that may stand beside `--system`. */
 const SYSTEM_OPTIONS: Record<Action, readonly (keyof ServiceOptions)[]> = {
   install: ["user", "letIn", "takeOver"],
   uninstall: ["purge", "yes"],
@@ -50,7 +72,7 @@ const SYSTEM_OPTIONS: Record<Action, readonly (keyof ServiceOptions)[]> = {
 };
 
 /**
- * `authd service install | uninstall | status`. Returns the exit code: 1 too if the files are
+ * Installs, removes or reports the service. Returns the exit code, which is 1 too if the files are
  * written but the service manager could not be told. Throws AuthdError where it must not act.
  */
 export async function service(
@@ -59,17 +81,17 @@ export async function service(
   given: Partial<ServiceIo> = {},
 ): Promise<number> {
   const io = { ...TERMINAL, ...given };
-  assertFitting(action, options);
+  assertOptionsFit(action, options);
   const scope: Scope = options.system ? "system" : options.approve ? "approver" : "user";
   if (!serviceManagers[scope][io.platform]) return withoutManager(scope, io);
   if (action === "status")
     return status(await inspectService(io.env, io.platform, scope), scope, io);
-  if (scope === "system") return await forTheMachine(action, options, io);
+  if (scope === "system") return await onSystem(action, options, io);
   const installation = await installationOf(io.env, io.platform, io.execPath, scope);
   return installation ? await ACTIONS[action](installation, io) : EXIT.failed;
 }
 
-async function forTheMachine(
+async function onSystem(
   action: "install" | "uninstall",
   options: ServiceOptions,
   io: ServiceIo,
@@ -79,15 +101,17 @@ async function forTheMachine(
     : await (await import("./service/remove-system.ts")).uninstallSystem(options, io);
 }
 
-function assertFitting(action: Action, { system, approve, ...others }: ServiceOptions): void {
-  const fitting = system ? SYSTEM_OPTIONS[action] : [];
-  const odd = Object.entries(others).find(
-    ([name, value]) => value && !fitting.includes(name as keyof ServiceOptions),
+function assertOptionsFit(action: Action, { system, approve, ...others }: ServiceOptions): void {
+  const allowed = system ? SYSTEM_OPTIONS[action] : [];
+  const unexpected = Object.entries(others).find(
+    ([name, value]) => value && !allowed.includes(name as keyof ServiceOptions),
   );
-  if (!odd && !(system && approve)) return;
-  const flag = odd ? odd[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) : "approve";
+  if (!unexpected && !(system && approve)) return;
+  const flag = unexpected
+    ? unexpected[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+    : "approve";
   const where = Object.entries(SYSTEM_OPTIONS).find(([, names]) =>
-    names.some((n) => n === odd?.[0]),
+    names.some((n) => n === unexpected?.[0]),
   );
   throw new AuthdError(
     "invalid_params",
@@ -138,7 +162,7 @@ function status(report: ServiceReport, scope: Scope, io: ServiceIo): number {
   return EXIT.done;
 }
 
-/** A service beside a daemon that somebody started would fight with it for the vault. */
+/** Throws AuthdError if a daemon runs that a person started: the service could not open its vault. */
 async function refuseRunning(env: NodeJS.ProcessEnv): Promise<void> {
   const path = defaultSocketPath(env);
   const answers = await new Promise<boolean>((resolve) => {
@@ -159,7 +183,7 @@ function warnOfNode(node: string, io: ServiceIo): void {
   if (manager) io.complain(`Warning: ${perishable(node, manager)}`);
 }
 
-/** Says how a person starts the daemon where authd knows no service manager. */
+/** Prints how to start the daemon where authd knows no service manager. */
 async function withoutManager(scope: Scope, io: ServiceIo): Promise<number> {
   if (scope !== "user") {
     io.complain(

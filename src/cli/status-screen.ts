@@ -1,6 +1,6 @@
 import type { CredentialInfo, StatusResult } from "../protocol.ts";
 import { kindOf, NO_CREDENTIALS, nextTry, stateCell, trouble } from "./credentials.ts";
-import { headline } from "./status.ts";
+import { headline } from "./status-text.ts";
 import { cut, type Paint, plain } from "./style.ts";
 import { table } from "./table.ts";
 import { duration, moment } from "./times.ts";

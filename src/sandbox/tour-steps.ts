@@ -4,12 +4,26 @@ import { connect } from "../client.ts";
 import { AuthdError, errorCode } from "../errors.ts";
 import type { Reason } from "../protocol.ts";
 import type { PracticeName } from "./index.ts";
+import type { Playground } from "./playground.ts";
 import type { PracticeApi } from "./practice-api.ts";
-import type { Step, Tour } from "./tour.ts";
 
 const PROGRAMS = 50;
 
-/** In this order: later steps count on what earlier ones left behind. */
+/** The sandbox, and what its tour has found so far. */
+export interface Tour extends Playground {
+  /** Every access token that the tour has seen. */
+  readonly tokens: Set<string>;
+  /** Resolves once `condition` holds; rejects after `ms`. */
+  until(what: string, ms: number, condition: () => boolean | Promise<boolean>): Promise<void>;
+}
+
+/** One step. It resolves with what it observed, and rejects if that is not as it should be. */
+export interface Step {
+  title: string;
+  run(tour: Tour): Promise<string>;
+}
+
+/** All steps, in order: later ones rely on what earlier ones left behind. */
 export const steps: readonly Step[] = [
   { title: "A token from each of four APIs", run: tokens },
   { title: "A second look costs the API nothing", run: cached },

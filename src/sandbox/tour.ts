@@ -3,9 +3,9 @@ import { messageOf } from "../errors.ts";
 import type { PracticeName } from "./index.ts";
 import { interruptible } from "./interrupt.ts";
 import type { Playground } from "./playground.ts";
-import { steps } from "./tour-steps.ts";
+import { steps, type Tour } from "./tour-steps.ts";
 
-/** Seconds. One API's tokens are so short-lived that the tour sees one renewed before its time. */
+/** Token lifetimes in seconds. One API's are so short that the tour sees a refresh ahead of the expiry. */
 export const TOUR_LIFETIMES: Record<PracticeName, number> = {
   labelf: 600,
   onestepai: 10,
@@ -16,26 +16,12 @@ export const TOUR_LIFETIMES: Record<PracticeName, number> = {
 export interface StepResult {
   title: string;
   ok: boolean;
-  /** What was seen, or what went wrong. */
+  /** What the step observed, or its error. */
   detail: string;
   ms: number;
 }
 
-/** What a step works with. */
-export interface Tour extends Playground {
-  /** Every access token that the tour has seen. */
-  readonly tokens: Set<string>;
-  /** Resolves once `condition` holds; rejects after `ms`. */
-  until(what: string, ms: number, condition: () => boolean | Promise<boolean>): Promise<void>;
-}
-
-/** A step resolves with what was seen, and rejects if that is not what it should be. */
-export interface Step {
-  title: string;
-  run(tour: Tour): Promise<string>;
-}
-
-/** Takes every step, whatever became of those before. Rejects only if `signal` is aborted. */
+/** Runs every step, also after one that failed. Rejects only if `signal` is aborted. */
 export async function* walk(
   playground: Playground,
   signal: AbortSignal,

@@ -1,7 +1,7 @@
 /** What libproc tells of a process (<libproc.h>, <sys/proc_info.h>). */
 import { uptime } from "node:os";
 import { libc } from "../../base/libc.ts";
-import type { ProcessEntry } from "./processes.ts";
+import type { ProcessEntry } from "./identity.ts";
 
 const PROC_PIDTBSDINFO = 3;
 const BSDINFO_BYTES = 136;

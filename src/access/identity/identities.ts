@@ -5,9 +5,9 @@ import { quoted } from "../../base/terminal-safe.ts";
 import { groupsOf, type Peer } from "../../rpc/peer.ts";
 import { containerOf, unitOf } from "./cgroup.ts";
 import { type Content, Contents } from "./digest.ts";
-import type { Identities, Identity, ProcessInfo } from "./identity.ts";
+import type { Identities, Identity, ProcessEntry, ProcessInfo } from "./identity.ts";
 import { imageOf, read } from "./linux.ts";
-import { type ProcessEntry, readProcess } from "./processes.ts";
+import { readProcess } from "./processes.ts";
 
 /** More ancestors than this are not looked for. */
 const MAX_PARENTS = 32;

@@ -20,6 +20,14 @@ export interface ProcessInfo {
   readonly terminal: string | undefined;
 }
 
+/** A process, its parent, and why it could not be read as a whole. */
+export interface ProcessEntry extends ProcessInfo {
+  /** Pid of the parent; 0: none. */
+  readonly parent: number;
+  /** Undefined: all of it could be read. */
+  readonly gap: string | undefined;
+}
+
 /** Who asks. */
 export interface Identity {
   readonly peer: Peer | undefined;

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { isInterpreter } from "../../base/interpreter.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { messageOf } from "../../errors.ts";
-import type { ProcessEntry } from "./processes.ts";
+import type { ProcessEntry } from "./identity.ts";
 
 /** USER_HZ: what proc(5) counts in, on every architecture that Node runs on. */
 const TICK_MS = 10;

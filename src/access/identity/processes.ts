@@ -1,16 +1,8 @@
 import { readDarwinProcess } from "./darwin.ts";
-import type { ProcessInfo } from "./identity.ts";
+import type { ProcessEntry } from "./identity.ts";
 import { readLinuxProcess } from "./linux.ts";
 
-/** A process and what leads on from it. */
-export interface ProcessEntry extends ProcessInfo {
-  /** Its parent's pid; 0: none. */
-  readonly parent: number;
-  /** Why not all of it could be read. */
-  readonly gap: string | undefined;
-}
-
-/** Undefined: there is no such process (any more). */
+/** Reads one process; undefined: it does not exist, or has ended. */
 type ReadProcess = (pid: number) => ProcessEntry | undefined;
 
 const readers: Partial<Record<NodeJS.Platform, ReadProcess>> = {
@@ -18,5 +10,5 @@ const readers: Partial<Record<NodeJS.Platform, ReadProcess>> = {
   darwin: readDarwinProcess,
 };
 
-/** How this system is asked about a process; undefined where it can't be. */
+/** Reader for this platform; undefined where processes can't be read. */
 export const readProcess: ReadProcess | undefined = readers[process.platform];
