@@ -4,7 +4,7 @@ import * as net from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError, type Client, connect, NoDaemonError } from "../src/client.ts";
-import type { AuthorizedResponse, CheckedParams } from "../src/protocol.ts";
+import type { AuthorizedResponse, ParamsOf } from "../src/protocol.ts";
 import type { Call, Handlers } from "../src/rpc/call.ts";
 import { ResponseStream } from "../src/rpc/response-stream.ts";
 import { start as startProgram } from "./helpers/child.ts";
@@ -256,7 +256,7 @@ function streaming(
   chunks: Buffer[],
   head: { status?: number; headers?: AuthorizedResponse["headers"] },
 ) {
-  const seen: CheckedParams<"authorizedRequest">[] = [];
+  const seen: ParamsOf<"authorizedRequest">[] = [];
   const authorizedRequest: Handlers["authorizedRequest"] = async (given, call) => {
     seen.push(given);
     const stream = new ResponseStream(call);

@@ -14,11 +14,11 @@ import {
   MAX_CHUNK_BYTES,
   MAX_FRAME_BYTES,
   type Method,
-  params,
 } from "../src/protocol.ts";
 import { MAX_RESPONSE_BYTES } from "../src/request/request.ts";
 import { MAX_BODY_BYTES } from "../src/request/validate-request.ts";
 import { AGAIN, mayRepeat } from "../src/rpc/again.ts";
+import { params } from "../src/rpc/params.ts";
 import { startPracticeApis } from "../src/sandbox/index.ts";
 import { install } from "./helpers/bin.ts";
 import { createAuthority } from "./helpers/certificates.ts";

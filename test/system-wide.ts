@@ -1,9 +1,10 @@
 /** One daemon under its own user, asked by real users. */
+
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
-import { params } from "../src/protocol.ts";
+import { params } from "../src/rpc/params.ts";
 import { startApi } from "./helpers/api.ts";
 import { asRoot } from "./helpers/optional.ts";
 import { type SharedDaemon, startSharedDaemon, type User } from "./helpers/several-users.ts";

@@ -1,4 +1,4 @@
-import type { Admin } from "../admin/admin.ts";
+import type { NewAllowRule } from "../config/allow-rule.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { RateLimiter } from "../base/rate-limiter.ts";
@@ -10,12 +10,17 @@ import { ApprovalService, type ApprovalServiceOptions } from "./approvals/servic
 import { type LookUp, ProcessIdentities } from "./identity/identities.ts";
 import type { Identities } from "./identity/identity.ts";
 
+/** Writes an `[[allow]]` rule to a credential's file. Rejects with an AuthdError if that can't be done. */
+interface RuleWriter {
+  allow(credential: string, rule: NewAllowRule): Promise<void>;
+}
+
 export interface CreateAccessOptions {
   env: NodeJS.ProcessEnv;
   clock: Clock;
   log: Log;
   /** Writes down what a person has allowed for always. */
-  admin: Pick<Admin, "allow">;
+  admin: RuleWriter;
   /** Undefined where the vault's key is no passphrase; otherwise whether this is the one. */
   passphrase: () => ((given: string, call: Call) => Promise<boolean>) | undefined;
   /** Whether other users may answer what programs of that same user ask. */
@@ -51,7 +56,7 @@ export function createAccess({ env, clock, admin, ...options }: CreateAccessOpti
 }
 
 async function writeRule(
-  admin: Pick<Admin, "allow">,
+  admin: RuleWriter,
   { credential, kind, rule, identity }: Question,
 ): Promise<void> {
   const executable = identity.actor?.executable;

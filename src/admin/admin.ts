@@ -1,3 +1,4 @@
+import type { NewAllowRule } from "../config/allow-rule.ts";
 import { join } from "node:path";
 import type { Log } from "../base/log.ts";
 import { stripControlChars } from "../base/terminal-safe.ts";
@@ -29,9 +30,9 @@ import type { Registry } from "../credential/registry.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { Http } from "../http/http.ts";
 import type {
-  CheckedParams,
   CredentialInfo,
   EventPayload,
+  ParamsOf,
   ReloadResult,
   TestResult,
 } from "../protocol.ts";
@@ -93,11 +94,6 @@ export interface AdminOptions {
   onClosed: () => void;
 }
 
-/** What a person has allowed for always, asked because of `rule`. */
-export interface Allowed extends Pick<Allowance, "executable" | "kind"> {
-  rule: string;
-}
-
 /** Asked before the request, or the refresh, that a test makes: throws or rejects if the caller may not. */
 interface TestOptions extends Required<Pick<RequestOptions, "signal" | "admit">> {
   admitRefresh: () => Promise<void>;
@@ -125,7 +121,7 @@ export class Admin {
   }
 
   async add(
-    params: CheckedParams<"credentials/add">,
+    params: ParamsOf<"credentials/add">,
     signal: AbortSignal,
     ask: Consent,
   ): Promise<CredentialInfo> {
@@ -138,7 +134,7 @@ export class Admin {
       if (existed && !params.replace) throw alreadyThere(name, hasFile);
       needs(this.#guarded(name));
       const kind = credentialTypeOf(params);
-      const file = updateCredentialFile(kind, coerceSettings(kind, params.settings));
+      const file = updateCredentialFile(kind, coerceSettings(kind, params.settings ?? {}));
       const settings = this.#resolver()(name, file);
       const known = registry.hasLoaded(name) ? registry.get(name) : undefined;
       const before = params.register ? passwordMade(known, settings) : undefined;
@@ -194,7 +190,7 @@ export class Admin {
   }
 
   async set(
-    params: CheckedParams<"credentials/set">,
+    params: ParamsOf<"credentials/set">,
     signal: AbortSignal,
     ask: Consent,
   ): Promise<CredentialInfo> {
@@ -203,7 +199,7 @@ export class Admin {
     return await this.#firstTry(entry, signal);
   }
 
-  async #setNow(params: CheckedParams<"credentials/set">, needs: Needs): Promise<Entry> {
+  async #setNow(params: ParamsOf<"credentials/set">, needs: Needs): Promise<Entry> {
     const { settings: changes = {}, secrets: given = {}, force = false, discard = false } = params;
     const credential = this.#options.registry.get(params.credential);
     const { name } = credential;
@@ -376,7 +372,7 @@ export class Admin {
    * Writes down that a program may go on without a person being asked, as that rule wanted it, and
    * binds to the file with it: all of it or nothing. Throws AuthdError `invalid_params`.
    */
-  async allow(name: string, { executable, kind, rule }: Allowed): Promise<void> {
+  async allow(name: string, { executable, kind, rule }: NewAllowRule): Promise<void> {
     await this.#alone(async () => {
       const credential = this.#options.registry.get(name);
       const resolve = this.#resolver();
@@ -584,7 +580,7 @@ export class Admin {
 }
 
 /** What was changed, by name. */
-function named({ settings = {}, secrets = {} }: CheckedParams<"credentials/set">): string {
+function named({ settings = {}, secrets = {} }: ParamsOf<"credentials/set">): string {
   return [...Object.keys(settings), ...Object.keys(secrets)].join(", ");
 }
 

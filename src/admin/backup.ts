@@ -12,10 +12,10 @@ import { type CredentialRecord, isGuarded } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import {
-  type CheckedParams,
   type ExportResult,
   type ImportResult,
   MAX_CHUNK_BYTES,
+  type ParamsOf,
   type RekeyResult,
   type VaultProblem,
 } from "../protocol.ts";
@@ -57,7 +57,7 @@ export class Backup {
   // ---- out ----
 
   async export(
-    { passphrase }: CheckedParams<"vault/export">,
+    { passphrase }: ParamsOf<"vault/export">,
     call: Call,
     ask: Consent,
   ): Promise<ExportResult> {
@@ -143,12 +143,12 @@ export class Backup {
 
   // ---- in ----
 
-  upload({ data }: CheckedParams<"vault/upload">, connection: ConnectionHandle) {
+  upload({ data }: ParamsOf<"vault/upload">, connection: ConnectionHandle) {
     return { received: this.#uploads.add(connection, Buffer.from(data, "base64")) };
   }
 
   async import(
-    { passphrase, replace = false, only }: CheckedParams<"vault/import">,
+    { passphrase, replace = false, only }: ParamsOf<"vault/import">,
     connection: ConnectionHandle,
     ask: Consent,
   ): Promise<ImportResult> {
@@ -262,10 +262,7 @@ export class Backup {
 
   // ---- another key ----
 
-  async rekey(
-    { to, passphrase }: CheckedParams<"vault/rekey">,
-    ask: Consent,
-  ): Promise<RekeyResult> {
+  async rekey({ to, passphrase }: ParamsOf<"vault/rekey">, ask: Consent): Promise<RekeyResult> {
     const { admin, registry, vault, env, log } = this.#options;
     if (to === "passphrase") assertPassphrase(passphrase);
     return await admin.withConsent(ask, async (needs) => {

@@ -5,11 +5,11 @@ import type { CredentialSettings } from "../config/settings.ts";
 import { changed } from "../credential/blocker.ts";
 import type { CredentialRecord } from "../credential/record.ts";
 import { AuthdError } from "../errors.ts";
-import type { CheckedParams } from "../protocol.ts";
+import type { ParamsOf } from "../protocol.ts";
 
 const MOST_SECRET_BYTES = 64 * 1024;
 
-export function credentialTypeOf({ name, preset, grant }: CheckedParams<"credentials/add">) {
+export function credentialTypeOf({ name, preset, grant }: ParamsOf<"credentials/add">) {
   if ((preset === undefined) === (grant === undefined)) {
     throw new AuthdError("invalid_params", `${name}: name either a preset or a grant`, {
       credential: name,
@@ -29,7 +29,7 @@ export function assertTrusted(
 
 /** `--register` may make the password up: nobody needs to know it. `before`: one that was made already. */
 export function withGenerated(
-  { name, secrets, register }: CheckedParams<"credentials/add">,
+  { name, secrets = {}, register }: ParamsOf<"credentials/add">,
   settings: CredentialSettings,
   before: string | undefined,
 ): Record<string, string> {

@@ -15,6 +15,11 @@ export interface Allowance {
   asking: number | undefined;
 }
 
+/** An "always", for a credential file. `rule` is the name of the rule that wanted a person asked. */
+export interface NewAllowRule extends Pick<Allowance, "executable" | "kind"> {
+  rule: string;
+}
+
 const HEADER = /^[ \t]*\[\[[ \t]*(allow|"allow"|'allow')[ \t]*\]\]/gm;
 const BY_A_PERSON = "# A person allowed this for always.";
 const FOR_THE_REST = "# Everybody else is asked, as before.";

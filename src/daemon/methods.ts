@@ -15,17 +15,17 @@ import type { Http } from "../http/http.ts";
 import { LOCK_REASONS, type VaultLocker } from "../lock/vault-locker.ts";
 import {
   type AuditHeadResult,
-  type CheckedParams,
   type CredentialInfo,
   DEFAULT_TIMEOUT_MS,
   type EventsResult,
   type GetTokenResult,
+  type ParamsOf,
   PROTOCOL_VERSION,
-  params,
   type StatusResult,
 } from "../protocol.ts";
 import { authorizedRequest } from "../request/request.ts";
 import { type ValidatedRequest, wishToSend } from "../request/validate-request.ts";
+import { params } from "../rpc/params.ts";
 import { ResponseStream } from "../rpc/response-stream.ts";
 import type { Call, Handlers } from "../rpc/server.ts";
 import type { Subscriptions } from "../rpc/subscriptions.ts";
@@ -42,7 +42,7 @@ export interface MethodsOptions {
   subscriptions: Subscriptions;
   status: () => StatusResult;
   /** What happened lately. */
-  events: (query: CheckedParams<"events">) => EventsResult;
+  events: (query: ParamsOf<"events">) => EventsResult;
   /** How far the audit log goes. */
   auditHead: () => Promise<AuditHeadResult>;
   /** Begins an orderly end; the answer still gets out. */
@@ -200,7 +200,7 @@ export function methods(options: MethodsOptions): Handlers {
 function getToken(
   registry: Registry,
   access: Access,
-  given: CheckedParams<"getToken">,
+  given: ParamsOf<"getToken">,
   call: Call,
 ): GetTokenResult | Promise<GetTokenResult> {
   const credential = find(registry, access, given.credential, call);
@@ -215,7 +215,7 @@ function getToken(
 }
 
 /** In words, for who may have to say yes to it. */
-function wishOf({ scope, audience }: CheckedParams<"getToken">): Wish {
+function wishOf({ scope, audience }: ParamsOf<"getToken">): Wish {
   if (scope === undefined && audience === undefined) return { what: "its token" };
   const named = Object.entries({ scope, audience }).filter(([, value]) => value !== undefined);
   const more = named.map(([name, value]) => `${name} ${quoted(value!)}`);
@@ -226,14 +226,14 @@ function wishOf({ scope, audience }: CheckedParams<"getToken">): Wish {
 
 function tokenOf(
   credential: Credential,
-  given: CheckedParams<"getToken">,
+  given: ParamsOf<"getToken">,
   call: Call,
 ): GetTokenResult | Promise<GetTokenResult> {
   const issued = credential.token(new GetTokenParams(given, call));
   return issued instanceof Promise ? issued.then(({ answer }) => answer) : issued.answer;
 }
 
-function tokenUse({ settings }: Credential, given: CheckedParams<"getToken">): Use {
+function tokenUse({ settings }: Credential, given: ParamsOf<"getToken">): Use {
   return { kind: "token", ...reachOf(settings.own, given.scope, given.audience) };
 }
 
@@ -319,7 +319,7 @@ class GetTokenParams implements GetTokenOptions {
   readonly timeoutMs: number;
   readonly #call: Call;
 
-  constructor(given: CheckedParams<"getToken">, call: Call) {
+  constructor(given: ParamsOf<"getToken">, call: Call) {
     const { minValidity } = given;
     this.minValidity = minValidity === undefined ? undefined : minValidity * 1_000;
     this.scope = given.scope;

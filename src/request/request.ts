@@ -14,10 +14,10 @@ import { type Http, HttpFailure, type HttpResponse, neverSent, timedOut } from "
 import { explainNetworkError } from "../http/transport-error.ts";
 import {
   type AuthorizedResponse,
-  type CheckedParams,
   DEFAULT_MAX_RESPONSE_BYTES,
   DEFAULT_TIMEOUT_MS,
   type GetTokenResult,
+  type ParamsOf,
 } from "../protocol.ts";
 import { redirected } from "./redirect.ts";
 import { checkRequest, type ValidatedRequest } from "./validate-request.ts";
@@ -94,7 +94,7 @@ export interface RequestOptions {
 export async function authorizedRequest(
   credential: RequestCredential,
   http: Http,
-  params: CheckedParams<"authorizedRequest">,
+  params: ParamsOf<"authorizedRequest">,
   options: RequestOptions,
 ): Promise<AuthorizedResponse> {
   const request = checkRequest(params, credential.settings);
@@ -131,7 +131,7 @@ class AuthorizedRequest {
     credential: RequestCredential,
     http: Http,
     request: ValidatedRequest,
-    { timeoutMs, maxResponseBytes }: CheckedParams<"authorizedRequest">,
+    { timeoutMs, maxResponseBytes }: ParamsOf<"authorizedRequest">,
     { signal, sends }: RequestOptions,
     reaches: Reaches = () => true,
   ) {

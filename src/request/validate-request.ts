@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { foldedHeader, isConnectionHeader, isHeaderName } from "../base/header-names.ts";
 import { AuthdError } from "../errors.ts";
-import type { CheckedParams } from "../protocol.ts";
+import type { ParamsOf } from "../protocol.ts";
 import { allowedUrl } from "./origin.ts";
 
 /** Bytes of a request's body: what fits into a frame as base64. */
@@ -41,7 +41,7 @@ const DEFAULT_HEADERS = {
 
 /** Throws AuthdError `invalid_params`, `origin_not_allowed` or `request_too_large`. */
 export function checkRequest(
-  params: CheckedParams<"authorizedRequest">,
+  params: ParamsOf<"authorizedRequest">,
   owner: Owner,
 ): ValidatedRequest {
   const method = checkMethod(params.method ?? "GET", owner);
@@ -128,7 +128,7 @@ function assertFewHeaders(entries: readonly (readonly [string, string])[], owner
 }
 
 function checkBody(
-  { body, bodyBase64 }: CheckedParams<"authorizedRequest">,
+  { body, bodyBase64 }: ParamsOf<"authorizedRequest">,
   owner: Owner,
 ): string | Buffer | undefined {
   if (body !== undefined && bodyBase64 !== undefined) {

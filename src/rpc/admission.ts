@@ -1,5 +1,6 @@
-import { type Method, params } from "../protocol.ts";
+import type { Method } from "../protocol.ts";
 import type { ConnectionHandle } from "./call.ts";
+import { params } from "./params.ts";
 import type { Peer } from "./peer.ts";
 
 /** Names of methods that there are not are anybody's choice: they are not written down. */

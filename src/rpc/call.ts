@@ -2,7 +2,7 @@ import type { AbstractCancellationTokenSource, CancellationToken } from "vscode-
 import type { Id, JsonNumber } from "../base/json-text.ts";
 import type { ResponseReservation } from "../base/memory-budget.ts";
 import { AuthdError } from "../errors.ts";
-import type { CheckedParams, Method, Notifications, Results } from "../protocol.ts";
+import type { Method, Notifications, ParamsOf, Results } from "../protocol.ts";
 import type { Peer } from "./peer.ts";
 import { gone } from "./write-buffer.ts";
 
@@ -45,7 +45,7 @@ export interface Call {
 
 /** One row a method. A handler that need not wait returns its result, not a promise. */
 export type Handlers = {
-  [M in Method]: (params: CheckedParams<M>, call: Call) => Results[M] | Promise<Results[M]>;
+  [M in Method]: (params: ParamsOf<M>, call: Call) => Results[M] | Promise<Results[M]>;
 };
 
 /** What a call needs of its connection. */

@@ -12,12 +12,11 @@ import {
 import type * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import {
-  type CheckedParams,
   MAX_FRAME_BYTES,
   MAX_FRAME_DEPTH,
   MAX_FRAME_TOKENS,
   type Method,
-  params,
+  type ParamsOf,
 } from "../protocol.ts";
 import type { AdmissionOptions } from "./admission.ts";
 import { cancelled, type Handlers, type ServerCall } from "./call.ts";
@@ -26,6 +25,7 @@ import { CpuBudgets } from "./cpu-budget.ts";
 import { type FramingLimits, serializer } from "./json-rpc-transport.ts";
 import { codes } from "./message.ts";
 import { Newcomers } from "./newcomers.ts";
+import { params } from "./params.ts";
 import { isOwnPeer, type Peer } from "./peer.ts";
 import { toResponseError } from "./response-error.ts";
 
@@ -230,9 +230,9 @@ function handlersByMethod(handlers: Handlers): ReadonlyMap<string, MethodHandler
 }
 
 /** Throws AuthdError `invalid_params` that names members and what was expected, never values. */
-function checked<M extends Method>(method: M, given: unknown): CheckedParams<M> {
+function checked<M extends Method>(method: M, given: unknown): ParamsOf<M> {
   const { success, data, error } = parsed(method, given);
-  if (success) return data as CheckedParams<M>;
+  if (success) return data as ParamsOf<M>;
   const fewer = withoutEmpty(given as object, error);
   if (fewer) return checked(method, fewer);
   const problems = error.issues.slice(0, 3).map(describe).join("; ");

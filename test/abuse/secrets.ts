@@ -3,11 +3,12 @@
  * looked for in all that is printed, logged, written, sent to others and handed to processes. The
  * table is complete by a test: a new command fails it until it has its row.
  */
+
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { commands } from "../../src/cli/commands.ts";
-import { params } from "../../src/protocol.ts";
+import { params } from "../../src/rpc/params.ts";
 import { run } from "../helpers/child.ts";
 import { type Daemon, MAIN, startDaemon } from "../helpers/daemon.ts";
 import { startIssuer } from "../helpers/issuer.ts";

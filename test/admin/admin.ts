@@ -3,7 +3,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import { AuthdError } from "../../src/errors.ts";
-import type { CheckedParams } from "../../src/protocol.ts";
+import type { ParamsOf } from "../../src/protocol.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
 import { startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
@@ -17,7 +17,7 @@ async function stage(t: ExecutionContext, answering: Answering = fine) {
   const { admin } = adminOf(engine);
   const { signal } = new AbortController();
   const file = (name = "demo") => join(engine.dir, "config", "credentials", `${name}.toml`);
-  const add = (more: Partial<CheckedParams<"credentials/add">> = {}) =>
+  const add = (more: Partial<ParamsOf<"credentials/add">> = {}) =>
     admin.add(
       {
         name: "demo",
@@ -29,7 +29,7 @@ async function stage(t: ExecutionContext, answering: Answering = fine) {
       signal,
       agreed,
     );
-  const set = (more: Partial<CheckedParams<"credentials/set">>) =>
+  const set = (more: Partial<ParamsOf<"credentials/set">>) =>
     admin.set({ credential: "demo", ...more }, signal, agreed);
   return { issuer, engine, admin, signal, file, add, set };
 }

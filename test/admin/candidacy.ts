@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { problemsOf } from "../../src/observe/problems.ts";
-import type { CheckedParams } from "../../src/protocol.ts";
+import type { ParamsOf } from "../../src/protocol.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { type Engine, startEngine, until } from "../helpers/engine.ts";
@@ -39,7 +39,7 @@ function desk(engine: Engine) {
     file: join(engine.dir, "config", "credentials", "demo.toml"),
     info: () => credential().info(),
     sealed: () => engine.vault.read("demo"),
-    set: (more: Omit<CheckedParams<"credentials/set">, "credential">) =>
+    set: (more: Omit<ParamsOf<"credentials/set">, "credential">) =>
       admin.set({ credential: "demo", ...more }, signal, agreed),
     enter: (client_secret: string, more: { force?: boolean; discard?: boolean } = {}) =>
       admin.set({ credential: "demo", secrets: { client_secret }, ...more }, signal, agreed),
@@ -57,7 +57,7 @@ function desk(engine: Engine) {
 async function stage(t: ExecutionContext) {
   const issuer = await startIssuer(t, taking(OLD));
   const here = desk(await startEngine(t));
-  const add = (more: Partial<CheckedParams<"credentials/add">> = {}) =>
+  const add = (more: Partial<ParamsOf<"credentials/add">> = {}) =>
     here.admin.add(
       {
         name: "demo",

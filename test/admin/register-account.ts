@@ -1,7 +1,7 @@
 /** Accounts that are made first: none is left that nobody can enter, whatever the server answers and whenever authd ends. */
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
-import type { CheckedParams } from "../../src/protocol.ts";
+import type { ParamsOf } from "../../src/protocol.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
 import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { type Answer, type Issuer, type Seen, startIssuer } from "../helpers/issuer.ts";
@@ -49,7 +49,7 @@ async function startServer(t: ExecutionContext): Promise<Server> {
 function desk(engine: Engine, server: Server) {
   const { admin } = adminOf(engine);
   const { signal } = new AbortController();
-  const add = (more: Partial<CheckedParams<"credentials/add">> = {}, username = "me") =>
+  const add = (more: Partial<ParamsOf<"credentials/add">> = {}, username = "me") =>
     admin.add(
       {
         name: "demo",

@@ -1,10 +1,12 @@
 /** Whatever a client sends, the daemon answers it well-formed and stays: no crash, no hang, no leak. */
+
 import { Buffer } from "node:buffer";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
-import { type Method, params } from "../../src/protocol.ts";
+import type { Method } from "../../src/protocol.ts";
+import { params } from "../../src/rpc/params.ts";
 import { startApi } from "../helpers/api.ts";
 import { type Daemon, startDaemon } from "../helpers/daemon.ts";
 import { type Answer, RawClient } from "../helpers/wire.ts";

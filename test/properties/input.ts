@@ -1,4 +1,5 @@
 /** What people type: arguments of `authd request`, `--set key=value` and `--secrets-from`. */
+
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
@@ -8,7 +9,7 @@ import { secretsFrom } from "../../src/cli/secrets-input.ts";
 import { parseSettings } from "../../src/cli/settings-input.ts";
 import { coerceSettings, credentialFileText, resolveCredential } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
-import { params } from "../../src/protocol.ts";
+import { params } from "../../src/rpc/params.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import type { Scope } from "../helpers/scope.ts";
 import { deepJson, mutated, mutation, oddJson, oddText } from "./odd.ts";

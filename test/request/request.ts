@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import type { CredentialSettings } from "../../src/config/settings.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { createHttp } from "../../src/http/http.ts";
-import type { CheckedParams, Reason } from "../../src/protocol.ts";
+import type { ParamsOf, Reason } from "../../src/protocol.ts";
 import {
   authorizedRequest,
   type Issued,
@@ -16,7 +16,7 @@ import {
 import { allClosed, type Handler, startApi } from "../helpers/api.ts";
 import { createAuthority } from "../helpers/certificates.ts";
 
-type Params = Omit<CheckedParams<"authorizedRequest">, "credential">;
+type Params = Omit<ParamsOf<"authorizedRequest">, "credential">;
 
 /** A credential whose renewals are counted: `renew` says what a 401 brings. */
 class Owner implements RequestCredential {

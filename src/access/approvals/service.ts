@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
-import type { CheckedParams, Notifications, PendingApproval } from "../../protocol.ts";
+import type { Notifications, ParamsOf, PendingApproval } from "../../protocol.ts";
 import { isOwnPeer, type Peer } from "../../rpc/peer.ts";
 import type { Call, ConnectionHandle } from "../../rpc/server.ts";
 import type { Question } from "../access.ts";
@@ -97,7 +97,7 @@ export class ApprovalService {
 
   /** Throws AuthdError `caller_not_allowed` for an answer that is not a person's, as far as one can tell. */
   async answer(
-    { id, answer, passphrase }: CheckedParams<"approvals/answer">,
+    { id, answer, passphrase }: ParamsOf<"approvals/answer">,
     call: Call,
   ): Promise<void> {
     const { question } = this.queue.find(id, guestUid(call.peer));

@@ -1,0 +1,103 @@
+/** Checks params as they come in: protocol.ts says what they mean. */
+
+import { isId, isTooLong, MAX_ID_BYTES } from "../base/json-text.ts";
+import * as z from "../base/zod.ts";
+import type { Method, ParamsOf } from "../protocol.ts";
+
+const text = z.string();
+const count = z.int().nonnegative();
+/** Milliseconds; more than a day is a mistake. */
+const timeoutMs = z.int().min(1).max(86_400_000);
+const credential = z.object({ credential: text });
+/** A number that JavaScript would change is a JsonNumber, which is only ever written back. */
+const streamToken = z.custom<string | number>(
+  (value) => isId(value) && !isTooLong(value),
+  `expected a string or a number of at most ${MAX_ID_BYTES} bytes`,
+);
+
+/** Every member that a method's params can have. */
+type Shape<M extends Method> = { [Name in keyof ParamsOf<M>]-?: z.ZodType };
+
+/** The shape of each method's params. Unknown members are dropped. */
+export const params = {
+  initialize: z.object({ clientName: text.optional(), clientVersion: text.optional() }),
+  getToken: z.object({
+    credential: text,
+    minValidity: z.number().nonnegative().optional(),
+    scope: text.optional(),
+    audience: text.optional(),
+    forceRefresh: z.boolean().optional(),
+    rejectedToken: text.optional(),
+    timeoutMs: timeoutMs.optional(),
+  }),
+  authorizedRequest: z.object({
+    credential: text,
+    url: text,
+    method: text.optional(),
+    headers: z.record(text, text).optional(),
+    body: text.optional(),
+    bodyBase64: text.optional(),
+    timeoutMs: timeoutMs.optional(),
+    maxResponseBytes: count.optional(),
+    stream: z.boolean().optional(),
+    streamToken: streamToken.optional(),
+  }),
+  "credentials/add": z.object({
+    name: text,
+    preset: text.optional(),
+    grant: text.optional(),
+    settings: z.record(text, z.json()).optional(),
+    secrets: z.record(text, text).optional(),
+    replace: z.boolean().optional(),
+    register: z.boolean().optional(),
+  }),
+  "credentials/set": z.object({
+    credential: text,
+    settings: z.record(text, z.json()).optional(),
+    secrets: z.record(text, text).optional(),
+    force: z.boolean().optional(),
+    discard: z.boolean().optional(),
+  }),
+  "credentials/trust": credential,
+  "credentials/refresh": credential,
+  "credentials/show": credential,
+  "credentials/test": credential,
+  "credentials/remove": credential,
+  "credentials/list": z.object({}),
+  status: z.object({}),
+  reload: z.object({}),
+  events: z.object({
+    credential: text.optional(),
+    since: z.number().optional(),
+    limit: count.optional(),
+  }),
+  "vault/export": z.object({ passphrase: text }),
+  "vault/upload": z.object({ data: text }),
+  "vault/import": z.object({
+    passphrase: text,
+    replace: z.boolean().optional(),
+    only: z.array(text).optional(),
+  }),
+  "vault/rekey": z.object({
+    to: z.enum(["keychain", "passphrase", "systemd-credential", "file"]),
+    passphrase: text.optional(),
+  }),
+  subscribe: z.object({
+    credential: text.optional(),
+    events: z.boolean().optional(),
+    approvals: z.boolean().optional(),
+  }),
+  unsubscribe: z.object({ credential: text.optional() }),
+  "approvals/pending": z.object({}),
+  "approvals/answer": z.object({
+    id: z.int(),
+    answer: z.enum(["once", "process", "hour", "session", "always", "no"]),
+    passphrase: text.optional(),
+  }),
+  lock: z.object({
+    afterMs: z.int().min(1_000).max(2_592_000_000).optional(),
+  }),
+  unlock: z.object({ passphrase: text.optional() }),
+  "audit/head": z.object({}),
+  shutdown: z.object({ daemon: z.boolean().optional() }),
+} as const satisfies { [M in Method]: z.ZodType<ParamsOf<M>> & { shape: Shape<M> } };
