@@ -1,7 +1,7 @@
-import type { NewAllowRule } from "../config/allow-rule.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { RateLimiter } from "../base/rate-limiter.ts";
+import type { NewAllowRule } from "../config/allow-rule.ts";
 import type { PendingApproval } from "../protocol.ts";
 import type { Call } from "../rpc/server.ts";
 import { Access, type Question } from "./access.ts";

@@ -1,10 +1,9 @@
-import type { NewAllowRule } from "../config/allow-rule.ts";
 import { join } from "node:path";
 import type { Log } from "../base/log.ts";
 import { stripControlChars } from "../base/terminal-safe.ts";
 import { Turns } from "../base/turns.ts";
+import type { NewAllowRule } from "../config/allow-rule.ts";
 import {
-  type Allowance,
   accessNow,
   assertCredentialName,
   coerceSettings,
