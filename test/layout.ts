@@ -56,6 +56,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   "@clack/prompts": { files: /^cli\/(prompts|serve)\.ts$/, late: true },
   "@napi-rs/keyring": { files: /^vault\/keys\//, late: true },
   commander: { files: /^cli\// },
+  "fast-string-width": { files: /^cli\/style\.ts$/ },
   "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
   koffi: { files: /^base\/libc\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { callDaemon } from "./call-daemon.ts";
-import { credentialTable, NO_CREDENTIALS } from "./credentials.ts";
+import { NO_CREDENTIALS } from "./credentials.ts";
 import { columns, print, printJson } from "./output.ts";
+import { credentialTable } from "./status/credential-table.ts";
 import { painter } from "./style.ts";
 
 export function define(command: Command): void {
@@ -14,6 +15,6 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
   const result = await callDaemon("credentials/list", {});
   if (json) return printJson(result);
   if (result.credentials.length === 0) return print(NO_CREDENTIALS);
-  const paint = painter(process.stdout);
-  print(...credentialTable(result.credentials, Date.now(), paint, columns()));
+  const options = { now: Date.now(), paint: painter(process.stdout), columns: columns() };
+  print(...credentialTable(result.credentials, options));
 }

@@ -23,8 +23,8 @@ async function show(name: string, { json = false }: { json?: boolean }): Promise
   print(...sheet(info, Date.now(), painter(process.stdout)));
 }
 
-/** Everything about one credential, a line each, and what to do about it. */
-function sheet(info: CredentialInfo, now: number, paint: Paint): string[] {
+/** Tells everything about one credential, a line each, and what to do about it. */
+export function sheet(info: CredentialInfo, now: number, paint: Paint): string[] {
   const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
   const maybe = (ms: number | null | undefined) => (typeof ms === "number" ? at(ms) : undefined);
   const rows: [string, string | undefined][] = [

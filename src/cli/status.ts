@@ -1,9 +1,20 @@
 import type { Command } from "commander";
 import { callDaemon } from "./call-daemon.ts";
-import { credentialTable, NO_CREDENTIALS } from "./credentials.ts";
+import { NO_CREDENTIALS } from "./credentials.ts";
 import { columns, print, printJson } from "./output.ts";
-import { headline, lockLines, problemLines, reportingLines, unsavedLines } from "./status-text.ts";
-import { painter, plain } from "./style.ts";
+import { credentialTable } from "./status/credential-table.ts";
+import {
+  headline,
+  lockLines,
+  problemLines,
+  reportingLines,
+  stateCounts,
+  unsavedLines,
+} from "./status/summary.ts";
+import { cut, painter, plain } from "./style.ts";
+
+/** Credentials of which a person sees at a glance how they are. */
+const FEW = 4;
 
 interface StatusOptions {
   watch?: boolean;
@@ -20,21 +31,23 @@ export function define(command: Command): void {
 export const examples = ["authd status", "authd status --watch"];
 
 async function status({ watch = false, json = false }: StatusOptions): Promise<void> {
-  if (watch && !json && process.stdout.isTTY) return (await import("./watch.ts")).watch();
+  if (watch && !json && process.stdout.isTTY) return (await import("./status/watch.ts")).watch();
   if (watch) return (await import("./follow.ts")).follow(json);
   const daemon = await callDaemon("status", {});
   const { credentials } = await callDaemon("credentials/list", {});
   if (json) return printJson({ daemon, credentials });
-  const now = Date.now();
-  const paint = painter(process.stdout);
-  print(headline(daemon, now), paint("dim", `listening on ${plain(daemon.socket)}`));
+  const options = { now: Date.now(), paint: painter(process.stdout), columns: columns() };
+  const { paint } = options;
   print(
+    cut(headline(daemon, options.now), options.columns),
+    paint("dim", `listening on ${plain(daemon.socket)}`),
     ...unsavedLines(daemon, paint),
     ...reportingLines(daemon.reporting, paint),
     ...lockLines(daemon, paint),
+    ...problemLines(daemon, paint),
     "",
   );
   if (credentials.length === 0) print(NO_CREDENTIALS);
-  else print(...credentialTable(credentials, now, paint, columns()));
-  print(...problemLines(daemon, paint));
+  else print(...credentialTable(credentials, { ...options, sort: "problems" }));
+  if (credentials.length > FEW) print("", stateCounts(daemon));
 }

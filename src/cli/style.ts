@@ -1,4 +1,4 @@
-import { unpainted } from "../base/terminal-safe.ts";
+import stringWidth from "fast-string-width";
 
 export { stripControlChars as plain } from "../base/terminal-safe.ts";
 
@@ -28,14 +28,25 @@ function wantsColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boole
   return stream.isTTY === true && env.TERM !== "dumb";
 }
 
-/** How many columns `text` takes, escape codes not counted; every character counts as one. */
+/** Returns how many columns `text` takes on a terminal; escape codes take none. */
 export function width(text: string): number {
-  return [...unpainted(text)].length;
+  return stringWidth(text);
 }
 
-/** Cut to `columns`, with "…" as the last of them if something is missing. Takes unpainted text. */
+const END_OF_STYLES = "\x1b[0m";
+/** An escape code that changes a style, or one character. */
+const PIECES = /\x1b\[[\d;]*m|./gsu;
+
+/** Cuts `text`, painted or not, to `columns`, with "…" as the last of them if something is missing. */
 export function cut(text: string, columns: number): string {
-  const characters = [...text];
-  if (characters.length <= columns) return text;
-  return columns < 1 ? "" : `${characters.slice(0, columns - 1).join("")}…`;
+  if (columns < 1) return "";
+  if (width(text) <= columns) return text;
+  let kept = "";
+  let left = columns - 1;
+  for (const [piece] of text.matchAll(PIECES)) {
+    left -= width(piece);
+    if (left < 0) break;
+    kept += piece;
+  }
+  return `${kept}…${text.includes("\x1b") ? END_OF_STYLES : ""}`;
 }

@@ -49,7 +49,10 @@ test("what is too long is cut with a mark", (t) => {
   t.is(cut("abc", 3), "abc");
   t.is(cut("abcd", 3), "ab…");
   t.is(cut("abcd", 0), "");
-  t.is(cut("😀😀😀", 2), "😀…");
+  t.is(cut("😀😀😀", 3), "😀…");
+  t.is(cut("日本語", 6), "日本語");
+  t.is(cut("日本語", 5), "日本…");
+  t.is(cut("\x1b[1mabcd\x1b[22m", 3), "\x1b[1mab…\x1b[0m");
 });
 
 test("times are told in one unit", (t) => {
