@@ -14,7 +14,10 @@ test("list, show and status tell people and programs the same", async (t) => {
   t.is((await daemon.add("homes", api)).code, 0);
 
   const list = await daemon.cli(["list"]);
-  t.regex(list.stdout, /^NAME +API +STATE +EXPIRES +LAST USE +NEXT REFRESH\nhomes +127\.0\.0\.1:\d+ +● ready +in /);
+  t.regex(
+    list.stdout,
+    /^NAME +API +STATE +EXPIRES +LAST USE +NEXT REFRESH\nhomes +127\.0\.0\.1:\d+ +● ready +in /,
+  );
   const { credentials } = JSON.parse((await daemon.cli(["list", "--json"])).stdout);
   t.is(credentials[0].name, "homes");
 

@@ -79,23 +79,26 @@ onLinux("status --watch stays when the daemon goes, and Ctrl-C restores the scre
   t.true(stdout.includes(LEFT));
 });
 
-onLinux("status --watch opens a credential's story, renews it, filters, and q ends it", async (t) => {
-  const api = await startLabelf();
-  t.teardown(() => api.close());
-  const daemon = await startDaemon(t);
-  t.is((await daemon.add("labelf", api)).code, 0);
-  const { tokenRequests } = api.stats;
-  const terminal = onTerminal(t, daemon, ["status", "--watch"]);
-  await terminal.type("Enter story", "r");
-  await terminal.type("labelf is renewed.", ENTER);
-  t.is(api.stats.tokenRequests, tokenRequests + 1);
-  await terminal.says("token refreshed in");
-  await terminal.type("q back", "q");
-  await terminal.type("q quit", "a");
-  await terminal.says("Nobody waits for an answer.");
-  await terminal.type("q quit", "/nothing");
-  await terminal.type('Nothing has "nothing" in it.', `${ENTER}q`);
-  const { code, stdout } = await terminal.ended;
-  t.is(code, 0);
-  t.true(stdout.includes(LEFT));
-});
+onLinux(
+  "status --watch opens a credential's story, renews it, filters, and q ends it",
+  async (t) => {
+    const api = await startLabelf();
+    t.teardown(() => api.close());
+    const daemon = await startDaemon(t);
+    t.is((await daemon.add("labelf", api)).code, 0);
+    const { tokenRequests } = api.stats;
+    const terminal = onTerminal(t, daemon, ["status", "--watch"]);
+    await terminal.type("Enter story", "r");
+    await terminal.type("labelf is renewed.", ENTER);
+    t.is(api.stats.tokenRequests, tokenRequests + 1);
+    await terminal.says("token refreshed in");
+    await terminal.type("q back", "q");
+    await terminal.type("q quit", "a");
+    await terminal.says("Nobody waits for an answer.");
+    await terminal.type("q quit", "/nothing");
+    await terminal.type('Nothing has "nothing" in it.', `${ENTER}q`);
+    const { code, stdout } = await terminal.ended;
+    t.is(code, 0);
+    t.true(stdout.includes(LEFT));
+  },
+);
