@@ -1,12 +1,12 @@
+import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
 import { RateLimiter } from "../base/rate-limiter.ts";
 import type { NewAllowRule } from "../config/allow-rule.ts";
-import type { PendingApproval } from "../protocol.ts";
-import type { Call } from "../rpc/server.ts";
+import { stateDir } from "../config/directories.ts";
 import { Access, type Question } from "./access.ts";
+import { ApprovalService, type ApprovalServiceOptions } from "./approvals/approval-service.ts";
 import { desktopPrompter } from "./approvals/desktop-prompt.ts";
-import { ApprovalService, type ApprovalServiceOptions } from "./approvals/service.ts";
+import { QuestionIds } from "./approvals/question-ids.ts";
 import { type LookUp, ProcessIdentities } from "./identity/identities.ts";
 import type { Identities } from "./identity/identity.ts";
 
@@ -15,36 +15,34 @@ interface RuleWriter {
   allow(credential: string, rule: NewAllowRule): Promise<void>;
 }
 
-export interface CreateAccessOptions {
+export interface CreateAccessOptions
+  extends Pick<
+    ApprovalServiceOptions,
+    "passphrase" | "guestsAnswer" | "onNoPrompt" | "onAudit" | "log"
+  > {
   env: NodeJS.ProcessEnv;
   clock: Clock;
-  log: Log;
-  /** Writes down what a person has allowed for always. */
+  /** Writes the rule that the answer "always" stands for. */
   admin: RuleWriter;
-  /** Undefined where the vault's key is no passphrase; otherwise whether this is the one. */
-  passphrase: () => ((given: string, call: Call) => Promise<boolean>) | undefined;
-  /** Whether other users may answer what programs of that same user ask. */
-  guestsAnswer: () => boolean;
-  /** A question waits, and no dialog shows it. */
-  unseen: (question: PendingApproval, text: string) => void;
-  noted?: ApprovalServiceOptions["noted"];
-  /** Runs what finds out who is behind a connection. */
+  /** Runs the search for the program behind a connection. */
   lookUp?: LookUp;
 }
 
-/** Puts together who may ask: identities, rules, and a person's word. */
+/** Creates access control with its parts: identities, rules, and the questions to a person. */
 export function createAccess({ env, clock, admin, ...options }: CreateAccessOptions): {
   access: Access;
   approvals: ApprovalService;
   identities: Identities;
 } {
   const identities = new ProcessIdentities(options.lookUp);
+  const ids = new QuestionIds(join(stateDir(env), "question-id"));
   const approvals = new ApprovalService({
     ...options,
     clock,
     identities,
+    nextId: () => ids.next(),
     writeRule: (question) => writeRule(admin, question),
-    desktop: (failed) => desktopPrompter({ env, failed }),
+    desktop: (onFailed) => desktopPrompter({ env, onFailed }),
   });
   const access = new Access({
     identities,

@@ -43,8 +43,11 @@ async function watch(connection: DaemonConnection): Promise<void> {
       "This vault has a passphrase, and a dialog does not ask for it: use authd approve in a terminal",
     );
   }
-  const asker = desktopPrompter({ env: process.env, failed: ({ id }) => say(`Not shown: ${id}`) });
-  if (!asker) {
+  const prompt = desktopPrompter({
+    env: process.env,
+    onFailed: ({ id }) => say(`Not shown: ${id}`),
+  });
+  if (!prompt) {
     throw new AuthdError(
       "request_failed",
       "There is no desktop to ask on, or no program that shows dialogs (zenity or kdialog)",
@@ -56,7 +59,7 @@ async function watch(connection: DaemonConnection): Promise<void> {
       const question = params as PendingApproval;
       open.set(
         question.id,
-        asker(question, (answer) => void send(connection, question, answer)),
+        prompt(question, (answer) => void send(connection, question, answer)),
       );
     } else if (name === "approval/settled") {
       const { id } = params as Notifications["approval/settled"];

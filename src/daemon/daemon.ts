@@ -118,7 +118,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     after: configuration.daemon.lockAfter,
     inTurn: (work) => admin.inNextTurn(work),
     forget: () => {
-      approvals.queue.forget();
+      approvals.queue.forgetAll();
       http.reconnect();
     },
     opened: () => backup.resume(),
@@ -199,7 +199,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     unsaved: registry.unsaved,
     ...observer.overview(),
     lock: { ...lock.status, on: logind.status },
-    approvals: approvals.place,
+    approvals: approvals.promptLocation,
   });
   const budgets = new CpuBudgets();
   const { access, approvals, identities } = createAccess({
@@ -209,8 +209,8 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
         ? (given, { peer }) => lock.isPassphrase(given, peer)
         : undefined,
     guestsAnswer: () => guests?.answerOwn === true,
-    unseen: (question, text) => observer.asked(question, text),
-    noted: (question, answer) => audit.noteQuestion(question, answer),
+    onNoPrompt: (question, text) => observer.asked(question, text),
+    onAudit: (question, answer) => audit.noteQuestion(question, answer),
     lookUp: (look) => budgets.onceAConnection(look),
   });
   const audit: Audit = new Audit({

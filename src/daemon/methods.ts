@@ -1,5 +1,5 @@
 import type { Access, Wish } from "../access/access.ts";
-import type { ApprovalService } from "../access/approvals/service.ts";
+import type { ApprovalService } from "../access/approvals/approval-service.ts";
 import { overrideHeader, type Use } from "../access/policy.ts";
 import type { Admin } from "../admin/admin.ts";
 import type { Backup } from "../admin/backup.ts";

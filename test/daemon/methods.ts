@@ -64,7 +64,7 @@ async function stage(t: ExecutionContext) {
       ...{ env, clock: engine.clock, log, admin },
       guestsAnswer: () => false,
       passphrase: () => undefined,
-      unseen: () => {},
+      onNoPrompt: () => {},
     }),
     // Over a real daemon: test/cli/vault.ts and lock.ts.
     backup: {} as Backup,

@@ -1,7 +1,7 @@
 import { quoted } from "../../base/terminal-safe.ts";
 import type { ApprovalAnswer, PendingApproval } from "../../protocol.ts";
 
-/** What a person can say, in words. */
+/** Labels of the answers. */
 export const ANSWERS: Readonly<Record<ApprovalAnswer, string>> = {
   no: "No",
   once: "Yes, this once",
@@ -11,16 +11,16 @@ export const ANSWERS: Readonly<Record<ApprovalAnswer, string>> = {
   always: "Yes, always: write it down as a rule",
 };
 
-/** Parents that are shown; those above start everything. */
-const PARENTS = 3;
-const LONGEST = 400;
-const LONGEST_WISH = 200;
+/** Number of parents that are shown: the processes above start everything. */
+const MAX_PARENTS = 3;
+const MAX_LINE_LENGTH = 400;
+const MAX_WISH_LENGTH = 200;
 
-/** The question in one sentence: `/usr/bin/backup (process 4711) asks for its token of labelf`. */
+/** Returns the question in one sentence: `/usr/bin/backup (process 4711) asks labelf for its token`. */
 export function sentenceOf({ program, kind, what, credential, count }: PendingApproval): string {
   const more = count > 1 ? ` (${count} requests wait)` : "";
-  // What is wanted must not fall off the end.
-  const wanted = what.length > LONGEST_WISH ? `${what.slice(0, LONGEST_WISH)}… (cut)` : what;
+  // A long wish is cut visibly, before the limit of the line would cut it.
+  const wanted = what.length > MAX_WISH_LENGTH ? `${what.slice(0, MAX_WISH_LENGTH)}… (cut)` : what;
   const wish =
     kind === "change"
       ? `wants to change ${credential} (${wanted})`
@@ -28,7 +28,7 @@ export function sentenceOf({ program, kind, what, credential, count }: PendingAp
   return oneLine(`${program} ${wish}${more}`);
 }
 
-/** What else is known of who asks, a line each. Names of programs are anybody's choice: shown, never trusted. */
+/** Returns one line for each further fact about the asking program. A program chooses its name itself. */
 export function detailsOf(question: PendingApproval): string[] {
   const { processes, request, script, terminal, unit, container, unknown, rule } = question;
   const { query, headers, bodyBytes, bodySha256 } = request ?? {};
@@ -37,7 +37,7 @@ export function detailsOf(question: PendingApproval): string[] {
     ["headers", headers?.join(", ")],
     ["body", bodyBytes === undefined ? undefined : `${bodyBytes} bytes, SHA-256 ${bodySha256}`],
     ["runs", word(script)],
-    ["started by", processes.slice(1, 1 + PARENTS).join(" ← ") || undefined],
+    ["started by", processes.slice(1, 1 + MAX_PARENTS).join(" ← ") || undefined],
     ["terminal", word(terminal)],
     ["unit", word(unit)],
     ["container", word(container)],
@@ -51,7 +51,7 @@ export function detailsOf(question: PendingApproval): string[] {
 
 const word = (text: string | undefined) => (text === undefined ? undefined : quoted(text));
 
-/** None may begin a line of its own, turn the text around, or steer a terminal. */
+/** Replaces characters that begin a line, reverse the text, or control a terminal. */
 function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, LONGEST);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, MAX_LINE_LENGTH);
 }

@@ -1,21 +1,21 @@
-/** Asks on the desktop, with the dialog program that is there. */
-import type { ChildProcess } from "node:child_process";
+/** Asks on the desktop, with a dialog program that is installed. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 import { cleanEnvironment, endProgram } from "../../base/child.ts";
+import { Turns } from "../../base/turns.ts";
 import type { PendingApproval } from "../../protocol.ts";
-import type { Answer } from "./answers.ts";
+import type { Answer } from "./approval-cache.ts";
+import type { ApprovalPrompter } from "./approval-queue.ts";
 import { ANSWERS, detailsOf, sentenceOf } from "./approval-text.ts";
-import type { ApprovalPrompter } from "./approvals.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 interface Dialog {
   program: string;
   platforms: readonly NodeJS.Platform[];
-  /** Arguments that show `text` as it is, not as markup, and offer `choices`. */
+  /** Returns arguments that show `text` as it is, not as markup, and offer `choices`. */
   args(text: string, choices: readonly Choice[]): string[];
-  /** What was chosen, of what it printed. */
+  /** Finds the choice in the program's output. */
   read(stdout: string, choices: readonly Choice[]): Choice | undefined;
 }
 
@@ -25,7 +25,7 @@ interface Choice {
 }
 
 const TITLE = "authd";
-/** Nobody reads and refuses so fast, ms: a dialog that ends sooner could not be shown. */
+/** A dialog that is closed sooner was never shown: nobody reads and refuses so fast. */
 const MIN_ANSWER_MS = 300;
 
 const byLabel = (stdout: string, choices: readonly Choice[]) =>
@@ -33,13 +33,13 @@ const byLabel = (stdout: string, choices: readonly Choice[]) =>
 const byAnswer = (stdout: string, choices: readonly Choice[]) =>
   choices.find(({ answer }) => answer === stdout.trim());
 
-/** In order of preference. */
+/** Dialog programs, in order of preference. */
 const dialogs: readonly Dialog[] = [
   {
     program: "kdialog",
     platforms: ["linux", "freebsd"],
     args: (text, choices) => [
-      ...["--title", TITLE, "--menu", asText(text)],
+      ...["--title", TITLE, "--menu", withoutMarkup(text)],
       ...choices.flatMap(({ answer, label }) => [answer, label]),
     ],
     read: byAnswer,
@@ -48,7 +48,7 @@ const dialogs: readonly Dialog[] = [
     program: "zenity",
     platforms: ["linux", "freebsd"],
     args: (text, choices) => [
-      ...["--list", "--title", TITLE, "--text", asText(text), "--hide-header"],
+      ...["--list", "--title", TITLE, "--text", withoutMarkup(text), "--hide-header"],
       ...["--width", "560", "--height", "420", "--column", "answer"],
       ...choices.map(({ label }) => label),
     ],
@@ -57,7 +57,7 @@ const dialogs: readonly Dialog[] = [
   {
     program: "osascript",
     platforms: ["darwin"],
-    // What is shown comes as arguments of the script, never as part of it.
+    // The text comes as an argument of the script, never as part of it.
     args: (text, choices) => [
       ...["-e", "on run argv", "-e", "set answers to items 2 thru -1 of argv"],
       ...["-e", 'choose from list answers with title "authd" with prompt (item 1 of argv)'],
@@ -70,116 +70,80 @@ const dialogs: readonly Dialog[] = [
 export interface DesktopOptions {
   env: Env;
   platform?: NodeJS.Platform;
-  /** A dialog could not be shown: the question waits for somebody in a terminal. */
-  failed: (question: PendingApproval) => void;
+  /** Called if a dialog could not be shown: the question waits for somebody in a terminal. */
+  onFailed: (question: PendingApproval) => void;
 }
 
-/** What asks on this desktop; undefined if there is none, or no program to ask with. */
+/**
+ * Creates what asks on this desktop, with one dialog at a time: several windows at once are answered by
+ * mistake. Returns undefined if there is no desktop, or no program to ask with.
+ */
 export function desktopPrompter(options: DesktopOptions): ApprovalPrompter | undefined {
-  const { env, platform = process.platform, failed } = options;
+  const { env, platform = process.platform, onFailed } = options;
   if (platform !== "darwin" && !env.DISPLAY && !env.WAYLAND_DISPLAY) return undefined;
   const dialog = dialogs.find(
-    ({ program, platforms }) => platforms.includes(platform) && isThere(program, env),
+    ({ program, platforms }) => platforms.includes(platform) && isInstalled(program, env),
   );
   if (!dialog) return undefined;
-  const turns = new PromptQueue();
+  const turns = new Turns();
   return (question, answer) => {
-    const unheard = () => failed(question);
-    return turns.take((done) => ask(dialog, env, question, { answer, unheard, done }));
+    const withdrawal = new AbortController();
+    const { signal } = withdrawal;
+    const prompt = async () => {
+      if (signal.aborted) return;
+      const given = await showDialog(dialog, env, question, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      if (given) answer(given);
+      else onFailed(question);
+    };
+    void turns.run(prompt);
+    return () => withdrawal.abort();
   };
 }
 
-/** One dialog at a time: several windows at once are answered by mistake. */
-class PromptQueue {
-  readonly #waiting: (() => void)[] = [];
-  #busy = false;
-
-  /** `begin` gets what ends its turn, and returns what ends it early; so does this. */
-  take(begin: (done: () => void) => () => void): () => void {
-    let end: (() => void) | undefined;
-    const start = () => {
-      this.#busy = true;
-      end = begin(() => this.#next());
-    };
-    if (this.#busy) this.#waiting.push(start);
-    else start();
-    return () => {
-      const index = this.#waiting.indexOf(start);
-      if (index >= 0) this.#waiting.splice(index, 1);
-      else end?.();
-    };
-  }
-
-  #next(): void {
-    this.#busy = false;
-    this.#waiting.shift()?.();
-  }
-}
-
-interface Ends {
-  answer: (answer: Answer) => void;
-  /** Nobody saw it. */
-  unheard: () => void;
-  /** Its window is gone; called once. */
-  done: () => void;
-}
-
-function ask(
+/** Shows a dialog until it is closed or `withdrawn`. Returns undefined if it could not be shown. */
+async function showDialog(
   { program, args, read }: Dialog,
   env: Env,
   question: PendingApproval,
-  { answer, unheard, done }: Ends,
-): () => void {
-  const choices = [...question.choices, "no" as const].map((one) => ({
-    answer: one,
-    label: ANSWERS[one],
+  withdrawn: AbortSignal,
+): Promise<Answer | undefined> {
+  const choices = [...question.choices, "no" as const].map((answer) => ({
+    answer,
+    label: ANSWERS[answer],
   }));
-  let child: ChildProcess | undefined;
-  let wanted = true;
-  const show = async () => {
-    const { spawn } = await import("node:child_process");
-    if (!wanted) return done();
-    const began = performance.now();
-    child = spawn(program, args(textOf(question), choices), {
-      env: cleanEnvironment(env),
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    let stdout = "";
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      stdout = (stdout + text).slice(0, 1_000);
-    });
-    // "close" comes after it.
-    child.on("error", () => {});
-    child.on("close", (code) => {
-      const chosen = code === 0 ? read(stdout, choices) : undefined;
-      const closed = code === 0 || (code === 1 && performance.now() - began > MIN_ANSWER_MS);
-      if (wanted) {
-        wanted = false;
-        if (chosen) answer(chosen.answer);
-        // Closed, or confirmed without a choice.
-        else if (closed) answer("no");
-        else unheard();
-      }
-      done();
-    });
-  };
-  void show();
-  return () => {
-    wanted = false;
-    if (child) endProgram(child, "SIGTERM");
-  };
+  const { spawn } = await import("node:child_process");
+  if (withdrawn.aborted) return undefined;
+  const startedAtMs = performance.now();
+  const child = spawn(program, args(textOf(question), choices), {
+    env: cleanEnvironment(env),
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const end = () => endProgram(child, "SIGTERM");
+  withdrawn.addEventListener("abort", end, { once: true });
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout = (stdout + text).slice(0, 1_000);
+  });
+  // Node emits "close" after "error".
+  child.on("error", () => {});
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  withdrawn.removeEventListener("abort", end);
+  if (code === 0) return read(stdout, choices)?.answer ?? "no";
+  const wasClosed = code === 1 && performance.now() - startedAtMs > MIN_ANSWER_MS;
+  return wasClosed ? "no" : undefined;
 }
 
 function textOf(question: PendingApproval): string {
   return [`${sentenceOf(question)}.`, "", ...detailsOf(question)].join("\n");
 }
 
-/** Both toolkits take tags, entities and backslashes for more than text: look-alikes stand in. */
-function asText(text: string): string {
+/** Replaces what the toolkits read as tags, entities and escapes by look-alikes. */
+function withoutMarkup(text: string): string {
   return text.replace(/&/g, "＆").replace(/</g, "‹").replace(/>/g, "›").replace(/\\/g, "＼");
 }
 
-function isThere(program: string, env: Env): boolean {
+function isInstalled(program: string, env: Env): boolean {
   const folders = (env.PATH ?? "").split(delimiter).filter(isAbsolute);
   return folders.some((folder) => {
     try {

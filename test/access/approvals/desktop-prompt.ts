@@ -32,7 +32,7 @@ function desktop(t: ExecutionContext, program: string, script: string) {
   const asker = desktopPrompter({
     env: { PATH: `${folder}:${process.env.PATH}`, DISPLAY: ":9", SECRET: "no" },
     platform: "linux",
-    failed: ({ id }) => void failed.push(id),
+    onFailed: ({ id }) => void failed.push(id),
   });
   const calls = () =>
     existsSync(file)
@@ -108,7 +108,8 @@ onLinux("answered elsewhere: the window goes, and the next question is asked", a
 
 test("without a display, or a program to ask with, nobody is asked there", (t) => {
   const failed = () => {};
-  const ask = (env: Record<string, string>) => desktopPrompter({ env, platform: "linux", failed });
+  const ask = (env: Record<string, string>) =>
+    desktopPrompter({ env, platform: "linux", onFailed: failed });
   t.is(ask({ PATH: process.env.PATH ?? "" }), undefined);
   t.is(ask({ PATH: "/nowhere:relative", DISPLAY: ":9" }), undefined);
 });

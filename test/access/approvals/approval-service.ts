@@ -1,5 +1,5 @@
 import test from "ava";
-import { ApprovalService } from "../../../src/access/approvals/service.ts";
+import { ApprovalService } from "../../../src/access/approvals/approval-service.ts";
 import type { Identity, ProcessInfo } from "../../../src/access/identity/identity.ts";
 import type { AuthdError } from "../../../src/errors.ts";
 import type { PendingApproval } from "../../../src/protocol.ts";
@@ -28,16 +28,18 @@ function setUp({
   guests?: boolean;
 } = {}) {
   const unseen: string[] = [];
+  let lastId = 0;
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const service = new ApprovalService({
     clock: new FakeClock(),
     identities: { of: (call) => (call as FakeCall).identity, content: async () => undefined },
     log,
+    nextId: () => ++lastId,
     desktop: () => (desktop ? () => () => {} : undefined),
     writeRule: async () => {},
     guestsAnswer: () => guests,
     passphrase: () => (passphrase === undefined ? undefined : async (one) => one === passphrase),
-    unseen: ({ id }: PendingApproval, text) => void unseen.push(`${id} ${text}`),
+    onNoPrompt: ({ id }: PendingApproval, text) => void unseen.push(`${id} ${text}`),
   });
   const ask = (identity: Identity) =>
     service.queue.ask(question({ identity }), new AbortController().signal).then(
@@ -123,7 +125,7 @@ for (const [who, call, refusal] of CASES) {
     if (refusal) {
       const error = await t.throwsAsync<AuthdError>(answer, { message: refusal });
       t.is(error.reason, "caller_not_allowed");
-      t.is(service.pending.length, 1);
+      t.is(service.queue.pending().length, 1);
       await service.answer({ id: 1, answer: "no" }, asCall(call));
     } else await answer;
     t.is(await asked, refusal ? "caller_not_allowed" : "yes", "anybody may say no");
@@ -191,7 +193,7 @@ for (const [what, asking, answering, counts] of PAIRS) {
 test("an orphan's question can be answered, though all have its parent in common", async (t) => {
   const { service, ask } = setUp();
   const asked = ask(identityOf(manager));
-  t.deepEqual(service.pending[0]?.choices, ["once"]);
+  t.deepEqual(service.queue.pending()[0]?.choices, ["once"]);
   const person = from(shell(300), terminal, manager);
   await service.answer({ id: 1, answer: "once" }, asCall(person));
   t.is(await asked, "yes");

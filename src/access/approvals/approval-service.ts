@@ -2,35 +2,38 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { Notifications, ParamsOf, PendingApproval } from "../../protocol.ts";
-import { isOwnPeer, type Peer } from "../../rpc/peer.ts";
+import { isOwnPeer } from "../../rpc/peer.ts";
 import type { Call, ConnectionHandle } from "../../rpc/server.ts";
 import type { Question } from "../access.ts";
 import type { Identities } from "../identity/identity.ts";
-import type { Answer } from "./answers.ts";
+import type { Answer } from "./approval-cache.ts";
+import { type ApprovalPrompter, ApprovalQueue } from "./approval-queue.ts";
 import { sentenceOf } from "./approval-text.ts";
-import { type ApprovalPrompter, ApprovalQueue } from "./approvals.ts";
-import { whyGuestNotApart, whyNotApart } from "./family.ts";
+import { guestUid } from "./pending-approval.ts";
+import { whyGuestMayNotAnswer, whyMayNotAnswer } from "./process-relation.ts";
 
 export interface ApprovalServiceOptions {
   clock: Clock;
   identities: Identities;
   log: Log;
-  /** Asks on the desktop, and tells of what it could not ask; undefined where there is no desktop. */
-  desktop: (failed: (question: PendingApproval) => void) => ApprovalPrompter | undefined;
+  /** Returns the number of the next question. */
+  nextId: () => number;
+  /** Creates the desktop's prompter, which reports questions that it could not show; undefined without a desktop. */
+  desktop: (onPromptFailed: (question: PendingApproval) => void) => ApprovalPrompter | undefined;
   writeRule: (question: Question) => Promise<void>;
-  /** Undefined where the vault's key is no passphrase; otherwise whether this is the one. */
+  /** Returns a check of the vault's passphrase; undefined where its key is none. */
   passphrase: () => ((given: string, call: Call) => Promise<boolean>) | undefined;
-  /** Whether other users may answer what programs of that same user ask. */
+  /** True if other users may answer questions of their own programs. */
   guestsAnswer: () => boolean;
-  /** A question waits, and nobody sees it unless they are told. */
-  unseen: (question: PendingApproval, text: string) => void;
-  /** A question was asked, or answered: for the audit log. */
-  noted?:
+  /** Called if a question waits and no dialog shows it. */
+  onNoPrompt: (question: PendingApproval, text: string) => void;
+  /** Called for the audit log, with an answer if the question was settled. */
+  onAudit?:
     | ((question: PendingApproval, answer: PendingApproval["choices"][number] | undefined) => void)
     | undefined;
 }
 
-/** The desk, for those who reach it through the socket: who may answer, and who hears of questions. */
+/** Serves the queue of questions to clients: decides who may see and answer a question, and notifies them. */
 export class ApprovalService {
   readonly queue: ApprovalQueue;
   readonly #options: ApprovalServiceOptions;
@@ -38,51 +41,48 @@ export class ApprovalService {
   readonly #watchers = new Map<ConnectionHandle, Call>();
 
   constructor(options: ApprovalServiceOptions) {
-    const { clock, log, writeRule } = options;
+    const { clock, log, nextId, writeRule } = options;
     this.#options = options;
-    const desktop = options.desktop((question) => this.#unseen(question));
-    // A click is anybody's who draws on the same screen: where there is a passphrase, it has to come.
+    const desktop = options.desktop((question) => this.#reportNoPrompt(question));
+    // Any program on the same screen can click: with a passphrase, a click is no answer.
     const dialog = () => (options.passphrase() ? undefined : desktop);
     this.#dialog = dialog;
     this.queue = new ApprovalQueue({
       clock,
-      askers: [(question, answer) => dialog()?.(question, answer) ?? (() => {})],
+      nextId,
+      prompt: (question, answer) => dialog()?.(question, answer) ?? (() => {}),
       writeRule,
-      failed: ({ credential }, error) => log.warn({ credential }, messageOf(error)),
-      changed: (change) => {
+      onFailed: ({ credential }, error) => log.warn({ credential }, messageOf(error)),
+      onChange: (change) => {
         if ("asked" in change) {
-          options.noted?.(change.asked, undefined);
-          if (!dialog()) this.#unseen(change.asked);
-          this.#tell(change.question, "approval/asked", change.asked);
+          options.onAudit?.(change.asked, undefined);
+          if (!dialog()) this.#reportNoPrompt(change.asked);
+          this.#notify(change.question, "approval/asked", change.asked);
         } else {
-          options.noted?.(change.settled, change.answer);
+          options.onAudit?.(change.settled, change.answer);
           const { id } = change.settled;
-          this.#tell(change.question, "approval/settled", { id, answer: change.answer });
+          this.#notify(change.question, "approval/settled", { id, answer: change.answer });
         }
       },
     });
   }
 
   /** Where a person is asked. */
-  get place(): "desktop" | "terminal" {
+  get promptLocation(): "desktop" | "terminal" {
     return this.#dialog() ? "desktop" : "terminal";
   }
 
-  get pending(): PendingApproval[] {
-    return this.queue.pending;
-  }
-
-  /** True if the caller may see questions and answer them: those of its own user's programs, if it is a guest. */
+  /** True if the caller may see and answer questions; other users only those of their own programs. */
   isOpenTo({ peer }: Call): boolean {
     return isOwnPeer(peer) || this.#options.guestsAnswer();
   }
 
-  /** The open questions that the caller may see. */
-  pendingFor({ peer }: Call): PendingApproval[] {
-    return this.queue.pendingOf(guestUid(peer));
+  /** Returns the open questions that the caller may see. */
+  pendingFor({ peer }: Pick<Call, "peer">): PendingApproval[] {
+    return this.queue.pending(guestUid({ peer }));
   }
 
-  /** Tells this client of questions, those that are open first. */
+  /** Notifies this client of questions, those that are open first. */
   watch(call: Call): void {
     const { connection } = call;
     if (!this.#watchers.has(connection)) connection.onClose(() => this.unwatch(call));
@@ -95,15 +95,15 @@ export class ApprovalService {
     this.#watchers.delete(connection);
   }
 
-  /** Throws AuthdError `caller_not_allowed` for an answer that is not a person's, as far as one can tell. */
+  /** Answers a question. Rejects with AuthdError `caller_not_allowed` if the answer may come from a program. */
   async answer(
     { id, answer, passphrase }: ParamsOf<"approvals/answer">,
     call: Call,
   ): Promise<void> {
-    const { question } = this.queue.find(id, guestUid(call.peer));
+    const { question } = this.queue.find(id, guestUid(call));
     if (answer !== "no") {
       if (isOwnPeer(call.peer)) await this.#assertPerson(question, passphrase, call);
-      else this.#assertGuest(question, answer, call);
+      else this.#assertGuestPerson(question, answer, call);
     }
     await this.queue.answer(id, answer);
   }
@@ -114,7 +114,7 @@ export class ApprovalService {
 
   async #assertPerson(question: Question, passphrase: string | undefined, call: Call) {
     const { identities } = this.#options;
-    const why = whyNotApart(identities.of(call.connection, call.peer), question.identity);
+    const why = whyMayNotAnswer(identities.of(call.connection, call.peer), question.identity);
     if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
     const isRight = this.#options.passphrase();
     if (!isRight) return;
@@ -127,11 +127,11 @@ export class ApprovalService {
     );
   }
 
-  /** A guest does not have the vault's passphrase, and its guesses would cost the others time. */
-  #assertGuest(question: Question, answer: Answer, call: Call): void {
+  /** Refuses guests where the vault has a passphrase: they do not know it, and guesses cost the others time. */
+  #assertGuestPerson(question: Question, answer: Answer, call: Call): void {
     const { identities, passphrase } = this.#options;
     const why =
-      whyGuestNotApart(identities.of(call.connection, call.peer), question.identity) ??
+      whyGuestMayNotAnswer(identities.of(call.connection, call.peer), question.identity) ??
       (passphrase()
         ? "This vault has a passphrase, so only root and the daemon's user can answer."
         : answer === "always"
@@ -140,24 +140,21 @@ export class ApprovalService {
     if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
   }
 
-  /** A crowd of questions is told of once. */
-  #unseen(question: PendingApproval): void {
-    if (this.pending.length > 1) return;
-    this.#options.unseen(question, sentenceOf(question));
+  /** Reports the first of several questions only. */
+  #reportNoPrompt(question: PendingApproval): void {
+    if (this.queue.pending().length > 1) return;
+    this.#options.onNoPrompt(question, sentenceOf(question));
   }
 
-  #tell<N extends keyof Notifications>(
+  #notify<N extends keyof Notifications>(
     { identity }: Question,
     name: N,
     params: Notifications[N],
   ): void {
     for (const call of this.#watchers.values()) {
-      const guest = guestUid(call.peer);
+      const guest = guestUid(call);
       const isTheirs = guest === identity.peer?.uid && this.#options.guestsAnswer();
       if (guest === undefined || isTheirs) call.notify(name, params).catch(() => {});
     }
   }
 }
-
-/** Undefined for the daemon's own user and root, who see all. */
-const guestUid = (peer: Peer | undefined) => (isOwnPeer(peer) ? undefined : peer?.uid);

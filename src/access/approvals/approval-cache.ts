@@ -4,18 +4,19 @@ import type { ApprovalAnswer } from "../../protocol.ts";
 import type { Question } from "../access.ts";
 import type { Identity } from "../identity/identity.ts";
 
-/** For how long a yes holds. `always` is written down as a rule. */
+/** Answer of a person. It says for how long a yes holds; `always` is written as a rule. */
 export type Answer = ApprovalAnswer;
 
 const HOUR_MS = 3_600_000;
-/** A no, or no answer, holds so long (ms) for the process that asked: nobody is asked again and again. */
+/** How long a no holds for the process that asked, so that a person is not asked again and again. */
 const DENIAL_HOLDS_MS = 60_000;
-/** Answers that are kept; programs that ask are few. */
+/** Limit of answers that are kept: the oldest go first. */
 const MAX_ANSWERS = 1_000;
 
 /**
- * What a person can say. A program that runs whatever it is told to, or that can't be known, gets its
- * yes as this one process only; what starts everybody's programs, for this once.
+ * Returns the answers that a person may choose from, beside no. For an interpreter, or a program that
+ * is not known, a yes holds for one process at most; for a launcher, which starts everybody's programs,
+ * for one request.
  */
 export function choicesFor({ confirm, kind, identity, isInterpreter }: Question): Answer[] {
   const { actor } = identity;
@@ -26,37 +27,38 @@ export function choicesFor({ confirm, kind, identity, isInterpreter }: Question)
 }
 
 /**
- * What is asked by one program about one credential under one rule is one question; each single thing
- * where a person wants to be asked about each.
+ * Returns the key of a question: equal for all that one process wants of one credential under one rule,
+ * but for rules with `confirm = "always"`, where each wish is a question of its own.
  */
 export function questionKey(question: Question): string {
   return keyFor(question, question.confirm === "always" ? exactlyOf(question) : "");
 }
 
-/** Equal for equal wishes only. */
+/** Returns a text that is equal for equal wishes only. */
 export function exactlyOf({ what, exact }: Question): string {
   return exact ?? what;
 }
 
-/** A no is about all that the process may think of next, but for other changes. */
-function refusedKeyOf(question: Question): string {
+/** Returns the key of a denial: it covers all wishes of a process, but each change of a credential by itself. */
+function denialKey(question: Question): string {
   return keyFor(question, question.kind === "change" ? question.what : "");
 }
 
 function keyFor(question: Question, what: string): string {
-  return JSON.stringify([...aboutOf(question), what, processKey(question.identity)]);
+  return JSON.stringify([...subjectOf(question), what, processKey(question.identity)]);
 }
 
-/** The process that asks, so that it is told from all others. */
+/** Returns a key of the asking process. The start time tells it from a later process with the same pid. */
 export function processKey({ actor, peer }: Identity): string {
   return (actor ? [actor.pid, actor.startedAt] : [peer?.uid, peer?.pid]).join(" ");
 }
 
-/** Answers that hold for a while, on the monotonic clock. */
+/** Keeps answers for as long as they hold, on the monotonic clock. */
 export class ApprovalCache {
   readonly #clock: Clock;
-  /** By who asks for what, until when it is a yes. */
+  /** By process or program, and subject: when the yes ends. */
   readonly #yes = new Map<string, number>();
+  /** By `denialKey`. */
   readonly #no = new Map<string, { until: number; how: "no" | "none" }>();
 
   constructor(clock: Clock) {
@@ -66,29 +68,29 @@ export class ApprovalCache {
   allows(question: Question): boolean {
     if (question.confirm === "always") return false;
     const now = this.#clock.monotonic();
-    return [byProcess(question), byProgram(question)].some(
+    return [processAnswerKey(question), programAnswerKey(question)].some(
       (key) => key !== undefined && (this.#yes.get(key) ?? 0) > now,
     );
   }
 
-  refusalOf(question: Question): "no" | "none" | undefined {
-    const no = this.#no.get(refusedKeyOf(question));
+  denialOf(question: Question): "no" | "none" | undefined {
+    const no = this.#no.get(denialKey(question));
     return no && no.until > this.#clock.monotonic() ? no.how : undefined;
   }
 
-  note(question: Question, answer: Answer | "none"): void {
+  add(question: Question, answer: Answer | "none"): void {
     const now = this.#clock.monotonic();
     const yes = (key: string | undefined, until: number) => {
-      if (key !== undefined) evictOldest(this.#yes, key, until);
+      if (key !== undefined) setAndEvict(this.#yes, key, until);
     };
     if (answer === "no" || answer === "none") {
-      evictOldest(this.#no, refusedKeyOf(question), { until: now + DENIAL_HOLDS_MS, how: answer });
-    } else if (answer === "process") yes(byProcess(question), Number.POSITIVE_INFINITY);
-    else if (answer === "hour") yes(byProgram(question), now + HOUR_MS);
-    else if (answer === "session") yes(byProgram(question), Number.POSITIVE_INFINITY);
+      setAndEvict(this.#no, denialKey(question), { until: now + DENIAL_HOLDS_MS, how: answer });
+    } else if (answer === "process") yes(processAnswerKey(question), Number.POSITIVE_INFINITY);
+    else if (answer === "hour") yes(programAnswerKey(question), now + HOUR_MS);
+    else if (answer === "session") yes(programAnswerKey(question), Number.POSITIVE_INFINITY);
   }
 
-  /** Of one credential: its rules are others now. */
+  /** Drops the answers about one credential. */
   forget(credential: string): void {
     const isAbout = (key: string) => (JSON.parse(key) as unknown[])[0] === credential;
     for (const map of [this.#yes, this.#no]) {
@@ -102,29 +104,29 @@ export class ApprovalCache {
   }
 }
 
-/** The one that was noted first goes. */
-function evictOldest<Value>(map: Map<string, Value>, key: string, value: Value): void {
+/** Sets an entry, and removes the oldest beyond the limit. */
+function setAndEvict<Value>(map: Map<string, Value>, key: string, value: Value): void {
   map.delete(key);
   map.set(key, value);
   const [oldest] = map.keys();
   if (map.size > MAX_ANSWERS && oldest !== undefined) map.delete(oldest);
 }
 
-/** An answer under one rule says nothing about what another rule is for. */
-function aboutOf({ credential, kind, rule, confirm }: Question): string[] {
+/** Returns what an answer is about: it does not hold for another rule. */
+function subjectOf({ credential, kind, rule, confirm }: Question): string[] {
   return [credential, kind, rule, confirm];
 }
 
-/** A pid alone would be another process's one day. */
-function byProcess(question: Question): string | undefined {
+/** Returns the key of a yes for one process; undefined if the process is not known. */
+function processAnswerKey(question: Question): string | undefined {
   const { actor } = question.identity;
-  return actor && JSON.stringify([...aboutOf(question), actor.pid, actor.startedAt]);
+  return actor && JSON.stringify([...subjectOf(question), actor.pid, actor.startedAt]);
 }
 
-function byProgram(question: Question): string | undefined {
+/** Returns the key of a yes for a program of one user; undefined for interpreters, and programs not known. */
+function programAnswerKey(question: Question): string | undefined {
   const { actor, peer } = question.identity;
   const executable = actor?.executable;
   if (executable === undefined || question.isInterpreter) return undefined;
-  // One user's yes is none for the same program of another user.
-  return JSON.stringify([...aboutOf(question), executable, peer?.uid ?? null]);
+  return JSON.stringify([...subjectOf(question), executable, peer?.uid ?? null]);
 }
