@@ -101,7 +101,7 @@ export class Audit {
       ...(isRequired ? { before: () => this.#assertWritable() } : {}),
       saw: (seen) => {
         if (seen.method === "vault/rekey") this.#keys.renew();
-        const waiting = this.#note(this.#entryOf(seen));
+        const waiting = this.#noteCall(seen);
         return isRequired ? this.#written(waiting) : undefined;
       },
     });
@@ -190,7 +190,23 @@ export class Audit {
     this.#keys.wipe();
   }
 
-  #entryOf({ event, method, params, call, outcome, result }: AuditedCall): AuditEntry {
+  /** Is on the way of every token: for one that was handed out a moment ago no line is made anew. */
+  #noteCall(audited: AuditedCall): Waiting | undefined {
+    const { method, call, outcome, params, result } = audited;
+    const peer = this.#peers.of(call.connection, call.peer);
+    const issued = method === "getToken" && outcome === "ok" ? result : undefined;
+    const time = this.#options.now();
+    return (
+      this.#queue.repeat(peer, params.credential, call.rule, issued, time) ??
+      this.#note(this.#entryOf(audited, peer, time), issued)
+    );
+  }
+
+  #entryOf(
+    { event, method, params, call, outcome, result }: AuditedCall,
+    peer: AuditPeer,
+    time: number,
+  ): AuditEntry {
     const { credential = params.name, url, answer, id } = params;
     const isRequest = method === "authorizedRequest";
     const { status, refreshed } =
@@ -198,9 +214,9 @@ export class Audit {
     const { origin, request } = isRequest ? requested(url, params.method) : NOWHERE;
     const isAnswer = event === "approval";
     const issued = method === "getToken" ? result : call.issued;
-    // One shape for all, made at once: this is on the way of every token. What is undefined is not written.
+    // One shape for all, made at once. Members that are undefined are not written.
     return {
-      time: this.#options.now(),
+      time,
       event,
       method,
       credential: typeof credential === "string" ? credential.slice(0, LONGEST_NAME) : undefined,
@@ -212,7 +228,7 @@ export class Audit {
       rule: call.rule,
       question: isAnswer ? (id as number) : undefined,
       answer: isAnswer ? (answer as string) : undefined,
-      peer: this.#peers.of(call.connection, call.peer),
+      peer,
       token: outcome === "ok" ? this.#fingerprint(issued) : undefined,
     };
   }
@@ -228,8 +244,8 @@ export class Audit {
     return made;
   }
 
-  #note(entry: AuditEntry): Waiting | undefined {
-    const waiting = this.#queue.push(entry);
+  #note(entry: AuditEntry, answer?: object): Waiting | undefined {
+    const waiting = this.#queue.push(entry, answer);
     if (!this.#closed && !this.#flushing && !this.#timer) this.#flushSoon();
     return waiting;
   }

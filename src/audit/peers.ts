@@ -1,35 +1,49 @@
-import type { Identities, Identity } from "../access/identity/identity.ts";
+import type { ClientProgram, Identities } from "../access/identity/identity.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Peer } from "../rpc/peer.ts";
 import type { AuditPeer } from "./entry.ts";
 
 /** Names of programs are anybody's choice. */
-const LONGEST = 300;
+const MAX_NAME_LENGTH = 300;
 
-/** Who asks, as the log tells it: found out once a connection, while whoever asks is still there. */
+/**
+ * Describes clients as the log names them: found out once for each connection, while the process is still
+ * there. Equal connections of one process share one description.
+ */
 export class AuditPeers {
   readonly #identities: Identities;
-  readonly #known = new WeakMap<object, AuditPeer>();
+  readonly #byConnection = new WeakMap<object, AuditPeer>();
+  readonly #byProgram = new WeakMap<ClientProgram, AuditPeer>();
 
   constructor(identities: Identities) {
     this.#identities = identities;
   }
 
   of(connection: object, peer: Peer | undefined): AuditPeer {
-    const known = this.#known.get(connection);
+    const known = this.#byConnection.get(connection);
     if (known) return known;
-    const described = describePeer(this.#identities.of(connection, peer));
-    this.#known.set(connection, described);
+    const program = this.#identities.programOf(connection, peer);
+    const described = this.#byProgram.get(program) ?? describeProgram(program);
+    this.#byProgram.set(program, described);
+    this.#byConnection.set(connection, described);
     return described;
   }
 }
 
-function describePeer({ peer, actor, unit }: Identity): AuditPeer {
-  const program = actor?.executable ?? actor?.name;
-  return {
-    ...(peer ? { uid: peer.uid, pid: peer.pid } : {}),
-    ...(program === undefined ? {} : { program: program.slice(0, LONGEST) }),
-    ...(actor && actor.pid !== peer?.pid ? { programPid: actor.pid } : {}),
-    ...(actor?.script === undefined ? {} : { script: actor.script.slice(0, LONGEST) }),
-    ...(unit ? { unit: unit.slice(0, LONGEST) } : {}),
-  };
+function describeProgram({
+  uid,
+  pid,
+  program,
+  programPid,
+  script,
+  unit,
+}: ClientProgram): AuditPeer {
+  return omitUndefined({
+    uid,
+    pid,
+    program: program?.slice(0, MAX_NAME_LENGTH),
+    programPid,
+    script: script?.slice(0, MAX_NAME_LENGTH),
+    unit: unit?.slice(0, MAX_NAME_LENGTH),
+  });
 }

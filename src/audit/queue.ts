@@ -1,9 +1,9 @@
 import type { AuditEntry, AuditPeer } from "./entry.ts";
 
-/** So many lines of one batch are written each for itself; then what is the very same is counted. */
-const EACH = 256;
 /** More than this is not kept while nothing can be written. */
-export const MOST = 10_000;
+export const MAX_WAITING = 10_000;
+/** A client's uses are compared with so many of its last lines. */
+const COMPARED_LINES = 4;
 
 export interface Waiter {
   resolve(): void;
@@ -12,45 +12,67 @@ export interface Waiter {
 
 export interface Waiting {
   readonly entry: AuditEntry;
-  /** Who may not be answered before it is written. */
+  /** The answer that a token was handed out with: the same object for the same token. */
+  readonly answer?: object | undefined;
+  /** Calls that may not be answered before the line is written. */
   waiters: Waiter[];
 }
 
-/** What is to be written next. */
+/**
+ * Lines to be written next. Uses and refusals that are equal in everything but their time are one line
+ * with a count: a program may ask thousands of times a second.
+ */
 export class AuditQueue {
   #waiting: Waiting[] = [];
-  readonly #lastOf = new Map<AuditPeer | undefined, Waiting>();
-  /** How many there was no room for. */
+  /** By client, its last lines of this batch, the newest first. */
+  readonly #linesOf = new Map<AuditPeer | undefined, Waiting[]>();
+  /** Lines that there was no room for. */
   lost = 0;
 
   get size(): number {
     return this.#waiting.length;
   }
 
-  /** Undefined: there is no room. */
-  push(entry: AuditEntry): Waiting | undefined {
-    // Whoever is turned away may come back a thousand times a second.
-    const isCounted = this.#waiting.length >= EACH || entry.method === "connect";
-    const same = isCounted ? this.#lastOf.get(entry.peer) : undefined;
-    if (same && isSame(same.entry, entry)) {
-      same.entry.count = (same.entry.count ?? 1) + 1;
-      same.entry.until = entry.time;
-      return same;
-    }
-    if (this.#waiting.length >= MOST) {
+  /** Returns undefined if there is no room. */
+  push(entry: AuditEntry, answer?: object): Waiting | undefined {
+    const isCounted = entry.event === "use" || entry.event === "refusal";
+    const lines = isCounted ? this.#linesOf.get(entry.peer) : undefined;
+    const same = lines?.find((line) => isSame(line.entry, entry));
+    if (same) return countOnce(same, entry.time);
+    if (this.#waiting.length >= MAX_WAITING) {
       this.lost += 1;
       return undefined;
     }
-    const waiting: Waiting = { entry, waiters: [] };
+    const waiting: Waiting = { entry, answer, waiters: [] };
     this.#waiting.push(waiting);
-    if (isCounted) this.#lastOf.set(entry.peer, waiting);
+    if (!isCounted) return waiting;
+    if (lines) lines.splice(0, lines.length, waiting, ...lines.slice(0, COMPARED_LINES - 1));
+    else this.#linesOf.set(entry.peer, [waiting]);
     return waiting;
   }
 
-  /** The oldest, at most so many. */
-  take(most: number): Waiting[] {
-    this.#lastOf.clear();
-    return this.#waiting.splice(0, most);
+  /**
+   * Counts one more getToken of `peer` that was answered with `answer`, as `push` would; returns undefined
+   * if that takes a line of its own.
+   */
+  repeat(
+    peer: AuditPeer,
+    credential: unknown,
+    rule: string | undefined,
+    answer: object | undefined,
+    time: number,
+  ): Waiting | undefined {
+    const last = this.#linesOf.get(peer)?.[0];
+    if (answer === undefined || last?.answer !== answer) return undefined;
+    const { entry } = last;
+    if (entry.credential !== credential || entry.rule !== rule) return undefined;
+    return countOnce(last, time);
+  }
+
+  /** Returns the oldest lines, at most `limit`. */
+  take(limit: number): Waiting[] {
+    this.#linesOf.clear();
+    return this.#waiting.splice(0, limit);
   }
 
   putBack(taken: readonly Waiting[]): void {
@@ -58,9 +80,16 @@ export class AuditQueue {
   }
 }
 
+function countOnce(line: Waiting, time: number): Waiting {
+  const { entry } = line;
+  entry.count = (entry.count ?? 1) + 1;
+  entry.until = time;
+  return line;
+}
+
 const DISTINCT = [
   ...["event", "method", "credential", "origin", "request", "status", "outcome", "rule", "token"],
-  ...["refreshed", "question", "answer", "version", "torn", "lost"],
+  "refreshed",
 ] as (keyof AuditEntry)[];
 
 function isSame(one: AuditEntry, other: AuditEntry): boolean {

@@ -1,7 +1,7 @@
 import { libc } from "../base/libc.ts";
 
-/** For files, issuers, the service manager and Node itself. */
-const SPARE = 64;
+/** For files, issuers, the service manager, processes that have connected, and Node itself. */
+const SPARE = 96;
 
 export interface Affordable {
   /** Clients connected at once. */

@@ -47,10 +47,25 @@ export function peerOf(socket: Socket): Peer | undefined {
   const { credentials, groups, pidfd } = lookup;
   return {
     ...credentials(descriptorOf(socket)),
-    connectedAt: uptime() * 1_000,
+    connectedAt: bootTimeMs(),
     groups: () => ifSocketOpen(socket, groups),
     ...(pidfd && { pidfd: () => ifSocketOpen(socket, pidfd) }),
   };
+}
+
+/** The system reads a file for its boot time; between two readings (ms) the monotonic clock carries it on. */
+const BOOT_TIME_MAX_AGE_MS = 10;
+let bootOffsetMs = 0;
+let bootReadAtMs = Number.NEGATIVE_INFINITY;
+
+/** Returns the boot time. After a suspend it may be too early for a moment, never too late. */
+function bootTimeMs(): number {
+  const nowMs = performance.now();
+  if (nowMs - bootReadAtMs > BOOT_TIME_MAX_AGE_MS) {
+    bootOffsetMs = uptime() * 1_000 - nowMs;
+    bootReadAtMs = nowMs;
+  }
+  return nowMs + bootOffsetMs;
 }
 
 /** Undefined when the socket is closed, or the kernel does not tell. */

@@ -45,6 +45,7 @@ function setUp(program = "/usr/bin/backup") {
       };
       return { peer, chain: [actor], actor, ...rest };
     },
+    programOf: () => ({ program }),
     async content() {
       looks.content++;
       return { sha256: "ab".repeat(32), isInterpreter: world.isInterpreter };

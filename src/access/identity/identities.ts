@@ -1,12 +1,12 @@
-import { closeSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
-import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
+import { closeSync, readFileSync, readlinkSync } from "node:fs";
 import { quoted } from "../../base/terminal-safe.ts";
 import { groupsOf, type Peer } from "../../rpc/peer.ts";
 import { containerOf, unitOf } from "./cgroup.ts";
+import { ClientPrograms, ownUser } from "./client-programs.ts";
 import { type Content, Contents } from "./digest.ts";
-import type { Identities, Identity, ProcessEntry, ProcessInfo } from "./identity.ts";
+import type { ClientProgram, Identities, Identity, ProcessEntry, ProcessInfo } from "./identity.ts";
 import { imageOf, read } from "./linux.ts";
+import { isOwnClient } from "./own-client.ts";
 import { readProcess } from "./processes.ts";
 
 /** More ancestors than this are not looked for. */
@@ -14,11 +14,13 @@ const MAX_PARENTS = 32;
 /** Two readings of the clock may differ by this, ms: proc(5) counts in ticks. */
 const SLACK = 20;
 
-export type LookUp = (look: () => Identity) => Identity;
+export type LookUp = <Found>(look: () => Found) => Found;
 
 /** Asks the system who is behind a connection: once for each, when somebody wants to know. */
 export class ProcessIdentities implements Identities {
   readonly #known = new WeakMap<object, Identity>();
+  readonly #programOf = new WeakMap<object, ClientProgram>();
+  readonly #programs = new ClientPrograms();
   readonly #contents = new Contents();
   readonly #lookUp: LookUp;
 
@@ -30,9 +32,23 @@ export class ProcessIdentities implements Identities {
   of(connection: object, peer: Peer | undefined): Identity {
     const known = this.#known.get(connection);
     if (known) return known;
-    const identity = this.#lookUp(() => identify(peer));
+    const found = this.#lookUp(() => identify(peer));
+    // Another program in the same process is not the one that asked before.
+    const identity = this.#programs.hasSeenAnother(connection, found)
+      ? unknownIdentity(peer, "the process that connected runs another program by now")
+      : found;
     this.#known.set(connection, identity);
     return identity;
+  }
+
+  programOf(connection: object, peer: Peer | undefined): ClientProgram {
+    const known = this.#programOf.get(connection);
+    if (known) return known;
+    const identity = this.#known.get(connection);
+    const quick = identity ? undefined : this.#lookUp(() => this.#programs.find(connection, peer));
+    const program = quick ?? programOf(identity ?? this.of(connection, peer));
+    this.#programOf.set(connection, program);
+    return program;
   }
 
   async content({ actor }: Identity): Promise<Content | undefined> {
@@ -80,7 +96,7 @@ function isStill(
 
 function describeProcesses(peer: Peer, entries: readonly ProcessEntry[]): Identity {
   const chain = entries.map(({ parent, gap, ...info }): ProcessInfo => info);
-  const at = chain.findIndex((one) => !isOurClient(one));
+  const at = chain.findIndex((one) => !isOwnClient(one));
   const actor = chain[at];
   const place = placeOf(peer);
   return {
@@ -109,9 +125,8 @@ function ancestorsOf(first: ProcessEntry): ProcessEntry[] {
 function placeOf({ pid, uid }: Peer): Pick<Identity, "unit" | "userUnit" | "container"> {
   const cgroup = process.platform === "linux" ? read(pid, "cgroup") : undefined;
   if (cgroup === undefined) return { unit: undefined, container: undefined };
-  const own = uid === process.geteuid?.() ? uid : undefined;
   return {
-    unit: unitOf(cgroup, own),
+    unit: unitOf(cgroup, ownUser(uid)),
     userUnit: unitOf(cgroup, uid) ?? undefined,
     container: containerOf(cgroup) ?? foreignNamespace(pid),
   };
@@ -127,20 +142,15 @@ function foreignNamespace(pid: number): string | null | undefined {
   }
 }
 
-const MAIN = realPath(fileURLToPath(new URL("../../main.js", import.meta.url)));
-
-/** authd's own command line asks for whoever started it. */
-function isOurClient({ executable, script }: ProcessInfo): boolean {
-  if (executable === undefined || script === undefined) return false;
-  return basename(executable).startsWith("node") && realPath(script) === MAIN;
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+function programOf({ peer, actor, unit }: Identity): ClientProgram {
+  return {
+    uid: peer?.uid,
+    pid: peer?.pid,
+    program: actor?.executable ?? actor?.name,
+    programPid: actor?.pid === peer?.pid ? undefined : actor?.pid,
+    script: actor?.script,
+    unit: unit ?? undefined,
+  };
 }
 
 function unknownIdentity(peer: Peer | undefined, gap: string): Identity {

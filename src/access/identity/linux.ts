@@ -68,7 +68,7 @@ function ownerOf(pid: number): number | undefined {
  * A path names this program only if the same file is there for us: one that was replaced since, or
  * that has this path in a mount namespace of its own, is something else.
  */
-function executableOf(pid: number): { executable?: string; image?: string; gap?: string } {
+export function executableOf(pid: number): { executable?: string; image?: string; gap?: string } {
   try {
     const path = readlinkSync(imageOf(pid));
     const [image, named] = [statSync(imageOf(pid)), statSync(path, { throwIfNoEntry: false })];
@@ -82,7 +82,7 @@ function executableOf(pid: number): { executable?: string; image?: string; gap?:
 }
 
 /** The first argument that is no option, as a path. Any process can write there what it likes. */
-function scriptOf(pid: number, executable: string): string | undefined {
+export function scriptOf(pid: number, executable: string): string | undefined {
   if (!isInterpreter(executable)) return undefined;
   const [, ...args] = (read(pid, "cmdline") ?? "").split("\0");
   const at = args.findIndex((arg) => arg !== "" && !arg.startsWith("-"));

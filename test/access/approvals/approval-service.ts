@@ -32,7 +32,11 @@ function setUp({
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const service = new ApprovalService({
     clock: new FakeClock(),
-    identities: { of: (call) => (call as FakeCall).identity, content: async () => undefined },
+    identities: {
+      of: (call) => (call as FakeCall).identity,
+      programOf: () => ({}),
+      content: async () => undefined,
+    },
     log,
     nextId: () => ++lastId,
     desktop: () => (desktop ? () => () => {} : undefined),

@@ -7,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
@@ -189,3 +190,67 @@ asRoot("of another user's program everything is known to root", async (t) => {
   t.deepEqual(gids, [65534, 50]);
   t.is(actor?.executable, realpathSync(process.execPath));
 });
+
+onLinux("the log's description of a program tells what its whole identity does", async (t) => {
+  const { folder, path, next } = await listen(t);
+  const script = join(folder, "script.js");
+  writeFileSync(script, CONNECT);
+  for (const command of [
+    [program(folder), "-e", CONNECT],
+    [process.execPath, script],
+  ]) {
+    const { child } = connectFrom(t, command, path);
+    const { peer, socket } = await next();
+    const { actor, unit } = identify(peer);
+    const told = new ProcessIdentities().programOf(socket, peer);
+    t.like(told, { uid: process.geteuid!(), pid: child.pid, program: actor?.executable });
+    t.deepEqual([told.script, told.unit], [actor?.script, unit ?? undefined]);
+  }
+});
+
+onLinux("connections of one process share a description, one for each executable", async (t) => {
+  const { folder, path, next } = await listen(t);
+  const backup = program(folder);
+  const script = `import os,socket,sys
+for again in range(2):
+  s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[2]); s.set_inheritable(True)
+sys.stdin.readline(); os.execv(sys.argv[1], [sys.argv[1], "-e", ${JSON.stringify(CONNECT)}, sys.argv[2]])`;
+  const { child } = start(t, "python3", ["-c", script, backup, path], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const identities = new ProcessIdentities();
+  const [first, second] = [await next(), await next()];
+  const told = identities.programOf(first.socket, first.peer);
+  t.regex(told.program ?? "", /python/);
+  if (first.peer.pidfd?.() === undefined) {
+    t.pass("before Linux 6.5");
+    return;
+  }
+  t.is(identities.programOf(second.socket, second.peer), told);
+  child.stdin?.write("now\n");
+  const third = await next();
+  t.is(third.peer.pid, first.peer.pid);
+  t.is(identities.programOf(third.socket, third.peer).program, backup);
+  t.is(identities.of(third.socket, third.peer).actor?.executable, backup);
+  // The connection is the other program's: neither executable may decide a rule.
+  const { actor, unknownReason } = identities.of(first.socket, first.peer);
+  t.is(actor, undefined);
+  t.regex(unknownReason ?? "", /runs another program by now/);
+  t.is(identities.programOf(first.socket, first.peer), told);
+});
+
+onLinux(
+  "of a process that has ended the log tells no program, whatever was known of it",
+  async (t) => {
+    const { folder, path, next } = await listen(t);
+    const connectTwice = `${CONNECT}; ${CONNECT}`;
+    const { child, ended } = connectFrom(t, [program(folder), "-e", connectTwice], path);
+    const [first, second] = [await next(), await next()];
+    const identities = new ProcessIdentities();
+    t.not(identities.programOf(first.socket, first.peer).program, undefined);
+    child.kill("SIGKILL");
+    await ended;
+    const { uid, pid } = second.peer;
+    t.like(identities.programOf(second.socket, second.peer), { uid, pid, program: undefined });
+  },
+);
