@@ -9,6 +9,10 @@ export interface Methods {
   initialize: { params: InitializeParams; result: InitializeResult };
   getToken: { params: GetTokenParams; result: GetTokenResult };
   authorizedRequest: { params: AuthorizedRequestParams; result: AuthorizedResponse };
+  /** Begins an authorized request. Answered when the API is about to be sent the first bytes. */
+  "request/open": { params: OpenParams; result: OpenResult };
+  /** Takes the next part of its body. Answered when the API wants more, or with its response. */
+  "request/chunk": { params: ChunkParams; result: ChunkResult };
   "credentials/add": { params: AddParams; result: CredentialInfo };
   "credentials/set": { params: SetParams; result: CredentialInfo };
   "credentials/trust": { params: CredentialParams; result: CredentialInfo };
@@ -190,6 +194,29 @@ export interface AuthorizedResponse {
   /** True if the token was renewed on the way, after a 401. */
   refreshed: boolean;
 }
+
+/** An authorized request whose body follows in `request/chunk`: `body` and `bodyBase64` are refused. */
+export interface OpenParams extends AuthorizedRequestParams {
+  /** Bytes of the whole body, sent as Content-Length; absent: the body goes in HTTP's chunks. */
+  bodyBytes?: number;
+}
+
+export interface OpenResult {
+  upload: string;
+}
+
+export interface ChunkParams {
+  upload: string;
+  /** Counts the chunks of one body from 0. */
+  seq: number;
+  /** Base64, padded or not. */
+  data: string;
+  /** The body ends with this chunk. */
+  last?: boolean;
+}
+
+/** Empty while the body is to go on; then the API's response. */
+export type ChunkResult = Empty | AuthorizedResponse;
 
 export interface CredentialParams {
   credential: string;
@@ -509,6 +536,8 @@ export interface RequestDetails {
   bodyBytes?: number;
   /** In hexadecimal. */
   bodySha256?: string;
+  /** The body comes in parts, after the answer: nobody knows it yet. */
+  bodyFollows?: true;
 }
 
 /** How long a yes holds: `always` is written to the credential's file as a rule. */

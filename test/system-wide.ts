@@ -147,6 +147,8 @@ const OPEN_TO_ALL = [
   "initialize",
   "getToken",
   "authorizedRequest",
+  "request/open",
+  "request/chunk",
   "status",
   "credentials/list",
   "credentials/show",

@@ -4,7 +4,7 @@ import type { Log } from "../base/log.ts";
 import { AuthdError } from "../errors.ts";
 import type { AuthorizedResponse, PendingApproval } from "../protocol.ts";
 import { type Peer, peerOf } from "../rpc/peer.ts";
-import type { Call, Handlers, RefusedRequest } from "../rpc/server.ts";
+import type { Call, HandlersWithoutUploads, RefusedRequest } from "../rpc/server.ts";
 import type { AuditEntry, AuditHead, AuditPeer } from "./entry.ts";
 import { describe } from "./files.ts";
 import { readEnd, writeHead } from "./head.ts";
@@ -93,7 +93,7 @@ export class Audit {
   }
 
   /** The same handlers, with a line for what they do. */
-  wrapHandlers(handlers: Handlers): Handlers {
+  wrapHandlers(handlers: HandlersWithoutUploads): HandlersWithoutUploads {
     const { mode } = this.#options;
     if (mode === "off") return handlers;
     const isRequired = mode === "required";

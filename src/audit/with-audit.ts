@@ -1,6 +1,6 @@
 import { AuthdError } from "../errors.ts";
 import type { Method } from "../protocol.ts";
-import type { Call, Handlers } from "../rpc/server.ts";
+import type { Call, HandlersWithoutUploads } from "../rpc/server.ts";
 import type { AuditEvent } from "./entry.ts";
 
 /** What each method is, where its success is worth a line. */
@@ -44,11 +44,14 @@ export interface AuditSink {
 type Handler = (params: never, call: Call) => unknown;
 
 /** The same handlers, with somebody who sees what they do. */
-export function withAudit(handlers: Handlers, witness: AuditSink): Handlers {
+export function withAudit(
+  handlers: HandlersWithoutUploads,
+  witness: AuditSink,
+): HandlersWithoutUploads {
   const rows = Object.entries(handlers) as [Method, Handler][];
   return Object.fromEntries(
     rows.map(([method, handler]) => [method, withAuditOne(method, handler, witness)]),
-  ) as unknown as Handlers;
+  ) as unknown as HandlersWithoutUploads;
 }
 
 function withAuditOne(method: Method, handler: Handler, witness: AuditSink): Handler {

@@ -23,6 +23,11 @@ export interface ResponseReservation {
   keep(bytes: number): void;
 }
 
+/** One that is kept for longer than the call it was made in. */
+export interface LastingReservation extends ResponseReservation {
+  release(): void;
+}
+
 /** What one guest may have of it. */
 export const guestLimit = (limit: number) => Math.max(1, Math.floor(limit / 2));
 
@@ -136,7 +141,7 @@ export class ConnectionBudget {
 }
 
 /** What is held for one call, from its start until its client has taken the answer. */
-export class Reservation implements ResponseReservation {
+export class Reservation implements LastingReservation {
   /** Bytes beyond `held` that it waits for. */
   wanted = 0;
   readonly budget: ConnectionBudget;

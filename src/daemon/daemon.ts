@@ -35,6 +35,7 @@ import { GRACE, LastAnswers } from "./last-answers.ts";
 import { methods } from "./methods.ts";
 import { createNotifier } from "./notify.ts";
 import { systemClock } from "./system-clock.ts";
+import { withUploads } from "./upload-methods.ts";
 import { VaultWatcher } from "./vault-watcher.ts";
 
 export interface DaemonOptions {
@@ -232,8 +233,10 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     shutdown: () => void close(),
   });
   const server = createServer({
-    handlers: await observer.withMetrics(
-      audit.wrapHandlers(withVaultLockCheck(lock, registry, access, handlers)),
+    handlers: withUploads(
+      await observer.withMetrics(
+        audit.wrapHandlers(withVaultLockCheck(lock, registry, access, handlers)),
+      ),
     ),
     log,
     authorize: (socket) => audit.auditConnect(socket, () => assertWelcome(socket, guests)),

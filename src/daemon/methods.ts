@@ -25,9 +25,9 @@ import {
 } from "../protocol.ts";
 import { authorizedRequest } from "../request/request.ts";
 import { type ValidatedRequest, wishToSend } from "../request/validate-request.ts";
+import type { Call, HandlersWithoutUploads } from "../rpc/call.ts";
 import { params } from "../rpc/params.ts";
 import { ResponseStream } from "../rpc/response-stream.ts";
-import type { Call, Handlers } from "../rpc/server.ts";
 import type { Subscriptions } from "../rpc/subscriptions.ts";
 import { infoFor, Listing, visibleTo } from "./listing.ts";
 
@@ -49,8 +49,8 @@ export interface MethodsOptions {
   shutdown: () => void;
 }
 
-/** The flat table of all that a client can ask for. */
-export function methods(options: MethodsOptions): Handlers {
+/** The flat table of all that a client can ask for; upload-methods.ts adds two. */
+export function methods(options: MethodsOptions): HandlersWithoutUploads {
   const { registry, access, approvals, admin, backup, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
   /** For a change that concerns a guarded credential; which one is found out in the change's own turn. */
@@ -78,6 +78,7 @@ export function methods(options: MethodsOptions): Handlers {
           call.issued = answer;
         },
         admit: (outgoing) => admitted(access, credential, outgoing, call),
+        ...(call.upload ? { upload: call.upload } : {}),
         ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
       });
     },

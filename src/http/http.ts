@@ -6,7 +6,8 @@ export interface HttpRequest {
   method: string;
   url: string;
   headers: Record<string, string>;
-  body?: string | Uint8Array;
+  /** Its length, if that is known of an iterable, is in `headers`. */
+  body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** PEM text of the private CA to trust beside the system's. */
   ca?: string;
   /** Milliseconds to connect; 10 s unless given. */

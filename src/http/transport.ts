@@ -138,7 +138,8 @@ function dispatchOptions(request: HttpRequest, url: URL, exchange: Exchange): Ex
     path: url.pathname + url.search,
     method: method as Dispatcher.HttpMethod,
     headers,
-    body: body ?? null,
+    // Its types leave out what its documentation names: any iterable.
+    body: (body ?? null) as Exclude<Dispatcher.DispatchOptions["body"], undefined>,
     // Says so to the server too (RFC 9112 section 9.6).
     ...(request.freshConnection ? { reset: true } : {}),
     exchange,

@@ -1,6 +1,6 @@
 import type { Access } from "../access/access.ts";
 import type { Registry } from "../credential/registry.ts";
-import type { Call, Handlers } from "../rpc/call.ts";
+import type { Call, Handlers, HandlersWithoutUploads } from "../rpc/call.ts";
 import { isOwnPeer } from "../rpc/peer.ts";
 import type { VaultLocker } from "./vault-locker.ts";
 
@@ -23,8 +23,8 @@ export function withVaultLockCheck(
   lock: Pick<VaultLocker, "use" | "assertOpen">,
   registry: Pick<Registry, "hasLoaded" | "get">,
   access: Pick<Access, "mayUse">,
-  handlers: Handlers,
-): Handlers {
+  handlers: HandlersWithoutUploads,
+): HandlersWithoutUploads {
   const use = (name: string, call: Call) => {
     const isOwn = isOwnPeer(call.peer);
     const isUsed = registry.hasLoaded(name) && (isOwn || access.mayUse(registry.get(name), call));
@@ -32,7 +32,7 @@ export function withVaultLockCheck(
     // Other users are not to learn from a locked vault which names there are, nor to keep it open.
     else if (!isOwn) lock.assertOpen(name);
   };
-  const guarded: Handlers = {
+  const guarded: HandlersWithoutUploads = {
     ...handlers,
     getToken: (given, call) => {
       use(given.credential, call);

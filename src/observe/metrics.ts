@@ -3,7 +3,7 @@ import type { Counter, Histogram } from "prom-client";
 import { version } from "../base/version.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, EventPayload, Method, Problem } from "../protocol.ts";
-import type { Call, Handlers } from "../rpc/server.ts";
+import type { Call, HandlersWithoutUploads } from "../rpc/server.ts";
 
 export interface MetricsOptions {
   /** One after another, each as it is when it is asked for. */
@@ -18,7 +18,7 @@ export interface Metrics {
   readonly contentType: string;
   hear(happened: EventPayload): void;
   /** The same handlers, counted. */
-  counted(handlers: Handlers): Handlers;
+  counted(handlers: HandlersWithoutUploads): HandlersWithoutUploads;
   /** All of it, in the text format. */
   text(): Promise<string>;
 }
@@ -148,11 +148,11 @@ async function forget(
 type Handler = (params: never, call: Call) => unknown;
 
 function countedHandlers(
-  handlers: Handlers,
+  handlers: HandlersWithoutUploads,
   requests: Counter<"method" | "outcome">,
   requestSeconds: Histogram,
   onChange: () => void,
-): Handlers {
+): HandlersWithoutUploads {
   const counted = (method: Method, handler: Handler): Handler => {
     const ok = requests.labels({ method, outcome: "ok" });
     const isTimed = method === "authorizedRequest";
@@ -182,5 +182,5 @@ function countedHandlers(
   const rows = Object.entries(handlers) as [Method, Handler][];
   return Object.fromEntries(
     rows.map(([method, handler]) => [method, counted(method, handler)]),
-  ) as unknown as Handlers;
+  ) as unknown as HandlersWithoutUploads;
 }

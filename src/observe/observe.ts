@@ -12,7 +12,7 @@ import type {
   Reporting,
   State,
 } from "../protocol.ts";
-import type { Handlers } from "../rpc/server.ts";
+import type { HandlersWithoutUploads } from "../rpc/server.ts";
 import { Alerts } from "./alerts.ts";
 import { Desktop, hasDesktop } from "./desktop-notifier.ts";
 import { History, type Query } from "./history.ts";
@@ -142,7 +142,7 @@ export class Observer {
   }
 
   /** Loads what metrics need, where they are configured; returns the handlers, counted. */
-  async withMetrics(handlers: Handlers): Promise<Handlers> {
+  async withMetrics(handlers: HandlersWithoutUploads): Promise<HandlersWithoutUploads> {
     const { metricsFile, metricsListen } = this.#settings;
     if (metricsFile === undefined && metricsListen === undefined) return handlers;
     const { createMetrics } = await import("./metrics.ts");

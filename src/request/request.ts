@@ -10,7 +10,14 @@ import {
   TooLarge,
   UnusableContent,
 } from "../http/content.ts";
-import { type Http, HttpFailure, type HttpResponse, neverSent, timedOut } from "../http/http.ts";
+import {
+  type Http,
+  HttpFailure,
+  type HttpRequest,
+  type HttpResponse,
+  neverSent,
+  timedOut,
+} from "../http/http.ts";
 import { explainNetworkError } from "../http/transport-error.ts";
 import {
   type AuthorizedResponse,
@@ -20,11 +27,13 @@ import {
   type ParamsOf,
 } from "../protocol.ts";
 import { redirected } from "./redirect.ts";
+import { UploadBody } from "./upload-body.ts";
 import { checkRequest, type ValidatedRequest } from "./validate-request.ts";
 
 /** Bytes, whatever the caller asks for: to make one JSON of a longer body would hold everybody up. */
 export const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
 const MAX_REDIRECTS = 10;
+const MAX_CONNECT_MS = 10_000;
 
 /** A token as it goes out. */
 export interface Issued {
@@ -84,12 +93,15 @@ export interface RequestOptions {
   room?: ResponseReservation;
   /** Given: the answer goes there, and the result has no body. */
   stream?: RequestSink;
+  /** The body, if it comes in parts. */
+  upload?: UploadBody;
 }
 
 /**
  * Sends a request with the credential's token to one of its origins; on 401 renews and repeats once.
  * `timeoutMs` covers everything, the wait for a token and the answer's body included; of a streamed
- * answer everything up to its head, then each silence of the API. Throws AuthdError.
+ * answer everything up to its head, then each silence of the API; an upload adds what Upload limits.
+ * Throws AuthdError.
  */
 export async function authorizedRequest(
   credential: RequestCredential,
@@ -97,7 +109,7 @@ export async function authorizedRequest(
   params: ParamsOf<"authorizedRequest">,
   options: RequestOptions,
 ): Promise<AuthorizedResponse> {
-  const request = checkRequest(params, credential.settings);
+  const request = checkRequest(params, credential.settings, options.upload);
   const admitted = options.admit?.(request);
   const reaches = admitted instanceof Promise ? await admitted : admitted;
   const exchange = new AuthorizedRequest(credential, http, request, params, options, reaches);
@@ -119,10 +131,12 @@ class AuthorizedRequest {
   readonly #http: Http;
   readonly #signal: AbortSignal;
   readonly #timeoutMs: number;
-  readonly #deadline: number;
+  /** An upload's begins anew with the head of each answer. */
+  #deadline: number;
   readonly #maxBytes: number;
   readonly #reaches: Reaches;
   readonly #sends: RequestOptions["sends"];
+  readonly #upload: UploadBody | undefined;
   /** Redirects change it. */
   #request: ValidatedRequest;
   #refreshed = false;
@@ -132,11 +146,12 @@ class AuthorizedRequest {
     http: Http,
     request: ValidatedRequest,
     { timeoutMs, maxResponseBytes }: ParamsOf<"authorizedRequest">,
-    { signal, sends }: RequestOptions,
+    { signal, sends, upload }: RequestOptions,
     reaches: Reaches = () => true,
   ) {
     this.#reaches = reaches;
     this.#sends = sends;
+    this.#upload = upload;
     this.#credential = credential;
     this.#settings = credential.settings;
     this.#http = http;
@@ -157,7 +172,7 @@ class AuthorizedRequest {
         issued = renewed;
       } else {
         const next = redirected(this.#request, response, this.#settings);
-        if (!next || !this.#reaches(next.method, next.url.pathname)) {
+        if (!next || !this.#reaches(next.method, next.url.pathname) || !this.#isSendable(next)) {
           return this.#answered(response, issued);
         }
         if (++redirects > MAX_REDIRECTS) {
@@ -165,29 +180,54 @@ class AuthorizedRequest {
           throw new UnusableContent(`redirects more than ${MAX_REDIRECTS} times`);
         }
         this.#request = next;
+        if (next.body) this.#upload?.rewind();
+        else this.#upload?.close();
       }
       drain(response.body);
     }
   }
 
-  #sendOnce(issued: Issued): Promise<HttpResponse> {
+  async #sendOnce(issued: Issued): Promise<HttpResponse> {
     const { answer } = issued;
     this.#sends?.(issued);
     const { url, method, headers, body } = this.#request;
     const { ca } = this.#settings;
-    return this.#http({
+    const about = {
       method,
       url: url.href,
       headers: { ...headers, ...answer.headers },
-      ...(body === undefined ? {} : { body }),
       ...(ca === undefined ? {} : { ca }),
-      ...this.#want(),
+    };
+    if (body instanceof UploadBody) return await this.#sendUpload(about, body);
+    return await this.#http({ ...about, ...(body === undefined ? {} : { body }), ...this.#want() });
+  }
+
+  /** On a connection of its own: none that its server may just be closing, and none that others wait for. */
+  async #sendUpload(about: HttpRequest, body: UploadBody): Promise<HttpResponse> {
+    const length = body.bytes === undefined ? {} : { "content-length": String(body.bytes) };
+    const response = await this.#http({
+      ...about,
+      headers: { ...about.headers, ...length },
+      body: body.parts(),
+      freshConnection: true,
+      repeatable: false,
+      connectTimeoutMs: Math.min(this.#left(), MAX_CONNECT_MS),
+      signal: this.#signal,
     });
+    body.answered();
+    this.#deadline = performance.now() + this.#timeoutMs;
+    return response;
+  }
+
+  /** False if it has a body of which the beginning is no longer kept. */
+  #isSendable({ body }: ValidatedRequest): boolean {
+    return !(body instanceof UploadBody) || body.isReplayable;
   }
 
   async #renew({ headers }: HttpResponse, issued: Issued): Promise<Issued | undefined> {
-    if (this.#refreshed) return undefined;
+    if (this.#refreshed || !this.#isSendable(this.#request)) return undefined;
     const challenge = [headers["www-authenticate"] ?? []].flat().join(", ");
+    this.#upload?.hold();
     const renewed = await this.#credential.renewAfter401(
       this.#request.url.origin,
       issued,
@@ -195,6 +235,8 @@ class AuthorizedRequest {
       this.#want(),
     );
     this.#refreshed = renewed !== undefined;
+    if (renewed) this.#upload?.rewind();
+    else this.#upload?.resume();
     return renewed;
   }
 
@@ -214,10 +256,11 @@ class AuthorizedRequest {
     let timer: NodeJS.Timeout | undefined;
     let waiting = false;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(waiting ? noRoom(this.#credential) : tooSlow()),
-        this.#left(),
-      );
+      const look = () => {
+        if (this.#isUploading) timer = setTimeout(look, this.#timeoutMs);
+        else reject(waiting ? noRoom(this.#credential) : tooSlow());
+      };
+      timer = setTimeout(look, this.#left());
     });
     const whenRoom = () => {
       const granted = room?.reserve(most);
@@ -248,7 +291,8 @@ class AuthorizedRequest {
     const head = this.#head(response, headers);
     let waiting = false;
     const timer = setTimeout(() => {
-      if (waiting) response.body.destroy(tooSlow());
+      if (this.#isUploading) timer.refresh();
+      else if (waiting) response.body.destroy(tooSlow());
     }, this.#timeoutMs);
     try {
       await sink.head(head);
@@ -273,6 +317,11 @@ class AuthorizedRequest {
 
   #hasBody({ status }: HttpResponse): boolean {
     return this.#request.method !== "HEAD" && status !== 204 && status !== 304;
+  }
+
+  /** The answer began before the body was whole: Upload limits how long that may take. */
+  get #isUploading(): boolean {
+    return this.#upload?.isOver === false && !this.#signal.aborted;
   }
 
   #left(): number {

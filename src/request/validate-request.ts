@@ -1,11 +1,13 @@
 /** What a caller of authorizedRequest wants sent: checked here, before a token is asked for. */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { decodeBase64 } from "../base/base64.ts";
 import { foldedHeader, isConnectionHeader, isHeaderName } from "../base/header-names.ts";
 import { AuthdError } from "../errors.ts";
-import type { ParamsOf } from "../protocol.ts";
+import type { ParamsOf, RequestDetails } from "../protocol.ts";
 import { allowedUrl } from "./origin.ts";
+import { UploadBody } from "./upload-body.ts";
 
-/** Bytes of a request's body: what fits into a frame as base64. */
+/** Bytes of a body in the request itself: what fits into a frame as base64. */
 export const MAX_BODY_BYTES = 6 * 1024 * 1024;
 
 /** Headers of a request, and their names and values together, in characters of Latin-1. */
@@ -18,7 +20,7 @@ export interface ValidatedRequest {
   readonly url: URL;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
+  readonly body?: string | Buffer | UploadBody;
 }
 
 interface Owner {
@@ -39,15 +41,19 @@ const DEFAULT_HEADERS = {
   "user-agent": "authd",
 };
 
-/** Throws AuthdError `invalid_params`, `origin_not_allowed` or `request_too_large`. */
+/**
+ * `upload`: the body, if it comes in parts. Throws AuthdError `invalid_params`, `origin_not_allowed` or
+ * `request_too_large`.
+ */
 export function checkRequest(
   params: ParamsOf<"authorizedRequest">,
   owner: Owner,
+  upload?: UploadBody,
 ): ValidatedRequest {
   const method = checkMethod(params.method ?? "GET", owner);
   const url = allowedUrl(params.url, owner);
   const headers = params.headers ? checkHeaders(params.headers, owner) : DEFAULT_HEADERS;
-  const body = checkBody(params, owner);
+  const body = checkBody(params, owner, upload);
   return { method, url, headers, ...(body === undefined ? {} : { body }) };
 }
 
@@ -56,14 +62,13 @@ export function checkRequest(
  * and the body may hold secrets: of those the person sees names, length and digest.
  */
 export function wishToSend({ method, url, headers, body }: ValidatedRequest) {
-  const sent =
-    body === undefined
-      ? undefined
-      : { bodyBytes: Buffer.byteLength(body), bodySha256: sha256(body) };
+  const sent = body === undefined ? undefined : detailsOf(body);
   const given = Object.entries(headers).filter(
     ([name, value]) => (DEFAULT_HEADERS as Record<string, string>)[name] !== value,
   );
-  const exact = sha256(JSON.stringify([method, url.href, given.sort(byName), sent?.bodySha256]));
+  // No two uploads are alike: a yes to a body that is not known yet is for this one alone.
+  const digest = body instanceof UploadBody ? randomUUID() : sent?.bodySha256;
+  const exact = sha256(JSON.stringify([method, url.href, given.sort(byName), digest]));
   return {
     what: `${method} ${url.origin}${url.pathname}`,
     exact,
@@ -73,6 +78,13 @@ export function wishToSend({ method, url, headers, body }: ValidatedRequest) {
       ...sent,
     },
   };
+}
+
+function detailsOf(body: string | Buffer | UploadBody): RequestDetails {
+  if (!(body instanceof UploadBody)) {
+    return { bodyBytes: Buffer.byteLength(body), bodySha256: sha256(body) };
+  }
+  return { bodyFollows: true, ...(body.bytes === undefined ? {} : { bodyBytes: body.bytes }) };
 }
 
 const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
@@ -130,33 +142,30 @@ function assertFewHeaders(entries: readonly (readonly [string, string])[], owner
 function checkBody(
   { body, bodyBase64 }: ParamsOf<"authorizedRequest">,
   owner: Owner,
-): string | Buffer | undefined {
+  upload: UploadBody | undefined,
+): ValidatedRequest["body"] {
+  if (upload && (body !== undefined || bodyBase64 !== undefined)) {
+    throw invalid(owner, "request/open takes no body: send it in request/chunk");
+  }
   if (body !== undefined && bodyBase64 !== undefined) {
     throw invalid(owner, "give body or bodyBase64, not both");
   }
-  const bytes = bodyBase64 === undefined ? body : fromBase64(bodyBase64, owner);
-  if (bytes !== undefined && Buffer.byteLength(bytes) > MAX_BODY_BYTES) {
-    throw new AuthdError(
-      "request_too_large",
-      `${owner.name}: the request's body has ${Buffer.byteLength(bytes)} bytes; the most is ${MAX_BODY_BYTES}`,
-      { credential: owner.name },
-    );
+  const bytes = upload ?? body ?? (bodyBase64 === undefined ? undefined : decodeBase64(bodyBase64));
+  if (bytes === undefined && bodyBase64 !== undefined) {
+    throw invalid(owner, "bodyBase64 is not base64 (RFC 4648 section 4)");
   }
+  if (bytes !== undefined && !(bytes instanceof UploadBody)) assertFewBytes(bytes, owner);
   return bytes;
 }
 
-/** Buffer.from skips what it does not know, and so would send something else than was meant. */
-function fromBase64(text: string, owner: Owner): Buffer {
-  const digits = text.replace(/={1,2}$/, "");
-  const padded = digits.length !== text.length;
-  if (
-    /[^A-Za-z0-9+/]/.test(digits) ||
-    digits.length % 4 === 1 ||
-    (padded && text.length % 4 !== 0)
-  ) {
-    throw invalid(owner, "bodyBase64 is not base64 (RFC 4648 section 4)");
-  }
-  return Buffer.from(text, "base64");
+function assertFewBytes(body: string | Buffer, owner: Owner): void {
+  const bytes = Buffer.byteLength(body);
+  if (bytes <= MAX_BODY_BYTES) return;
+  throw new AuthdError(
+    "request_too_large",
+    `${owner.name}: the request's body has ${bytes} bytes; the most in one message is ${MAX_BODY_BYTES}: send it by request/open and request/chunk`,
+    { credential: owner.name },
+  );
 }
 
 function invalid({ name }: Owner, what: string): AuthdError {

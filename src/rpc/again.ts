@@ -9,6 +9,8 @@ export const AGAIN = {
   initialize: "yes",
   getToken: "yes",
   authorizedRequest: "method",
+  "request/open": "method",
+  "request/chunk": "anew",
   "credentials/add": "look",
   "credentials/set": "look",
   "credentials/trust": "look",

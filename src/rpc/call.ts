@@ -1,8 +1,9 @@
 import type { AbstractCancellationTokenSource, CancellationToken } from "vscode-jsonrpc";
 import type { Id, JsonNumber } from "../base/json-text.ts";
-import type { ResponseReservation } from "../base/memory-budget.ts";
+import type { LastingReservation, ResponseReservation } from "../base/memory-budget.ts";
 import { AuthdError } from "../errors.ts";
 import type { Method, Notifications, ParamsOf, Results } from "../protocol.ts";
+import type { UploadBody } from "../request/upload-body.ts";
 import type { Peer } from "./peer.ts";
 import { gone } from "./write-buffer.ts";
 
@@ -36,6 +37,12 @@ export interface Call {
    * AuthdError `too_busy`.
    */
   room(): ResponseReservation;
+  /** Like `room`, but until it is released, also after the answer to this call. */
+  lastingRoom(): LastingReservation;
+  /** Releases `room` when the client has taken the answer to this call. */
+  releasesWhenTaken(room: LastingReservation): void;
+  /** The body of an authorizedRequest that comes in parts. */
+  readonly upload?: UploadBody;
   /**
    * Tells this client something, also after the call itself is answered. Resolves when there is
    * room for the next notification; rejects when the connection is gone.
@@ -48,11 +55,16 @@ export type Handlers = {
   [M in Method]: (params: ParamsOf<M>, call: Call) => Results[M] | Promise<Results[M]>;
 };
 
+/** The handlers of all methods but those that send a body in parts: these are made of authorizedRequest. */
+export type HandlersWithoutUploads = Omit<Handlers, "request/open" | "request/chunk">;
+
 /** What a call needs of its connection. */
 export interface CallConnection extends ConnectionHandle {
   readonly peer: Peer | undefined;
   readonly calls: Set<ServerCall>;
   room(id: Id): ResponseReservation;
+  lastingRoom(): LastingReservation;
+  releaseWhenTaken(id: Id, room: LastingReservation): void;
   send(name: string, params: object): Promise<void>;
 }
 
@@ -98,6 +110,14 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
 
   room(): ResponseReservation {
     return this.#home.room(this.id);
+  }
+
+  lastingRoom(): LastingReservation {
+    return this.#home.lastingRoom();
+  }
+
+  releasesWhenTaken(room: LastingReservation): void {
+    this.#home.releaseWhenTaken(this.id, room);
   }
 
   async notify<N extends keyof Notifications>(

@@ -7,7 +7,12 @@ import {
   type RequestMessage,
 } from "vscode-jsonrpc/node";
 import type { Id } from "../base/json-text.ts";
-import type { MemoryBudget, ResponseReservation, UserUsage } from "../base/memory-budget.ts";
+import type {
+  LastingReservation,
+  MemoryBudget,
+  ResponseReservation,
+  UserUsage,
+} from "../base/memory-budget.ts";
 import type { AuthdError } from "../errors.ts";
 import { Admission, type AdmissionOptions } from "./admission.ts";
 import { type CallConnection, ServerCall } from "./call.ts";
@@ -90,6 +95,14 @@ export class Connection implements CallConnection {
 
   room(id: Id): ResponseReservation {
     return this.#pair.room(id);
+  }
+
+  lastingRoom(): LastingReservation {
+    return this.#pair.lastingRoom();
+  }
+
+  releaseWhenTaken(id: Id, room: LastingReservation): void {
+    this.#pair.releaseWhenTaken(id, room);
   }
 
   send(name: string, params: object): Promise<void> {

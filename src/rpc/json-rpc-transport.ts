@@ -22,9 +22,9 @@ import {
 import {
   ConnectionBudget,
   guestLimit,
+  type LastingReservation,
   type MemoryBudget,
   RETRY_AFTER_MS,
-  type Reservation,
   type ResponseReservation,
   type UserUsage,
 } from "../base/memory-budget.ts";
@@ -91,7 +91,7 @@ export class JsonRpcTransport {
   /** Of another user, what all its connections have. */
   readonly #user: UserUsage | undefined;
   readonly #budget: ConnectionBudget;
-  readonly #lots = new Map<Key, Reservation>();
+  readonly #lots = new Map<Key, LastingReservation>();
   /** Bytes of half a frame that `holdings` knows of. */
   #partial = 0;
   /** Answers that wait for the peer to take what was sent before. */
@@ -164,6 +164,19 @@ export class JsonRpcTransport {
     const reservation = this.#budget.open();
     this.#lots.set(key, reservation);
     return reservation;
+  }
+
+  /** For the answer to a later request. Throws AuthdError `too_busy`. */
+  lastingRoom(): LastingReservation {
+    if (this.#socket.destroyed) throw gone();
+    return this.#budget.open();
+  }
+
+  /** Releases `room` when the client has taken the answer to this request, or has had one. */
+  releaseWhenTaken(id: Id, room: LastingReservation): void {
+    const key = keyOf(id);
+    if (this.#inFlight.has(key)) this.#lots.set(key, room);
+    else room.release();
   }
 
   /** Takes no more requests, and ends the connection when the client says `exit` or after a while. */

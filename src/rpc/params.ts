@@ -15,6 +15,19 @@ const streamToken = z.custom<string | number>(
   `expected a string or a number of at most ${MAX_ID_BYTES} bytes`,
 );
 
+const authorizedRequest = z.object({
+  credential: text,
+  url: text,
+  method: text.optional(),
+  headers: z.record(text, text).optional(),
+  body: text.optional(),
+  bodyBase64: text.optional(),
+  timeoutMs: timeoutMs.optional(),
+  maxResponseBytes: count.optional(),
+  stream: z.boolean().optional(),
+  streamToken: streamToken.optional(),
+});
+
 /** Every member that a method's params can have. */
 type Shape<M extends Method> = { [Name in keyof ParamsOf<M>]-?: z.ZodType };
 
@@ -30,17 +43,13 @@ export const params = {
     rejectedToken: text.optional(),
     timeoutMs: timeoutMs.optional(),
   }),
-  authorizedRequest: z.object({
-    credential: text,
-    url: text,
-    method: text.optional(),
-    headers: z.record(text, text).optional(),
-    body: text.optional(),
-    bodyBase64: text.optional(),
-    timeoutMs: timeoutMs.optional(),
-    maxResponseBytes: count.optional(),
-    stream: z.boolean().optional(),
-    streamToken: streamToken.optional(),
+  authorizedRequest,
+  "request/open": authorizedRequest.extend({ bodyBytes: count.optional() }),
+  "request/chunk": z.object({
+    upload: text,
+    seq: count,
+    data: text,
+    last: z.boolean().optional(),
   }),
   "credentials/add": z.object({
     name: text,

@@ -30,7 +30,7 @@ import { isOwnPeer, type Peer } from "./peer.ts";
 import { toResponseError } from "./response-error.ts";
 
 export type { RefusedRequest } from "./admission.ts";
-export type { Call, ConnectionHandle, Handlers } from "./call.ts";
+export type { Call, ConnectionHandle, Handlers, HandlersWithoutUploads } from "./call.ts";
 
 export interface ServerLimits extends FramingLimits, HoldingLimits {
   connections: number;

@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from "ava";
 import { createAccess } from "../../src/access/create-access.ts";
 import type { Backup } from "../../src/admin/backup.ts";
 import { methods } from "../../src/daemon/methods.ts";
+import { withUploads } from "../../src/daemon/upload-methods.ts";
 import { AuthdError } from "../../src/errors.ts";
 import type { VaultLocker } from "../../src/lock/vault-locker.ts";
 import type { GetTokenResult, StatusResult } from "../../src/protocol.ts";
@@ -36,6 +37,12 @@ class FakeCall implements Call {
   room() {
     return { reserve: () => undefined, keep: () => {} };
   }
+
+  lastingRoom() {
+    return { ...this.room(), release: () => {} };
+  }
+
+  releasesWhenTaken(): void {}
 
   async notify(name: string, about: unknown): Promise<void> {
     this.told.push([name, about]);
@@ -87,7 +94,7 @@ test("initialize names every method of the contract", async (t) => {
   t.is(told.protocolVersion, 1);
   t.deepEqual(told.capabilities, {});
   t.deepEqual(told.methods, Object.keys(params));
-  t.deepEqual(Object.keys(handlers).sort(), Object.keys(params).sort());
+  t.deepEqual(Object.keys(withUploads(handlers)).sort(), Object.keys(params).sort());
 });
 
 test("getToken answers a warm token without a promise and without a signal, the same object each time", async (t) => {

@@ -26,6 +26,8 @@ class Client implements ConnectionHandle {
       peer: undefined,
       connection: this,
       room: () => ({ reserve: () => undefined, keep: () => {} }),
+      lastingRoom: () => ({ reserve: () => undefined, keep: () => {}, release: () => {} }),
+      releasesWhenTaken: () => {},
       notify: async (name, params) => {
         if (this.closed) throw new Error("gone");
         this.told.push(`${name} ${JSON.stringify(params)}`);

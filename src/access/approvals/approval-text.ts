@@ -1,5 +1,5 @@
 import { quoted } from "../../base/terminal-safe.ts";
-import type { ApprovalAnswer, PendingApproval } from "../../protocol.ts";
+import type { ApprovalAnswer, PendingApproval, RequestDetails } from "../../protocol.ts";
 
 /** Labels of the answers. */
 export const ANSWERS: Readonly<Record<ApprovalAnswer, string>> = {
@@ -31,11 +31,11 @@ export function sentenceOf({ program, kind, what, credential, count }: PendingAp
 /** Returns one line for each further fact about the asking program. A program chooses its name itself. */
 export function detailsOf(question: PendingApproval): string[] {
   const { processes, request, script, terminal, unit, container, unknown, rule } = question;
-  const { query, headers, bodyBytes, bodySha256 } = request ?? {};
+  const { query, headers } = request ?? {};
   const lines: [string, string | undefined][] = [
     ["query", query],
     ["headers", headers?.join(", ")],
-    ["body", bodyBytes === undefined ? undefined : `${bodyBytes} bytes, SHA-256 ${bodySha256}`],
+    ["body", request && bodyText(request)],
     ["runs", word(script)],
     ["started by", processes.slice(1, 1 + MAX_PARENTS).join(" ← ") || undefined],
     ["terminal", word(terminal)],
@@ -54,4 +54,10 @@ const word = (text: string | undefined) => (text === undefined ? undefined : quo
 /** Replaces characters that begin a line, reverse the text, or control a terminal. */
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, MAX_LINE_LENGTH);
+}
+
+function bodyText({ bodyBytes, bodySha256, bodyFollows }: RequestDetails): string | undefined {
+  const length = bodyBytes === undefined ? "of any length" : `${bodyBytes} bytes`;
+  if (bodyFollows) return `${length}, not known yet: it follows when this is answered`;
+  return bodyBytes === undefined ? undefined : `${length}, SHA-256 ${bodySha256}`;
 }

@@ -1,0 +1,194 @@
+/** So many bytes from the beginning of a body are kept, so that they can be sent once more. */
+export const KEPT_BYTES = 1024 * 1024;
+
+const EMPTY = Buffer.alloc(0);
+
+/** For whom a body waits: for the client's next part, or for the API to take the last one. */
+export type Turn = "client" | "api";
+
+export interface UploadBodyOptions {
+  /** As the client has announced it. */
+  bytes?: number | undefined;
+  /** Told whenever the body begins to wait for somebody, or for nobody any more. */
+  onTurn: (turn: Turn | undefined) => void;
+  /** Told when the beginning is no longer kept. */
+  onForgotten: () => void;
+}
+
+/** One part that the API has not taken. */
+interface Part {
+  readonly bytes: Buffer;
+  settle(how: Taken): void;
+}
+
+/** `taken`: the API wants more; `over`: it wants no more, whatever has become of the part. */
+export type Taken = "taken" | "over";
+
+/** The HTTP client, which waits for the next part. */
+interface Reader {
+  readonly sending: number;
+  resolve(bytes: Buffer | undefined): void;
+  reject(error: Error): void;
+}
+
+/**
+ * The body of one request, whose parts come from a client one after another and go to an API as fast as
+ * it takes them. Holds the parts that wait, and a copy of the first KEPT_BYTES.
+ */
+export class UploadBody {
+  /** Undefined: not known before the end. */
+  readonly bytes: number | undefined;
+  /** Resolves when the API is about to be sent the first bytes. */
+  readonly wanted: Promise<void>;
+  readonly #options: UploadBodyOptions;
+  #onWanted: () => void = () => {};
+  readonly #waiting: Part[] = [];
+  /** Given to the HTTP client, which has not asked for the next one. */
+  #current: Part | undefined;
+  #reader: Reader | undefined;
+  #kept: Buffer = EMPTY;
+  #givenBytes = 0;
+  /** Grows each time the request is sent. */
+  #sending = 0;
+  #hasLast = false;
+  /** The HTTP client has been told that this is all. */
+  #isComplete = false;
+  #isHeld = false;
+  #isAnswered = false;
+  #isClosed = false;
+
+  constructor(options: UploadBodyOptions) {
+    this.bytes = options.bytes;
+    this.#options = options;
+    this.wanted = new Promise((resolve) => {
+      this.#onWanted = resolve;
+    });
+  }
+
+  /** True if all that was given to the HTTP client is kept. */
+  get isReplayable(): boolean {
+    return this.#givenBytes <= KEPT_BYTES;
+  }
+
+  /** True once there is nothing more to send. */
+  get isOver(): boolean {
+    return this.#isComplete || this.#isClosed;
+  }
+
+  /** Adds a part. Resolves when the API has taken it. */
+  push(bytes: Buffer, isLast: boolean): Promise<Taken> {
+    if (this.#isClosed) return Promise.resolve("over");
+    if (isLast) this.#hasLast = true;
+    return new Promise((settle) => {
+      this.#waiting.push({ bytes, settle });
+      this.#feed();
+    });
+  }
+
+  /** The body for one request: what is kept of it, then what comes. */
+  parts(): AsyncIterable<Buffer> {
+    const sending = this.#sending;
+    let kept = this.#kept.subarray(0, this.#givenBytes);
+    const next = async (): Promise<IteratorResult<Buffer, undefined>> => {
+      this.#onWanted();
+      const value = kept.length > 0 ? kept : await this.#next(sending);
+      kept = EMPTY;
+      return value ? { done: false, value } : { done: true, value: undefined };
+    };
+    return { [Symbol.asyncIterator]: () => ({ next }) };
+  }
+
+  /** Gives nothing more to the HTTP client until it is decided whether the request is sent once more. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#options.onTurn(undefined);
+  }
+
+  /** The request is not sent once more. */
+  resume(): void {
+    this.#isHeld = false;
+    this.#feed();
+  }
+
+  /** The request is sent once more: `parts` begins with what is kept, and the one before ends. */
+  rewind(): void {
+    this.#sending++;
+    this.#isHeld = false;
+    this.#isAnswered = false;
+    this.#isComplete = false;
+    this.#options.onTurn(undefined);
+    this.#feed();
+  }
+
+  /** The head of an answer has come; the API may still want the rest. */
+  answered(): void {
+    this.#isAnswered = true;
+    if (this.isOver) this.#options.onTurn(undefined);
+  }
+
+  /** Nothing more is sent: those who wait are told `over`. */
+  close(): void {
+    this.#isClosed = true;
+    this.#isHeld = false;
+    this.#options.onTurn(undefined);
+    this.#feed();
+    const parts = [this.#current ?? [], this.#waiting.splice(0)].flat();
+    this.#current = undefined;
+    for (const part of parts) part.settle("over");
+  }
+
+  #next(sending: number): Promise<Buffer | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#reader = { sending, resolve, reject };
+      this.#feed();
+    });
+  }
+
+  #feed(): void {
+    const reader = this.#reader;
+    if (!reader || this.#isHeld) return;
+    if (this.#isClosed || reader.sending !== this.#sending) {
+      this.#reader = undefined;
+      // Never as the end of the body: a part of it would be taken for all of it.
+      reader.reject(new Error("The body is not sent any further."));
+      return;
+    }
+    this.#current?.settle("taken");
+    this.#current = this.#waiting.shift();
+    if (this.#current) this.#give(reader, this.#current.bytes);
+    else if (this.#hasLast) this.#end(reader);
+    else this.#options.onTurn("client");
+  }
+
+  #give(reader: Reader, bytes: Buffer): void {
+    this.#reader = undefined;
+    this.#keep(bytes);
+    this.#options.onTurn("api");
+    reader.resolve(bytes);
+  }
+
+  #end(reader: Reader): void {
+    this.#reader = undefined;
+    this.#isComplete = true;
+    this.#options.onTurn(this.#isAnswered ? undefined : "api");
+    reader.resolve(undefined);
+  }
+
+  #keep(bytes: Buffer): void {
+    const before = this.#givenBytes;
+    this.#givenBytes += bytes.length;
+    if (this.#givenBytes > KEPT_BYTES) {
+      this.#kept = EMPTY;
+      // The room for it is the answer's by then.
+      if (before <= KEPT_BYTES && !this.#isAnswered) this.#options.onForgotten();
+      return;
+    }
+    if (this.#givenBytes > this.#kept.length) {
+      const doubled = Math.min(KEPT_BYTES, 2 * this.#kept.length);
+      const roomier = Buffer.allocUnsafe(Math.max(this.#givenBytes, doubled));
+      this.#kept.copy(roomier, 0, 0, before);
+      this.#kept = roomier;
+    }
+    bytes.copy(this.#kept, before);
+  }
+}
