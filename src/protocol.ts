@@ -15,9 +15,9 @@ export interface Methods {
   "request/chunk": { params: ChunkParams; result: ChunkResult };
   "credentials/add": { params: AddParams; result: CredentialInfo };
   "credentials/set": { params: SetParams; result: CredentialInfo };
-  "credentials/trust": { params: CredentialParams; result: CredentialInfo };
+  "credentials/trust": { params: TrustParams; result: CredentialInfo };
   "credentials/refresh": { params: CredentialParams; result: CredentialInfo };
-  "credentials/show": { params: CredentialParams; result: CredentialInfo };
+  "credentials/show": { params: CredentialParams; result: CredentialDetails };
   "credentials/test": { params: CredentialParams; result: TestResult };
   "credentials/remove": { params: CredentialParams; result: Empty };
   "credentials/list": { params: Empty; result: { credentials: CredentialInfo[] } };
@@ -237,10 +237,18 @@ export interface SetParams {
   credential: string;
   settings?: Record<string, Json>;
   secrets?: Record<string, string>;
+  /** Settings to take out of the file, nested keys dotted, and optional secrets to drop. */
+  unset?: string[];
   /** Puts entered or waiting secrets in force without trying them first. */
   force?: boolean;
   /** Drops secrets that wait to be tried. */
   discard?: boolean;
+}
+
+export interface TrustParams {
+  credential: string;
+  /** The `binding` that a person looked at: it fails if the file says something else by now. */
+  binding?: string;
 }
 
 export type State =
@@ -293,6 +301,36 @@ export interface CredentialInfo {
   policy?: PolicyInfo;
   /** The day (YYYY-MM-DD) on which the secret itself expires. */
   secretExpires?: string;
+}
+
+/**
+ * One part of what a credential's secrets are bound to that an edit has changed: its key, dotted where it
+ * is nested, and its values. Null: it is not there. `was` is absent if an earlier version of authd sealed
+ * the secrets, which kept a digest alone.
+ */
+export interface Difference {
+  key: string;
+  was?: unknown;
+  is: unknown;
+}
+
+/** All about one credential but its secrets. What goes beyond CredentialInfo is for the daemon's own user only. */
+export interface CredentialDetails extends CredentialInfo {
+  /** Path of its file. */
+  file?: string;
+  /**
+   * What its file says together with its preset and the defaults, by the keys of a credential file.
+   * Headers are templates. Absent while the file has a mistake.
+   */
+  settings?: Record<string, unknown>;
+  /** Names of the secrets that it takes, and whether they are entered. */
+  secrets?: { name: string; optional: boolean; isEntered: boolean }[];
+  /** Digest of what decides where its secrets go, as the file says it now: see `credentials/trust`. */
+  binding?: string;
+  /** Its file says something else than what its secrets are bound to. */
+  differences?: Difference[];
+  /** Names that the issuer put into the access token, if it is a JWT; nobody checked its signature. */
+  identity?: Record<string, string>;
 }
 
 /** A (scope, audience) that programs asked for beside the credential's own. */

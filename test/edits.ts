@@ -88,7 +88,7 @@ test("what an edit changed is named after a restart, too, and once it was truste
   await add();
   withCa(engine);
   await edit({ "config.toml": 'ca_file = "ca.pem"' });
-  await admin.trust("demo", agreed);
+  await admin.trust({ credential: "demo" }, agreed);
   const again = desk(await engine.restart());
   await again.edit({});
   t.is(again.state(), "idle");
@@ -136,14 +136,14 @@ test("what is refused stays refused, whatever is edited around it", async (t) =>
   await edit({ "config.toml": "" });
   await refused("and without it");
   await edit({ "config.toml": 'ca_file = "ca.pem"' });
-  await admin.trust("demo", agreed);
+  await admin.trust({ credential: "demo" }, agreed);
   await refused("a ca_file that was trusted");
   await edit({ "config.toml": 'ca_file = "ca.pem"\ndefaults = { scope = "read", ttl = 60 }' });
   await refused("another default of what is asked for");
   await edit({ "credentials/demo.toml": `${before}ttl = 30\nsecret_expires = "2031-01-31"\n` });
   await refused("its own file, beside the token request");
   await edit({ "credentials/demo.toml": `${before}confirm = "first"\n` });
-  await admin.trust("demo", agreed);
+  await admin.trust({ credential: "demo" }, agreed);
   await refused("rules of its own");
   const allowed = { executable: "/usr/bin/backup", kind: "token", rule: "default" } as const;
   await admin.allow("demo", allowed);

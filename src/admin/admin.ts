@@ -29,6 +29,7 @@ import type { Registry } from "../credential/registry.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { Http } from "../http/http.ts";
 import type {
+  CredentialDetails,
   CredentialInfo,
   EventPayload,
   ParamsOf,
@@ -55,6 +56,7 @@ import {
   waitsWithSettings,
 } from "./candidacy.ts";
 import { type Consent, type Needs, withConsent } from "./consent.ts";
+import { describe } from "./describe.ts";
 import { registerAccount } from "./register-account.ts";
 import { logRuleWarnings } from "./rule-warnings.ts";
 import {
@@ -64,6 +66,7 @@ import {
   enteredSecrets,
   withGenerated,
 } from "./secret-input.ts";
+import { unsetKeys, withoutSecrets } from "./unset.ts";
 
 /** How long the first try of a new credential may keep its user waiting, ms. */
 const FIRST_TRY = 30_000;
@@ -199,7 +202,7 @@ export class Admin {
   }
 
   async #setNow(params: ParamsOf<"credentials/set">, needs: Needs): Promise<Entry> {
-    const { settings: changes = {}, secrets: given = {}, force = false, discard = false } = params;
+    const { secrets: given = {}, force = false, discard = false } = params;
     const credential = this.#options.registry.get(params.credential);
     const { name } = credential;
     needs(this.#guarded(name));
@@ -207,7 +210,10 @@ export class Admin {
     const resolve = this.#resolver();
     const file = readCredentialFile(this.#dir, name) ?? {};
     // `set` binds, so it must not wave through an edit that nobody looked at.
-    assertTrusted(resolve(name, file), record);
+    const current = resolve(name, file);
+    assertTrusted(current, record);
+    const unset = unsetKeys(current, file, params.unset ?? []);
+    const changes = { ...params.settings, ...unset.settings };
     if (discard) await credential.offer(undefined);
     const { candidate } = credential;
     const hasSettings = Object.keys(changes).length > 0;
@@ -219,11 +225,13 @@ export class Admin {
         : this.settingsFrom(name, candidate.file);
     const entered = enteredSecrets(settings, given);
     assertUnspent(credential, entered);
-    const secrets = { ...(candidate?.record ?? record).secrets, ...entered };
+    const before = withoutSecrets((candidate?.record ?? record).secrets, unset.secrets);
+    const secrets = { ...before, ...entered };
+    const hasSecrets = Object.keys(entered).length > 0 || unset.secrets.length > 0;
     assertComplete(settings, secrets);
     const text = hasSettings ? credentialFileText(edited) : candidate?.file;
     const isOffered =
-      Object.keys(entered).length > 0 &&
+      hasSecrets &&
       (candidate !== undefined || (credential.works && !force)) &&
       !sharesRefreshToken(credential, secrets);
     if (isOffered) {
@@ -231,8 +239,8 @@ export class Admin {
       const all = { settings, secrets, file: text, now: this.#options.now(), carried };
       const entry = await this.#offer(credential, all);
       if (!force) return entry;
-    } else if (hasSettings || Object.keys(entered).length > 0) {
-      const amend = () => credential.update(settings, { secrets: entered });
+    } else if (hasSettings || hasSecrets) {
+      const amend = () => credential.update(settings, { secrets: entered, dropped: unset.secrets });
       if (hasSettings) await this.#withFile(name, credentialFileText(edited), amend);
       else await amend();
     }
@@ -349,9 +357,31 @@ export class Admin {
     return () => writeCredentialFile(this.#dir, name, before);
   }
 
-  /** Accepts the file as it is now; if a person is asked, as it was then (see config/binding.ts). */
-  async trust(name: string, ask: Consent): Promise<CredentialInfo> {
-    let asked: string | undefined;
+  /** Everything but its secrets, by its file as it is now. */
+  show(name: string): CredentialDetails {
+    const { registry } = this.#options;
+    const info = registry.info(name);
+    const file = credentialFile(this.#dir, name);
+    if (!registry.hasLoaded(name)) return { ...info, file };
+    try {
+      const content = readCredentialFile(this.#dir, name) ?? {};
+      const settings = this.#resolver()(name, content);
+      return { ...info, file, ...describe(registry.get(name), { content, settings }) };
+    } catch (error) {
+      if (!(error instanceof AuthdError)) throw error;
+      return { ...info, file };
+    }
+  }
+
+  /**
+   * Accepts the file as it is now; if a person is asked, as it was then (see config/binding.ts), or as
+   * a person looked at it before, whose `binding` it has.
+   */
+  async trust(
+    { credential: name, binding }: ParamsOf<"credentials/trust">,
+    ask: Consent,
+  ): Promise<CredentialInfo> {
+    let asked = binding;
     return await this.#change(ask, async (needs) => {
       const credential = this.#options.registry.get(name);
       const file = readCredentialFile(this.#dir, name);
@@ -579,8 +609,8 @@ export class Admin {
 }
 
 /** What was changed, by name. */
-function named({ settings = {}, secrets = {} }: ParamsOf<"credentials/set">): string {
-  return [...Object.keys(settings), ...Object.keys(secrets)].join(", ");
+function named({ settings, secrets, unset = [] }: ParamsOf<"credentials/set">): string {
+  return [...Object.keys({ ...settings, ...secrets }), ...unset].join(", ");
 }
 
 function notHere(name: string, found: number): AuthdError {

@@ -51,6 +51,7 @@ const recordMembers = {
   secrets: z.record(z.string(), z.string()),
   binding: z.string(),
   written: z.record(z.string(), z.string()).optional(),
+  boundValues: z.record(z.string(), z.json()).optional(),
   tokens: z.array(token),
   obtainedWith: z.string().optional(),
   rotation: rotation.optional(),

@@ -1,5 +1,6 @@
+import { isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { leaveNoCore } from "../base/core-dump.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { painter } from "./style.ts";
@@ -15,6 +16,34 @@ export async function secretsFrom(source: string): Promise<Record<string, string
   leaveNoCore();
   const content = source === "-" ? await text(process.stdin) : await readPrivately(source);
   return checked(parse(content, source), source);
+}
+
+/** Reads the one secret of `--secret NAME=-`: all that comes out of the pipe but its last newline. */
+export async function secretFromPipe(given: string): Promise<Record<string, string>> {
+  const [, name = ""] = /^([A-Za-z0-9_-]+)=-$/.exec(given) ?? [];
+  if (name === "") {
+    throw new AuthdError(
+      "invalid_params",
+      "--secret takes NAME=-, and the secret out of a pipe: other programs can see arguments",
+    );
+  }
+  if (process.stdin.isTTY) {
+    throw new AuthdError(
+      "invalid_params",
+      `--secret ${name}=- reads a pipe; on a terminal leave it out, and authd asks without echo`,
+    );
+  }
+  leaveNoCore();
+  const bytes = await buffer(process.stdin);
+  if (!isUtf8(bytes)) {
+    throw new AuthdError("invalid_params", `--secret ${name}=-: what came is not UTF-8 text`);
+  }
+  const content = bytes.toString();
+  const secret = content.replace(/\r?\n$/, "");
+  if (secret !== content) {
+    process.stderr.write(`authd: ${name}: without the newline at the end of the pipe\n`);
+  }
+  return { [name]: secret };
 }
 
 async function readPrivately(path: string): Promise<string> {

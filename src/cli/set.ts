@@ -1,15 +1,18 @@
 import type { Command } from "commander";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { SecretField } from "../grants/grant.ts";
 import { callDaemon } from "./call-daemon.ts";
 import { announce } from "./print-result.ts";
 import { interactive } from "./prompts.ts";
-import { secretsFrom } from "./secrets-input.ts";
+import { secretFromPipe, secretsFrom } from "./secrets-input.ts";
 import { parseSettings } from "./settings-input.ts";
 
 interface SetOptions {
   set?: string[];
+  unset?: string[];
   secretsFrom?: string;
+  secret?: string;
   force?: boolean;
   discard?: boolean;
 }
@@ -19,7 +22,9 @@ export function define(command: Command): void {
   command
     .argument("<name>", "the credential")
     .option("--set <key=value>", "a setting; may be repeated, nested keys are dotted", list)
+    .option("--unset <key>", "take a setting, or an optional secret, away; may be repeated", list)
     .option("--secrets-from <file>", "secrets as a JSON object, out of a file or - for a pipe")
+    .option("--secret <name=->", "one secret, as it comes out of a pipe")
     .option(
       "--force",
       "put what is entered, or waits to be tried, in force without trying it first",
@@ -32,6 +37,8 @@ export const examples = [
   "authd set labelf                              asks for its secrets",
   "authd set labelf --set client_id=another",
   "authd set labelf --secrets-from secrets.json",
+  "pass show labelf | authd set labelf --secret client_secret=-",
+  "authd set labelf --unset confirm",
 ];
 
 async function set(name: string, options: SetOptions): Promise<void> {
@@ -43,26 +50,29 @@ async function set(name: string, options: SetOptions): Promise<void> {
     fields.map((field) => field.name),
   );
   const secrets = await secretsOf(name, fields, options);
-  const { force, discard } = options;
-  const isChange = options.set !== undefined || Object.keys(secrets).length > 0;
+  const { unset, force, discard } = options;
+  const isChange = (options.set ?? unset) !== undefined || Object.keys(secrets).length > 0;
   if (!isChange && !force && !discard) {
     throw new AuthdError(
       "invalid_params",
-      `${name}: nothing to change; give --set key=value or --secrets-from FILE`,
+      `${name}: nothing to change; give --set key=value, --unset key or --secrets-from FILE`,
     );
   }
-  const more = { ...(force && { force }), ...(discard && { discard }) };
-  const params = { credential: name, settings, secrets, ...more };
+  const params = omitUndefined({ credential: name, settings, secrets, unset, force, discard });
   announce(await callDaemon("credentials/set", params), "is changed", [`authd test ${name}`]);
 }
 
 async function secretsOf(
   name: string,
   fields: readonly SecretField[],
-  { set, secretsFrom: source, force, discard }: SetOptions,
+  { set, unset, secretsFrom: source, secret, force, discard }: SetOptions,
 ): Promise<Record<string, string>> {
+  if (source !== undefined && secret !== undefined) {
+    throw new AuthdError("invalid_params", "give --secrets-from or --secret, not both");
+  }
+  if (secret !== undefined) return secretFromPipe(secret);
   if (source !== undefined) return secretsFrom(source);
-  if (set !== undefined || force || discard || !interactive()) return {};
+  if ((set ?? unset) !== undefined || force || discard || !interactive()) return {};
   if (fields.length === 0) {
     throw new AuthdError("invalid_params", `${name}: its file can't be read; see authd doctor`);
   }

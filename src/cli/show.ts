@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { secretWarning } from "../observe/problems.ts";
-import type { CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
+import type { CredentialDetails, CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
 import { AT_RISK, STATES, stateCell } from "./credentials.ts";
+import { differenceLines } from "./differences.ts";
 import { print, printJson } from "./output.ts";
+import { ruleLines, settingsRows } from "./settings-rows.ts";
 import { cut, type Paint, painter, plain } from "./style.ts";
 import { table } from "./table.ts";
 import { expiry, fromNow, moment } from "./times.ts";
@@ -24,7 +26,7 @@ async function show(name: string, { json = false }: { json?: boolean }): Promise
 }
 
 /** Tells everything about one credential, a line each, and what to do about it. */
-export function sheet(info: CredentialInfo, now: number, paint: Paint): string[] {
+export function sheet(info: CredentialDetails, now: number, paint: Paint): string[] {
   const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
   const maybe = (ms: number | null | undefined) => (typeof ms === "number" ? at(ms) : undefined);
   const rows: [string, string | undefined][] = [
@@ -42,6 +44,9 @@ export function sheet(info: CredentialInfo, now: number, paint: Paint): string[]
     ["also for", info.tokens?.map((variant) => variantLine(variant, now)).join("\n")],
     ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
     ["who may use it", info.policy && whoMay(info.policy)],
+    ["rules", lined(ruleLines(info))],
+    ["signed in as", lined(Object.entries(info.identity ?? {}).map((pair) => pair.join(" ")))],
+    ["secrets", lined((info.secrets ?? []).map(secretLine))],
     ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
     [
       "not sealed",
@@ -52,6 +57,8 @@ export function sheet(info: CredentialInfo, now: number, paint: Paint): string[]
     ["", info.candidate?.message],
     ["last error", info.lastError && `${info.lastError.message} (${info.lastError.reason})`],
     ["", info.lastError && at(info.lastError.at)],
+    ["file", info.file],
+    ...settingsRows(info),
   ];
   const cells = rows.flatMap(([label, value]) =>
     value === undefined
@@ -67,9 +74,25 @@ export function sheet(info: CredentialInfo, now: number, paint: Paint): string[]
   return [
     paint("bold", plain(info.name)),
     ...table(cells).map((line) => `  ${line}`),
+    ...(info.differences ? ["", ...differenceLines(info, paint), ...unread(info)] : []),
     ...(next ? [`  ${paint("bold", "Next:")} ${next}`] : []),
   ];
 }
+
+/** Says of an edit that the daemon has not read yet that it counts for nothing so far. */
+function unread({ state }: CredentialInfo): string[] {
+  return state === "changed" ? [] : ["  authd has not read this edit yet: authd reload"];
+}
+
+function lined(lines: readonly string[]): string | undefined {
+  return lines.length > 0 ? lines.join("\n") : undefined;
+}
+
+function secretLine({ name, optional, isEntered }: Secret): string {
+  return `${name}: ${isEntered ? "entered" : optional ? "none, and none is needed" : "missing"}`;
+}
+
+type Secret = NonNullable<CredentialDetails["secrets"]>[number];
 
 function lastRefresh(info: CredentialInfo, at: (ms: number) => string): string | undefined {
   if (info.lastRefreshAt === undefined) return undefined;

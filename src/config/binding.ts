@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { referenced } from "../base/template.ts";
 import { canonical } from "./json-table.ts";
 import { RESTRICTED_PREFIX } from "./policy.ts";
@@ -45,7 +46,7 @@ const HARMLESS = new Set([
  * a note in [fields] can be edited freely. With a policy `verify` and the harmless keys count, too:
  * they would be a way to send, or to ask for, what the policy does not let anybody.
  */
-export function bindingOf(parts: BindingParts): string {
+export function bindingOf(parts: BindingParts): Binding {
   const isGuarded = parts.policy !== undefined;
   const own = Object.fromEntries(
     Object.entries(parts.own).filter(([key]) => isGuarded || !HARMLESS.has(key)),
@@ -65,8 +66,33 @@ export function bindingOf(parts: BindingParts): string {
   const digest = createHash("sha256")
     .update(`authd binding 1\n${canonical(content)}`)
     .digest("base64url");
-  return isGuarded ? RESTRICTED_PREFIX + digest : digest;
+  return { digest: isGuarded ? RESTRICTED_PREFIX + digest : digest, values: valuesOf(content) };
 }
+
+/** Values of the keys that a binding is a digest of; a certificate stands as the SHA-256 of its PEM text. */
+export type BoundValues = Readonly<Record<string, unknown>>;
+
+export interface Binding {
+  digest: string;
+  /** Equal if, and only if, the digests are. They hold no secret. */
+  values: BoundValues;
+}
+
+/** Names each part of the digest's content by the key of a credential file that sets it. */
+function valuesOf({ own, fields, ca, allowInsecureHttp, policy, ...rest }: BoundContent) {
+  const values = {
+    ...{ ...own, ...rest, ...policy },
+    fields: Object.keys(fields).length > 0 ? fields : undefined,
+    ca_file: ca && `SHA-256 ${createHash("sha256").update(ca).digest("hex")}`,
+    allow_insecure_http: allowInsecureHttp || undefined,
+  };
+  return omitUndefined<Record<string, unknown>>(values);
+}
+
+type BoundContent = Omit<BindingParts, "own" | "fields"> & {
+  own: Record<string, unknown>;
+  fields: Record<string, string>;
+};
 
 function namedFields(
   templates: unknown,

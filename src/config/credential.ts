@@ -81,6 +81,10 @@ function resolve(
   const ca = common.ca_file === undefined ? undefined : world.pem(common.ca_file);
   const policy = parsePolicy(common, world.idOf);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
+  const binding = bindingOf({
+    ...{ grant: kind.grantName, ...destination },
+    ...{ policy: policyGiven(common), verify },
+  });
   return Object.freeze({
     name,
     ...(kind.preset && { preset: kind.preset.name }),
@@ -99,10 +103,8 @@ function resolve(
     rejectedStatuses: world.share(common.rejected_statuses ?? []),
     ...(register && { register: world.share(register) }),
     ...(policy && { policy: world.share(policy) }),
-    binding: bindingOf({
-      ...{ grant: kind.grantName, ...destination },
-      ...{ policy: policyGiven(common), verify },
-    }),
+    binding: binding.digest,
+    boundValues: world.share(binding.values),
     written: world.share(
       writtenKeys({ file, preset: kind.preset?.settings ?? {}, defaults: known, ca }),
     ),

@@ -1,4 +1,5 @@
 import type { SecretField } from "../grants/grant.ts";
+import type { BoundValues } from "./binding.ts";
 import type { Policy } from "./policy.ts";
 
 /** Precedes the keys of `written` that a credential has from `config.toml`. */
@@ -38,6 +39,8 @@ export interface CredentialSettings {
   readonly policy?: Policy;
   /** Digest of everything that decides where secrets go and who may use them. */
   readonly binding: string;
+  /** What `binding` is a digest of, by key (see config/binding.ts). */
+  readonly boundValues: BoundValues;
   /** Digest by key of what was written where (see config/written.ts). */
   readonly written: Readonly<Record<string, string>>;
   /** Digest of what its own file says about its token request. */

@@ -1,7 +1,7 @@
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import { grantNamed } from "../grants/index.ts";
+import { grantNamed, tokenIdentity } from "../grants/index.ts";
 import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import { acquisitionDigest } from "./acquire.ts";
 import { type Blocker, findBlocker, removed, unreadable } from "./blocker.ts";
@@ -25,13 +25,18 @@ import { JUST_OBTAINED_MS, UnauthorizedBackoff } from "./unauthorized-backoff.ts
 /** A candidate that has worked, and could not be put in force, is to be put in force again after this (ms). */
 const PROMOTE_AGAIN = 60_000;
 
+/** What a record's secrets are bound to. */
+type Bound = Pick<CredentialRecord, "binding" | "written" | "boundValues">;
+
 /** New secrets by name. */
 export interface NewSecrets {
   secrets: Readonly<Record<string, string>>;
+  /** Names of secrets that are removed. */
+  dropped?: readonly string[];
   /** Instead of all that there were, as if the credential were a new one. */
   replaceAll?: boolean;
   /** The settings that they belong to, unless it is those given beside. */
-  bound?: Pick<CredentialRecord, "binding" | "written">;
+  bound?: Bound;
 }
 
 /**
@@ -221,11 +226,13 @@ export class Credential {
 
   /** Seals new secrets and binds them to new settings; if that fails, all is as before. */
   async update(settings: CredentialSettings, newSecrets: NewSecrets): Promise<void> {
-    const { secrets, replaceAll: whole = false, bound = boundTo(settings) } = newSecrets;
+    const { secrets, dropped = [], replaceAll: whole = false } = newSecrets;
+    const { bound = boundTo(settings) } = newSecrets;
     const isSame = acquisitionDigest(settings) === acquisitionDigest(this.#settings);
-    const isEntered = whole || Object.keys(secrets).length > 0;
+    const isEntered = whole || Object.keys(secrets).length > 0 || dropped.length > 0;
     await this.#amend(settings, isSame && !isEntered ? "stay" : "drop", (record) => {
       record.secrets = whole ? { ...secrets } : { ...record.secrets, ...secrets };
+      for (const name of dropped) delete record.secrets[name];
       bind(record, bound);
       if (isEntered) delete record.candidate;
       else bindCandidate(record, bound);
@@ -772,6 +779,11 @@ export class Credential {
     return infoOf(picture, now);
   }
 
+  /** Names that the issuer put into the access token; for people. */
+  get identity(): Record<string, string> {
+    return tokenIdentity(this.#tokens.own.issued?.accessToken ?? "");
+  }
+
   #candidateInfo(): CredentialInfo["candidate"] {
     const { candidate, trial } = this;
     if (!candidate) return undefined;
@@ -798,10 +810,7 @@ export class Credential {
 }
 
 /** A candidate that goes with the file as it is is bound to what that is bound to. */
-function bindCandidate(
-  record: CredentialRecord,
-  bound: Pick<CredentialRecord, "binding" | "written">,
-): void {
+function bindCandidate(record: CredentialRecord, bound: Bound): void {
   const { candidate } = record;
   if (!candidate || candidate.file !== undefined) return;
   const own = { ...candidate.record };
@@ -821,15 +830,14 @@ function carryToken(before: Candidate | undefined, next: Candidate, rotates = ""
 }
 
 /** What the sealed secrets are bound to. */
-export function boundTo({ binding, written }: CredentialSettings) {
-  return { binding, written };
+export function boundTo({ binding, written, boundValues }: CredentialSettings) {
+  return { binding, written, boundValues };
 }
 
-function bind(
-  record: CredentialRecord,
-  { binding, written }: Pick<CredentialRecord, "binding" | "written">,
-): void {
+function bind(record: CredentialRecord, { binding, written, boundValues }: Bound): void {
   record.binding = binding;
   if (written) record.written = written;
   else delete record.written;
+  if (boundValues) record.boundValues = boundValues;
+  else delete record.boundValues;
 }

@@ -1,3 +1,4 @@
+import type { BoundValues } from "../config/binding.ts";
 import { RESTRICTED_PREFIX } from "../config/policy.ts";
 import type { OAuthProblem } from "../protocol.ts";
 import type { Stamp, StoredToken } from "./token.ts";
@@ -16,6 +17,8 @@ export interface CredentialRecord {
   binding: string;
   /** Digest by key of the settings as they were then (see config/written.ts); absent: not kept yet. */
   written?: Readonly<Record<string, string>>;
+  /** What `binding` is a digest of, so that `trust` can tell what was edited; absent: not kept yet. */
+  boundValues?: BoundValues;
   tokens: StoredToken[];
   /** Digest of the settings that the tokens were obtained with (see acquire.ts). */
   obtainedWith?: string;

@@ -85,12 +85,13 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     "credentials/add": async (given, call) =>
       await admin.add(given, call.signal, consentTo("credentials/add", call)),
     "credentials/set": async (given, call) => {
-      const names = Object.keys({ ...given.settings, ...given.secrets }).map(quoted);
+      const { settings, secrets, unset = [] } = given;
+      const names = [...Object.keys({ ...settings, ...secrets }), ...unset].map(quoted);
       const what = ["credentials/set", ...names].join(" ");
       return await admin.set(given, call.signal, consentTo("credentials/set", call, what));
     },
-    "credentials/trust": async ({ credential }, call) =>
-      await admin.trust(credential, consentTo("credentials/trust", call)),
+    "credentials/trust": async (given, call) =>
+      await admin.trust(given, consentTo("credentials/trust", call)),
     "credentials/refresh": async ({ credential }, call) => {
       access.assertDaemonUser("credentials/refresh", call);
       await refreshAdmitted(access, registry.get(credential), call);
@@ -99,7 +100,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     "credentials/show": ({ credential }, call) => {
       if (registry.hasLoaded(credential)) access.assertMayUse(registry.get(credential), call);
       else access.assertMayLearnName(credential, call);
-      return infoFor(registry.info(credential), access.isDaemonUser(call));
+      if (access.isDaemonUser(call)) return admin.show(credential);
+      return infoFor(registry.info(credential), false);
     },
     "credentials/test": async (given, call) => {
       access.assertDaemonUser("credentials/test", call);

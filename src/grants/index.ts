@@ -7,6 +7,8 @@ import { password } from "./password.ts";
 import { refreshToken } from "./refresh-token.ts";
 import { staticToken } from "./static.ts";
 
+export { tokenIdentity } from "./token-claims.ts";
+
 /** Every way of obtaining tokens, by its name in credential files. */
 export const grants = {
   client_credentials: clientCredentials,

@@ -76,7 +76,7 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
     { args: ["set", "mine", "--set", `client_secret=${SECRETS.badInput}`] },
     { args: ["set", "nothing", "--secrets-from", "-"], input: GOOD_SECRETS },
   ],
-  trust: () => [{ args: ["trust", "edited"] }],
+  trust: () => [{ args: ["trust", "edited", "--yes"] }],
   list: () => [{ args: ["list"] }, { args: ["list", "--json"] }],
   show: () => [{ args: ["show", "mine"] }, { args: ["show", "fixed", "--json"] }],
   refresh: () => [{ args: ["refresh", "mine"] }, { args: ["refresh", "refused"] }],

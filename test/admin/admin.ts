@@ -212,7 +212,7 @@ test("set and trust bring what stands in the way of reading the secrets", async 
   engine.registry.loadAll();
   t.is(engine.registry.info("demo").state, "damaged");
   t.is((await failure(set({ settings: { ttl: 60 } }))).reason, "credential_damaged");
-  t.is((await failure(admin.trust("demo", agreed))).reason, "credential_damaged");
+  t.is((await failure(admin.trust({ credential: "demo" }, agreed))).reason, "credential_damaged");
 });
 
 test("set does not wave through an edit that nobody looked at; trust does", async (t) => {
@@ -224,7 +224,9 @@ test("set does not wave through an edit that nobody looked at; trust does", asyn
   const { changed } = await admin.reload();
   t.deepEqual(changed, ["demo"]);
   t.is(engine.registry.info("demo").state, "changed");
-  t.deepEqual((await admin.trust("demo", agreed)).origins, ["https://evil.example"]);
+  t.deepEqual((await admin.trust({ credential: "demo" }, agreed)).origins, [
+    "https://evil.example",
+  ]);
   t.not(engine.registry.info("demo").state, "changed");
   t.is(issuer.requests.length, 1);
 });

@@ -273,7 +273,7 @@ test("settings that were trusted since are not replaced unasked", async (t) => {
   await add({ replace: true, settings, secrets: { client_secret: NEW } });
   writeFileSync(file, `${readFileSync(file, "utf8")}confirm = "first"\n`);
   await admin.reload();
-  await admin.trust("demo", agreed);
+  await admin.trust({ credential: "demo" }, agreed);
   elsewhere.answer(taking(NEW));
   engine.registry.tick();
   engine.clock.advance(2 * SECOND);

@@ -25,7 +25,7 @@ test.serial("what is not known is refused by name, with the nearest that is", as
     [["get", "constructor"], 4, /"constructor"/],
     [["set", "fixed", "--set", "tll=60"], 2, /tll.*Did you mean "ttl"/],
     [["remove", "nothing", "--yes"], 4, /nothing/],
-    [["trust", "nothing"], 4, /nothing/],
+    [["trust", "nothing", "--yes"], 4, /nothing/],
     [["test", "../../etc/passwd"], 4, /passwd/],
     [["frobnicate"], 2, /frobnicate/],
   ] as const) {

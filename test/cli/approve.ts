@@ -162,7 +162,7 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
     ["credentials/add", [...replace, secrets]],
     ["credentials/remove", ["remove", "demo", "--yes"]],
     ["vault/export", ["vault", "export", out, "--passphrase-from", passphrase]],
-    ["credentials/trust", ["trust", "demo"]],
+    ["credentials/trust", ["trust", "demo", "--yes"]],
   ];
   for (const [what, args] of tries) {
     // The way around: take the rule out of the file, and accept that.
@@ -183,6 +183,17 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
   t.is((await answer(t, daemon, "--once")).code, 0);
   t.is((await set.ended).code, 0);
   t.regex(readFileSync(file, "utf8"), /confirm = "always"/);
+});
+
+onLinux("confirm can be taken off, by a person", async (t) => {
+  const daemon = await guarded(t);
+  const unset = inShell(t, daemon, ["set", "demo", "--unset", "confirm"]);
+  t.like((await pending(daemon))[0], { kind: "change", what: "credentials/set confirm" });
+  t.is((await answer(t, daemon, "--once")).code, 0);
+  t.is((await unset.ended).code, 0);
+  const file = join(daemon.configDir, "credentials", "demo.toml");
+  t.notRegex(readFileSync(file, "utf8"), /confirm =/);
+  t.is((await daemon.cli(["get", "demo"])).code, 0, "nobody is asked");
 });
 
 onLinux("without its file a guarded credential is kept from programs as before", async (t) => {
@@ -208,7 +219,7 @@ onLinux("a person accepts the edit that was there when the question came", async
   const daemon = await guarded(t);
   const file = join(daemon.configDir, "credentials", "demo.toml");
   writeFileSync(file, 'grant = "static"\nconfirm = "always"\n');
-  const asker = inShell(t, daemon, ["trust", "demo"]);
+  const asker = inShell(t, daemon, ["trust", "demo", "--yes"]);
   await pending(daemon);
   writeFileSync(file, 'grant = "static"\norigins = ["https://evil.example"]\n');
   t.is((await answer(t, daemon, "--once")).code, 0);
@@ -326,11 +337,11 @@ onLinux(
     const before = readFileSync(file, "utf8");
     writeFileSync(file, `expose = "request"\n${before}`);
     t.is((await daemon.cli(["reload"])).code, 0);
-    t.is((await daemon.cli(["trust", "demo"])).code, 0);
+    t.is((await daemon.cli(["trust", "demo", "--yes"])).code, 0);
     t.is((await daemon.cli(["get", "demo"])).code, 6);
     writeFileSync(file, before);
     await daemon.cli(["reload"]);
-    const trust = inShell(t, daemon, ["trust", "demo"]);
+    const trust = inShell(t, daemon, ["trust", "demo", "--yes"]);
     const [question] = await pending(daemon);
     t.like(question, { kind: "change", credential: "demo" });
     t.is((await inOwnTerminal(t, daemon, ["approve", "--deny"])).code, 0);

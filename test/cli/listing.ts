@@ -94,7 +94,7 @@ test("a file that was edited is not used until it is trusted", async (t) => {
   const refused = await daemon.cli(["get", "labelf"]);
   t.is(refused.code, 5);
   t.regex(refused.stderr, /authd trust labelf/);
-  t.is((await daemon.cli(["trust", "labelf"])).code, 0);
+  t.is((await daemon.cli(["trust", "labelf", "--yes"])).code, 0);
   t.is((await daemon.cli(["get", "labelf"])).code, 0);
 });
 

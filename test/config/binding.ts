@@ -2,6 +2,8 @@ import test from "ava";
 import { type BindingParts, bindingOf } from "../../src/config/binding.ts";
 import { resolveCredential } from "../../src/config/config.ts";
 
+const digestOf = (of: BindingParts) => bindingOf(of).digest;
+
 const parts: BindingParts = {
   grant: "exchange",
   own: {
@@ -27,7 +29,7 @@ const own = (changes: Record<string, unknown>): Partial<BindingParts> => ({
 });
 
 test("a binding is a SHA-256 in base64url", (t) => {
-  t.regex(bindingOf(parts), /^[\w-]{43}$/);
+  t.regex(digestOf(parts), /^[\w-]{43}$/);
 });
 
 test("a file from before is bound as it was", (t) => {
@@ -62,7 +64,7 @@ const redirecting: Record<string, Partial<BindingParts>> = {
 
 for (const [what, change] of Object.entries(redirecting)) {
   test(`another binding: ${what}`, (t) => {
-    t.not(bindingOf({ ...parts, ...change }), bindingOf(parts));
+    t.not(digestOf({ ...parts, ...change }), digestOf(parts));
   });
 }
 
@@ -79,7 +81,7 @@ test("the same binding: what is asked for, and fields that no template names", (
     { fields: { ...parts.fields, note: "edited" } },
     { origins: ["https://other.example", "https://api.example"] },
   ]) {
-    t.is(bindingOf({ ...parts, ...change }), bindingOf(parts), JSON.stringify(change));
+    t.is(digestOf({ ...parts, ...change }), digestOf(parts), JSON.stringify(change));
   }
 });
 
@@ -90,10 +92,10 @@ test("with a policy what is asked for counts, too, and the request that tries it
     own({ response: { token: "text" } }),
     { verify: { method: "POST", url: "https://api.example/pay" } },
   ]) {
-    t.not(bindingOf({ ...guarded, ...change }), bindingOf(guarded), JSON.stringify(change));
+    t.not(digestOf({ ...guarded, ...change }), digestOf(guarded), JSON.stringify(change));
   }
   const verify = { method: "GET", url: "https://api.example/me" };
-  t.is(bindingOf({ ...parts, verify }), bindingOf(parts));
+  t.is(digestOf({ ...parts, verify }), digestOf(parts));
 });
 
 test("the order of keys does not matter, the place of values does", (t) => {
@@ -105,11 +107,11 @@ test("the order of keys does not matter, the place of values does", (t) => {
             .reverse()
             .map(([key, member]) => [key, reversed(member)]),
         );
-  t.is(bindingOf(reversed(parts) as BindingParts), bindingOf(parts));
+  t.is(digestOf(reversed(parts) as BindingParts), digestOf(parts));
   const swapped = {
     ...parts.headers,
     authorization: "{secret.key}",
     "x-api-key": "Bearer {token}",
   };
-  t.not(bindingOf({ ...parts, headers: swapped }), bindingOf(parts));
+  t.not(digestOf({ ...parts, headers: swapped }), digestOf(parts));
 });

@@ -40,6 +40,7 @@ class Owner implements RequestCredential {
       own: {},
       secrets: [],
       rejectedStatuses: [],
+      boundValues: {},
       written: {},
       writtenRequest: "",
       binding: "",

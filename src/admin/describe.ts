@@ -1,0 +1,61 @@
+/** Everything about one credential that is no secret. */
+import { omitUndefined } from "../base/omit-undefined.ts";
+import type { Table } from "../config/config.ts";
+import { differencesOf } from "../config/differences.ts";
+import type { CredentialSettings } from "../config/settings.ts";
+import type { Credential } from "../credential/credential.ts";
+import type { CredentialDetails } from "../protocol.ts";
+
+/** What a credential's own file holds now, and the settings that it makes. */
+export interface ReadFile {
+  content: Table;
+  settings: CredentialSettings;
+}
+
+/** Describes a credential by its file as it is now, which authd may not have read again yet. */
+export function describe(
+  credential: Credential,
+  { content, settings }: ReadFile,
+): Omit<CredentialDetails, keyof ReturnType<Credential["info"]>> {
+  const { identity } = credential;
+  return omitUndefined({
+    settings: settingsOf(settings, content),
+    secrets: credential.isReadable ? secretsOf(credential, settings) : undefined,
+    binding: settings.binding,
+    differences: differencesFrom(credential, { content, settings }),
+    identity: Object.keys(identity).length > 0 ? identity : undefined,
+  });
+}
+
+/** By the keys of a credential file: `ca_file` as its path, rules as the file gives them. */
+function settingsOf(settings: CredentialSettings, content: Table): Record<string, unknown> {
+  const { preset, grant, own, headers, fields, boundValues, rejectedStatuses } = settings;
+  const { expose, confirm, methods, paths, allow, deny, ca_file } = boundValues;
+  const { ttl, warm, verify, register, secretExpires, allowInsecureHttp, origins } = settings;
+  return omitUndefined<Record<string, unknown>>({
+    ...{ preset, grant, ...(own as Table) },
+    ...{ origins, headers, verify, ttl, warm, register },
+    ca_file: content.ca_file ?? ca_file,
+    allow_insecure_http: allowInsecureHttp || undefined,
+    secret_expires: secretExpires,
+    rejected_statuses: rejectedStatuses.length > 0 ? rejectedStatuses : undefined,
+    fields: Object.keys(fields).length > 0 ? fields : undefined,
+    ...{ expose, confirm, methods, paths, allow, deny },
+  });
+}
+
+function secretsOf({ record }: Credential, { secrets }: CredentialSettings) {
+  return secrets.map(({ name, optional = false }) => ({
+    ...{ name, optional },
+    isEntered: Boolean(record.secrets[name]),
+  }));
+}
+
+/** Undefined where nothing differs, or nothing is bound: without a secret, none could go elsewhere. */
+function differencesFrom(credential: Credential, { content, settings }: ReadFile) {
+  if (!credential.isReadable) return undefined;
+  const { record } = credential;
+  const isBound = Object.keys(record.secrets).length > 0;
+  if (!isBound || record.binding === settings.binding) return undefined;
+  return differencesOf(settings, record, content);
+}
