@@ -31,6 +31,7 @@ export class UploadingOwner implements RequestCredential {
       own: {},
       secrets: [],
       rejectedStatuses: [],
+      boundValues: {},
       written: {},
       writtenRequest: "",
       binding: "",
