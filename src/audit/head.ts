@@ -106,8 +106,7 @@ export async function writeHead(
   key: HeadKey,
   boot: string,
 ): Promise<void> {
-  const bytes = Buffer.from(textOf("head", head, key, boot));
-  await replaceFile(pathOf("head", log), bytes, { durable: false });
+  await replaceFile(pathOf("head", log), textOf("head", head, key, boot), { sync: "content" });
 }
 
 /** The content of one of the files. */

@@ -2,61 +2,121 @@ import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
-  statSync,
+  writeFileSync,
 } from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { AuthdError, errorCode, messageOf } from "../errors.ts";
+import { errorCode } from "../errors.ts";
 
 const windows = process.platform === "win32";
 const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/;
+/** In the folder of `path`, with a name that nobody can foresee and put something at. */
 const temporaryFor = (path: string) => `${path}.${randomBytes(6).toString("hex")}.tmp`;
 
+export interface WriteOptions {
+  /**
+   * `content`: the file is synced before it is put in place, so a power cut leaves the old one or
+   * the new one, whole. `folder`: the folder is synced too, so it leaves the new one. `none`: a
+   * power cut may leave an empty file; for content that can be made again.
+   */
+  sync: "none" | "content" | "folder";
+  /** Permissions, whatever the umask is; 0600 unless given. */
+  mode?: number;
+}
+
 /**
- * Puts `bytes` at `path` (mode 0600) by a rename: whoever looks, or whenever the process is killed,
- * it is the old file or the new one. That holds in a power cut too, because the content is always
- * synced first: a file is rewritten for a cached token, but holds what can't be obtained again.
- * `durable` also syncs the folder, so that after it has resolved it is the new one for certain.
+ * Puts `content` at `path` by a rename: whoever reads, and whenever the process is killed, there is
+ * the old file or the new one, whole. A link at `path` is replaced, not followed.
  */
 export async function replaceFile(
   path: string,
-  bytes: Uint8Array,
-  { durable }: { durable: boolean },
+  content: Uint8Array | string,
+  options: WriteOptions,
 ): Promise<void> {
-  await viaTemporary(path, bytes, durable, rename);
+  await viaTemporary(path, content, options, rename);
 }
 
-/** Puts `bytes` at `path`, durably, only if nothing is there: otherwise rejects with EEXIST. */
-export async function createFile(path: string, bytes: Uint8Array): Promise<void> {
-  // A hard link appears whole or not at all, and unlike a rename replaces nothing.
-  await viaTemporary(path, bytes, true, link);
+/** Does the same as `replaceFile` without giving up the thread. */
+export function replaceFileNow(
+  path: string,
+  content: Uint8Array | string,
+  { sync, mode = 0o600 }: WriteOptions,
+): void {
+  const temporary = temporaryFor(path);
+  try {
+    writeFileSync(temporary, content, { mode: 0o600, flag: "wx", flush: sync !== "none" });
+    if (mode !== 0o600) chmodSync(temporary, mode);
+    renameSync(temporary, path);
+  } catch (error) {
+    throw withoutName(temporary, path, error);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  if (sync === "folder") syncFolderNow(dirname(path));
+}
+
+export interface CreateOptions {
+  /**
+   * On a file system without links, as on most USB sticks, the file is renamed into place if nothing
+   * is there; one that is made in that very moment is replaced. Without this it is an error.
+   */
+  renameWithoutLinks?: boolean;
+}
+
+/** Puts `content` at `path`, synced with its folder, if nothing is there: else rejects with EEXIST. */
+export async function createFile(
+  path: string,
+  content: Uint8Array | string,
+  { renameWithoutLinks = false }: CreateOptions = {},
+): Promise<void> {
+  await viaTemporary(path, content, { sync: "folder" }, async (temporary) => {
+    try {
+      // A hard link appears whole or not at all, and unlike a rename replaces nothing.
+      await link(temporary, path);
+    } catch (error) {
+      if (errorCode(error) === "EEXIST" || !renameWithoutLinks) throw error;
+      if (existsSync(path))
+        throw Object.assign(new Error("EEXIST: file exists"), { code: "EEXIST" });
+      await rename(temporary, path);
+    }
+  });
 }
 
 async function viaTemporary(
   path: string,
-  bytes: Uint8Array,
-  durable: boolean,
-  publish: (from: string, to: string) => Promise<void>,
+  content: Uint8Array | string,
+  { sync, mode = 0o600 }: WriteOptions,
+  publish: (temporary: string, path: string) => Promise<void>,
 ): Promise<void> {
   const temporary = temporaryFor(path);
   try {
     const file = await open(temporary, "wx", 0o600);
     try {
-      await file.writeFile(bytes);
-      await file.sync();
+      await file.writeFile(content);
+      if (mode !== 0o600) await file.chmod(mode);
+      if (sync !== "none") await file.sync();
     } finally {
       await file.close();
     }
     await publish(temporary, path);
+  } catch (error) {
+    throw withoutName(temporary, path, error);
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);
   }
-  if (durable) await syncFolder(dirname(path));
+  if (sync === "folder") await syncFolder(dirname(path));
+}
+
+/** An error names the file that was to be written, so that the same error twice says the same. */
+function withoutName(temporary: string, path: string, error: unknown): unknown {
+  if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
+  return error;
 }
 
 /** Makes renames and deletions in a folder survive a power cut. Windows has no such call. */
@@ -70,7 +130,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** The same without a pause. */
+/** Does the same as `syncFolder` without giving up the thread. */
 export function syncFolderNow(folder: string): void {
   if (windows) return;
   const descriptor = openSync(folder, "r");
@@ -82,55 +142,8 @@ export function syncFolderNow(folder: string): void {
 }
 
 /**
- * Makes the folder, durably, and closes it to everybody else. Throws an AuthdError that names it,
- * also if it is another user's, who could replace what is in it.
- */
-export function makePrivateFolder(folder: string): void {
-  try {
-    const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (first !== undefined) syncParents(folder, dirname(first));
-    const { mode, uid } = statSync(folder);
-    if (uid !== 0 && uid !== (process.geteuid?.() ?? uid)) throw new Error(foreign(uid));
-    if (!windows && mode & 0o077) chmodSync(folder, 0o700);
-  } catch (cause) {
-    throw new AuthdError(
-      "internal",
-      `The vault's folder ${folder} can't be made, or closed to others: ${explain(cause)}`,
-      { cause },
-    );
-  }
-}
-
-const foreign = (uid: number) =>
-  `it belongs to another user (uid ${uid}), who could replace what is in it; move it away`;
-
-/** Makes the names of new folders, from `folder` up to the one in `top`, survive a power cut. */
-function syncParents(folder: string, top: string): void {
-  if (windows) return;
-  for (let parent = dirname(folder); parent.length >= top.length; parent = dirname(parent)) {
-    syncIfReadable(parent);
-    if (parent === dirname(parent)) return;
-  }
-}
-
-/** One may make folders where one may not look, and a folder must be opened to be synced. */
-function syncIfReadable(folder: string): void {
-  let descriptor: number;
-  try {
-    descriptor = openSync(folder, "r");
-  } catch {
-    return;
-  }
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/**
- * Removes what writes left behind that never came to their end. Nobody else may be writing. What
- * can't be removed, as on a disk that is read-only, does no harm.
+ * Removes the temporary files of writes that were cut off. Nobody else may be writing in `folder`.
+ * A file that can't be removed, as on a read-only disk, does no harm.
  */
 export function removeLeftovers(folder: string): void {
   for (const file of readdirSync(folder)) {
@@ -138,29 +151,7 @@ export function removeLeftovers(folder: string): void {
     try {
       rmSync(join(folder, file), { force: true });
     } catch {
-      // It is tried again at the next start.
+      // The next start tries again.
     }
   }
-}
-
-/** What to do about a file system's error, by its code. */
-const advice: Record<string, string> = {
-  ENOSPC: "the disk is full; free some space",
-  EDQUOT: "the disk quota is used up; free some space",
-  EACCES: "permission denied; give its owner, who must run authd, the right to write there",
-  EPERM: "not permitted; give its owner, who must run authd, the right to write there",
-  EROFS: "the file system is read-only; mount it writable or move AUTHD_STATE_DIR",
-  EFBIG: "a limit on the size of files is met; raise it (ulimit -f)",
-  ENOENT: "the folder is gone; restart authd or create it again",
-  EEXIST: "something that is no folder is in its place; move that away",
-  ENOTDIR: "something that is no folder is in its place; move that away",
-  EIO: "the disk reports an error; look at the system's log before trusting it further",
-  EMFILE: "too many files are open; raise the limit (ulimit -n)",
-};
-
-/** What a file system's error means and what to do about it, with its code. */
-export function explain(error: unknown): string {
-  const code = errorCode(error);
-  const known = code === undefined ? undefined : advice[code];
-  return known ? `${known} (${code})` : messageOf(error);
 }

@@ -1,25 +1,23 @@
 /** Reads and writes the files of the configuration folder, and refuses what others could have changed. */
+
 import { isUtf8 } from "node:buffer";
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
   fstatSync,
-  fsyncSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   type Stats,
   statSync,
-  writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { replaceFileNow, syncFolderNow } from "../base/atomic-write.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import { type Table, toJsonTable } from "./json-table.ts";
 import { assertCredentialName } from "./name.ts";
@@ -121,23 +119,15 @@ function assertOnlyOurs(path: string, stats: Stats): void {
 }
 
 /**
- * Writes `credentials/NAME.toml` as a whole or not at all: temporary file, fsync, rename, fsync of
- * the folder. A link is kept, and what it points to replaced. Throws AuthdError `internal`.
+ * Writes `credentials/NAME.toml`, whole or not at all. A link stays, and its target is replaced.
+ * Throws AuthdError `internal`.
  */
 export function writeCredentialFile(configDir: string, name: string, text: string): void {
   const file = credentialFile(configDir, name);
   changing(file, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const target = isLink(file) ? realpathSync(file) : file;
-    const folder = dirname(target);
-    const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
-    try {
-      writeFileSync(temporary, text, { mode: 0o600, flag: "wx", flush: true });
-      renameSync(temporary, target);
-    } finally {
-      rmSync(temporary, { force: true });
-    }
-    syncFolder(folder);
+    replaceFileNow(target, text, { sync: "folder" });
   });
 }
 
@@ -146,7 +136,7 @@ export function removeCredentialFile(configDir: string, name: string): void {
   const file = credentialFile(configDir, name);
   changing(file, () => {
     rmSync(file, { force: true });
-    if (listSafeFolder(dirname(file))) syncFolder(dirname(file));
+    if (listSafeFolder(dirname(file))) syncFolderNow(dirname(file));
   });
 }
 
@@ -178,17 +168,6 @@ function changing(file: string, change: () => void): void {
       `${file} can't be written (${why}): is the folder there, on a disk with room, and yours to write?`,
       { cause },
     );
-  }
-}
-
-function syncFolder(folder: string): void {
-  // Windows can't open a folder, and makes renames durable by itself.
-  if (process.platform === "win32") return;
-  const descriptor = openSync(folder, constants.O_RDONLY);
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

@@ -1,4 +1,5 @@
-import { chmod, rename, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
+import { replaceFile } from "../base/atomic-write.ts";
 import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
 import type { Outlet } from "../protocol.ts";
@@ -62,22 +63,15 @@ export class MetricsFile {
 
   async #write(): Promise<void> {
     const { path, text, log } = this.#options;
-    const next = `${path}.new`;
     this.#writtenAt = performance.now();
     try {
-      const content = await text();
-      await rm(next, { force: true });
-      // Nothing that others put there is written through: the folder may be shared.
-      await writeFile(next, content, { flag: "wx" });
-      // The daemon's umask lets nobody else read what it writes.
-      await chmod(next, 0o644);
-      await rename(next, path);
+      // Not synced: nobody needs it after a power cut.
+      await replaceFile(path, await text(), { sync: "none", mode: 0o644 });
       this.#error = undefined;
     } catch (error) {
       const message = messageOf(error);
       if (message !== this.#error) log.error({}, `metrics_file can't be written: ${message}`);
       this.#error = message;
-      await rm(next, { force: true }).catch(() => {});
     }
   }
 }

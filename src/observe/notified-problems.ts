@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { replaceFile } from "../base/atomic-write.ts";
 
 /** The name of the reason `unsaved` in files of earlier versions. */
 const FORMER = / unsealed$/;
@@ -55,11 +56,9 @@ export class NotifiedProblems {
       // What happens in one turn is one write.
       await Promise.resolve();
       this.#again = false;
-      const next = `${this.#path}.new`;
       const text = `${JSON.stringify([...this.#keys])}\n`;
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
-        .then(() => writeFile(next, text, { mode: 0o600 }))
-        .then(() => rename(next, this.#path))
+        .then(() => replaceFile(this.#path, text, { sync: "none" }))
         .catch(() => {});
     }
   }

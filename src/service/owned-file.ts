@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { replaceFileNow } from "../base/atomic-write.ts";
 import type { ServiceManager } from "./manager.ts";
 
 /**
@@ -38,12 +39,10 @@ export function look(path: string): FoundFile {
   return { path, ownership: same ? "ours" : "edited", content };
 }
 
-/** Puts a file in place whole or not at all. */
+/** Writes a file, whole or not at all; makes its folder. */
 export function put(path: string, content: string): void {
   mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.new`;
-  writeFileSync(temporary, content, { mode: 0o644 });
-  renameSync(temporary, path);
+  replaceFileNow(path, content, { sync: "folder", mode: 0o644 });
 }
 
 function digestOf(content: string): string {

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
-import { explain } from "../base/atomic-write.ts";
+import { explainFileError } from "../base/file-error.ts";
 import { lastError, libc } from "../base/libc.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
@@ -84,7 +84,7 @@ function openLockFile(path: string): number {
     if (errorCode(cause) === "EROFS" && existsSync(path)) return openSync(path, "r");
     throw new AuthdError(
       "internal",
-      `The vault's lock ${path} can't be opened: ${explain(cause)}`,
+      `The vault's lock ${path} can't be opened: ${explainFileError(cause)}`,
       {
         cause,
       },

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { makePrivateFolder, removeLeftovers } from "../base/atomic-write.ts";
+import { removeLeftovers } from "../base/atomic-write.ts";
+import { makePrivateFolder } from "../base/private-folder.ts";
 import { lockVault } from "./file-lock.ts";
 import { statedSource } from "./header.ts";
 import type { KeyContext } from "./keys/key-source.ts";

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { explain, replaceFile, syncFolder } from "../base/atomic-write.ts";
+import { replaceFile, syncFolder } from "../base/atomic-write.ts";
+import { explainFileError } from "../base/file-error.ts";
 import { readRegularFile } from "../base/read-regular-file.ts";
 import { AuthdError, errorCode } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
@@ -50,7 +51,7 @@ export function createJournal(
       await directory.ensure(open);
       const generation = next();
       const file = seal(open.key, open.header.keyId, SEALED_AS, plaintext, generation);
-      await replaceFile(path, file, { durable: true });
+      await replaceFile(path, file, { sync: "folder" });
       manifest.note(SEALED_AS, { generation });
     },
     async remove() {
@@ -67,7 +68,7 @@ export function createJournal(
 const CARRIED_OUT = "it is a copy of one that was carried out before";
 
 function unreadable(path: string, cause: unknown): AuthdError {
-  const why = cause instanceof AuthdError ? "it is damaged" : explain(cause);
+  const why = cause instanceof AuthdError ? "it is damaged" : explainFileError(cause);
   return new AuthdError(
     "internal",
     `What was begun when authd was stopped can't be completed, as ${path} can't be opened: ${why}. ` +

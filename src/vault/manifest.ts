@@ -124,7 +124,7 @@ export class Manifest {
   async writeTo(dir: string, { key, header }: OpenKey): Promise<void> {
     const content = { format: FORMAT, names: Object.fromEntries(this.#known) };
     const file = seal(key, header.keyId, SEALED_AS, Buffer.from(JSON.stringify(content)));
-    await replaceFile(join(dir, MANIFEST), file, { durable: true });
+    await replaceFile(join(dir, MANIFEST), file, { sync: "folder" });
   }
 
   /** True while a write is under way. */

@@ -76,7 +76,7 @@ export class Records<Content extends object> {
     if (job.plaintext) {
       const file = seal(open.key, open.header.keyId, name, job.plaintext, generation);
       if (file.length > MAX_FILE_BYTES) throw new Error("it is too large to be read again");
-      await replaceFile(path, file, job);
+      await replaceFile(path, file, { sync: job.durable ? "folder" : "content" });
     } else {
       await rm(path, { force: true });
       await syncFolder(dir);
@@ -96,7 +96,7 @@ export class Records<Content extends object> {
     const { dir, manifest } = this.#options;
     const generation = manifest.generationOf(name);
     const file = seal(key, keyId, name, plaintext, generation, RECORD_ALGORITHM);
-    await replaceFile(sealedPath(dir, name), file, { durable });
+    await replaceFile(sealedPath(dir, name), file, { sync: durable ? "folder" : "content" });
   }
 
   #note(name: string, { plaintext, isChange, isGuarded }: Job, generation: number): void {

@@ -7,10 +7,12 @@
  *
  * Moving takes no key, and may be cut off and begun again. The old key is removed at the very last.
  */
+
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { explain, replaceFile, syncFolder, syncFolderNow } from "../base/atomic-write.ts";
+import { replaceFile, syncFolder, syncFolderNow } from "../base/atomic-write.ts";
+import { explainFileError } from "../base/file-error.ts";
 import { readRegularFile } from "../base/read-regular-file.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import { headerPath, isRightKey, newHeader, type VaultHeader } from "./header.ts";
@@ -63,7 +65,7 @@ export class RekeyTransaction {
     };
     await mkdir(folder, { mode: 0o700 });
     // Before the key: nobody would know of a keychain's entry otherwise.
-    await replaceFile(join(folder, NOTE), Buffer.from(JSON.stringify(note)), { durable: true });
+    await replaceFile(join(folder, NOTE), Buffer.from(JSON.stringify(note)), { sync: "folder" });
     await syncFolder(dir);
     const fits = (key: Buffer) => isRightKey(old.header, key);
     const { key, scrypt } = await createFrom(to, { ...context, dir: folder, fits });
@@ -91,7 +93,7 @@ export class RekeyTransaction {
     const { plaintext, generation } = opened;
     const file = seal(this.#next.key, this.#next.header.keyId, name, plaintext, generation);
     plaintext.fill(0);
-    await replaceFile(staged, file, { durable: false });
+    await replaceFile(staged, file, { sync: "content" });
   }
 
   #open(name: string): { plaintext: Buffer; generation: number } | undefined {
@@ -102,7 +104,7 @@ export class RekeyTransaction {
       file = readRegularFile(path, MAX_FILE_BYTES);
     } catch (cause) {
       if (errorCode(cause) === "ENOENT") return undefined;
-      throw rekeyError(`${path} can't be read: ${explain(cause)}`, cause);
+      throw rekeyError(`${path} can't be read: ${explainFileError(cause)}`, cause);
     }
     // It may be sound, and its key is about to go.
     if (isNewer(file))
@@ -123,7 +125,7 @@ export class RekeyTransaction {
   async commit(): Promise<OpenKey> {
     await this.#manifest.writeTo(this.#folder, this.#next);
     const header = Buffer.from(`${JSON.stringify(this.#next.header, null, 2)}\n`);
-    await replaceFile(headerPath(this.#folder), header, { durable: true });
+    await replaceFile(headerPath(this.#folder), header, { sync: "folder" });
     const committed = join(this.#dir, COMMITTED);
     await rename(this.#folder, committed);
     try {
@@ -156,7 +158,7 @@ export function moveIntoPlace(dir: string): void {
   } catch (cause) {
     throw new AuthdError(
       "internal",
-      `The vault's new key could not be put in place in ${dir}: ${explain(cause)}`,
+      `The vault's new key could not be put in place in ${dir}: ${explainFileError(cause)}`,
       { cause },
     );
   }

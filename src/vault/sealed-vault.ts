@@ -1,4 +1,4 @@
-import { explain } from "../base/atomic-write.ts";
+import { explainFileError } from "../base/file-error.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { derivedKey } from "./derived-key.ts";
 import type { VaultHeader } from "./header.ts";
@@ -245,7 +245,7 @@ export class SealedVault<Content extends object> implements ManagedVault<Content
     // A rekey that began meanwhile seals it anew.
     if (!this.#open || this.#changed || this.#manifest.isSaved) return;
     await this.#manifest.save(this.#open).catch((cause) => {
-      const message = `The vault's manifest can't be written: ${explain(cause)}`;
+      const message = `The vault's manifest can't be written: ${explainFileError(cause)}`;
       throw new AuthdError("internal", message, { cause });
     });
   }
@@ -413,7 +413,7 @@ function mergeWrites(waiting: Job, next: Job): Job | undefined {
 function notSaved(name: string, path: string, cause: unknown): AuthdError {
   return new AuthdError(
     "internal",
-    `"${name}" could not be saved to ${path}: ${explain(cause)}. What was saved before is untouched`,
+    `"${name}" could not be saved to ${path}: ${explainFileError(cause)}. What was saved before is untouched`,
     { credential: name, cause },
   );
 }
@@ -432,5 +432,7 @@ function unfinished(): AuthdError {
 }
 
 function notRekeyed(cause: unknown): AuthdError {
-  return new AuthdError("internal", `The vault keeps its key: ${explain(cause)}`, { cause });
+  return new AuthdError("internal", `The vault keeps its key: ${explainFileError(cause)}`, {
+    cause,
+  });
 }

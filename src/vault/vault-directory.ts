@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { rename } from "node:fs/promises";
-import { makePrivateFolder } from "../base/atomic-write.ts";
+import { makePrivateFolder } from "../base/private-folder.ts";
 import { AuthdError } from "../errors.ts";
 import { type FileLock, lockVault } from "./file-lock.ts";
 import { headerPath, readHeader, type VaultHeader, writeHeader } from "./header.ts";

@@ -1,4 +1,4 @@
-import { explain } from "../base/atomic-write.ts";
+import { explainFileError } from "../base/file-error.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import {
   headerPath,
@@ -95,7 +95,7 @@ async function createKey(
   // First the key, then this file, then anything sealed: cut off in between, nothing is lost.
   await writeHeader(context.dir, header).catch((cause) => {
     key.fill(0);
-    throw locked(`${headerPath(context.dir)} can't be written: ${explain(cause)}`, cause);
+    throw locked(`${headerPath(context.dir)} can't be written: ${explainFileError(cause)}`, cause);
   });
   log.info(`New vault in ${context.dir}; the source of its key is: ${source}`);
   return { header, key };

@@ -6,40 +6,61 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { constants } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import {
   createFile,
-  explain,
-  makePrivateFolder,
   removeLeftovers,
   replaceFile,
+  replaceFileNow,
 } from "../../src/base/atomic-write.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 
 const mode = (path: string) => statSync(path).mode & 0o777;
 
-test("a file is replaced whole, mode 0600, with nothing beside it", async (t) => {
+test.serial("a file is replaced whole, mode 0600, with nothing beside it", async (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, "a.sealed");
-  for (const durable of [true, false]) {
-    await replaceFile(path, Buffer.from(`durable: ${durable}`), { durable });
-    t.is(readFileSync(path, "utf8"), `durable: ${durable}`);
+  for (const sync of ["folder", "content", "none"] as const) {
+    await replaceFile(path, Buffer.from(`async ${sync}`), { sync });
+    t.is(readFileSync(path, "utf8"), `async ${sync}`);
+    replaceFileNow(path, `now ${sync}`, { sync });
+    t.is(readFileSync(path, "utf8"), `now ${sync}`);
   }
   t.is(mode(path), 0o600);
   t.deepEqual(readdirSync(folder), ["a.sealed"]);
 });
 
-test("a write that fails leaves no temporary file", async (t) => {
+test.serial("a write that fails leaves no temporary file", async (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, "a.sealed");
   mkdirSync(join(path, "in the way"), { recursive: true });
-  await t.throwsAsync(replaceFile(path, Buffer.from("x"), { durable: true }));
+  await t.throwsAsync(replaceFile(path, Buffer.from("x"), { sync: "folder" }));
+  t.throws(() => replaceFileNow(path, "x", { sync: "folder" }));
   t.deepEqual(readdirSync(folder), ["a.sealed"]);
 });
 
-test("createFile never replaces a file", async (t) => {
+test.serial("a mode is kept to whatever the umask is, and a link is replaced", async (t) => {
+  const folder = temporaryFolder(t);
+  const precious = join(folder, "precious");
+  writeFileSync(precious, "keep me");
+  for (const name of ["async", "now"]) symlinkSync(precious, join(folder, name));
+  // The umask is the process's: this file's tests wait for each other.
+  const umask = process.umask(0o077);
+  try {
+    await replaceFile(join(folder, "async"), "new", { sync: "none", mode: 0o644 });
+    replaceFileNow(join(folder, "now"), "new", { sync: "none", mode: 0o644 });
+  } finally {
+    process.umask(umask);
+  }
+  for (const name of ["async", "now"]) {
+    t.is(readFileSync(join(folder, name), "utf8"), "new");
+    t.is(mode(join(folder, name)), 0o644);
+  }
+  t.is(readFileSync(precious, "utf8"), "keep me");
+});
+
+test.serial("createFile never replaces a file", async (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, "key");
   await createFile(path, Buffer.from("first"));
@@ -49,7 +70,7 @@ test("createFile never replaces a file", async (t) => {
   t.deepEqual(readdirSync(folder), ["key"]);
 });
 
-test("leftovers of temporary files are removed, and nothing else", async (t) => {
+test.serial("leftovers of temporary files are removed, and nothing else", async (t) => {
   const folder = temporaryFolder(t);
   const keep = ["a.tmp.sealed", "b.sealed", "notes.tmp", "c.0123456789ab.tmp.sealed"];
   for (const file of [...keep, "b.sealed.0123456789ab.tmp"]) writeFileSync(join(folder, file), "");
@@ -57,35 +78,9 @@ test("leftovers of temporary files are removed, and nothing else", async (t) => 
   t.deepEqual(readdirSync(folder).sort(), [...keep].sort());
 });
 
-test("the folder is made with its parents, and closed to others if it was open", (t) => {
-  const folder = temporaryFolder(t);
-  const fresh = join(folder, "state", "vault");
-  makePrivateFolder(fresh);
-  t.is(mode(fresh), 0o700);
-  const open = join(folder, "open");
-  mkdirSync(open, { mode: 0o755 });
-  makePrivateFolder(open);
-  t.is(mode(open), 0o700);
-});
-
-test("a folder that can't be made is named", (t) => {
-  const folder = temporaryFolder(t);
-  writeFileSync(join(folder, "file"), "");
-  symlinkSync(join(folder, "nowhere", "at all"), join(folder, "dangling"));
-  for (const name of ["file", "file/vault", "dangling"])
-    t.throws(() => makePrivateFolder(join(folder, name)), {
-      name: "AuthdError",
-      message: new RegExp(`The vault's folder ${join(folder, name)} can't be made`),
-    });
-});
-
-test("a file system's error says what to do", (t) => {
-  const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
-  t.is(explain(full), "the disk is full; free some space (ENOSPC)");
-  const quota = Object.assign(new Error("Unknown system error -122"), {
-    code: "Unknown system error -122",
-    errno: -constants.errno.EDQUOT,
-  });
-  t.is(explain(quota), "the disk quota is used up; free some space (EDQUOT)");
-  t.is(explain(new Error("anything else")), "anything else");
+test.serial("an error names the file that was to be written", async (t) => {
+  const path = join(temporaryFolder(t), "nowhere", "a.sealed");
+  const message = `ENOENT: no such file or directory, open '${path}'`;
+  await t.throwsAsync(replaceFile(path, "x", { sync: "none" }), { code: "ENOENT", message });
+  t.throws(() => replaceFileNow(path, "x", { sync: "none" }), { code: "ENOENT", message });
 });

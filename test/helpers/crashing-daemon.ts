@@ -35,17 +35,21 @@ const written = () => (answered ? "the rotated token" : "the intent");
 type Kind = "temporary file" | "folder";
 const kinds = new WeakMap<FileHandle, Kind>();
 
+/** Other files are written in the same way, at the same time. */
+const isOfRecord = (path: unknown) => /\.sealed\.[0-9a-f]+\.tmp$/.test(String(path));
+
 const { open, rename } = fs;
 fs.open = async (path, flags, mode) => {
-  const isTemporary = /\.sealed\.[0-9a-f]+\.tmp$/.test(String(path));
+  const isTemporary = isOfRecord(path);
   if (isTemporary) writing++;
   if (isTemporary && !answered) reach("before the intent");
   const file = await open(path, flags, mode);
-  kinds.set(file, isTemporary ? "temporary file" : "folder");
+  if (isTemporary || flags === "r") kinds.set(file, isTemporary ? "temporary file" : "folder");
   return file;
 };
 fs.rename = async (from, to) => {
   await rename(from, to);
+  if (!isOfRecord(from)) return;
   writing--;
   reach(`with ${written()} renamed into place`);
 };
@@ -58,7 +62,7 @@ await sample.close();
 const { writeFile, sync } = handles;
 handles.writeFile = async function (this: FileHandle, ...args) {
   await writeFile.apply(this, args);
-  reach(`with ${written()}'s temporary file written`);
+  if (kinds.get(this) === "temporary file") reach(`with ${written()}'s temporary file written`);
 };
 handles.sync = async function (this: FileHandle) {
   await sync.call(this);

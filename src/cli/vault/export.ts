@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { existsSync, type Stats, statSync } from "node:fs";
-import { link, open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { createFile, replaceFile } from "../../base/atomic-write.ts";
 import { AuthdError, errorCode, messageOf } from "../../errors.ts";
 import type { ExportResult, Notifications } from "../../protocol.ts";
 import { ConnectionLost } from "../../rpc/daemon-connection.ts";
@@ -73,48 +72,15 @@ function refuseFile(file: string, replace: boolean): void {
   if (!replace && existsSync(file)) throw alreadyThere(file);
 }
 
-/** Whole or not at all, readable for nobody else, and on the disk when this resolves. */
+/** Writes the export, whole or not at all, readable for nobody else, and on the disk when this resolves. */
 async function put(file: string, sealed: Buffer, replace: boolean): Promise<void> {
   const path = resolve(file);
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(sealed);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (replace) await rename(temporary, path);
-    else await publish(temporary, path);
-    await syncFolder(dirname(path));
+    if (replace) await replaceFile(path, sealed, { sync: "folder" });
+    else await createFile(path, sealed, { renameWithoutLinks: true });
   } catch (error) {
-    if (error instanceof AuthdError) throw error;
+    if (errorCode(error) === "EEXIST") throw alreadyThere(file);
     throw new AuthdError("request_failed", `${file} can't be written: ${messageOf(error)}`);
-  } finally {
-    await rm(temporary, { force: true });
-  }
-}
-
-/** Replaces nothing, also not what was put there a moment ago. */
-async function publish(temporary: string, path: string): Promise<void> {
-  try {
-    await link(temporary, path);
-  } catch (error) {
-    if (errorCode(error) === "EEXIST") throw alreadyThere(path);
-    // A file system without links, as on most USB sticks.
-    if (existsSync(path)) throw alreadyThere(path);
-    await rename(temporary, path);
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

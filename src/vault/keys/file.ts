@@ -1,7 +1,8 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createFile, explain } from "../../base/atomic-write.ts";
+import { createFile } from "../../base/atomic-write.ts";
+import { explainFileError } from "../../base/file-error.ts";
 import { errorCode, messageOf } from "../../errors.ts";
 import { KEY_BYTES, type KeyProvider, locked, parseKey } from "./key-source.ts";
 
@@ -35,7 +36,7 @@ async function writeKeyFile(dir: string, key: Buffer): Promise<boolean> {
     return true;
   } catch (cause) {
     if (errorCode(cause) === "EEXIST") return false;
-    throw locked(`The key file ${pathOf(dir)} can't be written: ${explain(cause)}`, cause);
+    throw locked(`The key file ${pathOf(dir)} can't be written: ${explainFileError(cause)}`, cause);
   }
 }
 

@@ -1,0 +1,49 @@
+import { accessSync, chmodSync, constants, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { AuthdError } from "../errors.ts";
+import { syncFolderNow } from "./atomic-write.ts";
+import { explainFileError } from "./file-error.ts";
+
+const windows = process.platform === "win32";
+
+/**
+ * Makes the vault's folder, durably, and closes it to everybody else. Throws an AuthdError that names
+ * it, also if it belongs to another user, who could replace its files.
+ */
+export function makePrivateFolder(folder: string): void {
+  try {
+    const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (first !== undefined) syncParents(folder, dirname(first));
+    const { mode, uid } = statSync(folder);
+    if (uid !== 0 && uid !== (process.geteuid?.() ?? uid)) throw new Error(foreign(uid));
+    if (!windows && mode & 0o077) chmodSync(folder, 0o700);
+  } catch (cause) {
+    throw new AuthdError(
+      "internal",
+      `The vault's folder ${folder} can't be made, or closed to others: ${explainFileError(cause)}`,
+      { cause },
+    );
+  }
+}
+
+const foreign = (uid: number) =>
+  `it belongs to another user (uid ${uid}), who could replace what is in it; move it away`;
+
+/** Makes the names of new folders, from `folder` up to the one in `top`, survive a power cut. */
+function syncParents(folder: string, top: string): void {
+  if (windows) return;
+  for (let parent = dirname(folder); parent.length >= top.length; parent = dirname(parent)) {
+    if (isReadable(parent)) syncFolderNow(parent);
+    if (parent === dirname(parent)) return;
+  }
+}
+
+/** A folder must be opened to be synced, and folders can be made where one may not look. */
+function isReadable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
