@@ -454,7 +454,12 @@ export interface LockStatus {
 }
 
 export interface ReloadResult {
+  /** Names of credentials whose settings are others now. */
   changed: string[];
+  /** Keys of config.toml whose edit took effect; an older daemon does not tell. */
+  daemon?: string[];
+  /** Keys of config.toml whose edit takes effect when authd is restarted; `errors` tells of them, too. */
+  restart?: string[];
   errors: { file: string; message: string }[];
 }
 

@@ -66,17 +66,13 @@ import {
   enteredSecrets,
   withGenerated,
 } from "./secret-input.ts";
+import { settingChanges } from "./setting-changes.ts";
 import { unsetKeys, withoutSecrets } from "./unset.ts";
 
 /** How long the first try of a new credential may keep its user waiting, ms. */
 const FIRST_TRY = 30_000;
-/** Of what the daemon runs with, this is taken over by a reload (see observe.ts). */
-const TAKEN_OVER: ReadonlySet<keyof DaemonSettings> = new Set([
-  "notify",
-  "hook",
-  "lockAfter",
-  "guests",
-]);
+/** What a reload changes that reads nothing. */
+const NOTHING = { changed: [], daemon: [], restart: [] };
 
 export interface AdminOptions {
   env: NodeJS.ProcessEnv;
@@ -109,6 +105,8 @@ export class Admin {
   readonly #options: AdminOptions;
   readonly #dir: string;
   #defaults: Configuration["defaults"];
+  /** What config.toml said about the daemon itself when it could last be read. */
+  #daemon: DaemonSettings;
   /** What config.toml said about access when it could last be read. */
   #access: string;
   /** Why nothing is known of that now. */
@@ -119,6 +117,7 @@ export class Admin {
     this.#options = options;
     this.#dir = configDir(options.env);
     this.#defaults = options.configuration.defaults;
+    this.#daemon = options.configuration.daemon;
     this.#access = options.configuration.access;
   }
 
@@ -471,10 +470,20 @@ export class Admin {
     for (const { file, message } of configuration.errors) log.error({ file }, message);
     logRuleWarnings(configuration, log);
     const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
-    const result = { changed, errors: [...errors, ...this.#needsRestart(configuration)] };
+    const { daemon: started } = this.#options.configuration;
+    const { taken, restart } = settingChanges(started, this.#daemon, configuration.daemon);
+    this.#daemon = configuration.daemon;
+    if (restart.length > 0) errors.push(this.#waiting(restart));
+    const result = { changed, daemon: taken, restart, errors };
     const message = `${changed.length} changed, ${result.errors.length} to mend`;
     this.#options.onEvent({ kind: "reloaded", message });
     return result;
+  }
+
+  /** Tells what is not as config.toml says, and why. */
+  #waiting(restart: readonly string[]): ReloadResult["errors"][number] {
+    const message = `${restart.join(", ")}: an edit takes effect when authd is restarted.`;
+    return { file: join(this.#dir, "config.toml"), message };
   }
 
   /**
@@ -485,7 +494,7 @@ export class Admin {
     const { registry, onClosed } = this.#options;
     const { file, message } = configFileMistake(this.#dir, error);
     const errors = [{ file, message }];
-    if (!this.#closed && accessNow(this.#dir) === this.#access) return { changed: [], errors };
+    if (!this.#closed && accessNow(this.#dir) === this.#access) return { ...NOTHING, errors };
     this.#closed = new AuthdError(
       "invalid_params",
       `${file}, ${message} Mend it, then run: authd reload`,
@@ -493,22 +502,7 @@ export class Admin {
     onClosed();
     const changed = registry.closeAll(file, message);
     this.#options.onEvent({ kind: "reloaded", message: `${changed.length} closed, 1 to mend` });
-    return { changed, errors };
-  }
-
-  /** Most of what the daemon itself runs with is read at its start only. */
-  #needsRestart({ daemon }: Configuration): ReloadResult["errors"] {
-    const running = this.#options.configuration.daemon;
-    const keys = Object.keys({ ...running, ...daemon }) as (keyof DaemonSettings)[];
-    const edited = keys.filter(
-      (key) => !TAKEN_OVER.has(key) && JSON.stringify(running[key]) !== JSON.stringify(daemon[key]),
-    );
-    if (edited.length === 0) return [];
-    const names = edited.map((key) =>
-      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    );
-    const message = `${names.join(", ")}: an edit takes effect when authd is restarted.`;
-    return [{ file: join(this.#dir, "config.toml"), message }];
+    return { ...NOTHING, changed, errors };
   }
 
   /** What waits to be tried is tried before what is in force. */

@@ -45,10 +45,16 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "change settings or secrets of a credential",
     load: () => import("./set.ts"),
   },
+  edit: {
+    group: CREDENTIALS,
+    usage: "edit NAME",
+    summary: "open a credential's file in your editor",
+    load: () => import("./edit.ts"),
+  },
   trust: {
     group: CREDENTIALS,
     usage: "trust NAME",
-    summary: "accept a credential file that was edited",
+    summary: "show what was edited in a file, and accept it",
     load: () => import("./trust.ts"),
   },
   list: {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { AuthdError, messageOf } from "../errors.ts";
 import { type ResolveOptions, resolver } from "./credential.ts";
 import { accessKeysOf, type ConfigFile, daemonSettings } from "./daemon.ts";
-import { listSafeFolder, readSafeFile, readTomlFile } from "./files.ts";
+import { credentialFile, listSafeFolder, readSafeFile, readTomlFile } from "./files.ts";
 import type { Table } from "./json-table.ts";
 import { lineOf } from "./line-of.ts";
 import { whyNotAName } from "./name.ts";
@@ -120,6 +120,24 @@ export function loadDaemonSettings({ dir, env }: Pick<LoadOptions, "dir" | "env"
 export function credentialFileNames(dir: string): string[] {
   const files = credentialFiles(join(dir, "credentials"));
   return files.map((file) => file.slice(0, -".toml".length));
+}
+
+/** Returns what is wrong with one credential file, by its line where that is known; undefined: nothing is. */
+export function mistakeIn(
+  { dir, env }: Pick<LoadOptions, "dir" | "env">,
+  name: string,
+): { file: string; message: string } | undefined {
+  const file = credentialFile(dir, name);
+  const { defaults } = readConfigFile(dir, env);
+  try {
+    const content = readTomlFile(file);
+    if (content === undefined) return { file, message: "it is gone." };
+    resolver({ configDir: dir })(name, content, defaults);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof AuthdError)) throw error;
+    return { file, message: placed(error.message, file) };
+  }
 }
 
 /** One credential file's content → settings; see `Resolve`. */

@@ -90,12 +90,23 @@ test("a file that was edited is not used until it is trusted", async (t) => {
   const file = join(daemon.configDir, "credentials", "labelf.toml");
   appendFileSync(file, '\n[headers]\nx-more = "{token}"\n');
   const reloaded = await daemon.cli(["reload"]);
-  t.regex(reloaded.stdout, /Changed: labelf/);
+  t.regex(reloaded.stdout, /^Changed: labelf\n.*not in effect until.*authd trust labelf\n$/);
   const refused = await daemon.cli(["get", "labelf"]);
   t.is(refused.code, 5);
   t.regex(refused.stderr, /authd trust labelf/);
   t.is((await daemon.cli(["trust", "labelf", "--yes"])).code, 0);
   t.is((await daemon.cli(["get", "labelf"])).code, 0);
+});
+
+test("reload says which settings of the daemon took effect, and which wait for a restart", async (t) => {
+  const daemon = await startDaemon(t, { config: { "config.toml": "" } });
+  writeFileSync(join(daemon.configDir, "config.toml"), 'notify = false\nlog_level = "debug"\n');
+  const { code, stdout, stderr } = await daemon.cli(["reload"]);
+  t.is(code, 1);
+  t.is(stdout, "Took effect: notify\n");
+  t.regex(stderr, /config\.toml: log_level: an edit takes effect when authd is restarted/);
+  const json = JSON.parse((await daemon.cli(["reload", "--json"])).stdout);
+  t.like(json, { changed: [], daemon: [], restart: ["log_level"] });
 });
 
 test("reload names what is broken, and is exit 1 then", async (t) => {
