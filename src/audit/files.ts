@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, lstatSync, readSync, type Stats } from "node:fs";
+import { openRegularFile, type RegularFile } from "../base/regular-file.ts";
 import { errorCode, messageOf } from "../errors.ts";
 import { type AuditLine, GENESIS } from "./entry.ts";
 
@@ -10,8 +11,7 @@ export const KEPT = 9;
 /** No line is longer than this, bytes. */
 const LONGEST_LINE = 64 * 1024;
 const CHUNK = 256 * 1024;
-/** Windows has neither flag. */
-const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
+const { O_RDONLY } = constants;
 const NEWLINE = 0x0a;
 
 /** `audit.log`, `audit.log.1`, and so on: the newest first, whether they exist or not. */
@@ -29,34 +29,33 @@ export function sha256(data: Uint8Array | string): string {
 }
 
 /**
- * An open file that is nothing but that, ours, and closed to everybody else's writing. Throws an
- * Error whose message goes on from "the audit log can't be used: ".
+ * Opens an ordinary file of the daemon's user or root that nobody else may write to. Throws an Error
+ * whose message goes on from "the audit log can't be used: ". The caller closes the descriptor.
  */
 export function openOwnedFile(path: string, flags: number): number {
-  let fd: number;
-  try {
-    fd = openSync(path, flags | O_NONBLOCK | O_NOFOLLOW, 0o600);
-  } catch (cause) {
-    const code = errorCode(cause);
-    if (code === "ELOOP") throw new Error(`${path} is a link; move it away`, { cause });
-    if (code === "ENXIO") throw new Error(`${path} is no ordinary file; move it away`, { cause });
-    throw cause;
-  }
-  const wrong = wrongWith(path, fd);
-  if (wrong === undefined) return fd;
-  closeSync(fd);
-  throw new Error(wrong);
+  const { descriptor, stats } = openNamed(path, flags);
+  const problem = problemOf(path, stats);
+  if (problem === undefined) return descriptor;
+  closeSync(descriptor);
+  throw new Error(problem);
 }
 
-function wrongWith(path: string, fd: number): string | undefined {
-  const stats = fstatSync(fd);
-  if (!stats.isFile()) return `${path} is no ordinary file; move it away`;
+function openNamed(path: string, flags: number): RegularFile {
+  try {
+    return openRegularFile(path, { flags });
+  } catch (cause) {
+    if (errorCode(cause) !== undefined) throw cause;
+    throw new Error(`${path}: ${messageOf(cause)}; move it away`, { cause });
+  }
+}
+
+function problemOf(path: string, { uid, mode }: Stats): string | undefined {
   const own = process.geteuid?.();
   if (own === undefined) return undefined;
-  if (stats.uid !== own && stats.uid !== 0 && own !== 0) {
-    return `${path} belongs to another user (uid ${stats.uid}); move it away`;
+  if (uid !== own && uid !== 0 && own !== 0) {
+    return `${path} belongs to another user (uid ${uid}); move it away`;
   }
-  if (stats.mode & 0o022) return `others may write to ${path}; look at it, then chmod 600 ${path}`;
+  if (mode & 0o022) return `others may write to ${path}; look at it, then chmod 600 ${path}`;
   return undefined;
 }
 
@@ -70,7 +69,7 @@ export interface RawLine {
   readonly cut: boolean;
 }
 
-/** Every line of a file that is there. Throws what openOurs and the file system say. */
+/** Every line of a file that is there. Throws what openOwnedFile and the file system say. */
 export function* linesOf(file: string): Generator<RawLine> {
   const fd = openOwnedFile(file, O_RDONLY);
   try {

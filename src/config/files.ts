@@ -3,11 +3,8 @@
 import { isUtf8 } from "node:buffer";
 import {
   closeSync,
-  constants,
-  fstatSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -18,6 +15,7 @@ import {
 import { dirname, join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { replaceFileNow, syncFolderNow } from "../base/atomic-write.ts";
+import { openRegularFile, type RegularFile } from "../base/regular-file.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import { type Table, toJsonTable } from "./json-table.ts";
 import { assertCredentialName } from "./name.ts";
@@ -49,13 +47,12 @@ export function tomlTable(file: string, text: string): Table {
   }
 }
 
-/** The text of a file that only we and root can change; undefined if there is none. */
+/** Returns the text of a file that only we and root can change; undefined if there is none. */
 export function readSafeFile(file: string): string | undefined {
-  const descriptor = openToRead(file);
-  if (descriptor === undefined) return undefined;
+  const opened = openToRead(file);
+  if (opened === undefined) return undefined;
+  const { descriptor, stats } = opened;
   try {
-    const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw fileError(file, "is not a file");
     if (stats.size > MAX_FILE_BYTES) throw fileError(file, "is larger than 1 MiB");
     assertOnlyOurs(file, stats);
     // A link leads out of the folder that was checked: whoever can write where it ends can replace it.
@@ -84,10 +81,9 @@ export function listSafeFolder(folder: string): string[] | undefined {
   }
 }
 
-function openToRead(file: string): number | undefined {
+function openToRead(file: string): RegularFile | undefined {
   try {
-    // Without O_NONBLOCK, a named pipe in the folder would hang the daemon. Windows has neither.
-    return openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    return openRegularFile(file, { followLinks: true });
   } catch (cause) {
     return absentOrThrow(file, cause);
   }

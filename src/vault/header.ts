@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createFile } from "../base/atomic-write.ts";
-import { readRegularFile } from "../base/read-regular-file.ts";
+import { readRegularFile } from "../base/regular-file.ts";
 import { errorCode, messageOf } from "../errors.ts";
 import { keyProviders } from "./keys/index.ts";
 import { locked, type ScryptParameters } from "./keys/key-source.ts";

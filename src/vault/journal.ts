@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile, syncFolder } from "../base/atomic-write.ts";
 import { explainFileError } from "../base/file-error.ts";
-import { readRegularFile } from "../base/read-regular-file.ts";
+import { readRegularFile } from "../base/regular-file.ts";
 import { AuthdError, errorCode } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
 import { generationOf, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";

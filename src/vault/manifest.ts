@@ -1,7 +1,7 @@
 import { existsSync, linkSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../base/atomic-write.ts";
-import { readRegularFile } from "../base/read-regular-file.ts";
+import { readRegularFile } from "../base/regular-file.ts";
 import { errorCode, messageOf } from "../errors.ts";
 import { asidePathOf } from "./names.ts";
 import { MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";

@@ -1,6 +1,6 @@
 import { link, rename, rm } from "node:fs/promises";
 import { replaceFile, syncFolder } from "../base/atomic-write.ts";
-import { readRegularFile } from "../base/read-regular-file.ts";
+import { readRegularFile } from "../base/regular-file.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
 import { quarantinePath, sealedPath } from "./names.ts";

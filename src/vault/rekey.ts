@@ -13,7 +13,7 @@ import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile, syncFolder, syncFolderNow } from "../base/atomic-write.ts";
 import { explainFileError } from "../base/file-error.ts";
-import { readRegularFile } from "../base/read-regular-file.ts";
+import { readRegularFile } from "../base/regular-file.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import { headerPath, isRightKey, newHeader, type VaultHeader } from "./header.ts";
 import { keyProviders } from "./keys/index.ts";

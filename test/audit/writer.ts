@@ -74,7 +74,7 @@ const REFUSED: Record<string, { make: (path: string) => void; says: RegExp }> = 
       writeFileSync(`${path}.target`, "");
       symlinkSync(`${path}.target`, path);
     },
-    says: /is a link/,
+    says: /a link is in its place/,
   },
   "a pipe": { make: (path) => void execFileSync("mkfifo", [path]), says: /no ordinary file/ },
   "a folder": { make: (path) => mkdirSync(path), says: /EISDIR|no ordinary file/ },

@@ -180,8 +180,8 @@ test("file names that can't be credentials are named, other files are left alone
 
 test("a folder, a pipe, a huge file and what is not text are no credential files", (t) => {
   for (const [make, message] of [
-    [(file: string) => mkdirSync(file), /is not a file/],
-    [(file: string) => execFileSync("mkfifo", ["-m", "600", file]), /is not a file/],
+    [(file: string) => mkdirSync(file), /a folder is in its place/],
+    [(file: string) => execFileSync("mkfifo", ["-m", "600", file]), /it is no ordinary file/],
     [(file: string) => writeFileSync(file, "#".repeat(1024 * 1024 + 1)), /larger than 1 MiB/],
     [(file: string) => writeFileSync(file, Buffer.from([0x61, 0xff])), /not UTF-8/],
   ] as const) {

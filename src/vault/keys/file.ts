@@ -1,8 +1,9 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFile } from "../../base/atomic-write.ts";
 import { explainFileError } from "../../base/file-error.ts";
+import { openRegularFile } from "../../base/regular-file.ts";
 import { errorCode, messageOf } from "../../errors.ts";
 import { KEY_BYTES, type KeyProvider, locked, parseKey } from "./key-source.ts";
 
@@ -47,7 +48,7 @@ function readKeyFile(dir: string): Buffer {
     bytes = readPrivateFile(path);
   } catch (cause) {
     if (errorCode(cause) !== "ENOENT")
-      throw locked(`The key file can't be used: ${messageOf(cause)}`);
+      throw locked(`The key file ${path} can't be used: ${messageOf(cause)}`, cause);
     throw locked(
       `The key file ${path} is missing. Put it back from a backup: without it the sealed files ` +
         "can't be opened, and authd makes no new key over an existing vault",
@@ -59,25 +60,22 @@ function readKeyFile(dir: string): Buffer {
   return key;
 }
 
-/** Throws if anybody else made it or can read it: then the key may be known to others. */
+/** Throws if anybody else owns it or can read it: then the key may be known to others. */
 function readPrivateFile(path: string): Buffer {
-  // Without O_NONBLOCK a named pipe in its place would hang the daemon. Windows has none.
-  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const { descriptor, stats } = openRegularFile(path, { followLinks: true });
   try {
-    const stats = fstatSync(file);
-    if (!stats.isFile()) throw new Error(`${path} is no ordinary file`);
     const { mode, uid } = stats;
     if (uid !== 0 && uid !== (process.geteuid?.() ?? uid)) {
-      throw new Error(`${path} belongs to another user (uid ${uid}), who may know the key`);
+      throw new Error(`it belongs to another user (uid ${uid}), who may know the key`);
     }
     if (process.platform !== "win32" && mode & 0o077) {
       throw new Error(
-        `others may read ${path} (mode ${(mode & 0o777).toString(8)}). ` +
+        `others may read it (mode ${(mode & 0o777).toString(8)}). ` +
           `If nobody else had access to it, mend that with: chmod 600 ${path}`,
       );
     }
-    return readFileSync(file);
+    return readFileSync(descriptor);
   } finally {
-    closeSync(file);
+    closeSync(descriptor);
   }
 }

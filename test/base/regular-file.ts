@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import test from "ava";
-import { readRegularFile } from "../../src/base/read-regular-file.ts";
+import { readRegularFile } from "../../src/base/regular-file.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix } from "../helpers/optional.ts";
 
