@@ -24,8 +24,8 @@ function credential(origin: string): RequestCredential {
     name: "demo",
     settings: settings as CredentialSettings,
     token: () => ({ accessToken: "demo", answer }),
-    accepted: () => {},
-    renewAfter401: async () => undefined,
+    recordAccepted: () => {},
+    refreshAfter401: async () => undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../src/base/clock.ts";
-import { MinHeap } from "../../src/credential/heap.ts";
+import { MinHeap } from "../../src/credential/deadline-queue.ts";
 
 interface Pending {
   at: number;

@@ -146,7 +146,7 @@ function use(world: World, account: Account, issued: IssuedToken): void {
   const good = truth && truth.bornAt >= host.revokedAt && host.apiBrokenUntil <= now;
   const credential = world.credential(account);
   if (good) {
-    credential.accepted(origin, issued);
+    credential.recordAccepted(origin, issued);
     Object.assign(account, { rejections: 0, rejectionHold: Number.NEGATIVE_INFINITY });
     return;
   }
@@ -160,7 +160,7 @@ function use(world: World, account: Account, issued: IssuedToken): void {
   }
   // Who comes while a renewal waits for its turn joins it: that is one step of the back-off, not one each.
   const joins = credential.pendingRefreshes > 0;
-  const renewed = credential.renewAfter401(origin, issued, undefined, { timeoutMs: TIMEOUT });
+  const renewed = credential.refreshAfter401(origin, issued, undefined, { timeoutMs: TIMEOUT });
   const onAnswer = (token: IssuedToken | undefined) => {
     if (!token) return;
     world.served(account, token, "");

@@ -22,8 +22,9 @@ import {
   writeCredentialFile,
 } from "../config/config.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "../config/settings.ts";
-import { boundTo, type Credential } from "../credential/credential.ts";
+import type { Credential } from "../credential/credential.ts";
 import type { CredentialRecord } from "../credential/record.ts";
+import { boundTo } from "../credential/record-changes.ts";
 import { isTerminal } from "../credential/refusals.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError, messageOf } from "../errors.ts";
@@ -170,7 +171,7 @@ export class Admin {
     const { settings, secrets, file, refused } = entered;
     const { registry, vault } = this.#options;
     const { name } = settings;
-    registry.dropDetached(name);
+    registry.dropOrphaned(name);
     await this.#withFile(name, file, async () => {
       const more = refused ? { refused } : {};
       const record = { secrets, ...boundTo(settings), tokens: [], ...more };
@@ -435,7 +436,7 @@ export class Admin {
     const credential = registry.hasLoaded(name) ? registry.get(name) : undefined;
     if (!registry.hasAny(name)) registry.get(name);
     // A token that comes meanwhile must not be sealed again behind the removal.
-    const bringBack = credential?.retire();
+    const bringBack = credential?.detach();
     try {
       // The secret first: a leftover file is harmless, a leftover secret is not.
       await vault.remove(name);

@@ -210,9 +210,9 @@ export class Backup {
     const bringBack: (() => void)[] = [];
     const retire = () => {
       for (const { name } of credentials) {
-        registry.dropDetached(name);
+        registry.dropOrphaned(name);
         if (registry.hasLoaded(name))
-          bringBack.push(registry.get(name).retire(beingReplaced(name)));
+          bringBack.push(registry.get(name).detach(beingReplaced(name)));
       }
     };
     const names = credentials.map(({ name }) => name);

@@ -1,8 +1,9 @@
 /** What a person enters for a credential that works: tried beside what is in force, which stays until then. */
 
 import type { CredentialSettings } from "../config/settings.ts";
-import { boundTo, type Credential } from "../credential/credential.ts";
+import type { Credential } from "../credential/credential.ts";
 import type { Candidate, CredentialRecord, Refused } from "../credential/record.ts";
+import { boundTo } from "../credential/record-changes.ts";
 import { isSpent } from "../credential/rotation.ts";
 import { AuthdError } from "../errors.ts";
 

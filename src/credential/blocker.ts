@@ -3,13 +3,13 @@ import { AuthdError } from "../errors.ts";
 import type { State } from "../protocol.ts";
 import type { CredentialRecord } from "./record.ts";
 
-/** Why a credential can't be used until a person acts. */
+/** The reason why a credential can't be used until a person acts. */
 export interface Blocker {
   state: State;
   error: AuthdError;
 }
 
-/** What keeps these settings from being used with this record (undefined: none was ever sealed). */
+/** Returns what keeps these settings from being used with this record; `record` is undefined if none was ever sealed. */
 export function findBlocker(
   settings: CredentialSettings,
   record: CredentialRecord | undefined,
@@ -29,18 +29,19 @@ export function findBlocker(
   return { state: "changed", error: changed(settings, record) };
 }
 
-/** The record could not be read: AuthdError `vault_locked` or `credential_damaged`. */
+/** Returns the blocker for a record that could not be read: `error` is `vault_locked` or `credential_damaged`. */
 export function unreadable(error: AuthdError): Blocker {
   return { state: error.reason === "vault_locked" ? "locked" : "damaged", error };
 }
 
+/** Returns the error for callers of a credential that was removed. */
 export function removed(name: string): AuthdError {
   return new AuthdError("unknown_credential", `${name}: it was removed meanwhile`, {
     credential: name,
   });
 }
 
-/** Settings are others than those that `record` was bound to: names the file that was edited, and its keys. */
+/** Returns the error for settings that `record` is not bound to: it names the file that was edited, and its keys. */
 export function changed(
   { name, written: is }: CredentialSettings,
   { written: was }: Readonly<CredentialRecord>,
@@ -56,7 +57,7 @@ export function changed(
 }
 
 function editedFiles(keys: readonly string[]): string {
-  const list = (of: readonly string[]) => [...of].sort().join(", ");
+  const list = (names: readonly string[]) => [...names].sort().join(", ");
   const config = keys.flatMap((key) =>
     key.startsWith(FROM_CONFIG) ? [key.slice(FROM_CONFIG.length)] : [],
   );

@@ -1,49 +1,57 @@
-/** Secrets that a person entered are tried beside those in force, and replace them once the issuer has taken them. */
+/** Tries secrets that a person entered beside those in force, which they replace once the issuer has accepted them. */
 
+import { omitUndefined } from "../base/omit-undefined.ts";
+import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError, messageOf } from "../errors.ts";
+import type { CredentialInfo } from "../protocol.ts";
 import type { Credential } from "./credential.ts";
 import type { CredentialDeps, RecordStore } from "./credential-deps.ts";
 import type { Candidate, CredentialRecord } from "./record.ts";
 
+/** A candidate that has worked, and could not be put in force, is put in force again after this. */
+const PROMOTE_RETRY_MS = 60_000;
+
 /** The credential that has the candidate. */
-export interface Holder {
+export interface CandidateOwner {
   readonly name: string;
   readonly deps: CredentialDeps;
   record(): CredentialRecord | undefined;
   settings(): CredentialSettings;
   /** Seals the whole record; false if the disk fails. */
   save(record: CredentialRecord, durable: boolean): Promise<boolean>;
-  /** A request of the trial has ended, and what it brought is sealed. */
-  landed(): void;
-  create(settings: CredentialSettings, around: CredentialDeps): Credential;
+  /** Called when a request of the trial has ended, and what it brought is sealed. */
+  onSettled(): void;
+  create(settings: CredentialSettings, deps: CredentialDeps): Credential;
 }
 
 /**
- * The trial of a credential's candidate: a credential of its own that only its holder knows, with its
- * own tokens, failures and refusals. Its record is sealed inside of the holder's.
+ * The trial of a credential's candidate: a credential that only its owner knows, with its own tokens,
+ * failures and refusals. Its record is sealed inside the owner's.
  */
 export class CandidateTrial {
-  readonly #holder: Holder;
+  readonly #owner: CandidateOwner;
   #credential: Credential | undefined;
-  #of: Candidate | undefined;
+  #candidate: Candidate | undefined;
+  /** Boot time, ms. */
+  #promoteRetryAt = Number.POSITIVE_INFINITY;
 
-  constructor(holder: Holder) {
-    this.#holder = holder;
+  constructor(owner: CandidateOwner) {
+    this.#owner = owner;
   }
 
-  /** Undefined: nothing waits to be tried. */
+  /** The candidate as a credential; undefined if there is no candidate. */
   get credential(): Credential | undefined {
     return this.#credential;
   }
 
   /**
-   * Begins, changes or ends the trial, as the holder's record and settings are now. `isOffered`: who has
-   * entered the secrets asks for a token.
+   * Begins, changes or ends the trial, according to the owner's record and settings. `isOffered`: the person
+   * who entered the secrets asks for a token, so the trial does not.
    */
   follow(isOffered: boolean): void {
-    const { name, deps: around } = this.#holder;
-    const candidate = this.#holder.record()?.candidate;
+    const { name, deps } = this.#owner;
+    const candidate = this.#owner.record()?.candidate;
     if (!candidate) {
       this.end();
       return;
@@ -51,72 +59,103 @@ export class CandidateTrial {
     try {
       const { file } = candidate;
       const settings =
-        file === undefined ? this.#holder.settings() : around.candidates.resolve(name, file);
-      if (candidate === this.#of) this.#credential?.applySettings(settings);
+        file === undefined ? this.#owner.settings() : deps.candidates.resolve(name, file);
+      if (candidate === this.#candidate) this.#credential?.applySettings(settings);
       else this.#begin(candidate, settings, isOffered);
     } catch (error) {
       const failure =
         error instanceof AuthdError ? error : new AuthdError("internal", messageOf(error));
       this.#credential?.closeFile(failure);
-      around.log.error({ credential: name }, `its new secrets can't be tried: ${failure.message}`);
+      deps.log.error({ credential: name }, `its new secrets can't be tried: ${failure.message}`);
     }
   }
 
   end(): void {
-    this.#credential?.retire(superseded(this.#holder.name));
+    this.#credential?.detach(replaced(this.#owner.name));
     this.#credential = undefined;
-    this.#of = undefined;
+    this.#candidate = undefined;
   }
 
   #begin(candidate: Candidate, settings: CredentialSettings, isOffered: boolean): void {
     this.end();
-    const { name, deps: around } = this.#holder;
-    this.#of = candidate;
-    this.#credential = this.#holder.create(settings, this.#surroundings(candidate));
+    const { name, deps } = this.#owner;
+    this.#candidate = candidate;
+    this.#credential = this.#owner.create(settings, this.#trialDeps(candidate));
     this.#credential.load();
-    if (candidate.record.tokens.length > 0) around.candidates.worked(name);
+    if (candidate.record.tokens.length > 0) deps.candidates.worked(name);
     else if (!isOffered) this.#credential.begin();
   }
 
-  /** What it obtains and fails at is told; its states are nobody's but its holder's. */
-  #surroundings(candidate: Candidate): CredentialDeps {
-    const { name, deps: around } = this.#holder;
+  /** Returns deps that report the trial's tokens and failures, but not its states, which concern the owner alone. */
+  #trialDeps(candidate: Candidate): CredentialDeps {
+    const { name, deps } = this.#owner;
     const own: CredentialDeps = {
-      ...around,
+      ...deps,
       vault: this.#store(candidate),
       onEvent: (event) => {
-        if (event.kind === "refreshed") around.candidates.worked(name);
-        else if (event.kind === "refresh_failed") around.onEvent(event);
+        if (event.kind === "refreshed") deps.candidates.worked(name);
+        else if (event.kind === "refresh_failed") deps.onEvent(event);
       },
     };
-    // It comes when the daemon ends.
-    return Object.defineProperty(own, "refusal", { get: () => around.refusal, enumerable: true });
+    // A getter, as `refusal` is set later, when the daemon ends.
+    return Object.defineProperty(own, "refusal", { get: () => deps.refusal, enumerable: true });
   }
 
   #store(candidate: Candidate): RecordStore {
-    const { name, deps: around } = this.#holder;
+    const { name, deps } = this.#owner;
     return {
       get locked() {
-        return around.vault.locked;
+        return deps.vault.locked;
       },
       read: () => {
-        const { locked } = around.vault;
+        const { locked } = deps.vault;
         if (locked === undefined) return candidate.record;
         throw new AuthdError("vault_locked", locked, { credential: name });
       },
       write: async (_name, content, { durable }) => {
-        const record = this.#holder.record();
+        const record = this.#owner.record();
         if (record?.candidate !== candidate) return;
         candidate.record = content;
-        if (await this.#holder.save(record, durable)) return;
+        if (await this.#owner.save(record, durable)) return;
         throw new AuthdError("internal", "the disk does not take it", { credential: name });
       },
-      release: async () => this.#holder.landed(),
+      release: async () => this.#owner.onSettled(),
     };
+  }
+
+  // ---- the timer ----
+
+  /** Schedules another promotion, as the disk failed, or the credential file could not be written. */
+  promoteLater(): void {
+    this.#promoteRetryAt = this.#owner.deps.time.now().boot + PROMOTE_RETRY_MS;
+  }
+
+  /** Returns the boot time at which the trial has something to do; Infinity if it has nothing. */
+  nextDeadline(now: Moment): number {
+    if (!this.#credential) return Number.POSITIVE_INFINITY;
+    return Math.min(this.#credential.nextDeadline(now), this.#promoteRetryAt);
+  }
+
+  runDue(now: Moment, delay: () => number): void {
+    if (!this.#credential) return;
+    this.#credential.keepTrying(now);
+    this.#credential.runDue(now, delay);
+    if (this.#promoteRetryAt > now.boot) return;
+    this.#promoteRetryAt = Number.POSITIVE_INFINITY;
+    this.#owner.deps.candidates.worked(this.#owner.name);
   }
 }
 
-function superseded(name: string): AuthdError {
+/** Returns what people see of a candidate; `trial` is undefined if it can't be tried. */
+export function candidateInfo(
+  { enteredAt }: Candidate,
+  trial: Credential | undefined,
+): NonNullable<CredentialInfo["candidate"]> {
+  const message = trial?.info().lastError?.message || undefined;
+  return { enteredAt, state: trial?.state() ?? "damaged", ...omitUndefined({ message }) };
+}
+
+function replaced(name: string): AuthdError {
   const message = `${name}: meanwhile other secrets were entered, or these were put in force`;
   return new AuthdError("cancelled", message, { credential: name });
 }

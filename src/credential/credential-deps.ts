@@ -7,24 +7,24 @@ import type { Http } from "../http/http.ts";
 import type { IssuerClocks } from "../http/issuer-clock.ts";
 import type { EventPayload } from "../protocol.ts";
 import type { Vault } from "../vault/vault.ts";
+import type { CallerRates } from "./admission.ts";
 import type { HostLimiter } from "./host-limiter.ts";
 import type { OneTimeCodes } from "./one-time-codes.ts";
-import type { Pace } from "./pace.ts";
 import type { CredentialRecord } from "./record.ts";
 import type { SpendingRequests } from "./spending-requests.ts";
 
-/** Where records are sealed. */
+/** Reads and writes sealed records. */
 export type RecordStore = Pick<Vault<CredentialRecord>, "locked" | "read" | "write" | "release">;
 
-/** What looks after the files of credentials whose candidates are tried (see candidate.ts). */
+/** Handles the files of credentials whose candidates are tried (see candidate.ts). */
 export interface CandidateFiles {
-  /** Settings of the credential with this text as its file. Throws AuthdError. */
+  /** Returns the settings of the credential with this text as its file. Throws AuthdError. */
   resolve(name: string, file: string): CredentialSettings;
-  /** The candidate has brought a token: it is to be put in force. */
+  /** Called when the candidate has brought a token, so that it can be put in force. */
   worked(name: string): void;
 }
 
-/** What all credentials share. */
+/** Everything that all credentials share. */
 export interface CredentialDeps {
   clock: Clock;
   time: Timekeeper;
@@ -33,13 +33,13 @@ export interface CredentialDeps {
   codes: OneTimeCodes;
   issuerClocks: IssuerClocks;
   spendingRequests: SpendingRequests;
-  pace: Pace;
+  callerRates: CallerRates;
   vault: RecordStore;
   candidates: CandidateFiles;
   log: Log;
   onEvent: (event: EventPayload) => void;
-  /** A credential's next deadline moved to this boot time. */
-  rearm: (name: string, deadline: number) => void;
-  /** Why no token request is begun any more: the daemon ends. */
+  /** Called when a credential's next deadline moved to this boot time (ms). */
+  reschedule: (name: string, deadline: number) => void;
+  /** Present when the daemon ends: every token request that is not sent yet fails with it. */
   refusal?: AuthdError;
 }

@@ -14,55 +14,56 @@ export interface InfoInput {
   record: CredentialRecord | undefined;
   state: State;
   blocker: Blocker | undefined;
-  /** The variant that stands for the credential. */
-  face: TokenSlot;
-  /** Boot time of its next flight; Infinity: none. */
-  deadline: number;
+  /** The slot that is shown for the credential. */
+  primary: SlotDeadline;
+  /** The slots beside the credential's own. */
+  others: readonly SlotDeadline[];
   failureCount: number;
   lastError: CredentialInfo["lastError"];
   candidate: CredentialInfo["candidate"];
   unsaved: CredentialInfo["unsaved"];
-  /** The variants beside its own. */
-  others: readonly SlotDeadline[];
 }
 
-/** A variant and the boot time of its next flight; Infinity: none. */
+/** A slot and the boot time of its next refresh; Infinity: none. */
 interface SlotDeadline {
   slot: TokenSlot;
   deadline: number;
 }
 
-/** What people and programs see of a credential: no secret, no token. */
+/** Returns what people and programs see of a credential: no secret, no token. */
 export function infoOf(input: InfoInput, now: Moment): CredentialInfo {
-  const { settings, record, state, blocker: obstacle, face, deadline, unsaved, others } = input;
-  const { name, grant, preset, origins, secretExpires } = settings;
-  const lastError = obstacle ? toLastError(obstacle.error, now.wall) : input.lastError;
-  const { expiresAt, refreshAt, retryAt, acquiredAt } = tokenTimes({ slot: face, deadline }, now);
-  const asked = Math.max(face.lastUsedAt, ...others.map(({ slot: variant }) => variant.lastUsedAt));
+  const { settings, record, blocker, primary, others, candidate, unsaved } = input;
+  const { name, grant, preset, origins, secretExpires, policy } = settings;
+  const { expiresAt, refreshAt, retryAt, acquiredAt } = tokenTimes(primary, now);
+  const lastUsedAt = Math.max(...[primary, ...others].map(({ slot }) => slot.lastUsedAt));
+  const lastError = blocker ? toLastError(blocker.error, now.wall) : input.lastError;
   return {
     name,
     grant,
-    ...(preset === undefined ? {} : { preset }),
-    state,
+    ...omitUndefined({ preset }),
+    state: input.state,
     expiresAt,
     refreshAt,
-    ...omitUndefined({ retryAt }),
-    ...(record?.lastRefreshAt === undefined
-      ? {}
-      : // What is over is not told as in the future, if the wall clock was set back since.
-        { lastRefreshAt: Math.min(record.lastRefreshAt, now.wall) }),
-    ...omitUndefined({ lastRefreshMs: record?.lastRefreshMs }),
+    ...omitUndefined({
+      retryAt,
+      lastRefreshAt: notAfter(record?.lastRefreshAt, now.wall),
+      lastRefreshMs: record?.lastRefreshMs,
+    }),
     refreshCount: record?.refreshCount ?? 0,
     failureCount: input.failureCount,
     ...(lastError ? { lastError: { ...lastError, at: Math.min(lastError.at, now.wall) } } : {}),
-    failuresInRow: face.failures,
-    ...omitUndefined({ acquiredAt, lastAskedAt: toWall(asked, now), unsaved }),
-    ...omitUndefined({ candidate: input.candidate }),
+    failuresInRow: primary.slot.failures,
+    ...omitUndefined({ acquiredAt, lastAskedAt: toWallTime(lastUsedAt, now), unsaved, candidate }),
     ...omitUndefined({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
-    ...(others.length === 0 ? {} : { tokens: others.map((one) => tokenInfo(one, now)) }),
+    ...(others.length === 0 ? {} : { tokens: others.map((other) => slotInfo(other, now)) }),
     origins: [...origins],
-    ...omitUndefined({ policy: settings.policy && policyInfo(settings.policy), secretExpires }),
+    ...omitUndefined({ policy: policy && policyInfo(policy), secretExpires }),
   };
+}
+
+/** Returns a past time that does not lie in the future, also if the wall clock was set back since. */
+function notAfter(time: number | undefined, now: number): number | undefined {
+  return time === undefined ? undefined : Math.min(time, now);
 }
 
 function policyInfo(policy: Policy): PolicyInfo {
@@ -77,43 +78,36 @@ function policyInfo(policy: Policy): PolicyInfo {
   };
 }
 
-function tokenInfo({ slot: variant, deadline }: SlotDeadline, now: Moment): VariantInfo {
-  const { target: want, failures, lastUsedAt: askedAt, rejectedWith: stopped } = variant;
-  const { expiresAt, refreshAt, retryAt, acquiredAt } = tokenTimes(
-    { slot: variant, deadline },
-    now,
-  );
+function slotInfo(of: SlotDeadline, now: Moment): VariantInfo {
+  const { target, failures, lastUsedAt, rejectedWith } = of.slot;
+  const { expiresAt, refreshAt, retryAt, acquiredAt } = tokenTimes(of, now);
+  const lastAskedAt = toWallTime(lastUsedAt, now);
   return {
-    ...want,
+    ...target,
     expiresAt,
     refreshAt,
     failuresInRow: failures,
-    ...omitUndefined({
-      acquiredAt,
-      retryAt,
-      lastAskedAt: toWall(askedAt, now),
-      refused: stopped?.message,
-    }),
+    ...omitUndefined({ acquiredAt, retryAt, lastAskedAt, refused: rejectedWith?.message }),
   };
 }
 
-/** When the token came, ends and is renewed. */
+/** Returns when a slot's token came, ends and is refreshed (wall clock, ms). */
 function tokenTimes({ slot: { issued, failures, retryAt }, deadline }: SlotDeadline, now: Moment) {
-  const failing = failures > 0 && Number.isFinite(deadline);
+  const isRetried = failures > 0 && Number.isFinite(deadline);
   return {
     expiresAt: issued ? expiresAt(issued.token, now) : null,
-    refreshAt: issued ? (toWall(deadline, now) ?? null) : null,
-    retryAt: failing ? toWall(retryAt, now) : undefined,
-    acquiredAt: issued && toWall(issued.token.bornAt, now),
+    refreshAt: issued ? (toWallTime(deadline, now) ?? null) : null,
+    retryAt: isRetried ? toWallTime(retryAt, now) : undefined,
+    acquiredAt: issued && toWallTime(issued.token.bornAt, now),
   };
 }
 
-/** A boot time by the wall clock of now; undefined for one that never is. */
-function toWall(boot: number, now: Moment): number | undefined {
+/** Converts boot time to wall-clock ms; undefined for Infinity. */
+function toWallTime(boot: number, now: Moment): number | undefined {
   return Number.isFinite(boot) ? Math.round(now.wall + boot - now.boot) : undefined;
 }
 
-/** One whose file never worked since the start. */
+/** Returns what people see of a credential whose file has had a mistake since the daemon started. */
 export function brokenInfo(name: string, error: AuthdError, at: number): CredentialInfo {
   return {
     name,

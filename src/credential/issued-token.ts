@@ -1,3 +1,4 @@
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { headerValue, missing, render, type TemplateValues } from "../base/template.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
@@ -10,39 +11,39 @@ export interface IssuedToken {
   readonly tokenType: string;
   readonly scope?: string;
   readonly token: Token;
-  /** From before this start of the daemon. */
+  /** Read from the sealed record at start: it was not obtained by this process. */
   readonly isRestored: boolean;
   /** Frozen, so that its JSON is made once. */
   readonly answer: GetTokenResult;
 }
 
-/** What an issuer said, or a sealed record holds. */
+/** The token's own fields, from an issuer's response or a sealed record. */
 type TokenFields = Pick<IssuedToken, "accessToken" | "tokenType" | "scope">;
 
-/** What the headers are filled in from. */
+/** The templates of the headers, and the secrets that fill them. */
 export interface HeaderSource {
   settings: CredentialSettings;
   secrets: Readonly<Record<string, string>>;
 }
 
-/** Completes a token with what clients are told of it. */
+/** Builds a token together with the response that clients get for it. */
 export function buildIssuedToken(
   { accessToken, tokenType, scope }: TokenFields,
   { token, isRestored }: Pick<IssuedToken, "token" | "isRestored">,
   { settings, secrets }: HeaderSource,
   now: Moment,
 ): IssuedToken {
-  const words: TokenFields = { accessToken, tokenType, ...(scope === undefined ? {} : { scope }) };
+  const fields: TokenFields = omitUndefined({ accessToken, tokenType, scope });
   const answer: GetTokenResult = Object.freeze({
-    ...words,
+    ...fields,
     expiresAt: expiresAt(token, now),
-    headers: Object.freeze(headersOf(settings, secrets, accessToken)),
+    headers: Object.freeze(buildHeaders(settings, secrets, accessToken)),
   });
-  return Object.freeze({ ...words, token, isRestored, answer });
+  return Object.freeze({ ...fields, token, isRestored, answer });
 }
 
-/** A header that needs an optional secret which was not given is left out. */
-function headersOf(
+/** Leaves out a header that needs an optional secret which was not given. */
+function buildHeaders(
   settings: CredentialSettings,
   secrets: Readonly<Record<string, string>>,
   token: string,

@@ -1,31 +1,68 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { TimeStep } from "../grants/grant.ts";
+import type { Timekeeper } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
+import type { Grant, TimeStep } from "../grants/grant.ts";
 
 /** A clock set back by more than this many steps makes codes that were not sent from here. */
 const STEPS_BACK = 2;
 
+/** What a one-time code is made from, and where it goes. */
+interface CodeSource {
+  settings: CredentialSettings;
+  grant: Grant;
+  secrets: Readonly<Record<string, string>>;
+}
+
 /**
- * Which one-time codes were sent, over all credentials: an issuer takes each once (RFC 6238 section
+ * Remembers which one-time codes were sent, over all credentials: an issuer takes each once (RFC 6238 section
  * 5.2), whoever sends it. Keeps no key, only a digest with a salt of this process.
  */
 export class OneTimeCodes {
   readonly #salt = randomBytes(32);
-  /** By key and issuer: the last time step that a code was sent for. */
+  /** The last time step that a code was sent for, by digest of key and issuer. */
   readonly #lastSteps = new Map<string, number>();
 
-  /** Milliseconds from `now` (wall clock) until there is a code that was not sent; 0: there is one. */
-  waitMs(issuer: string, { key, step, periodMs }: TimeStep, now: number): number {
-    const last = this.#lastSteps.get(this.#idOf(issuer, key));
+  /** Returns the ms from `now` (wall clock) until there is a code that was not sent; 0: there is one, or none is needed. */
+  waitMs({ settings, grant, secrets }: CodeSource, now: number): number {
+    const code = grant.timeStep?.(secrets, now);
+    if (!code) return 0;
+    const { step, periodMs } = code;
+    const last = this.#lastSteps.get(this.#idOf(settings, grant, code));
     if (last === undefined || step > last || step < last - STEPS_BACK) return 0;
     return (last + 1) * periodMs - now;
   }
 
-  /** The code of this step goes to the issuer, or went there before this start. */
-  note(issuer: string, { key, step }: TimeStep): void {
-    this.#lastSteps.set(this.#idOf(issuer, key), step);
+  /**
+   * Notes that the code of now is sent, after `seal` has written that moment, so that no restart sends it
+   * again. Returns the moment (wall clock, ms); undefined if the request carries no code.
+   */
+  async take(
+    source: CodeSource,
+    time: Timekeeper,
+    seal: (sentAt: number) => Promise<unknown>,
+  ): Promise<number | undefined> {
+    const { grant, secrets } = source;
+    for (;;) {
+      const { wall } = time.now();
+      const code = this.note(source, wall);
+      if (!code) return undefined;
+      await seal(wall);
+      // A slow disk may have taken longer than the code holds.
+      if (grant.timeStep?.(secrets, time.now().wall)?.step === code.step) return wall;
+    }
   }
 
-  #idOf(issuer: string, key: string): string {
+  /** Notes that the code of `sentAt` (wall clock, ms) goes to the issuer, or went there before this start. */
+  note({ settings, grant, secrets }: CodeSource, sentAt: number): TimeStep | undefined {
+    const code = grant.timeStep?.(secrets, sentAt);
+    if (code) this.#lastSteps.set(this.#idOf(settings, grant, code), code.step);
+    return code;
+  }
+
+  /** One host is one issuer, whatever the path of its token endpoint. */
+  #idOf({ own, fields }: CredentialSettings, grant: Grant, { key }: TimeStep): string {
+    const url = grant.issuerUrl(own, fields);
+    const issuer = url === undefined ? "" : new URL(url).host;
     return createHmac("sha256", this.#salt).update(`${issuer}\n${key}`).digest("base64");
   }
 }

@@ -1,90 +1,142 @@
+/** What is sealed for one credential: the schema, from which the types are derived. */
+
+import * as z from "../base/zod.ts";
 import type { BoundValues } from "../config/binding.ts";
 import { RESTRICTED_PREFIX } from "../config/policy.ts";
 import type { OAuthProblem } from "../protocol.ts";
-import type { Stamp, StoredToken } from "./token.ts";
 
-/** What a caller may ask for beside the credential's own scope and audience. */
-export interface TokenTarget {
-  scope?: string;
-  audience?: string;
-}
+/** The clocks at one moment, in ms, and the boot of the machine that `boot` counts from. */
+const stamp = z.object({ wall: z.number(), boot: z.number(), bootId: z.string() });
 
-/** What is sealed for one credential. */
-export interface CredentialRecord {
+/** The scope and audience that a caller asked for; absent: the credential's own. */
+const target = z.object({
+  scope: z.string().exactOptional(),
+  audience: z.string().exactOptional(),
+});
+
+/** A cached access token. */
+const storedToken = z.object({
+  variant: target.exactOptional(),
+  accessToken: z.string(),
+  tokenType: z.string(),
+  scope: z.string().exactOptional(),
+  /** Milliseconds; null stands for Infinity, which JSON lacks. */
+  lifetime: z.number().nullable(),
+  /** The issuer told no lifetime. */
+  assumed: z.boolean(),
+  /** Milliseconds after which the issuer wants a refresh. */
+  refreshIn: z.number().exactOptional(),
+  /** When the request was sent. */
+  obtainedAt: stamp,
+  /** Uniform in [0, 1): spreads the refreshes of tokens acquired together. */
+  jitter: z.number(),
+  /** When a program last asked for the token (wall clock, ms); 0: never. */
+  askedAt: z.number(),
+  /** The moment of `askedAt` on the boot clock of `obtainedAt`. */
+  askedAtBoot: z.number().exactOptional(),
+});
+
+/** The state of a rotating refresh token. */
+const rotation = z.object({
+  /** The token is being sent, for this target. Found at start: the response was lost. */
+  intent: target.exactOptional(),
+  /** The token before the current one, for an issuer that lost its own last step. */
+  previous: z.string().exactOptional(),
+  /** SHA-256 of the token that a person entered, once it was sent; absent in records of older versions. */
+  entered: z.string().exactOptional(),
+  /** The issuer accepted the current token at least once. */
+  worked: z.boolean(),
+  /** When the last request with the token was sent; absent in records of older versions. */
+  obtainedAt: stamp.exactOptional(),
+  /** When the refresh token itself ends (wall clock as of `obtainedAt`, ms). */
+  expiresAt: z.number().exactOptional(),
+  /** How long it lived from its issue (ms); present only where a refresh postpones its end. */
+  lifetime: z.number().exactOptional(),
+});
+
+/** The issuer refused the secrets: nothing is sent until a person acts, whatever restarts in between. */
+const refused = z.object({
+  reason: z.enum(["login_required", "credential_rejected"]),
+  message: z.string(),
+  oauth: z.custom<OAuthProblem>((value) => typeof Object(value).error === "string").exactOptional(),
+  /** Wall clock, ms. */
+  at: z.number(),
+  /** Digest of what the credential's own file said about the request; absent in records of older versions. */
+  writtenRequest: z.string().exactOptional(),
+});
+
+const members = {
   /** By field name. A rotated refresh token replaces the one that was entered. */
-  secrets: Record<string, string>;
+  secrets: z.record(z.string(), z.string()),
   /** Digest of the settings that decide where the secrets go (see config/binding.ts). */
-  binding: string;
-  /** Digest by key of the settings as they were then (see config/written.ts); absent: not kept yet. */
-  written?: Readonly<Record<string, string>>;
-  /** What `binding` is a digest of, so that `trust` can tell what was edited; absent: not kept yet. */
-  boundValues?: BoundValues;
-  tokens: StoredToken[];
-  /** Digest of the settings that the tokens were obtained with (see acquire.ts). */
-  obtainedWith?: string;
-  rotation?: Rotation;
-  refreshCount?: number;
+  binding: z.string(),
+  /** Digest by key of the settings at that time (see config/written.ts); absent in records of older versions. */
+  written: z.record(z.string(), z.string()).exactOptional(),
+  /** The settings that `binding` is a digest of, so that `trust` can tell what was edited; absent in records of older versions. */
+  boundValues: z.custom<BoundValues>((value) => Object(value) === value).exactOptional(),
+  tokens: z.array(storedToken),
+  /** Digest of the settings that the tokens were obtained with (see token-requests.ts). */
+  obtainedWith: z.string().exactOptional(),
+  rotation: rotation.exactOptional(),
+  refreshCount: z.number().exactOptional(),
   /** Wall clock, ms. */
-  lastRefreshAt?: number;
-  /** How long that took, ms. */
-  lastRefreshMs?: number;
-  refused?: Refused;
-  /** Wall clock, ms: the moment of the last one-time code that was sent. */
-  codeSentAt?: number;
-  /** Refusals since the last token that were no OAuth errors; the digest as in `refused`. */
-  refusals?: { count: number; writtenRequest: string };
-  /** Scopes and audiences of callers that were refused since one was not. */
-  refusedVariations?: number;
+  lastRefreshAt: z.number().exactOptional(),
+  lastRefreshMs: z.number().exactOptional(),
+  refused: refused.exactOptional(),
+  /** When the last one-time code was sent (wall clock, ms). */
+  codeSentAt: z.number().exactOptional(),
+  /** Refusals since the last token that were no OAuth errors; `writtenRequest` as in `refused`. */
+  refusals: z.object({ count: z.number(), writtenRequest: z.string() }).exactOptional(),
+  /** Callers' scopes and audiences refused in a row. */
+  refusedVariations: z.number().exactOptional(),
   /** A refresh was seen to revoke the access token of another scope. */
-  singleAccessToken?: boolean;
-  candidate?: Candidate;
-}
+  singleAccessToken: z.boolean().exactOptional(),
+};
 
-/** What a person entered while the secrets of before worked: it takes their place once it has worked, too. */
-export interface Candidate {
+/** Secrets that a person entered while the earlier ones worked: they replace them once they have worked, too. */
+const candidate = z.object({
   /** Wall clock, ms. */
-  enteredAt: number;
-  /** Text of the credential file that belongs to it; absent: the file as it is. */
-  file?: string;
-  /** Digest of the settings that `file` replaces: others that were trusted since are not replaced unasked. */
-  replaces: string;
-  /** Sealed for the credential once this is in force. */
-  record: CredentialRecord;
+  enteredAt: z.number(),
+  /** Text of the credential file that belongs to it; absent: the file stays as it is. */
+  file: z.string().exactOptional(),
+  /** Binding of the settings that `file` replaces: settings trusted later are not replaced unasked. */
+  replaces: z.string(),
+  /** Sealed for the credential once the candidate is in force. */
+  record: z.object(members),
+});
+
+/** Accepts members that it does not know: a newer version may have written them. */
+export const recordSchema = z.object({ ...members, candidate: candidate.exactOptional() });
+
+export type Stamp = z.infer<typeof stamp>;
+export type TokenTarget = z.infer<typeof target>;
+export type StoredToken = z.infer<typeof storedToken>;
+export type Rotation = z.infer<typeof rotation>;
+export type Refused = z.infer<typeof refused>;
+export type CredentialRecord = z.infer<typeof recordSchema>;
+export type Candidate = z.infer<typeof candidate>;
+
+/** Deletes nulls, which JSON writes for a number that is too large: they count as not told. */
+export function dropNulls(record: unknown): void {
+  if (typeof record !== "object" || record === null) return;
+  const { rotation, candidate } = record as Partial<Record<string, unknown>>;
+  for (const object of [record, Object(rotation)] as Record<string, unknown>[]) {
+    for (const name of Object.keys(object)) if (object[name] === null) delete object[name];
+  }
+  dropNulls(Object(candidate).record);
 }
 
-/** The issuer refuses these secrets: nothing is sent until a person acts, whatever restarts in between. */
-export interface Refused {
-  reason: "login_required" | "credential_rejected";
-  message: string;
-  oauth?: OAuthProblem;
-  /** Wall clock, ms. */
-  at: number;
-  /** Digest of what the credential's own file said about the request; absent: not kept yet. */
-  writtenRequest?: string;
+/** Returns where a record is malformed, as a path; undefined if it is well-formed. Drops malformed tokens. */
+export function malformedPart(record: CredentialRecord): string | undefined {
+  dropNulls(record);
+  if (Array.isArray(record.tokens)) {
+    record.tokens = record.tokens.filter((token) => storedToken.safeParse(token).success);
+  }
+  const { error } = recordSchema.safeParse(record);
+  return error && (error.issues[0]?.path ?? []).slice(0, 2).join(".");
 }
 
-/** Where a rotating refresh token stands. */
-export interface Rotation {
-  /** It is being spent, for this: if it is found at start, the answer was lost. */
-  intent?: TokenTarget;
-  /** The one before, for an issuer that lost its own last step. */
-  previous?: string;
-  /** SHA-256 of the one that a person entered, once it was spent; absent: before this was kept. */
-  entered?: string;
-  /** The current one has been accepted at least once. */
-  worked: boolean;
-  /** When the last request that spent it was sent; absent: before this was kept. */
-  obtainedAt?: Stamp;
-  /** Wall clock as of `obtainedAt`, ms: when the refresh token itself runs out. */
-  expiresAt?: number;
-  /** How long it lived from its issue (ms); only where a renewal puts its end off. */
-  lifetime?: number;
-}
-
-/**
- * True if programs are kept from using it freely, as it was last trusted: whoever enters the first
- * secret, or accepts the first rules, takes nothing from anybody.
- */
+/** True if rules limit who may use the credential. Without secrets there is nothing to protect yet. */
 export function isGuarded({ secrets, binding }: CredentialRecord): boolean {
   return Object.keys(secrets).length > 0 && binding.startsWith(RESTRICTED_PREFIX);
 }

@@ -1,12 +1,13 @@
-/** Errors for refusals that stop something, as callers and people get them. */
+/** Builds the errors of refusals that stop a credential or a slot. */
 
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { stripControlChars } from "../base/terminal-safe.ts";
 import { AuthdError } from "../errors.ts";
 import type { TokenTarget } from "./record.ts";
 
-/** The last of several refusals in a row that were no OAuth errors: nothing is sent until a person acts. */
+/** Returns the error of the last of several refusals in a row: nothing is sent until a person acts. */
 export function finalRefusal(failure: AuthdError, credential: string, times: number): AuthdError {
-  const what = `the issuer refused what was sent ${times} times in a row (${wordsOf(failure)})`;
+  const what = `the issuer refused what was sent ${times} times in a row (${issuersWords(failure)})`;
   return restated(
     failure,
     "credential_rejected",
@@ -14,8 +15,8 @@ export function finalRefusal(failure: AuthdError, credential: string, times: num
   );
 }
 
-/** A scope or an audience that a caller asked for was refused: the credential is not to blame. */
-export function refusedVariation(
+/** Returns the error of a refused scope or audience of a caller: the credential itself is not stopped. */
+export function refusedTarget(
   failure: AuthdError,
   credential: string,
   { scope, audience }: TokenTarget,
@@ -27,11 +28,11 @@ export function refusedVariation(
   return restated(
     failure,
     failure.reason,
-    `${credential}: the issuer refused the ${asked} that a program asked for (${wordsOf(failure)}). The credential itself is not stopped. Let the program ask for another one, or allow this one at the issuer and run: authd refresh ${credential}`,
+    `${credential}: the issuer refused the ${asked} that a program asked for (${issuersWords(failure)}). The credential itself is not stopped. Let the program ask for another one, or allow this one at the issuer and run: authd refresh ${credential}`,
   );
 }
 
-/** A person's try of what was refused before came to nothing: it stays stopped. */
+/** Returns the error of a person's retry that failed: the credential stays stopped. */
 export function stillStopped(failure: AuthdError, credential: string): AuthdError {
   const what = failure.message.replace(/ authd tries again by itself\.$/, "");
   return restated(
@@ -46,14 +47,10 @@ function restated(
   reason: AuthdError["reason"],
   message: string,
 ): AuthdError {
-  return new AuthdError(reason, message, {
-    ...(credential === undefined ? {} : { credential }),
-    ...(oauth ? { oauth } : {}),
-    ...(contact ? { contact } : {}),
-  });
+  return new AuthdError(reason, message, omitUndefined({ credential, oauth, contact }));
 }
 
-function wordsOf({ contact, message }: AuthdError): string {
+function issuersWords({ contact, message }: AuthdError): string {
   return contact?.refusal ?? message;
 }
 

@@ -1,83 +1,68 @@
-import type { Timer } from "../base/clock.ts";
 import { didYouMean } from "../base/suggest.ts";
 import type { Configuration, CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import type { Vault } from "../vault/vault.ts";
+import { CallerRates } from "./admission.ts";
 import { Credential } from "./credential.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
-import { DeadlineQueue } from "./deadline-queue.ts";
 import { brokenInfo } from "./info.ts";
-import { Pace } from "./pace.ts";
 import type { CredentialRecord } from "./record.ts";
+import { RefreshTimer } from "./refresh-timer.ts";
 
-/** Longest sleep of the timer, ms: what survives 32-bit overflow, suspend and clock steps. */
-const MAX_SLEEP_MS = 30_000;
-/**
- * Every credential is looked at so often (ms), whatever is due: a wall clock that is slewed moves
- * deadlines, and that a program has asked is to be sealed now and then.
- */
-const SWEEP_INTERVAL_MS = 5 * 60_000;
-/** After a clock jump, renewals that can wait are spread over this, ms. */
-const SPREAD_MS = 5_000;
+type RegistryDeps = Omit<CredentialDeps, "reschedule" | "callerRates"> & {
+  vault: Vault<CredentialRecord>;
+};
 
-/** Name → Credential, and the daemon's one timer. */
+/** Maps names to credentials, and drives them with the daemon's one timer. */
 export class Registry {
   readonly #credentials = new Map<string, Credential>();
-  /** Why the files of credentials that never worked since the start can't be used. */
+  /** For credentials that never worked since the start: why their files can't be used. */
   readonly #broken = new Map<string, AuthdError>();
-  /** Those whose file is gone while there is something to seal for them. */
-  readonly #detached = new Map<string, Credential>();
-  /** Before the time that it says there is nothing to do for a credential; later there may be. */
-  readonly #deadlines = new DeadlineQueue();
+  /** Credentials whose file is gone while there is something to seal for them. */
+  readonly #orphaned = new Map<string, Credential>();
   readonly #deps: CredentialDeps & { vault: Vault<CredentialRecord> };
-  readonly #onTick: () => void;
-  #timer: Timer | undefined;
-  /** Boot time at which the timer rings. */
-  #armedFor = Number.POSITIVE_INFINITY;
-  #jumpsSeen = 0;
-  /** Boot time at which every credential was last looked at. */
-  #sweptAt = Number.NEGATIVE_INFINITY;
-  #closed = false;
+  readonly #timer: RefreshTimer;
 
-  /** `onTick` is called with every ring, at least every 30 s. */
-  constructor(
-    deps: Omit<CredentialDeps, "rearm" | "pace"> & { vault: Vault<CredentialRecord> },
-    onTick: () => void = () => {},
-  ) {
+  /** `onTick` is called with every tick of the timer, at least every 30 s. */
+  constructor(deps: RegistryDeps, onTick: () => void = () => {}) {
     this.#deps = {
       ...deps,
-      pace: new Pace(deps.clock),
-      rearm: (name, deadline) => this.#rearm(name, deadline),
+      callerRates: new CallerRates(deps.clock),
+      reschedule: (name, deadline) => this.#timer.reschedule(name, deadline),
     };
-    this.#onTick = onTick;
-    this.#jumpsSeen = deps.time.jumps;
+    this.#timer = new RefreshTimer(deps, this.#credentials, (nowBootMs) => {
+      this.#sealOrphaned(nowBootMs);
+      onTick();
+    });
   }
 
-  /** Those whose files are broken included. */
+  /** Number of credentials, those with broken files included. */
   get size(): number {
     return this.#credentials.size + this.#broken.size;
   }
 
-  /** Token requests under way or waiting for their turn. */
+  /** Token requests that are queued or being sent. */
   get pendingRefreshes(): number {
-    return this.#withDetached().reduce((sum, credential) => sum + credential.pendingRefreshes, 0);
+    return this.#withOrphaned().reduce((sum, credential) => sum + credential.pendingRefreshes, 0);
   }
 
-  /** Names of those whose requests spend a rotating refresh token. */
+  /** Names of the credentials with a request under way that uses a rotating refresh token. */
   get spending(): string[] {
-    return this.#withDetached().flatMap(({ name, isSpending }) => (isSpending ? [name] : []));
+    return this.#withOrphaned().flatMap(({ name, isSpending }) => (isSpending ? [name] : []));
   }
 
-  /** Names of those whose requests may bring a refresh token that must be sealed, or have brought one that is not yet. */
+  /** Names of the credentials for which a refresh token that must be sealed may still come, or is not sealed yet. */
   get sealing(): string[] {
-    return this.#withDetached().flatMap(({ name, hasToSeal }) => (hasToSeal ? [name] : []));
+    return this.#withOrphaned().flatMap(({ name, hasToSeal }) => (hasToSeal ? [name] : []));
   }
 
-  /** No token request is begun any more, for the reason that `error` tells: what waits for its turn fails with it. */
+  /** Fails every token request that is not sent yet with `error`, from now on. */
   refuse(error: AuthdError): void {
     this.#deps.refusal = error;
   }
+
+  // ---- finding credentials ----
 
   /** Throws AuthdError `unknown_credential`. */
   get(name: string): Credential {
@@ -93,37 +78,48 @@ export class Registry {
     );
   }
 
+  /** False for a credential that never worked since the start, as its file is broken. */
   hasLoaded(name: string): boolean {
     return this.#credentials.has(name);
   }
 
-  /** Also true for one whose file is broken. */
+  /** Also true for a credential whose file is broken. */
   hasAny(name: string): boolean {
     return this.#credentials.has(name) || this.#broken.has(name);
   }
 
-  /** True if programs are kept from it; also if its files are broken or gone, until a person removes it. */
+  all(): Credential[] {
+    return [...this.#credentials.values()];
+  }
+
+  #withOrphaned(): Credential[] {
+    return this.#orphaned.size === 0 ? this.all() : [...this.all(), ...this.#orphaned.values()];
+  }
+
+  /** Returns all names, those of credentials with broken files included. */
+  names(): string[] {
+    return [...this.#credentials.keys(), ...this.#broken.keys()];
+  }
+
+  /** True if rules limit who may use the credential; also if its files are broken or gone, until a person removes it. */
   isGuarded(name: string): boolean {
     return this.#credentials.get(name)?.isRestricted || this.#deps.vault.isGuarded(name);
   }
 
-  /** One that programs are kept from; undefined if there is none. */
+  /** Returns the name of a credential with rules; undefined if there is none. */
   anyGuarded(): string | undefined {
     return (
       this.all().find(({ isRestricted }) => isRestricted)?.name ?? this.#deps.vault.anyGuarded()
     );
   }
 
-  /** Those whose files are broken included. */
-  names(): string[] {
-    return [...this.#credentials.keys(), ...this.#broken.keys()];
-  }
+  // ---- what people see ----
 
   infos(): CredentialInfo[] {
     return [...this.each()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** In no order, each as it is when its turn comes: with 10,000 of them not all at once. */
+  /** Yields infos in no order, each as it is when its turn comes, as 10,000 at once would take long. */
   *each(): Generator<CredentialInfo> {
     for (const credential of this.#credentials.values()) yield credential.info();
     const now = this.#deps.clock.wall();
@@ -135,17 +131,50 @@ export class Registry {
     return broken ? brokenInfo(name, broken, this.#deps.clock.wall()) : this.get(name).info();
   }
 
+  /** Returns how many credentials are in each state, those with broken files included: cheaper than `infos`. */
+  states(): Partial<Record<State, number>> {
+    const states: Partial<Record<State, number>> = {};
+    const add = (state: State, count: number) => {
+      if (count > 0) states[state] = (states[state] ?? 0) + count;
+    };
+    for (const credential of this.#credentials.values()) add(credential.state(), 1);
+    add("damaged", this.#broken.size);
+    return states;
+  }
+
+  /** Returns the credentials that may need a person, now or later. */
+  needingAttention(): CredentialInfo[] {
+    const needing = this.all().filter((credential) => credential.needsAttention);
+    const names = [...needing.map(({ name }) => name), ...this.#broken.keys()].sort();
+    return names.map((name) => this.info(name));
+  }
+
+  // ---- configuration ----
+
   /**
-   * Takes over a configuration; names what changed. A file with a mistake closes its credential until
-   * it is mended, one that is gone takes its credential along (its sealed record stays).
+   * Takes over a configuration; returns the names of what changed. A file with a mistake closes its
+   * credential until it is corrected; a file that is gone removes it (its sealed record stays).
    */
   apply({ credentials, errors }: Configuration): string[] {
-    const changed: string[] = [];
+    const broken = errors.flatMap(({ credential, file, message }) =>
+      credential === undefined ? [] : [brokenFile(credential, file, message)],
+    );
+    const kept = new Set(broken.map(({ credential }) => credential));
+    const removed = [...this.#credentials.keys()].filter(
+      (name) => !credentials.has(name) && !kept.has(name),
+    );
+    const changed = [...this.#applyErrors(broken), ...this.#applySettings(credentials.values())];
+    for (const name of removed) this.#orphan(name);
+    return [...changed, ...removed];
+  }
+
+  /** Closes the credentials whose files have mistakes; returns the names of those that were open. */
+  #applyErrors(errors: readonly AuthdError[]): string[] {
     const knownBroken = new Set(this.#broken.keys());
     this.#broken.clear();
-    for (const { credential, file, message } of errors) {
-      if (credential === undefined) continue;
-      const error = brokenFile(credential, file, message);
+    const changed: string[] = [];
+    for (const error of errors) {
+      const credential = error.credential ?? "";
       const known = this.#credentials.get(credential);
       if (known) {
         if (!known.isFileBroken) changed.push(credential);
@@ -157,19 +186,19 @@ export class Registry {
       const reason = "credential_damaged";
       this.#deps.onEvent({ kind: "state", credential, state: "damaged", ...before, reason });
     }
-    for (const settings of credentials.values()) {
+    return changed;
+  }
+
+  /** Adds new credentials and updates edited ones; returns their names. */
+  #applySettings(all: Iterable<CredentialSettings>): string[] {
+    const changed: string[] = [];
+    for (const settings of all) {
       const known = this.#credentials.get(settings.name);
       const isSame = known && JSON.stringify(known.settings) === JSON.stringify(settings);
       if (isSame && !known.isFileBroken) continue;
       if (known) known.applySettings(settings);
       else this.add(settings);
       changed.push(settings.name);
-    }
-    const kept = new Set(errors.map(({ credential }) => credential));
-    for (const name of [...this.#credentials.keys()]) {
-      if (credentials.has(name) || kept.has(name)) continue;
-      this.#detach(name);
-      changed.push(name);
     }
     return changed;
   }
@@ -181,7 +210,53 @@ export class Registry {
     return open.map(({ name }) => name);
   }
 
-  /** No credential can be used any more, for the reason that `error` tells, until `loadAll` or what this returns. */
+  /** Adds a credential and reads its sealed record; one that was orphaned continues. */
+  add(settings: CredentialSettings): Credential {
+    const { name } = settings;
+    const orphaned = this.#orphaned.get(name);
+    this.#orphaned.delete(name);
+    orphaned?.applySettings(settings);
+    const credential = orphaned ?? new Credential(settings, this.#deps);
+    this.#credentials.set(name, credential);
+    this.#broken.delete(name);
+    this.#timer.add(name);
+    credential.load();
+    return credential;
+  }
+
+  delete(name: string): void {
+    this.dropOrphaned(name);
+    this.#credentials.get(name)?.detach();
+    this.#forget(name);
+  }
+
+  #forget(name: string): void {
+    this.#credentials.delete(name);
+    this.#timer.delete(name);
+    this.#broken.delete(name);
+  }
+
+  /** Removes a credential whose file is gone, once what a request under way brings is sealed. */
+  #orphan(name: string): void {
+    const credential = this.#credentials.get(name);
+    if (!credential?.hasToSeal) {
+      this.delete(name);
+      return;
+    }
+    credential.orphan();
+    this.#orphaned.set(name, credential);
+    this.#forget(name);
+  }
+
+  /** Drops an orphaned credential, as another of that name is about to take its place: nothing more is sealed for it. */
+  dropOrphaned(name: string): void {
+    this.#orphaned.get(name)?.detach();
+    this.#orphaned.delete(name);
+  }
+
+  // ---- the vault ----
+
+  /** Blocks every credential with `error`, until `loadAll` or a call of the function that it returns. */
   pauseAll(error: AuthdError): () => void {
     const resume = this.all().map((credential) => credential.pause(error));
     return () => {
@@ -189,172 +264,57 @@ export class Registry {
     };
   }
 
-  /** Reads every sealed record again: after the vault was unlocked. */
+  /** Reads every sealed record again, as the vault was unlocked. */
   loadAll(): void {
     for (const credential of this.#credentials.values()) credential.load();
     this.tick();
   }
 
-  /** How many are in each state, those with broken files included: cheaper than `infos`. */
-  states(): Partial<Record<State, number>> {
-    const states: Partial<Record<State, number>> = {};
-    const count = (state: State, more: number) => {
-      if (more > 0) states[state] = (states[state] ?? 0) + more;
-    };
-    for (const credential of this.#credentials.values()) count(credential.state(), 1);
-    count("damaged", this.#broken.size);
-    return states;
-  }
-
-  /** Those that may need a person, now or on some day. */
-  needingAttention(): CredentialInfo[] {
-    const suspects = this.all().filter((credential) => credential.needsAttention);
-    const names = [...suspects.map(({ name }) => name), ...this.#broken.keys()].sort();
-    return names.map((name) => this.info(name));
-  }
-
-  /** Names of those that are in memory only. */
+  /** Names of the credentials with something in memory only. */
   get unsaved(): string[] {
     return this.all().flatMap(({ name, unsaved }) => (unsaved ? [name] : []));
   }
 
-  /** Seals what can be read and has no sealed file: the vault's folder was removed. */
-  sealMissing(there: readonly string[]): void {
-    const known = new Set(there);
+  /** Seals every credential without a sealed file, as the vault's folder was removed. `sealed`: names with a file. */
+  sealMissing(sealed: readonly string[]): void {
+    const known = new Set(sealed);
     for (const credential of this.#credentials.values()) {
       if (!known.has(credential.name) && !credential.unsaved) void credential.seal();
     }
   }
 
-  /** Tries once more to seal what is in memory only. Returns what still is, by name. */
+  /** Retries every failed write. Returns what is still in memory only, by name. */
   async sealAgain(): Promise<ReadonlyMap<string, Unsaved>> {
-    const behind = this.#withDetached().filter(({ unsaved }) => unsaved);
+    const behind = this.#withOrphaned().filter(({ unsaved }) => unsaved);
     await Promise.all(behind.map((credential) => credential.seal()));
     return new Map(
       behind.flatMap(({ name, unsaved }) => (unsaved ? [[name, unsaved] as const] : [])),
     );
   }
 
-  all(): Credential[] {
-    return [...this.#credentials.values()];
-  }
-
-  #withDetached(): Credential[] {
-    return this.#detached.size === 0 ? this.all() : [...this.all(), ...this.#detached.values()];
-  }
-
-  /** Adds a credential, reading its sealed record; one whose file was gone goes on. */
-  add(settings: CredentialSettings): Credential {
-    const detached = this.#detached.get(settings.name);
-    this.#detached.delete(settings.name);
-    detached?.applySettings(settings);
-    const credential = detached ?? new Credential(settings, this.#deps);
-    this.#credentials.set(settings.name, credential);
-    this.#broken.delete(settings.name);
-    this.#deadlines.set(settings.name, Number.POSITIVE_INFINITY);
-    credential.load();
-    return credential;
-  }
-
-  delete(name: string): void {
-    this.dropDetached(name);
-    this.#credentials.get(name)?.retire();
-    this.#forget(name);
-  }
-
-  #forget(name: string): void {
-    this.#credentials.delete(name);
-    this.#deadlines.delete(name);
-    this.#broken.delete(name);
-  }
-
-  /** Its file is gone. What a request under way brings is sealed all the same. */
-  #detach(name: string): void {
-    const credential = this.#credentials.get(name);
-    if (!credential?.hasToSeal) {
-      this.delete(name);
-      return;
+  #sealOrphaned(nowBootMs: number): void {
+    for (const credential of this.#orphaned.values()) {
+      if (credential.hasToSeal) credential.retrySave(nowBootMs);
+      else this.dropOrphaned(credential.name);
     }
-    credential.detach();
-    this.#detached.set(name, credential);
-    this.#forget(name);
   }
 
-  /** Nothing more is sealed for one by this name whose file is gone: another is about to take its place. */
-  dropDetached(name: string): void {
-    this.#detached.get(name)?.retire();
-    this.#detached.delete(name);
-  }
+  // ---- the timer ----
 
-  /**
-   * Starts all that is due and sleeps until the next deadline. Now and then, and after a clock jump,
-   * every credential is looked at; in between those alone whose time has come: of 10,000 that are
-   * in use, one is due every few milliseconds.
-   */
+  /** Does all that is due, and sets the timer for the next deadline. */
   tick(): void {
-    if (this.#closed) return;
-    const { time, clock } = this.#deps;
-    time.now();
-    const now = time.sample();
-    const jumped = time.jumps !== this.#jumpsSeen;
-    this.#jumpsSeen = time.jumps;
-    if (jumped) this.#deps.onEvent({ kind: "clock_jumped", message: describeJump(time.jumpedBy) });
-    const all = jumped || now.boot - this.#sweptAt >= SWEEP_INTERVAL_MS;
-    if (all) this.#sweptAt = now.boot;
-    const delay = jumped ? () => clock.random() * SPREAD_MS : () => 0;
-    for (const name of all ? this.#credentials.keys() : this.#deadlines.takeDue(now.boot)) {
-      const credential = this.#credentials.get(name);
-      if (!credential) continue;
-      if (jumped) credential.clockJumped();
-      credential.runDue(now, delay);
-      this.#deadlines.set(name, credential.nextDeadline(now));
-    }
-    this.#sealDetached(now.boot);
-    this.#setTimer(this.#deadlines.next);
-    this.#onTick();
+    this.#timer.tick();
   }
 
-  #sealDetached(now: number): void {
-    for (const credential of this.#detached.values()) {
-      if (credential.hasToSeal) credential.saveAgain(now);
-      else this.dropDetached(credential.name);
-    }
+  /** Wakes the timer at this boot time (ms) at the latest, once: it must be called again with each tick. */
+  wakeBy(bootMs: number): void {
+    this.#timer.wakeBy(bootMs);
   }
 
-  /** Has the timer ring at this boot time at the latest, once: to be asked for again with each ring. */
-  wakeBy(boot: number): void {
-    if (boot < this.#armedFor) this.#setTimer(boot);
-  }
-
-  /** Nothing is started by itself after this. */
+  /** Stops the timer: nothing is started by itself any more. */
   close(): void {
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.#timer.close();
   }
-
-  /** What moved to later is found out when its old time has come. */
-  #rearm(name: string, deadline: number): void {
-    const due = this.#deadlines.get(name);
-    if (due !== undefined && deadline < due) this.#deadlines.set(name, deadline);
-    if (deadline < this.#armedFor) this.#setTimer(deadline);
-  }
-
-  #setTimer(deadline: number): void {
-    if (this.#closed) return;
-    const now = this.#deps.time.now().boot;
-    const sleep = Math.min(Math.max(deadline - now, 0), MAX_SLEEP_MS);
-    this.#timer?.cancel();
-    this.#armedFor = now + sleep;
-    this.#timer = this.#deps.clock.schedule(sleep, () => this.tick());
-  }
-}
-
-/** Sleep and a clock that was set look alike here, and are treated alike. */
-function describeJump(ms: number): string {
-  const seconds = Math.round(Math.abs(ms) / 1_000);
-  return ms >= 0
-    ? `the machine slept, or its clock was set ahead: ${seconds} s`
-    : `the clock was set back: ${seconds} s`;
 }
 
 function brokenFile(name: string, file: string, message: string): AuthdError {

@@ -1,192 +1,190 @@
+/** Answers callers when no fresh token is cached: with a new one, one that is still valid, or an error. */
+
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import { AuthdError } from "../errors.ts";
-import { backoff } from "./backoff.ts";
-import type { CredentialDeps } from "./credential-deps.ts";
+import { admitRequest, retrySooner } from "./admission.ts";
 import type { HostHealth } from "./host-limiter.ts";
 import type { IssuedToken } from "./issued-token.ts";
-import { expiryOf, freshness } from "./token.ts";
+import { backoff } from "./schedule.ts";
+import { expiryOf, freshness, isLongLived } from "./token.ts";
 import type { TokenRefresher } from "./token-refresher.ts";
 import type { PendingRefresh, TokenSlot } from "./token-slot.ts";
-import { WAIT_LIMIT, waitFor } from "./wait.ts";
+import { WAIT_LIMIT, type WaitLimits, waitFor } from "./wait.ts";
 
 const SECOND = 1_000;
-/** How long a caller waits for a flight, unless it forces a refresh (ms). */
+/** How long a caller waits for a request, unless it forces a refresh. */
 const STALE_WAIT_MS = 5 * SECOND;
-/** A token that is still valid is handed out this long (ms) before it no longer is. */
+/** A token that is still valid is handed out this long before its end. */
 const EXPIRY_MARGIN_MS = 100;
-/** A forced refresh this soon after a refresh gets that one's token (ms). */
+/** A forced refresh this soon after another gets that one's token. */
 const FORCE_DEDUPE_MS = SECOND;
-/**
- * A token rejected at this age (ms) had worked before: the rejections up to then are forgotten. More
- * than the longest back-off, which would end itself otherwise.
- */
-const REJECTION_RESET_AGE_MS = 600 * SECOND;
 
-export interface GetTokenOptions {
+/** What a caller asks for. */
+export interface GetTokenOptions extends WaitLimits {
   scope?: string | undefined;
   audience?: string | undefined;
-  /** Milliseconds. */
+  /** Milliseconds that the token must still be valid for. */
   minValidity?: number | undefined;
   forceRefresh?: boolean | undefined;
+  /** The token that an API refused. */
   rejectedToken?: string | undefined;
-  timeoutMs?: number | undefined;
-  signal?: AbortSignal | undefined;
 }
 
-export type Limits = Pick<GetTokenOptions, "timeoutMs" | "signal">;
-
-/** What callers get when no fresh token is at hand: a flight's, the one that is still valid, or an error. */
-export class SlowPath {
-  readonly #credential: string;
-  readonly #deps: CredentialDeps;
-  readonly #refresher: TokenRefresher;
-
-  constructor(credential: string, deps: CredentialDeps, refresher: TokenRefresher) {
-    this.#credential = credential;
-    this.#deps = deps;
-    this.#refresher = refresher;
+/** Returns a token newer than the cached one, or throws. `rejected`: an API answered 401 to the cached one. */
+export async function forceRefresh(
+  refresher: TokenRefresher,
+  slot: TokenSlot,
+  options: GetTokenOptions,
+  now: Moment,
+  rejected: boolean,
+): Promise<IssuedToken> {
+  const rejection = refresher.status.rejectedWith ?? slot.rejectedWith;
+  const { issued, pendingRefresh } = slot;
+  if (rejection && !pendingRefresh) throw rejection;
+  if (rejected) slot.rejectedToken = issued?.accessToken;
+  if (pendingRefresh) {
+    // The timer may have started it to wait for a failing disk; this caller can't wait for that.
+    pendingRefresh.forced = true;
+    return await newToken(refresher, slot, pendingRefresh, options);
   }
+  const isJustReceived = now.boot - slot.receivedAt < FORCE_DEDUPE_MS;
+  if (issued && options.forceRefresh && isJustReceived) return issued;
+  // A rejected token is as good as none.
+  if (rejected && isCoolingDown(slot, now)) retrySooner(refresher, slot, now);
+  if (isCoolingDown(slot, now)) throw unavailable(refresher.credential, slot, now);
+  if (issued && options.rejectedToken !== undefined) countRejection(refresher, slot, issued, now);
+  admitRequest(refresher, slot, now, true);
+  const started = refresher.start(slot, true, { forced: true });
+  return await newToken(refresher, slot, started, options);
+}
 
-  /** A newer token, or an error: never the one there is. `rejected`: an API refused that one. */
-  async force(
-    slot: TokenSlot,
-    options: GetTokenOptions,
-    now: Moment,
-    rejected: boolean,
-  ): Promise<IssuedToken> {
-    const stopped = this.#refresher.rejectedWith ?? slot.rejectedWith;
-    const { issued, pendingRefresh: flight } = slot;
-    if (stopped && !flight) throw stopped;
-    if (rejected) slot.rejectedToken = issued?.accessToken;
-    if (flight) {
-      // It may have been started by the timer, to wait for a disk that fails: this caller can't.
-      flight.forced = true;
-      return await this.#newer(slot, flight, options);
-    }
-    if (issued && options.forceRefresh && now.boot - slot.receivedAt < FORCE_DEDUPE_MS)
-      return issued;
-    // As good as no token at all.
-    if (rejected && isCoolingDown(slot, now)) this.#refresher.bringForward(slot, now);
-    if (isCoolingDown(slot, now)) throw this.#unavailable(slot, now);
-    if (issued && options.rejectedToken !== undefined) this.#countRejection(slot, issued, now);
-    this.#refresher.admit(slot, now, true);
-    return await this.#newer(slot, this.#refresher.start(slot, true, { forced: true }), options);
-  }
-
-  /** Returns the flight's token. Who forces a refresh waits as long as they want to, others as without any token. */
-  async #newer(
-    slot: TokenSlot,
-    pendingRefresh: PendingRefresh,
-    options: GetTokenOptions,
-  ): Promise<IssuedToken> {
-    const health = this.#deps.hostLimiter.health(pendingRefresh);
-    try {
-      return await this.wait(
-        pendingRefresh,
-        options,
-        options.forceRefresh ? undefined : maxWaitForHostMs(health),
-      );
-    } catch (error) {
-      if (error !== WAIT_LIMIT) throw error;
-      throw this.#unavailable(slot, this.#deps.time.now());
-    }
-  }
-
-  /** A program that finds every new token rejected must not make us hammer the issuer. */
-  #countRejection(slot: TokenSlot, { isRestored: revived, token }: IssuedToken, now: Moment): void {
-    const age = revived ? Number.POSITIVE_INFINITY : now.boot - token.bornAt;
-    if (age >= Math.min(REJECTION_RESET_AGE_MS, token.lifetime / 2)) slot.rejections = 0;
-    else if (now.boot < slot.rejectionCooldownUntil) {
-      throw new AuthdError(
-        "issuer_unavailable",
-        `${this.#credential}: the API rejects tokens that were only just obtained, so another would hardly fare better; check what this account may do`,
-        {
-          credential: this.#credential,
-          retryAfterMs: Math.ceil(slot.rejectionCooldownUntil - now.boot),
-        },
-      );
-    }
-    slot.rejections++;
-    const about = { failures: slot.rejections, random: this.#deps.clock.random() };
-    slot.rejectionCooldownUntil = now.boot + backoff(about);
-  }
-
-  /** A fresh token if one can be had soon, otherwise the one that is still valid. */
-  async renew(slot: TokenSlot, options: GetTokenOptions, now: Moment): Promise<IssuedToken> {
-    const usable = () => {
-      const { issued } = slot;
-      if (!issued || issued.accessToken === options.rejectedToken) return undefined;
-      return freshness(issued.token, this.#deps.time.now()) === "expired" ? undefined : issued;
-    };
-    const held = usable();
-    const stopped = this.#refresher.rejectedWith ?? slot.rejectedWith;
-    if (held && (stopped || isCoolingDown(slot, now))) return held;
-    if (stopped && !slot.pendingRefresh) throw stopped;
-    if (isCoolingDown(slot, now)) {
-      this.#refresher.bringForward(slot, now);
-      if (isCoolingDown(slot, now)) throw this.#unavailable(slot, now);
-    }
-    if (!slot.pendingRefresh) this.#refresher.admit(slot, now);
-    const pendingRefresh = slot.pendingRefresh ?? this.#refresher.start(slot, true);
-    try {
-      const health = this.#deps.hostLimiter.health(pendingRefresh);
-      return await this.wait(
-        pendingRefresh,
-        options,
-        maxWaitMs(slot, { held, health: health }, now),
-      );
-    } catch (error) {
-      const cancelled = error instanceof AuthdError && error.reason === "cancelled";
-      const left = cancelled ? undefined : usable();
-      if (left) return left;
-      if (error !== WAIT_LIMIT) throw error;
-      const later = this.#deps.time.now();
-      if (!held) throw this.#unavailable(slot, later);
-      // It ended meanwhile (the machine slept, or was busy): this caller is one without a token now.
-      return await this.renew(slot, shortened(options, later.boot - now.boot), later);
-    }
-  }
-
-  /** `patience` counts from the moment at which the flight may be sent. */
-  async wait(
-    pendingRefresh: PendingRefresh,
-    limits: Limits,
-    patience?: number,
-  ): Promise<IssuedToken> {
-    const { timeoutMs, signal } = limits;
-    const codeInMs = (pendingRefresh.pause?.untilBootMs ?? 0) - this.#deps.time.now().boot;
-    if (codeInMs >= (timeoutMs ?? Number.POSITIVE_INFINITY) && !signal?.aborted) {
-      throw codeIsUsed(this.#credential, codeInMs);
-    }
-    const longer =
-      patience === undefined || patience <= 0 ? patience : patience + Math.max(0, codeInMs);
-    return await waitFor(pendingRefresh, {
-      credential: this.#credential,
-      clock: this.#deps.clock,
-      timeoutMs,
-      signal,
-      ...(longer === undefined ? {} : { patience: longer }),
-    });
-  }
-
-  #unavailable({ retryAt, error, pendingRefresh: flight }: TokenSlot, now: Moment): AuthdError {
-    const credential = this.#credential;
-    const retryAfterMs = Math.max(SECOND, Math.ceil(retryAt - now.boot));
-    const seconds = Math.ceil(retryAfterMs / SECOND);
-    const why = error?.message ?? `${credential}: the issuer has not answered yet.`;
-    const next = flight
-      ? `A request is under way: ask again in ${seconds} s`
-      : `Next try in ${seconds} s`;
-    const message = `${why} ${next}.`;
-    return new AuthdError("issuer_unavailable", message, {
-      credential,
-      retryAfterMs,
-      ...(error?.oauth ? { oauth: error.oauth } : {}),
-    });
+/** Returns the request's token. A caller that forces a refresh waits up to its own `timeoutMs`. */
+async function newToken(
+  refresher: TokenRefresher,
+  slot: TokenSlot,
+  pendingRefresh: PendingRefresh,
+  options: GetTokenOptions,
+): Promise<IssuedToken> {
+  const health = refresher.deps.hostLimiter.health(pendingRefresh);
+  const maxWaitMs = options.forceRefresh ? undefined : maxWaitForHostMs(health);
+  try {
+    return await waitForRefresh(refresher, pendingRefresh, options, maxWaitMs);
+  } catch (error) {
+    if (error !== WAIT_LIMIT) throw error;
+    throw unavailable(refresher.credential, slot, refresher.deps.time.now());
   }
 }
 
-/** Nothing is sent before the next one-time code, and the caller's time limit ends earlier. */
+/** Slows down a program that finds every new token rejected, so that it does not flood the issuer. */
+function countRejection(
+  { deps, credential }: TokenRefresher,
+  slot: TokenSlot,
+  { isRestored, token }: IssuedToken,
+  now: Moment,
+): void {
+  if (isRestored || isLongLived(token, now)) slot.rejections = 0;
+  else if (now.boot < slot.rejectionCooldownUntil) {
+    const message = `${credential}: the API rejects tokens that were only just obtained, so another would hardly fare better; check what this account may do`;
+    const retryAfterMs = Math.ceil(slot.rejectionCooldownUntil - now.boot);
+    throw new AuthdError("issuer_unavailable", message, { credential, retryAfterMs });
+  }
+  slot.rejections++;
+  const about = { failures: slot.rejections, random: deps.clock.random() };
+  slot.rejectionCooldownUntil = now.boot + backoff(about);
+}
+
+/** Returns a fresh token if one comes soon, otherwise the cached one if it is still valid (stale-if-error). */
+export async function refreshOrServeStale(
+  refresher: TokenRefresher,
+  slot: TokenSlot,
+  options: GetTokenOptions,
+  now: Moment,
+): Promise<IssuedToken> {
+  const { time, hostLimiter } = refresher.deps;
+  const held = usableToken(slot, options, now);
+  const pendingRefresh = joinOrStart(refresher, slot, held, now);
+  if (!pendingRefresh) return held!;
+  const health = hostLimiter.health(pendingRefresh);
+  try {
+    const maxWaitMs = maxWaitForTokenMs(slot, { held, health }, now);
+    return await waitForRefresh(refresher, pendingRefresh, options, maxWaitMs);
+  } catch (error) {
+    const later = time.now();
+    const isCancelled = error instanceof AuthdError && error.reason === "cancelled";
+    const left = isCancelled ? undefined : usableToken(slot, options, later);
+    if (left) return left;
+    if (error !== WAIT_LIMIT) throw error;
+    if (!held) throw unavailable(refresher.credential, slot, later);
+    // The token ended meanwhile (the machine slept, or was busy): go on as for a caller without any.
+    const remaining = withoutElapsed(options, later.boot - now.boot);
+    return await refreshOrServeStale(refresher, slot, remaining, later);
+  }
+}
+
+/** Returns the cached token if it may be handed out. */
+function usableToken(
+  { issued }: TokenSlot,
+  { rejectedToken }: GetTokenOptions,
+  now: Moment,
+): IssuedToken | undefined {
+  if (!issued || issued.accessToken === rejectedToken) return undefined;
+  return freshness(issued.token, now) === "expired" ? undefined : issued;
+}
+
+/** Returns the request to wait for; undefined if `held` is the answer. Throws AuthdError if nothing may be sent. */
+function joinOrStart(
+  refresher: TokenRefresher,
+  slot: TokenSlot,
+  held: IssuedToken | undefined,
+  now: Moment,
+): PendingRefresh | undefined {
+  const rejection = refresher.status.rejectedWith ?? slot.rejectedWith;
+  if (held && (rejection || isCoolingDown(slot, now))) return undefined;
+  if (slot.pendingRefresh) return slot.pendingRefresh;
+  if (rejection) throw rejection;
+  if (isCoolingDown(slot, now)) {
+    retrySooner(refresher, slot, now);
+    if (isCoolingDown(slot, now)) throw unavailable(refresher.credential, slot, now);
+  }
+  admitRequest(refresher, slot, now);
+  return refresher.start(slot, true);
+}
+
+/** Waits for a request. `maxWaitMs` counts from the moment at which the request may be sent. */
+export async function waitForRefresh(
+  { credential, deps }: TokenRefresher,
+  pendingRefresh: PendingRefresh,
+  { timeoutMs, signal }: WaitLimits,
+  maxWaitMs?: number,
+): Promise<IssuedToken> {
+  const { clock, time } = deps;
+  const codeInMs = (pendingRefresh.pause?.untilBootMs ?? 0) - time.now().boot;
+  if (codeInMs >= (timeoutMs ?? Number.POSITIVE_INFINITY) && !signal?.aborted) {
+    throw codeIsUsed(credential, codeInMs);
+  }
+  const isBounded = maxWaitMs !== undefined && maxWaitMs > 0;
+  const limitMs = isBounded ? maxWaitMs + Math.max(0, codeInMs) : maxWaitMs;
+  const options = { credential, clock, timeoutMs, signal, maxWaitMs: limitMs };
+  return await waitFor(pendingRefresh, options);
+}
+
+function unavailable(
+  credential: string,
+  { retryAt, error, pendingRefresh }: TokenSlot,
+  now: Moment,
+): AuthdError {
+  const retryAfterMs = Math.max(SECOND, Math.ceil(retryAt - now.boot));
+  const seconds = Math.ceil(retryAfterMs / SECOND);
+  const why = error?.message ?? `${credential}: the issuer has not answered yet.`;
+  const next = pendingRefresh
+    ? `A request is under way: ask again in ${seconds} s`
+    : `Next try in ${seconds} s`;
+  const details = omitUndefined({ credential, retryAfterMs, oauth: error?.oauth });
+  return new AuthdError("issuer_unavailable", `${why} ${next}.`, details);
+}
+
+/** Tells that nothing is sent before the next one-time code, and that the caller's time limit ends earlier. */
 function codeIsUsed(credential: string, codeInMs: number): AuthdError {
   const seconds = Math.ceil(codeInMs / SECOND);
   const message = `${credential}: its one-time code was sent already, and issuers take each code once; authd signs in with the next one in ${seconds} s.`;
@@ -194,31 +192,29 @@ function codeIsUsed(credential: string, codeInMs: number): AuthdError {
   return new AuthdError("issuer_unavailable", message, { credential, retryAfterMs });
 }
 
-/** The same for who has waited `ms` already. */
-function shortened(options: GetTokenOptions, ms: number): GetTokenOptions {
+function withoutElapsed(options: GetTokenOptions, elapsedMs: number): GetTokenOptions {
   return options.timeoutMs === undefined
     ? options
-    : { ...options, timeoutMs: Math.max(0, options.timeoutMs - ms) };
+    : { ...options, timeoutMs: Math.max(0, options.timeoutMs - elapsedMs) };
 }
 
-/** Between two tries. */
+/** True between a failure and the next try. */
 function isCoolingDown(slot: TokenSlot, now: Moment): boolean {
   return !slot.pendingRefresh && slot.retryAt > now.boot;
 }
 
-/** How long it makes sense to wait for a flight (ms). */
-function maxWaitMs(
-  { failures, pendingRefresh: flight }: TokenSlot,
+/** Returns how long it makes sense to wait for a request. */
+function maxWaitForTokenMs(
+  { failures, pendingRefresh }: TokenSlot,
   { held, health }: { held: IssuedToken | undefined; health: HostHealth },
   now: Moment,
 ): number {
   if (!held) return maxWaitForHostMs(health);
-  // What is known to fail is not worth the time that the token still has.
-  if (failures > 0 || health !== "fair" || flight?.pause) return 0;
+  // A request that will most likely fail is not worth the time that the token still has.
+  if (failures > 0 || health !== "healthy" || pendingRefresh?.pause) return 0;
   return Math.min(STALE_WAIT_MS, Math.max(0, expiryOf(held.token) - now.boot - EXPIRY_MARGIN_MS));
 }
 
-/** Milliseconds. What queues for a host that does not answer is not worth any. */
 function maxWaitForHostMs(health: HostHealth): number {
-  return health === "none" ? 0 : STALE_WAIT_MS;
+  return health === "blocked" ? 0 : STALE_WAIT_MS;
 }

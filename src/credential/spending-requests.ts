@@ -1,38 +1,38 @@
-import type { TokenResponse } from "./acquire.ts";
+import type { TokenResponse } from "./token-requests.ts";
 
-/** A request that spends a rotating refresh token. */
+/** A request with a rotating refresh token. */
 export interface SpendingRequest {
-  /** Digest of all that its answer depends on, but for secrets: equal for equal requests. */
-  readonly of: string;
-  /** Fulfilled when the successor is sealed, rejected when no answer can come any more. */
-  readonly answer: Promise<TokenResponse>;
+  /** Digest of everything its response depends on but for secrets: equal for equal requests. */
+  readonly digest: string;
+  /** Fulfilled when the new refresh token is sealed, rejected when no response can come any more. */
+  readonly response: Promise<TokenResponse>;
 }
 
 /**
- * The requests under way that spend a rotating refresh token, of all credentials. One that was removed
- * and added again, or read anew, meanwhile finds the request of before here, and takes over what its
- * answer brings instead of sending the same token a second time.
+ * Holds the pending requests with rotating refresh tokens, of all credentials. A credential that was removed
+ * and added again, or read anew, finds its earlier request here, and takes over the response instead of
+ * sending the token a second time.
  */
 export class SpendingRequests {
-  readonly #underWay = new Map<string, SpendingRequest>();
+  readonly #pending = new Map<string, SpendingRequest>();
 
-  /** Returns the request under way with this token at this URL. */
+  /** Returns the pending request with this token at this URL. */
   find(url: string, token: string): SpendingRequest | undefined {
-    return this.#underWay.get(keyOf(url, token));
+    return this.#pending.get(requestKey(url, token));
   }
 
-  /** Makes `request` findable until its answer is there. */
+  /** Makes `request` findable until its response has come. */
   async track(url: string, token: string, request: SpendingRequest): Promise<TokenResponse> {
-    const key = keyOf(url, token);
-    this.#underWay.set(key, request);
+    const key = requestKey(url, token);
+    this.#pending.set(key, request);
     try {
-      return await request.answer;
+      return await request.response;
     } finally {
-      if (this.#underWay.get(key) === request) this.#underWay.delete(key);
+      if (this.#pending.get(key) === request) this.#pending.delete(key);
     }
   }
 }
 
-function keyOf(url: string, token: string): string {
+function requestKey(url: string, token: string): string {
   return JSON.stringify([url, token]);
 }

@@ -1,17 +1,17 @@
 import type { Log } from "../base/log.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { ThrottledWarning } from "../base/throttled-warning.ts";
 import type { Timekeeper } from "../base/timekeeper.ts";
+import { Turns } from "../base/turns.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { Unsaved } from "../protocol.ts";
 import type { RecordStore } from "./credential-deps.ts";
-import type { CredentialRecord } from "./record.ts";
+import { type CredentialRecord, malformedPart, type StoredToken } from "./record.ts";
 import { KEEP_WARM_MS } from "./schedule.ts";
-import type { StoredToken } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
 
-/** After this (ms) a record that could not be sealed is tried again. */
 const SAVE_RETRY_MS = 5_000;
-/** What is sealed of when a program last asked is at most this old (ms): half of what keeps a token warm. */
+/** The last-use times that are sealed are at most this old: half of the time for which use keeps a token warm. */
 const LAST_USED_FLUSH_MS = KEEP_WARM_MS / 2;
 
 export interface StoredRecordOptions {
@@ -19,133 +19,142 @@ export interface StoredRecordOptions {
   vault: RecordStore;
   time: Timekeeper;
   log: Log;
-  /** The tokens as they are now. */
+  /** Returns the cached tokens. */
   tokens: () => readonly TokenSlot[];
-  /** Digest of the settings that they were obtained with. */
+  /** Returns the digest of the settings that they were obtained with. */
   acquisition: () => string;
-  /** The disk failed: `message` says how; the next try is due at this boot time. */
-  onFailure: (message: string, retryAt: number) => void;
-  /** That is to be said, as it is new or has lasted; and later, that all is sealed again. */
+  /** Called when a write failed: `message` says how; the retry is due at this boot time (ms). */
+  onFailure: (message: string, retryAtBootMs: number) => void;
+  /** Called when a failure is to be reported, as it is new or has lasted; and when all is sealed again. */
   onAlarm: (kind: "unsaved" | "sealed", message: string) => void;
 }
 
-/** Keeps one credential's record, in memory and sealed; what can't be written is written later. */
+/** Keeps one credential's record, in memory and sealed. A write that fails is retried. */
 export class StoredRecord {
   record: CredentialRecord | undefined;
-  /** Boot time; Infinity: all is sealed. */
-  saveAgainAt = Number.POSITIVE_INFINITY;
+  /** Boot time (ms); Infinity: everything is sealed. */
+  retrySaveAt = Number.POSITIVE_INFINITY;
   readonly #options: StoredRecordOptions;
-  /** A change that is being sealed; never rejects. */
-  #amending: Promise<void> | undefined;
-  /** The very object that is sealed for certain: secrets are replaced as a whole. */
+  /** Changes wait for each other, and writes for changes. */
+  readonly #turns = new Turns();
+  /** The very object that is certainly sealed: secrets are replaced as a whole. */
   #sealedSecrets: CredentialRecord["secrets"] | undefined;
-  /** Made with the first failure: disks seldom fail. */
-  #alarm: ThrottledWarning | undefined;
+  /** Created with the first failure: disks seldom fail. */
+  #warning: ThrottledWarning | undefined;
 
   constructor(options: StoredRecordOptions) {
     this.#options = options;
   }
 
-  /** What is in memory only; undefined if all is sealed. */
+  /** What is in memory only; undefined if everything is sealed. */
   get unsaved(): Unsaved | undefined {
-    return this.#alarm?.unsaved;
+    return this.#warning?.unsaved;
   }
 
   /** Reads the sealed record; throws AuthdError `vault_locked` or `credential_damaged`. */
   load(): CredentialRecord | undefined {
     this.drop();
-    this.record = this.#options.vault.read(this.#options.name);
-    this.#sealedSecrets = this.record?.secrets;
-    return this.record;
+    const { name, vault } = this.#options;
+    const record = vault.read(name);
+    const part = record && malformedPart(record);
+    if (part !== undefined) throw malformed(name, part);
+    this.record = record;
+    this.#sealedSecrets = record?.secrets;
+    return record;
   }
 
-  /** A copy of the record as it would be sealed now, whether or not it could be yet. */
+  /** Returns a copy of the record with the tokens of now, whether or not it could be sealed. */
   snapshot(): CredentialRecord | undefined {
-    const { record } = this;
-    if (!record) return undefined;
-    const { tokens: variants, time, acquisition } = this.#options;
-    const tokens = variants().flatMap((slot) => stored(slot, time));
-    return structuredClone({ ...record, tokens, obtainedWith: acquisition() });
+    if (!this.record) return undefined;
+    return structuredClone({ ...this.record, ...this.#tokens() });
   }
 
-  /** Nothing is sealed any more. */
+  /** Forgets the record: nothing is sealed any more. */
   drop(): void {
     this.record = undefined;
-    this.saveAgainAt = Number.POSITIVE_INFINITY;
+    this.retrySaveAt = Number.POSITIVE_INFINITY;
     this.#sealedSecrets = undefined;
-    this.#alarm = undefined;
+    this.#warning = undefined;
   }
 
   /**
-   * Seals a change, and only then makes it, together with `adopt`: nobody gets to see new secrets
-   * beside old settings. If sealing fails, all is as it was. `change` is called twice.
+   * Writes `change` to the vault, then applies it to the record in memory and calls `adopt`, so that new
+   * secrets are never visible together with old settings. If the write fails, nothing changes. `change` runs
+   * twice: on a draft, and on the live record.
    */
   async update(change: (record: CredentialRecord) => void, adopt: () => void): Promise<void> {
     const { name, vault } = this.#options;
-    while (this.#amending) await this.#amending;
-    const { record } = this;
-    if (!record) throw new Error("there is no record to amend");
-    const draft = { ...record };
-    const { secrets } = record;
-    change(draft);
-    const sealed = vault.write(name, draft, { durable: true, isChange: true }).then(() => {
-      // In place: a flight that spends a refresh token keeps the rotated one in this very record.
-      const isWhole = record.secrets === secrets;
+    await this.#turns.run(async () => {
+      const { record } = this;
+      if (!record) throw new Error("there is no record to update");
+      const draft = { ...record };
+      const { secrets } = record;
+      change(draft);
+      await vault.write(name, draft, { durable: true, isChange: true });
+      // In place: a request with a refresh token puts the rotated one into this very record.
+      const isUnchanged = record.secrets === secrets;
       change(record);
-      if (isWhole) this.#sealedSecrets = record.secrets;
+      if (isUnchanged) this.#sealedSecrets = record.secrets;
       adopt();
     });
-    const done = () => {
-      this.#amending = undefined;
-    };
-    this.#amending = sealed.then(done, done);
-    await sealed;
   }
 
   /**
-   * Seals `record` with the tokens of now, unless it was replaced meanwhile. False if the disk does
-   * not take it: then it is tried again later. Never rejects.
+   * Seals `record` with the tokens of now, unless it was replaced meanwhile. Returns false if the write
+   * fails, and retries it later. Never rejects.
    */
   async save(record: CredentialRecord, durable: boolean): Promise<boolean> {
     if (record !== this.record) return true;
-    const { name, vault, time, tokens: variants, acquisition } = this.#options;
-    // Before the wait: what is about to be sealed is not due any more.
-    this.saveAgainAt = Number.POSITIVE_INFINITY;
-    for (const slot of variants()) slot.lastUsedSavedAt = slot.lastUsedAt;
-    // Otherwise what is sealed last would be without the change.
-    while (this.#amending) await this.#amending;
-    if (record !== this.record) return true;
-    record.tokens = variants().flatMap((slot) => stored(slot, time));
-    record.obtainedWith = acquisition();
-    const { secrets } = record;
+    // Before the wait: the write that is about to start is not due any more.
+    this.retrySaveAt = Number.POSITIVE_INFINITY;
+    for (const slot of this.#options.tokens()) slot.lastUsedSavedAt = slot.lastUsedAt;
+    const { secrets, written } = await this.#turns.run(async () => this.#write(record, durable));
     try {
-      // After a failure the folder may not have been synced, whatever is asked for now.
-      await vault.write(name, record, { durable: durable || secrets !== this.#sealedSecrets });
+      if (!(await written)) return true;
     } catch (error) {
-      if (record === this.record) this.#failed(record, errorCause(error));
+      if (record === this.record) this.#onFailure(record, errorCause(error));
       return false;
     }
-    if (record === this.record) this.#sealed(secrets);
+    if (record === this.record) this.#onSealed(secrets);
     return true;
   }
 
-  #failed({ secrets }: CredentialRecord, why: string): void {
+  /** Starts to write. `written` is false if the record was replaced. */
+  #write(record: CredentialRecord, durable: boolean) {
+    const { secrets } = record;
+    if (record !== this.record) return { secrets, written: Promise.resolve(false) };
+    const { name, vault } = this.#options;
+    Object.assign(record, this.#tokens());
+    // After a failed write the folder may not have been synced, whatever this call asks for.
+    const options = { durable: durable || secrets !== this.#sealedSecrets };
+    return { secrets, written: vault.write(name, record, options).then(() => true) };
+  }
+
+  #tokens(): Pick<CredentialRecord, "tokens"> & { obtainedWith: string } {
+    const { tokens, time, acquisition } = this.#options;
+    return {
+      tokens: tokens().flatMap((slot) => storedToken(slot, time) ?? []),
+      obtainedWith: acquisition(),
+    };
+  }
+
+  #onFailure({ secrets }: CredentialRecord, cause: string): void {
     const { name, time, log, onFailure, onAlarm } = this.#options;
     const now = time.now();
     const atRisk = secrets === this.#sealedSecrets ? "tokens" : "secrets";
-    const message = `${name}: kept in memory only, as it could not be sealed; trying again: ${why}`;
-    this.saveAgainAt = now.boot + SAVE_RETRY_MS;
-    this.#alarm ??= new ThrottledWarning();
-    const isNews = this.#alarm.shouldReport({ atRisk, message }, now);
-    if (isNews) log.error({ credential: name, atRisk }, message);
-    onFailure(message, this.saveAgainAt);
-    if (isNews) onAlarm("unsaved", message);
+    const message = `${name}: kept in memory only, as it could not be sealed; trying again: ${cause}`;
+    this.retrySaveAt = now.boot + SAVE_RETRY_MS;
+    this.#warning ??= new ThrottledWarning();
+    const isReported = this.#warning.shouldReport({ atRisk, message }, now);
+    if (isReported) log.error({ credential: name, atRisk }, message);
+    onFailure(message, this.retrySaveAt);
+    if (isReported) onAlarm("unsaved", message);
   }
 
-  #sealed(secrets: CredentialRecord["secrets"]): void {
+  #onSealed(secrets: CredentialRecord["secrets"]): void {
     const { name, time, log, onAlarm } = this.#options;
     this.#sealedSecrets = secrets;
-    const before = this.#alarm?.clear();
+    const before = this.#warning?.clear();
     if (!before) return;
     const seconds = Math.round((time.now().wall - before.since) / 1_000);
     const message = `${name}: sealed again, after ${seconds} s in memory only`;
@@ -154,14 +163,15 @@ export class StoredRecord {
   }
 
   /**
-   * Boot time: what could not be sealed before is tried again if that is due. When programs asked is
-   * sealed now and then, or a restart would take what is in use for forgotten.
+   * Retries a failed write that is due at `now` (boot time, ms). Last-use times are sealed now and then, or
+   * a restart would take a token in use for an unused one.
    */
-  saveAgain(now: number): void {
+  retrySave(now: number): void {
     if (!this.record) return;
-    if (this.saveAgainAt <= now) void this.save(this.record, true);
-    else if (this.saveAgainAt === Number.POSITIVE_INFINITY && this.#options.tokens().some(isBehind))
-      void this.save(this.record, false);
+    if (this.retrySaveAt <= now) void this.save(this.record, true);
+    else if (this.retrySaveAt === Number.POSITIVE_INFINITY) {
+      if (this.#options.tokens().some(isLastUseUnsaved)) void this.save(this.record, false);
+    }
   }
 }
 
@@ -172,46 +182,32 @@ function errorCause(error: unknown): string {
     : messageOf(error);
 }
 
-function isBehind({
-  issued,
-  lastUsedAt: askedAt,
-  lastUsedSavedAt: askedSealedAt,
-}: TokenSlot): boolean {
-  return issued !== undefined && askedAt - askedSealedAt > LAST_USED_FLUSH_MS;
+function malformed(credential: string, part: string): AuthdError {
+  const message = `${credential}: its sealed record is malformed (${part}); enter its secrets again with: authd set ${credential}`;
+  return new AuthdError("credential_damaged", message, { credential });
 }
 
-function stored(
-  { issued, target: want, lastUsedAt: askedAt, key }: TokenSlot,
+function isLastUseUnsaved({ issued, lastUsedAt, lastUsedSavedAt }: TokenSlot): boolean {
+  return issued !== undefined && lastUsedAt - lastUsedSavedAt > LAST_USED_FLUSH_MS;
+}
+
+/** Returns a slot's token as it is sealed; undefined if it has none. */
+function storedToken(
+  { issued, target, lastUsedAt, key }: TokenSlot,
   time: Timekeeper,
-): StoredToken[] {
-  if (!issued) return [];
+): StoredToken | undefined {
+  if (!issued) return undefined;
   const { token, accessToken, tokenType, scope } = issued;
-  const {
-    lifetime,
-    assumed,
-    refreshIn,
-    obtainedAt,
-    bornAt,
-    jitter,
-    ageUncertain: doubtful,
-  } = token;
+  const { lifetime, assumed, refreshIn, obtainedAt, bornAt, jitter, ageUncertain } = token;
   const now = time.now();
-  // An age that is in doubt is told by the wall clock the next time, too.
-  const bootId = doubtful ? "" : time.bootId;
-  return [
-    {
-      ...(key === "" ? {} : { variant: want }),
-      accessToken,
-      tokenType,
-      ...(scope === undefined ? {} : { scope }),
-      lifetime: Number.isFinite(lifetime) ? lifetime : null,
-      assumed,
-      ...(refreshIn === undefined ? {} : { refreshIn }),
-      obtainedAt: { wall: obtainedAt, boot: bornAt, bootId },
-      jitter,
-      ...(askedAt === Number.NEGATIVE_INFINITY
-        ? { askedAt: 0 }
-        : { askedAt: now.wall - (now.boot - askedAt), askedAtBoot: askedAt }),
-    },
-  ];
+  const isUnused = lastUsedAt === Number.NEGATIVE_INFINITY;
+  return {
+    ...{ accessToken, tokenType, assumed, jitter },
+    ...omitUndefined({ variant: key === "" ? undefined : target, scope, refreshIn }),
+    lifetime: Number.isFinite(lifetime) ? lifetime : null,
+    // An uncertain age is read from the wall clock the next time, too.
+    obtainedAt: { wall: obtainedAt, boot: bornAt, bootId: ageUncertain ? "" : time.bootId },
+    askedAt: isUnused ? 0 : now.wall - (now.boot - lastUsedAt),
+    ...(isUnused ? {} : { askedAtBoot: lastUsedAt }),
+  };
 }

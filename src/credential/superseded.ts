@@ -1,50 +1,52 @@
-/** Tokens that an issuer revoked because it gave a newer one for the same refresh token, as Ory Hydra does. */
+/** Handles issuers that revoke an access token when the same refresh token brings a newer one, as Ory Hydra does. */
 
 import { normalizeScope } from "../base/scope.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
-import { backoff } from "./backoff.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import type { CredentialRecord } from "./record.ts";
+import { backoff } from "./schedule.ts";
+import { isLongLived } from "./token.ts";
 import type { TokenCache } from "./token-cache.ts";
 import type { TokenSlot } from "./token-slot.ts";
 
-/** A token that lived so long (ms), or half its life, was not lost to programs that revoke each other's in turn. */
-const LONG_ENOUGH = 600_000;
+/** This often a slot is refreshed at once before it has to wait. */
+const FREE_REFRESHES = 3;
 
-/** So often a variant is obtained anew at once, until it has to wait. */
-const FREE = 3;
-
-/** The key of the credential's file; undefined if it does not say. */
+/** Returns `single_access_token` of the credential's file; undefined if the file has no such key. */
 export function singleAccessToken({ own }: CredentialSettings): boolean | undefined {
   return (own as { single_access_token?: boolean }).single_access_token;
 }
 
-/** Whether a refresh revokes the access tokens before it: the file says so, or it was seen to. */
+/** True if a refresh revokes the earlier access tokens: the file says so, or it was seen to. */
 export function keepsOneToken(settings: CredentialSettings, record: CredentialRecord): boolean {
   if (grantNamed(settings.grant).rotates === undefined) return false;
   return singleAccessToken(settings) ?? record.singleAccessToken ?? false;
 }
 
-/** True if nothing tells yet whether a refresh revokes the access tokens before it. */
-export function mayNotice(settings: CredentialSettings, record: CredentialRecord): boolean {
+/** True if it is not known yet whether a refresh revokes the earlier access tokens. */
+export function isUnknown(settings: CredentialSettings, record: CredentialRecord): boolean {
   if (grantNamed(settings.grant).rotates === undefined) return false;
   return singleAccessToken(settings) === undefined && !record.singleAccessToken;
 }
 
-/** What people are told when it is noticed. */
-export function wasRevoked(credential: string): string {
+/** Returns the message for people when a revocation is noticed. */
+export function revocationMessage(credential: string): string {
   return `${credential}: a refresh for another scope or audience revoked an access token. Its issuer keeps one access token for each refresh token: say single_access_token = true in the credential's file.`;
 }
 
 /**
- * True if the credential's own token serves a caller that asks for `scope`, so that the two do not
- * revoke each other. Without a scope of its own it carries all that was granted (RFC 6749 section 6).
- * Only where the file says that there is one token, and no rule depends on the scope.
+ * True if the credential's own token serves a caller that asks for `scope`, so that the two do not revoke
+ * each other. A token requested without a scope carries all that was granted (RFC 6749 section 6). Applies
+ * only where the file says that there is one token, and no rule depends on the scope.
  */
-export function ownServes(settings: CredentialSettings, own: TokenSlot, scope: string): boolean {
+export function ownTokenServes(
+  settings: CredentialSettings,
+  own: TokenSlot,
+  scope: string,
+): boolean {
   if (singleAccessToken(settings) !== true) return false;
   const rules = [...(settings.policy?.allow ?? []), ...(settings.policy?.deny ?? [])];
   if (rules.some(({ scopes }) => scopes !== undefined)) return false;
@@ -56,8 +58,8 @@ export function ownServes(settings: CredentialSettings, own: TokenSlot, scope: s
     .every((wanted) => scopes.includes(wanted));
 }
 
-/** The variant whose token was requested last; undefined if there is no token. */
-export function newestOf(tokens: TokenCache): TokenSlot | undefined {
+/** Returns the slot whose token was requested last; undefined if no slot has a token. */
+export function newestSlot(tokens: TokenCache): TokenSlot | undefined {
   let newest: TokenSlot | undefined;
   for (const slot of tokens.all()) {
     const bornAt = slot.issued?.token.bornAt ?? Number.NEGATIVE_INFINITY;
@@ -67,9 +69,8 @@ export function newestOf(tokens: TokenCache): TokenSlot | undefined {
 }
 
 /**
- * Drops every token but that of `newest`. Those variants are obtained anew at their next use: each
- * time sooner than before the next one has to wait longer, or two programs would keep revoking each
- * other's tokens.
+ * Drops every token but that of `newest`. Other slots are refreshed at their next use. If that comes too soon
+ * again and again, each refresh has to wait longer, or two programs would keep revoking each other's tokens.
  */
 export function supersedeOthers(
   newest: TokenSlot,
@@ -79,23 +80,21 @@ export function supersedeOthers(
 ): void {
   for (const slot of tokens.all()) {
     if (slot === newest || !slot.issued) continue;
-    const { bornAt, lifetime } = slot.issued.token;
-    const isOld = now.boot - bornAt >= Math.min(LONG_ENOUGH, lifetime / 2);
-    const rejections = isOld ? 0 : slot.rejections + 1;
-    const about = { failures: rejections - FREE, random: clock.random() };
-    const rejectionsHold = rejections <= FREE ? 0 : now.boot + backoff(about);
-    const none = { issued: undefined, superseded: true, failures: 0, error: undefined };
-    Object.assign(slot, { ...none, rejections, rejectionCooldownUntil: rejectionsHold });
+    slot.rejections = isLongLived(slot.issued.token, now) ? 0 : slot.rejections + 1;
+    const failures = slot.rejections - FREE_REFRESHES;
+    const delay = backoff({ failures, random: clock.random() });
+    slot.rejectionCooldownUntil = failures <= 0 ? 0 : now.boot + delay;
+    Object.assign(slot, { issued: undefined, superseded: true, failures: 0, error: undefined });
   }
 }
 
-/** The error for a caller whose token was revoked so often that it has to wait. */
-export function revoked(
+/** Returns the error for a caller whose token was revoked so often that it has to wait. */
+export function revokedTooOften(
   credential: string,
-  { rejectionCooldownUntil: rejectionsHold }: TokenSlot,
+  { rejectionCooldownUntil }: TokenSlot,
   now: Moment,
 ): AuthdError {
-  const retryAfterMs = Math.ceil(rejectionsHold - now.boot);
+  const retryAfterMs = Math.ceil(rejectionCooldownUntil - now.boot);
   const message = `${credential}: programs ask for different scopes or audiences, and each new token revokes the other's; the next one is obtained in ${Math.ceil(retryAfterMs / 1_000)} s. Let them ask for the same, or enter a refresh token of its own for each.`;
   return new AuthdError("issuer_unavailable", message, { credential, retryAfterMs });
 }

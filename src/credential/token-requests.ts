@@ -1,13 +1,27 @@
+/** Sends token requests: in the queue of the issuer's host, and one at a time if they use a refresh token. */
+
+import { createHash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { omitUndefined } from "../base/omit-undefined.ts";
+import type { Moment } from "../base/timekeeper.ts";
+import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
-import type { Grant } from "../grants/grant.ts";
-import { acquire, acquisitionDigest, TOKEN_TIMEOUT_MS, type TokenResponse } from "./acquire.ts";
+import type { Acquired, Grant } from "../grants/grant.ts";
+import { createIssuerSend } from "../http/issuer.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
-import type { CredentialRecord, TokenTarget } from "./record.ts";
-import { adopt, type RotationContext, refreshRotating } from "./rotation.ts";
+import type { CredentialRecord } from "./record.ts";
+import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
 import { type PendingRefresh, type TokenSlot, targetKey } from "./token-slot.ts";
 
-/** What one token request is made from: all of the same moment, so that no secret meets another's address. */
+/**
+ * Limit of a request with a rotating refresh token: given up while its connection is open, its response
+ * would be lost, and the next request would look like a reuse of the token.
+ */
+const ROTATING_TIMEOUT_MS = 120_000;
+/** Limit of any other token request. */
+const TOKEN_TIMEOUT_MS = 10_000;
+
+/** Everything one token request is built from, read at one moment: a secret is never combined with the address of newer settings. */
 export interface TokenRequestInputs {
   settings: CredentialSettings;
   grant: Grant;
@@ -17,217 +31,219 @@ export interface TokenRequestInputs {
   held: readonly string[];
   /** Seals the record, fsynced; false if the disk fails. Never rejects. */
   seal: () => Promise<boolean>;
-  /** The access token that there is will do for now. */
+  /** True if the cached access token will do for now. */
   canWait: () => boolean;
-  /** The credential still has this record: it was not removed or read anew meanwhile. */
+  /** True while the credential has this record: it was neither removed nor read anew. */
   isCurrent: () => boolean;
 }
 
-interface FlightsOptions
-  extends Pick<
-    CredentialDeps,
-    "http" | "time" | "clock" | "hostLimiter" | "codes" | "issuerClocks" | "spendingRequests"
-  > {
-  /** A flight's pause has begun. */
-  onPause: () => void;
+/** A successful response, and when the request was sent and answered. */
+export interface TokenResponse {
+  acquired: Acquired;
+  sent: Moment;
+  answered: Moment;
 }
 
-/** Sends token requests: through the lanes of the issuer's host, and one by one if they spend a refresh token. */
+/** One request: the slot that it is for, and a function that reads its inputs. */
+interface QueuedTokenRequest {
+  slot: TokenSlot;
+  pendingRefresh: PendingRefresh;
+  /** Throws the AuthdError of what keeps the request from being sent. */
+  inputs: () => TokenRequestInputs;
+}
+
 export class TokenRequests {
   /**
-   * Under way or waiting for their turn, those included whose token nobody wants any more. One that
-   * waits for a one-time code is none: it has nothing to lose.
+   * Requests that are queued or being sent, including those whose token is not wanted any more. A request
+   * that waits for a one-time code does not count: it has nothing to lose.
    */
   count = 0;
-  /** Those under way that spend a rotating refresh token: what they bring must be sealed. */
+  /** Requests with a rotating refresh token: what they bring must be sealed. */
   spending = 0;
-  readonly #around: FlightsOptions;
-  #lastSpending: Promise<unknown> = Promise.resolve();
+  readonly #deps: CredentialDeps;
+  readonly #onPause: () => void;
+  #rotating = new Turns();
 
-  constructor(options: FlightsOptions) {
-    this.#around = options;
+  /** `onPause` is called when a request begins to wait for a one-time code. */
+  constructor(deps: CredentialDeps, onPause: () => void) {
+    this.#deps = deps;
+    this.#onPause = onPause;
   }
 
   /**
-   * What the issuer gives for `variant`; rejects with the grant's AuthdError, or with what `plan`
-   * throws. It is asked for the plan when the request's turn has come: settings may have been
-   * replaced by then.
+   * Requests a token for `slot`; rejects with the grant's AuthdError, or with what `inputs` throws. The
+   * inputs are read when the request leaves the queue, as settings may be replaced until then.
    */
   async send(
     slot: TokenSlot,
     pendingRefresh: PendingRefresh,
     inputs: () => TokenRequestInputs,
   ): Promise<TokenResponse> {
+    const request = { slot, pendingRefresh, inputs };
     this.count++;
     try {
-      const inLane = () => this.#inLane(slot, pendingRefresh, inputs);
-      return await (inputs().grant.rotates === undefined ? inLane() : this.#oneAtATime(inLane));
+      const isRotating = inputs().grant.rotates !== undefined;
+      const run = () => this.#queue(request);
+      return await (isRotating ? this.#rotating.run(run) : run());
     } finally {
       this.count--;
     }
   }
 
-  /** A person entered another refresh token: it need not wait for the answer to the one before. */
+  /** Lets the next request start at once: another refresh token was entered, so it need not wait for the last one. */
   startAnew(): void {
-    this.#lastSpending = Promise.resolve();
+    this.#rotating = new Turns();
   }
 
-  async #inLane(
-    slot: TokenSlot,
-    pendingRefresh: PendingRefresh,
-    inputs: () => TokenRequestInputs,
-  ): Promise<TokenResponse> {
+  async #queue(request: QueuedTokenRequest): Promise<TokenResponse> {
+    const { slot, pendingRefresh, inputs } = request;
+    const { codes, hostLimiter, time } = this.#deps;
+    const codeWaitMs = () => codes.waitMs(inputs(), time.now().wall);
     for (;;) {
-      const { grant, settings } = inputs();
-      const waitMs = this.#codeWaitMs(inputs());
+      const waitMs = codeWaitMs();
       if (waitMs > 0) await this.#pause(pendingRefresh, waitMs);
+      const { grant, settings } = inputs();
       const host = hostOf(grant.issuerUrl(settings.own, settings.fields));
-      const won = await this.#around.hostLimiter.run(host, pendingRefresh, async (leave) => {
-        // First it is noted what became of the one whose turn this was.
+      const response = await hostLimiter.run(host, pendingRefresh, async (release) => {
+        // Yield once, so that the previous request's result is recorded before this one starts.
         await nextTurn();
-        // Another has sent the code meanwhile.
-        if (this.#codeWaitMs(inputs()) > 0) return undefined;
-        // It may have been in the queue for long: callers bring the next try forward to a time after this.
-        slot.lastAttemptAt = this.#around.time.now().boot;
+        // Another credential has sent the code meanwhile.
+        if (codeWaitMs() > 0) return undefined;
+        // The request may have been queued for long; callers' retries count from when it is sent.
+        slot.lastAttemptAt = time.now().boot;
         pendingRefresh.sent = true;
-        return await this.#request(slot, pendingRefresh, inputs, leave);
+        return await this.#sendNow(request, release);
       });
-      if (won) return won;
+      if (response) return response;
     }
   }
 
-  async #request(
-    slot: TokenSlot,
-    pendingRefresh: PendingRefresh,
-    inputs: () => TokenRequestInputs,
-    leave: () => void,
-  ): Promise<TokenResponse> {
-    const planned = inputs();
-    const { rotates } = planned.grant;
-    if (rotates !== undefined) return await this.#spendInLane(slot, pendingRefresh, inputs, leave);
-    const codeAt = await this.#takeCode(planned);
-    return await acquire({ ...this.#common(slot, planned), codeAt, secrets: planned.secrets });
+  async #sendNow(request: QueuedTokenRequest, release: () => void): Promise<TokenResponse> {
+    const { slot, inputs } = request;
+    const now = inputs();
+    if (now.grant.rotates !== undefined) return await this.#sendRotatingQueued(request, release);
+    const { codes, time } = this.#deps;
+    const codeAt = await codes.take(now, time, (sentAt) => {
+      now.record.codeSentAt = sentAt;
+      return now.seal();
+    });
+    return await this.#requestToken(slot, now, now.secrets, codeAt);
   }
 
-  #common({ target }: TokenSlot, { settings, grant, held }: TokenRequestInputs) {
-    const { http, time, issuerClocks, clock } = this.#around;
-    return { settings, grant, held, target, http, time, issuerClocks, clock };
-  }
-
-  /** An answer may take long: others need not wait for it. */
-  async #spendInLane(
-    slot: TokenSlot,
-    pendingRefresh: PendingRefresh,
-    inputs: () => TokenRequestInputs,
-    leave: () => void,
+  /** Releases the host's slot after 10 s: the response may take long, and others need not wait for it. */
+  async #sendRotatingQueued(
+    request: QueuedTokenRequest,
+    release: () => void,
   ): Promise<TokenResponse> {
-    const leaving = this.#around.clock.schedule(TOKEN_TIMEOUT_MS, leave);
+    const timer = this.#deps.clock.schedule(TOKEN_TIMEOUT_MS, release);
     this.spending++;
     try {
-      return await this.#spend(slot, pendingRefresh, inputs);
+      return await this.#sendRotating(request);
     } finally {
       this.spending--;
-      leaving.cancel();
+      timer.cancel();
     }
   }
 
-  async #spend(
-    slot: TokenSlot,
-    pendingRefresh: PendingRefresh,
-    inputs: () => TokenRequestInputs,
-  ): Promise<TokenResponse> {
-    const { spendingRequests, time } = this.#around;
-    const planned = inputs();
-    const { settings, grant, record, secrets, seal, canWait, isCurrent } = planned;
-    const secret = grant.rotates ?? "";
-    const token = secrets[secret] ?? "";
-    const common = this.#common(slot, planned);
-    let begun = false;
-    const attempt = async (refreshToken: string) => {
-      // While the intent was being sealed, the vault may have been locked, or the daemon told to end.
-      if (!begun) inputs();
-      begun = true;
-      return await acquire({ ...common, secrets: { ...secrets, [secret]: refreshToken } });
-    };
-    const onLost = () => {
-      pendingRefresh.lost = true;
-    };
-    const about = { record, secret, token, target: slot.target, bootId: time.bootId };
-    const isCallers = slot.key !== "";
-    const context: RotationContext = {
-      ...about,
-      ...{ seal, canWait, isCurrent, attempt, isCallers, onLost },
-    };
+  /** Sends a rotating refresh token, or takes over the response to a pending request with the same token. */
+  async #sendRotating(request: QueuedTokenRequest): Promise<TokenResponse> {
+    const { spendingRequests } = this.#deps;
+    const now = request.inputs();
+    const { settings, grant } = now;
+    const context = this.#rotationContext(request, now);
     const url = grant.issuerUrl(settings.own, settings.fields) ?? "";
-    const of = requestOf(settings, slot.target);
-    const earlier = spendingRequests.find(url, token);
-    if (!earlier)
-      return await spendingRequests.track(url, token, { of, answer: refreshRotating(context) });
-    const response = await earlier.answer.catch(() => undefined);
-    if (response) await adopt(context, response);
-    return response && earlier.of === of
-      ? response
-      : await this.#spend(slot, pendingRefresh, inputs);
-  }
-
-  // ---- one-time codes ----
-
-  #codeWaitMs({ grant, settings, secrets }: TokenRequestInputs): number {
-    const { wall } = this.#around.time.now();
-    const step = grant.timeStep?.(secrets, wall);
-    if (!step) return 0;
-    return this.#around.codes.waitMs(issuerOf(grant, settings), step, wall);
-  }
-
-  /**
-   * Notes that the code of now is sent, sealed before it is, so that no restart sends it again. Returns
-   * its moment (wall clock, ms); undefined if the request carries none.
-   */
-  async #takeCode({ grant, settings, secrets, record, seal }: TokenRequestInputs) {
-    for (;;) {
-      const { wall } = this.#around.time.now();
-      const taken = grant.timeStep?.(secrets, wall);
-      if (!taken) return undefined;
-      this.#around.codes.note(issuerOf(grant, settings), taken);
-      record.codeSentAt = wall;
-      await seal();
-      // A slow disk may have taken longer than the code holds.
-      const { wall: later } = this.#around.time.now();
-      if (grant.timeStep?.(secrets, later)?.step === taken.step) return wall;
+    const digest = JSON.stringify([acquisitionDigest(settings), targetKey(context.target)]);
+    const earlier = spendingRequests.find(url, context.token);
+    if (!earlier) {
+      const response = refreshRotating(context);
+      return await spendingRequests.track(url, context.token, { digest, response });
     }
+    const response = await earlier.response.catch(() => undefined);
+    if (response) await adoptResponse(context, response);
+    const isOurs = response !== undefined && earlier.digest === digest;
+    return isOurs ? response : await this.#sendRotating(request);
   }
 
-  /** Until the registry's timer ends it. */
+  #rotationContext(
+    { slot, pendingRefresh, inputs }: QueuedTokenRequest,
+    now: TokenRequestInputs,
+  ): RotationContext {
+    const { grant, record, secrets, seal, canWait, isCurrent } = now;
+    const secret = grant.rotates ?? "";
+    let isStarted = false;
+    return {
+      ...{ record, secret, seal, canWait, isCurrent },
+      token: secrets[secret] ?? "",
+      target: slot.target,
+      isCallers: slot.key !== "",
+      bootId: this.#deps.time.bootId,
+      onLost: () => {
+        pendingRefresh.lost = true;
+      },
+      attempt: async (refreshToken) => {
+        // While the intent was being sealed, the vault may have been locked, or the daemon told to end.
+        if (!isStarted) inputs();
+        isStarted = true;
+        return await this.#requestToken(slot, now, { ...secrets, [secret]: refreshToken });
+      },
+    };
+  }
+
+  /** Sends one HTTP request. `codeAt`: the moment (wall clock, ms) of the one-time code that it carries. */
+  async #requestToken(
+    { target }: TokenSlot,
+    { settings, grant, held }: TokenRequestInputs,
+    secrets: Readonly<Record<string, string>>,
+    codeAt?: number,
+  ): Promise<TokenResponse> {
+    const { http, clock, time, issuerClocks } = this.#deps;
+    const isRotating = grant.rotates !== undefined;
+    const send = createIssuerSend({
+      ...{ http, clock, clocks: issuerClocks, credential: settings.name },
+      allowInsecureHttp: settings.allowInsecureHttp,
+      // On a reused connection, which its server may have closed unheard, the refresh token could be lost,
+      // and a one-time code could be sent twice.
+      freshConnection: isRotating || codeAt !== undefined,
+      timeoutMs: isRotating ? ROTATING_TIMEOUT_MS : TOKEN_TIMEOUT_MS,
+      ...omitUndefined({ ca: settings.ca }),
+    });
+    const sent = time.now();
+    const acquired = await grant.acquire({
+      credential: settings.name,
+      settings: settings.own,
+      fields: settings.fields,
+      rejectedStatuses: settings.rejectedStatuses,
+      now: sent.wall,
+      ...{ secrets, held, send },
+      ...target,
+      ...omitUndefined({ codeAt }),
+    });
+    return { acquired, sent, answered: time.now() };
+  }
+
+  /** Waits for the next one-time code, until the registry's timer ends the pause. */
   async #pause(pendingRefresh: PendingRefresh, ms: number): Promise<void> {
     const ended = new Promise<void>((resolve) => {
       const end = () => {
         pendingRefresh.pause = undefined;
         resolve();
       };
-      pendingRefresh.pause = { untilBootMs: this.#around.time.now().boot + ms, end };
+      pendingRefresh.pause = { untilBootMs: this.#deps.time.now().boot + ms, end };
     });
     this.count--;
-    this.#around.onPause();
+    this.#onPause();
     await ended;
     this.count++;
   }
-
-  async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#lastSpending.then(work, work);
-    this.#lastSpending = turn;
-    return await turn;
-  }
-}
-
-/** One issuer for one-time codes, whatever the path of its token endpoint. */
-export function issuerOf(grant: Grant, { own, fields }: CredentialSettings): string {
-  return hostOf(grant.issuerUrl(own, fields)) ?? "";
-}
-
-function requestOf(settings: CredentialSettings, target: TokenTarget): string {
-  return JSON.stringify([acquisitionDigest(settings), targetKey(target)]);
 }
 
 export function hostOf(url: string | undefined): string | undefined {
   return url === undefined ? undefined : new URL(url).host;
+}
+
+/** Digest of everything a token depends on but for secrets: one obtained with other settings is not used. */
+export function acquisitionDigest({ grant, own, fields, ca, ttl }: CredentialSettings): string {
+  return createHash("sha256")
+    .update(JSON.stringify([grant, own, fields, ca, ttl]))
+    .digest("base64url");
 }

@@ -5,7 +5,7 @@ import type { TokenTarget } from "./record.ts";
 
 /** Why a token request is sent. */
 export interface Purpose {
-  /** The token that there is is no use to whoever asked. */
+  /** The caller can't use the cached token. */
   forced?: boolean;
   /** A person asked for it: it is sent although the issuer refused before. */
   byPerson?: boolean;
@@ -13,14 +13,14 @@ export interface Purpose {
   verifies?: boolean;
 }
 
-/** One token request under way. `awaited`: a caller waits for it, so it goes before the others. */
+/** A token request that is queued or being sent. `awaited`: a caller waits for it, so it goes before the others. */
 export interface PendingRefresh extends Purpose {
   awaited: boolean;
-  /** An answer to a request that spends a refresh token was lost. */
+  /** The response to a request with a rotating refresh token was lost. */
   lost?: boolean;
-  /** It has left the queue: what its request is made from can't be replaced any more. */
+  /** It has left the queue, so its settings and secrets can't be replaced any more. */
   sent?: boolean;
-  /** Waits for the next one-time code. */
+  /** Present while it waits for the next one-time code. */
   pause?: Pause | undefined;
   promise: Promise<IssuedToken>;
 }
@@ -31,40 +31,41 @@ export interface Pause {
   end: () => void;
 }
 
-/** One (scope, audience) of a credential, with its own token and its own failures. Times are boot times, ms. */
+/** One cached token of a credential, by scope and audience, and its failures. Times are boot times in ms. */
 export interface TokenSlot {
   readonly key: string;
   readonly target: TokenTarget;
   issued: IssuedToken | undefined;
   pendingRefresh: PendingRefresh | undefined;
-  /** When a program last asked; -Infinity: never. */
+  /** When a program last asked for the token; -Infinity: never. */
   lastUsedAt: number;
-  /** What is sealed of that. */
+  /** The value of `lastUsedAt` that is sealed. */
   lastUsedSavedAt: number;
-  /** When the last flight started; once it has left the queue, when its request was sent. */
+  /** When the last request was queued, or sent once it has left the queue. */
   lastAttemptAt: number;
   /** When the last token came. */
   receivedAt: number;
-  /** A renewal that can wait does so until then: after a clock jump not all start at once. */
+  /** A refresh that can wait is postponed until then, so that not all start at once after a clock jump. */
   spreadUntil: number;
-  /** How often in a row a token was rejected before it had worked long, and until when another is refused. */
+  /** How often in a row a token was rejected before it had been used for long. */
   rejections: number;
+  /** A caller that rejects another token before this is turned away. */
   rejectionCooldownUntil: number;
-  /** The token that was last refused by an API: another can't wait for the disk. */
+  /** The token that an API last refused: the refresh that replaces it can't wait for the disk. */
   rejectedToken: string | undefined;
-  /** In a row. */
+  /** Failures in a row. */
   failures: number;
-  /** Of a caller's variant: refusals in a row that were no OAuth errors. The record counts the credential's own. */
+  /** Refusals in a row that were no OAuth errors, of a caller's target. The record counts the credential's own. */
   refusals: number;
-  /** Another variant's refresh revoked its token. */
+  /** The refresh of another slot revoked this one's token. */
   superseded: boolean;
-  /** Nothing is sent before this, unless a caller brings it forward. */
+  /** Nothing is sent before this, unless a caller may retry sooner. */
   retryAt: number;
-  /** How long after the last try a caller may bring the next one forward to (ms). */
-  callerPace: number;
+  /** How long after the last request a caller may cause the next. */
+  callerRetryDelayMs: number;
   /** Nothing is sent before this, whoever asks: the issuer said so. */
   notBefore: number;
-  /** The last failure, while there has been no success since. */
+  /** The last failure, until a request succeeds. */
   error: AuthdError | undefined;
   /** The issuer refuses this scope or audience; others may still work. */
   rejectedWith: AuthdError | undefined;
@@ -73,7 +74,7 @@ export interface TokenSlot {
 export function createTokenSlot(target: TokenTarget): TokenSlot {
   return {
     key: targetKey(target),
-    target: target,
+    target,
     issued: undefined,
     pendingRefresh: undefined,
     lastUsedAt: Number.NEGATIVE_INFINITY,
@@ -88,19 +89,22 @@ export function createTokenSlot(target: TokenTarget): TokenSlot {
     refusals: 0,
     superseded: false,
     retryAt: 0,
-    callerPace: 0,
+    callerRetryDelayMs: 0,
     notBefore: 0,
     error: undefined,
     rejectedWith: undefined,
   };
 }
 
-/** Empty for the credential's own scope and audience. */
+/** Returns the key of a slot: empty for the credential's own scope and audience. */
 export function targetKey({ scope, audience }: TokenTarget): string {
   return scope === undefined && audience === undefined ? "" : JSON.stringify([scope, audience]);
 }
 
-/** What a caller asks for beside the credential's `own` settings: a scope is a set, and its own equals none. */
+/**
+ * Returns how a caller's scope and audience differ from the credential's `own` settings. A scope is a set,
+ * and one equal to the credential's own is left out.
+ */
 export function targetOf(own: unknown, scope?: string, audience?: string): TokenTarget {
   const known = own as TokenTarget;
   const target: TokenTarget = {};

@@ -3,36 +3,44 @@ import { AuthdError } from "../errors.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import type { PendingRefresh } from "./token-slot.ts";
 
-/** Thrown to the waiting code itself when `patience` is at its end; never leaves the daemon's core. */
-export const WAIT_LIMIT = new Error("out of patience");
+/** Thrown when `maxWaitMs` is over. It never leaves this folder: callers get an AuthdError or a cached token. */
+export const WAIT_LIMIT = new Error("the wait limit is reached");
 
-export interface Wait {
-  credential: string;
-  clock: Clock;
-  /** Milliseconds, the caller's own limit: AuthdError `timeout`. */
+/** How long a caller waits. */
+export interface WaitLimits {
+  /** The caller's own limit: AuthdError `timeout`. */
   timeoutMs?: number | undefined;
-  /** Milliseconds after which the wait makes no sense: OUT_OF_PATIENCE. */
-  patience?: number;
   signal?: AbortSignal | undefined;
 }
 
-/** Waits for a flight without owning it: whoever gives up leaves it flying. */
-export async function waitFor(pendingRefresh: PendingRefresh, wait: Wait): Promise<IssuedToken> {
-  const { credential, clock, signal } = wait;
-  const { timeoutMs = Number.POSITIVE_INFINITY, patience = Number.POSITIVE_INFINITY } = wait;
+export interface WaitOptions extends WaitLimits {
+  credential: string;
+  clock: Clock;
+  /** The wait makes no sense beyond this: WAIT_LIMIT. */
+  maxWaitMs?: number | undefined;
+}
+
+/** Waits for a request without owning it: a caller that gives up does not cancel it. */
+export async function waitFor(
+  pendingRefresh: PendingRefresh,
+  options: WaitOptions,
+): Promise<IssuedToken> {
+  const { credential, clock, signal } = options;
+  const { timeoutMs = Number.POSITIVE_INFINITY, maxWaitMs = Number.POSITIVE_INFINITY } = options;
   if (signal?.aborted) throw cancelled(credential);
   pendingRefresh.awaited = true;
-  if (patience <= 0) throw WAIT_LIMIT;
-  const limit = Math.min(patience, timeoutMs);
+  if (maxWaitMs <= 0) throw WAIT_LIMIT;
+  const limitMs = Math.min(maxWaitMs, timeoutMs);
   let stop = () => {};
   const givenUp = new Promise<never>((_, reject) => {
-    const late = () => reject(patience <= timeoutMs ? WAIT_LIMIT : tooLate(credential, limit));
-    const timer = Number.isFinite(limit) ? clock.schedule(limit, late) : undefined;
-    const abort = () => reject(cancelled(credential));
-    signal?.addEventListener("abort", abort, { once: true });
+    const onLimit = () =>
+      reject(maxWaitMs <= timeoutMs ? WAIT_LIMIT : timedOut(credential, limitMs));
+    const timer = Number.isFinite(limitMs) ? clock.schedule(limitMs, onLimit) : undefined;
+    const onAbort = () => reject(cancelled(credential));
+    signal?.addEventListener("abort", onAbort, { once: true });
     stop = () => {
       timer?.cancel();
-      signal?.removeEventListener("abort", abort);
+      signal?.removeEventListener("abort", onAbort);
     };
   });
   try {
@@ -46,10 +54,10 @@ function cancelled(credential: string): AuthdError {
   return new AuthdError("cancelled", `${credential}: the request was cancelled`, { credential });
 }
 
-function tooLate(credential: string, limit: number): AuthdError {
+function timedOut(credential: string, limitMs: number): AuthdError {
   return new AuthdError(
     "timeout",
-    `${credential}: no token within ${limit} ms; the request to the issuer goes on`,
+    `${credential}: no token within ${limitMs} ms; the request to the issuer goes on`,
     { credential },
   );
 }

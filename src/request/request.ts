@@ -55,12 +55,12 @@ export interface RequestCredential {
   /** Rejects or throws with an AuthdError. */
   token(want: Want): Issued | Promise<Issued>;
   /** This origin took the token. */
-  accepted(origin: string, issued: Issued): void;
+  recordAccepted(origin: string, issued: Issued): void;
   /**
    * After a 401: what to repeat the request with, or undefined if the 401 is the caller's answer.
    * `challenge` is the answer's WWW-Authenticate.
    */
-  renewAfter401(
+  refreshAfter401(
     origin: string,
     issued: Issued,
     challenge: string | undefined,
@@ -228,7 +228,7 @@ class AuthorizedRequest {
     if (this.#refreshed || !this.#isSendable(this.#request)) return undefined;
     const challenge = [headers["www-authenticate"] ?? []].flat().join(", ");
     this.#upload?.hold();
-    const renewed = await this.#credential.renewAfter401(
+    const renewed = await this.#credential.refreshAfter401(
       this.#request.url.origin,
       issued,
       challenge === "" ? undefined : challenge,
@@ -242,7 +242,7 @@ class AuthorizedRequest {
 
   #answered(response: HttpResponse, issued: Issued): HttpResponse {
     if (tokenWasAccepted(response.status)) {
-      this.#credential.accepted(this.#request.url.origin, issued);
+      this.#credential.recordAccepted(this.#request.url.origin, issued);
     }
     return response;
   }

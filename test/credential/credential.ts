@@ -396,7 +396,7 @@ test("a static token takes no scope of the caller's, and is never renewed", asyn
   t.is(engine.events.filter(({ kind }) => kind === "refreshed").length, 1);
   t.is((await failure(() => credential.token({ scope: "x" }))).reason, "invalid_params");
   const issued = credential.token({}) as IssuedToken;
-  t.is(await credential.renewAfter401("https://api.example", issued, undefined, {}), undefined);
+  t.is(await credential.refreshAfter401("https://api.example", issued, undefined, {}), undefined);
 });
 
 test("a renewal that brings no later expiry is a failure for scheduling: no hot loop", async (t) => {
@@ -542,10 +542,10 @@ test("one whose secret was never entered says so", async (t) => {
 test("401: a token that the origin took is renewed once, however many requests got it", async (t) => {
   const { credential, issuer } = await stage(t);
   const issued = await credential.token({});
-  credential.accepted("https://api.example", issued);
+  credential.recordAccepted("https://api.example", issued);
   const renewed = await Promise.all(
     Array.from({ length: 8 }, () =>
-      credential.renewAfter401("https://api.example", issued, undefined, {}),
+      credential.refreshAfter401("https://api.example", issued, undefined, {}),
     ),
   );
   t.deepEqual(new Set(renewed.map((token) => token?.accessToken)), new Set(["token-2"]));
@@ -555,19 +555,19 @@ test("401: a token that the origin took is renewed once, however many requests g
 test("401: one for a token just obtained, or for lack of scope, is the caller's answer", async (t) => {
   const { credential, issuer } = await stage(t);
   const issued = await credential.token({});
-  t.is(await credential.renewAfter401("https://api.example", issued, undefined, {}), undefined);
-  credential.accepted("https://api.example", issued);
+  t.is(await credential.refreshAfter401("https://api.example", issued, undefined, {}), undefined);
+  credential.recordAccepted("https://api.example", issued);
   const challenge = 'Bearer realm="x", error="insufficient_scope"';
-  t.is(await credential.renewAfter401("https://api.example", issued, challenge, {}), undefined);
+  t.is(await credential.refreshAfter401("https://api.example", issued, challenge, {}), undefined);
   t.is(issuer.requests.length, 1);
 });
 
 test("401: if the renewal fails, the 401 is the caller's answer", async (t) => {
   const { credential, issuer } = await stage(t);
   const issued = await credential.token({});
-  credential.accepted("https://api.example", issued);
+  credential.recordAccepted("https://api.example", issued);
   issuer.answer({ status: 500, body: "down" });
-  t.is(await credential.renewAfter401("https://api.example", issued, undefined, {}), undefined);
+  t.is(await credential.refreshAfter401("https://api.example", issued, undefined, {}), undefined);
 });
 
 test("no event, error or log line carries a secret or a token", async (t) => {

@@ -63,21 +63,21 @@ test("the outlook is poor while a host's last request came to nothing, and none 
     hostLimiter.run("a", passenger, () => jobs[i]!.done),
   );
   const outlooks = () => passengers.map((passenger) => hostLimiter.health(passenger));
-  t.deepEqual(new Set(outlooks()), new Set(["fair"]));
+  t.deepEqual(new Set(outlooks()), new Set(["healthy"]));
   const down = () => Promise.reject(new AuthdError("issuer_unavailable", "down"));
   await t.throwsAsync(hostLimiter.run("b", { awaited: false }, down));
-  t.deepEqual(new Set(outlooks()), new Set(["fair"]));
+  t.deepEqual(new Set(outlooks()), new Set(["healthy"]));
   const sixth = { awaited: true };
   const failing = hostLimiter.run("a", sixth, down);
   jobs[0]!.finish();
   await t.throwsAsync(failing);
-  t.deepEqual(outlooks().slice(1), ["poor", "poor", "poor", "poor"]);
+  t.deepEqual(outlooks().slice(1), ["failing", "failing", "failing", "failing"]);
   const waiting = { awaited: false };
   const last = hostLimiter.run("a", waiting, async () => {});
-  t.is(hostLimiter.health(waiting), "none");
+  t.is(hostLimiter.health(waiting), "blocked");
   for (const job of jobs) job.finish();
   await Promise.all([...runs, last]);
-  t.is(hostLimiter.health(waiting), "fair");
+  t.is(hostLimiter.health(waiting), "healthy");
 });
 
 test("what a host was like before it had nothing to do is no reason not to queue for it", async (t) => {
@@ -91,7 +91,7 @@ test("what a host was like before it had nothing to do is no reason not to queue
   );
   t.deepEqual(
     new Set(passengers.map((passenger) => hostLimiter.health(passenger))),
-    new Set(["poor"]),
+    new Set(["failing"]),
   );
   for (const job of jobs) job.finish();
   await Promise.all(runs);
@@ -114,13 +114,13 @@ test("one that leaves its lane before it ends lets another in, and its host coun
   leaves[0]!();
   await new Promise(setImmediate);
   t.deepEqual(started, [0, 1, 2, 3, 4]);
-  t.is(hostLimiter.health(passengers[5]!), "none");
+  t.is(hostLimiter.health(passengers[5]!), "blocked");
   // Twice is once.
   leaves[0]!();
   jobs[0]!.finish();
   await runs[0];
   t.deepEqual(started, [0, 1, 2, 3, 4]);
-  t.is(hostLimiter.health(passengers[5]!), "fair");
+  t.is(hostLimiter.health(passengers[5]!), "healthy");
   for (const job of jobs) job.finish();
   await Promise.all(runs);
   t.is(started.length, 6);

@@ -2,7 +2,8 @@ import test from "ava";
 import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { Rotation } from "../../src/credential/record.ts";
 import {
-  broughtForward,
+  backoff,
+  callerRetryAt,
   deadlineOf,
   didNotExtendExpiry,
   recordFailure,
@@ -83,13 +84,13 @@ test("a failure puts off: by back-off, by Retry-After up to an hour, by a firewa
 });
 
 test("a caller brings a try forward to 5 s after the last, never before Retry-After, never later than it was", (t) => {
-  const failed = { failures: 6, callerPace: 5 * SECOND, retryAt: now.boot + MINUTE };
+  const failed = { failures: 6, callerRetryDelayMs: 5 * SECOND, retryAt: now.boot + MINUTE };
   const waiting = slot({ ...failed, lastAttemptAt: now.boot - SECOND });
-  t.is(broughtForward(waiting, now), now.boot + 4 * SECOND);
+  t.is(callerRetryAt(waiting, now), now.boot + 4 * SECOND);
   const told = slot({ ...failed, lastAttemptAt: 0, notBefore: now.boot + 30_000 });
-  t.is(broughtForward(told, now), now.boot + 30_000);
+  t.is(callerRetryAt(told, now), now.boot + 30_000);
   const soon = slot({ ...failed, lastAttemptAt: now.boot, retryAt: now.boot + SECOND });
-  t.is(broughtForward(soon, now), now.boot + SECOND);
+  t.is(callerRetryAt(soon, now), now.boot + SECOND);
 });
 
 test("what callers bring forward backs off as well, unless nothing was sent", (t) => {
@@ -97,7 +98,7 @@ test("what callers bring forward backs off as well, unless nothing was sent", (t
     [1, 4, 5, 8, 20].map((failures) => {
       const one = slot({ failures: failures - 1 });
       recordFailure(one, failing(contact ? { contact } : {}), now, 0);
-      return one.callerPace / SECOND;
+      return one.callerRetryDelayMs / SECOND;
     });
   t.deepEqual(paces(), [5, 5, 8, 64, 150]);
   t.deepEqual(paces({ sent: false, answered: false }), [5, 5, 5, 5, 5]);
@@ -133,4 +134,31 @@ test("a refresh token that runs out is due with the lead of its own lifetime", (
   t.is(deadline(rotation), now.boot + 23 * HOUR);
   t.is(deadline({ worked: true }), Number.POSITIVE_INFINITY);
   t.is(deadline(undefined), Number.POSITIVE_INFINITY);
+});
+
+test("the wait doubles from 1 s to 5 min", (t) => {
+  const waits = [1, 2, 3, 8, 9, 10, 1_000].map((failures) => backoff({ failures, random: 1 }));
+  t.deepEqual(
+    waits,
+    [1, 2, 4, 128, 256, 300, 300].map((seconds) => seconds * SECOND),
+  );
+});
+
+test("jitter takes up to half, but never goes under 1 s", (t) => {
+  t.is(backoff({ failures: 1, random: 0 }), SECOND);
+  t.is(backoff({ failures: 4, random: 0 }), 4 * SECOND);
+  t.is(backoff({ failures: 4, random: 0.5 }), 6 * SECOND);
+});
+
+test("Retry-After is honoured up to an hour", (t) => {
+  t.is(backoff({ failures: 1, retryAfter: 90 * SECOND, random: 0 }), 90 * SECOND);
+  t.is(backoff({ failures: 1, retryAfter: 86_400 * SECOND, random: 0 }), 60 * MINUTE);
+});
+
+test("after a firewall's 403 the wait is 5 min to 1 h", (t) => {
+  const wait = (failures: number, random: number) => backoff({ failures, kind: "blocked", random });
+  t.is(wait(1, 0), 5 * MINUTE);
+  t.is(wait(1, 1), 5 * MINUTE);
+  t.is(wait(3, 0), 10 * MINUTE);
+  t.is(wait(50, 1), 60 * MINUTE);
 });

@@ -60,17 +60,17 @@ test("what could not be sealed is tried again, and no longer when it is dropped"
   await stored.save(record, true);
   t.is(failures.length, 1);
   t.regex(failures[0] ?? "", /demo.*no room/);
-  t.true(stored.saveAgainAt > clock.boot());
-  stored.saveAgain(stored.saveAgainAt - 1);
-  t.true(Number.isFinite(stored.saveAgainAt));
+  t.true(stored.retrySaveAt > clock.boot());
+  stored.retrySave(stored.retrySaveAt - 1);
+  t.true(Number.isFinite(stored.retrySaveAt));
   vault.broken = undefined;
-  stored.saveAgain(stored.saveAgainAt);
-  t.is(stored.saveAgainAt, Number.POSITIVE_INFINITY);
+  stored.retrySave(stored.retrySaveAt);
+  t.is(stored.retrySaveAt, Number.POSITIVE_INFINITY);
   vault.broken = new Error("no room on the disk");
   const failing = stored.save(record, true);
   stored.drop();
   await failing;
-  t.is(stored.saveAgainAt, Number.POSITIVE_INFINITY);
+  t.is(stored.retrySaveAt, Number.POSITIVE_INFINITY);
   t.is(failures.length, 1);
 });
 
@@ -78,14 +78,14 @@ test("what waits for a change to be sealed is not started again with every ring"
   const { keeper: stored, record, vault } = await stage(t);
   vault.broken = new Error("no room on the disk");
   await stored.save(record, true);
-  const due = stored.saveAgainAt;
+  const due = stored.retrySaveAt;
   const release = vault.hold();
   const amended = stored.update(
     () => {},
     () => {},
   );
-  stored.saveAgain(due);
-  t.is(stored.saveAgainAt, Number.POSITIVE_INFINITY);
+  stored.retrySave(due);
+  t.is(stored.retrySaveAt, Number.POSITIVE_INFINITY);
   vault.broken = undefined;
   release();
   await amended;
@@ -99,11 +99,11 @@ test("when a program asked is sealed anew after six hours", async (t) => {
   const sealed = JSON.stringify(vault.read("demo"));
   clock.advance(5 * 3_600_000);
   slot.lastUsedAt = clock.boot();
-  stored.saveAgain(clock.boot());
+  stored.retrySave(clock.boot());
   t.is(vault.waiting, 0);
   clock.advance(2 * 3_600_000);
   slot.lastUsedAt = clock.boot();
-  stored.saveAgain(clock.boot());
+  stored.retrySave(clock.boot());
   t.is(vault.waiting, 1);
   await until(() => JSON.stringify(vault.read("demo")) !== sealed);
   t.pass();

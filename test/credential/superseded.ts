@@ -55,14 +55,14 @@ for (const rotates of [true, false]) {
     const staged = await stage(t, {}, { rotates });
     const { engine, credential, issuer, isLive } = staged;
     const own = await get(staged);
-    credential.accepted(API, own);
+    credential.recordAccepted(API, own);
     engine.clock.advance(MINUTE);
     const mail = await get(staged, { scope: "mail" });
     t.true(isLive(mail.accessToken));
     engine.clock.advance(MINUTE);
     // Nobody can know yet.
     t.is((await get(staged)).accessToken, own.accessToken);
-    const renewed = await credential.renewAfter401(API, own, undefined, {});
+    const renewed = await credential.refreshAfter401(API, own, undefined, {});
     t.true(isLive(renewed?.accessToken ?? ""));
     t.regex(credential.info().lastError?.message ?? "", /single_access_token = true/);
     t.is(credential.info().tokens?.[0]?.expiresAt, null);

@@ -1,5 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
+import type { StoredToken } from "../../src/credential/record.ts";
 import {
   expiresAt,
   expiryOf,
@@ -8,7 +9,6 @@ import {
   refreshAt,
   refreshLeadMs,
   restore,
-  type StoredToken,
   type Token,
 } from "../../src/credential/token.ts";
 import type { Acquired } from "../../src/grants/grant.ts";

@@ -40,14 +40,14 @@ test("its failure is the caller's", async (t) => {
   t.is(await waiting, failure);
 });
 
-test("timeoutMs is the caller's limit, patience ours; the earlier one ends the wait", async (t) => {
+test("timeoutMs is the caller's limit, maxWaitMs ours; the earlier one ends the wait", async (t) => {
   const clock = new FakeClock();
   const { flight: pendingRefresh } = flying();
   const short = outcome(
-    waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, patience: 200 }),
+    waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, maxWaitMs: 200 }),
   );
   const patient = outcome(
-    waitFor(pendingRefresh, { ...about(clock), timeoutMs: 300, patience: 200 }),
+    waitFor(pendingRefresh, { ...about(clock), timeoutMs: 300, maxWaitMs: 200 }),
   );
   clock.advance(100);
   t.is(((await short) as AuthdError).reason, "timeout");

@@ -38,9 +38,9 @@ export class UploadingOwner implements RequestCredential {
     };
   }
 
-  accepted(): void {}
+  recordAccepted(): void {}
 
-  async renewAfter401(): Promise<Issued | undefined> {
+  async refreshAfter401(): Promise<Issued | undefined> {
     const renewed = await this.renew();
     return renewed === undefined ? undefined : issue(renewed);
   }

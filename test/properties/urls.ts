@@ -108,8 +108,8 @@ async function twoApis(scope: Scope) {
     name: "demo",
     settings,
     token: () => issued as unknown as Issued,
-    accepted: () => {},
-    renewAfter401: async () => undefined,
+    recordAccepted: () => {},
+    refreshAfter401: async () => undefined,
   };
   const send = (url: string) =>
     authorizedRequest(

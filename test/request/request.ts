@@ -54,11 +54,11 @@ class Owner implements RequestCredential {
     return { accessToken: this.current, answer };
   }
 
-  accepted(origin: string, { accessToken }: Issued): void {
+  recordAccepted(origin: string, { accessToken }: Issued): void {
     this.log.push(`${accessToken} accepted by ${new URL(origin).hostname}`);
   }
 
-  async renewAfter401(origin: string, { accessToken }: Issued, challenge: string | undefined) {
+  async refreshAfter401(origin: string, { accessToken }: Issued, challenge: string | undefined) {
     this.log.push(`${accessToken} refused by ${new URL(origin).hostname}: ${challenge}`);
     const renewed = await this.renew();
     if (renewed === undefined) return undefined;
@@ -618,7 +618,7 @@ test("what is left of timeoutMs goes to the token and to the renewal", async (t)
     wants.push(want.timeoutMs);
     return pause(30).then(real);
   }) as never;
-  owner.renewAfter401 = async (_origin, _issued, _challenge, want?: { timeoutMs?: number }) => {
+  owner.refreshAfter401 = async (_origin, _issued, _challenge, want?: { timeoutMs?: number }) => {
     wants.push(want?.timeoutMs ?? 0);
     return undefined;
   };

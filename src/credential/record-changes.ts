@@ -1,0 +1,103 @@
+/** Changes that a person makes to a sealed record. */
+
+import type { CredentialSettings } from "../config/settings.ts";
+import { grantNamed } from "../grants/index.ts";
+import type { Candidate, CredentialRecord } from "./record.ts";
+import { clearRefusals } from "./refusals.ts";
+
+/** The settings that secrets are bound to. */
+export type Bound = Pick<CredentialRecord, "binding" | "written" | "boundValues">;
+
+/** New secrets by name. */
+export interface NewSecrets {
+  secrets: Readonly<Record<string, string>>;
+  /** Names of secrets that are removed. */
+  dropped?: readonly string[];
+  /** They replace all that there were, as if the credential were a new one. */
+  replaceAll?: boolean;
+  /** The settings that they are bound to, unless it is the settings given beside them. */
+  bound?: Bound;
+}
+
+export function boundTo({ binding, written, boundValues }: CredentialSettings) {
+  return { binding, written, boundValues };
+}
+
+/** Binds the secrets of `record`, and those of a candidate that goes with the same file. */
+export function bindAll(record: CredentialRecord, bound: Bound): void {
+  bind(record, bound);
+  const { candidate } = record;
+  if (!candidate || candidate.file !== undefined) return;
+  const own = { ...candidate.record };
+  bind(own, bound);
+  record.candidate = { ...candidate, replaces: bound.binding, record: own };
+}
+
+export function bind(record: Omit<CredentialRecord, "candidate">, bound: Bound): void {
+  record.binding = bound.binding;
+  if (bound.written) record.written = bound.written;
+  else delete record.written;
+  if (bound.boundValues) record.boundValues = bound.boundValues;
+  else delete record.boundValues;
+}
+
+/** True if this replaces the rotating refresh token. */
+export function replacesRotating(
+  { grant }: CredentialSettings,
+  { secrets, replaceAll }: NewSecrets,
+): boolean {
+  const { rotates } = grantNamed(grant);
+  return replaceAll === true || Object.hasOwn(secrets, rotates ?? "");
+}
+
+/** Enters secrets into a record, and binds them to `settings`. */
+export function enterSecrets(
+  record: CredentialRecord,
+  settings: CredentialSettings,
+  entered: NewSecrets,
+): void {
+  const { secrets, dropped = [], replaceAll, bound = boundTo(settings) } = entered;
+  record.secrets = replaceAll ? { ...secrets } : { ...record.secrets, ...secrets };
+  for (const name of dropped) delete record.secrets[name];
+  if (isEntered(entered)) {
+    bind(record, bound);
+    delete record.candidate;
+    clearRefusals(record);
+  } else bindAll(record, bound);
+  if (replacesRotating(settings, entered)) delete record.rotation;
+  if (!replaceAll) return;
+  delete record.refreshCount;
+  delete record.lastRefreshAt;
+}
+
+/** False if nothing but the settings is replaced. */
+export function isEntered({ secrets, dropped = [], replaceAll }: NewSecrets): boolean {
+  return replaceAll === true || Object.keys(secrets).length > 0 || dropped.length > 0;
+}
+
+/**
+ * Puts a candidate into a record; undefined: removes it. The earlier candidate's trial may have received a
+ * new refresh token meanwhile: a candidate that continues the same rotation takes it over.
+ */
+export function setCandidate(
+  record: CredentialRecord,
+  next: Candidate | undefined,
+  rotates = "",
+): void {
+  const before = record.candidate;
+  if (!next) {
+    delete record.candidate;
+    return;
+  }
+  const { rotation, secrets } = next.record;
+  const token = before?.record.secrets[rotates];
+  const isSameRotation = rotation !== undefined && before?.record.rotation === rotation;
+  if (isSameRotation && token !== undefined) next.record.secrets = { ...secrets, [rotates]: token };
+  record.candidate = next;
+}
+
+/** Replaces everything in `record`, which stays the same object: requests in flight hold it. */
+export function replaceRecord(record: CredentialRecord, next: CredentialRecord): void {
+  for (const key of Object.keys(record)) delete record[key as keyof CredentialRecord];
+  Object.assign(record, next);
+}
