@@ -1,7 +1,7 @@
 /** Who may import whom, read from the sources. */
 
-import { readdirSync, readFileSync } from "node:fs";
-import { extname, join } from "node:path";
+import { type Dirent, readdirSync, readFileSync } from "node:fs";
+import { extname, join, relative } from "node:path";
 import test from "ava";
 import { readPresets } from "../src/config/preset.ts";
 import { type Import, ROOT, readSources, type Source } from "./helpers/sources.ts";
@@ -35,6 +35,9 @@ const ROOMS = [
 ] as const;
 
 type Room = (typeof ROOMS)[number];
+
+/** Folders of test without a room: whole programs, the repository itself, and what tests are made of. */
+const OTHER_TESTS = ["abuse", "bad-input", "e2e", "helpers", "properties", "repository", "system"];
 
 /** The most entries side by side in src. */
 const MOST_ENTRIES = 24;
@@ -112,6 +115,25 @@ test("a newcomer sees few rooms, and small files", (t) => {
     .sort((one, other) => one - other);
   t.true(lines[Math.floor(lines.length / 2)]! <= MOST_MEDIAN_LINES);
 });
+
+test("test mirrors src", (t) => {
+  const inSrc = new Set(
+    readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).concat("layout.ts"),
+  );
+  const entries = readdirSync(join(ROOT, "test"), { recursive: true, withFileTypes: true })
+    .map((entry) => ({ entry, path: relative("test", relative(ROOT, fullPath(entry))) }))
+    .filter(({ path }) => !OTHER_TESTS.includes(path.split("/")[0]!));
+  t.true(entries.length > 100);
+  // A room's tests may be named by subject; folders, and files beside the rooms, are those of src.
+  const isStray = ({ entry, path }: (typeof entries)[number]) =>
+    (entry.isDirectory() || !path.includes("/")) && !inSrc.has(path);
+  t.deepEqual(
+    entries.filter(isStray).map(({ path }) => path),
+    [],
+  );
+});
+
+const fullPath = ({ parentPath, name }: Dirent) => join(parentPath, name);
 
 test("rooms are reached through their doors", (t) => {
   const isWrong = ({ of, ours }: Import, { path }: Source) => {

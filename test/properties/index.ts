@@ -6,7 +6,7 @@ import { timing } from "./timing.ts";
 import { toml } from "./toml.ts";
 import { urls } from "./urls.ts";
 
-/** Everything that is fuzzed: a few seconds of it by test/fuzz.ts, minutes by bench/fuzz.ts. */
+/** Everything that is fuzzed: a few seconds of it by test/e2e/fuzz.ts, minutes by bench/fuzz.ts. */
 export const properties: readonly Property[] = [
   ...framing,
   ...timing,

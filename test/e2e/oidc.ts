@@ -1,8 +1,8 @@
 /** A conformant issuer whose refresh tokens rotate, and whose reuse ends the session, through the daemon. */
 import test, { type ExecutionContext } from "ava";
-import { type Client, connect } from "../src/client.ts";
-import { type Daemon, startDaemon } from "./helpers/daemon.ts";
-import { CLIENT, startOidcProvider, USER } from "./helpers/oidc.ts";
+import { type Client, connect } from "../../src/client.ts";
+import { type Daemon, startDaemon } from "../helpers/daemon.ts";
+import { CLIENT, startOidcProvider, USER } from "../helpers/oidc.ts";
 
 const client = { client_id: CLIENT.id };
 const client_secret = CLIENT.secret;

@@ -3,16 +3,16 @@ import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import type { CredentialSettings } from "../src/config/settings.ts";
-import { createHttp } from "../src/http/http.ts";
-import { authorizedRequest, type RequestCredential } from "../src/request/request.ts";
-import { ResponseStream } from "../src/rpc/response-stream.ts";
-import type { ServerLimits } from "../src/rpc/server.ts";
-import { allClosed, type Handler, startApi } from "./helpers/api.ts";
-import { run } from "./helpers/child.ts";
-import { startDaemon } from "./helpers/daemon.ts";
-import { absent, missing, onLinux } from "./helpers/optional.ts";
-import { RawClient, startWire, tokenFor, type Wire } from "./helpers/wire.ts";
+import type { CredentialSettings } from "../../src/config/settings.ts";
+import { createHttp } from "../../src/http/http.ts";
+import { authorizedRequest, type RequestCredential } from "../../src/request/request.ts";
+import { ResponseStream } from "../../src/rpc/response-stream.ts";
+import type { ServerLimits } from "../../src/rpc/server.ts";
+import { allClosed, type Handler, startApi } from "../helpers/api.ts";
+import { run } from "../helpers/child.ts";
+import { startDaemon } from "../helpers/daemon.ts";
+import { absent, missing, onLinux } from "../helpers/optional.ts";
+import { RawClient, startWire, tokenFor, type Wire } from "../helpers/wire.ts";
 
 const params = { credential: "demo" };
 const MiB = 1024 * 1024;
@@ -392,7 +392,7 @@ onLinux(
 
 test.serial("the harness runs", async (t) => {
   t.timeout(150_000);
-  const file = fileURLToPath(new URL("../bench/load.js", import.meta.url));
+  const file = fileURLToPath(new URL("../../../bench/load.js", import.meta.url));
   for (const name of ["tokens", "header-names"]) {
     const { code, stdout, stderr } = await run(t, process.execPath, [
       file,

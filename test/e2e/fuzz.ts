@@ -1,6 +1,6 @@
 import test from "ava";
-import { properties } from "./properties/index.ts";
-import { refute } from "./properties/property.ts";
+import { properties } from "../properties/index.ts";
+import { refute } from "../properties/property.ts";
 
 // Always the same inputs; other ones, for as long as one likes, are bench/fuzz.ts.
 const SEED = 20_300_101;

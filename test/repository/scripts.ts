@@ -3,11 +3,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { copyCheckout } from "./helpers/checkout.ts";
-import { run, start } from "./helpers/child.ts";
-import { onLinux } from "./helpers/optional.ts";
-import { ROOT } from "./helpers/sources.ts";
-import { CTRL_C } from "./helpers/terminal.ts";
+import { copyCheckout } from "../helpers/checkout.ts";
+import { run, start } from "../helpers/child.ts";
+import { onLinux } from "../helpers/optional.ts";
+import { ROOT } from "../helpers/sources.ts";
+import { CTRL_C } from "../helpers/terminal.ts";
 
 test("package-lock.json names no registry, and every package of every platform", (t) => {
   const text = readFileSync(join(ROOT, "package-lock.json"), "utf8");
@@ -20,6 +20,40 @@ test("package-lock.json names no registry, and every package of every platform",
     // npm leaves out what its registry lacks, and refuses the file everywhere else (npm ci).
     for (const name of Object.keys(optionalDependencies))
       t.true(`node_modules/${name}` in packages, `${name} of ${path}`);
+  }
+});
+
+test("unit tests are those of the rooms that start no process", async (t) => {
+  const { unitTests } = (await import(join(ROOT, "scripts/unit-tests.mjs"))) as {
+    unitTests(): string[];
+  };
+  const names = unitTests();
+  t.true(names.length > 90);
+  for (const name of ["credential/registry", "grants/index", "vault/sealed-file", "rpc/server"])
+    t.true(names.includes(`dist/test/${name}.js`), name);
+  for (const name of names) t.notRegex(name, /^dist\/test\/(helpers|e2e|properties|repository)\//);
+  // These start a program by themselves, through a helper, and by what they test.
+  for (const name of ["base/child", "rpc/peer", "observe/hook"])
+    t.false(names.includes(`dist/test/${name}.js`), name);
+});
+
+test("a unit test that starts a process fails", async (t) => {
+  const guard = join(ROOT, "scripts/no-processes.mjs");
+  const program = 'import { spawn } from "node:child_process"; spawn("true");';
+  const { code, stderr } = await run(t, process.execPath, [
+    ...["--import", guard, "--input-type=module", "--eval", program],
+  ]);
+  t.is(code, 1);
+  t.regex(stderr, /a unit test starts no process: true/);
+});
+
+test("test:file says which files it can't run", async (t) => {
+  const file = (...args: string[]) =>
+    run(t, process.execPath, [join(ROOT, "scripts/test-file.mjs"), ...args], { cwd: ROOT });
+  for (const args of [[], ["test/nowhere.ts"], ["src/client.ts"], ["--tap"]]) {
+    const { code, stderr } = await file(...args);
+    t.is(code, 2);
+    t.regex(stderr, /npm run test:file test\/credential\/token\.ts/);
   }
 });
 
@@ -60,7 +94,7 @@ function pidsUnder(checkout: string): string[] {
   });
 }
 
-test("a build keeps what did not change, removes what has no source, and fails as a whole", async (t) => {
+test("a build keeps what did not change, removes what has no source, and fails as a whole; test:file builds, too", async (t) => {
   const checkout = copyCheckout(t);
   const build = () => run(t, process.execPath, ["scripts/build.mjs"], { cwd: checkout });
   // Two at once: one waits for the other.
@@ -73,6 +107,11 @@ test("a build keeps what did not change, removes what has no source, and fails a
   t.is((await build()).code, 0);
   t.is(statSync(main).ino, before.ino);
   t.false(existsSync(leftover));
+
+  const named = ["scripts/test-file.mjs", "test/base/suggest.ts", "--tap"];
+  const tested = await run(t, process.execPath, named, { cwd: checkout });
+  t.is(tested.code, 0, tested.stdout);
+  t.regex(tested.stdout, /^# fail 0$/m);
 
   writeFileSync(join(checkout, "src/wrong.ts"), "export const text: string = 1;\n");
   const { code, stdout } = await build();

@@ -115,7 +115,7 @@ const TABLE: readonly [item: string, file: string, title: string][] = [
 
 for (const [item, file, title] of TABLE) {
   test(`${item}: see ${file}.ts`, (t) => {
-    const source = readFileSync(new URL(`${file}.js`, import.meta.url), "utf8");
+    const source = readFileSync(new URL(`../${file}.js`, import.meta.url), "utf8");
     t.true(source.includes(title));
   });
 }

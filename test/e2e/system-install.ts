@@ -1,7 +1,7 @@
 /** `authd service … --system` on a real systemd, used by real users, and undone. */
 import test from "ava";
-import { startApi } from "./helpers/api.ts";
-import { PEOPLE, withSystemManager } from "./helpers/system-manager.ts";
+import { startApi } from "../helpers/api.ts";
+import { PEOPLE, withSystemManager } from "../helpers/system-manager.ts";
 
 test("one command sets it up, users use it, and one command undoes it", async (t) => {
   const { origin } = await startApi(t, ({ headers }, response) =>

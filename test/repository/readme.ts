@@ -1,20 +1,20 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { EXIT, EXIT_CODE } from "../src/cli/exit-code.ts";
-import { connect } from "../src/client.ts";
-import { loadConfiguration } from "../src/config/config.ts";
-import type { PracticeName } from "../src/sandbox/index.ts";
-import { startPracticeApis } from "../src/sandbox/index.ts";
-import { install } from "./helpers/bin.ts";
-import { createAuthority } from "./helpers/certificates.ts";
-import { start } from "./helpers/child.ts";
-import { MAIN, makeHome, startDaemon } from "./helpers/daemon.ts";
-import { readDocument } from "./helpers/markdown.ts";
-import { absent, missing, onLinux } from "./helpers/optional.ts";
-import { eventually } from "./helpers/program.ts";
-import { ROOT } from "./helpers/sources.ts";
-import { ENTER, onOwnTerminal } from "./helpers/terminal.ts";
+import { EXIT, EXIT_CODE } from "../../src/cli/exit-code.ts";
+import { connect } from "../../src/client.ts";
+import { loadConfiguration } from "../../src/config/config.ts";
+import type { PracticeName } from "../../src/sandbox/index.ts";
+import { startPracticeApis } from "../../src/sandbox/index.ts";
+import { install } from "../helpers/bin.ts";
+import { createAuthority } from "../helpers/certificates.ts";
+import { start } from "../helpers/child.ts";
+import { MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { readDocument } from "../helpers/markdown.ts";
+import { absent, missing, onLinux } from "../helpers/optional.ts";
+import { eventually } from "../helpers/program.ts";
+import { ROOT } from "../helpers/sources.ts";
+import { ENTER, onOwnTerminal } from "../helpers/terminal.ts";
 
 const readme = readDocument("README.md");
 

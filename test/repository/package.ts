@@ -3,11 +3,11 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { copyCheckout } from "./helpers/checkout.ts";
-import { type Running, run, start } from "./helpers/child.ts";
-import { temporaryFolder } from "./helpers/folder.ts";
-import { missing } from "./helpers/optional.ts";
-import { ROOT } from "./helpers/sources.ts";
+import { copyCheckout } from "../helpers/checkout.ts";
+import { type Running, run, start } from "../helpers/child.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { missing } from "../helpers/optional.ts";
+import { ROOT } from "../helpers/sources.ts";
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
   version: string;

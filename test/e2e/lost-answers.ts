@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { type Fault, RotatingIssuer } from "../bench/helpers/rotating-issuer.ts";
-import { sealedRecord } from "../bench/helpers/sealed-record.ts";
-import { type AuthdError, type Client, connect } from "../src/client.ts";
-import { type Daemon, startDaemon } from "./helpers/daemon.ts";
+import { type Fault, RotatingIssuer } from "../../bench/helpers/rotating-issuer.ts";
+import { sealedRecord } from "../../bench/helpers/sealed-record.ts";
+import { type AuthdError, type Client, connect } from "../../src/client.ts";
+import { type Daemon, startDaemon } from "../helpers/daemon.ts";
 
 const HOUR = 3_600_000;
 /** Ways to lose an answer after the issuer has spent the refresh token. For an answer that does not come see slow-answers.ts. */

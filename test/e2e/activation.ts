@@ -2,9 +2,9 @@ import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { type Running, start } from "./helpers/child.ts";
-import { type Home, MAIN, makeHome } from "./helpers/daemon.ts";
-import { absent, missing } from "./helpers/optional.ts";
+import { type Running, start } from "../helpers/child.ts";
+import { type Home, MAIN, makeHome } from "../helpers/daemon.ts";
+import { absent, missing } from "../helpers/optional.ts";
 
 /** Has systemd's own tool listen for a daemon. */
 async function activate(t: ExecutionContext, home: Home): Promise<Running> {

@@ -1,14 +1,14 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { RotatingIssuer } from "../bench/helpers/rotating-issuer.ts";
-import { openSealed } from "../bench/helpers/sealed-record.ts";
-import { connect } from "../src/client.ts";
-import { run, start } from "./helpers/child.ts";
-import { type Home, MAIN, makeHome, startDaemon } from "./helpers/daemon.ts";
-import { absent, asRoot, impossible, missing } from "./helpers/optional.ts";
-import { type Happening, readTrace, straceArgs } from "./helpers/syscalls.ts";
-import { DISK_CALLS, type Files, restore, UnsyncedDisk } from "./helpers/unsynced-disk.ts";
+import { RotatingIssuer } from "../../bench/helpers/rotating-issuer.ts";
+import { openSealed } from "../../bench/helpers/sealed-record.ts";
+import { connect } from "../../src/client.ts";
+import { run, start } from "../helpers/child.ts";
+import { type Home, MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { absent, asRoot, impossible, missing } from "../helpers/optional.ts";
+import { type Happening, readTrace, straceArgs } from "../helpers/syscalls.ts";
+import { DISK_CALLS, type Files, restore, UnsyncedDisk } from "../helpers/unsynced-disk.ts";
 
 const NAME = "demo";
 const HOUR = 3_600_000;

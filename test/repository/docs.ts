@@ -2,30 +2,30 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { parse } from "smol-toml";
-import { MAX_ID_BYTES } from "../src/base/json-text.ts";
-import { EXIT, EXIT_CODE } from "../src/cli/exit-code.ts";
-import { resolveCredential } from "../src/config/config.ts";
-import { readPresets } from "../src/config/preset.ts";
-import { clientAuthMethods } from "../src/grants/client-auth.ts";
-import { grants } from "../src/grants/index.ts";
+import { MAX_ID_BYTES } from "../../src/base/json-text.ts";
+import { EXIT, EXIT_CODE } from "../../src/cli/exit-code.ts";
+import { resolveCredential } from "../../src/config/config.ts";
+import { readPresets } from "../../src/config/preset.ts";
+import { clientAuthMethods } from "../../src/grants/client-auth.ts";
+import { grants } from "../../src/grants/index.ts";
 import {
   DEFAULT_MAX_RESPONSE_BYTES,
   DEFAULT_TIMEOUT_MS,
   MAX_CHUNK_BYTES,
   MAX_FRAME_BYTES,
   type Method,
-} from "../src/protocol.ts";
-import { MAX_RESPONSE_BYTES } from "../src/request/request.ts";
-import { MAX_BODY_BYTES } from "../src/request/validate-request.ts";
-import { AGAIN, mayRepeat } from "../src/rpc/again.ts";
-import { params } from "../src/rpc/params.ts";
-import { startPracticeApis } from "../src/sandbox/index.ts";
-import { install } from "./helpers/bin.ts";
-import { createAuthority } from "./helpers/certificates.ts";
-import { startDaemon } from "./helpers/daemon.ts";
-import { temporaryFolder } from "./helpers/folder.ts";
-import { readDocument } from "./helpers/markdown.ts";
-import { absent, missing } from "./helpers/optional.ts";
+} from "../../src/protocol.ts";
+import { MAX_RESPONSE_BYTES } from "../../src/request/request.ts";
+import { MAX_BODY_BYTES } from "../../src/request/validate-request.ts";
+import { AGAIN, mayRepeat } from "../../src/rpc/again.ts";
+import { params } from "../../src/rpc/params.ts";
+import { startPracticeApis } from "../../src/sandbox/index.ts";
+import { install } from "../helpers/bin.ts";
+import { createAuthority } from "../helpers/certificates.ts";
+import { startDaemon } from "../helpers/daemon.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { readDocument } from "../helpers/markdown.ts";
+import { absent, missing } from "../helpers/optional.ts";
 
 const protocol = readDocument("docs/protocol.md");
 const presetsDocument = readDocument("docs/presets.md");
@@ -230,7 +230,7 @@ test("the documents name tests and sources that exist", (t) => {
       /(?<=`)(?:src|test|bench|scripts|systemd|launchd|schemas)\/[\w./-]+\.\w+(?=`)/g,
     )) {
       t.notThrows(
-        () => readFileSync(new URL(`../../${name}`, import.meta.url)),
+        () => readFileSync(new URL(`../../../${name}`, import.meta.url)),
         `${path}: ${name}`,
       );
     }
@@ -239,7 +239,7 @@ test("the documents name tests and sources that exist", (t) => {
 
 test("architecture.md: the layout is that of src", (t) => {
   const [layout = ""] = readDocument("docs/architecture.md").section("Layout").blocks("");
-  const there = readdirSync(new URL("../../src", import.meta.url), { withFileTypes: true })
+  const there = readdirSync(new URL("../../../src", import.meta.url), { withFileTypes: true })
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
     .sort();
   const told = Array.from(layout.matchAll(/^ {2}([\w.-]+\/?) +\S/gm), (match) => match[1]!).sort();

@@ -4,10 +4,10 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
-import { params } from "../src/rpc/params.ts";
-import { startApi } from "./helpers/api.ts";
-import { asRoot } from "./helpers/optional.ts";
-import { type SharedDaemon, startSharedDaemon, type User } from "./helpers/several-users.ts";
+import { params } from "../../src/rpc/params.ts";
+import { startApi } from "../helpers/api.ts";
+import { asRoot } from "../helpers/optional.ts";
+import { type SharedDaemon, startSharedDaemon, type User } from "../helpers/several-users.ts";
 
 const REACH = 64_100;
 const API = 64_101;

@@ -1,6 +1,6 @@
 import test from "ava";
-import { startApi } from "./helpers/api.ts";
-import { withSystemManager } from "./helpers/system-manager.ts";
+import { startApi } from "../helpers/api.ts";
+import { withSystemManager } from "../helpers/system-manager.ts";
 
 test("the system-wide units, set up as documented, serve users and units by rules", async (t) => {
   const { origin } = await startApi(t, ({ headers }, response) =>

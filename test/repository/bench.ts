@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { run } from "./helpers/child.ts";
+import { run } from "../helpers/child.ts";
 
-const ALL = fileURLToPath(new URL("../bench/all.js", import.meta.url));
+const ALL = fileURLToPath(new URL("../../../bench/all.js", import.meta.url));
 
 // What they measure is judged by `npm run bench`, on a machine that does nothing else.
 test("every bench runs, and leaves a row for each target", async (t) => {

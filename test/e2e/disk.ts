@@ -12,13 +12,13 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
-import { RotatingIssuer } from "../bench/helpers/rotating-issuer.ts";
-import { sealedRecord } from "../bench/helpers/sealed-record.ts";
-import { type Client, connect } from "../src/client.ts";
-import { run, start as startProgram } from "./helpers/child.ts";
-import { type Daemon, type Home, MAIN, makeHome, startDaemon } from "./helpers/daemon.ts";
-import { DISK_FAULTS, type DiskFault, type Place } from "./helpers/failing-disk.ts";
-import { absent, asRoot, missing, onUnix } from "./helpers/optional.ts";
+import { RotatingIssuer } from "../../bench/helpers/rotating-issuer.ts";
+import { sealedRecord } from "../../bench/helpers/sealed-record.ts";
+import { type Client, connect } from "../../src/client.ts";
+import { run, start as startProgram } from "../helpers/child.ts";
+import { type Daemon, type Home, MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { DISK_FAULTS, type DiskFault, type Place } from "../helpers/failing-disk.ts";
+import { absent, asRoot, missing, onUnix } from "../helpers/optional.ts";
 
 const NAME = "demo";
 const HOUR = 3_600_000;

@@ -3,12 +3,12 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { parse } from "plist";
-import { GRACE, LONGEST_STAY } from "../src/daemon/last-answers.ts";
-import { run } from "./helpers/child.ts";
-import { temporaryFolder } from "./helpers/folder.ts";
-import { absent, missing } from "./helpers/optional.ts";
+import { GRACE, LONGEST_STAY } from "../../src/daemon/last-answers.ts";
+import { run } from "../helpers/child.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { absent, missing } from "../helpers/optional.ts";
 
-const file = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+const file = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 const SERVICE = file("systemd/authd.service");
 const SOCKET = file("systemd/authd.socket");
 const SYSTEM = file("systemd/authd-system.service");

@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { AuthdError } from "../src/errors.ts";
-import type { State } from "../src/protocol.ts";
-import { adminOf, agreed } from "./helpers/admin.ts";
-import { createAuthority } from "./helpers/certificates.ts";
-import { type Engine, startEngine, until } from "./helpers/engine.ts";
-import { type Answering, startIssuer } from "./helpers/issuer.ts";
+import { AuthdError } from "../../src/errors.ts";
+import type { State } from "../../src/protocol.ts";
+import { adminOf, agreed } from "../helpers/admin.ts";
+import { createAuthority } from "../helpers/certificates.ts";
+import { type Engine, startEngine, until } from "../helpers/engine.ts";
+import { type Answering, startIssuer } from "../helpers/issuer.ts";
 
 const FINE = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
 const WRONG = { status: 401, json: { error: "invalid_client" } };

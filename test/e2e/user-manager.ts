@@ -1,6 +1,6 @@
 import test from "ava";
-import { type Handler, startApi } from "./helpers/api.ts";
-import { withUserManager } from "./helpers/user-manager.ts";
+import { type Handler, startApi } from "../helpers/api.ts";
+import { withUserManager } from "../helpers/user-manager.ts";
 
 const issuerAndApi: Handler = ({ url, headers }, response) => {
   response.setHeader("content-type", "application/json");

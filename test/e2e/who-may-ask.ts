@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { connect } from "../src/client.ts";
-import { type Handler, startApi } from "./helpers/api.ts";
-import { run } from "./helpers/child.ts";
-import { type Daemon, MAIN, startDaemon } from "./helpers/daemon.ts";
-import { onLinux } from "./helpers/optional.ts";
-import { ownProgram } from "./helpers/own-program.ts";
-import { eventually } from "./helpers/program.ts";
-import { inOwnTerminal } from "./helpers/terminal.ts";
+import { connect } from "../../src/client.ts";
+import { type Handler, startApi } from "../helpers/api.ts";
+import { run } from "../helpers/child.ts";
+import { type Daemon, MAIN, startDaemon } from "../helpers/daemon.ts";
+import { onLinux } from "../helpers/optional.ts";
+import { ownProgram } from "../helpers/own-program.ts";
+import { eventually } from "../helpers/program.ts";
+import { inOwnTerminal } from "../helpers/terminal.ts";
 
 /** `/…/go?PATH` redirects there; everything else says what came. */
 const api: Handler = ({ url = "", method, headers }, response) => {

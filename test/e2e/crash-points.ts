@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import { type Family, RotatingIssuer } from "../bench/helpers/rotating-issuer.ts";
-import { type AuthdError, type Client, connect } from "../src/client.ts";
-import { start } from "./helpers/child.ts";
-import { CRASH_POINTS, type CrashPoint, UNCLOSABLE } from "./helpers/crash-points.ts";
-import { type Home, makeHome } from "./helpers/daemon.ts";
+import { type Family, RotatingIssuer } from "../../bench/helpers/rotating-issuer.ts";
+import { type AuthdError, type Client, connect } from "../../src/client.ts";
+import { start } from "../helpers/child.ts";
+import { CRASH_POINTS, type CrashPoint, UNCLOSABLE } from "../helpers/crash-points.ts";
+import { type Home, makeHome } from "../helpers/daemon.ts";
 
-const CRASHING = fileURLToPath(new URL("helpers/crashing-daemon.js", import.meta.url));
+const CRASHING = fileURLToPath(new URL("../helpers/crashing-daemon.js", import.meta.url));
 const NAME = "demo";
 
 async function startCrashing(t: ExecutionContext, { env }: Home) {

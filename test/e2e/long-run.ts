@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
-import { SimulatedClock } from "../bench/simulation/clock.ts";
-import { HOUR, MINUTE, SECOND } from "../bench/simulation/faults.ts";
-import type { Account } from "../bench/simulation/issuer.ts";
+import { SimulatedClock } from "../../bench/simulation/clock.ts";
+import { HOUR, MINUTE, SECOND } from "../../bench/simulation/faults.ts";
+import type { Account } from "../../bench/simulation/issuer.ts";
 import {
   brought,
   complaint,
@@ -10,13 +10,13 @@ import {
   forced,
   sent,
   type Told,
-} from "../bench/simulation/judge.ts";
-import { connectTo } from "../bench/simulation/network.ts";
-import { SECRET_FIELD } from "../bench/simulation/population.ts";
-import { ask, waitFor } from "../bench/simulation/programs.ts";
-import { audit, simulate } from "../bench/simulation/run.ts";
-import { World } from "../bench/simulation/world.ts";
-import type { IssuedToken } from "../src/credential/issued-token.ts";
+} from "../../bench/simulation/judge.ts";
+import { connectTo } from "../../bench/simulation/network.ts";
+import { SECRET_FIELD } from "../../bench/simulation/population.ts";
+import { ask, waitFor } from "../../bench/simulation/programs.ts";
+import { audit, simulate } from "../../bench/simulation/run.ts";
+import { World } from "../../bench/simulation/world.ts";
+import type { IssuedToken } from "../../src/credential/issued-token.ts";
 
 // Thirty days and 10,000 credentials are bench/long-run.ts.
 for (const seed of [1, 2]) {
