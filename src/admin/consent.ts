@@ -1,13 +1,18 @@
-/** Asks a person whether a change may go on that concerns the guarded credential of that name; rejects if not. */
-export type Consent = (guarded: string) => Promise<void>;
+import type { Registry } from "../credential/registry.ts";
 
-/** Called with the guarded credentials before any of them is changed or given away; undefined is none. */
-export type Needs = (...guarded: readonly (string | undefined)[]) => void;
+/** Asks a person to agree to a change that concerns the named restricted credential. Rejects if they do not. */
+export type Consent = (restricted: string) => Promise<void>;
 
 /**
- * Runs `work` in a turn of its own. In that turn, before it changes anything, `work` says what it needs
- * consent for. If that is missing the turn ends, a person is asked while others have theirs, and `work`
- * begins again in another turn.
+ * Says which restricted credentials a change concerns, before any of them is changed or given away.
+ * Undefined is ignored.
+ */
+export type Needs = (...restricted: readonly (string | undefined)[]) => void;
+
+/**
+ * Runs `work` in a turn. There, before it changes anything, `work` calls `needs`. If consent is
+ * missing, the turn ends, a person is asked while other work has its turns, and `work` starts again in
+ * another turn.
  */
 export async function withConsent<T>(
   ask: Consent,
@@ -15,8 +20,8 @@ export async function withConsent<T>(
   work: (needs: Needs) => Promise<T>,
 ): Promise<T> {
   const agreed = new Set<string>();
-  const needs: Needs = (...guarded) => {
-    const missing = guarded.find((name) => name !== undefined && !agreed.has(name));
+  const needs: Needs = (...restricted) => {
+    const missing = restricted.find((name) => name !== undefined && !agreed.has(name));
     if (missing !== undefined) throw new ConsentMissing(missing);
   };
   for (;;) {
@@ -24,18 +29,26 @@ export async function withConsent<T>(
       return await inTurn(() => work(needs));
     } catch (error) {
       if (!(error instanceof ConsentMissing)) throw error;
-      await ask(error.guarded);
-      agreed.add(error.guarded);
+      await ask(error.restricted);
+      agreed.add(error.restricted);
     }
   }
 }
 
-/** Never leaves this file. */
+/** Ends a turn whose work lacks consent. `withConsent` catches it always. */
 class ConsentMissing extends Error {
-  readonly guarded: string;
+  readonly restricted: string;
 
-  constructor(guarded: string) {
-    super(`a person has not agreed yet: ${guarded}`);
-    this.guarded = guarded;
+  constructor(restricted: string) {
+    super(`a person has not agreed yet: ${restricted}`);
+    this.restricted = restricted;
   }
+}
+
+/** Returns `name` if the credential is restricted, for `Needs`. */
+export function ifRestricted(
+  registry: Pick<Registry, "isGuarded">,
+  name: string,
+): string | undefined {
+  return registry.isGuarded(name) ? name : undefined;
 }

@@ -3,18 +3,18 @@ import { assertCredentialName } from "../config/config.ts";
 import type { CredentialRecord } from "../credential/record.ts";
 import { AuthdError } from "../errors.ts";
 
-/** One credential, as an export holds it. */
+/** One credential in an export. */
 export interface ExportedCredential {
   name: string;
-  /** The text of its credential file. */
+  /** Text of the credential file. */
   file?: string;
-  /** What is sealed of it. */
+  /** Content of the sealed record. */
   record?: CredentialRecord;
 }
 
 /**
- * What a newer authd adds is kept, but what this one relies on must be there. Null is what JSON makes
- * of a number that an issuer gave too large.
+ * Schema of an export. Members that a newer authd adds are kept; those that this one relies on must be
+ * there. A number that is too large for JSON comes as null.
  */
 const moment = z.object({ wall: z.number(), boot: z.number(), bootId: z.string() });
 const variation = z.object({ scope: z.string().optional(), audience: z.string().optional() });
@@ -78,11 +78,11 @@ const content = z.object({
 });
 
 /**
- * What is in an export, or AuthdError `invalid_params`. It is authentic, but perhaps of another
- * version's making, or of somebody's who means no good and told the passphrase along with it.
+ * Parses the content of an export. Throws AuthdError `invalid_params`: it is authentic, but may be of
+ * another version, or of an attacker who gave the passphrase along with it.
  */
 export function parseExport(plaintext: Buffer): ExportedCredential[] {
-  const { credentials } = parsed(plaintext);
+  const { credentials } = parseContent(plaintext);
   const names = new Set<string>();
   for (const { name } of credentials) {
     assertCredentialName(name);
@@ -92,35 +92,38 @@ export function parseExport(plaintext: Buffer): ExportedCredential[] {
   return credentials;
 }
 
-/** What is around the plaintext in an export takes less (see vault/export-file.ts). */
-const AROUND = 2048;
+/** Upper bound of what an export file has beside the plaintext (see vault/export-file.ts). */
+const MAX_OVERHEAD_BYTES = 2048;
 
 /**
- * The plaintext of an export that an import takes, which is `most` bytes in all. If it is more, it is
- * without tokens: they can be had anew. Throws AuthdError if it is still more.
+ * Serializes an export of at most `maxBytes`, which is what an import takes. Leaves tokens out if it is
+ * larger, since they can be obtained again. Throws AuthdError if it is still larger.
  */
-export function serializeExport(credentials: readonly ExportedCredential[], most: number): Buffer {
-  const whole = written(credentials);
-  if (whole.length + AROUND <= most) return whole;
+export function serializeExport(
+  credentials: readonly ExportedCredential[],
+  maxBytes: number,
+): Buffer {
+  const whole = toBytes(credentials);
+  if (whole.length + MAX_OVERHEAD_BYTES <= maxBytes) return whole;
   whole.fill(0);
-  const bare = written(
+  const bare = toBytes(
     credentials.map((each) =>
       each.record ? { ...each, record: { ...each.record, tokens: [] } } : each,
     ),
   );
-  if (bare.length + AROUND <= most) return bare;
+  if (bare.length + MAX_OVERHEAD_BYTES <= maxBytes) return bare;
   bare.fill(0);
   throw new AuthdError(
     "response_too_large",
-    `The export would have ${bare.length} bytes, and no import takes more than ${most}. Nothing was exported: remove credentials that are not needed first`,
+    `The export would have ${bare.length} bytes, and no import takes more than ${maxBytes}. Nothing was exported: remove credentials that are not needed first`,
   );
 }
 
-const written = (credentials: readonly ExportedCredential[]) =>
+const toBytes = (credentials: readonly ExportedCredential[]) =>
   Buffer.from(JSON.stringify({ credentials }));
 
-/** As it was, without a word about what does not fit: that may be a secret. */
-function parsed(plaintext: Buffer): { credentials: ExportedCredential[] } {
+/** Parses without changing anything. The error does not quote the content, which may be a secret. */
+function parseContent(plaintext: Buffer): { credentials: ExportedCredential[] } {
   let value: unknown;
   try {
     value = JSON.parse(plaintext.toString());

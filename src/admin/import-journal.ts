@@ -19,10 +19,10 @@ export interface ImportJournalOptions {
 }
 
 /**
- * Puts credentials in place, all of them or none, whenever the daemon is killed: what is to be done
- * is sealed first, as a whole, and that is the instant from which on it counts. The next daemon
- * does it again from the beginning. So nothing of it may be used before all of it is in place: a
- * refresh token that rotated meanwhile would be overwritten by the one before.
+ * Puts credentials in place, all of them or none, also if the daemon is killed: a write-ahead journal.
+ * The whole import is sealed first, and is committed from then on. After a crash the next daemon does
+ * it again from the beginning. So nothing of it may be used before all of it is in place: a refresh
+ * token that rotated meanwhile would be overwritten with the one before.
  */
 export class ImportJournal {
   readonly #options: ImportJournalOptions;
@@ -31,16 +31,16 @@ export class ImportJournal {
     this.#options = options;
   }
 
-  /** One was begun and is not completed, or can't even be read. False while the vault is locked. */
+  /** True if an import was begun and is not completed, or can't be read. False while the vault is locked. */
   isPending(): boolean {
-    return this.waiting !== undefined;
+    return this.pendingNames !== undefined;
   }
 
   /**
-   * Names of those whose import was begun and is not completed; undefined if there is none, or the
-   * vault is locked. Of one that can't be read nobody knows them.
+   * Names in an import that was begun and is not completed; none if it can't be read. Undefined without
+   * such an import, or while the vault is locked.
    */
-  get waiting(): string[] | undefined {
+  get pendingNames(): string[] | undefined {
     if (this.#options.vault.locked !== undefined) return undefined;
     try {
       return this.#begun()?.map(({ name }) => name);
@@ -57,8 +57,8 @@ export class ImportJournal {
   }
 
   /**
-   * `onBegun` is called at the instant from which on there is no way back, but for files that can't
-   * be written: then it rejects with nothing imported, unless `isPending`.
+   * Imports credentials. `onBegun` is called once the journal is sealed. If it rejects and `isPending` is
+   * false, nothing was imported; if it is true, the import goes on later.
    */
   async commit(credentials: readonly ExportedCredential[], onBegun: () => void): Promise<void> {
     const { vault, dir } = this.#options;
@@ -75,32 +75,32 @@ export class ImportJournal {
     await this.#complete(credentials);
   }
 
-  /** The configuration that `read` reads, after what is pending. Credentials that wait for that are errors. */
+  /** Completes a pending import, then reads the configuration. If that fails, its credentials become errors. */
   async configuration(read: () => Configuration): Promise<Configuration> {
     const { vault, log, dir } = this.#options;
     if (vault.locked !== undefined) return read();
-    let waiting: readonly ExportedCredential[] = [];
+    let pending: readonly ExportedCredential[] = [];
     let why = "";
     try {
       const begun = this.#begun();
       if (!begun) return read();
-      waiting = begun;
-      await this.#writeFiles(waiting);
-      await this.#complete(waiting);
-      log.info({ credentials: waiting.length }, "an import that was cut off is completed");
-      waiting = [];
+      pending = begun;
+      await this.#writeFiles(pending);
+      await this.#complete(pending);
+      log.info({ credentials: pending.length }, "an import that was cut off is completed");
+      pending = [];
     } catch (error) {
       why = messageOf(error);
       log.error({}, `an import was cut off, and can't be completed yet: ${why}`);
     }
-    return without(waiting, why, read(), dir);
+    return withErrors(pending, why, read(), dir);
   }
 
   async #writeFiles(credentials: readonly ExportedCredential[]): Promise<void> {
     const { dir } = this.#options;
     for (const { name, file } of credentials) {
       if (file !== undefined) writeCredentialFile(dir, name, file);
-      // Each is synced, which takes its time: others are served in between.
+      // Each write waits for the disk: clients are served in between.
       await new Promise((resume) => setImmediate(resume));
     }
   }
@@ -127,14 +127,15 @@ export class ImportJournal {
   }
 }
 
-function without(
-  waiting: readonly ExportedCredential[],
+/** Replaces the pending credentials of a configuration by errors. */
+function withErrors(
+  pending: readonly ExportedCredential[],
   why: string,
   configuration: Configuration,
   dir: string,
 ): Configuration {
-  if (waiting.length === 0) return configuration;
-  const names = new Set(waiting.map(({ name }) => name));
+  if (pending.length === 0) return configuration;
+  const names = new Set(pending.map(({ name }) => name));
   const errors = [...names].map((name) => ({
     file: credentialFile(dir, name),
     credential: name,

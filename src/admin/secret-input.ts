@@ -1,4 +1,4 @@
-/** What somebody enters for a credential, checked before anything of it is written or sealed. */
+/** Checks what a person enters for a credential, before any of it is written. */
 import { randomBytes } from "node:crypto";
 import { didYouMean } from "../base/suggest.ts";
 import type { CredentialSettings } from "../config/settings.ts";
@@ -7,8 +7,9 @@ import type { CredentialRecord } from "../credential/record.ts";
 import { AuthdError } from "../errors.ts";
 import type { ParamsOf } from "../protocol.ts";
 
-const MOST_SECRET_BYTES = 64 * 1024;
+const MAX_SECRET_BYTES = 64 * 1024;
 
+/** Returns the preset or the grant. Throws AuthdError `invalid_params` unless it is exactly one of them. */
 export function credentialTypeOf({ name, preset, grant }: ParamsOf<"credentials/add">) {
   if ((preset === undefined) === (grant === undefined)) {
     throw new AuthdError("invalid_params", `${name}: name either a preset or a grant`, {
@@ -18,6 +19,7 @@ export function credentialTypeOf({ name, preset, grant }: ParamsOf<"credentials/
   return preset === undefined ? { grant } : { preset };
 }
 
+/** Throws AuthdError `credential_changed` if the file is not as it was when the secrets were bound to it. */
 export function assertTrusted(
   settings: CredentialSettings,
   record: Readonly<CredentialRecord>,
@@ -27,7 +29,7 @@ export function assertTrusted(
   throw changed(settings, record);
 }
 
-/** `--register` may make the password up: nobody needs to know it. `before`: one that was made already. */
+/** Adds a generated password for `--register`: `before` if one was generated already. A given one wins. */
 export function withGenerated(
   { name, secrets = {}, register }: ParamsOf<"credentials/add">,
   settings: CredentialSettings,
@@ -47,6 +49,7 @@ export function withGenerated(
   return { ...made, ...secrets };
 }
 
+/** Returns the given secrets. Throws AuthdError `invalid_params` for one that is unknown, empty or too long. */
 export function enteredSecrets(
   { name, secrets: fields }: CredentialSettings,
   given: Readonly<Record<string, string>>,
@@ -57,7 +60,7 @@ export function enteredSecrets(
       ? `it has no secret "${key.slice(0, 64)}".${didYouMean(key, known)}`
       : value === ""
         ? `the secret ${key} is empty`
-        : Buffer.byteLength(value) > MOST_SECRET_BYTES
+        : Buffer.byteLength(value) > MAX_SECRET_BYTES
           ? `the secret ${key} is longer than 64 KiB`
           : undefined;
     if (problem)
@@ -66,6 +69,7 @@ export function enteredSecrets(
   return { ...given };
 }
 
+/** Throws AuthdError `invalid_params` if a secret is missing that the credential needs. */
 export function assertComplete(
   { name, secrets: fields }: CredentialSettings,
   secrets: Readonly<Record<string, string>>,

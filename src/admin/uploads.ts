@@ -1,7 +1,7 @@
 import { AuthdError } from "../errors.ts";
 import type { ConnectionHandle } from "../rpc/server.ts";
 
-/** All together, bytes: an export of 10,000 credentials takes some 20 MiB. */
+/** Limit for all uploads together: an export of 10,000 credentials takes some 20 MiB. */
 export const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 
 interface Upload {
@@ -9,12 +9,12 @@ interface Upload {
   bytes: number;
 }
 
-/** What clients send in parts, because a request is limited. Kept until its connection ends. */
+/** Collects what clients send in parts, since a request is limited. Dropped when the connection ends. */
 export class Uploads {
   readonly #uploads = new Map<ConnectionHandle, Upload>();
   #bytes = 0;
 
-  /** Returns how many bytes of this connection there are. Throws AuthdError. */
+  /** Adds a part. Returns the bytes that this connection has sent. Throws AuthdError. */
   add(connection: ConnectionHandle, part: Buffer): number {
     const upload = this.#uploads.get(connection) ?? { parts: [], bytes: 0 };
     if (upload.bytes + part.length > MAX_UPLOAD_BYTES) {
@@ -28,15 +28,15 @@ export class Uploads {
     }
     if (!this.#uploads.has(connection)) connection.onClose(() => this.drop(connection));
     this.#uploads.set(connection, upload);
-    // Nothing at all takes memory, too.
+    // An empty part would take memory, and count for nothing.
     if (part.length > 0) upload.parts.push(part);
     upload.bytes += part.length;
     this.#bytes += part.length;
     return upload.bytes;
   }
 
-  /** Undefined if this connection has sent none. */
-  whole(connection: ConnectionHandle): Buffer | undefined {
+  /** Returns all parts of this connection; undefined if it has sent none. */
+  concat(connection: ConnectionHandle): Buffer | undefined {
     const upload = this.#uploads.get(connection);
     return upload && Buffer.concat(upload.parts);
   }

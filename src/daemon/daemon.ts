@@ -4,7 +4,7 @@ import { createAccess } from "../access/create-access.ts";
 import { Admin } from "../admin/admin.ts";
 import { Backup } from "../admin/backup.ts";
 import { ImportJournal } from "../admin/import-journal.ts";
-import { logRuleWarnings } from "../admin/rule-warnings.ts";
+import { logRuleWarnings } from "../admin/reloader.ts";
 import { Audit } from "../audit/audit.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { Timekeeper } from "../base/timekeeper.ts";
@@ -100,10 +100,10 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     vault,
     log,
     candidates: {
-      resolve: (name: string, text: string) => admin.settingsFrom(name, text),
+      resolve: (name: string, text: string) => admin.reloader.settingsFrom(name, text),
       worked: (name: string) => {
         const failed = (error: unknown) => log.error({ credential: name }, messageOf(error));
-        setImmediate(() => void admin.promote(name).catch(failed));
+        setImmediate(() => void admin.trials.promote(name).catch(failed));
       },
     },
     onEvent: (happened: EventPayload) => observer.onEvent(happened),
@@ -117,7 +117,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   const lock = new VaultLocker({
     ...{ clock, time: around.time, vault, registry, log, onEvent: around.onEvent },
     after: configuration.daemon.lockAfter,
-    inTurn: (work) => admin.inNextTurn(work),
+    inTurn: (work) => admin.changes.runNext(work),
     forget: () => {
       approvals.queue.forgetAll();
       http.reconnect();
@@ -170,15 +170,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     },
   });
   registry.apply(importJournal.isPending() ? await readConfiguration() : configuration);
-  const backup = new Backup({
-    env,
-    admin,
-    importJournal: importJournal,
-    registry,
-    vault,
-    log,
-    assertOpen,
-  });
+  const backup = new Backup({ env, admin, importJournal, registry, vault, log });
   let end: (losers: readonly string[]) => void = () => {};
   const ended = new Promise<readonly string[]>((resolve) => {
     end = resolve;

@@ -16,15 +16,15 @@ function connection(): ConnectionHandle & { end(): void } {
 test("parts are put together, each connection's for itself, and forgotten with it", (t) => {
   const uploads = new Uploads();
   const [one, two] = [connection(), connection()];
-  t.is(uploads.whole(one), undefined);
+  t.is(uploads.concat(one), undefined);
   t.is(uploads.add(one, Buffer.from("ab")), 2);
   t.is(uploads.add(two, Buffer.from("x")), 1);
   t.is(uploads.add(one, Buffer.alloc(0)), 2);
   t.is(uploads.add(one, Buffer.from("c")), 3);
-  t.is(uploads.whole(one)?.toString(), "abc");
+  t.is(uploads.concat(one)?.toString(), "abc");
   one.end();
-  t.is(uploads.whole(one), undefined);
-  t.is(uploads.whole(two)?.toString(), "x");
+  t.is(uploads.concat(one), undefined);
+  t.is(uploads.concat(two)?.toString(), "x");
 });
 
 test("all together may have 64 MiB", (t) => {
@@ -43,5 +43,5 @@ test("an upload in very many parts takes no longer for each", (t) => {
   const one = connection();
   const part = Buffer.from("x");
   for (let count = 0; count < 200_000; count++) uploads.add(one, part);
-  t.is(uploads.whole(one)?.length, 200_000);
+  t.is(uploads.concat(one)?.length, 200_000);
 });

@@ -26,10 +26,10 @@ export function adminOf(engine: Awaited<ReturnType<typeof startEngine>>) {
     onClosed: () => {},
     now: engine.clock.wall,
   });
-  engine.candidates.resolve = (name, text) => admin.settingsFrom(name, text);
+  engine.candidates.resolve = (name, text) => admin.reloader.settingsFrom(name, text);
   engine.candidates.worked = (name) => {
     const failed = (error: Error) => log.error({ credential: name }, error.message);
-    setImmediate(() => void admin.promote(name).catch(failed));
+    setImmediate(() => void admin.trials.promote(name).catch(failed));
   };
   return { admin, env };
 }
