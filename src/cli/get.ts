@@ -61,7 +61,7 @@ export async function define(command: Command): Promise<void> {
 }
 
 export const examples = [
-  'curl -H "Authorization: Bearer $(authd get labelf)" https://api.app.labelf.ai/v2/models',
+  "authd get labelf --min-validity 600",
   "authd get realtyna --format header | curl -H @- https://api.realtyfeed.com/reso/odata/Property",
 ];
 
@@ -81,6 +81,18 @@ async function get(name: string, options: GetOptions): Promise<void> {
     (timeoutMs ?? 30_000) + FOR_A_PERSON_MS + 5_000,
   );
   process.stdout.write(`${render(result, options.format)}\n`);
+  const left = secondsLeft(result);
+  if (minValidity !== undefined && left < minValidity - ROUNDING_S) {
+    const text = `authd: ${name}: this token is good for ${Math.floor(left)} s, not for ${minValidity} s: its tokens live too short for that`;
+    process.stderr.write(`${text}\n`);
+  }
+}
+
+/** What the way from the daemon may take of a token's life, s. */
+const ROUNDING_S = 1;
+
+function secondsLeft({ expiresAt }: GetTokenResult): number {
+  return expiresAt === null ? Number.POSITIVE_INFINITY : (expiresAt - Date.now()) / 1_000;
 }
 
 function render(result: GetTokenResult, format: string | undefined): string {

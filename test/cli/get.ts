@@ -23,6 +23,18 @@ test("get prints the token and a newline, nothing else", async (t) => {
   t.is(fresh.code, 0);
 });
 
+test("get says when a token is good for less than was asked for", async (t) => {
+  const api = await startLabelf({ tokenLifetime: 60 });
+  t.teardown(() => api.close());
+  const daemon = await startDaemon(t);
+  t.is((await daemon.add("labelf", api)).code, 0);
+  const short = await daemon.cli(["get", "labelf", "--min-validity", "600"]);
+  t.is(short.code, 0);
+  t.regex(short.stdout, /^\S+\n$/);
+  t.regex(short.stderr, /^authd: labelf: this token is good for \d+ s, not for 600 s/);
+  t.is((await daemon.cli(["get", "labelf", "--min-validity", "20"])).stderr, "");
+});
+
 test("get --format header prints every header that the API wants, as curl reads them", async (t) => {
   const api = await startRealtyna();
   t.teardown(() => api.close());

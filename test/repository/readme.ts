@@ -1,4 +1,6 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { EXIT, EXIT_CODE } from "../../src/cli/exit-code.ts";
@@ -17,6 +19,7 @@ import { ROOT } from "../helpers/sources.ts";
 import { ENTER, onOwnTerminal } from "../helpers/terminal.ts";
 
 const readme = readDocument("README.md");
+const guide = readDocument("docs/guide.md");
 
 /** A line of a console block as a pattern: numbers may differ, and `…` is anything. */
 function pattern(line: string): RegExp {
@@ -31,7 +34,7 @@ function pattern(line: string): RegExp {
 }
 
 test("A 60-second tour", async (t) => {
-  const [script = ""] = readme.section("A 60-second tour").blocks("console");
+  const [script = ""] = guide.section("A 60-second tour").blocks("console");
   const place = install(t, { TMPDIR: process.env.TMPDIR });
   const sandbox = start(t, process.execPath, [MAIN, "sandbox"], { env: place.env });
   const welcome = await sandbox.says("leaves nothing behind");
@@ -93,7 +96,7 @@ for (const [title, name] of Object.entries(titles)) {
     const more = Object.entries(stands[name].more(settings))
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => ` --set '${key}=${value}'`);
-    const [block = ""] = readme.section(title).blocks("sh");
+    const [block = ""] = guide.section(title).blocks("sh");
     const lines = block.trim().split("\n");
     t.is(lines.length, 4);
     for (const line of lines) {
@@ -120,7 +123,7 @@ test("Any other API", async (t) => {
   const { labelf, ...others } = await startPracticeApis();
   t.teardown(() => Promise.all([labelf, ...Object.values(others)].map((api) => api.close())));
   const place = install(t, daemon.env);
-  const [block = ""] = readme.section("Any other API").blocks("sh");
+  const [block = ""] = guide.section("Any other API").blocks("sh");
   const [orders = "", legacy = ""] = block.trim().split("\n");
   const { settings, secrets } = labelf.credential;
   writeFileSync(join(place.folder, "s.json"), JSON.stringify(secrets), { mode: 0o600 });
@@ -152,7 +155,7 @@ async function withLabelf(t: ExecutionContext) {
 
 test("In shell scripts", async (t) => {
   const { place, here } = await withLabelf(t);
-  const [block = ""] = readme.section("In shell scripts").blocks("sh");
+  const [block = ""] = guide.section("In shell scripts").blocks("sh");
   const { code, stdout, stderr } = await place.bash(here(`${block}\necho "$TOKEN"`));
   t.is(code, 0, stderr);
   t.regex(stdout, /Guest reviews/);
@@ -162,7 +165,7 @@ test("In shell scripts", async (t) => {
 
 onLinux("Ask me first", async (t) => {
   const { daemon, place } = await withLabelf(t);
-  const [block = ""] = readme.section("Ask me first").blocks("sh");
+  const [block = ""] = guide.section("Ask me first").blocks("sh");
   const [set = "", get = "", approve = ""] = block.trim().split("\n");
   t.is((await place.bash(set)).code, 0);
   const waiting = place.bash(`${get}; exit $?`);
@@ -180,7 +183,7 @@ onLinux("Ask me first", async (t) => {
 
 test("In cron", async (t) => {
   const { place, here } = await withLabelf(t);
-  const [block = ""] = readme.section("In cron").blocks("crontab");
+  const [block = ""] = guide.section("In cron").blocks("crontab");
   const [variable, line = ""] = block.trim().split("\n");
   t.is(variable, "XDG_RUNTIME_DIR=/run/user/1000");
   const command = here(line.replace(/^(\S+ ){5}/, "").replace("/usr/bin/authd", "authd"));
@@ -196,7 +199,7 @@ test("In cron", async (t) => {
 
 test("From Node", async (t) => {
   const { place, here } = await withLabelf(t);
-  const [block = ""] = readme.section("From Node").blocks("js");
+  const [block = ""] = guide.section("From Node").blocks("js");
   writeFileSync(join(place.folder, "example.mjs"), here(block));
   const { code, stdout, stderr } = await place.run(process.execPath, ["example.mjs"]);
   t.is(code, 0, stderr);
@@ -207,7 +210,7 @@ test("From Node", async (t) => {
 
 test("From Python, PHP, or anything else: a line of JSON through nc", async (t) => {
   const { place } = await withLabelf(t);
-  const [block = ""] = readme.section("From Python, PHP, or anything else").blocks("sh");
+  const [block = ""] = guide.section("From Python, PHP, or anything else").blocks("sh");
   if (absent("nc").length > 0)
     return missing(t, "nc is not installed (Debian package netcat-openbsd)");
   const { code, stdout, stderr } = await place.bash(block);
@@ -217,7 +220,7 @@ test("From Python, PHP, or anything else: a line of JSON through nc", async (t) 
 
 test("Secrets: out of a file, through a pipe", async (t) => {
   const { place, labelf } = await withLabelf(t);
-  const [block = ""] = readme.section("Secrets").blocks("sh");
+  const [block = ""] = guide.section("Secrets").blocks("sh");
   writeFileSync(
     join(place.folder, "client-secret.txt"),
     `${labelf.credential.secrets.client_secret}\n`,
@@ -229,7 +232,7 @@ test("Secrets: out of a file, through a pipe", async (t) => {
 });
 
 test("Settings: config.toml as it is shown", (t) => {
-  const [block = ""] = readme.section("Settings").blocks("toml");
+  const [block = ""] = guide.section("Settings").blocks("toml");
   const home = makeHome(t, {
     config: {
       "config.toml": block,
@@ -253,7 +256,7 @@ test("Settings: config.toml as it is shown", (t) => {
 });
 
 test("When something needs you: config.toml as it is shown, and what the hook gets", (t) => {
-  const section = readme.section("When something needs you");
+  const section = guide.section("When something needs you");
   const [block = ""] = section.blocks("toml");
   const home = makeHome(t, { config: { "config.toml": block } });
   t.like(loadConfiguration({ dir: home.configDir, env: {} }).daemon, {
@@ -268,7 +271,7 @@ test("When something needs you: config.toml as it is shown, and what the hook ge
 });
 
 test("When something is wrong: the exit codes are those of the program", (t) => {
-  const { text } = readme.section("When something is wrong");
+  const { text } = guide.section("When something is wrong");
   const rows = Array.from(text.matchAll(/^\| (\d) \| [^|]+ \|(.*)\|$/gm), (row) => [
     row[1],
     row[2],
@@ -285,7 +288,7 @@ test("When something is wrong: the exit codes are those of the program", (t) => 
 });
 
 test("Test your own program against it", async (t) => {
-  const [block = ""] = readme.section("Test your own program against it").blocks("js");
+  const [block = ""] = guide.section("Test your own program against it").blocks("js");
   const place = install(t, { TMPDIR: process.env.TMPDIR });
   writeFileSync(join(place.folder, "example.mjs"), block);
   const { code, stdout, stderr } = await place.run(process.execPath, ["example.mjs"]);
@@ -296,7 +299,13 @@ test("Test your own program against it", async (t) => {
 test("every command and option that a document names exists", async (t) => {
   const place = install(t);
   const helps = new Map<string, string>();
-  const documents = ["README.md", "docs/protocol.md", "docs/presets.md", "docs/security.md"];
+  const documents = [
+    "README.md",
+    "docs/guide.md",
+    "docs/protocol.md",
+    "docs/presets.md",
+    "docs/security.md",
+  ];
   for (const path of documents) {
     const { text } = readDocument(path);
     for (const [call, command = ""] of text.matchAll(/\bauthd ([a-z]+)\b[^\n|`;&)]*/g)) {
@@ -321,6 +330,7 @@ test("the documents link to files and headings that are there", (t) => {
       .replaceAll(" ", "-");
   for (const path of [
     "README.md",
+    "docs/guide.md",
     "docs/protocol.md",
     "docs/presets.md",
     "docs/security.md",
@@ -335,6 +345,38 @@ test("the documents link to files and headings that are there", (t) => {
       if (heading !== undefined) t.true(anchors.includes(heading), `${path}: ${link}`);
     }
   }
-  t.regex(readme.text, /npm start/);
-  t.regex(readme.text, /npm test/);
+});
+
+test("the README is short, and tells early how to install and try it", (t) => {
+  const lines = readme.text.split("\n");
+  t.true(lines.length < 150);
+  for (const command of ["authd service install", "npm start", "npm test"]) {
+    t.true(
+      lines.slice(0, 45).some((line) => line.includes(command)),
+      command,
+    );
+  }
+  const adds = readme.section("The APIs that it knows").text.match(/authd add [^`]*/g) ?? [];
+  t.is(adds.length, 4);
+  for (const command of adds) t.true(guide.text.includes(`${command}\n`), command);
+});
+
+test("Three commands", async (t) => {
+  const seen: (string | undefined)[] = [];
+  const api = createServer((request, response) => {
+    seen.push(`${request.url} ${request.headers.authorization}`);
+    response.end("{}");
+  });
+  await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => api.close());
+  const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const place = install(t, (await startDaemon(t)).env);
+  const [block = ""] = readme.section("Three commands").blocks("sh");
+  const lines = block.trim().replaceAll("https://api.github.com", url).split("\n");
+  t.is(lines.length, 3);
+  const [add = "", ...rest] = lines.map((line) => line.replace(/ +#.*/, ""));
+  const added = await place.bash(`echo '{"token":"a-token"}' | ${add} --secrets-from -`);
+  t.is(added.code, 0, added.stderr);
+  for (const line of rest) t.is((await place.bash(line)).stdout, "{}", line);
+  t.deepEqual(seen.slice(-2), ["/user Bearer a-token", "/user Bearer a-token"]);
 });
