@@ -34,6 +34,7 @@ export function drawSvg(frames, { columns, rows }) {
   const definitions = [...ids].map(([row, id]) => `<g id="${id}">${row}</g>`);
   const last = -(frames.length - 1) * width;
   return `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
+<title>authd in a terminal: an API is added, asked, and watched</title>
 <style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:${FOREGROUND};white-space:pre}
 .b{font-weight:bold}.d{opacity:.6}
 #play{animation:play ${seconds.toFixed(2)}s step-end infinite}
