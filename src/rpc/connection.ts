@@ -7,28 +7,17 @@ import {
   type RequestMessage,
 } from "vscode-jsonrpc/node";
 import type { Id } from "../base/json-text.ts";
-import type {
-  LastingReservation,
-  MemoryBudget,
-  ResponseReservation,
-  UserUsage,
-} from "../base/memory-budget.ts";
+import type { LastingReservation, ResponseReservation, UserUsage } from "../base/memory-budget.ts";
 import type { AuthdError } from "../errors.ts";
 import { Admission, type AdmissionOptions } from "./admission.ts";
 import { type CallConnection, ServerCall } from "./call.ts";
 import type { CpuBudgets } from "./cpu-budget.ts";
-import {
-  type FramingLimits,
-  idOf,
-  JsonRpcTransport,
-  type Serialize,
-} from "./json-rpc-transport.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { JsonRpcTransport, type SharedParts } from "./json-rpc-transport.ts";
 import type { Peer } from "./peer.ts";
+import { idOf } from "./request-key.ts";
 
-/** Answers a request: with a result, a ResponseError, or a promise of either. Never throws. */
-export type Answer = (method: string, params: unknown, call: ServerCall) => unknown;
-
-/** What keeps one client from keeping others waiting. */
+/** Keeps one client from keeping others waiting. */
 export interface ClientGuard {
   budgets: CpuBudgets;
   /** Of another user than the daemon's own. */
@@ -36,36 +25,45 @@ export interface ClientGuard {
   user?: UserUsage | undefined;
 }
 
-/** One client: its socket, vscode-jsonrpc on top of it, and the calls that are not answered yet. */
+/**
+ * One client: its socket, the calls that are not answered yet, and vscode-jsonrpc from the first message
+ * on that is for it. A program that connects for one known request costs no more than that.
+ */
 export class Connection implements CallConnection {
   readonly peer: Peer | undefined;
-  /** Those whose handler is at work; they are cancelled when the client is gone. */
+  /** Calls whose handler is at work; they are cancelled when the client is gone. */
   readonly calls = new Set<ServerCall>();
   closed = false;
   readonly #socket: Socket;
-  readonly #pair: JsonRpcTransport;
-  readonly #rpc: MessageConnection;
+  readonly #dispatcher: Dispatcher;
+  readonly #transport: JsonRpcTransport;
+  #rpc: MessageConnection | undefined;
   #closeListeners: (() => void)[] = [];
 
   constructor(
     socket: Socket,
     peer: Peer | undefined,
-    limits: FramingLimits,
-    serialize: Serialize,
-    memoryBudget: MemoryBudget,
-    answer: Answer,
+    shared: SharedParts,
+    dispatcher: Dispatcher,
     { budgets, admission, user }: ClientGuard,
   ) {
     this.peer = peer;
     this.#socket = socket;
-    const guard = {
-      peer,
-      budgets,
-      admission: admission && new Admission(admission, { peer, connection: this }),
-    };
-    this.#pair = new JsonRpcTransport(socket, limits, serialize, memoryBudget, guard, user);
+    this.#dispatcher = dispatcher;
+    const admitted = admission && new Admission(admission, { peer, connection: this });
+    const guard = { peer, budgets, user, admission: admitted };
+    this.#transport = new JsonRpcTransport(socket, shared, guard, {
+      listen: () => this.#listen(),
+      callOf: (id) => new ServerCall(id, this),
+      answer: (known, call) => dispatcher.answerKnown(known, call),
+    });
+    socket.once("close", () => this.#close());
+  }
+
+  #listen(): MessageConnection {
+    const { reader, writer } = this.#transport;
     // Silent: its logger would print whole messages, secrets included.
-    this.#rpc = createMessageConnection(this.#pair.reader, this.#pair.writer, NullLogger, {
+    const rpc = createMessageConnection(reader, writer, NullLogger, {
       cancellationStrategy: {
         receiver: {
           kind: "request",
@@ -76,16 +74,19 @@ export class Connection implements CallConnection {
       },
       messageStrategy: {
         handleMessage: (message, next) =>
-          this.#pair.dispatch(() => next(message), Message.isRequest(message)),
+          this.#transport.dispatch(() => next(message), Message.isRequest(message)),
       },
     });
-    this.#rpc.onRequest((method, params, call) => answer(method, params, call as ServerCall));
-    socket.once("close", () => this.#close());
-    this.#rpc.listen();
+    rpc.onRequest((method, params, call) =>
+      this.#dispatcher.answer(method, params, call as ServerCall),
+    );
+    rpc.listen();
+    this.#rpc = rpc;
+    return rpc;
   }
 
   get idle(): boolean {
-    return this.#pair.idle;
+    return this.#transport.idle;
   }
 
   onClose(listener: () => void): void {
@@ -94,23 +95,23 @@ export class Connection implements CallConnection {
   }
 
   room(id: Id): ResponseReservation {
-    return this.#pair.room(id);
+    return this.#transport.room(id);
   }
 
   lastingRoom(): LastingReservation {
-    return this.#pair.lastingRoom();
+    return this.#transport.lastingRoom();
   }
 
   releaseWhenTaken(id: Id, room: LastingReservation): void {
-    this.#pair.releaseWhenTaken(id, room);
+    this.#transport.releaseWhenTaken(id, room);
   }
 
   send(name: string, params: object): Promise<void> {
-    return this.#rpc.sendNotification(name, params);
+    return (this.#rpc ?? this.#listen()).sendNotification(name, params);
   }
 
   leave(): void {
-    this.#pair.leave();
+    this.#transport.leave();
   }
 
   /** Stops all handlers at work; their calls are answered with `error`. */
@@ -120,7 +121,7 @@ export class Connection implements CallConnection {
 
   /** Closes the connection; what is still in flight is answered with `error`, if the peer takes it. */
   end(error: AuthdError): void {
-    this.#pair.refuseInFlight(error);
+    this.#transport.refuseInFlight(error);
     this.#socket.destroy();
   }
 
@@ -130,7 +131,7 @@ export class Connection implements CallConnection {
 
   #close(): void {
     this.closed = true;
-    this.#rpc.dispose();
+    this.#rpc?.dispose();
     for (const call of this.calls) call.cancel();
     const listeners = this.#closeListeners;
     this.#closeListeners = [];

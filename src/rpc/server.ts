@@ -1,6 +1,5 @@
 import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ResponseError } from "vscode-jsonrpc/node";
 import type { Log } from "../base/log.ts";
 import {
   guestLimit,
@@ -9,30 +8,24 @@ import {
   RETRY_AFTER_MS,
   type UserUsage,
 } from "../base/memory-budget.ts";
-import type * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import {
-  MAX_FRAME_BYTES,
-  MAX_FRAME_DEPTH,
-  MAX_FRAME_TOKENS,
-  type Method,
-  type ParamsOf,
-} from "../protocol.ts";
+import { MAX_FRAME_BYTES, MAX_FRAME_DEPTH, MAX_FRAME_TOKENS } from "../protocol.ts";
 import type { AdmissionOptions } from "./admission.ts";
-import { cancelled, type Handlers, type ServerCall } from "./call.ts";
+import type { Handlers } from "./call.ts";
 import { Connection } from "./connection.ts";
 import { CpuBudgets } from "./cpu-budget.ts";
-import { type FramingLimits, serializer } from "./json-rpc-transport.ts";
+import { checkedGetToken, Dispatcher } from "./dispatcher.ts";
+import type { SharedParts, TransportLimits } from "./json-rpc-transport.ts";
+import { KnownRequests } from "./known-requests.ts";
 import { codes } from "./message.ts";
 import { Newcomers } from "./newcomers.ts";
-import { params } from "./params.ts";
 import { isOwnPeer, type Peer } from "./peer.ts";
-import { toResponseError } from "./response-error.ts";
+import { createSerializer } from "./serializer.ts";
 
 export type { RefusedRequest } from "./admission.ts";
 export type { Call, ConnectionHandle, Handlers, HandlersWithoutUploads } from "./call.ts";
 
-export interface ServerLimits extends FramingLimits, HoldingLimits {
+export interface ServerLimits extends TransportLimits, HoldingLimits {
   connections: number;
 }
 
@@ -97,27 +90,16 @@ export interface Server {
 export function createServer(options: ServerOptions): Server {
   const { handlers, log, authorize, admission, budgets = new CpuBudgets(), limits } = options;
   const limited = { ...DEFAULT_LIMITS, ...limits };
-  const serialize = serializer();
   const connections = new Set<Connection>();
   const memoryBudget = new MemoryBudget(limited);
   const newcomers = new Newcomers();
   const lingering = new Set<net.Socket>();
-  const rows = handlersByMethod(handlers);
-  let closing = false;
-
-  const answer = (method: string, given: unknown, call: ServerCall): unknown => {
-    const fail = (error: unknown) => toResponseError(error, method, log);
-    const row = rows.get(method);
-    if (!row) return unknownMethod(method, rows.keys());
-    if (closing) return fail(shuttingDown());
-    if (call.isCancellationRequested) return fail(cancelled());
-    try {
-      const result = row(given, call);
-      if (!(result instanceof Promise)) return result;
-      return call.settle(result, fail);
-    } catch (error) {
-      return fail(error);
-    }
+  const dispatcher = new Dispatcher(handlers, log);
+  const shared: SharedParts = {
+    limits: limited,
+    serialize: createSerializer(),
+    memoryBudget,
+    knownRequests: new KnownRequests(checkedGetToken),
   };
 
   const accept = (socket: net.Socket) => {
@@ -155,15 +137,7 @@ export function createServer(options: ServerOptions): Server {
 
   const open = (socket: net.Socket, peer: Peer | undefined, user: UserUsage | undefined) => {
     const guard = { budgets, user, admission: user && admission };
-    const connection = new Connection(
-      socket,
-      peer,
-      limited,
-      serialize,
-      memoryBudget,
-      answer,
-      guard,
-    );
+    const connection = new Connection(socket, peer, shared, dispatcher, guard);
     connections.add(connection);
     if (user) user.connections++;
     connection.onClose(() => {
@@ -196,7 +170,7 @@ export function createServer(options: ServerOptions): Server {
         log.warn({ count }, "connections were closed: their users may not ask any more");
     },
     async close(graceMs) {
-      closing = true;
+      dispatcher.refusal = shuttingDown;
       newcomers.dismiss(() => false);
       const closed = new Promise((resolve) => server.close(resolve));
       const deadline = performance.now() + graceMs;
@@ -217,62 +191,6 @@ export function createServer(options: ServerOptions): Server {
       await Promise.all([closed, ...gone]);
     },
   };
-}
-
-type MethodHandler = (given: unknown, call: ServerCall) => unknown;
-
-function handlersByMethod(handlers: Handlers): ReadonlyMap<string, MethodHandler> {
-  const row = <M extends Method>(method: M): [string, MethodHandler] => [
-    method,
-    (given, call) => handlers[method](checked(method, given), call),
-  ];
-  return new Map((Object.keys(params) as Method[]).map((method) => row(method)));
-}
-
-/** Throws AuthdError `invalid_params` that names members and what was expected, never values. */
-function checked<M extends Method>(method: M, given: unknown): ParamsOf<M> {
-  const { success, data, error } = parsed(method, given);
-  if (success) return data as ParamsOf<M>;
-  const fewer = withoutEmpty(given as object, error);
-  if (fewer) return checked(method, fewer);
-  const problems = error.issues.slice(0, 3).map(describe).join("; ");
-  throw new AuthdError("invalid_params", `The params of ${method} are not right: ${problems}.`);
-}
-
-/** zod goes down into nested values by recursion. */
-function parsed(method: Method, given: unknown) {
-  try {
-    return params[method].safeParse(given);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    const text = `The params of ${method} are not right: they are nested too deeply.`;
-    throw new AuthdError("invalid_params", text);
-  }
-}
-
-/**
- * Many clients send null for a member that they leave out, and PHP an empty array for an empty object.
- * Returns the params without those that are refused; undefined if there is none. Inside of `headers`,
- * `settings` and `secrets` null is no absence.
- */
-function withoutEmpty(given: object, { issues }: z.core.$ZodError): object | undefined {
-  const isEmpty = (value: unknown) =>
-    value === null || (Array.isArray(value) && value.length === 0);
-  const names = issues.flatMap(({ path }) => (path.length === 1 ? String(path[0]) : []));
-  const kept = Object.entries(given).filter(
-    ([name, value]) => !(isEmpty(value) && names.includes(name)),
-  );
-  return kept.length < Object.keys(given).length ? Object.fromEntries(kept) : undefined;
-}
-
-function describe({ path, message }: z.core.$ZodIssue): string {
-  const member = path.map((key) => String(key).slice(0, 64)).join(".");
-  return `${member || "params"}: ${message.replace(/^Invalid input: /, "")}`;
-}
-
-function unknownMethod(method: string, methods: Iterable<string>) {
-  const text = `There is no method ${JSON.stringify(method.slice(0, 64))}. There are: ${[...methods].join(", ")}.`;
-  return new ResponseError(codes.unknownMethod, text, { reason: "invalid_params" });
 }
 
 const shuttingDown = () =>

@@ -33,6 +33,8 @@ export class WriteBuffer {
   readonly #limits: WriteBufferLimits;
   readonly #onPause: (paused: boolean) => void;
   #collected = "";
+  /** Nothing but ASCII is collected, which Node writes faster as Latin-1. */
+  #isAscii = true;
   #scheduled = false;
   #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   /** Those who want to know when the peer has taken what is collected. */
@@ -60,6 +62,7 @@ export class WriteBuffer {
     if (this.#socket.destroyed) return;
     if (this.queued > this.#limits.maxBufferedBytes) return void this.#socket.destroy();
     if (onTaken) this.#takers.push(onTaken);
+    if (bytes !== json.length) this.#isAscii = false;
     this.#collected +=
       this.framing === "lines"
         ? `${json}\n`
@@ -79,9 +82,11 @@ export class WriteBuffer {
     const [before, after] = this.framing === "lines" ? ["", "\n"] : [baseHeader(bytes), ""];
     if (onTaken) this.#takers.push(onTaken);
     this.#socket.cork();
+    this.#isAscii = false;
     this.#collected += before + head;
     this.flush();
     this.#socket.write(middle);
+    this.#isAscii = false;
     this.#collected = tail + after;
     this.flush();
     this.#socket.uncork();
@@ -106,9 +111,11 @@ export class WriteBuffer {
   flush(): void {
     if (this.#collected === "" || !this.#socket.writable) return;
     const burst = this.#collected;
+    const encoding = this.#isAscii ? "latin1" : "utf8";
     this.#collected = "";
-    if (this.#takers.length === 0) this.#socket.write(burst, "utf8");
-    else this.#socket.write(burst, "utf8", callAll(this.#takers.splice(0)));
+    this.#isAscii = true;
+    if (this.#takers.length === 0) this.#socket.write(burst, encoding);
+    else this.#socket.write(burst, encoding, callAll(this.#takers.splice(0)));
     if (this.#socket.writableLength > this.#limits.highWaterBytes) this.#pause(true);
   }
 

@@ -1,0 +1,32 @@
+import { resultToJson } from "../base/json-text.ts";
+
+/** A result as JSON, with its length in UTF-8; `encoded` instead of `json` for a long one that is kept. */
+interface Serialized {
+  readonly json: string;
+  readonly bytes: number;
+  readonly encoded?: Buffer;
+}
+
+export type Serialize = (result: unknown) => Serialized;
+
+/** Longer results that are kept are kept as bytes: encoding a list of 10,000 credentials takes milliseconds. */
+const MAX_KEPT_TEXT_BYTES = 64 * 1024;
+
+/**
+ * Returns the serializer of a whole server. A frozen result is taken to stay as it is, all the way down,
+ * and is written out once: a warm token is asked for again and again.
+ */
+export function createSerializer(): Serialize {
+  const kept = new WeakMap<object, Serialized>();
+  return (result) => {
+    const isFrozen = typeof result === "object" && result !== null && Object.isFrozen(result);
+    const known = isFrozen ? kept.get(result) : undefined;
+    if (known) return known;
+    const json = resultToJson(result);
+    const bytes = Buffer.byteLength(json);
+    const isEncoded = isFrozen && bytes > MAX_KEPT_TEXT_BYTES;
+    const fresh = isEncoded ? { json: "", bytes, encoded: Buffer.from(json) } : { json, bytes };
+    if (isFrozen) kept.set(result, fresh);
+    return fresh;
+  };
+}
