@@ -67,7 +67,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   "smol-toml": { files: /^config\// },
   undici: { files: /^http\/(transport|tunnel|connection|exchange)\.ts$/, late: true },
   "vscode-jsonrpc": {
-    files: /^rpc\/(server|connection|response-error)\.ts$/,
+    files: /^rpc\/(connection|dispatcher|message-writer|response-error)\.ts$/,
     types: /^rpc\/(json-rpc-transport|call)\.ts$/,
   },
   zod: { files: /^base\/zod\.ts$/ },
