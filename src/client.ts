@@ -1,3 +1,4 @@
+import { decodeBase64 } from "./base/base64.ts";
 import { AuthdError } from "./errors.ts";
 import type {
   AuthorizedResponse,
@@ -8,8 +9,13 @@ import type {
   Results,
 } from "./protocol.ts";
 import { mayRepeat } from "./rpc/again.ts";
-import { ConnectionLost, DaemonConnection } from "./rpc/daemon-connection.ts";
+import {
+  ConnectionLost,
+  DaemonConnection,
+  type RequestOptions as RequestLimits,
+} from "./rpc/daemon-connection.ts";
 import { type Fetch, fetchThrough } from "./rpc/fetch.ts";
+import { sendRequest } from "./rpc/send-request.ts";
 import { defaultSocketPath } from "./rpc/socket.ts";
 
 export { AuthdError } from "./errors.ts";
@@ -50,6 +56,8 @@ type Watched = ParamsOf<"subscribe">;
  */
 const GRACE_MS = 65_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** Characters of a body that fits into one message, even if JSON makes six of each. */
+const SHORT_BODY = 1024 * 1024;
 /** Between tries to get a lost subscription back, ms. */
 const RECONNECT_MS = 1_000;
 
@@ -85,12 +93,20 @@ export class Client {
     return this.request("getToken", params, options);
   }
 
-  /** Has the daemon send an HTTP request, so that this process never sees the token. */
+  /**
+   * Has the daemon send an HTTP request, so that this process never sees the token. A body that is too
+   * long for one message goes in parts.
+   */
   authorizedRequest(
     params: Omit<ParamsOf<"authorizedRequest">, "stream">,
-    options?: CallOptions,
+    options: CallOptions = {},
   ): Promise<AuthorizedResponse> {
-    return this.request("authorizedRequest", params, options);
+    const { body, bodyBase64, ...head } = params;
+    const bytes = longBody(body, bodyBase64);
+    if (bytes === undefined) return this.request("authorizedRequest", params, options);
+    return this.#repeated("authorizedRequest", params, options, (connection, limits) =>
+      sendRequest(connection, head, bytes, limits),
+    );
   }
 
   /** The same in the shape of `fetch`, with bodies streamed as they arrive. */
@@ -99,17 +115,31 @@ export class Client {
   }
 
   /** Any method of the protocol. What is safe to repeat is repeated once if the connection breaks. */
-  async request<M extends Method>(
+  request<M extends Method>(
     method: M,
     params: ParamsOf<M>,
-    { signal }: CallOptions = {},
+    options: CallOptions = {},
+  ): Promise<Results[M]> {
+    return this.#repeated(
+      method,
+      params,
+      options,
+      async (connection, limits) =>
+        (await connection.request(method, params, limits)) as Results[M],
+    );
+  }
+
+  async #repeated<M extends Method>(
+    method: M,
+    params: ParamsOf<M>,
+    { signal }: CallOptions,
+    send: (connection: DaemonConnection, limits: RequestLimits) => Promise<Results[M]>,
   ): Promise<Results[M]> {
     const limits = { signal, timeoutMs: timeoutOf(params) + GRACE_MS };
     const tries = mayRepeat(method, params) ? 2 : 1;
     for (let left = tries; left > 0; left--) {
       try {
-        const connection = await this.#connected();
-        return (await connection.request(method, params, limits)) as Results[M];
+        return await send(await this.#connected(), limits);
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (this.#closed) throw closedError();
@@ -202,6 +232,13 @@ export class Client {
   #tell(name: string, params: object): void {
     for (const listener of this.#listeners.get(name) ?? []) listener(params as never);
   }
+}
+
+/** Undefined: it is short, or wrong in a way that the daemon describes. */
+function longBody(body: string | undefined, bodyBase64: string | undefined): Buffer | undefined {
+  if ((body ?? bodyBase64 ?? "").length <= SHORT_BODY) return undefined;
+  if (body === undefined) return decodeBase64(bodyBase64!);
+  return bodyBase64 === undefined ? Buffer.from(body) : undefined;
 }
 
 function isSame(one: Watched, other: Watched): boolean {

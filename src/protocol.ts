@@ -113,6 +113,8 @@ export interface OAuthProblem {
 export const PROTOCOL_VERSION = 1;
 /** Bytes; a longer request frame closes the connection. */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
+/** Bytes of a request's body in one message, once decoded: base64 of it fills a frame. */
+export const MAX_BODY_BYTES = 6 * 1024 * 1024;
 /** JSON tokens (RFC 8259 section 2) of one request frame; one more closes the connection. */
 export const MAX_FRAME_TOKENS = 10_000;
 /** Arrays and objects inside one another; one more closes the connection. */

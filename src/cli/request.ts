@@ -1,14 +1,13 @@
-import { isUtf8 } from "node:buffer";
-import { readFile } from "node:fs/promises";
-import { buffer } from "node:stream/consumers";
 import type { Command } from "commander";
-import { AuthdError, messageOf } from "../errors.ts";
-import type { AuthorizedResponse, Notifications, ParamsOf } from "../protocol.ts";
+import { AuthdError } from "../errors.ts";
+import type { Notifications } from "../protocol.ts";
 import { ConnectionLost, type DaemonConnection } from "../rpc/daemon-connection.ts";
 import { ReceivedStream } from "../rpc/received-stream.ts";
+import { type BodyStream, type RequestHead, sendRequest } from "../rpc/send-request.ts";
 import { connectionLost, connectToDaemon, telling } from "./call-daemon.ts";
 import { EXIT } from "./exit-code.ts";
 import { milliseconds } from "./parse-seconds.ts";
+import { bodyOf } from "./request-body.ts";
 import { plain } from "./style.ts";
 
 type Head = Notifications["response/head"];
@@ -17,6 +16,7 @@ type Chunk = Notifications["response/chunk"];
 export interface RequestOptions {
   header?: string[];
   data?: string[];
+  uploadFile?: string;
   include?: boolean;
   fail?: boolean;
   timeout?: string;
@@ -27,13 +27,17 @@ export function define(command: Command): void {
   command
     .usage("[options] <name> [method] <url>")
     .argument("<name>", "the credential")
-    .argument("<method-or-url>", "GET if there is no method, POST if there is data")
+    .argument("<method-or-url>", "without a method GET, with -d POST, with -T PUT")
     .argument("[url]", "one of the credential's origins, and a path")
     .option("-H, --header <name: value>", "a header; may be repeated", list)
     .option(
       "-d, --data <data>",
       "a body; @file reads a file, @- standard input; JSON if it parses as such, otherwise a form",
       list,
+    )
+    .option(
+      "-T, --upload-file <file>",
+      "a body as it is, by PUT; - is standard input; of any length",
     )
     .option("-i, --include", "write status and headers to stderr")
     .option("-f, --fail", "exit with 1 if the HTTP status is 400 or more")
@@ -44,7 +48,7 @@ export function define(command: Command): void {
 export const examples = [
   "authd request onestepai https://app-eu.onestepai.com/api/Users",
   `authd request labelf https://api.app.labelf.ai/v2/models/42/inference -d '{"texts":["hi"]}'`,
-  "authd request zebbra PUT http://localhost:8000/picture -H 'content-type: image/png' -d @me.png",
+  "authd request zebbra http://localhost:8000/picture -H 'content-type: image/png' -T me.png",
 ];
 
 async function request(
@@ -53,10 +57,8 @@ async function request(
   second: string | undefined,
   options: RequestOptions,
 ): Promise<void> {
-  const status = await relay(
-    await paramsFor(name, first, second, options),
-    options.include === true,
-  );
+  const { head, body } = await paramsFor(name, first, second, options);
+  const status = await relay(head, body, options.include === true);
   process.exitCode = options.fail && status >= 400 ? EXIT.failed : EXIT.done;
 }
 
@@ -66,37 +68,38 @@ export async function paramsFor(
   first: string,
   second: string | undefined,
   options: RequestOptions,
-): Promise<ParamsOf<"authorizedRequest">> {
-  const body = await bodyOf(options.data ?? []);
+): Promise<{ head: RequestHead; body?: Buffer | BodyStream }> {
   const timeoutMs = milliseconds("--timeout", options.timeout);
   const headers = parseHeaders(options.header ?? []);
-  if (body && !Object.hasOwn(headers, "content-type"))
-    headers["content-type"] = contentTypeOf(body);
-  return {
+  const given = await bodyOf(options.data ?? [], options.uploadFile);
+  if (given?.contentType !== undefined && !Object.hasOwn(headers, "content-type"))
+    headers["content-type"] = given.contentType;
+  const usualMethod = options.uploadFile === undefined ? (given ? "POST" : "GET") : "PUT";
+  const head: RequestHead = {
     credential: name,
     url: second ?? first,
-    method: second === undefined ? (body ? "POST" : "GET") : first,
+    method: second === undefined ? usualMethod : first,
     headers,
     stream: true,
-    ...(body &&
-      (isUtf8(body) ? { body: body.toString() } : { bodyBase64: body.toString("base64") })),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
+  return given ? { head, body: given.body } : { head };
 }
 
-/** Sends it and writes the body to stdout as it comes. Returns the HTTP status. */
-async function relay(params: ParamsOf<"authorizedRequest">, include: boolean): Promise<number> {
+/** Sends it and writes the answer's body to stdout as it comes. Returns the HTTP status. */
+async function relay(
+  head: RequestHead,
+  body: Buffer | BodyStream | undefined,
+  include: boolean,
+): Promise<number> {
   const connection = await connectToDaemon();
-  const received = new ReceivedStream(params.credential);
+  const received = new ReceivedStream(head.credential);
   connection.onNotification = (name, message) => {
     if (name === "response/head" && include) writeHead(message as Head);
     if (name === "response/chunk") write(received.take(message as Chunk), connection);
   };
   try {
-    const answer = await telling(connection, params, () =>
-      connection.request("authorizedRequest", params),
-    );
-    const response = answer as AuthorizedResponse;
+    const response = await telling(connection, head, () => sendRequest(connection, head, body));
     received.assertWhole(response);
     return response.status;
   } catch (error) {
@@ -138,32 +141,4 @@ export function parseHeaders(lines: readonly string[]): Record<string, string> {
     headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
   return Object.fromEntries(headers);
-}
-
-/** Several pieces make one form, as with curl. */
-async function bodyOf(data: readonly string[]): Promise<Buffer | undefined> {
-  if (data.length === 0) return undefined;
-  const pieces = await Promise.all(data.map(read));
-  return Buffer.concat(
-    pieces.flatMap((piece, index) => (index ? [Buffer.from("&"), piece] : piece)),
-  );
-}
-
-async function read(data: string): Promise<Buffer> {
-  if (!data.startsWith("@")) return Buffer.from(data);
-  if (data === "@-") return buffer(process.stdin);
-  try {
-    return await readFile(data.slice(1));
-  } catch (error) {
-    throw new AuthdError("invalid_params", `-d ${data}: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-export function contentTypeOf(body: Buffer): string {
-  try {
-    JSON.parse(body.toString());
-    return "application/json";
-  } catch {
-    return "application/x-www-form-urlencoded";
-  }
 }

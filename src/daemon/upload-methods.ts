@@ -117,7 +117,8 @@ class UploadCall implements Call {
   room(): ResponseReservation {
     const room = this.lastingRoom();
     this.#room = room;
-    if (room.reserve(Math.min(this.#params.bodyBytes ?? KEPT_BYTES, KEPT_BYTES))) throw tooBusy();
+    const keptBytes = Math.min(this.#params.bodyBytes ?? KEPT_BYTES, KEPT_BYTES);
+    if (room.reserve(keptBytes) !== undefined) throw tooBusy();
     return room;
   }
 

@@ -171,10 +171,8 @@ class AuthorizedRequest {
       if (renewed) {
         issued = renewed;
       } else {
-        const next = redirected(this.#request, response, this.#settings);
-        if (!next || !this.#reaches(next.method, next.url.pathname) || !this.#isSendable(next)) {
-          return this.#answered(response, issued);
-        }
+        const next = this.#redirected(response);
+        if (!next) return this.#answered(response, issued);
         if (++redirects > MAX_REDIRECTS) {
           response.body.destroy();
           throw new UnusableContent(`redirects more than ${MAX_REDIRECTS} times`);
@@ -185,6 +183,13 @@ class AuthorizedRequest {
       }
       drain(response.body);
     }
+  }
+
+  /** Undefined if the answer is for the caller. */
+  #redirected(response: HttpResponse): ValidatedRequest | undefined {
+    const next = redirected(this.#request, response, this.#settings);
+    if (!next || !this.#reaches(next.method, next.url.pathname)) return undefined;
+    return this.#isSendable(next) ? next : undefined;
   }
 
   async #sendOnce(issued: Issued): Promise<HttpResponse> {

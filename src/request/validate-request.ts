@@ -3,12 +3,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { decodeBase64 } from "../base/base64.ts";
 import { foldedHeader, isConnectionHeader, isHeaderName } from "../base/header-names.ts";
 import { AuthdError } from "../errors.ts";
-import type { ParamsOf, RequestDetails } from "../protocol.ts";
+import { MAX_BODY_BYTES, type ParamsOf, type RequestDetails } from "../protocol.ts";
 import { allowedUrl } from "./origin.ts";
 import { UploadBody } from "./upload-body.ts";
-
-/** Bytes of a body in the request itself: what fits into a frame as base64. */
-export const MAX_BODY_BYTES = 6 * 1024 * 1024;
 
 /** Headers of a request, and their names and values together, in characters of Latin-1. */
 const MAX_HEADERS = 256;

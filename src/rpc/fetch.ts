@@ -1,8 +1,9 @@
-import { isUtf8 } from "node:buffer";
 import { AuthdError } from "../errors.ts";
-import type { AuthorizedResponse, Notifications, ParamsOf } from "../protocol.ts";
-import type { DaemonConnection } from "./daemon-connection.ts";
+import type { AuthorizedResponse, Notifications } from "../protocol.ts";
+import { ConnectionLost, type DaemonConnection } from "./daemon-connection.ts";
+import { bodyOf } from "./fetch-body.ts";
 import { ReceivedStream } from "./received-stream.ts";
+import { type BodyStream, type RequestHead, sendRequest } from "./send-request.ts";
 
 /** The shape of the platform's own `fetch`. */
 export type Fetch = (
@@ -25,12 +26,15 @@ const NULL_BODY = [204, 205, 304];
 export function fetchThrough(open: () => Promise<DaemonConnection>, credential: string): Fetch {
   return async (input, init) => {
     const request = new Request(input, init);
-    const { signal } = request;
+    const signal = signalOf(input, init) ?? request.signal;
     signal.throwIfAborted();
-    const params = { credential, timeoutMs: NO_TIMEOUT_MS, ...(await paramsOf(request)) };
+    const body = await bodyOf(request, init?.body, signal);
+    const { url, method } = request;
+    const headers = Object.fromEntries(request.headers);
+    const about = { url, method, headers, stream: true, timeoutMs: NO_TIMEOUT_MS };
     const connection = await open();
     try {
-      return await respond(connection, params, signal);
+      return await respond(connection, { credential, ...about }, body, signal);
     } catch (error) {
       connection.destroy();
       throw signal.aborted ? signal.reason : error;
@@ -38,25 +42,16 @@ export function fetchThrough(open: () => Promise<DaemonConnection>, credential: 
   };
 }
 
-async function paramsOf(
-  request: Request,
-): Promise<Omit<ParamsOf<"authorizedRequest">, "credential">> {
-  const bytes = Buffer.from(await request.arrayBuffer());
-  const body = isUtf8(bytes)
-    ? { body: bytes.toString() }
-    : { bodyBase64: bytes.toString("base64") };
-  return {
-    url: request.url,
-    method: request.method,
-    headers: Object.fromEntries(request.headers),
-    stream: true,
-    ...(bytes.length > 0 && body),
-  };
+/** The caller's own: Node holds what a Request makes of it so loosely that it may be collected. */
+function signalOf(...[input, init]: Parameters<Fetch>): AbortSignal | undefined {
+  if (init?.signal !== undefined) return init.signal ?? undefined;
+  return input instanceof Request ? input.signal : undefined;
 }
 
 function respond(
   connection: DaemonConnection,
-  params: ParamsOf<"authorizedRequest">,
+  params: RequestHead,
+  requestBody: Buffer | BodyStream | undefined,
   signal: AbortSignal,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
@@ -89,13 +84,13 @@ function respond(
       connection.destroy();
       const reason = signal.aborted
         ? signal.reason
-        : error instanceof AuthdError
-          ? error
-          : broken(params.credential);
+        : error instanceof ConnectionLost
+          ? broken(params.credential)
+          : error;
       reject(reason);
       body?.error(reason);
     };
-    connection.request("authorizedRequest", params, { signal }).then(end).catch(fail);
+    sendRequest(connection, params, requestBody, { signal }).then(end).catch(fail);
   });
 }
 

@@ -1,5 +1,6 @@
 import test from "ava";
-import { contentTypeOf, parseHeaders } from "../../src/cli/request.ts";
+import { parseHeaders } from "../../src/cli/request.ts";
+import { contentTypeOf } from "../../src/cli/request-body.ts";
 
 test("a body is JSON if it parses as such, otherwise a form", (t) => {
   t.is(contentTypeOf(Buffer.from('{"a":1}')), "application/json");

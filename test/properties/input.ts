@@ -71,15 +71,18 @@ function requestArguments(scope: Scope): Checkable {
       };
       const asked = await paramsOf(orders[place]);
       if (!asked) return;
-      demand(params.authorizedRequest.safeParse(asked).success, JSON.stringify(asked));
+      const { head, body = Buffer.alloc(0) } = asked;
+      demand(params.authorizedRequest.safeParse(head).success, JSON.stringify(head));
       const isPlain = positional.every((one) => !one.startsWith("-"));
       if (!isPlain) return;
-      demand(asked.credential === "demo" && asked.url === url, JSON.stringify(asked));
+      demand(head.credential === "demo" && head.url === url, JSON.stringify(head));
       const fallback = data.length > 0 ? "POST" : "GET";
-      demand(asked.method === (method ?? fallback), `method ${asked.method}`);
+      demand(head.method === (method ?? fallback), `method ${head.method}`);
       const whole = joined(data, content);
-      const sent = asked.body ?? Buffer.from(asked.bodyBase64 ?? "", "base64");
-      demand(whole.equals(Buffer.from(sent)), `${whole.toString("hex")} became ${sent}`);
+      demand(
+        Buffer.isBuffer(body) && whole.equals(body),
+        `${whole.toString("hex")} became ${body}`,
+      );
     },
   );
 }

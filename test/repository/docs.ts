@@ -11,12 +11,12 @@ import { grants } from "../../src/grants/index.ts";
 import {
   DEFAULT_MAX_RESPONSE_BYTES,
   DEFAULT_TIMEOUT_MS,
+  MAX_BODY_BYTES,
   MAX_CHUNK_BYTES,
   MAX_FRAME_BYTES,
   type Method,
 } from "../../src/protocol.ts";
 import { MAX_RESPONSE_BYTES } from "../../src/request/request.ts";
-import { MAX_BODY_BYTES } from "../../src/request/validate-request.ts";
 import { AGAIN, mayRepeat } from "../../src/rpc/again.ts";
 import { params } from "../../src/rpc/params.ts";
 import { startPracticeApis } from "../../src/sandbox/index.ts";
