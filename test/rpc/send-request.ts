@@ -3,12 +3,12 @@ import { createHash, randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
-import { AuthdError, connect } from "../src/client.ts";
-import { MAX_BODY_BYTES } from "../src/protocol.ts";
-import { encodeInMessage } from "../src/rpc/send-request.ts";
-import { eventually } from "./helpers/program.ts";
-import { countBytes, startStreamingApi } from "./helpers/streaming-api.ts";
-import { startUploading } from "./helpers/uploading.ts";
+import { AuthdError, connect } from "../../src/client.ts";
+import { MAX_BODY_BYTES } from "../../src/protocol.ts";
+import { encodeInMessage } from "../../src/rpc/send-request.ts";
+import { eventually } from "../helpers/program.ts";
+import { countBytes, startStreamingApi } from "../helpers/streaming-api.ts";
+import { startUploading } from "../helpers/uploading.ts";
 
 const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
 
