@@ -19,9 +19,10 @@ import { SpendingRequests } from "../credential/spending-requests.ts";
 import { messageOf } from "../errors.ts";
 import { createHttp } from "../http/http.ts";
 import { IssuerClocks } from "../http/issuer-clock.ts";
+import { LOCK_REASONS } from "../lock/lock-errors.ts";
 import { Logind } from "../lock/logind.ts";
 import { withVaultLockCheck } from "../lock/vault-lock-check.ts";
-import { LOCK_REASONS, VaultLocker } from "../lock/vault-locker.ts";
+import { VaultLocker } from "../lock/vault-locker.ts";
 import { Observer } from "../observe/observe.ts";
 import type { EventPayload, StatusResult, Unsaved } from "../protocol.ts";
 import { CpuBudgets } from "../rpc/cpu-budget.ts";
@@ -116,13 +117,13 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
   const guard = new VaultWatcher({ vault, registry, time: around.time, log });
   const lock = new VaultLocker({
     ...{ clock, time: around.time, vault, registry, log, onEvent: around.onEvent },
-    after: configuration.daemon.lockAfter,
+    afterMs: configuration.daemon.lockAfter,
     inTurn: (work) => admin.changes.runNext(work),
-    forget: () => {
+    onLocked: () => {
       approvals.queue.forgetAll();
       http.reconnect();
     },
-    opened: () => backup.resume(),
+    onOpened: () => backup.resume(),
   });
   const observer = new Observer({
     ...{ env, clock, log, startedAt, subscribers: subscriptions },

@@ -12,7 +12,8 @@ import type { TokenTarget } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
 import type { GetTokenOptions } from "../credential/slow-path.ts";
 import type { Http } from "../http/http.ts";
-import { LOCK_REASONS, type VaultLocker } from "../lock/vault-locker.ts";
+import { LOCK_REASONS } from "../lock/lock-errors.ts";
+import type { VaultLocker } from "../lock/vault-locker.ts";
 import {
   type AuditHeadResult,
   type CredentialInfo,

@@ -1,6 +1,7 @@
-/** What systemd-logind tells on the system bus: org.freedesktop.login1(5). */
+/** Signals of systemd-logind on the system bus: org.freedesktop.login1(5). */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { LockStatus } from "../protocol.ts";
 import { busEnvironment, SupervisedProcess } from "./supervised-process.ts";
 
@@ -11,33 +12,33 @@ export interface LogindOptions {
   clock: Clock;
   log: Log;
   events: readonly LockEvent[];
-  /** Never rejects: the machine does not sleep before it resolves, within what logind allows (5 s). */
+  /** Locks the vault; never rejects. The machine does not sleep before it resolves, within logind's limit (5 s). */
   lock: (event: LockEvent) => Promise<void>;
   platform?: NodeJS.Platform;
 }
 
 const NAME = "org.freedesktop.login1";
 const SESSION = `${NAME}.Session`;
-/** How long (ms) logind may take to say whose a session is. */
+/** Time that logind may take to say whose a session is. */
 const BUS_TIMEOUT_MS = 2_000;
 
 /**
- * gdbus asks the bus for what this one name sends and needs no right for that: `busctl monitor` needs
- * root. Anybody may send signals of these names, but not under that one.
+ * Prints the signals of one bus name, and needs no privilege for that, unlike `busctl monitor`. Any
+ * program may send signals with these names, but not under logind's bus name.
  */
 const MONITOR = ["gdbus", "monitor", "--system", "--dest", NAME] as const;
-/** Holds sleep up until its input is closed. */
+/** Delays sleep until its input is closed. */
 const INHIBIT = [
   ...(["systemd-inhibit", "--what=sleep", "--mode=delay", "--who=authd"] as const),
   ...(["--why=locks its vault before the machine sleeps", "cat"] as const),
 ] as const;
 
-/** Locks before the machine sleeps, and when a screen of our user's is locked. */
+/** Locks the vault before the machine sleeps, and when a screen of the daemon's user is locked. */
 export class Logind {
   readonly #options: LogindOptions;
-  readonly #troubles = new Map<"bus" | "inhibitor", string>();
-  /** What was said of them last. */
-  readonly #said = new Map<"bus" | "inhibitor", string>();
+  readonly #failures = new Map<"bus" | "inhibitor", string>();
+  /** Failures that were logged last. */
+  readonly #logged = new Map<"bus" | "inhibitor", string>();
   readonly #monitor: SupervisedProcess;
   readonly #inhibitor: SupervisedProcess;
 
@@ -46,17 +47,17 @@ export class Logind {
     this.#options = options;
     this.#monitor = new SupervisedProcess({
       ...{ command: MONITOR, env, clock },
-      onLine: (line) => this.#hear(line),
-      onTrouble: (why) => this.#trouble("bus", why),
+      onLine: (line) => this.#onLine(line),
+      onFailure: (why) => this.#fail("bus", why),
     });
     this.#inhibitor = new SupervisedProcess({
       ...{ command: INHIBIT, env, clock },
-      onStart: () => this.#troubles.delete("inhibitor"),
-      onTrouble: (why) => this.#trouble("inhibitor", why),
+      onStart: () => this.#failures.delete("inhibitor"),
+      onFailure: (why) => this.#fail("inhibitor", why),
     });
     if (events.length === 0) return;
     if (platform !== "linux") {
-      this.#trouble("bus", `there is no logind on ${platform}, so lock_on is without effect`);
+      this.#fail("bus", `there is no logind on ${platform}, so lock_on is without effect`);
       return;
     }
     this.#monitor.start();
@@ -64,10 +65,10 @@ export class Logind {
   }
 
   get status(): LockStatus["on"] {
-    const bus = this.#troubles.get("bus");
+    const bus = this.#failures.get("bus");
     return this.#options.events.map((event) => {
-      const error = bus ?? (event === "suspend" ? this.#troubles.get("inhibitor") : undefined);
-      return { event, ...(error === undefined ? {} : { error }) };
+      const error = bus ?? (event === "suspend" ? this.#failures.get("inhibitor") : undefined);
+      return { event, ...omitUndefined({ error }) };
     });
   }
 
@@ -76,18 +77,17 @@ export class Logind {
     this.#inhibitor.stop("input");
   }
 
-  /** Said once, until it is something else. */
-  #trouble(where: "bus" | "inhibitor", why: string): void {
-    this.#troubles.set(where, why);
-    if (this.#said.get(where) === why) return;
-    this.#said.set(where, why);
+  /** Records a failure. Logs it once, until it is another. */
+  #fail(where: "bus" | "inhibitor", why: string): void {
+    this.#failures.set(where, why);
+    if (this.#logged.get(where) === why) return;
+    this.#logged.set(where, why);
     this.#options.log.warn({}, `authd can't tell when to lock (lock_on): ${why}`);
   }
 
-  #hear(line: string): void {
-    if (line.startsWith(`The name ${NAME} is owned`)) this.#troubles.delete("bus");
-    else if (line.startsWith(`The name ${NAME} does not`))
-      this.#trouble("bus", "there is no logind");
+  #onLine(line: string): void {
+    if (line.startsWith(`The name ${NAME} is owned`)) this.#failures.delete("bus");
+    else if (line.startsWith(`The name ${NAME} does not`)) this.#fail("bus", "there is no logind");
     const signal = /^(\/[\w/]*): (\S+) \((.*)\)$/.exec(line);
     if (!signal) return;
     const [, path = "", name = "", args = ""] = signal;
@@ -98,22 +98,22 @@ export class Logind {
         args.startsWith(`'${SESSION}'`) &&
         args.includes("'LockedHint': <true>"));
     if (name === `${NAME}.Manager.PrepareForSleep` && events.includes("suspend")) {
-      void this.#sleep(args.startsWith("true"));
-    } else if (isLocking && events.includes("screen")) void this.#screen(path);
+      void this.#onSleep(args.startsWith("true"));
+    } else if (isLocking && events.includes("screen")) void this.#onScreenLock(path);
   }
 
-  async #sleep(begins: boolean): Promise<void> {
+  async #onSleep(begins: boolean): Promise<void> {
     if (begins) {
       await this.#options.lock("suspend");
       this.#inhibitor.stop("input");
     } else this.#inhibitor.start();
   }
 
-  async #screen(path: string): Promise<void> {
+  async #onScreenLock(path: string): Promise<void> {
     if (await this.#isOwn(path)) await this.#options.lock("screen");
   }
 
-  /** Where logind does not say whose session it is, it counts as ours. */
+  /** True if the session is of the daemon's user. If logind does not say, it counts as one. */
   async #isOwn(path: string): Promise<boolean> {
     const { env } = this.#options;
     const { execFile } = await import("node:child_process");

@@ -2,26 +2,26 @@ import type { Clock } from "../base/clock.ts";
 import { AuthdError } from "../errors.ts";
 import type { Guesser } from "./session-key.ts";
 
-/** So many slips of the finger are free; after that each costs (ms) twice as much as the one before. */
+/** Number of wrong passphrases without a delay; after that, the delay doubles with each. */
 const FREE_ATTEMPTS = 2;
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 300_000;
-/** A failure is forgotten after this (ms). */
+/** Age at which a wrong passphrase is forgotten. */
 const FORGET_AFTER_MS = 3_600_000;
-/** Sessions that tried, and their processes; more than so many are not kept. */
+/** Limit of sessions, and of processes, that are remembered. */
 const MAX_SESSIONS = 1_000;
 
 interface Failures {
   count: number;
-  /** Monotonic clock: nothing is tried before this. */
-  until: number;
+  /** Monotonic time (ms) before which no passphrase is tried. */
+  untilMs: number;
 }
 
-/** Wrong guesses of a process and of all that it has started. */
-interface Wrong {
+/** Wrong passphrases of a process and of all that it has started. */
+interface WrongGuesses {
   count: number;
-  /** Monotonic clock: when the last one was. */
-  at: number;
+  /** Monotonic time (ms) of the last one. */
+  atMs: number;
 }
 
 interface Waiting {
@@ -30,19 +30,19 @@ interface Waiting {
 }
 
 /**
- * Tries of a passphrase: one at a time, as each takes a whole core and 128 MiB. Wrong ones are slowed
- * for the session that makes them, and go behind the tries of others: where the ancestors of two part,
- * the one goes first whose side was wrong less often, then the one whose side is older. So a program that
- * guesses from ever new sessions keeps nobody waiting whom it has not started.
+ * Tries one passphrase at a time, since each takes a whole core and 128 MiB. Wrong ones delay the session
+ * that gave them, and go behind the tries of others. Two tries are compared where their ancestors differ:
+ * the side with fewer wrong ones goes first, then the older side. So a program that guesses from ever new
+ * sessions delays only what it has started itself.
  */
 export class PassphraseThrottle {
   readonly #clock: Clock;
   /** By session. */
   readonly #failures = new Map<string, Failures>();
   /** By process. */
-  readonly #wrong = new Map<string, Wrong>();
+  readonly #wrong = new Map<string, WrongGuesses>();
   readonly #waiting: Waiting[] = [];
-  /** Sessions that try, or wait for it. */
+  /** Sessions that try a passphrase, or wait for their turn. */
   readonly #active = new Set<string>();
   #busy = false;
 
@@ -51,12 +51,12 @@ export class PassphraseThrottle {
   }
 
   /**
-   * What `work` gives; if it rejects, that counts against `who`. Rejects with AuthdError `too_busy`
-   * while `who` has to wait, or tries already.
+   * Runs `work`. If it rejects, that counts against `who`. Rejects with AuthdError `too_busy` while `who`
+   * has to wait, or has a try already.
    */
   async run<T>(who: Guesser, work: () => Promise<T>): Promise<T> {
     const { session } = who;
-    const wait = (this.#failures.get(session)?.until ?? 0) - this.#clock.monotonic();
+    const wait = (this.#failures.get(session)?.untilMs ?? 0) - this.#clock.monotonic();
     if (wait > 0) throw tooSoon(wait);
     if (this.#active.has(session)) throw tooSoon(FIRST_DELAY_MS);
     this.#active.add(session);
@@ -80,7 +80,7 @@ export class PassphraseThrottle {
   }
 
   #next(): void {
-    const [first] = [...this.#waiting].sort((a, b) => this.#order(a.who, b.who));
+    const [first] = [...this.#waiting].sort((a, b) => this.#compare(a.who, b.who));
     if (!first) {
       this.#busy = false;
       return;
@@ -89,8 +89,8 @@ export class PassphraseThrottle {
     first.begin();
   }
 
-  /** Negative: `one` goes first. Sorting keeps the order of those that are equal. */
-  #order(one: Guesser, other: Guesser): number {
+  /** Returns a negative number if `one` goes first. Sorting keeps the order of equal tries. */
+  #compare(one: Guesser, other: Guesser): number {
     const parting = one.lineage.findIndex(({ id }, index) => id !== other.lineage[index]?.id);
     const [mine, theirs] = [one.lineage[parting], other.lineage[parting]];
     if (!mine || !theirs) return this.#countOf(one) - this.#countOf(other);
@@ -110,18 +110,18 @@ export class PassphraseThrottle {
         ? 0
         : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (count - FREE_ATTEMPTS));
     this.#failures.delete(who.session);
-    this.#failures.set(who.session, { count, until: now + delay });
+    this.#failures.set(who.session, { count, untilMs: now + delay });
     for (const { id } of who.lineage) {
       const before = this.#wrong.get(id)?.count ?? 0;
       this.#wrong.delete(id);
-      this.#wrong.set(id, { count: before + 1, at: now });
+      this.#wrong.set(id, { count: before + 1, atMs: now });
     }
-    for (const [each, { until }] of this.#failures) {
-      if (until + FORGET_AFTER_MS < now || this.#failures.size > MAX_SESSIONS)
+    for (const [each, { untilMs }] of this.#failures) {
+      if (untilMs + FORGET_AFTER_MS < now || this.#failures.size > MAX_SESSIONS)
         this.#failures.delete(each);
     }
-    for (const [each, { at }] of this.#wrong) {
-      if (at + FORGET_AFTER_MS < now || this.#wrong.size > MAX_SESSIONS) this.#wrong.delete(each);
+    for (const [each, { atMs }] of this.#wrong) {
+      if (atMs + FORGET_AFTER_MS < now || this.#wrong.size > MAX_SESSIONS) this.#wrong.delete(each);
     }
   }
 }

@@ -4,30 +4,31 @@ import { isLauncher } from "../base/interpreter.ts";
 import { libc } from "../base/libc.ts";
 import type { Peer } from "../rpc/peer.ts";
 
-/** Who tries a passphrase. */
+/** Origin of a passphrase. */
 export interface Guesser {
   /**
-   * Who is slowed down after a wrong one: the peer's session, which is a terminal's window or a service,
-   * so that a program that guesses does not keep a person out; its user, where that can't be told.
-   * setsid(2) makes a new one.
+   * Key under which wrong passphrases are counted: the peer's session, which is a terminal's window or a
+   * service, so that a program that guesses does not keep a person out; its user if the session is not
+   * known. setsid(2) makes a new session.
    */
   readonly session: string;
   /**
-   * The process and its ancestors, the oldest first, down from what starts everybody's programs: by
-   * these wrong guesses are told apart, whatever sessions a program makes. Orphans without a terminal
-   * have one ancestor in common.
+   * The process and its ancestors below the launcher that starts everybody's programs, the oldest first.
+   * They tell guesses apart, whatever sessions a program makes. Orphans without a terminal have one
+   * ancestor in common.
    */
   readonly lineage: readonly Ancestor[];
 }
 
 export interface Ancestor {
   readonly id: string;
-  /** Boot time. */
+  /** Boot time, ms. */
   readonly startedAtMs: number;
 }
 
 const ORPHANS: Ancestor = { id: "orphans", startedAtMs: Number.POSITIVE_INFINITY };
 
+/** Returns the origin of a passphrase that this peer gives. */
 export function sessionKey(peer: Peer | undefined): Guesser {
   if (!peer) return { session: "", lineage: [] };
   const session = peer.pid > 0 ? sessionOf(peer.pid) : undefined;

@@ -5,26 +5,26 @@ import { errorCode } from "../errors.ts";
 
 const FIRST_RESTART_DELAY_MS = 1_000;
 const MAX_RESTART_DELAY_MS = 30_000;
-/** One that ran so long (ms) was well: the next pause is a short one again. */
+/** Run time after which a process counts as stable: the next restart comes soon again. */
 const STABLE_AFTER_MS = 60_000;
 
 export interface SupervisedProcessOptions {
-  /** Without a shell. */
+  /** Program and arguments; no shell is involved. */
   command: readonly [string, ...string[]];
   env: NodeJS.ProcessEnv;
   clock: Clock;
   onLine?: (line: string) => void;
   onStart?: () => void;
-  /** It can't be started, or ended by itself: why. */
-  onTrouble: (why: string) => void;
+  /** Called with the reason if the program can't be started, or ended by itself. */
+  onFailure: (why: string) => void;
 }
 
-/** A program that runs as long as it is wanted: started again, after a while, if it ends by itself. */
+/** Runs a program until `stop`. Starts it again, after a delay, if it ends by itself. */
 export class SupervisedProcess {
   readonly #options: SupervisedProcessOptions;
   #child: ChildProcess | undefined;
   #timer: Timer | undefined;
-  #pause = FIRST_RESTART_DELAY_MS;
+  #restartDelayMs = FIRST_RESTART_DELAY_MS;
   #wanted = false;
 
   constructor(options: SupervisedProcessOptions) {
@@ -37,7 +37,7 @@ export class SupervisedProcess {
     void this.#run();
   }
 
-  /** Closes its input, which ends it, or ends it by a signal. */
+  /** Ends the program: by the end of its input, or by a signal too. */
   stop(how: "input" | "signal"): void {
     this.#wanted = false;
     this.#timer?.cancel();
@@ -56,7 +56,7 @@ export class SupervisedProcess {
     const began = clock.monotonic();
     const child = spawn(program, args, {
       env: busEnvironment(env),
-      // It ends with us, however we end: who reads from a pipe hears of that.
+      // The program ends when authd does, however that ends: its input is closed then.
       stdio: ["pipe", "pipe", "pipe"],
       windowsHide: true,
     });
@@ -64,7 +64,7 @@ export class SupervisedProcess {
     let complaint = "";
     child.once("spawn", onStart);
     child.stdin.on("error", () => {});
-    child.stdout.setEncoding("utf8").on("data", lines(onLine));
+    child.stdout.setEncoding("utf8").on("data", splitLines(onLine));
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       complaint = (complaint + text).slice(0, 300);
     });
@@ -77,28 +77,28 @@ export class SupervisedProcess {
   #ended(child: ChildProcess, began: number, why: string): void {
     if (this.#child !== child) return;
     this.#child = undefined;
-    const { clock, onTrouble } = this.#options;
-    if (clock.monotonic() - began > STABLE_AFTER_MS) this.#pause = FIRST_RESTART_DELAY_MS;
-    this.#timer = clock.schedule(this.#pause, () => void this.#run());
-    this.#pause = Math.min(MAX_RESTART_DELAY_MS, this.#pause * 2);
-    onTrouble(why);
+    const { clock, onFailure } = this.#options;
+    if (clock.monotonic() - began > STABLE_AFTER_MS) this.#restartDelayMs = FIRST_RESTART_DELAY_MS;
+    this.#timer = clock.schedule(this.#restartDelayMs, () => void this.#run());
+    this.#restartDelayMs = Math.min(MAX_RESTART_DELAY_MS, this.#restartDelayMs * 2);
+    onFailure(why);
   }
 }
 
-/** What a program gets of our environment that speaks with the system bus, and whose words are read. */
+/** Returns the environment of a program that uses the system bus, and whose output is parsed. */
 export function busEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const { DBUS_SYSTEM_BUS_ADDRESS: bus } = env;
   const address = bus ? { DBUS_SYSTEM_BUS_ADDRESS: bus } : {};
   return { ...cleanEnvironment(env), ...address, LC_ALL: "C" };
 }
 
-/** Calls `take` with each whole line of what comes in parts. */
-function lines(take: (line: string) => void): (text: string) => void {
+/** Returns a receiver of text in parts that calls `onLine` with each whole line. */
+function splitLines(onLine: (line: string) => void): (text: string) => void {
   let rest = "";
   return (text) => {
     const all = (rest + text).split("\n");
     rest = (all.pop() ?? "").slice(-10_000);
-    for (const line of all) take(line);
+    for (const line of all) onLine(line);
   };
 }
 

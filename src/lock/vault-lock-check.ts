@@ -4,20 +4,20 @@ import type { Call, Handlers, HandlersWithoutUploads } from "../rpc/call.ts";
 import { isOwnPeer } from "../rpc/peer.ts";
 import type { VaultLocker } from "./vault-locker.ts";
 
-/** What takes the vault's key, and is about a credential that there is. */
-const ABOUT_ONE = [
+/** Methods about one existing credential that need the vault's key. */
+const CREDENTIAL_METHODS = [
   "credentials/set",
   "credentials/trust",
   "credentials/refresh",
   "credentials/test",
   "credentials/remove",
 ] as const;
-/** What takes the vault's key. */
-const ABOUT_ALL = ["credentials/add", "vault/export", "vault/import", "vault/rekey"] as const;
+/** Other methods that need the vault's key. */
+const VAULT_METHODS = ["credentials/add", "vault/export", "vault/import", "vault/rekey"] as const;
 
 /**
- * The same handlers, but while the vault is locked they answer `vault_locked` at once: no rule is looked
- * at, and no person asked. Also notes when credentials are used.
+ * Wraps handlers: while the vault is locked they answer `vault_locked` at once, before rules are checked
+ * or a person is asked. Also restarts the idle timer when a credential is used.
  */
 export function withVaultLockCheck(
   lock: Pick<VaultLocker, "use" | "assertOpen">,
@@ -29,10 +29,10 @@ export function withVaultLockCheck(
     const isOwn = isOwnPeer(call.peer);
     const isUsed = registry.hasLoaded(name) && (isOwn || access.mayUse(registry.get(name), call));
     if (isUsed) lock.use(name);
-    // Other users are not to learn from a locked vault which names there are, nor to keep it open.
+    // A locked vault does not tell other users which names exist; nor do they keep it open.
     else if (!isOwn) lock.assertOpen(name);
   };
-  const guarded: HandlersWithoutUploads = {
+  const checked: HandlersWithoutUploads = {
     ...handlers,
     getToken: (given, call) => {
       use(given.credential, call);
@@ -43,25 +43,25 @@ export function withVaultLockCheck(
       return handlers.authorizedRequest(given, call);
     },
   };
-  for (const method of ABOUT_ONE) {
+  for (const method of CREDENTIAL_METHODS) {
     const handle = handlers[method] as Handlers["credentials/set"];
-    Object.assign(guarded, {
+    Object.assign(checked, {
       [method]: ((given, call) => {
-        // Other users may not call it, and are told so before anything about the vault.
+        // Other users may not call it: that is their error, whatever the vault's state.
         const isKnown = isOwnPeer(call.peer) && registry.hasLoaded(given.credential);
         if (isKnown) lock.assertOpen(given.credential);
         return handle(given, call);
       }) satisfies Handlers["credentials/set"],
     });
   }
-  for (const method of ABOUT_ALL) {
+  for (const method of VAULT_METHODS) {
     const handle = handlers[method] as Handlers["vault/rekey"];
-    Object.assign(guarded, {
+    Object.assign(checked, {
       [method]: ((given, call) => {
         if (isOwnPeer(call.peer)) lock.assertOpen();
         return handle(given, call);
       }) satisfies Handlers["vault/rekey"],
     });
   }
-  return guarded;
+  return checked;
 }

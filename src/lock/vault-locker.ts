@@ -1,19 +1,28 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Timekeeper } from "../base/timekeeper.ts";
 import { collectGarbage } from "../base/v8-flags.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import type { EventPayload, LockStatus, Unsaved } from "../protocol.ts";
+import type { EventPayload, LockStatus } from "../protocol.ts";
 import type { Peer } from "../rpc/peer.ts";
-import type { KeySource, ManagedVault } from "../vault/vault.ts";
+import type { ManagedVault } from "../vault/vault.ts";
+import { IdleTimer } from "./idle-timer.ts";
+import {
+  assertSealed,
+  LOCK_REASONS,
+  passphraseNeeded,
+  stillSealing,
+  whyNotLockable,
+} from "./lock-errors.ts";
 import { PassphraseThrottle } from "./passphrase-throttle.ts";
 import { sessionKey } from "./session-key.ts";
 
-/** How long (ms) a lock waits for token requests: longer than an ordinary one and its repetition take. */
+/** How long a lock waits for token requests: longer than an ordinary request and its repetition take. */
 const PENDING_REFRESH_GRACE_MS = 30_000;
-/** A lock that failed is tried again after this (ms). */
+/** Delay after which a lock that failed is tried again. */
 const RETRY_MS = 30_000;
 
 export interface VaultLockerOptions {
@@ -22,136 +31,111 @@ export interface VaultLockerOptions {
   vault: ManagedVault<object>;
   registry: Registry;
   log: Log;
-  /** ms without any use after which the vault is locked; undefined: never. */
-  after: number | undefined;
+  /** Time (ms) without any use after which the vault is locked; undefined: never. */
+  afterMs: number | undefined;
   onEvent: (happened: EventPayload) => void;
-  /** Nothing else changes credentials, the vault or its key meanwhile; what waits to do so comes later. */
+  /** Runs `work` while nothing else changes credentials, the vault or its key, ahead of what waits to do so. */
   inTurn: <T>(work: () => Promise<T>) => Promise<T>;
-  /** What people allowed for a while ends with a lock; so does whatever else could hold a secret. */
-  forget: () => void;
-  /** The vault is open, and nothing was read yet. */
-  opened: () => Promise<void>;
+  /** Drops what else could hold a secret, and answers of people that hold until a lock. */
+  onLocked: () => void;
+  /** Called when the vault was opened, before anything is read. */
+  onOpened: () => Promise<void>;
 }
 
-/** Why the vault is locked, in words that follow "The vault was locked". */
-export const LOCK_REASONS = {
-  asked: "with authd lock",
-  idle: "because nothing was asked of it for a while (lock_after)",
-  suspend: "because the machine went to sleep (lock_on)",
-  screen: "because the screen was locked (lock_on)",
-} as const;
-
 /**
- * Locks the vault, and opens it again. Locked, the key is wiped, and no secret, token or answer is kept.
- * A lock that was asked for ends by `unlock` alone; a key that just could not be had is looked for.
+ * Locks and opens the vault. While it is locked, neither the key nor any secret, token or answer is in
+ * memory. A lock that somebody wanted ends with `unlock` only; a key that was not available is looked
+ * for again.
  */
 export class VaultLocker {
   readonly #options: VaultLockerOptions;
-  readonly #attempts: PassphraseThrottle;
-  #after: number | undefined;
-  /** The same as the file has it. */
-  #configured: number | undefined;
-  /** Since when (wall clock, ms) and why it is locked until somebody unlocks it. */
+  readonly #throttle: PassphraseThrottle;
+  readonly #idle: IdleTimer;
+  /** A lock that somebody wanted. `since` is wall clock, ms. */
   #held: { since: number; why: string } | undefined;
-  /** What callers get from the moment at which locking begins. */
+  /** Error for callers from the moment at which locking begins. */
   #refusal: AuthdError | undefined;
   #locking: Promise<void> | undefined;
-  #looking = false;
-  /** Boot time. */
-  #usedAt: number;
+  #isLookingForKey = false;
 
   constructor(options: VaultLockerOptions) {
     this.#options = options;
-    this.#attempts = new PassphraseThrottle(options.clock);
-    this.#after = options.after;
-    this.#configured = options.after;
-    this.#usedAt = options.time.now().boot;
+    this.#throttle = new PassphraseThrottle(options.clock);
+    this.#idle = new IdleTimer(options.time, options.afterMs);
   }
 
-  /** Somebody wanted it locked. */
+  /** True if somebody wanted it locked. */
   get isHeld(): boolean {
     return this.#held !== undefined;
   }
 
   get status(): Pick<LockStatus, "locked" | "since" | "why" | "afterMs" | "problem"> {
-    const after = this.#after;
-    const why = this.#options.vault.locked;
-    const unfit = after === undefined ? undefined : whyNotLockable(this.#options.vault.keySource);
-    return {
-      locked: why !== undefined,
-      ...(this.#held ? { since: this.#held.since } : {}),
-      ...(why === undefined ? {} : { why }),
-      ...(after === undefined ? {} : { afterMs: after }),
-      ...(unfit === undefined ? {} : { problem: unfit }),
-    };
+    const { locked: why, keySource } = this.#options.vault;
+    const afterMs = this.#idle.timeoutMs;
+    const problem = afterMs === undefined ? undefined : whyNotLockable(keySource);
+    const since = this.#held?.since;
+    return { locked: why !== undefined, ...omitUndefined({ since, why, afterMs, problem }) };
   }
 
   // ---- use ----
 
-  /** Somebody wants to use `credential`. Throws AuthdError `vault_locked`. */
+  /** Restarts the idle timer for a use of `credential`. Throws AuthdError `vault_locked`. */
   use(credential: string): void {
     this.assertOpen(credential);
-    if (this.#after === undefined) return;
-    const now = this.#options.time.now().boot;
-    // The machine may have slept since the timer rang.
-    if (now - this.#usedAt >= this.#after) this.#lockIdle();
+    if (this.#idle.timeoutMs === undefined) return;
+    // The machine may have slept since the last tick.
+    if (this.#idle.isDue) this.#lockIdle();
     this.assertOpen(credential);
-    this.#usedAt = now;
+    this.#idle.restart();
   }
 
   /** Throws AuthdError `vault_locked`. */
   assertOpen(credential?: string): void {
     const why = this.#refusal?.message ?? this.#options.vault.locked;
     if (why === undefined) return;
-    throw new AuthdError("vault_locked", why, credential === undefined ? {} : { credential });
+    throw new AuthdError("vault_locked", why, omitUndefined({ credential }));
   }
 
-  /** With every ring of the registry's timer. */
+  /** Called with each tick of the registry's timer. */
   tick(): void {
-    const { vault, registry, time } = this.#options;
+    const { vault, registry } = this.#options;
     if (vault.locked !== undefined) {
       this.#lookForKey();
       return;
     }
-    if (this.#after === undefined) return;
-    const due = this.#usedAt + this.#after;
-    if (time.now().boot >= due) this.#lockIdle();
+    const due = this.#idle.dueAtBootMs;
+    if (due === undefined) return;
+    if (this.#idle.isDue) this.#lockIdle();
     else registry.wakeBy(due);
   }
 
   // ---- locking ----
 
   /**
-   * From now on it locks itself after so long (ms) without use. Throws AuthdError `invalid_params` if
-   * locking this vault would protect nothing.
+   * Sets the time (ms) without use after which the vault locks itself. Throws AuthdError
+   * `invalid_params` if locking this vault would protect nothing.
    */
   lockAfter(ms: number): void {
     this.#assertLockable();
-    this.#begin(ms);
-  }
-
-  /** The file was read again: what is new in it counts. */
-  configure(ms: number | undefined): void {
-    if (ms === this.#configured) return;
-    this.#configured = ms;
-    this.#begin(ms);
-  }
-
-  #begin(after: number | undefined): void {
-    this.#after = after;
-    this.#usedAt = this.#options.time.now().boot;
+    this.#idle.restartWith(ms);
     this.tick();
+  }
+
+  /** Applies `lock_after` of config.toml, if it was edited. */
+  configure(ms: number | undefined): void {
+    if (this.#idle.configure(ms)) this.tick();
   }
 
   /** Throws AuthdError `invalid_params` if locking this vault would protect nothing. */
   #assertLockable(): void {
-    const unfit = whyNotLockable(this.#options.vault.keySource);
-    if (unfit !== undefined) throw new AuthdError("invalid_params", unfit);
+    const why = whyNotLockable(this.#options.vault.keySource);
+    if (why !== undefined) throw new AuthdError("invalid_params", why);
   }
 
   /**
-   * Locks the vault once all that must not be lost is sealed, or can be sealed without its key. Rejects with AuthdError `invalid_params`
-   * if that would protect nothing, `internal` if something would be lost: then it is open as before.
+   * Locks the vault once all that must not be lost is sealed, or can be sealed without its key. Rejects
+   * with AuthdError `invalid_params` if that would protect nothing, and `internal` if a secret would be
+   * lost: the vault is open as before then.
    */
   async lock(why: string): Promise<void> {
     this.#assertLockable();
@@ -165,7 +149,7 @@ export class VaultLocker {
   async #lock(why: string): Promise<void> {
     const { vault, inTurn, log, onEvent } = this.#options;
     if (this.#held) {
-      // Another one, for a passphrase that is just being tried.
+      // Replaces the object, so that an `unlock` in progress notices this lock: it compares references.
       this.#held = { ...this.#held };
       return;
     }
@@ -177,23 +161,24 @@ export class VaultLocker {
       this.#held = { since: this.#options.clock.wall(), why };
       if (wasOpen) onEvent({ kind: "vault_locked", message: why, wanted: true });
       log.info({}, why);
-      this.#drop();
+      this.#dropSecrets();
     } finally {
       this.#refusal = undefined;
     }
   }
 
   /**
-   * A refresh token that is being spent is sealed before the key goes, unless its issuer takes longer
-   * than LANDED: then its record, and a key that seals this one alone, are left until the answer is there.
+   * Seals everything, then wipes. A refresh token that is being spent is sealed first, unless its issuer
+   * takes longer than PENDING_REFRESH_GRACE_MS: its record, and a key for this record alone, stay in
+   * memory until the response is there.
    */
   async #finish(why: string): Promise<void> {
     const { registry, vault } = this.#options;
     const resume = registry.pauseAll(new AuthdError("vault_locked", why));
     try {
-      await this.#landed();
+      await this.#waitForPending();
       await vault.settled();
-      // What was just written is noted first.
+      // Yields once, so that the results of these writes are recorded.
       await nextTurn();
       assertSealed(await registry.sealAgain());
     } catch (error) {
@@ -203,10 +188,10 @@ export class VaultLocker {
     await this.#wipe(why);
   }
 
-  async #landed(): Promise<void> {
+  async #waitForPending(): Promise<void> {
     const { registry, clock } = this.#options;
-    const deadline = clock.monotonic() + PENDING_REFRESH_GRACE_MS;
-    while (registry.pendingRefreshes > 0 && clock.monotonic() < deadline) await sleep(10);
+    const deadlineMs = clock.monotonic() + PENDING_REFRESH_GRACE_MS;
+    while (registry.pendingRefreshes > 0 && clock.monotonic() < deadlineMs) await sleep(10);
   }
 
   async #wipe(why: string): Promise<void> {
@@ -218,19 +203,18 @@ export class VaultLocker {
     });
   }
 
-  #drop(): void {
-    const { registry, forget } = this.#options;
+  #dropSecrets(): void {
+    const { registry, onLocked } = this.#options;
     registry.loadAll();
-    forget();
+    onLocked();
     collectGarbage();
   }
 
   #lockIdle(): void {
-    const after = this.#after ?? 0;
     if (this.#locking || whyNotLockable(this.#options.vault.keySource) !== undefined) return;
     this.lock(LOCK_REASONS.idle).catch((error) => {
       this.#options.log.error({}, messageOf(error));
-      this.#usedAt = this.#options.time.now().boot - after + Math.min(after, RETRY_MS);
+      this.#idle.postpone(RETRY_MS);
     });
   }
 
@@ -238,7 +222,7 @@ export class VaultLocker {
 
   /**
    * Opens the vault. Rejects with AuthdError `vault_locked` if the key can't be had or the passphrase
-   * is wrong, `invalid_params` if one is needed, `too_busy` for who had too many wrong ones.
+   * is wrong, `invalid_params` if a passphrase is needed, `too_busy` after too many wrong ones.
    */
   async unlock(passphrase: string | undefined, peer: Peer | undefined): Promise<void> {
     const { vault } = this.#options;
@@ -249,91 +233,56 @@ export class VaultLocker {
       if (vault.locked !== undefined) await vault.open(passphrase);
     };
     if (vault.keySource !== "passphrase") await open();
-    else if (passphrase) await this.#attempts.run(sessionKey(peer), open);
+    else if (passphrase) await this.#throttle.run(sessionKey(peer), open);
     else throw passphraseNeeded();
     await this.#locking?.catch(() => {});
     if (this.#held !== held) return await this.#lockedMeanwhile();
     await this.#opened();
   }
 
-  /** Who locks it while a passphrase is tried has the last word. */
+  /** Wipes the key again: a lock while a passphrase is tried wins. */
   async #lockedMeanwhile(): Promise<void> {
     if (this.#held) await this.#wipe(this.#held.why);
     this.assertOpen();
   }
 
-  /** Whether this is the vault's passphrase. Rejects with AuthdError `too_busy`, as `unlock` does. */
+  /** Returns whether this is the vault's passphrase. Rejects with AuthdError `too_busy`, as `unlock` does. */
   async isPassphrase(given: string, peer: Peer | undefined): Promise<boolean> {
     const wrong = new Error();
     const look = async () => {
       if (!(await this.#options.vault.isPassphrase(given))) throw wrong;
       return true;
     };
-    return await this.#attempts.run(sessionKey(peer), look).catch((error) => {
+    return await this.#throttle.run(sessionKey(peer), look).catch((error) => {
       if (error === wrong) return false;
       throw error;
     });
   }
 
   #lookForKey(): void {
-    if (this.#held || this.#looking) return;
+    if (this.#held || this.#isLookingForKey) return;
     const { vault, log } = this.#options;
-    this.#looking = true;
+    this.#isLookingForKey = true;
     const look = async () => {
       if (!(await vault.unlock())) return;
-      // Somebody wanted it locked meanwhile.
+      // Somebody locked it meanwhile.
       if (this.#held) await this.#wipe(this.#held.why);
       else await this.#opened();
     };
     look()
       .catch((error) => log.error({}, messageOf(error)))
       .finally(() => {
-        this.#looking = false;
+        this.#isLookingForKey = false;
       });
   }
 
   async #opened(): Promise<void> {
-    const { time, registry, log, onEvent, opened } = this.#options;
+    const { registry, log, onEvent, onOpened } = this.#options;
     this.#held = undefined;
-    this.#usedAt = time.now().boot;
+    this.#idle.restart();
     log.info({}, "the vault's key is there: the vault is open");
     onEvent({ kind: "vault_unlocked" });
-    await opened().catch((error) => log.error({}, messageOf(error)));
+    await onOpened().catch((error) => log.error({}, messageOf(error)));
     registry.loadAll();
   }
-}
-
-const WHERE: Readonly<Partial<Record<KeySource, string>>> = {
-  file: "in a file beside it, for whoever can read the vault",
-  "systemd-credential": "in a file that systemd keeps for the service while it runs",
-};
-
-/** Why locking would protect nothing; undefined if it does. */
-function whyNotLockable(source: KeySource): string | undefined {
-  const where = WHERE[source];
-  return where === undefined
-    ? undefined
-    : `The vault can't be locked: its key is ${where}. Give it one that can go away: authd vault rekey --to passphrase`;
-}
-
-/** Tokens can be obtained again. */
-function assertSealed(behind: ReadonlyMap<string, Unsaved>): void {
-  for (const { atRisk, message } of behind.values()) {
-    if (atRisk === "secrets") throw notLocked(message);
-  }
-}
-
-function stillSealing(credential: string): string {
-  return `${credential}: its issuer has not answered with a new refresh token yet. The vault is locked, but for this one record: it is sealed when the answer is there, and wiped then`;
-}
-
-function notLocked(why: string): AuthdError {
-  return new AuthdError("internal", `The vault is not locked, as a secret would be lost. ${why}`);
-}
-
-function passphraseNeeded(): AuthdError {
-  return new AuthdError(
-    "invalid_params",
-    "The vault is sealed with a passphrase: run authd unlock, which asks for it.",
-  );
 }

@@ -244,7 +244,7 @@ onLinux(
     t.teardown(() => client.close());
     const data = (await anExport("demo")).toString("base64");
     await client.request("vault/upload", { data });
-    await mortal.arm("writeFileSync credentials/.demo.toml");
+    await mortal.arm("writeFileSync credentials/demo.toml");
     await t.throwsAsync(client.request("vault/import", { passphrase: WORD }));
     await mortal.ended;
     const intent = join(home.stateDir, "vault", "intent");

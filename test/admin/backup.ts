@@ -128,7 +128,7 @@ async function cutOff(t: ExecutionContext, home: Home, open: () => Promise<unkno
   const client = clientOf(t, home);
   await addStatic(client, "a", "old-a");
   await addStatic(client, "z", "old-z");
-  await daemon.arm("writeFileSync credentials/.a.toml");
+  await daemon.arm("writeFileSync credentials/a.toml");
   const args = ["vault", "import", file, "--replace", "--passphrase-from", "-"];
   t.not((await home.cli(args, { input: WORD })).code, 0);
   await daemon.ended;

@@ -16,14 +16,14 @@ export async function startLockable(
   const lock = new VaultLocker({
     ...{ clock: engine.clock, time: engine.time, registry: engine.registry, log: engine.log },
     vault: engine.sealed,
-    after,
+    afterMs: after,
     onEvent: (event) => void engine.events.push(event),
     inTurn: (work) => work(),
-    forget: () => {
+    onLocked: () => {
       forgotten.push("forgotten");
       engine.http.reconnect();
     },
-    opened: async () => {},
+    onOpened: async () => {},
   });
   tick = () => lock.tick();
   return { ...engine, lock, forgotten };

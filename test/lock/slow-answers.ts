@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
-import { LOCK_REASONS } from "../../src/lock/vault-locker.ts";
+import { LOCK_REASONS } from "../../src/lock/lock-errors.ts";
 import { until } from "../helpers/engine.ts";
 import { onHeap } from "../helpers/heap.ts";
 import { startIssuer } from "../helpers/issuer.ts";
