@@ -7,6 +7,8 @@ export interface IssuerContact {
   sent: boolean;
   /** A complete answer that could be understood came back. */
   answered: boolean;
+  /** There is no such host: its name can't be looked up. */
+  unknownHost?: boolean;
   /** A 403 that is no OAuth error (a firewall's page): wait long before trying again. */
   blocked?: boolean;
   /** The issuer refused what was sent: its words, fit to be shown. Without a terminal reason three in a row are final. */
@@ -22,7 +24,7 @@ export interface AuthdErrorDetails {
   /** Milliseconds from now before another try makes sense. */
   retryAfterMs?: number;
   oauth?: OAuthProblem;
-  /** Set by grants only. */
+  /** Set by grants and by requests to an API only. */
   contact?: IssuerContact;
   /** Never an object that carries a response body: it could hold a token. */
   cause?: unknown;

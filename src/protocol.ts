@@ -303,7 +303,12 @@ export interface CredentialInfo {
   policy?: PolicyInfo;
   /** The day (YYYY-MM-DD) on which the secret itself expires. */
   secretExpires?: string;
+  /** Faults that trying again will hardly change, whatever the state is; they outlast a restart. */
+  troubles?: Trouble[];
 }
+
+/** A fault of one credential that a person must mend, and what mends it, most often a command. */
+export type Trouble = Omit<Problem, "credential">;
 
 /**
  * One part of what a credential's secrets are bound to that an edit has changed: its key, dotted where it
@@ -422,7 +427,12 @@ export type ProblemReason =
   | "manifest"
   | "audit"
   | "unsaved"
-  | "secret_expires";
+  | "secret_expires"
+  | "wrong_address"
+  | "blocked"
+  | "test_failed"
+  | "template"
+  | "hook";
 
 /** How people and other programs are told of problems; an outlet that is not configured is absent. */
 export interface Reporting {

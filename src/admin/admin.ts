@@ -17,7 +17,6 @@ import type {
   ReloadResult,
   TestResult,
 } from "../protocol.ts";
-import { authorizedRequest, type RequestOptions } from "../request/request.ts";
 import type { AdminContext, AdminOptions } from "./admin-context.ts";
 import { applyAdd, applySet } from "./apply-input.ts";
 import { ChangeQueue } from "./change-queue.ts";
@@ -27,12 +26,8 @@ import { describe } from "./describe.ts";
 import { Reloader } from "./reloader.ts";
 import { removeCredential } from "./remove-credential.ts";
 import { assertTrusted } from "./secret-input.ts";
+import { type TestOptions, testCredential } from "./test-credential.ts";
 import { FIRST_TOKEN_TIMEOUT_MS, Trials } from "./trials.ts";
-
-/** `admit` and `admitRefresh` throw or reject if the caller may not send the request, or refresh. */
-interface TestOptions extends Required<Pick<RequestOptions, "signal" | "admit">> {
-  admitRefresh: () => Promise<void>;
-}
 
 /**
  * Changes credentials: their files, their sealed records and the registry, kept in step. Changes run
@@ -178,25 +173,10 @@ export class Admin {
   /** Sends one authorized request; without a `verify`, obtains a fresh token. */
   async test(
     credential: Credential,
-    { signal, admit, admitRefresh }: TestOptions,
+    options: Omit<TestOptions, "timeoutMs">,
   ): Promise<TestResult> {
-    const { name } = credential;
-    const { verify } = credential.settings;
-    if (!verify) {
-      await admitRefresh();
-      await credential.refresh(FIRST_TOKEN_TIMEOUT_MS, signal);
-      const detail = `${name}: got a fresh token; the API itself is untested, as there is no \`verify\` request`;
-      return { ok: true, verified: false, detail };
-    }
-    const params = { credential: name, method: verify.method, url: verify.url };
     const { http } = this.#context;
-    const { status, statusText } = await authorizedRequest(credential, http, params, {
-      signal,
-      admit,
-    });
-    const { host } = new URL(verify.url);
-    const answered = `${name}: ${host} answered ${status}${statusText ? ` ${statusText}` : ""}`;
-    return { ok: status < 400, verified: true, status, detail: answered };
+    return testCredential(credential, http, { ...options, timeoutMs: FIRST_TOKEN_TIMEOUT_MS });
   }
 }
 

@@ -5,6 +5,7 @@ import type { Credential } from "../credential/credential.ts";
 import type { Candidate, CredentialRecord, Refused } from "../credential/record.ts";
 import { boundTo } from "../credential/record-changes.ts";
 import { isSpent } from "../credential/rotation.ts";
+import { requestHelp } from "../credential/troubles.ts";
 import { AuthdError } from "../errors.ts";
 
 /** Input that was applied, and is tried now. */
@@ -120,6 +121,24 @@ export function refusedAtFirst(
     `${name}: the issuer refused what was entered (${contact?.refusal ?? message}). ${kept}, until the third refusal in a row; if it is wrong, enter it anew: authd set ${name}${drop}`,
     { credential: name, ...(oauth && { oauth }) },
   );
+}
+
+/** The first try got no token, and the next will hardly get one. */
+export function keptWithoutToken(
+  { credential, subject }: AppliedInput,
+  error: AuthdError,
+): AuthdError {
+  const { name } = credential;
+  const { message, contact, retryAfterMs } = error;
+  const isBeside = subject !== credential;
+  const kept = isBeside
+    ? `What was entered is kept beside what was there before, which stays in use; authd set ${name} --discard drops it`
+    : "What was entered is kept";
+  const help = requestHelp(subject.settings, contact?.blocked === true);
+  return new AuthdError("issuer_unavailable", `${message} ${kept}. Next: ${help}`, {
+    credential: name,
+    ...omitUndefined({ contact, retryAfterMs }),
+  });
 }
 
 export function waitsWithSettings(name: string): AuthdError {

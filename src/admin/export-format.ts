@@ -47,6 +47,12 @@ const refused = z.object({
   at: z.number(),
   writtenRequest: z.string().optional(),
 });
+const trouble = z.object({
+  reason: z.enum(["wrong_address", "blocked", "test_failed"]),
+  message: z.string(),
+  status: z.number().nullish(),
+  settings: z.string(),
+});
 const recordMembers = {
   secrets: z.record(z.string(), z.string()),
   binding: z.string(),
@@ -63,6 +69,7 @@ const recordMembers = {
   refusals: z.object({ count: z.number(), writtenRequest: z.string() }).optional(),
   refusedVariations: z.number().nullish(),
   singleAccessToken: z.boolean().optional(),
+  troubles: z.object({ request: trouble.optional(), test: trouble.optional() }).optional(),
 };
 const candidate = z.object({
   enteredAt: z.number(),

@@ -1,11 +1,18 @@
 /** Tries what a person entered, and puts a candidate in force once it has worked. */
 import type { Credential } from "../credential/credential.ts";
 import { isTerminal } from "../credential/refusals.ts";
+import { isLastingFailure } from "../credential/troubles.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { CredentialInfo } from "../protocol.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { writeFileFor } from "./credential-file.ts";
-import { type AppliedInput, isCurrent, keptBeside, refusedAtFirst } from "./credential-input.ts";
+import {
+  type AppliedInput,
+  isCurrent,
+  keptBeside,
+  keptWithoutToken,
+  refusedAtFirst,
+} from "./credential-input.ts";
 import { isNotRegistered, registerAccount, registeredPerhaps } from "./register-account.ts";
 
 /** Time (ms) that a person waits for the first token at most. */
@@ -71,7 +78,8 @@ export class Trials {
 
   /**
    * Tries new input. If the issuer can't be reached, that is no error: authd retries later. So it does
-   * after a refusal that is not final, but that is an error, since the person may have mistyped.
+   * after a refusal that is not final, and at an address that gives no tokens, but those are errors, since
+   * the person may have mistyped.
    */
   async runFirst(applied: AppliedInput, signal: AbortSignal): Promise<CredentialInfo> {
     try {
@@ -80,6 +88,7 @@ export class Trials {
       if (!(error instanceof AuthdError)) throw error;
       if (error.reason !== "issuer_unavailable" && error.reason !== "timeout") throw error;
       if (error.contact?.refusal !== undefined) throw refusedAtFirst(applied, error);
+      if (isLastingFailure(error)) throw keptWithoutToken(applied, error);
     }
     return applied.credential.info();
   }

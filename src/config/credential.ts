@@ -1,6 +1,7 @@
 /** One credential file → settings: merged over its preset and the defaults, checked, frozen. */
 import { resolve as resolvePath } from "node:path";
 import { AuthdError } from "../errors.ts";
+import { WISHES } from "../grants/exchange-request.ts";
 import { type IdOf, rememberingIds } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
@@ -10,6 +11,7 @@ import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
 import { type CredentialType, credentialTypeOf, isField, isSetting } from "./kind.ts";
+import { literalsIn } from "./literals.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { type Preset, readPresets } from "./preset.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
@@ -81,6 +83,11 @@ function resolve(
   const ca = common.ca_file === undefined ? undefined : world.pem(common.ca_file);
   const policy = parsePolicy(common, world.idOf);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
+  const secrets = secretFields(kind, own, headers, values);
+  const literals = literalsOf({ own, headers, verify }, [
+    ...Object.keys(fields.values),
+    ...secrets.map((field) => `secret.${field.name}`),
+  ]);
   const binding = bindingOf({
     ...{ grant: kind.grantName, ...destination },
     ...{ policy: policyGiven(common), verify },
@@ -99,7 +106,8 @@ function resolve(
     ...(common.secret_expires !== undefined && { secretExpires: common.secret_expires }),
     fields: world.share(values),
     own: world.share(own),
-    secrets: world.share(secretFields(kind, own, headers, values)),
+    secrets: world.share(secrets),
+    ...(literals && { literals: world.share(literals) }),
     rejectedStatuses: world.share(common.rejected_statuses ?? []),
     ...(register && { register: world.share(register) }),
     ...(policy && { policy: world.share(policy) }),
@@ -110,6 +118,21 @@ function resolve(
     ),
     writtenRequest: writtenRequest(file),
   });
+}
+
+/** Names in braces that a template can't fill in; `{token}` is for what goes to the API. */
+function literalsOf(
+  { own, headers, verify }: { own: Table; headers: Table; verify: Table | undefined },
+  names: readonly string[],
+) {
+  const sent = Object.entries(own).filter(
+    ([key]) => key.endsWith("_url") || key === "extra" || key === "request",
+  );
+  return literalsIn([
+    ...sent.map(([key, value]) => ({ key, value, names: [...WISHES, ...names] })),
+    { key: "headers", value: headers, names: ["token", ...names] },
+    { key: "verify.url", value: verify?.url, names },
+  ]);
 }
 
 /** The file's own settings, without the preset's fields. */

@@ -32,6 +32,8 @@ export interface CredentialSettings {
   /** The grant's own settings, as its schema returns them. */
   readonly own: unknown;
   readonly secrets: readonly SecretField[];
+  /** What goes out with braces that no template fills in (see config/literals.ts). */
+  readonly literals?: readonly string[];
   readonly rejectedStatuses: readonly number[];
   /** How an account is made first (`add --register`). */
   readonly register?: RegisterRequest;

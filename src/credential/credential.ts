@@ -2,7 +2,7 @@ import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
 import { grantNamed, tokenIdentity } from "../grants/index.ts";
-import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
+import type { CredentialInfo, State, Trouble, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
 import { candidateInfo } from "./candidate.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
@@ -33,6 +33,7 @@ import { freshness } from "./token.ts";
 import { slotFor, type TokenCache } from "./token-cache.ts";
 import type { TokenRefresher } from "./token-refresher.ts";
 import type { TokenSlot } from "./token-slot.ts";
+import { noteTest, troublesOf } from "./troubles.ts";
 import { JUST_OBTAINED_MS } from "./unauthorized-backoff.ts";
 import type { WaitLimits } from "./wait.ts";
 
@@ -364,6 +365,7 @@ export class Credential {
     // A locked vault is not the credential's own problem.
     if (blocker !== undefined && blocker.state !== "locked") return true;
     if (this.#refresher.status.rejectedWith || this.trial?.needsAttention) return true;
+    if (this.#troubles().length > 0) return true;
     return this.unsaved !== undefined || this.settings.secretExpires !== undefined;
   }
 
@@ -384,9 +386,21 @@ export class Credential {
       others: this.#tokens.others().map(withDeadline),
       candidate: this.candidate && candidateInfo(this.candidate, this.trial),
       unsaved: this.unsaved,
+      troubles: this.#troubles(),
       ...{ failureCount, lastError },
     };
     return infoOf(input, now);
+  }
+
+  #troubles(): Trouble[] {
+    return troublesOf(this.settings, this.#life.stored.record);
+  }
+
+  /** Seals what a test of the API came to; undefined: it worked. */
+  async noteTest(failure: { status?: number; message: string } | undefined): Promise<void> {
+    const { stored } = this.#life;
+    if (!stored.record || !noteTest(stored.record, this.settings, failure)) return;
+    await stored.save(stored.record, false);
   }
 
   /** Names that the issuer put into the access token; for people. */

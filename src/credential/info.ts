@@ -3,7 +3,7 @@ import type { Moment } from "../base/timekeeper.ts";
 import type { Policy, Rule } from "../config/policy.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
-import type { CredentialInfo, PolicyInfo, State, VariantInfo } from "../protocol.ts";
+import type { CredentialInfo, PolicyInfo, State, Trouble, VariantInfo } from "../protocol.ts";
 import type { Blocker } from "./blocker.ts";
 import type { CredentialRecord } from "./record.ts";
 import { expiresAt } from "./token.ts";
@@ -22,6 +22,7 @@ export interface InfoInput {
   lastError: CredentialInfo["lastError"];
   candidate: CredentialInfo["candidate"];
   unsaved: CredentialInfo["unsaved"];
+  troubles: Trouble[];
 }
 
 /** A slot and the boot time of its next refresh; Infinity: none. */
@@ -58,6 +59,7 @@ export function infoOf(input: InfoInput, now: Moment): CredentialInfo {
     ...(others.length === 0 ? {} : { tokens: others.map((other) => slotInfo(other, now)) }),
     origins: [...origins],
     ...omitUndefined({ policy: policy && policyInfo(policy), secretExpires }),
+    ...(input.troubles.length > 0 ? { troubles: input.troubles } : {}),
   };
 }
 

@@ -65,6 +65,16 @@ const refused = z.object({
   writtenRequest: z.string().exactOptional(),
 });
 
+/** A fault that trying again will hardly change (see troubles.ts). */
+const seenTrouble = z.object({
+  reason: z.enum(["wrong_address", "blocked", "test_failed"]),
+  message: z.string(),
+  /** HTTP status of a request that failed. */
+  status: z.number().exactOptional(),
+  /** Digest of the settings that the fault is about: with others it does not count. */
+  settings: z.string(),
+});
+
 const members = {
   /** By field name. A rotated refresh token replaces the one that was entered. */
   secrets: z.record(z.string(), z.string()),
@@ -91,6 +101,10 @@ const members = {
   refusedVariations: z.number().exactOptional(),
   /** A refresh was seen to revoke the access token of another scope. */
   singleAccessToken: z.boolean().exactOptional(),
+  /** The last fault of a token request, and that of a test of the API. */
+  troubles: z
+    .object({ request: seenTrouble.exactOptional(), test: seenTrouble.exactOptional() })
+    .exactOptional(),
 };
 
 /** Secrets that a person entered while the earlier ones worked: they replace them once they have worked, too. */
@@ -112,6 +126,7 @@ export type Stamp = z.infer<typeof stamp>;
 export type TokenTarget = z.infer<typeof target>;
 export type StoredToken = z.infer<typeof storedToken>;
 export type Rotation = z.infer<typeof rotation>;
+export type SeenTrouble = z.infer<typeof seenTrouble>;
 export type Refused = z.infer<typeof refused>;
 export type CredentialRecord = z.infer<typeof recordSchema>;
 export type Candidate = z.infer<typeof candidate>;

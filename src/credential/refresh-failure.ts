@@ -13,6 +13,7 @@ import { isResponseLost } from "./rotation.ts";
 import { recordFailure } from "./schedule.ts";
 import { expiryOf } from "./token.ts";
 import type { PendingRefresh, TokenSlot } from "./token-slot.ts";
+import { noteFailure } from "./troubles.ts";
 
 /** Reasons for which a request was not sent at all. */
 const UNSENT: ReadonlySet<Reason> = new Set(["vault_locked", "shutting_down"]);
@@ -55,7 +56,9 @@ export function handleFailure(
   if (!isFinal) recordFailure(slot, failure, now, deps.clock.random());
   const isRetried = !isFinal && !status.rejectedWith;
   reportFailure(context, failure, isRetried ? now.wall + slot.retryAt - now.boot : undefined);
-  const isSealed = isFinal || isRotating || error.contact?.refusal !== undefined;
+  const isNews =
+    isOwn && record !== undefined && noteFailure(record, owner.current().settings, error);
+  const isSealed = isFinal || isRotating || isNews || error.contact?.refusal !== undefined;
   if (record && isSealed) void owner.stored.save(record, false);
   if (!isRetried) return failure;
   adjustRetry(slot, failure, isRotating, now);

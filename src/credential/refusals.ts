@@ -142,6 +142,7 @@ export function clearRefusals(record: CredentialRecord): void {
   delete record.refusals;
   delete record.refusedVariations;
   delete record.singleAccessToken;
+  delete record.troubles;
 }
 
 /** True if a person must act. */

@@ -18,6 +18,7 @@ import {
 import { expiryOf, type Lifetime, lifetimeOf, type Token } from "./token.ts";
 import { type TokenRequestInputs, TokenRequests, type TokenResponse } from "./token-requests.ts";
 import type { PendingRefresh, Purpose, TokenSlot } from "./token-slot.ts";
+import { forgetFailure } from "./troubles.ts";
 
 /** Between two refreshes that nobody waits for, also of tokens that live no longer. */
 const MIN_REFRESH_INTERVAL_MS = 500;
@@ -173,6 +174,7 @@ export class TokenRefresher implements RefreshContext {
     Object.assign(slot, received);
     this.status.rejectedWith = undefined;
     delete record.refused;
+    forgetFailure(record);
     this.refusals.onSuccess(slot, record);
     if (keepsOneToken(settings, record)) supersedeOthers(slot, tokens, this.deps, now);
     record.refreshCount = (record.refreshCount ?? 0) + 1;

@@ -7,7 +7,7 @@ import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/gran
 import { CODINGS, codingsOf, isKnownCoding, MOST_CODINGS, tooManyCodings } from "./codings.ts";
 import { type Http, type HttpResponse, neverSent } from "./http.ts";
 import type { IssuerClocks } from "./issuer-clock.ts";
-import { explainNetworkError } from "./transport-error.ts";
+import { explainNetworkError, isUnknownHost } from "./transport-error.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const UNSENT: IssuerContact = { sent: false, answered: false };
@@ -91,7 +91,9 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
         throw unavailable(what, contact);
       }
       if (signal?.aborted) throw unavailable("the request was interrupted.", contact);
-      throw unavailable(explainNetworkError(error, url.host), contact);
+      const unknownHost = isUnknownHost(error);
+      const why = { ...contact, ...(unknownHost && { unknownHost }) };
+      throw unavailable(explainNetworkError(error, url.host), why);
     } finally {
       deadline.stop();
     }

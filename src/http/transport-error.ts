@@ -44,6 +44,11 @@ const MEANINGS_LATE: Record<string, Explain> = {
 /** Every other way in which TLS fails. */
 const TLS = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_)/;
 
+/** True if the host's name does not exist; false if the name server could not be asked. */
+export function isUnknownHost(error: unknown): boolean {
+  return neverSent(error) && errorCode(error) === "ENOTFOUND";
+}
+
 /** What happened and what to do, for the end of a sentence; nothing of any body in it. */
 export function explainNetworkError(error: unknown, host: string): string {
   const word = errorCode(error) ?? (error instanceof Error ? error.name : "unknown error");

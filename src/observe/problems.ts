@@ -8,15 +8,20 @@ const SECRET_WARNING = 14 * DAY;
 export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>> = {
   login_required: (name) => `authd set ${name}`,
   credential_rejected: (name) => `authd set ${name}`,
-  credential_changed: (name) => `look at what was edited, then authd trust ${name}`,
+  credential_changed: (name) => `authd trust ${name}`,
   credential_damaged: (name) =>
-    `mend the file that is named, then authd reload; or put back a copy of its vault file, or authd add ${name} --replace`,
+    `authd edit ${name} mends its file; a vault file is put back from a copy, or authd add ${name} --replace`,
   vault_locked: () => "authd unlock; authd doctor says more",
   manifest: () =>
     "look who could write to the vault's folder, and at each credential's rules (authd show)",
   audit: () => "authd audit verify; authd doctor says more",
   unsaved: () => "make room on the disk, or mend it; authd doctor says more",
   secret_expires: (name) => `make a new one, then authd set ${name} and change secret_expires`,
+  wrong_address: (name) => `authd edit ${name}`,
+  blocked: (name) => `authd refresh ${name}`,
+  test_failed: (name) => `authd set ${name}`,
+  template: (name) => `authd edit ${name}`,
+  hook: () => "mend the hook, or change hook in config.toml, then authd reload",
 };
 
 /** States that a person must end. A locked vault is one problem, however many it concerns. */
@@ -33,7 +38,7 @@ export function needsPerson(state: State): boolean {
 
 /** What of a credential needs a person. `now` is wall time. */
 export function problemsOf(info: CredentialInfo, now: number): Problem[] {
-  const { name, state, lastError, unsaved, candidate } = info;
+  const { name, state, lastError, unsaved, candidate, troubles = [] } = info;
   const problem = (reason: ProblemReason, message: string, help?: string): Problem => ({
     credential: name,
     reason,
@@ -54,6 +59,7 @@ export function problemsOf(info: CredentialInfo, now: number): Problem[] {
         ]
       : []),
     ...(reason ? [problem(reason, lastError?.message ?? `${name}: ${reason}`)] : []),
+    ...troubles.map((trouble) => ({ credential: name, ...trouble })),
     ...(unsaved ? [problem("unsaved", unsaved.message)] : []),
     ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),
   ];

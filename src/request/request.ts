@@ -18,7 +18,7 @@ import {
   neverSent,
   timedOut,
 } from "../http/http.ts";
-import { explainNetworkError } from "../http/transport-error.ts";
+import { explainNetworkError, isUnknownHost } from "../http/transport-error.ts";
 import {
   type AuthorizedResponse,
   DEFAULT_MAX_RESPONSE_BYTES,
@@ -358,7 +358,9 @@ class AuthorizedRequest {
       return because("timeout", neverSent(error) ? explainNetworkError(error, host) : tooLate);
     }
     const inDoubt = neverSent(error) || SAFE.has(this.#request.method) ? "" : IN_DOUBT;
-    return because("request_failed", explainNetworkError(error, host) + inDoubt);
+    const message = `${name}: ${explainNetworkError(error, host)}${inDoubt}`;
+    const contact = { sent: !neverSent(error), answered: false, unknownHost: isUnknownHost(error) };
+    return new AuthdError("request_failed", message, { credential: name, contact });
   }
 
   #tooLarge(host: string): string {
