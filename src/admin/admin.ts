@@ -171,10 +171,7 @@ export class Admin {
   }
 
   /** Sends one authorized request; without a `verify`, obtains a fresh token. */
-  async test(
-    credential: Credential,
-    options: Omit<TestOptions, "timeoutMs">,
-  ): Promise<TestResult> {
+  async test(credential: Credential, options: Omit<TestOptions, "timeoutMs">): Promise<TestResult> {
     const { http } = this.#context;
     return testCredential(credential, http, { ...options, timeoutMs: FIRST_TOKEN_TIMEOUT_MS });
   }
