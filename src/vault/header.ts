@@ -41,10 +41,14 @@ function checked({ format, keyId, keySource, scrypt }: Omit<VaultHeader, "check"
   return JSON.stringify(["authd vault", format, keyId, keySource, ...(cost ?? [])]);
 }
 
-/** Durably. Rejects with EEXIST if there is one: a vault is never given another key. */
+/** Returns the content of vault.json. */
+export function headerText(header: VaultHeader): string {
+  return `${JSON.stringify(header, null, 2)}\n`;
+}
+
+/** Writes vault.json, durably. Rejects with EEXIST if there is one: a vault is never given another key. */
 export async function writeHeader(dir: string, header: VaultHeader): Promise<void> {
-  const bytes = Buffer.from(`${JSON.stringify(header, null, 2)}\n`);
-  await createFile(headerPath(dir), bytes);
+  await createFile(headerPath(dir), headerText(header));
 }
 
 /** More than it can ever be. */

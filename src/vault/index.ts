@@ -4,15 +4,15 @@ import { makePrivateFolder } from "../base/private-folder.ts";
 import { lockVault } from "./file-lock.ts";
 import { statedSource } from "./header.ts";
 import type { KeyContext } from "./keys/key-source.ts";
-import type { Rebuilt } from "./rebuilt.ts";
-import { moveIntoPlace } from "./rekey.ts";
+import type { Rebuilt } from "./manifest-loader.ts";
+import { moveIntoPlace } from "./rekey-leftovers.ts";
 import { type KeyFinder, SealedVault } from "./sealed-vault.ts";
 import type { KeySource, ManagedVault } from "./vault.ts";
 import { VaultDirectory } from "./vault-directory.ts";
 import { findKey, refuseOther, type VaultLog } from "./vault-key.ts";
 
 export { openExport, sealExport } from "./export-file.ts";
-export type { Rebuilt } from "./rebuilt.ts";
+export type { Rebuilt } from "./manifest-loader.ts";
 
 export interface VaultOptions<Content extends object = object> {
   /** The vault's own folder (`<state dir>/vault`); made if missing. */
@@ -35,11 +35,11 @@ export interface VaultOptions<Content extends object = object> {
  *
  *     vault.json     which key: its source and id, see header.ts
  *     key            the key itself, if its source is `file`
- *     lock           flock(2) of the one daemon that has the vault open, see lock.ts
+ *     lock           flock(2) of the one daemon that has the vault open, see file-lock.ts
  *     NAME.sealed    one a credential, see sealed-file.ts
  *     manifest       which generation of each is the newest, see manifest.ts
  *     NAME.damaged-… what could not be opened when NAME was entered anew or removed
- *     intent         something begun that is to be done as a whole, see intent.ts
+ *     intent         something begun that is to be done as a whole, see journal.ts
  *     rekey.…/       all of this under another key, on its way, see rekey.ts
  *
  * A vault whose key can't be had comes back locked. Rejects with AuthdError `internal` if the

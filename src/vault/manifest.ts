@@ -134,7 +134,7 @@ export class Manifest {
 
   /** Resolves when no write is under way. */
   async settled(): Promise<void> {
-    while (this.#saving) await this.#saving.catch(() => {});
+    while (this.#saving !== undefined) await this.#saving.catch(() => {});
   }
 }
 

@@ -14,17 +14,7 @@ import {
   unseal,
 } from "./sealed-file.ts";
 import type { OpenKey, VaultLog } from "./vault-key.ts";
-
-/** A write of a record; without plaintext its removal. */
-export interface Job {
-  plaintext?: Buffer;
-  durable: boolean;
-  replaceDamaged: boolean;
-  /** A person changes the credential: its generation grows. */
-  isChange: boolean;
-  /** Programs are kept from the credential as it is written. */
-  isGuarded: boolean;
-}
+import type { WriteJob } from "./write-job.ts";
 
 export interface RecordsOptions<Content> {
   dir: string;
@@ -67,7 +57,7 @@ export class Records<Content extends object> {
   }
 
   /** Carries out one job: the record, and for a person's change the manifest after it. */
-  async perform(name: string, job: Job, open: OpenKey): Promise<void> {
+  async perform(name: string, job: WriteJob, open: OpenKey): Promise<void> {
     const { dir, manifest } = this.#options;
     const path = sealedPath(dir, name);
     const found = await this.#makeRoom(name, job, open);
@@ -99,7 +89,7 @@ export class Records<Content extends object> {
     await replaceFile(sealedPath(dir, name), file, { sync: durable ? "folder" : "content" });
   }
 
-  #note(name: string, { plaintext, isChange, isGuarded }: Job, generation: number): void {
+  #note(name: string, { plaintext, isChange, isGuarded }: WriteJob, generation: number): void {
     const { manifest } = this.#options;
     // A record that was lost and is made again without its secrets does not say whether it was guarded.
     const guarded = isChange || !manifest.has(name) ? isGuarded : manifest.isGuarded(name);
@@ -124,7 +114,7 @@ export class Records<Content extends object> {
    * Looks at the file that is about to be replaced and returns its generation. One that can't be opened
    * may be opened by a newer authd, or mended: it is kept, as is an older copy that a person replaces.
    */
-  async #makeRoom(name: string, { replaceDamaged }: Job, open: OpenKey): Promise<number> {
+  async #makeRoom(name: string, { replaceDamaged }: WriteJob, open: OpenKey): Promise<number> {
     const { manifest, log } = this.#options;
     let opened: Opened | undefined;
     try {

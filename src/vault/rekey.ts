@@ -1,253 +1,175 @@
-/**
- * A vault's way from one key to another. Everything is sealed anew in a folder beside the sealed
- * files; renaming that folder is the instant at which the new key counts:
- *
- *     rekey.staged/     not yet: if the daemon is killed, the next one removes it
- *     rekey.committed/  from now on: what is in it is moved into place, by the next daemon if need be
- *
- * Moving takes no key, and may be cut off and begun again. The old key is removed at the very last.
- */
-
-import { existsSync, readdirSync, renameSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { replaceFile, syncFolder, syncFolderNow } from "../base/atomic-write.ts";
 import { explainFileError } from "../base/file-error.ts";
-import { readRegularFile } from "../base/regular-file.ts";
-import { AuthdError, errorCode, messageOf } from "../errors.ts";
-import { headerPath, isRightKey, newHeader, type VaultHeader } from "./header.ts";
-import { keyProviders } from "./keys/index.ts";
-import type { KeyContext, KeyProvider } from "./keys/key-source.ts";
-import { MANIFEST, type Manifest } from "./manifest.ts";
-import { sealedPath } from "./names.ts";
-import { generationOf, isNewer, MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
-import type { KeySource } from "./vault.ts";
-import { createFrom, type OpenKey, type VaultLog } from "./vault-key.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
+import { AuthdError, messageOf } from "../errors.ts";
+import type { KeyHolder } from "./key-holder.ts";
+import type { KeyContext } from "./keys/key-source.ts";
+import type { Manifest } from "./manifest.ts";
+import { sealedNames } from "./names.ts";
+import { cleanUp, moveIntoPlace } from "./rekey-leftovers.ts";
+import { RekeyTransaction, rekeyError } from "./rekey-transaction.ts";
+import type { KeySource, Rekeyed } from "./vault.ts";
+import type { VaultDirectory } from "./vault-directory.ts";
+import type { OpenKey, VaultLog } from "./vault-key.ts";
 
-const STAGED = "rekey.staged";
-const COMMITTED = "rekey.committed";
-const NOTE = "note.json";
+/** Number of changed records that are sealed anew with all writes held; or more, after `MAX_ROUNDS`. */
+const MAX_HELD = 8;
+const MAX_ROUNDS = 5;
+/** Records that are sealed anew at once. */
+const WIDTH = 8;
 
-interface KeyName {
-  keySource: KeySource;
-  keyId: string;
+export interface RekeyDeps {
+  directory: VaultDirectory;
+  holder: KeyHolder;
+  manifest: Manifest;
+  /** The queue of writes: held while the keys change. */
+  writes: { hold(): Promise<void>; release(): void };
+  newContext: () => KeyContext;
+  /** Notes every record in the manifest. */
+  completeManifest: () => void;
+  /** True while an import is not completed: its journal is sealed with the old key. */
+  isImportPending: () => boolean;
+  log: VaultLog;
 }
 
-/** Which key is to go: `from` once the rekey is committed, `to` if it never was. */
-interface Note {
-  from: KeyName;
-  to: KeyName;
-}
+/** Changes the vault's key while the vault is in use, one change at a time. */
+export class Rekey {
+  readonly #deps: RekeyDeps;
+  /** A rekey, or the removal of what one left. Never rejects. */
+  #running: Promise<void> | undefined;
+  /** Names written or removed since the rekey under way began. */
+  #changed: Set<string> | undefined;
+  /** A rekey is committed, but its files could not be put in place yet. */
+  #isUnsettled = false;
 
-/** All that is sealed, on its way to another key; the vault itself is as it was until `commit`. */
-export class RekeyTransaction {
-  /** Could not be opened, or are older copies: they stay as they are. */
-  readonly damaged = new Set<string>();
-  readonly #dir: string;
-  readonly #folder: string;
-  readonly #old: OpenKey;
-  readonly #next: OpenKey;
-  readonly #manifest: Manifest;
-
-  /** Makes the new key. Rejects with an AuthdError, and leaves nothing behind but what `tidy` removes. */
-  static async begin(
-    old: OpenKey,
-    to: KeySource,
-    context: KeyContext,
-    manifest: Manifest,
-  ): Promise<RekeyTransaction> {
-    const { dir, keyId } = context;
-    const folder = join(dir, STAGED);
-    if (existsSync(join(dir, COMMITTED))) throw notTidy(dir);
-    const note: Note = {
-      from: { keySource: old.header.keySource, keyId: old.header.keyId },
-      to: { keySource: to, keyId },
-    };
-    await mkdir(folder, { mode: 0o700 });
-    // Before the key: nobody would know of a keychain's entry otherwise.
-    await replaceFile(join(folder, NOTE), Buffer.from(JSON.stringify(note)), { sync: "folder" });
-    await syncFolder(dir);
-    const fits = (key: Buffer) => isRightKey(old.header, key);
-    const { key, scrypt } = await createFrom(to, { ...context, dir: folder, fits });
-    if (fits(key)) {
-      key.fill(0);
-      throw theSameKey(to);
-    }
-    const header = newHeader(key, { keyId, keySource: to, ...(scrypt ? { scrypt } : {}) });
-    return new RekeyTransaction(dir, old, { header, key }, manifest);
+  constructor(deps: RekeyDeps) {
+    this.#deps = deps;
   }
 
-  private constructor(dir: string, old: OpenKey, next: OpenKey, manifest: Manifest) {
-    this.#dir = dir;
-    this.#folder = join(dir, STAGED);
-    this.#old = old;
-    this.#next = next;
-    this.#manifest = manifest;
+  /** True from the first look at the vault until the keys have changed, or have not. */
+  get isUnderWay(): boolean {
+    return this.#changed !== undefined;
   }
 
-  /** Seals NAME anew, as its file is now; again, if that has changed. */
-  async stage(name: string): Promise<void> {
-    const staged = sealedPath(this.#folder, name);
-    const opened = this.#open(name);
-    if (!opened) return await rm(staged, { force: true });
-    const { plaintext, generation } = opened;
-    const file = seal(this.#next.key, this.#next.header.keyId, name, plaintext, generation);
-    plaintext.fill(0);
-    await replaceFile(staged, file, { sync: "content" });
+  /** Seals everything with a new key from `to`; see `ManagedVault.rekey`. */
+  async run(to: KeySource, passphrase: string | undefined): Promise<Rekeyed> {
+    await this.settled();
+    const rekeyed = this.#rekey(this.#deps.holder.usable(), to, passphrase);
+    this.#track(rekeyed);
+    return await rekeyed;
   }
 
-  #open(name: string): { plaintext: Buffer; generation: number } | undefined {
-    this.damaged.delete(name);
-    const path = sealedPath(this.#dir, name);
-    let file: Buffer;
+  /** Begins to remove what an earlier rekey left. */
+  removeLeftovers({ header }: OpenKey): void {
+    this.#track(cleanUp(header, this.#deps.newContext(), this.#deps.log));
+  }
+
+  /** Resolves when no rekey runs. Never rejects. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Has the record of `name` sealed anew once more, as it was written since. */
+  noteChange(name: string): void {
+    this.#changed?.add(name);
+  }
+
+  /** Puts the files of a committed rekey in place, if that failed before. Throws an AuthdError. */
+  moveIntoPlace(): void {
+    if (!this.#isUnsettled) return;
+    moveIntoPlace(this.#deps.directory.dir);
+    this.#isUnsettled = false;
+  }
+
+  #track(work: Promise<unknown>): void {
+    this.#running = work
+      .catch(() => {})
+      .then(() => {
+        this.#running = undefined;
+      });
+  }
+
+  async #rekey(old: OpenKey, to: KeySource, passphrase: string | undefined): Promise<Rekeyed> {
+    const { directory, holder, manifest, newContext, log } = this.#deps;
+    const context = omitUndefined({ ...newContext(), passphrase });
+    const changed = new Set<string>();
+    this.#changed = changed;
     try {
-      file = readRegularFile(path, MAX_FILE_BYTES);
+      await directory.ensure(old);
+      this.#deps.completeManifest();
+      if (this.#deps.isImportPending()) throw importPending();
+      // A keychain that was locked the last time may be open now.
+      await cleanUp(old.header, context, log);
+      const transaction = await RekeyTransaction.begin(old, to, context, manifest);
+      await this.#sealAnew(transaction, changed);
+      const damaged = [...transaction.damaged].sort();
+      return { sealed: this.#names().length - damaged.length, damaged };
     } catch (cause) {
-      if (errorCode(cause) === "ENOENT") return undefined;
-      throw rekeyError(`${path} can't be read: ${explainFileError(cause)}`, cause);
+      throw cause instanceof AuthdError ? cause : rekeyError(explainFileError(cause), cause);
+    } finally {
+      this.#changed = undefined;
+      await cleanUp(holder.header ?? old.header, context, log);
     }
-    // It may be sound, and its key is about to go.
-    if (isNewer(file))
-      throw rekeyError(`"${name}" was sealed by a newer authd. Update authd first`);
-    try {
-      const plaintext = unseal(this.#old.key, this.#old.header.keyId, name, file);
-      const generation = generationOf(file);
-      if (generation >= this.#manifest.generationOf(name)) return { plaintext, generation };
-      plaintext.fill(0);
-    } catch {
-      // It stays as it is.
-    }
-    this.damaged.add(name);
-    return undefined;
   }
 
-  /** From here on the new key counts. Nothing may be written to the vault until `moveIntoPlace`. */
-  async commit(): Promise<OpenKey> {
-    await this.#manifest.writeTo(this.#folder, this.#next);
-    const header = Buffer.from(`${JSON.stringify(this.#next.header, null, 2)}\n`);
-    await replaceFile(headerPath(this.#folder), header, { sync: "folder" });
-    const committed = join(this.#dir, COMMITTED);
-    await rename(this.#folder, committed);
-    try {
-      await syncFolder(this.#dir);
-    } catch (cause) {
-      // Not for certain on the disk: the old key is. If there is no way back, the way is forward.
-      const back = await rename(committed, this.#folder).then(
-        () => true,
-        () => false,
-      );
-      if (back) throw cause;
+  /** Records that are written meanwhile are sealed again, until so few are left that writes may wait. */
+  async #sealAnew(transaction: RekeyTransaction, changed: Set<string>): Promise<void> {
+    let names: readonly string[] = this.#names();
+    for (let round = 0; round < MAX_ROUNDS && names.length > MAX_HELD; round++) {
+      await this.#stageAll(transaction, names);
+      names = takeAll(changed);
     }
-    return this.#next;
-  }
-}
-
-/**
- * Brings a committed rekey to its end, as far as that takes no key: the sealed files, the manifest, the
- * key file, and vault.json at last. Without a pause, so that nobody sees half of it. Throws an AuthdError.
- */
-export function moveIntoPlace(dir: string): void {
-  const committed = join(dir, COMMITTED);
-  try {
-    const files = listed(committed);
-    const sealed = files.filter((file) => file.endsWith(".sealed"));
-    const last = [MANIFEST, "key", "vault.json"].filter((file) => files.includes(file));
-    if (sealed.length + last.length === 0) return;
-    for (const file of [...sealed, ...last]) renameSync(join(committed, file), join(dir, file));
-    syncFolderNow(dir);
-  } catch (cause) {
-    throw new AuthdError(
-      "internal",
-      `The vault's new key could not be put in place in ${dir}: ${explainFileError(cause)}`,
-      { cause },
+    await this.#exchange(transaction, () =>
+      this.#stageAll(transaction, [...new Set([...names, ...takeAll(changed)])]),
     );
   }
-}
 
-/**
- * Removes what a rekey leaves: the old key after one that was committed, once all is in place, and
- * the new one after one that was not. `current` is the header of the open vault. Never rejects.
- */
-export async function cleanUp(
-  current: VaultHeader,
-  context: KeyContext,
-  log: VaultLog,
-): Promise<void> {
-  const { dir } = context;
-  for (const leftover of [STAGED, COMMITTED].filter((file) => existsSync(join(dir, file)))) {
-    const path = join(dir, leftover);
+  async #stageAll(transaction: RekeyTransaction, names: readonly string[]): Promise<void> {
+    const waiting = [...names];
+    const work = async () => {
+      for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+        if (this.#deps.holder.isClosed) throw new AuthdError("shutting_down", "authd is stopping");
+        await transaction.stage(name);
+      }
+    };
+    await Promise.all(Array.from({ length: WIDTH }, work));
+  }
+
+  /** Changes the keys in an instant: no write is under way, and reads see all of it or nothing. */
+  async #exchange(transaction: RekeyTransaction, stageTheRest: () => Promise<void>): Promise<void> {
+    const { directory, holder, manifest, writes } = this.#deps;
+    await writes.hold();
     try {
-      if (leftover === COMMITTED) moveIntoPlace(dir);
-      const forgotten = await removeKey(leftover, current, context).then(
-        () => true,
-        (error) => {
-          log.warn(`A key that is not needed any more could not be removed. ${messageOf(error)}`);
-          return false;
-        },
-      );
-      // Nothing is sealed with a key that never counted; the old one is tried again at the next start.
-      if (!forgotten && leftover === COMMITTED) continue;
-      await rm(path, { recursive: true, force: true });
-      await syncFolder(dir);
-    } catch (error) {
-      log.warn(`What a rekey left in ${path} could not be removed yet. ${messageOf(error)}`);
+      await manifest.settled();
+      await directory.settled();
+      await stageTheRest();
+      holder.exchange(await transaction.commit());
+      this.#isUnsettled = true;
+      this.#moveSoon();
+    } finally {
+      writes.release();
     }
   }
-}
 
-async function removeKey(
-  leftover: string,
-  current: VaultHeader,
-  context: KeyContext,
-): Promise<void> {
-  const { dir } = context;
-  const note = await readNote(join(dir, leftover, NOTE));
-  const going = leftover === COMMITTED ? note?.from : note?.to;
-  if (!going || going.keyId === current.keyId) return;
-  // A staged key file goes with its folder.
-  if (leftover === COMMITTED && going.keySource === "file" && current.keySource !== "file") {
-    await rm(join(dir, "key"), { force: true });
-    await syncFolder(dir);
+  /** What fails now is tried again before anything is read or written, and at the next start. */
+  #moveSoon(): void {
+    try {
+      this.moveIntoPlace();
+    } catch (error) {
+      this.#deps.log.warn(messageOf(error));
+    }
   }
-  const keeper: KeyProvider = keyProviders[going.keySource];
-  await keeper.forget?.({ ...context, keyId: going.keyId });
-}
 
-/** Undefined: it was cut off before it was written, and so before there was a key. */
-async function readNote(path: string): Promise<Note | undefined> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as Note;
-  } catch (cause) {
-    if (errorCode(cause) === "ENOENT") return undefined;
-    throw cause;
+  #names(): string[] {
+    return sealedNames(this.#deps.directory.dir);
   }
 }
 
-function listed(dir: string): string[] {
-  try {
-    return readdirSync(dir);
-  } catch (cause) {
-    if (errorCode(cause) === "ENOENT") return [];
-    throw cause;
-  }
+function takeAll(names: Set<string>): string[] {
+  const taken = [...names];
+  names.clear();
+  return taken;
 }
 
-function rekeyError(problem: string, cause?: unknown): AuthdError {
-  const message = `The vault keeps its key: ${problem}`;
-  return new AuthdError("internal", message, cause === undefined ? {} : { cause });
-}
-
-function notTidy(dir: string): AuthdError {
-  return rekeyError(
-    "the key before could not be removed yet, as the log says. Unlock the keychain and restart authd; " +
-      `if that keychain is gone for good, remove ${join(dir, COMMITTED)}`,
-  );
-}
-
-function theSameKey(source: KeySource): AuthdError {
-  return new AuthdError(
-    "invalid_params",
-    `The key from ${source} is the one that the vault has already. Hand the new one to the service ` +
-      "beside it, with LoadCredentialEncrypted=authd-vault-key-new in its unit",
-  );
+function importPending(): AuthdError {
+  return rekeyError("an import is not completed yet: run authd reload, which says why");
 }

@@ -41,7 +41,7 @@ export class VaultDirectory {
 
   /** Resolves when nothing of it is being made again. */
   async settled(): Promise<void> {
-    while (this.#restoring) await this.#restoring.catch(() => {});
+    while (this.#restoring !== undefined) await this.#restoring.catch(() => {});
   }
 
   /** Whether it was made again since this was asked for the last time. */
