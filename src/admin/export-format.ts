@@ -1,6 +1,6 @@
 import * as z from "../base/zod.ts";
 import { assertCredentialName } from "../config/config.ts";
-import type { CredentialRecord } from "../credential/record.ts";
+import { type CredentialRecord, dropNulls, recordSchema } from "../credential/record.ts";
 import { AuthdError } from "../errors.ts";
 
 /** One credential in an export. */
@@ -12,75 +12,10 @@ export interface ExportedCredential {
   record?: CredentialRecord;
 }
 
-/**
- * Schema of an export. Members that a newer authd adds are kept; those that this one relies on must be
- * there. A number that is too large for JSON comes as null.
- */
-const moment = z.object({ wall: z.number(), boot: z.number(), bootId: z.string() });
-const variation = z.object({ scope: z.string().optional(), audience: z.string().optional() });
-const token = z.object({
-  variant: variation.optional(),
-  accessToken: z.string(),
-  tokenType: z.string(),
-  scope: z.string().optional(),
-  lifetime: z.number().nullable(),
-  assumed: z.boolean(),
-  refreshIn: z.number().nullish(),
-  obtainedAt: moment,
-  jitter: z.number(),
-  askedAt: z.number(),
-  askedAtBoot: z.number().nullish(),
-});
-const rotation = z.object({
-  intent: variation.optional(),
-  previous: z.string().optional(),
-  entered: z.string().optional(),
-  worked: z.boolean(),
-  obtainedAt: moment.optional(),
-  expiresAt: z.number().nullish(),
-  lifetime: z.number().nullish(),
-});
-const refused = z.object({
-  reason: z.enum(["login_required", "credential_rejected"]),
-  message: z.string(),
-  oauth: z.object({ error: z.string() }).optional(),
-  at: z.number(),
-  writtenRequest: z.string().optional(),
-});
-const trouble = z.object({
-  reason: z.enum(["wrong_address", "blocked", "test_failed"]),
-  message: z.string(),
-  status: z.number().nullish(),
-  settings: z.string(),
-});
-const recordMembers = {
-  secrets: z.record(z.string(), z.string()),
-  binding: z.string(),
-  written: z.record(z.string(), z.string()).optional(),
-  boundValues: z.record(z.string(), z.json()).optional(),
-  tokens: z.array(token),
-  obtainedWith: z.string().optional(),
-  rotation: rotation.optional(),
-  refreshCount: z.number().nullish(),
-  lastRefreshAt: z.number().nullish(),
-  lastRefreshMs: z.number().nullish(),
-  refused: refused.optional(),
-  codeSentAt: z.number().nullish(),
-  refusals: z.object({ count: z.number(), writtenRequest: z.string() }).optional(),
-  refusedVariations: z.number().nullish(),
-  singleAccessToken: z.boolean().optional(),
-  troubles: z.object({ request: trouble.optional(), test: trouble.optional() }).optional(),
-};
-const candidate = z.object({
-  enteredAt: z.number(),
-  file: z.string().optional(),
-  replaces: z.string(),
-  record: z.object(recordMembers),
-});
-const record = z.object({ ...recordMembers, candidate: candidate.optional() });
+/** Accepts members that it does not know: a newer authd may have written them. */
 const content = z.object({
   credentials: z.array(
-    z.object({ name: z.string(), file: z.string().optional(), record: record.optional() }),
+    z.object({ name: z.string(), file: z.string().optional(), record: recordSchema.optional() }),
   ),
 });
 
@@ -137,6 +72,8 @@ function parseContent(plaintext: Buffer): { credentials: ExportedCredential[] } 
   } catch {
     throw unusable("what is in it is not JSON");
   }
+  const { credentials } = Object(value);
+  if (Array.isArray(credentials)) for (const each of credentials) dropNulls(Object(each).record);
   const { success, error } = content.safeParse(value);
   if (success) return value as { credentials: ExportedCredential[] };
   throw unusable(

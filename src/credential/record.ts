@@ -83,7 +83,7 @@ const members = {
   /** Digest by key of the settings at that time (see config/written.ts); absent in records of older versions. */
   written: z.record(z.string(), z.string()).exactOptional(),
   /** The settings that `binding` is a digest of, so that `trust` can tell what was edited; absent in records of older versions. */
-  boundValues: z.custom<BoundValues>((value) => Object(value) === value).exactOptional(),
+  boundValues: z.custom<BoundValues>(isTable).exactOptional(),
   tokens: z.array(storedToken),
   /** Digest of the settings that the tokens were obtained with (see token-requests.ts). */
   obtainedWith: z.string().exactOptional(),
@@ -122,23 +122,32 @@ const candidate = z.object({
 /** Accepts members that it does not know: a newer version may have written them. */
 export const recordSchema = z.object({ ...members, candidate: candidate.exactOptional() });
 
-export type Stamp = z.infer<typeof stamp>;
-export type TokenTarget = z.infer<typeof target>;
-export type StoredToken = z.infer<typeof storedToken>;
-export type Rotation = z.infer<typeof rotation>;
-export type SeenTrouble = z.infer<typeof seenTrouble>;
-export type Refused = z.infer<typeof refused>;
-export type CredentialRecord = z.infer<typeof recordSchema>;
-export type Candidate = z.infer<typeof candidate>;
+// Interfaces, so that error messages of the compiler name them.
+export interface Stamp extends z.infer<typeof stamp> {}
+export interface TokenTarget extends z.infer<typeof target> {}
+export interface StoredToken extends z.infer<typeof storedToken> {}
+export interface Rotation extends z.infer<typeof rotation> {}
+export interface SeenTrouble extends z.infer<typeof seenTrouble> {}
+export interface Refused extends z.infer<typeof refused> {}
+export interface CredentialRecord extends z.infer<typeof recordSchema> {}
+export interface Candidate extends z.infer<typeof candidate> {}
+
+function isTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 /** Deletes nulls, which JSON writes for a number that is too large: they count as not told. */
 export function dropNulls(record: unknown): void {
-  if (typeof record !== "object" || record === null) return;
-  const { rotation, candidate } = record as Partial<Record<string, unknown>>;
-  for (const object of [record, Object(rotation)] as Record<string, unknown>[]) {
-    for (const name of Object.keys(object)) if (object[name] === null) delete object[name];
+  const { rotation, tokens, candidate } = Object(record);
+  for (const object of [record, rotation, ...(Array.isArray(tokens) ? tokens : [])]) {
+    if (typeof object !== "object" || object === null) continue;
+    const isToken = object !== record && object !== rotation;
+    for (const name of Object.keys(object)) {
+      // The null of a static token's lifetime stands for Infinity.
+      if (object[name] === null && !(isToken && name === "lifetime")) delete object[name];
+    }
   }
-  dropNulls(Object(candidate).record);
+  if (candidate) dropNulls(Object(candidate).record);
 }
 
 /** Returns where a record is malformed, as a path; undefined if it is well-formed. Drops malformed tokens. */

@@ -4,8 +4,7 @@ import { createHash } from "node:crypto";
 import type { Moment } from "../base/timekeeper.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialRecord, Rotation, Stamp, TokenTarget } from "./record.ts";
-import { ageOf } from "./token.ts";
-import type { TokenResponse } from "./token-requests.ts";
+import { ageOf, type TokenResponse } from "./token.ts";
 
 export interface RotationContext {
   record: CredentialRecord;

@@ -1,4 +1,4 @@
-import type { TokenResponse } from "./token-requests.ts";
+import type { TokenResponse } from "./token.ts";
 
 /** A request with a rotating refresh token. */
 export interface SpendingRequest {

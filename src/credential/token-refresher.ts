@@ -15,8 +15,8 @@ import {
   revocationMessage,
   supersedeOthers,
 } from "./superseded.ts";
-import { expiryOf, type Lifetime, lifetimeOf, type Token } from "./token.ts";
-import { type TokenRequestInputs, TokenRequests, type TokenResponse } from "./token-requests.ts";
+import { expiryOf, lifetimeOfResponse, type Token, type TokenResponse } from "./token.ts";
+import { type TokenRequestInputs, TokenRequests } from "./token-requests.ts";
 import type { PendingRefresh, Purpose, TokenSlot } from "./token-slot.ts";
 import { forgetFailure } from "./troubles.ts";
 
@@ -288,16 +288,6 @@ export class TokenRefresher implements RefreshContext {
     const session = refreshTokenDeadline(stored.record?.rotation, now, this.deps.time.bootId);
     return Math.min(next, Math.max(session, slot.retryAt, slot.spreadUntil, earliest));
   }
-}
-
-/** `ttl` in seconds. */
-function lifetimeOfResponse(
-  { acquired, sent, answered }: TokenResponse,
-  ttl: number | undefined,
-): Lifetime {
-  // Computed from the boot clock: the wall clock may have been set while the response was on its way.
-  const answeredAt = sent.wall + answered.boot - sent.boot;
-  return lifetimeOf(acquired, sent.wall, answeredAt, ttl);
 }
 
 function expiredOnArrival(credential: string): AuthdError {

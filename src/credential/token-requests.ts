@@ -3,14 +3,14 @@
 import { createHash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { omitUndefined } from "../base/omit-undefined.ts";
-import type { Moment } from "../base/timekeeper.ts";
 import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
-import type { Acquired, Grant } from "../grants/grant.ts";
+import type { Grant } from "../grants/grant.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import type { CredentialRecord } from "./record.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
+import type { TokenResponse } from "./token.ts";
 import { type PendingRefresh, type TokenSlot, targetKey } from "./token-slot.ts";
 
 /**
@@ -35,13 +35,6 @@ export interface TokenRequestInputs {
   canWait: () => boolean;
   /** True while the credential has this record: it was neither removed nor read anew. */
   isCurrent: () => boolean;
-}
-
-/** A successful response, and when the request was sent and answered. */
-export interface TokenResponse {
-  acquired: Acquired;
-  sent: Moment;
-  answered: Moment;
 }
 
 /** One request: the slot that it is for, and a function that reads its inputs. */

@@ -90,6 +90,23 @@ function jwtLifetimes(acquired: Acquired, sentAt: number, answeredAt: number): n
   return left <= 0 && iat === undefined && expiresIn !== undefined ? [] : [left, ...whole];
 }
 
+/** A successful response to a token request, and when the request was sent and answered. */
+export interface TokenResponse {
+  acquired: Acquired;
+  sent: Moment;
+  answered: Moment;
+}
+
+/** Returns the lifetime of the token in a response. `ttl` in seconds, as in `lifetimeOf`. */
+export function lifetimeOfResponse(
+  { acquired, sent, answered }: TokenResponse,
+  ttl: number | undefined,
+): Lifetime {
+  // Computed from the boot clock: the wall clock may have been set while the response was on its way.
+  const answeredAt = sent.wall + answered.boot - sent.boot;
+  return lifetimeOf(acquired, sent.wall, answeredAt, ttl);
+}
+
 /** Returns how long before its end a token of this lifetime is refreshed; jitter in [0, 1) lengthens it. */
 export function refreshLeadMs(lifetime: number, jitter: number): number {
   const least = Math.min(MINUTE, lifetime / 2);

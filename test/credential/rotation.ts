@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import type { CredentialRecord } from "../../src/credential/record.ts";
 import { refreshRotating } from "../../src/credential/rotation.ts";
-import type { TokenResponse } from "../../src/credential/token-requests.ts";
+import type { TokenResponse } from "../../src/credential/token.ts";
 import { AuthdError, type IssuerContact } from "../../src/errors.ts";
 import { startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";

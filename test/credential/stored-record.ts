@@ -1,9 +1,11 @@
 import test, { type ExecutionContext } from "ava";
 import { Timekeeper } from "../../src/base/timekeeper.ts";
 import { buildIssuedToken, type IssuedToken } from "../../src/credential/issued-token.ts";
+import type { CredentialRecord } from "../../src/credential/record.ts";
 import { StoredRecord } from "../../src/credential/stored-record.ts";
 import type { Token } from "../../src/credential/token.ts";
 import { createTokenSlot } from "../../src/credential/token-slot.ts";
+import type { AuthdError } from "../../src/errors.ts";
 import { startEngine, until } from "../helpers/engine.ts";
 
 async function stage(t: ExecutionContext) {
@@ -165,4 +167,62 @@ test("changes are made one after the other", async (t) => {
     );
   await Promise.all([add("a"), add("b"), add("c")]);
   t.deepEqual(Object.keys(record.secrets), ["token", "a", "b", "c"]);
+});
+
+test("a record that authd never sealed like that is damaged; tokens that don't fit are dropped", async (t) => {
+  const { keeper: stored, vault } = await stage(t);
+  const sound = { secrets: { token: "x" }, binding: "b", tokens: [] };
+  const malformed = [
+    { ...sound, secrets: { token: 12345 } },
+    { ...sound, secrets: {}, binding: 5 },
+    { ...sound, tokens: "zz" },
+    { ...sound, rotation: { intent: {} } },
+    { ...sound, refused: { reason: "tired", message: "no", at: 1 } },
+    { ...sound, candidate: { enteredAt: 1, replaces: "b", record: {} } },
+  ];
+  for (const record of malformed) {
+    await vault.write("demo", record as unknown as CredentialRecord, { durable: true });
+    const error = t.throws(() => stored.load(), { name: "AuthdError" }, JSON.stringify(record));
+    t.is((error as AuthdError).reason, "credential_damaged");
+    t.regex(error!.message, /^demo: its sealed record is malformed \([\w.]+\); .*authd set demo$/);
+    t.false(error!.message.includes("12345"));
+    t.is(stored.record, undefined);
+  }
+  const odd = { ...sound, tokens: [null, {}, { accessToken: 5 }], news: [1], lastRefreshAt: null };
+  await vault.write("demo", odd as unknown as CredentialRecord, { durable: true });
+  t.deepEqual(stored.load() as unknown, { ...sound, news: [1] });
+});
+
+test("a record as every earlier version sealed it opens as it is", async (t) => {
+  const { keeper: stored, vault } = await stage(t);
+  const token = {
+    accessToken: "a",
+    tokenType: "Bearer",
+    lifetime: 3_600_000,
+    assumed: false,
+    obtainedAt: { wall: 1, boot: 1, bootId: "b" },
+    jitter: 0.5,
+    askedAt: 0,
+  };
+  const records: CredentialRecord[] = [
+    { secrets: {}, binding: "", tokens: [] },
+    { secrets: { token: "x" }, binding: "b", tokens: [{ ...token, lifetime: null }] },
+    {
+      secrets: { refresh_token: "r" },
+      binding: "guarded:b",
+      written: { token_url: "d" },
+      tokens: [{ ...token, variant: { scope: "s" }, scope: "s", refreshIn: 5, askedAtBoot: 2 }],
+      obtainedWith: "d",
+      rotation: { worked: false, previous: "p", intent: {}, expiresAt: 5, lifetime: 4 },
+      ...{ refreshCount: 1, lastRefreshAt: 2, lastRefreshMs: 3, codeSentAt: 4 },
+      refused: { reason: "login_required", message: "no", at: 1 },
+      refusals: { count: 1, writtenRequest: "w" },
+      refusedVariations: 2,
+      singleAccessToken: true,
+    },
+  ];
+  for (const record of records) {
+    await vault.write("demo", record, { durable: true });
+    t.deepEqual(stored.load(), record);
+  }
 });
