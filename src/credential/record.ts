@@ -150,8 +150,9 @@ export function dropNulls(record: unknown): void {
   if (candidate) dropNulls(Object(candidate).record);
 }
 
-/** Returns where a record is malformed, as a path; undefined if it is well-formed. Drops malformed tokens. */
+/** Returns where a record is malformed, as a path; undefined if it is well-formed. Drops nulls and malformed tokens. */
 export function malformedPart(record: CredentialRecord): string | undefined {
+  if (recordSchema.safeParse(record).success) return undefined;
   dropNulls(record);
   if (Array.isArray(record.tokens)) {
     record.tokens = record.tokens.filter((token) => storedToken.safeParse(token).success);
