@@ -65,7 +65,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   oauth4webapi: { files: /^grants\//, late: true },
   pino: { files: /^base\/log\.ts$/, late: true },
   "smol-toml": { files: /^config\// },
-  undici: { files: /^http\/(transport|tunnel|connection|exchange)\.ts$/, late: true },
+  undici: { files: /^http\/(transport|tunnel|connection|response-handler)\.ts$/, late: true },
   "vscode-jsonrpc": {
     files: /^rpc\/(connection|dispatcher|message-writer|response-error)\.ts$/,
     types: /^rpc\/(json-rpc-transport|call)\.ts$/,

@@ -1,23 +1,23 @@
-/** undici's clients, each of which knows how its connection has been used. */
+/** Creates undici clients that count the requests on their connection. */
 import type { Client, Dispatcher, Pool } from "undici";
-import type { Exchange } from "./exchange.ts";
+import type { ResponseHandler } from "./response-handler.ts";
 
-/** One connection; the object is the same for all requests that it carries. */
+/** One connection: the same object for all requests that it carries. */
 export interface Connection {
   /** On performance.now()'s clock. */
   readonly openedAt: number;
-  /** How many requests it has carried, the one under way included. */
+  /** Number of requests that it has carried, the one under way included. */
   requests: number;
 }
 
-/** What Exchange needs beside undici's own options. */
-export interface ExchangeOptions extends Dispatcher.DispatchOptions {
-  exchange: Exchange;
+/** undici's own options, and the handler that the client tells of its connection. */
+export interface DispatchOptions extends Dispatcher.DispatchOptions {
+  responseHandler: ResponseHandler;
 }
 
 export type ClientFactory = (origin: string | URL, options: object) => Client;
 
-/** Returns what makes a client with one connection at a time that tells each Exchange about it. */
+/** Returns a factory of clients with one connection at a time that tell each ResponseHandler about it. */
 export function clientFactory(ClientClass: typeof Client): ClientFactory {
   class CountingClient extends ClientClass {
     #connection: Connection | undefined;
@@ -33,15 +33,15 @@ export function clientFactory(ClientClass: typeof Client): ClientFactory {
       options: Dispatcher.DispatchOptions,
       handler: Dispatcher.DispatchHandler,
     ): boolean {
-      const { exchange } = options as ExchangeOptions;
-      exchange.connectionOf = () => this.#connection;
+      const { responseHandler } = options as DispatchOptions;
+      responseHandler.connectionOf = () => this.#connection;
       return super.dispatch(options, handler);
     }
   }
   return (origin, options) => new CountingClient(origin, options);
 }
 
-/** Returns what makes the pools of an agent from such clients. */
+/** Returns a factory of an agent's pools of such clients. */
 export function poolFactory(
   PoolClass: typeof Pool,
   factory: ClientFactory,

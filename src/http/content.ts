@@ -1,28 +1,58 @@
-/** The body of an API's answer: read, decompressed, limited. */
+/** Reads, decompresses and limits the body of a response. */
 import { isUtf8 } from "node:buffer";
-import { pipeline, Readable } from "node:stream";
-import { CODINGS, codingsOf, isKnownCoding, MOST_CODINGS, tooManyCodings } from "./codings.ts";
+import { pipeline, Readable, type Transform } from "node:stream";
+import * as zlib from "node:zlib";
 import { HttpFailure, type HttpResponse } from "./http.ts";
 
-/** Why a body that came can't be used; `message` follows the host's name in a sentence. */
+/** Tells why a body can't be used; `message` follows the host's name in a sentence. */
 export class UnusableContent extends Error {}
-/** There is more of it than the caller wants. */
+/** The body is longer than the caller wants. */
 export class TooLarge extends Error {}
 
+/** Codings that one response may have on top of each other. */
+const MAX_CODINGS = 5;
 /** Bytes that decoding steps before the last may put out beyond what the last one does: a bomb inside. */
-const MOST_SURPLUS_BYTES = 64 * 1024 * 1024;
+const MAX_SURPLUS_BYTES = 64 * 1024 * 1024;
 
-/** An answer's headers as clients see them, and its bytes as they are meant. */
+const CHUNK = { chunkSize: 64 * 1024 };
+
+/** Content codings (RFC 9110 section 8.4.1): each row returns the decoder, given the first byte of the body. */
+const DECODERS: Readonly<Record<string, (firstByte: number) => Transform>> = {
+  gzip: () => zlib.createGunzip(CHUNK),
+  "x-gzip": () => zlib.createGunzip(CHUNK),
+  br: () => zlib.createBrotliDecompress(CHUNK),
+  // Many servers send it without the zlib wrapper that the RFC asks for.
+  deflate: (firstByte) =>
+    (firstByte & 0x0f) === 8 ? zlib.createInflate(CHUNK) : zlib.createInflateRaw(CHUNK),
+};
+
+/** A response's headers as clients see them, and its decoded body. */
 export interface Content {
   headers: Record<string, string | string[]>;
   chunks: Readable;
+  /** False if the body is passed on as it came, as a coding is unknown. */
+  isDecoded: boolean;
+}
+
+/** Counts bytes while a body is decoded, and throws UnusableContent when there are too many. */
+export interface DecodeLimits {
+  /** Counts bytes before decoding. */
+  onRaw?(bytes: number): void;
+  /** Counts bytes that a decoding step before the last puts out. */
+  onInner(bytes: number): void;
+  /** Counts bytes that the last step puts out. */
+  onDecoded(bytes: number): void;
 }
 
 /**
- * `hasBody`: false for an answer whose Content-Encoding speaks of a body that does not come (HEAD, 304).
- * Throws UnusableContent for more than MOST_CODINGS codings; the answer's body is destroyed then.
+ * Decodes a body. `hasBody` is false for HEAD, 204 and 304: they may carry Content-Encoding without a body.
+ * Throws UnusableContent for more than MAX_CODINGS codings, and then destroys the body.
  */
-export function decodeBody({ headers: raw, body }: HttpResponse, hasBody: boolean): Content {
+export function decodeBody(
+  { headers: raw, body }: HttpResponse,
+  hasBody: boolean,
+  limits: DecodeLimits = surplusLimit(),
+): Content {
   const headers: Content["headers"] = {};
   for (const [name, value] of Object.entries(raw)) {
     if (name === "set-cookie") headers[name] = [value ?? []].flat();
@@ -30,38 +60,60 @@ export function decodeBody({ headers: raw, body }: HttpResponse, hasBody: boolea
   }
   const encoding = headers["content-encoding"];
   const codings = hasBody && typeof encoding === "string" ? codingsOf(encoding) : [];
-  if (codings.length > MOST_CODINGS) {
+  if (codings.length > MAX_CODINGS) {
     body.destroy();
     throw new UnusableContent(tooManyCodings(codings.length));
   }
-  if (codings.length === 0 || !codings.every(isKnownCoding)) return { headers, chunks: body };
+  const isDecoded = codings.every((coding) => Object.hasOwn(DECODERS, coding));
+  if (codings.length === 0 || !isDecoded) return { headers, chunks: body, isDecoded };
   delete headers["content-encoding"];
   delete headers["content-length"];
-  return { headers, chunks: Readable.from(decodeAll(body, codings), { highWaterMark: 1 }) };
+  const decoded = decodeAll(body, codings, limits);
+  return { headers, chunks: Readable.from(decoded, { highWaterMark: 1 }), isDecoded };
 }
 
-/** Undoes the codings one after the other. Bounds what the steps before the last put out for nothing. */
-async function* decodeAll(
+/** Returns the codings of a Content-Encoding in the order to undo, without `identity`. */
+function codingsOf(value: string): string[] {
+  const names = value.split(",").map((name) => name.trim().toLowerCase());
+  return names.filter((name) => name !== "" && name !== "identity").reverse();
+}
+
+/** Limits what inner decoding steps put out beyond what the last one does; a large body alone is no bomb. */
+function surplusLimit(): DecodeLimits {
+  let surplus = 0;
+  return {
+    onInner(bytes) {
+      surplus += bytes;
+      if (surplus <= MAX_SURPLUS_BYTES) return;
+      throw new UnusableContent("sent an answer whose inner compression grows without end");
+    },
+    onDecoded(bytes) {
+      surplus = Math.max(0, surplus - bytes);
+    },
+  };
+}
+
+/** Undoes the codings one after the other. */
+function decodeAll(
   body: AsyncIterable<Buffer>,
   codings: readonly string[],
+  { onRaw = () => {}, onInner, onDecoded }: DecodeLimits,
+): AsyncIterable<Buffer> {
+  return codings.reduce<AsyncIterable<Buffer>>(
+    (source, coding, step) => {
+      const isLast = step === codings.length - 1;
+      return counted(decode(source, coding), isLast ? onDecoded : onInner);
+    },
+    counted(body, onRaw),
+  );
+}
+
+async function* counted(
+  source: AsyncIterable<Buffer>,
+  count: (bytes: number) => void,
 ): AsyncGenerator<Buffer> {
-  let surplus = 0;
-  const count = (source: AsyncIterable<Buffer>) =>
-    (async function* () {
-      for await (const chunk of source) {
-        surplus += chunk.length;
-        if (surplus > MOST_SURPLUS_BYTES) {
-          throw new UnusableContent("sent an answer whose inner compression grows without end");
-        }
-        yield chunk;
-      }
-    })();
-  const [last = "", ...before] = [...codings].reverse();
-  const inner = before
-    .reverse()
-    .reduce<AsyncIterable<Buffer>>((source, coding) => count(decode(source, coding)), body);
-  for await (const chunk of decode(inner, last)) {
-    surplus = Math.max(0, surplus - chunk.length);
+  for await (const chunk of source) {
+    count(chunk.length);
     yield chunk;
   }
 }
@@ -69,15 +121,15 @@ async function* decodeAll(
 async function* decode(source: AsyncIterable<Buffer>, coding: string): AsyncGenerator<Buffer> {
   const input = source[Symbol.asyncIterator]();
   const first = await input.next();
-  // Nothing at all is a whole body too.
+  // An empty body is a whole body, too.
   if (first.done) return;
   const rest = async function* () {
     yield first.value;
     yield* { [Symbol.asyncIterator]: () => input };
   };
-  const decoder = CODINGS[coding]!(first.value[0]!);
+  const decoder = DECODERS[coding]!(first.value[0]!);
   try {
-    // Ends both sides, whichever breaks; the error comes out of the decoder.
+    // Ends both sides, whichever breaks; the decoder emits the error.
     yield* pipeline(rest, decoder, () => {}) as AsyncIterable<Buffer>;
   } catch (error) {
     if (error instanceof HttpFailure || error instanceof UnusableContent) throw error;
@@ -85,12 +137,12 @@ async function* decode(source: AsyncIterable<Buffer>, coding: string): AsyncGene
   }
 }
 
-/** So much of a body is read without asking for room: most are no longer. */
+/** Bytes of a body that are read without asking for room: most bodies are no longer. */
 export const FREE_BYTES = 64 * 1024;
 
 /**
- * The whole body, if it is no longer than `max` bytes; otherwise TooLarge. Beyond FREE_BYTES nothing
- * is read until `whenRoom` resolves. Ends the connection if it fails.
+ * Reads the whole body, if it is no longer than `max` bytes; otherwise rejects with TooLarge. Beyond
+ * FREE_BYTES nothing is read until `whenRoom` resolves. Ends the connection if it fails.
  */
 export function collect(
   chunks: Readable,
@@ -100,22 +152,24 @@ export function collect(
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let length = 0;
-    let asked = false;
+    let hasAsked = false;
+    const waitForRoom = () => {
+      hasAsked = true;
+      const room = whenRoom();
+      if (!room) return;
+      chunks.pause();
+      room.then(() => chunks.resume(), reject);
+    };
     // Events, as iterating over a stream takes as long as the rest of a small request.
     chunks.on("data", (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= max) {
-        parts.push(chunk);
-        if (asked || length <= FREE_BYTES) return;
-        asked = true;
-        const room = whenRoom();
-        if (!room) return;
-        chunks.pause();
-        room.then(() => chunks.resume());
+      if (length > max) {
+        reject(new TooLarge());
+        chunks.destroy();
         return;
       }
-      reject(new TooLarge());
-      chunks.destroy();
+      parts.push(chunk);
+      if (!hasAsked && length > FREE_BYTES) waitForRoom();
     });
     chunks.once("end", () =>
       resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts, length)),
@@ -124,20 +178,23 @@ export function collect(
   });
 }
 
-/** Exactly one of the two: bytes that are no text go as base64. */
+/** Returns one of the two: bytes that are no text become base64. */
 export function encodeForJson(bytes: Buffer): { body: string } | { bodyBase64: string } {
   return isUtf8(bytes)
     ? { body: bytes.toString("utf8") }
     : { bodyBase64: bytes.toString("base64") };
 }
 
-/** Lets go of an answer that nobody reads: a short one to its end, so that its connection can be used again. */
+/** Discards a body that nobody reads: a short one is read to its end, so that its connection can be used again. */
 export function drain(body: Readable): void {
   let left = 64 * 1024;
-  const giveUp = setTimeout(() => body.destroy(), 1_000);
-  body.once("close", () => clearTimeout(giveUp));
+  const timer = setTimeout(() => body.destroy(), 1_000);
+  body.once("close", () => clearTimeout(timer));
   body.on("data", (chunk: Buffer) => {
     left -= chunk.length;
     if (left < 0) body.destroy();
   });
 }
+
+const tooManyCodings = (count: number) =>
+  `sent an answer in ${count} content codings on top of each other; authd undoes ${MAX_CODINGS} at most`;

@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
 import type { Transport } from "./transport.ts";
 
-/** What is sent to an issuer or an API. */
+/** A request to an issuer or an API. */
 export interface HttpRequest {
   method: string;
   url: string;
   headers: Record<string, string>;
-  /** Its length, if that is known of an iterable, is in `headers`. */
+  /** For an iterable of known length, `headers` contains `content-length`. */
   body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** PEM text of the private CA to trust beside the system's. */
   ca?: string;
@@ -14,9 +14,9 @@ export interface HttpRequest {
   connectTimeoutMs?: number;
   /** Milliseconds until the response's head must have come. */
   timeoutMs?: number;
-  /** Sends it on a connection that is opened for it and closed after its answer. */
+  /** Sends it on a connection that is opened for it and closed after its response. */
   freshConnection?: true;
-  /** Whether doing it twice does no harm: see `mayRepeat`. Absent: as HTTP says of the method. */
+  /** True if doing it twice does no harm: see `mayRepeat`. Absent: as HTTP defines for the method. */
   repeatable?: boolean;
   /** Aborts the request, and the body while it is being read. */
   signal?: AbortSignal;
@@ -28,11 +28,11 @@ export interface HttpResponse {
   statusText: string;
   /** Names in lower case; a repeated header is an array. */
   headers: Record<string, string | string[] | undefined>;
-  /** The bytes as they came: still compressed. Read it or destroy it, or its connection stays open. */
+  /** The bytes as they came, still compressed. Read or destroy it, or its connection stays open. */
   body: Readable;
   /** Identifies the connection: the same object for every response that came over it. */
   connection: object;
-  /** The connection was open before this request was made. */
+  /** True if the connection was open before this request was made. */
   reused: boolean;
 }
 
@@ -51,8 +51,8 @@ interface FailureDetails {
 }
 
 /**
- * Why there is no answer, or no more of it. `code` and `syscall` are Node's or undici's. It has no
- * cause: undici's errors can carry bytes of the answer, and those can hold a token.
+ * The error of a request without a response, or without all of it. `code` and `syscall` are Node's or
+ * undici's. It has no cause: undici's errors can carry bytes of the response, and those can hold a token.
  */
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";
@@ -60,9 +60,9 @@ export class HttpFailure extends Error {
   readonly syscall: string | undefined;
   /** False: it is certain that no byte of the request left this machine. */
   readonly sent: boolean;
-  /** The request went over a connection that was open before: its server may have closed it unheard. */
+  /** True if the connection was open before: its server may have closed it unheard. */
   readonly reused: boolean;
-  /** Some byte of an answer came. */
+  /** True if a byte of a response came. */
   readonly answered: boolean;
 
   constructor(message: string, about: FailureDetails) {
@@ -75,14 +75,15 @@ export class HttpFailure extends Error {
   }
 }
 
-/** The `code` for a server that sends interim answers (1xx) without end. */
+/** The `code` for a server that sends interim responses (1xx) without end. */
 export const TOO_MANY_INTERIM_ANSWERS = "ERR_TOO_MANY_INTERIM_ANSWERS";
 
+/** True if it is certain that nothing of the request left this machine. */
 export function neverSent(error: unknown): boolean {
   return error instanceof HttpFailure && !error.sent;
 }
 
-/** Whether a time limit ran out: ours to connect or to answer, or the operating system's. */
+/** True if a time limit was reached: authd's to connect or to respond, or the operating system's. */
 export function timedOut(error: unknown): boolean {
   return error instanceof HttpFailure && TIMEOUTS.has(error.code);
 }
@@ -94,33 +95,37 @@ const TIMEOUTS = new Set([
   "ETIMEDOUT",
 ]);
 const BROKEN = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
-const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
+/** Safe methods (RFC 9110 section 9.2.1). */
+export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+/** Statuses of responses that redirect (RFC 9110 section 15.4). */
+export const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 interface Connections {
   /**
-   * Requests from now on go over new connections, those under way stay on theirs. While the machine
-   * slept, servers closed what was kept alive, and nothing here heard of it.
+   * Sends later requests over new connections; those under way stay on theirs. While the machine slept,
+   * servers closed connections that were kept alive, unheard here.
    */
   reconnect(): void;
-  /** Ends what is under way, and closes every connection. */
+  /** Aborts the requests under way, and closes every connection. */
   close(): Promise<void>;
 }
 
 /**
- * HTTP/1.1 over kept-alive connections: no cookies, no redirects, no decompression. `proxy` is the
- * URL that everything but loopback goes through; the environment's proxy variables count for nothing.
- * undici is loaded with the first request.
+ * Creates a sender of HTTP/1.1 requests over kept-alive connections: no cookies, no redirects, no
+ * decompression. `proxy` is the URL that everything but loopback goes through; the environment's proxy
+ * variables are ignored. undici is loaded with the first request.
  */
 export function createHttp(options: { proxy?: string } = {}): Http & Connections {
   let loading: Promise<Transport> | undefined;
-  let closed = false;
+  let isClosed = false;
 
   const http: Http = async (request) => {
     loading ??= import("./transport.ts").then(({ createTransport }) =>
       createTransport(options.proxy),
     );
     const transport = await loading;
-    if (closed) throw new HttpFailure("No requests any more.", { code: "ECANCELED", sent: false });
+    if (isClosed)
+      throw new HttpFailure("No requests any more.", { code: "ECANCELED", sent: false });
     const startedAt = performance.now();
     try {
       return await transport.send(request);
@@ -134,24 +139,24 @@ export function createHttp(options: { proxy?: string } = {}): Http & Connections
   };
   return Object.assign(http, {
     reconnect() {
-      // If it can't be loaded, the requests say so.
+      // If the transport can't be loaded, the requests fail with that error.
       loading?.then((transport) => transport.reconnect()).catch(() => {});
     },
     async close() {
-      closed = true;
+      isClosed = true;
       await (await loading)?.close();
     },
   });
 }
 
 /**
- * A server may close a kept-alive connection at the very moment when it is used again. A safe request
- * (RFC 9110 section 9.2.1) is sent once more on a new connection, and so is a repeatable one if the
- * connection was a reused one that broke without a byte of an answer. Anything else might be done twice.
+ * True if a failed request may be sent once more, as a server may close a kept-alive connection at the moment
+ * when it is used again: a safe request, and a repeatable one if a reused connection broke without a byte of
+ * a response. Any other request might take effect twice.
  */
 function mayRepeat({ method, signal, repeatable }: HttpRequest, error: unknown): boolean {
   if (signal?.aborted || !(error instanceof HttpFailure)) return false;
   if (!error.sent || !BROKEN.has(error.code)) return false;
-  if (SAFE.has(method)) return repeatable !== false;
+  if (SAFE_METHODS.has(method)) return repeatable !== false;
   return repeatable === true && error.reused && !error.answered;
 }

@@ -1,7 +1,7 @@
 /**
- * What is known of the clocks of issuers, out of the `Date` of their responses. A `Date` is a witness
- * that may be stale (some servers repeat the moment at which the connection was opened) but is never
- * ahead: it is always a lower bound, and an upper one only where it can't be stale.
+ * Learns the clocks of issuers from the `Date` of their responses. A `Date` may be stale (some servers repeat
+ * the moment at which the connection was opened) but is never ahead: it is always a lower bound, and an upper
+ * bound only where it can't be stale.
  */
 
 import type { Moment, Timekeeper } from "../base/timekeeper.ts";
@@ -10,36 +10,37 @@ import type { HttpResponse } from "./http.ts";
 
 /** A `Date` is cut to whole seconds, and servers keep its text for up to a second (ms). */
 const GRANULARITY_MS = 2_000;
-/** A local clock this little (ms) ahead of what the issuer's can be is trusted: tokens end early by it, not late. */
+/** A local clock this little ahead of what the issuer's can be is trusted: tokens end early by it, not late. */
 const SLIGHTLY_AHEAD_MS = 1_000;
-/** A `Date` this far from the local clock (ms) is checked with a new connection. */
+/** A `Date` this far from the local clock is checked with a new connection. */
 const APART_MS = 5_000;
-/** A response that took longer (ms; the machine may have slept) tells too little of when its `Date` was written. */
-const QUICK_MS = 10_000;
-/** Issuers that are remembered at once; the least recently used one is forgotten. */
+/** A response that took longer (the machine may have slept) says too little about when its `Date` was written. */
+const MAX_RESPONSE_TIME_MS = 10_000;
+/** Issuers remembered at once; the least recently used one is forgotten. */
 const MAX_ISSUERS = 1_000;
 
-/** An issuer's wall clock minus this machine's boot time, ms: steps of our own wall clock don't move it. */
+/** An issuer's wall clock minus this machine's boot time (ms): steps of the local wall clock don't move it. */
 interface Offset {
   earliest: number;
-  /** Infinity: told by a `Date` that may be stale. */
+  /** Infinity: learned from a `Date` that may be stale. */
   latest: number;
-  /** The largest that any `Date` came to, as if its issuer had answered at once; -Infinity as above. */
+  /** The largest that any `Date` gave, as if its issuer had answered at once; -Infinity: learned as above. */
   largest: number;
 }
 
 interface Issuer {
-  /** Undefined until a `Date` counts. */
+  /** Undefined until a `Date` counts (see `#counts`). */
   offset: Offset | undefined;
-  /** An offset that lies behind the known one: the clock was set back, if a second witness agrees. */
+  /** An offset behind the known one: the clock was set back, if a second `Date` agrees. */
   doubted: { offset: Offset; seenAtBoot: number } | undefined;
-  /** The last `Date` and the local clock were apart: which of them is right, a new connection tells. */
+  /** The last `Date` and the local clock were apart: a new connection tells which of them is right. */
   isApart: boolean;
 }
 
-/** The first response of a connection that counts. */
+/** A connection's first response that counts. */
 interface Reference {
   date: number;
+  /** Boot time, ms. */
   boot: number;
 }
 
@@ -62,7 +63,7 @@ export class IssuerClocks {
     return this.#issuers.get(origin)?.isApart === true;
   }
 
-  /** Notes a response's `Date`; returns the issuer's time at `sent`, undefined if it has never told one. */
+  /** Records a response's `Date`; returns the issuer's time at `sent`, undefined if it has never sent one. */
   observe(
     origin: string,
     { headers, connection, reused }: Pick<HttpResponse, "headers" | "connection" | "reused">,
@@ -78,9 +79,9 @@ export class IssuerClocks {
     const earliest = date - answered.boot;
     const [latest, largest] = [date + GRANULARITY_MS - sent.boot, date - sent.boot];
     const seen: Offset = counts ? { earliest, latest, largest } : atLeast(earliest);
-    const isQuick = answered.boot - sent.boot <= QUICK_MS;
-    if (counts && isQuick) note(known, seen, answered);
-    else if (known.offset) note(known, atLeast(earliest), answered);
+    const isQuick = answered.boot - sent.boot <= MAX_RESPONSE_TIME_MS;
+    if (counts && isQuick) narrow(known, seen, answered);
+    else if (known.offset) narrow(known, atLeast(earliest), answered);
     this.#remember(origin, known);
     const { offset = seen } = known;
     return timeAt(overlap(offset, seen) ? intersection(offset, seen) : offset, sent);
@@ -94,7 +95,7 @@ export class IssuerClocks {
     }
     const first = this.#references.get(connection);
     if (first === undefined) {
-      // It carried other requests before.
+      // The connection carried other requests before.
       this.#references.set(connection, { date, boot });
       return false;
     }
@@ -115,11 +116,11 @@ export class IssuerClocks {
 }
 
 /**
- * Narrows what is known by what was `seen`. A later clock is believed at once, as no `Date` is ahead.
- * One that was set back is believed if the local clock agrees with it, or a second `Date` does, at least
- * 5 s later: that one is no `Date` that stands still.
+ * Narrows an issuer's offset by one that was `seen`. A later clock counts at once, as no `Date` is ahead. A
+ * clock that was set back counts if the local clock agrees with it, or a second `Date` does, at least 5 s
+ * later, as then the first one did not stand still.
  */
-function note(issuer: Issuer, seen: Offset, now: Moment): void {
+function narrow(issuer: Issuer, seen: Offset, now: Moment): void {
   const { offset, doubted } = issuer;
   if (offset === undefined || seen.earliest > offset.latest) {
     Object.assign(issuer, { offset: seen, doubted: undefined });
@@ -135,19 +136,19 @@ function note(issuer: Issuer, seen: Offset, now: Moment): void {
   }
 }
 
-/** All that a `Date` tells which may be stale. */
+/** Returns the offset that a `Date` gives which may be stale. */
 function atLeast(earliest: number): Offset {
   return { earliest, latest: Number.POSITIVE_INFINITY, largest: Number.NEGATIVE_INFINITY };
 }
 
 /**
- * Returns the issuer's time at a moment of ours. The local clock is taken for right wherever it can be;
- * otherwise the largest offset counts, so that no token is taken to live longer than it does.
+ * Returns the issuer's time at a local moment. The local clock counts wherever it can be right; otherwise the
+ * largest offset, so that no token is used longer than it lives.
  */
 function timeAt(offset: Offset, { wall, boot }: Moment): IssuerTime {
   const earliest = offset.earliest + boot;
-  const ours = wall - boot;
-  if (ours >= offset.earliest && ours <= offset.latest + SLIGHTLY_AHEAD_MS) {
+  const local = wall - boot;
+  if (local >= offset.earliest && local <= offset.latest + SLIGHTLY_AHEAD_MS) {
     return { earliest, assumed: wall };
   }
   const assumed = Math.max(offset.earliest, Math.min(offset.largest, offset.latest));

@@ -1,4 +1,4 @@
-/** What the error codes of Node's sockets, of its TLS and of undici mean for a person. */
+/** Explains the error codes of Node's sockets, of its TLS and of undici. */
 import { errorCode } from "../errors.ts";
 import { neverSent, TOO_MANY_INTERIM_ANSWERS } from "./http.ts";
 
@@ -15,7 +15,7 @@ const wrongDates: Explain = (host) =>
 const otherName: Explain = (host) =>
   `the certificate of ${host} is made out to another name: check the address`;
 
-/** One row a code; those of one meaning share their words. */
+/** One row a code; codes of one meaning share their text. */
 const MEANINGS: Record<string, Explain> = {
   ENOTFOUND: unknownName,
   EAI_AGAIN: unknownName,
@@ -36,12 +36,12 @@ const MEANINGS: Record<string, Explain> = {
   CERT_NOT_YET_VALID: wrongDates,
   ERR_TLS_CERT_ALTNAME_INVALID: otherName,
 };
-/** One row a code of what goes wrong once the request was sent. */
+/** One row a code of failures after the request was sent. */
 const MEANINGS_LATE: Record<string, Explain> = {
   [TOO_MANY_INTERIM_ANSWERS]: (host) =>
     `${host} sent one interim answer (1xx) after another and no final one: its operator must mend that`,
 };
-/** Every other way in which TLS fails. */
+/** Codes of every other TLS failure. */
 const TLS = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_)/;
 
 /** True if the host's name does not exist; false if the name server could not be asked. */
@@ -49,10 +49,10 @@ export function isUnknownHost(error: unknown): boolean {
   return neverSent(error) && errorCode(error) === "ENOTFOUND";
 }
 
-/** What happened and what to do, for the end of a sentence; nothing of any body in it. */
+/** Returns what happened and what to do, for the end of a sentence. Contains nothing of any body. */
 export function explainNetworkError(error: unknown, host: string): string {
-  const word = errorCode(error) ?? (error instanceof Error ? error.name : "unknown error");
-  return `${meaningOf(word, neverSent(error))(host)} (${word}).`;
+  const code = errorCode(error) ?? (error instanceof Error ? error.name : "unknown error");
+  return `${meaningOf(code, neverSent(error))(host)} (${code}).`;
 }
 
 function meaningOf(code: string, early: boolean): Explain {

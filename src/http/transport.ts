@@ -1,84 +1,85 @@
-/** The wire below http.ts: undici, its connections and its timers. Loaded with the first request. */
+/** Sends requests with undici. Loaded with the first request. */
 import { lookup } from "node:dns";
 import { createRequire } from "node:module";
 import type { LookupFunction } from "node:net";
 import { createSecureContext, rootCertificates } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import type { Agent, Client, Dispatcher, Pool } from "undici";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { isLoopback } from "../config/urls.ts";
 import {
   type ClientFactory,
   clientFactory,
-  type ExchangeOptions,
+  type DispatchOptions,
   poolFactory,
 } from "./connection.ts";
-import { CONNECT_TIMEOUT_MS, Exchange } from "./exchange.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
+import { CONNECT_TIMEOUT_MS, ResponseHandler } from "./response-handler.ts";
 import { type TunnelTls, tunnelThrough } from "./tunnel.ts";
 
 export interface Transport {
   send(request: HttpRequest): Promise<HttpResponse>;
-  /** See http.ts. */
+  /** Sends later requests over new connections: see http.ts. */
   reconnect(): void;
   close(): Promise<void>;
 }
 
-/** Connections of one kind: to where a private CA counts, or through the proxy. */
+/** Connections that share options: a private CA, or the proxy. */
 interface Connections {
   options: Client.Options;
-  /** Kept alive, for one request after the other. */
+  /** Keeps connections alive for later requests. */
   agent: Agent;
 }
 
 export function createTransport(proxy: string | undefined): Transport {
   const { newAgent, newClient } = loadUndici();
-  const kinds = new Map<string, Connections>();
-  /** Each ends when its last request does. */
-  const leaving = new Set<Dispatcher>();
+  /** By proxy and CA. */
+  const connections = new Map<string, Connections>();
+  /** Dispatchers that take no more requests and close with the last one that they have. */
+  const closing = new Set<Dispatcher>();
 
   const connectionsFor = (url: URL, ca: string | undefined): Connections => {
-    const through = proxy === undefined || isLoopback(url.hostname) ? undefined : proxy;
-    const key = `${through === undefined ? "direct" : "proxied"} ${ca ?? ""}`;
-    const known = kinds.get(key);
+    const usedProxy = isLoopback(url.hostname) ? undefined : proxy;
+    const key = `${usedProxy === undefined ? "direct" : "proxied"} ${ca ?? ""}`;
+    const known = connections.get(key);
     if (known) return known;
-    const options = clientOptions(ca, through);
-    const connections = { options, agent: newAgent(options) };
-    kinds.set(key, connections);
-    return connections;
+    const options = clientOptions(ca, usedProxy);
+    const created = { options, agent: newAgent(options) };
+    connections.set(key, created);
+    return created;
   };
-  /** Takes no more requests, and closes its connections after those that it has. */
-  const leave = (dispatcher: Dispatcher) => {
-    leaving.add(dispatcher);
-    const gone = () => void leaving.delete(dispatcher);
-    dispatcher.close().then(gone, gone);
+  const closeWhenIdle = (dispatcher: Dispatcher) => {
+    closing.add(dispatcher);
+    const onClosed = () => void closing.delete(dispatcher);
+    dispatcher.close().then(onClosed, onClosed);
   };
   return {
     send(request) {
       const url = new URL(request.url);
       return new Promise((resolve, reject) => {
-        const exchange = new Exchange(request, resolve, reject);
-        if (exchange.settled) return;
+        const handler = new ResponseHandler(request, resolve, reject);
+        if (handler.isSettled) return;
         const { options, agent } = connectionsFor(url, request.ca);
         const client = request.freshConnection ? newClient(url.origin, options) : agent;
-        client.dispatch(dispatchOptions(request, url, exchange), exchange);
-        if (client !== agent) leave(client);
+        client.dispatch(dispatchOptions(request, url, handler), handler);
+        if (client !== agent) closeWhenIdle(client);
       });
     },
     reconnect() {
-      for (const { agent } of kinds.values()) leave(agent);
-      kinds.clear();
+      for (const { agent } of connections.values()) closeWhenIdle(agent);
+      connections.clear();
     },
     async close() {
-      const agents = [...kinds.values()].map(({ agent }) => agent);
-      await Promise.all([...agents, ...leaving].map((dispatcher) => dispatcher.destroy()));
+      const agents = [...connections.values()].map(({ agent }) => agent);
+      await Promise.all([...agents, ...closing].map((dispatcher) => dispatcher.destroy()));
     },
   };
 }
 
 /**
- * Past undici's index, which would also load its fetch, WebSocket, caches and mocks: 40 ms and 8 MB.
- * Its parser of answers is WebAssembly: V8 would optimize that after the first answer, in a thread
- * whose 9 MB stay with the process; a head of 300 bytes is parsed in microseconds either way.
+ * Loads undici without its index, which would also load its fetch, WebSocket, caches and mocks: 40 ms and
+ * 8 MB. Its parser is WebAssembly, which V8 would optimize after the first response, in a thread whose 9 MB
+ * stay with the process; a head of 300 bytes is parsed in microseconds either way.
  */
 function loadUndici(): { newAgent: (options: Client.Options) => Agent; newClient: ClientFactory } {
   setFlagsFromString("--wasm-tiering-budget=2000000000");
@@ -92,13 +93,14 @@ function loadUndici(): { newAgent: (options: Client.Options) => Agent; newClient
 }
 
 function clientOptions(ca: string | undefined, proxy: string | undefined): Client.Options {
-  // Made once: parsing 150 roots for each connection would take milliseconds.
-  const secureContext = ca && createSecureContext({ ca: [...rootCertificates, ca] });
+  // Created once: parsing 150 roots for each connection would take milliseconds.
+  const secureContext =
+    ca === undefined ? undefined : createSecureContext({ ca: [...rootCertificates, ca] });
   const tls: TunnelTls = {
-    // Said aloud: otherwise NODE_TLS_REJECT_UNAUTHORIZED decides.
+    // Stated, as otherwise NODE_TLS_REJECT_UNAUTHORIZED decides.
     rejectUnauthorized: true,
     timeout: CONNECT_TIMEOUT_MS,
-    ...(secureContext ? { secureContext } : {}),
+    ...omitUndefined({ secureContext }),
   };
   return {
     connect: proxy === undefined ? { ...tls, lookup: resolve } : tunnelThrough(new URL(proxy), tls),
@@ -108,13 +110,13 @@ function clientOptions(ca: string | undefined, proxy: string | undefined): Clien
     // Under the 5 s after which Node's and uvicorn's servers close, unless the server says otherwise.
     keepAliveTimeout: 4_000,
     keepAliveMaxTimeout: 60_000,
-    // Exchange has its own: to the millisecond, and from the start on.
+    // ResponseHandler has its own: to the millisecond, and from the start on.
     headersTimeout: 0,
     bodyTimeout: 0,
   };
 }
 
-/** `localhost` is the one name that plain http is sent to: whatever the resolver says, it is here. */
+/** Resolves names; `localhost`, the one name that plain http is sent to, only to this machine, whatever the resolver says. */
 const resolve: LookupFunction = (name, options, done) => {
   if (name !== "localhost") return lookup(name, options, done);
   lookup(name, { ...options, all: true }, (error, found = []) => {
@@ -131,7 +133,11 @@ function elsewhere(): NodeJS.ErrnoException {
   return Object.assign(error, { code: "ENOTFOUND", syscall: "getaddrinfo" });
 }
 
-function dispatchOptions(request: HttpRequest, url: URL, exchange: Exchange): ExchangeOptions {
+function dispatchOptions(
+  request: HttpRequest,
+  url: URL,
+  responseHandler: ResponseHandler,
+): DispatchOptions {
   const { method, headers, body } = request;
   return {
     origin: url.origin,
@@ -140,8 +146,8 @@ function dispatchOptions(request: HttpRequest, url: URL, exchange: Exchange): Ex
     headers,
     // Its types leave out what its documentation names: any iterable.
     body: (body ?? null) as Exclude<Dispatcher.DispatchOptions["body"], undefined>,
-    // Says so to the server too (RFC 9112 section 9.6).
+    // Sends `Connection: close` (RFC 9112 section 9.6).
     ...(request.freshConnection ? { reset: true } : {}),
-    exchange,
+    responseHandler,
   };
 }

@@ -4,12 +4,12 @@ import { isIP, type Socket } from "node:net";
 import { type SecureContext, connect as secure } from "node:tls";
 import type { buildConnector } from "undici";
 
-/** Before the answer to CONNECT: they would keep the time limit from ever being reached. */
-const MOST_INTERIM_ANSWERS = 32;
+/** Interim responses (1xx) to CONNECT: each restarts the time limit. */
+const MAX_INTERIM_RESPONSES = 32;
 
 export interface TunnelTls {
   rejectUnauthorized: true;
-  /** Milliseconds for the proxy to connect. */
+  /** Milliseconds that the proxy has to connect. */
   timeout: number;
   secureContext?: SecureContext;
 }
@@ -34,10 +34,10 @@ export function tunnelThrough(proxy: URL, tls: TunnelTls): buildConnector.connec
     });
     request.once("error", (error) => done(error, null));
     request.once("timeout", () => request.destroy(proxyError("does not answer")));
-    let interimAnswers = 0;
+    let interimResponses = 0;
     request.on("information", () => {
-      interimAnswers++;
-      if (interimAnswers > MOST_INTERIM_ANSWERS) request.destroy(proxyError("does not answer"));
+      interimResponses++;
+      if (interimResponses > MAX_INTERIM_RESPONSES) request.destroy(proxyError("does not answer"));
     });
     request.once("connect", (response, socket) => {
       socket.setTimeout(0);
@@ -75,7 +75,7 @@ function proxyError(what: string): Error {
   return Object.assign(new Error(`The proxy ${what}.`), { code: "ERR_PROXY", syscall: "connect" });
 }
 
-/** Whatever goes wrong once the connection was handed over is undici's to hear, not ours. */
+/** Calls `callback` once: later errors are handled by undici, which has the connection by then. */
 function once(callback: buildConnector.Callback): buildConnector.Callback {
   let called = false;
   return (...args) => {

@@ -1,11 +1,9 @@
-import type { HttpResponse } from "../http/http.ts";
+import { type HttpResponse, REDIRECT_STATUSES } from "../http/http.ts";
 import { allowedUrl } from "./origin.ts";
 import type { ValidatedRequest } from "./validate-request.ts";
 
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-
 /**
- * The request that an answer redirects to (RFC 9110 section 15.4), or undefined if the answer is for
+ * Returns the request that a response redirects to (RFC 9110 section 15.4); undefined if the response is for
  * the caller: it is no redirect, or it leads to where the credential's headers may not go.
  */
 export function redirected(
@@ -14,7 +12,7 @@ export function redirected(
   owner: { readonly name: string; readonly origins: readonly string[] },
 ): ValidatedRequest | undefined {
   const { location } = headers;
-  if (!REDIRECTS.has(status) || typeof location !== "string") return undefined;
+  if (!REDIRECT_STATUSES.has(status) || typeof location !== "string") return undefined;
   const url = allowedTarget(location, request.url, owner);
   if (!url) return undefined;
   return becomesGet(status, request.method)
@@ -40,7 +38,7 @@ function becomesGet(status: number, method: string): boolean {
   return (status === 301 || status === 302) && method === "POST";
 }
 
-/** What described the body goes with it. */
+/** Returns the headers without those that described the body. */
 function withoutContent(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => !name.startsWith("content-")),

@@ -1,6 +1,7 @@
-/** One request on the wire and its answer: what undici calls, while time limits and the caller's signal run. */
+/** Handles one request on the wire: undici reports its progress here, while time limits and the caller's signal run. */
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Connection } from "./connection.ts";
 import {
   HttpFailure,
@@ -10,13 +11,14 @@ import {
 } from "./http.ts";
 
 export const CONNECT_TIMEOUT_MS = 10_000;
-/** Interim answers (1xx) before the final one; Node and browsers expect one or two. */
-const MOST_INTERIM_ANSWERS = 32;
-/** Milliseconds; Node takes longer ones for 1. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** Interim responses (1xx) before the final one; Node and browsers expect one or two. */
+const MAX_INTERIM_RESPONSES = 32;
+/** Node runs longer timers after 1 ms. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export class Exchange implements Dispatcher.DispatchHandler {
-  settled = false;
+export class ResponseHandler implements Dispatcher.DispatchHandler {
+  /** True once the promise of the response is fulfilled or rejected. */
+  isSettled = false;
   /** Returns the connection that carries this request; set by the client that takes the request. */
   connectionOf: () => Connection | undefined = () => undefined;
   readonly #startedAt = performance.now();
@@ -25,17 +27,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
   /** On performance.now()'s clock. */
-  readonly #connectBy: number;
-  readonly #answerBy: number;
+  readonly #connectDeadline: number;
+  readonly #responseDeadline: number;
   #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #body: Readable | undefined;
-  #sent = false;
+  #isSent = false;
   #connection: Connection = { openedAt: 0, requests: 0 };
-  #reused = false;
-  /** Some byte of the answer came. */
-  #answered = false;
-  #interimAnswers = 0;
+  #isReused = false;
+  /** True once a byte of the response came. */
+  #isAnswered = false;
+  #interimResponses = 0;
 
   constructor(
     { signal, timeoutMs = Number.POSITIVE_INFINITY, connectTimeoutMs }: HttpRequest,
@@ -47,47 +49,52 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#signal = signal;
     this.#onAbort = () => this.#fail("The request was taken back.", "ABORT_ERR");
     const now = performance.now();
-    this.#connectBy = now + (connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
-    this.#answerBy = now + timeoutMs;
+    this.#connectDeadline = now + (connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
+    this.#responseDeadline = now + timeoutMs;
     if (signal?.aborted) {
       this.#onAbort();
       return;
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    this.#await(Math.min(this.#connectBy, this.#answerBy), now);
+    this.#setTimer(Math.min(this.#connectDeadline, this.#responseDeadline), now);
   }
 
-  /** One timer for both limits, as hardly any request reaches the first. */
-  #await(deadline: number, now: number): void {
-    const ms = Math.min(Math.max(1, Math.ceil(deadline - now)), LONGEST_TIMER);
+  /** Sets one timer for both limits, as hardly any request reaches the first. */
+  #setTimer(deadline: number, now: number): void {
+    const ms = Math.min(Math.max(1, Math.ceil(deadline - now)), MAX_TIMER_MS);
     this.#timer = setTimeout(() => {
       const later = performance.now();
-      const over = later >= this.#answerBy;
-      if (!this.#sent && (over || later >= this.#connectBy)) {
+      const isOver = later >= this.#responseDeadline;
+      if (!this.#isSent && (isOver || later >= this.#connectDeadline)) {
         this.#fail("No connection in time.", "UND_ERR_CONNECT_TIMEOUT");
-      } else if (over) {
+      } else if (isOver) {
         this.#fail("No answer in time.", "UND_ERR_HEADERS_TIMEOUT");
       } else {
-        this.#await(this.#sent ? this.#answerBy : Math.min(this.#connectBy, this.#answerBy), later);
+        this.#setTimer(
+          this.#isSent
+            ? this.#responseDeadline
+            : Math.min(this.#connectDeadline, this.#responseDeadline),
+          later,
+        );
       }
     }, ms);
   }
 
-  /** The connection is there and the request about to be written. */
+  /** Called when the connection is open and the request about to be written. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.settled) {
+    if (this.isSettled) {
       controller.abort(new Error("taken back"));
       return;
     }
     this.#controller = controller;
-    this.#sent = true;
+    this.#isSent = true;
     this.#connection = this.connectionOf() ?? this.#connection;
-    this.#reused = this.#connection.requests > 0 || this.#connection.openedAt < this.#startedAt;
+    this.#isReused = this.#connection.requests > 0 || this.#connection.openedAt < this.#startedAt;
     this.#connection.requests++;
   }
 
   onResponseStarted(): void {
-    this.#answered = true;
+    this.#isAnswered = true;
   }
 
   onResponseStart(
@@ -101,7 +108,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     clearTimeout(this.#timer);
-    this.settled = true;
+    this.isSettled = true;
     const body = new Readable({
       highWaterMark: 64 * 1024,
       read: () => controller.resume(),
@@ -111,17 +118,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
         done(error);
       },
     });
-    // An answer can break before its reader has taken hold of it; that must not end the process.
+    // A response can break before its reader listens; that must not end the process.
     body.on("error", () => {});
     this.#body = body;
-    const [connection, reused] = [this.#connection, this.#reused];
+    const [connection, reused] = [this.#connection, this.#isReused];
     this.#resolve({ status, statusText, headers, body, connection, reused });
   }
 
   #countInterim(): void {
-    this.#interimAnswers++;
-    if (this.#interimAnswers <= MOST_INTERIM_ANSWERS) return;
-    this.#fail(`More than ${MOST_INTERIM_ANSWERS} interim answers.`, TOO_MANY_INTERIM_ANSWERS);
+    this.#interimResponses++;
+    if (this.#interimResponses <= MAX_INTERIM_RESPONSES) return;
+    this.#fail(`More than ${MAX_INTERIM_RESPONSES} interim answers.`, TOO_MANY_INTERIM_ANSWERS);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -141,16 +148,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #fail(message: string, code: string, syscall?: string): void {
     const failure = new HttpFailure(message, {
       code,
-      sent: this.#sent,
-      reused: this.#reused,
-      answered: this.#answered,
-      ...(syscall === undefined ? {} : { syscall }),
+      sent: this.#isSent,
+      reused: this.#isReused,
+      answered: this.#isAnswered,
+      ...omitUndefined({ syscall }),
     });
     clearTimeout(this.#timer);
     this.#release();
     if (this.#body) this.#body.destroy(failure);
-    else if (!this.settled) {
-      this.settled = true;
+    else if (!this.isSettled) {
+      this.isSettled = true;
       this.#reject(failure);
       this.#controller?.abort(failure);
     }
@@ -161,7 +168,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Of several addresses that were tried, the first one's error. */
+/** Returns the error of the first address, if several were tried. */
 function innermost(error: Error): NodeJS.ErrnoException {
   return error instanceof AggregateError && error.errors[0] instanceof Error
     ? innermost(error.errors[0])
