@@ -1,29 +1,34 @@
 /** The configuration folder: `config.toml` and `credentials/NAME.toml` → frozen settings, without secrets. */
 import { join } from "node:path";
-import { AuthdError, messageOf } from "../errors.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
+import { AuthdError } from "../errors.ts";
 import { type ResolveOptions, resolver } from "./credential.ts";
+import { credentialFile, credentialFileNames } from "./credential-file.ts";
 import { accessKeysOf, type ConfigFile, daemonSettings } from "./daemon.ts";
-import { credentialFile, listSafeFolder, readSafeFile, readTomlFile } from "./files.ts";
 import type { Table } from "./json-table.ts";
-import { lineOf } from "./line-of.ts";
+import { placed } from "./mistake.ts";
 import { whyNotAName } from "./name.ts";
 import type { Preset } from "./preset.ts";
+import { listSafeFolder } from "./safe-file.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
+import { readTomlFile } from "./toml.ts";
 
 export { type Allowance, withAllowance } from "./allow-rule.ts";
 export { type Resolve, type ResolveOptions, resolver } from "./credential.ts";
-export { configDir, stateDir } from "./directories.ts";
-export { coerceSettings, credentialFileText, updateCredentialFile } from "./edit.ts";
 export {
   credentialFile,
   credentialFileAsItIs,
+  credentialFileNames,
   readCredentialFile,
   removeCredentialFile,
-  tomlTable,
   writeCredentialFile,
-} from "./files.ts";
+} from "./credential-file.ts";
+export { configDir, stateDir } from "./directories.ts";
+export { coerceSettings, credentialFileText, updateCredentialFile } from "./edit.ts";
 export type { Table } from "./json-table.ts";
+export { configFileMistake } from "./mistake.ts";
 export { assertCredentialName } from "./name.ts";
+export { tomlTable } from "./toml.ts";
 
 export interface LoadOptions {
   /** The configuration folder; one that does not exist is empty. */
@@ -45,16 +50,11 @@ export function loadConfiguration(options: LoadOptions): Configuration {
   const { daemon, defaults, access } = readConfigFile(dir, env);
   const credentials = new Map<string, CredentialSettings>();
   const errors: { file: string; credential?: string; message: string }[] = [];
-  const folder = join(dir, "credentials");
-  const resolve = resolver({
-    configDir: dir,
-    ...(options.presets && { presets: options.presets }),
-  });
-  const files = credentialFiles(folder);
-  options.onCount?.(files.length);
-  for (const entry of files) {
-    const name = entry.slice(0, -".toml".length);
-    const file = join(folder, entry);
+  const resolve = resolver(omitUndefined({ configDir: dir, presets: options.presets }));
+  const names = credentialFileNames(dir);
+  options.onCount?.(names.length);
+  for (const name of names) {
+    const file = join(dir, "credentials", `${name}.toml`);
     const why = whyNotAName(name);
     if (why !== undefined) {
       const message = `The file's name can't be a credential's: ${why}. Rename it.`;
@@ -70,31 +70,6 @@ export function loadConfiguration(options: LoadOptions): Configuration {
     }
   }
   return { daemon, defaults, access, credentials, errors };
-}
-
-/** What is wrong with `file`, beginning with the line where that is known, and without the file's name. */
-function placed(message: string, file: string): string {
-  const what = message.startsWith(file)
-    ? message.slice(file.length).replace(/^[,:]? /, "")
-    : message;
-  if (/^line \d/.test(what)) return what;
-  const line = lineOf(textOf(file), what.replace(/^Credential "[^"]*": /, ""));
-  return line === undefined ? what : `line ${line}: ${what}`;
-}
-
-/** Empty for one that can't be read: what is wrong with it is no line's fault. */
-function textOf(file: string): string {
-  try {
-    return readSafeFile(file) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** What is wrong with config.toml, or its folder; see `placed`. */
-export function configFileMistake(dir: string, error: unknown): { file: string; message: string } {
-  const file = join(dir, "config.toml");
-  return { file, message: placed(messageOf(error), file) };
 }
 
 /**
@@ -114,12 +89,6 @@ export function accessNow(dir: string): string | undefined {
 /** What the daemon itself runs with. Throws AuthdError `invalid_params` as `loadConfiguration` does. */
 export function loadDaemonSettings({ dir, env }: Pick<LoadOptions, "dir" | "env">): DaemonSettings {
   return readConfigFile(dir, env).daemon;
-}
-
-/** The names that have a credential file, whatever is in it. */
-export function credentialFileNames(dir: string): string[] {
-  const files = credentialFiles(join(dir, "credentials"));
-  return files.map((file) => file.slice(0, -".toml".length));
 }
 
 /** Returns what is wrong with one credential file, by its line where that is known; undefined: nothing is. */
@@ -154,10 +123,4 @@ function readConfigFile(dir: string, env: LoadOptions["env"]): ConfigFile {
   const file = join(dir, "config.toml");
   const content = listSafeFolder(dir) === undefined ? undefined : readTomlFile(file);
   return daemonSettings(content ?? {}, env, file);
-}
-
-/** Hidden files are an editor's or our own half-written ones, and other endings are none of ours. */
-function credentialFiles(folder: string): string[] {
-  const entries = listSafeFolder(folder) ?? [];
-  return entries.filter((entry) => entry.endsWith(".toml") && !entry.startsWith(".")).sort();
 }

@@ -6,7 +6,6 @@ import { type IdOf, rememberingIds } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { givenValues, readFields } from "./fields.ts";
-import { readSafeFile } from "./files.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
@@ -14,6 +13,7 @@ import { type CredentialType, credentialTypeOf, isField, isSetting } from "./kin
 import { literalsIn } from "./literals.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { type Preset, readPresets } from "./preset.ts";
+import { readSafeFile } from "./safe-file.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
 import { secretFields } from "./secrets.ts";
 import type { CredentialSettings } from "./settings.ts";

@@ -1,4 +1,4 @@
-/** Where a mistake stands in a TOML file: its parser tells no place of what it has understood. */
+/** Finds the line of a mistake in a TOML file: its parser tells no place of what it has understood. */
 
 const TABLE = /^\s*(\[\[?)\s*([^\]]+?)\s*\]/;
 const KEY = /^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=/;
@@ -6,7 +6,7 @@ const KEY = /^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'
 const NAME = /[A-Za-z_][\w-]*(?:\[\d+\]|\.[\w-]+)*/g;
 
 /**
- * The line (from 1) of the first key that `message` names, or of the table around it; undefined if
+ * Returns the line (from 1) of the first key that `message` names, or of the table around it; undefined if
  * none of its words is a key of `text`. Keys inside of multi-line values are taken for keys.
  */
 export function lineOf(text: string, message: string): number | undefined {
@@ -20,7 +20,7 @@ export function lineOf(text: string, message: string): number | undefined {
   return undefined;
 }
 
-/** By path, with the entries of lists of tables counted from 1. */
+/** Returns the line of each key and table by its path; entries of lists of tables are counted from 1. */
 function keyLines(text: string): Map<string, number> {
   const lines = new Map<string, number>();
   const counts = new Map<string, number>();
@@ -28,16 +28,18 @@ function keyLines(text: string): Map<string, number> {
   for (const [index, line] of text.split("\n").entries()) {
     const [, bracket, header] = TABLE.exec(line) ?? [];
     const [, key] = KEY.exec(line) ?? [];
-    if (header !== undefined) {
-      const name = bare(header);
-      const count = (counts.get(name) ?? 0) + 1;
-      counts.set(name, count);
-      table = bracket === "[[" ? `${name}[${count}]` : name;
-    }
-    const path = header !== undefined ? table : key === undefined ? "" : joined(table, bare(key));
-    if (path !== "" && !lines.has(path)) lines.set(path, index + 1);
+    if (header !== undefined) table = tablePath(bare(header), bracket === "[[", counts);
+    const path = header !== undefined ? table : key && joined(table, bare(key));
+    if (path && !lines.has(path)) lines.set(path, index + 1);
   }
   return lines;
+}
+
+/** Returns the path of a table, and counts it in `counts`. */
+function tablePath(name: string, isListed: boolean, counts: Map<string, number>): string {
+  const count = (counts.get(name) ?? 0) + 1;
+  counts.set(name, count);
+  return isListed ? `${name}[${count}]` : name;
 }
 
 const bare = (key: string) => key.replace(/["'\s]/g, "");
