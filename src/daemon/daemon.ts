@@ -129,9 +129,9 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     ...{ env, clock, log, startedAt, subscribers: subscriptions },
     stateDir: stateDir(env),
     settings: configuration.daemon,
-    observed: {
-      each: () => registry.each(),
-      suspects: () => registry.needingAttention(),
+    source: {
+      credentials: () => registry.each(),
+      needingAttention: () => registry.needingAttention(),
       states: () => registry.states(),
       info: (name) => (registry.hasAny(name) ? registry.info(name) : undefined),
       // What somebody wanted is no problem.
@@ -203,7 +203,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
         ? (given, { peer }) => lock.isPassphrase(given, peer)
         : undefined,
     guestsAnswer: () => guests?.answerOwn === true,
-    onNoPrompt: (question, text) => observer.asked(question, text),
+    onNoPrompt: (question, text) => observer.onQuestion(question, text),
     onAudit: (question, answer) => audit.noteQuestion(question, answer),
     lookUp: (look) => budgets.onceAConnection(look),
   });

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from "../base/clock.ts";
+import { type Clock, scheduleLong, type Timer } from "../base/clock.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type {
   CredentialInfo,
   EventKind,
@@ -11,17 +12,18 @@ import type { HookEvent } from "./hook.ts";
 import type { NotifiedProblems } from "./notified-problems.ts";
 import { auditProblem, lockedVault, manifestProblem, needsPerson, problemsOf } from "./problems.ts";
 
-/** A credential is looked at so long (ms) after something happened to it: states pass quickly. */
+/** Delay between an event and the check of its credential: some states pass quickly. */
 const CHECK_DELAY_MS = 50;
-/** Notes on the desktop wait so long (ms) for others of their kind, and come so far apart at least. */
+/** Time for which problems are gathered for one desktop notification. */
 export const GATHER_MS = 2_000;
+/** Time between two desktop notifications at least. */
 export const MIN_INTERVAL_MS = 60_000;
-/** A locked vault is a problem after this (ms): at login the keychain comes a little later. */
+/** Time after which a locked vault is a problem: at login the keychain becomes available a little later. */
 export const VAULT_UNLOCK_GRACE_MS = 60_000;
-/** All are looked at so often (ms): the day on which a secret runs out comes without an event. */
+/** Interval at which all credentials are checked: no event tells that a secret is about to expire. */
 const FULL_CHECK_INTERVAL_MS = 3_600_000;
-const MAX_SLEEP_MS = 30_000;
 
+/** Events after which the credential is checked. */
 const CHECKED_AFTER: ReadonlySet<EventKind> = new Set([
   "added",
   "set",
@@ -29,95 +31,98 @@ const CHECKED_AFTER: ReadonlySet<EventKind> = new Set([
   "unsaved",
   "sealed",
 ]);
-/** A new secret is no solution before it has worked. */
+/** Problems that last until the credential is ready: a new secret resolves them once it has worked. */
 const UNTIL_READY: ReadonlySet<ProblemReason> = new Set(["login_required", "credential_rejected"]);
 
 export interface AlertsOptions {
   clock: Clock;
-  told: NotifiedProblems;
-  /** Undefined: there is no such credential. */
-  look(name: string): CredentialInfo | undefined;
-  /** Those that may need a person, now or on some day. */
-  suspects(): Iterable<string>;
-  onEvent(happened: EventPayload): void;
-  /** Runs the hook. */
-  run(occasion: HookEvent): void;
-  /** Shows one note about all of them. */
-  show(problems: readonly Problem[]): void;
+  notified: NotifiedProblems;
+  /** Returns undefined if there is no such credential. */
+  info(name: string): CredentialInfo | undefined;
+  /** Names of credentials that may need a person, now or later. */
+  needingAttention(): Iterable<string>;
+  emit(event: EventPayload): void;
+  runHook(event: HookEvent): void;
+  /** Shows one desktop notification about all these problems. */
+  notify(problems: readonly Problem[]): void;
 }
 
 /**
- * Notices what needs a person, and says so once: to the hook each for itself, to the desktop all
- * together. The same is said again only if it was over in between, restarts included.
+ * Reports each problem once, also across restarts: one run of the hook per problem, one desktop
+ * notification for several. A problem is reported again only after it was resolved.
  */
 export class Alerts {
   readonly #options: AlertsOptions;
-  /** By credential ("": the daemon) and reason. */
+  /** Open problems by credential ("": the daemon) and reason. */
   readonly #open = new Map<string, Map<ProblemReason, Problem>>();
-  readonly #toLookAt = new Set<string>();
-  /** For the next note. */
+  readonly #toCheck = new Set<string>();
+  /** Problems for the next desktop notification. */
   #unshown: Problem[] = [];
-  #lookTimer: Timer | undefined;
-  #noteTimer: Timer | undefined;
+  #checkTimer: Timer | undefined;
+  #notifyTimer: Timer | undefined;
   #vaultTimer: Timer | undefined;
-  /** Monotonic clock. */
-  #lookedAtAll = Number.NEGATIVE_INFINITY;
-  #nextNote = Number.NEGATIVE_INFINITY;
+  /** Monotonic time, ms. */
+  #allCheckedAtMs = Number.NEGATIVE_INFINITY;
+  /** Monotonic time (ms) before which no notification is shown. */
+  #notifyNotBeforeMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: AlertsOptions) {
     this.#options = options;
-    // What was said before this start, and is over by now, is resolved when it is looked at.
-    for (const key of options.told.keys()) {
+    // Problems from before this start that are over by now are resolved by their check.
+    for (const key of options.notified.keys()) {
       const [name = "", reason = ""] = key.split(" ");
-      // It is told of in the run of the daemon that found it, and in no other.
+      // A rebuilt manifest is a problem of the run that found it only.
       if (reason === "manifest") {
-        options.told.delete(key);
+        options.notified.delete(key);
         continue;
       }
-      if (name !== "") this.#lookAt(name);
-      this.#of(name).set(reason as ProblemReason, placeholder(name, reason as ProblemReason));
+      if (name !== "") this.#checkSoon(name);
+      this.#problemsFor(name).set(
+        reason as ProblemReason,
+        placeholder(name, reason as ProblemReason),
+      );
     }
   }
 
-  hear({ kind, credential, state, message, wanted, retryAt }: EventPayload): void {
+  onEvent(event: EventPayload): void {
     if (this.#closed) return;
-    if (kind === "vault_locked" && wanted) return;
-    else if (kind === "vault_locked") this.#watchVault(message ?? "");
-    else if (kind === "vault_unlocked") this.#vaultIsOpen();
-    else if (kind === "manifest_rebuilt" && !wanted) this.#raise(manifestProblem(message ?? ""));
-    else if (kind === "audit_failed") this.#raise(auditProblem(message ?? ""));
-    else if (kind === "audit_written") this.#auditIsWritten();
-    else if (credential === undefined) return;
-    else if (kind === "removed") this.#forget(credential);
-    else if (CHECKED_AFTER.has(kind) || this.#open.has(credential)) this.#lookAt(credential);
-    else if (state !== undefined && needsPerson(state)) this.#lookAt(credential);
-    // Not tried again. New secrets are refused while the credential's state stays.
-    else if (kind === "refresh_failed" && retryAt === undefined) this.#lookAt(credential);
+    const { credential } = event;
+    if (credential === undefined) this.#onDaemonEvent(event);
+    else if (event.kind === "removed") this.#resolveAll(credential);
+    else if (this.#open.has(credential) || mayNeedPerson(event)) this.#checkSoon(credential);
   }
 
-  /** Called now and then. */
+  #onDaemonEvent({ kind, message = "", wanted }: EventPayload): void {
+    if (kind === "vault_locked" && !wanted) this.#onVaultLocked(message);
+    else if (kind === "vault_unlocked") this.#onVaultUnlocked();
+    else if (kind === "manifest_rebuilt" && !wanted) this.#raise(manifestProblem(message));
+    else if (kind === "audit_failed") this.#raise(auditProblem(message));
+    else if (kind === "audit_written") this.#resolveReason("audit");
+  }
+
+  /** Called with each tick of the registry's timer. */
   tick(): void {
     const now = this.#options.clock.monotonic();
-    if (now - this.#lookedAtAll < FULL_CHECK_INTERVAL_MS) return;
-    this.#lookedAtAll = now;
-    for (const name of this.#options.suspects()) this.#lookAt(name);
+    if (now - this.#allCheckedAtMs < FULL_CHECK_INTERVAL_MS) return;
+    this.#allCheckedAtMs = now;
+    for (const name of this.#options.needingAttention()) this.#checkSoon(name);
   }
 
-  /** After the settings were read again. */
-  lookAgain(): void {
-    this.#lookedAtAll = Number.NEGATIVE_INFINITY;
-    for (const name of this.#open.keys()) if (name !== "") this.#lookAt(name);
+  /** Checks all credentials: the settings were read again. */
+  checkAll(): void {
+    this.#allCheckedAtMs = Number.NEGATIVE_INFINITY;
+    for (const name of this.#open.keys()) if (name !== "") this.#checkSoon(name);
     this.tick();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of [this.#lookTimer, this.#noteTimer, this.#vaultTimer]) timer?.cancel();
-    await this.#options.told.settled();
+    for (const timer of [this.#checkTimer, this.#notifyTimer, this.#vaultTimer]) timer?.cancel();
+    await this.#options.notified.settled();
   }
 
-  #of(name: string): Map<ProblemReason, Problem> {
+  #problemsFor(name: string): Map<ProblemReason, Problem> {
     const known = this.#open.get(name);
     if (known) return known;
     const made = new Map<ProblemReason, Problem>();
@@ -127,22 +132,22 @@ export class Alerts {
 
   // ---- one credential ----
 
-  #lookAt(name: string): void {
+  #checkSoon(name: string): void {
     if (this.#closed) return;
-    this.#toLookAt.add(name);
-    this.#lookTimer ??= this.#options.clock.schedule(CHECK_DELAY_MS, () => {
-      this.#lookTimer = undefined;
-      const names = [...this.#toLookAt];
-      this.#toLookAt.clear();
-      for (const each of names) this.#look(each);
+    this.#toCheck.add(name);
+    this.#checkTimer ??= this.#options.clock.schedule(CHECK_DELAY_MS, () => {
+      this.#checkTimer = undefined;
+      const names = [...this.#toCheck];
+      this.#toCheck.clear();
+      for (const each of names) this.#check(each);
     });
   }
 
-  #look(name: string): void {
-    const { clock, look } = this.#options;
-    const info = look(name);
-    if (!info) this.#forget(name);
-    // Of what is behind a locked vault nothing is known.
+  #check(name: string): void {
+    const { clock } = this.#options;
+    const info = this.#options.info(name);
+    if (!info) this.#resolveAll(name);
+    // A credential in a locked vault tells nothing.
     if (!info || info.state === "locked") return;
     const problems = problemsOf(info, clock.wall());
     const reasons = new Set(problems.map(({ reason }) => reason));
@@ -155,25 +160,25 @@ export class Alerts {
   }
 
   #raise(problem: Problem, state?: State): void {
-    const { told, onEvent, run } = this.#options;
+    const { notified, emit, runHook } = this.#options;
     const { credential, reason, message } = problem;
-    const open = this.#of(credential ?? "");
+    const open = this.#problemsFor(credential ?? "");
     const isKnown = open.has(reason);
     open.set(reason, problem);
     if (isKnown) return;
-    told.add(problemKey(problem));
-    onEvent({ kind: "problem", reason, message, ...(credential ? { credential } : {}) });
-    run({ event: "problem", problem, state });
+    notified.add(problemKey(problem));
+    emit({ kind: "problem", reason, message, ...omitUndefined({ credential }) });
+    runHook({ event: "problem", problem, state });
     this.#unshown.push(problem);
-    this.#noteSoon();
+    this.#notifySoon();
   }
 
   #resolve(problem: Problem, state?: State): void {
-    const { onEvent, run } = this.#options;
+    const { emit, runHook } = this.#options;
     const { credential, reason } = problem;
     this.#drop(problem);
-    onEvent({ kind: "resolved", reason, ...(credential ? { credential } : {}) });
-    run({ event: "resolved", problem: { ...problem, help: "" }, state });
+    emit({ kind: "resolved", reason, ...omitUndefined({ credential }) });
+    runHook({ event: "resolved", problem: { ...problem, help: "" }, state });
   }
 
   #drop(problem: Problem): void {
@@ -181,64 +186,58 @@ export class Alerts {
     const open = this.#open.get(credential);
     open?.delete(reason);
     if (open?.size === 0) this.#open.delete(credential);
-    this.#options.told.delete(problemKey(problem));
+    this.#options.notified.delete(problemKey(problem));
     this.#unshown = this.#unshown.filter((one) => problemKey(one) !== problemKey(problem));
   }
 
-  /** It is there no more, and so are its problems. */
-  #forget(name: string): void {
+  #resolveAll(name: string): void {
     for (const problem of [...(this.#open.get(name)?.values() ?? [])]) this.#resolve(problem);
   }
 
-  // ---- the vault ----
+  // ---- the daemon ----
 
-  #watchVault(why: string): void {
-    const { clock } = this.#options;
-    const due = clock.monotonic() + VAULT_UNLOCK_GRACE_MS;
-    const wait = () => {
-      const left = due - clock.monotonic();
-      if (left <= 0) return this.#raise(lockedVault(why));
-      this.#vaultTimer = clock.schedule(Math.min(left, MAX_SLEEP_MS), wait);
-    };
-    wait();
-  }
-
-  #vaultIsOpen(): void {
+  #onVaultLocked(why: string): void {
     this.#vaultTimer?.cancel();
-    const problem = this.#open.get("")?.get("vault_locked");
-    if (problem) this.#resolve(problem);
-    for (const name of this.#open.keys()) if (name !== "") this.#lookAt(name);
+    this.#vaultTimer = scheduleLong(this.#options.clock, VAULT_UNLOCK_GRACE_MS, () =>
+      this.#raise(lockedVault(why)),
+    );
   }
 
-  #auditIsWritten(): void {
-    const problem = this.#open.get("")?.get("audit");
+  #onVaultUnlocked(): void {
+    this.#vaultTimer?.cancel();
+    this.#resolveReason("vault_locked");
+    for (const name of this.#open.keys()) if (name !== "") this.#checkSoon(name);
+  }
+
+  #resolveReason(reason: ProblemReason): void {
+    const problem = this.#open.get("")?.get(reason);
     if (problem) this.#resolve(problem);
   }
 
   // ---- the desktop ----
 
-  #noteSoon(): void {
-    if (this.#noteTimer || this.#closed) return;
-    const { clock } = this.#options;
-    const now = clock.monotonic();
-    const due = Math.max(now + GATHER_MS, this.#nextNote);
-    const wait = () => {
-      const left = due - clock.monotonic();
-      if (left > 0) {
-        this.#noteTimer = clock.schedule(Math.min(left, MAX_SLEEP_MS), wait);
-        return;
-      }
-      this.#noteTimer = undefined;
+  #notifySoon(): void {
+    if (this.#notifyTimer || this.#closed) return;
+    const { clock, notify } = this.#options;
+    const delayMs = Math.max(GATHER_MS, this.#notifyNotBeforeMs - clock.monotonic());
+    this.#notifyTimer = scheduleLong(clock, delayMs, () => {
+      this.#notifyTimer = undefined;
       const problems = this.#unshown.splice(0);
       if (problems.length === 0) return;
-      this.#nextNote = clock.monotonic() + MIN_INTERVAL_MS;
-      this.#options.show(problems);
-    };
-    wait();
+      this.#notifyNotBeforeMs = clock.monotonic() + MIN_INTERVAL_MS;
+      notify(problems);
+    });
   }
 }
 
-/** New secrets that are only being tried are no solution either. */
+/** True if the credential may need a person after this event. */
+function mayNeedPerson({ kind, state, retryAt }: EventPayload): boolean {
+  if (CHECKED_AFTER.has(kind) || (state !== undefined && needsPerson(state))) return true;
+  // A refresh that is not retried: new secrets are refused while the credential's state stays.
+  return kind === "refresh_failed" && retryAt === undefined;
+}
+
+/** False while new secrets are tried. */
 function isWell({ state, candidate }: CredentialInfo): boolean {
   return state === "ready" && candidate === undefined;
 }
@@ -247,8 +246,8 @@ function problemKey({ credential = "", reason }: Problem): string {
   return `${credential} ${reason}`;
 }
 
-/** One that was told of before this start; how it is now is found out. */
+/** Stands for a problem that was reported before this start, until the credential is checked. */
 function placeholder(name: string, reason: ProblemReason): Problem {
   const message = name === "" ? "from before this start" : `${name}: from before this start`;
-  return { ...(name === "" ? {} : { credential: name }), reason, message, help: "" };
+  return { ...omitUndefined({ credential: name || undefined }), reason, message, help: "" };
 }

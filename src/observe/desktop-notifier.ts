@@ -2,33 +2,34 @@ import type { ChildProcess } from "node:child_process";
 import { cleanEnvironment, runProgram } from "../base/child.ts";
 import type { Log } from "../base/log.ts";
 import { stripControlChars } from "../base/terminal-safe.ts";
+import { Turns } from "../base/turns.ts";
 import type { Attention } from "./hook.ts";
 
-/** What the desktop shows. */
+/** A desktop notification. */
 export interface Note {
   title: string;
   body: string;
 }
 
-/** A program that shows a note: the note goes into arguments or variables, never into a script. */
+/** A program that shows a notification, whose text is in arguments or variables, never in a script. */
 interface Notifier {
   command: readonly string[];
   env?: Record<string, string>;
 }
 
-const TIMEOUT = 10_000;
-/** Characters of a note's body. */
-const LONGEST = 300;
-/** Names in a note about several. */
-const NAMED = 3;
+const TIMEOUT_MS = 10_000;
+/** Limit of the body, in characters. */
+const MAX_BODY_LENGTH = 300;
+/** Number of names in a notification about several credentials. */
+const MAX_NAMES = 3;
 
-/** What shows a note, the first that is there: one row a platform. */
+/** For each platform, programs that show a notification; the first that is installed is used. */
 export const NOTIFIERS: Partial<Record<NodeJS.Platform, (note: Note) => readonly Notifier[]>> = {
   linux: ({ title, body }) => [
     {
       command: [
         ...["notify-send", "--app-name=authd", "--icon=dialog-password", "--urgency=normal"],
-        // A body may have mark-up (Desktop Notifications Specification): this one has none.
+        // A body may have markup (Desktop Notifications Specification): this text is escaped.
         ...["--", title, escaped(body)],
       ],
     },
@@ -72,39 +73,38 @@ const BALLOON = [
   "$n.Dispose()",
 ].join("; ");
 
-/** Whether somebody sits in front of a desktop that notes can be shown on. */
+/** True if there is a desktop session. */
 export function hasDesktop(env: NodeJS.ProcessEnv, platform = process.platform): boolean {
   if (platform === "darwin" || platform === "win32") return true;
   return Boolean(env.DBUS_SESSION_BUS_ADDRESS || env.DISPLAY || env.WAYLAND_DISPLAY);
 }
 
-/** One note for all of them. */
+/** Builds one notification for all problems. */
 export function noteOf(problems: readonly Attention[]): Note {
   const [first, ...others] = problems;
   if (!first) return { title: "authd", body: "" };
   if (others.length === 0) {
     const about = first.credential ?? "the vault";
-    const body = `${cut(stripControlChars(first.message), LONGEST - 100)}\nNext: ${stripControlChars(first.help)}`;
+    const body = `${cut(stripControlChars(first.message), MAX_BODY_LENGTH - 100)}\nNext: ${stripControlChars(first.help)}`;
     return { title: `authd: ${about} needs you`, body };
   }
   const names = [...new Set(problems.map(({ credential }) => credential ?? "the vault"))];
-  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : "";
-  const named = `${names.slice(0, NAMED).join(", ")}${more}`;
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "";
+  const named = `${names.slice(0, MAX_NAMES).join(", ")}${more}`;
   const title =
     names.length === 1
       ? `authd: ${names[0]} needs you`
       : `authd: ${names.length} credentials need you`;
-  return { title, body: cut(`${named}\nNext: authd status`, LONGEST) };
+  return { title, body: cut(`${named}\nNext: authd status`, MAX_BODY_LENGTH) };
 }
 
-/** Shows notes on the desktop of this machine, one after the other. */
+/** Shows notifications on the desktop of this machine, one after the other. */
 export class Desktop {
   readonly #env: NodeJS.ProcessEnv;
   readonly #log: Log;
   readonly #platform: NodeJS.Platform;
-  #turn: Promise<void> = Promise.resolve();
-  /** That nothing shows notes here was said. */
-  #said = false;
+  readonly #turns = new Turns();
+  #hasLoggedFailure = false;
   #running: ChildProcess | undefined;
   #closed = false;
 
@@ -116,10 +116,10 @@ export class Desktop {
 
   show(problems: readonly Attention[]): void {
     const note = noteOf(problems);
-    this.#turn = this.#turn.then(() => this.#show(note));
+    void this.#turns.run(() => this.#show(note));
   }
 
-  /** The daemon's end does not wait for a note. */
+  /** Shows nothing more. The daemon's end does not wait for a notification. */
   close(): void {
     this.#closed = true;
     this.#running?.unref();
@@ -133,7 +133,7 @@ export class Desktop {
       const ended = await runProgram({
         command,
         env: { ...env, ...notifier.env },
-        timeoutMs: TIMEOUT,
+        timeoutMs: TIMEOUT_MS,
         onStart: (child) => {
           this.#running = child;
         },
@@ -141,8 +141,8 @@ export class Desktop {
       this.#running = undefined;
       if (ended.how === "exit" && ended.code === 0) return;
     }
-    if (this.#said) return;
-    this.#said = true;
+    if (this.#hasLoggedFailure) return;
+    this.#hasLoggedFailure = true;
     this.#log.debug({}, "no program of this desktop shows notifications");
   }
 }
@@ -151,12 +151,12 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** A string as GVariant text, which is how gdbus reads its arguments. */
+/** Formats a string as GVariant text, which is what gdbus parses. */
 function variant(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'").replaceAll("\n", "\\n")}'`;
 }
 
-function cut(text: string, most: number): string {
+function cut(text: string, maxLength: number): string {
   const characters = [...text];
-  return characters.length <= most ? text : `${characters.slice(0, most - 1).join("")}…`;
+  return characters.length <= maxLength ? text : `${characters.slice(0, maxLength - 1).join("")}…`;
 }

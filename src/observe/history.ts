@@ -1,21 +1,22 @@
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { DaemonEvent, EventPayload, EventsResult } from "../protocol.ts";
 
-/** So many events are kept; older ones make room. */
-export const KEPT = 1_000;
-/** Characters of a message: issuers may say a lot. */
-const LONGEST_MESSAGE = 500;
+/** Number of events that are kept; the oldest go first. */
+export const MAX_EVENTS = 1_000;
+/** Limit of a message, in characters: issuers may send long ones. */
+const MAX_MESSAGE_LENGTH = 500;
 
-/** What is asked for: one credential's, from a time on (wall clock), the newest so many. */
+/** Selects events: of one credential, since a wall time (ms), the newest `limit`. */
 export interface Query {
   credential?: string | undefined;
   since?: number | undefined;
   limit?: number | undefined;
 }
 
-/** What happened lately, in memory: nothing from before the daemon's start, and at most `KEPT`. */
+/** Keeps the latest events in memory, from the daemon's start on. */
 export class History {
   readonly #wall: () => number;
-  /** A ring: the event with number n is at n % KEPT. */
+  /** Ring buffer: the event with number n is at n % MAX_EVENTS. */
   readonly #ring: DaemonEvent[] = [];
   #count = 0;
 
@@ -23,7 +24,7 @@ export class History {
     this.#wall = wall;
   }
 
-  /** Numbers and keeps an event; undefined if it is no news to a person. */
+  /** Numbers and keeps an event. Returns undefined for one that is not worth telling a person. */
   record(happened: EventPayload): DaemonEvent | undefined {
     if (!isNews(happened)) return undefined;
     const { message, ...rest } = happened;
@@ -31,17 +32,17 @@ export class History {
       seq: this.#count,
       at: this.#wall(),
       ...rest,
-      ...(message === undefined ? {} : { message: shortened(message) }),
+      ...omitUndefined({ message: message && shortened(message) }),
     };
-    this.#ring[this.#count++ % KEPT] = event;
+    this.#ring[this.#count++ % MAX_EVENTS] = event;
     return event;
   }
 
-  /** The oldest first. */
+  /** Returns the selected events, the oldest first. */
   query({ credential, since, limit }: Query = {}): Omit<EventsResult, "startedAt"> {
-    const first = this.#count % KEPT;
+    const first = this.#count % MAX_EVENTS;
     const all =
-      this.#count <= KEPT
+      this.#count <= MAX_EVENTS
         ? this.#ring
         : [...this.#ring.slice(first), ...this.#ring.slice(0, first)];
     const wanted = all.filter(
@@ -49,12 +50,12 @@ export class History {
         (credential === undefined || event.credential === credential) &&
         (since === undefined || event.at >= since),
     );
-    const events = wanted.slice(Math.max(0, wanted.length - (limit ?? KEPT)));
+    const events = wanted.slice(Math.max(0, wanted.length - (limit ?? MAX_EVENTS)));
     return { events, dropped: this.#count - all.length };
   }
 }
 
-/** A start with 10,000 credentials, a locked vault, or a renewal that begins is no flood of news. */
+/** False for state changes that would flood the history: a start with 10,000 credentials, a lock, a refresh that begins. */
 function isNews({ kind, state, before }: EventPayload): boolean {
   if (kind !== "state") return true;
   if (state === before || state === "refreshing" || state === "locked") return false;
@@ -63,5 +64,7 @@ function isNews({ kind, state, before }: EventPayload): boolean {
 }
 
 function shortened(message: string): string {
-  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE - 1)}…`;
+  return message.length <= MAX_MESSAGE_LENGTH
+    ? message
+    : `${message.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
 }

@@ -1,43 +1,44 @@
 import type { ChildProcess } from "node:child_process";
 import { cleanEnvironment, type Ended, endProgram, runProgram } from "../base/child.ts";
 import type { Log } from "../base/log.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Problem, Reporting, State } from "../protocol.ts";
 
-/** A hook that takes longer (ms) is killed. */
-export const HOOK_TIMEOUT = 30_000;
-/** Runs at once, of different credentials. */
-const AT_ONCE = 4;
-/** Runs that wait for their turn; what comes beyond that is not run. */
-export const MOST_WAITING = 1_000;
+/** Time after which a hook is killed. */
+export const HOOK_TIMEOUT_MS = 30_000;
+/** Limit of simultaneous runs; those of one credential are never simultaneous. */
+const MAX_RUNNING = 4;
+/** Limit of runs that wait; an event beyond it is not run. */
+export const MAX_WAITING = 1_000;
 
-/** What needs a person: a problem, or a question. */
+/** A problem, or a question, that needs a person. */
 export type Attention = Omit<Problem, "reason"> & { reason: Problem["reason"] | "approval" };
 
-/** Somebody asks for what a person must allow. */
+/** A question waits for a person. */
 export interface ApprovalHookEvent {
   event: "approval";
   problem: Attention;
   state?: undefined;
 }
 
-/** Why the hook runs: a problem is there, or is over. */
+/** A problem began, or was resolved. */
 export interface HookEvent {
   event: "problem" | "resolved";
   problem: Problem;
-  /** Absent where it is not about a credential. */
+  /** Absent if the problem is not about a credential. */
   state?: State | undefined;
 }
 
 export interface HookOptions {
   /** The program's absolute path, and its arguments. */
   command: readonly string[];
-  /** The daemon's. */
+  /** Environment of the daemon. */
   env: NodeJS.ProcessEnv;
   log: Log;
   timeoutMs?: number;
 }
 
-/** The user's own program, run with the occasion in its environment: one at a time a credential. */
+/** Runs the user's program with the event in its environment: one at a time for each credential. */
 export class Hook {
   readonly #options: HookOptions;
   readonly #waiting: (HookEvent | ApprovalHookEvent)[] = [];
@@ -57,22 +58,22 @@ export class Hook {
   }
 
   get report(): NonNullable<Reporting["hook"]> {
-    const error = this.#error === undefined ? {} : { error: this.#error };
     const to = this.#options.command[0] ?? "";
-    return { to, runs: this.#runs, failures: this.#failures, ...error };
+    const counts = { runs: this.#runs, failures: this.#failures };
+    return { to, ...counts, ...omitUndefined({ error: this.#error }) };
   }
 
-  run(occasion: HookEvent | ApprovalHookEvent): void {
+  run(event: HookEvent | ApprovalHookEvent): void {
     if (this.#closed) return;
-    if (this.#waiting.length >= MOST_WAITING) {
-      this.#failed(occasion, `is not run: ${MOST_WAITING} runs wait already`);
+    if (this.#waiting.length >= MAX_WAITING) {
+      this.#failed(event, `is not run: ${MAX_WAITING} runs wait already`);
       return;
     }
-    this.#waiting.push(occasion);
+    this.#waiting.push(event);
     this.#next();
   }
 
-  /** What runs is ended; returns what waited. */
+  /** Ends the programs that run. Returns the events that waited. */
   close(): (HookEvent | ApprovalHookEvent)[] {
     this.#closed = true;
     for (const child of this.#running.values()) end(child);
@@ -80,22 +81,22 @@ export class Hook {
   }
 
   #next(): void {
-    while (this.#running.size < AT_ONCE) {
+    while (this.#running.size < MAX_RUNNING) {
       const index = this.#waiting.findIndex((one) => !this.#running.has(hookKey(one)));
-      const [occasion] = index < 0 ? [] : this.#waiting.splice(index, 1);
-      if (!occasion) return;
-      void this.#start(occasion);
+      const [event] = index < 0 ? [] : this.#waiting.splice(index, 1);
+      if (!event) return;
+      void this.#start(event);
     }
   }
 
-  async #start(occasion: HookEvent | ApprovalHookEvent): Promise<void> {
-    const { command, env, timeoutMs = HOOK_TIMEOUT } = this.#options;
-    const key = hookKey(occasion);
+  async #start(event: HookEvent | ApprovalHookEvent): Promise<void> {
+    const { command, env, timeoutMs = HOOK_TIMEOUT_MS } = this.#options;
+    const key = hookKey(event);
     this.#running.set(key, undefined);
     this.#runs++;
     const ended = await runProgram({
       command,
-      env: { ...cleanEnvironment(env), ...hookEnvironment(occasion) },
+      env: { ...cleanEnvironment(env), ...hookEnvironment(event) },
       timeoutMs,
       onStart: (child) => {
         this.#running.set(key, child);
@@ -104,21 +105,21 @@ export class Hook {
     });
     this.#running.delete(key);
     if (ended.how === "exit" && ended.code === 0) this.#error = undefined;
-    else if (!this.#closed) this.#failed(occasion, wordsOf(ended, timeoutMs));
+    else if (!this.#closed) this.#failed(event, describeEnd(ended, timeoutMs));
     this.#next();
   }
 
-  /** Of its output nothing is known: it could hold anything. */
+  /** Logs a failure, without the program's output: that could hold a secret. */
   #failed({ problem, event }: HookEvent | ApprovalHookEvent, what: string): void {
     const { command, log } = this.#options;
     this.#failures++;
     this.#error = what;
-    const about = problem.credential === undefined ? {} : { credential: problem.credential };
+    const about = omitUndefined({ credential: problem.credential });
     log.warn({ ...about, event, reason: problem.reason }, `the hook ${command[0]} ${what}`);
   }
 }
 
-/** The daemon's own end does not wait for it. */
+/** Ends a program. The daemon's end does not wait for it. */
 function end(child: ChildProcess | undefined): void {
   if (!child) return;
   endProgram(child, "SIGTERM");
@@ -129,7 +130,7 @@ function hookKey({ problem }: HookEvent | ApprovalHookEvent): string {
   return problem.credential ?? "";
 }
 
-/** docs/protocol.md, "Hook". */
+/** Variables of the hook: see docs/protocol.md, "Hook". */
 function hookEnvironment({
   event,
   problem,
@@ -142,12 +143,11 @@ function hookEnvironment({
     // NUL ends a variable.
     AUTHD_MESSAGE: message.replaceAll("\0", " "),
     AUTHD_HELP: help,
-    ...(credential === undefined ? {} : { AUTHD_CREDENTIAL: credential }),
-    ...(state === undefined ? {} : { AUTHD_STATE: state }),
+    ...omitUndefined({ AUTHD_CREDENTIAL: credential, AUTHD_STATE: state }),
   };
 }
 
-function wordsOf(ended: Ended, timeoutMs: number): string {
+function describeEnd(ended: Ended, timeoutMs: number): string {
   switch (ended.how) {
     case "exit":
       return `ended with exit code ${ended.code}`;

@@ -3,19 +3,19 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { replaceFile } from "../base/atomic-write.ts";
 
-/** The name of the reason `unsaved` in files of earlier versions. */
-const FORMER = / unsealed$/;
+/** Former name of the reason `unsaved`, as in files of earlier versions. */
+const FORMER_NAME = / unsealed$/;
 
 /**
- * Which problems people were told of, across restarts: a daemon that starts again and again must
- * not say the same thing each time. Names and reasons only. A file that can't be read or written
- * costs a repetition, nothing else.
+ * Remembers which problems were reported, across restarts: a daemon that starts again and again must
+ * not report the same ones each time. The file holds names and reasons only. If it can't be read or
+ * written, problems are reported again.
  */
 export class NotifiedProblems {
   readonly #path: string;
   readonly #keys: Set<string>;
   #writing: Promise<void> | undefined;
-  #again = false;
+  #isStale = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -39,23 +39,23 @@ export class NotifiedProblems {
     if (this.#keys.delete(key)) this.#save();
   }
 
-  /** Resolves when all is written, or can't be. */
+  /** Resolves when everything is written, or can't be. */
   async settled(): Promise<void> {
-    while (this.#writing) await this.#writing;
+    while (this.#writing !== undefined) await this.#writing;
   }
 
   #save(): void {
-    this.#again = true;
+    this.#isStale = true;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
     });
   }
 
   async #write(): Promise<void> {
-    while (this.#again) {
-      // What happens in one turn is one write.
+    while (this.#isStale) {
+      // Changes of the same turn of the event loop make one write.
       await Promise.resolve();
-      this.#again = false;
+      this.#isStale = false;
       const text = `${JSON.stringify([...this.#keys])}\n`;
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
         .then(() => replaceFile(this.#path, text, { sync: "none" }))
@@ -70,7 +70,7 @@ function read(path: string): string[] {
     if (!Array.isArray(keys)) return [];
     return keys
       .filter((key) => typeof key === "string")
-      .map((key) => key.replace(FORMER, " unsaved"));
+      .map((key) => key.replace(FORMER_NAME, " unsaved"));
   } catch {
     return [];
   }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { DaemonSettings } from "../config/settings.ts";
 import type {
   CredentialInfo,
@@ -23,21 +24,21 @@ import type { MetricsFile } from "./metrics-file.ts";
 import { NotifiedProblems } from "./notified-problems.ts";
 import { auditProblem, lockedVault, manifestProblem, problemsOf } from "./problems.ts";
 
-/** What there is to be observed. */
+/** State of the daemon that is reported. */
 export interface StatusSource {
-  /** One after another, each as it is when it is asked for. */
-  each(): Iterable<CredentialInfo>;
-  /** Those that may need a person, now or on some day. */
-  suspects(): readonly CredentialInfo[];
-  /** How many are in each state. */
+  /** Yields credentials one after another, each with its state of that moment. */
+  credentials(): Iterable<CredentialInfo>;
+  /** Credentials that may need a person, now or later. */
+  needingAttention(): readonly CredentialInfo[];
+  /** Number of credentials in each state. */
   states(): Partial<Record<State, number>>;
-  /** Undefined: there is no such credential. */
+  /** Returns undefined if there is no such credential. */
   info(name: string): CredentialInfo | undefined;
-  /** Why the vault's key can't be had. */
+  /** Returns why the vault's key is not available. */
   locked(): string | undefined;
-  /** Why older sealed files could not be told at this start. */
+  /** Returns why older sealed files could not be recognized at this start. */
   manifest?(): string | undefined;
-  /** What is wrong with the audit log. */
+  /** Returns what is wrong with the audit log. */
   audit?(): string | undefined;
 }
 
@@ -48,12 +49,12 @@ export interface ObserverOptions {
   clock: Clock;
   log: Log;
   startedAt: number;
-  /** Clients that want to hear of it. */
+  /** Notifies the clients that subscribed. */
   subscribers: { publish(happened: EventPayload): void; tell(event: DaemonEvent): void };
-  observed: StatusSource;
+  source: StatusSource;
 }
 
-/** The overall picture, for `status`. */
+/** Part of the answer to `status`. */
 type Overview = {
   states: Partial<Record<State, number>>;
   problems: Problem[];
@@ -61,8 +62,8 @@ type Overview = {
 };
 
 /**
- * Hears of all that happens and passes it on: to those who subscribed, to the history, to metrics,
- * and where a person is needed to the desktop and to the hook.
+ * Receives every event and passes it on: to subscribed clients, to the history and to metrics; to the
+ * desktop and the hook, if a person is needed.
  */
 export class Observer {
   readonly #options: ObserverOptions;
@@ -76,23 +77,23 @@ export class Observer {
   #endpoint: MetricsEndpoint | undefined;
 
   constructor(options: ObserverOptions) {
-    const { clock, stateDir, observed } = options;
+    const { clock, stateDir, source } = options;
     this.#options = options;
     this.#settings = options.settings;
     this.#history = new History(clock.wall);
     this.configure(options.settings);
     this.#alerts = new Alerts({
       clock,
-      told: new NotifiedProblems(join(stateDir, "told.json")),
-      look: observed.info,
-      suspects: () => observed.suspects().map(({ name }) => name),
-      onEvent: (happened) => this.onEvent(happened),
-      run: (occasion) => this.#hook?.run(occasion),
-      show: (problems) => this.#desktop?.show(problems),
+      notified: new NotifiedProblems(join(stateDir, "told.json")),
+      info: source.info,
+      needingAttention: () => source.needingAttention().map(({ name }) => name),
+      emit: (event) => this.onEvent(event),
+      runHook: (event) => this.#hook?.run(event),
+      notify: (problems) => this.#desktop?.show(problems),
     });
   }
 
-  /** Takes over `notify` and `hook`; metrics are as they were at the start. */
+  /** Applies `notify` and `hook`. Metrics stay as they were at the start. */
   configure(settings: DaemonSettings): void {
     const { env, log } = this.#options;
     const { hook, notify = hasDesktop(env) } = settings;
@@ -101,7 +102,7 @@ export class Observer {
     if (JSON.stringify(hook) === JSON.stringify(this.#hook?.command)) return;
     const waiting = this.#hook?.close() ?? [];
     this.#hook = hook && new Hook({ command: hook, env, log });
-    for (const occasion of waiting) this.#hook?.run(occasion);
+    for (const event of waiting) this.#hook?.run(event);
   }
 
   onEvent(happened: EventPayload): void {
@@ -109,25 +110,25 @@ export class Observer {
     subscribers.publish(happened);
     const event = this.#history.record(happened);
     if (event) subscribers.tell(event);
-    this.#alerts.hear(happened);
+    this.#alerts.onEvent(happened);
     this.#metrics?.hear(happened);
   }
 
-  /** The settings were read again. */
+  /** Applies settings that were read again. */
   reloaded(settings: DaemonSettings): void {
     this.configure(settings);
-    this.#alerts.lookAgain();
+    this.#alerts.checkAll();
   }
 
-  /** Somebody waits for a person's word, which no dialog asks for; `text`: for what. */
-  asked({ id, credential }: PendingApproval, text: string): void {
+  /** Reports a question that no dialog shows. `text` is the question. */
+  onQuestion({ id, credential }: PendingApproval, text: string): void {
     const help = `authd approve ${id}`;
     const problem = { credential, reason: "approval", message: text, help } as const;
     this.#hook?.run({ event: "approval", problem });
     this.#desktop?.show([problem]);
   }
 
-  /** Called now and then. */
+  /** Called with each tick of the registry's timer. */
   tick(): void {
     this.#alerts.tick();
   }
@@ -137,24 +138,24 @@ export class Observer {
   }
 
   overview(): Overview {
-    const states = this.#options.observed.states();
+    const states = this.#options.source.states();
     return { states, problems: this.#problems(), reporting: this.#reporting() };
   }
 
-  /** Loads what metrics need, where they are configured; returns the handlers, counted. */
+  /** Wraps handlers so that metrics count them, if any metrics are configured. */
   async withMetrics(handlers: HandlersWithoutUploads): Promise<HandlersWithoutUploads> {
     const { metricsFile, metricsListen } = this.#settings;
     if (metricsFile === undefined && metricsListen === undefined) return handlers;
     const { createMetrics } = await import("./metrics.ts");
     this.#metrics = await createMetrics({
-      each: () => this.#options.observed.each(),
+      each: () => this.#options.source.credentials(),
       problems: () => this.#problems(),
       onChange: () => this.#file?.changed(),
     });
     return this.#metrics.counted(handlers);
   }
 
-  /** Opens the ways out for metrics. One that does not work is tried again, and harms nobody. */
+  /** Starts to write and to serve metrics. A file or port that does not work is tried again. */
   async start(): Promise<void> {
     const { log } = this.#options;
     const { metricsFile: path, metricsListen } = this.#settings;
@@ -180,25 +181,27 @@ export class Observer {
   }
 
   #problems(): Problem[] {
-    const { observed, clock } = this.#options;
-    const locked = observed.locked();
+    const { source, clock } = this.#options;
+    const locked = source.locked();
     const now = clock.wall();
-    const audit = observed.audit?.();
-    const manifest = observed.manifest?.();
+    const audit = source.audit?.();
+    const manifest = source.manifest?.();
     return [
       ...(manifest === undefined ? [] : [manifestProblem(manifest)]),
       ...(audit === undefined ? [] : [auditProblem(audit)]),
       ...(locked === undefined ? [] : [lockedVault(locked)]),
-      ...observed.suspects().flatMap((info) => problemsOf(info, now)),
+      ...source.needingAttention().flatMap((info) => problemsOf(info, now)),
     ];
   }
 
   #reporting(): Reporting {
     return {
       notify: this.#desktop !== undefined,
-      ...(this.#hook ? { hook: this.#hook.report } : {}),
-      ...(this.#file ? { metricsFile: this.#file.report } : {}),
-      ...(this.#endpoint ? { metricsListen: this.#endpoint.report } : {}),
+      ...omitUndefined({
+        hook: this.#hook?.report,
+        metricsFile: this.#file?.report,
+        metricsListen: this.#endpoint?.report,
+      }),
     };
   }
 }

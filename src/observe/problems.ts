@@ -1,10 +1,9 @@
 import type { CredentialInfo, Problem, ProblemReason, State } from "../protocol.ts";
 
-const DAY = 86_400_000;
-/** A secret's end is told so long before, ms. */
-const SECRET_WARNING = 14 * DAY;
+/** Time before a secret's expiry from which on it is a problem: 14 days. */
+const SECRET_WARNING_MS = 14 * 86_400_000;
 
-/** What a person does about a problem, by its reason. */
+/** For each reason, what a person does about the problem. */
 export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>> = {
   login_required: (name) => `authd set ${name}`,
   credential_rejected: (name) => `authd set ${name}`,
@@ -24,7 +23,7 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   hook: () => "mend the hook, or change hook in config.toml, then authd reload",
 };
 
-/** States that a person must end. A locked vault is one problem, however many it concerns. */
+/** Problems of states that only a person ends. A locked vault is one problem, not one of each credential. */
 const PROBLEM_REASONS: Partial<Record<State, ProblemReason>> = {
   login_required: "login_required",
   rejected: "credential_rejected",
@@ -36,7 +35,7 @@ export function needsPerson(state: State): boolean {
   return PROBLEM_REASONS[state] !== undefined;
 }
 
-/** What of a credential needs a person. `now` is wall time. */
+/** Returns the problems of one credential. `now` is wall time, ms. */
 export function problemsOf(info: CredentialInfo, now: number): Problem[] {
   const { name, state, lastError, unsaved, candidate, troubles = [] } = info;
   const problem = (reason: ProblemReason, message: string, help?: string): Problem => ({
@@ -77,7 +76,7 @@ function candidateHelp(name: string): string {
   return `authd refresh ${name} tries the new secrets again, authd set ${name} --discard drops them`;
 }
 
-/** The vault's key can't be had. */
+/** Problem: the vault's key is not available. */
 export function lockedVault(why: string): Problem {
   return {
     reason: "vault_locked",
@@ -86,24 +85,24 @@ export function lockedVault(why: string): Problem {
   };
 }
 
-/** The vault's manifest was lost: sealed files that are older than the last change could not be told. */
+/** Problem: the vault's manifest was lost, so that older sealed files could not be recognized. */
 export function manifestProblem(message: string): Problem {
   return { reason: "manifest", message, help: REMEDIES.manifest("") };
 }
 
-/** Who uses what can't be written down, or what was written was changed. */
+/** Problem: the audit log can't be written, or was changed. */
 export function auditProblem(message: string): Problem {
   return { reason: "audit", message, help: REMEDIES.audit("") };
 }
 
-/** What is to be said of a secret that runs out within two weeks, or has run out (`over`). */
+/** Returns a warning for a secret that expires within two weeks, or has expired (`over`). */
 export function secretWarning(
   { secretExpires }: Pick<CredentialInfo, "secretExpires">,
   now: number,
 ): { text: string; over: boolean } | undefined {
   if (secretExpires === undefined) return undefined;
   const left = Date.parse(secretExpires) - now;
-  if (left > SECRET_WARNING) return undefined;
+  if (left > SECRET_WARNING_MS) return undefined;
   const over = left <= 0;
   return { over, text: `its secret ${over ? "ran" : "runs"} out on ${secretExpires}` };
 }

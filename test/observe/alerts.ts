@@ -24,12 +24,12 @@ function stage(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
   const make = () =>
     new Alerts({
       clock,
-      told: new NotifiedProblems(path),
-      look: (name) => infos.get(name),
-      suspects: () => infos.keys(),
-      onEvent: (happened) => void events.push(happened),
-      run: ({ event, problem }: HookEvent) => void runs.push(`${event} ${words(problem)}`),
-      show: (problems) => void notes.push(problems.map(words)),
+      notified: new NotifiedProblems(path),
+      info: (name) => infos.get(name),
+      needingAttention: () => infos.keys(),
+      emit: (happened) => void events.push(happened),
+      runHook: ({ event, problem }: HookEvent) => void runs.push(`${event} ${words(problem)}`),
+      notify: (problems) => void notes.push(problems.map(words)),
     });
   let alerts = make();
   return {
@@ -42,10 +42,10 @@ function stage(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
     be(name: string, more: Partial<CredentialInfo>) {
       const info = infoOf(name, more);
       infos.set(name, info);
-      alerts.hear({ kind: "state", credential: name, state: info.state });
+      alerts.onEvent({ kind: "state", credential: name, state: info.state });
       clock.advance(100);
     },
-    hear: (happened: EventPayload) => alerts.hear(happened),
+    hear: (happened: EventPayload) => alerts.onEvent(happened),
     tick: () => alerts.tick(),
     close: () => alerts.close(),
     async restart() {

@@ -1,17 +1,18 @@
 import test from "ava";
-import { History, KEPT } from "../../src/observe/history.ts";
+import { History, MAX_EVENTS } from "../../src/observe/history.ts";
 import type { EventPayload, State } from "../../src/protocol.ts";
 
 test("at most so many are kept, the oldest make room, and how many is told", (t) => {
   let now = 0;
   const history = new History(() => now);
-  for (; now < KEPT + 250; now++) history.record({ kind: "refreshed", credential: `c${now}` });
+  for (; now < MAX_EVENTS + 250; now++)
+    history.record({ kind: "refreshed", credential: `c${now}` });
   const { events, dropped } = history.query();
-  t.is(events.length, KEPT);
+  t.is(events.length, MAX_EVENTS);
   t.is(dropped, 250);
   t.deepEqual(
     events.map(({ seq }) => seq),
-    Array.from({ length: KEPT }, (_, index) => index + 250),
+    Array.from({ length: MAX_EVENTS }, (_, index) => index + 250),
   );
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { Hook, MOST_WAITING } from "../../src/observe/hook.ts";
+import { Hook, MAX_WAITING } from "../../src/observe/hook.ts";
 import type { Problem } from "../../src/protocol.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix } from "../helpers/optional.ts";
@@ -111,7 +111,7 @@ onUnix("an exit code is a failure until it succeeds; one that is missing says so
 
 onUnix("so many wait, and no more; none runs after the end", async (t) => {
   const { hook, said } = stage(t, () => "exec sleep 100");
-  for (let i = 0; i < MOST_WAITING + 5; i++) hook.run({ event: "problem", problem: problem("a") });
+  for (let i = 0; i < MAX_WAITING + 5; i++) hook.run({ event: "problem", problem: problem("a") });
   t.is(said.length, 4);
   t.regex(said[0]!, /is not run: 1000 runs wait/);
   t.is(hook.close().length, 1_000, "for the hook that takes its place");
