@@ -1,14 +1,14 @@
 import { AuthdError } from "../errors.ts";
 
-/** Characters; longer ones are refused by every server anyway. */
+/** Characters; every server refuses longer ones. */
 const MAX_URL_LENGTH = 65_536;
 
 /**
- * The URL, without its fragment, if `credential` may send its token there: http or https, and its
- * origin is one of the list. Origins are compared as `new URL(x).origin` spells them, so that another
- * port, an IPv6 form of the same machine or a name that only looks alike is another origin.
- * Throws AuthdError `origin_not_allowed`, or `invalid_params` for what can't be sent at all; neither
- * shows more of the URL than its origin.
+ * Returns the URL, without its fragment, if `credential` may send its token there: http or https, and its
+ * origin is in the list. Origins are compared as `new URL(x).origin` spells them, so that another port, an
+ * IPv6 form of the same machine or a name that only looks alike is another origin. Throws AuthdError
+ * `origin_not_allowed`, or `invalid_params` for a URL that can't be sent at all; neither shows more of the
+ * URL than its origin.
  */
 export function allowedUrl(
   text: string,
@@ -16,7 +16,7 @@ export function allowedUrl(
 ): URL {
   const url = parse(text, credential.name);
   const isHttp = url.protocol === "https:" || url.protocol === "http:";
-  // The scheme too: the origin of blob:https://host/… is https://host.
+  // The scheme is checked too: the origin of blob:https://host/… is https://host.
   if (!isHttp || !credential.origins.includes(url.origin)) {
     throw notAllowed(isHttp ? url.origin : undefined, url.protocol, credential);
   }
@@ -34,7 +34,7 @@ function parse(text: string, name: string): URL {
   if (text.length > MAX_URL_LENGTH) {
     throw invalid(name, `the URL has ${text.length} characters; the most is ${MAX_URL_LENGTH}`);
   }
-  // URL parsers differ in what they make of these, which is how filters are passed by.
+  // URL parsers differ in how they treat these, which lets URLs bypass filters.
   if (/[\0-\x1f\x7f]/.test(text)) throw invalid(name, "the URL has a control character in it");
   if (/^[^?#]*\\/.test(text)) {
     throw invalid(name, "the URL has a backslash in it: write / or, if it is meant, %5C");

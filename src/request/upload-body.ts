@@ -1,17 +1,17 @@
-/** So many bytes from the beginning of a body are kept, so that they can be sent once more. */
+/** Bytes from the beginning of a body that are kept, so that they can be sent once more. */
 export const KEPT_BYTES = 1024 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
-/** For whom a body waits: for the client's next part, or for the API to take the last one. */
+/** The side that a body waits for: the client, for its next part, or the API, to take the last one. */
 export type Turn = "client" | "api";
 
 export interface UploadBodyOptions {
-  /** As the client has announced it. */
+  /** Length that the client has announced. */
   bytes?: number | undefined;
-  /** Told whenever the body begins to wait for somebody, or for nobody any more. */
+  /** Called when the body begins to wait for a side; undefined: it waits for none any more. */
   onTurn: (turn: Turn | undefined) => void;
-  /** Told when the beginning is no longer kept. */
+  /** Called when the beginning is no longer kept. */
   onForgotten: () => void;
 }
 
@@ -36,14 +36,14 @@ interface Reader {
  * it takes them. Holds the parts that wait, and a copy of the first KEPT_BYTES.
  */
 export class UploadBody {
-  /** Undefined: not known before the end. */
+  /** Undefined: the length is not known before the end. */
   readonly bytes: number | undefined;
   /** Resolves when the API is about to be sent the first bytes. */
   readonly wanted: Promise<void>;
   readonly #options: UploadBodyOptions;
   #onWanted: () => void = () => {};
   readonly #waiting: Part[] = [];
-  /** Given to the HTTP client, which has not asked for the next one. */
+  /** The part that the HTTP client has, and after which it has not asked for the next one. */
   #current: Part | undefined;
   #reader: Reader | undefined;
   #kept: Buffer = EMPTY;
@@ -51,7 +51,7 @@ export class UploadBody {
   /** Grows each time the request is sent. */
   #sending = 0;
   #hasLast = false;
-  /** The HTTP client has been told that this is all. */
+  /** True once the HTTP client was told that there are no more parts. */
   #isComplete = false;
   #isHeld = false;
   #isAnswered = false;
@@ -85,7 +85,7 @@ export class UploadBody {
     });
   }
 
-  /** The body for one request: what is kept of it, then what comes. */
+  /** Returns the body for one request: the kept beginning, then the parts that come. */
   parts(): AsyncIterable<Buffer> {
     const sending = this.#sending;
     let kept = this.#kept.subarray(0, this.#givenBytes);
@@ -98,19 +98,19 @@ export class UploadBody {
     return { [Symbol.asyncIterator]: () => ({ next }) };
   }
 
-  /** Gives nothing more to the HTTP client until it is decided whether the request is sent once more. */
+  /** Gives the HTTP client nothing more until `resume` or `rewind`. */
   hold(): void {
     this.#isHeld = true;
     this.#options.onTurn(undefined);
   }
 
-  /** The request is not sent once more. */
+  /** Continues after `hold`: the request is not sent again. */
   resume(): void {
     this.#isHeld = false;
     this.#feed();
   }
 
-  /** The request is sent once more: `parts` begins with what is kept, and the one before ends. */
+  /** Prepares for another request: `parts` begins with the kept beginning, and the earlier iterable ends. */
   rewind(): void {
     this.#sending++;
     this.#isHeld = false;
@@ -120,13 +120,13 @@ export class UploadBody {
     this.#feed();
   }
 
-  /** The head of an answer has come; the API may still want the rest. */
+  /** Notes that the head of a response has come; the API may still want the rest. */
   answered(): void {
     this.#isAnswered = true;
     if (this.isOver) this.#options.onTurn(undefined);
   }
 
-  /** Nothing more is sent: those who wait are told `over`. */
+  /** Ends the body: parts that wait resolve with `over`. */
   close(): void {
     this.#isClosed = true;
     this.#isHeld = false;
@@ -179,7 +179,7 @@ export class UploadBody {
     this.#givenBytes += bytes.length;
     if (this.#givenBytes > KEPT_BYTES) {
       this.#kept = EMPTY;
-      // The room for it is the answer's by then.
+      // After the response's head, the reservation belongs to the response.
       if (before <= KEPT_BYTES && !this.#isAnswered) this.#options.onForgotten();
       return;
     }

@@ -8,14 +8,14 @@ import {
 } from "../protocol.ts";
 import { type Turn, UploadBody } from "./upload-body.ts";
 
-/** So long (ms) a client may send nothing while the API waits for more. */
+/** How long a client may send nothing while the API waits for more. */
 export const IDLE_MS = 60_000;
 
 export interface UploadOptions {
   params: ParamsOf<"request/open">;
-  /** Told when the beginning of the body is no longer kept. */
+  /** Called when the beginning of the body is no longer kept. */
   onForgotten: () => void;
-  /** Told when a client has got the answer (`taken`), or never will. */
+  /** Called when a client has got the response (`taken`), or never will. */
   onEnd: (how: "taken" | "lost") => void;
   idleMs: number;
 }
@@ -57,7 +57,7 @@ export class Upload {
     const answer = request().finally(() => {
       this.#isAnswered = true;
       this.body.close();
-      // Nobody may be there to take it.
+      // The client may never ask for the response.
       this.#watch("client");
     });
     this.#answer = answer;
@@ -103,7 +103,7 @@ export class Upload {
     return bytes;
   }
 
-  /** The API was told how many bytes come: with another number the body could only be broken. */
+  /** Fails the upload if the number of bytes differs from the announced one: the body would be broken. */
   #assertAsAnnounced(isLast: boolean): void {
     const announced = this.#options.params.bodyBytes ?? this.#receivedBytes;
     const isWrong = isLast ? this.#receivedBytes !== announced : this.#receivedBytes > announced;
@@ -117,7 +117,7 @@ export class Upload {
     throw error;
   }
 
-  /** The first to ask gets it. */
+  /** Returns the response to the first part that asks for it. */
   async #takeAnswer(): Promise<AuthorizedResponse> {
     try {
       const answer = await this.#answer!;

@@ -1,14 +1,15 @@
-/** What a caller of authorizedRequest wants sent: checked here, before a token is asked for. */
+/** Checks the request that a caller of authorizedRequest wants sent, before a token is requested. */
 import { createHash, randomUUID } from "node:crypto";
 import { decodeBase64 } from "../base/base64.ts";
 import { foldedHeader, isConnectionHeader, isHeaderName } from "../base/header-names.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import { MAX_BODY_BYTES, type ParamsOf, type RequestDetails } from "../protocol.ts";
 import { allowedUrl } from "./origin.ts";
 import { UploadBody } from "./upload-body.ts";
 
-/** Headers of a request, and their names and values together, in characters of Latin-1. */
 const MAX_HEADERS = 256;
+/** All names and values together, in characters of Latin-1. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /** A request without its authorization: a redirect or a 401 sends it more than once. */
@@ -23,15 +24,15 @@ export interface ValidatedRequest {
 interface Owner {
   readonly name: string;
   readonly origins: readonly string[];
-  /** Those that the credential itself sends, names in lower case. */
+  /** Headers that the credential itself sends, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** RFC 9110 section 5.5: printable Latin-1 and tabs. */
-const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+/** Any character but printable Latin-1 and tabs (RFC 9110 section 5.5). */
+const INVALID_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const USUAL_METHODS = new Set(["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]);
 const REFUSED_METHODS = new Set(["TRACE", "CONNECT"]);
-/** Sent unless the caller says otherwise. */
+/** Headers that are sent unless the caller gives others. */
 const DEFAULT_HEADERS = {
   accept: "*/*",
   "accept-encoding": "gzip, deflate, br",
@@ -39,8 +40,8 @@ const DEFAULT_HEADERS = {
 };
 
 /**
- * `upload`: the body, if it comes in parts. Throws AuthdError `invalid_params`, `origin_not_allowed` or
- * `request_too_large`.
+ * Returns the request to send. `upload`: the body, if it comes in parts. Throws AuthdError `invalid_params`,
+ * `origin_not_allowed` or `request_too_large`.
  */
 export function checkRequest(
   params: ParamsOf<"authorizedRequest">,
@@ -51,12 +52,12 @@ export function checkRequest(
   const url = allowedUrl(params.url, owner);
   const headers = params.headers ? checkHeaders(params.headers, owner) : DEFAULT_HEADERS;
   const body = checkBody(params, owner, upload);
-  return { method, url, headers, ...(body === undefined ? {} : { body }) };
+  return { method, url, headers, ...omitUndefined({ body }) };
 }
 
 /**
- * A request as a person is asked about it, and a digest that no other request has. Values of headers
- * and the body may hold secrets: of those the person sees names, length and digest.
+ * Returns a request as it is shown to a person who is asked about it, and a digest that no other request has.
+ * Values of headers and the body may hold secrets: the person sees names, length and digest instead.
  */
 export function wishToSend({ method, url, headers, body }: ValidatedRequest) {
   const sent = body === undefined ? undefined : detailsOf(body);
@@ -92,7 +93,7 @@ function checkMethod(text: string, owner: Owner): string {
   const upper = text.toUpperCase();
   if (!isHeaderName(text)) throw invalid(owner, "method is not one of HTTP's, such as GET or POST");
   if (REFUSED_METHODS.has(upper)) throw invalid(owner, `the method ${upper} is not sent`);
-  // Method names are case-sensitive, but nobody means another one by "post".
+  // Method names are case-sensitive, but "post" is surely meant as POST.
   return USUAL_METHODS.has(upper) ? upper : text;
 }
 
@@ -115,7 +116,7 @@ function checkHeaders(given: Record<string, string>, owner: Owner): Record<strin
         `the header ${lower} can't be set: some servers take it for ${meant}, which authd writes`,
       );
     }
-    if (NOT_IN_A_VALUE.test(value)) {
+    if (INVALID_IN_VALUE.test(value)) {
       throw invalid(
         owner,
         `the header ${lower} holds a line break or another character that no header can`,
@@ -123,7 +124,7 @@ function checkHeaders(given: Record<string, string>, owner: Owner): Record<strin
     }
     if (seen.has(lower)) throw invalid(owner, `the header ${lower} is given twice`);
     seen.add(lower);
-    // Ours alone, even where the credential's headers have none.
+    // Only authd writes it, even where the credential's headers have none.
     if (lower !== "authorization") headers[lower] = value;
   }
   return headers;

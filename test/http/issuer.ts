@@ -7,6 +7,8 @@ import { createHttp } from "../../src/http/http.ts";
 import { createIssuerSend, type IssuerSendOptions } from "../../src/http/issuer.ts";
 import { startApi } from "../helpers/api.ts";
 import { createAuthority } from "../helpers/certificates.ts";
+import { until } from "../helpers/engine.ts";
+import { FakeClock } from "../helpers/fake-clock.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 
 function sender(t: ExecutionContext, options: Partial<IssuerSendOptions> = {}) {
@@ -135,8 +137,12 @@ test("an issuer that never answers, or never ends its answer, is given up", asyn
   const halfway = await startIssuer(t, (_, response) => {
     response.write('{"access_');
   });
-  for (const { url } of [silent, halfway]) {
-    const error = await failure(t, sender(t, { timeoutMs: 200 })(get(url)));
+  for (const { url, requests } of [silent, halfway]) {
+    const clock = new FakeClock();
+    const pending = failure(t, sender(t, { timeoutMs: 200, clock })(get(url)));
+    await until(() => requests.length === 1);
+    clock.advance(200);
+    const error = await pending;
     t.is(error.reason, "issuer_unavailable");
     t.regex(error.message, /did not answer completely within 0.2 s/);
     t.deepEqual(error.contact, { sent: true, answered: false });
@@ -179,7 +185,7 @@ test("nobody listens: nothing was sent", async (t) => {
 test("a name that does not exist: nothing was sent", async (t) => {
   const error = await failure(t, sender(t)(get("https://issuer.invalid/token")));
   t.is(error.reason, "issuer_unavailable");
-  t.deepEqual(error.contact, { sent: false, answered: false });
+  t.deepEqual(error.contact, { sent: false, answered: false, unknownHost: true });
   t.regex(error.message, /issuer\.invalid/);
 });
 

@@ -16,7 +16,7 @@ import {
   MAX_FRAME_BYTES,
   type Method,
 } from "../../src/protocol.ts";
-import { MAX_RESPONSE_BYTES } from "../../src/request/request.ts";
+import { MAX_RESPONSE_BYTES } from "../../src/request/request-error.ts";
 import { AGAIN, mayRepeat } from "../../src/rpc/again.ts";
 import { params } from "../../src/rpc/params.ts";
 import { startPracticeApis } from "../../src/sandbox/index.ts";

@@ -9,10 +9,10 @@ import type { ParamsOf, Reason } from "../../src/protocol.ts";
 import {
   authorizedRequest,
   type Issued,
-  MAX_RESPONSE_BYTES,
   type RequestCredential,
   type RequestOptions,
 } from "../../src/request/request.ts";
+import { MAX_RESPONSE_BYTES } from "../../src/request/request-error.ts";
 import { allClosed, type Handler, startApi } from "../helpers/api.ts";
 import { createAuthority } from "../helpers/certificates.ts";
 
