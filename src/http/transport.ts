@@ -146,8 +146,12 @@ function dispatchOptions(
     headers,
     // Its types leave out what its documentation names: any iterable.
     body: (body ?? null) as Exclude<Dispatcher.DispatchOptions["body"], undefined>,
-    // Sends `Connection: close` (RFC 9112 section 9.6).
-    ...(request.freshConnection ? { reset: true } : {}),
+    // Sends `Connection: close` (RFC 9112 section 9.6), but not with a body in parts: a server that is told so
+    // closes when it has answered, and the rest of the body would meet a reset, which can cost the answer.
+    ...(request.freshConnection && !isIterable(body) ? { reset: true } : {}),
     responseHandler,
   };
 }
+
+const isIterable = (body: HttpRequest["body"]) =>
+  typeof body === "object" && Symbol.asyncIterator in body;
