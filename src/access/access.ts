@@ -3,8 +3,8 @@ import type { RateLimiter } from "../base/rate-limiter.ts";
 import type { Confirm, Policy } from "../config/policy.ts";
 import { AuthdError } from "../errors.ts";
 import type { RequestDetails } from "../protocol.ts";
+import type { ConnectionHandle } from "../rpc/call.ts";
 import { isOwnPeer, type Peer } from "../rpc/peer.ts";
-import type { ConnectionHandle } from "../rpc/server.ts";
 import type { Identities, Identity } from "./identity/identity.ts";
 import { type Caller, decide, mayUse, needs, type Use } from "./policy.ts";
 

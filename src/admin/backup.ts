@@ -9,7 +9,7 @@ import {
   type ParamsOf,
   type RekeyResult,
 } from "../protocol.ts";
-import type { Call, ConnectionHandle } from "../rpc/server.ts";
+import type { Call, ConnectionHandle } from "../rpc/call.ts";
 import { openExport } from "../vault/index.ts";
 import { assertPassphrase, type BackupContext } from "./backup-context.ts";
 import type { Consent } from "./consent.ts";

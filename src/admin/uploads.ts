@@ -1,5 +1,5 @@
 import { AuthdError } from "../errors.ts";
-import type { ConnectionHandle } from "../rpc/server.ts";
+import type { ConnectionHandle } from "../rpc/call.ts";
 
 /** Limit for all uploads together: an export of 10,000 credentials takes some 20 MiB. */
 export const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;

@@ -3,8 +3,11 @@ import type { Identities } from "../access/identity/identity.ts";
 import type { Log } from "../base/log.ts";
 import { AuthdError } from "../errors.ts";
 import type { AuthorizedResponse, PendingApproval } from "../protocol.ts";
+import type { RefusedRequest } from "../rpc/admission.ts";
+import type { Call } from "../rpc/call.ts";
+import type { Interceptor } from "../rpc/compose.ts";
 import { type Peer, peerOf } from "../rpc/peer.ts";
-import type { Call, HandlersWithoutUploads, RefusedRequest } from "../rpc/server.ts";
+import { type AuditedCall, auditInterceptor } from "./audit-interceptor.ts";
 import type { AuditEntry, AuditHead, AuditPeer } from "./entry.ts";
 import { describe } from "./files.ts";
 import { readEnd, writeHead } from "./head.ts";
@@ -12,7 +15,6 @@ import { AuditKeys, type Derive } from "./keys.ts";
 import { AuditLast } from "./last.ts";
 import { AuditPeers } from "./peers.ts";
 import { AuditQueue, type Waiting } from "./queue.ts";
-import { type AuditedCall, withAudit } from "./with-audit.ts";
 import { AuditWriter } from "./writer.ts";
 
 /** Lines are made together, so long (ms) after the first of them. */
@@ -92,16 +94,16 @@ export class Audit {
     return this.#problem ?? this.#headProblem;
   }
 
-  /** The same handlers, with a line for what they do. */
-  wrapHandlers(handlers: HandlersWithoutUploads): HandlersWithoutUploads {
+  /** Has a line written for each use, change and refusal; with `required`, before it is answered. */
+  get interceptor(): Interceptor {
     const { mode } = this.#options;
-    if (mode === "off") return handlers;
+    if (mode === "off") return (next) => next;
     const isRequired = mode === "required";
-    return withAudit(handlers, {
-      ...(isRequired ? { before: () => this.#assertWritable() } : {}),
-      saw: (seen) => {
-        if (seen.method === "vault/rekey") this.#keys.renew();
-        const waiting = this.#noteCall(seen);
+    return auditInterceptor({
+      before: isRequired ? () => this.#assertWritable() : undefined,
+      ended: (audited) => {
+        if (audited.method === "vault/rekey") this.#keys.renew();
+        const waiting = this.#noteCall(audited);
         return isRequired ? this.#written(waiting) : undefined;
       },
     });

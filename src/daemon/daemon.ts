@@ -21,16 +21,18 @@ import { createHttp } from "../http/http.ts";
 import { IssuerClocks } from "../http/issuer-clock.ts";
 import { LOCK_REASONS } from "../lock/lock-errors.ts";
 import { Logind } from "../lock/logind.ts";
-import { withVaultLockCheck } from "../lock/vault-lock-check.ts";
+import { vaultLockInterceptor } from "../lock/vault-lock-interceptor.ts";
 import { VaultLocker } from "../lock/vault-locker.ts";
 import { Observer } from "../observe/observe.ts";
 import type { EventPayload, StatusResult, Unsaved } from "../protocol.ts";
+import { compose } from "../rpc/compose.ts";
 import { CpuBudgets } from "../rpc/cpu-budget.ts";
 import { assertWelcome, isWelcome } from "../rpc/peer.ts";
 import { createServer, DEFAULT_LIMITS } from "../rpc/server.ts";
 import { defaultSocketPath, type Listening, listen, listenActivated } from "../rpc/socket.ts";
 import { Subscriptions } from "../rpc/subscriptions.ts";
 import { openVault, type Rebuilt, type VaultOptions } from "../vault/index.ts";
+import { callerInterceptor } from "./caller-interceptor.ts";
 import { clampToFdLimit, descriptorLimit, descriptorsFor } from "./fd-limit.ts";
 import { GRACE, LastAnswers } from "./last-answers.ts";
 import { methods } from "./methods.ts";
@@ -218,6 +220,12 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
         message === undefined ? { kind: "audit_written" } : { kind: "audit_failed", message },
       ),
   });
+  const interceptors = [
+    await observer.metricsInterceptor(),
+    audit.interceptor,
+    vaultLockInterceptor(lock, registry, access),
+    callerInterceptor(access, approvals, registry),
+  ];
   const handlers = methods({
     ...{ registry, admin, backup, http, subscriptions, status },
     ...{ access, approvals, lock },
@@ -226,11 +234,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     shutdown: () => void close(),
   });
   const server = createServer({
-    handlers: withUploads(
-      await observer.withMetrics(
-        audit.wrapHandlers(withVaultLockCheck(lock, registry, access, handlers)),
-      ),
-    ),
+    handlers: withUploads(compose(interceptors, handlers)),
     log,
     authorize: (socket) => audit.auditConnect(socket, () => assertWelcome(socket, guests)),
     admission: {

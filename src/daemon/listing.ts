@@ -4,7 +4,7 @@ import { keepJson, toJson } from "../base/json-text.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, Results } from "../protocol.ts";
-import type { Call } from "../rpc/server.ts";
+import type { Call } from "../rpc/call.ts";
 
 /** So long (ms) a list is made before others have their turn. */
 const SLICE_MS = 0.1;

@@ -50,15 +50,18 @@ export interface MethodsOptions {
   shutdown: () => void;
 }
 
-/** The flat table of all that a client can ask for; upload-methods.ts adds two. */
+/**
+ * Returns the flat table of all that a client can ask for; upload-methods.ts adds two. Callers that may not
+ * call a method do not get here: see caller-interceptor.ts.
+ */
 export function methods(options: MethodsOptions): HandlersWithoutUploads {
   const { registry, access, approvals, admin, backup, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
   /** For a change that concerns a guarded credential; which one is found out in the change's own turn. */
-  const consentTo = (method: string, call: Call, what = method): Consent => {
-    access.assertDaemonUser(method, call);
-    return (guarded) => access.authorizeChange(method, guarded, call, what);
-  };
+  const consentTo =
+    (method: string, call: Call, what = method): Consent =>
+    (guarded) =>
+      access.authorizeChange(method, guarded, call, what);
   const listing = new Listing(registry, access);
   return {
     initialize: () => ({
@@ -71,7 +74,7 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     }),
     getToken: (given, call) => getToken(registry, access, given, call),
     authorizedRequest: (given, call) => {
-      const credential = find(registry, access, given.credential, call);
+      const credential = registry.get(given.credential);
       return authorizedRequest(credential, http, given, {
         signal: call.signal,
         room: call.room(),
@@ -94,18 +97,14 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     "credentials/trust": async (given, call) =>
       await admin.trust(given, consentTo("credentials/trust", call)),
     "credentials/refresh": async ({ credential }, call) => {
-      access.assertDaemonUser("credentials/refresh", call);
       await refreshAdmitted(access, registry.get(credential), call);
       return await admin.refresh(credential, call.signal);
     },
     "credentials/show": ({ credential }, call) => {
-      if (registry.hasLoaded(credential)) access.assertMayUse(registry.get(credential), call);
-      else access.assertMayLearnName(credential, call);
       if (access.isDaemonUser(call)) return admin.show(credential);
       return infoFor(registry.info(credential), false);
     },
     "credentials/test": async (given, call) => {
-      access.assertDaemonUser("credentials/test", call);
       const credential = registry.get(given.credential);
       return await admin.test(credential, {
         signal: call.signal,
@@ -125,8 +124,7 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
             status(),
             visibleTo(registry, access, call).map((name) => registry.info(name)),
           ),
-    events: (query, call) => {
-      access.assertDaemonUser("events", call);
+    events: (query) => {
       const result = events(query);
       // One that was removed may be asked for; a slip of the fingers is told.
       if (query.credential !== undefined && result.events.length === 0) {
@@ -134,30 +132,23 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       }
       return result;
     },
-    reload: async (_, call) => {
-      access.assertDaemonUser("reload", call);
-      return await admin.reload();
-    },
+    reload: async () => await admin.reload(),
     "vault/export": async (given, call) =>
       await backup.export(given, call, consentTo("vault/export", call)),
     "vault/upload": (given, call) => {
-      access.assertDaemonUser("vault/upload", call);
       return backup.upload(given, call.connection);
     },
     "vault/import": async (given, call) =>
       await backup.import(given, call.connection, consentTo("vault/import", call)),
     "vault/rekey": async (given, call) => await backup.rekey(given, consentTo("vault/rekey", call)),
     "approvals/pending": (_, call) => {
-      if (!approvals.isOpenTo(call)) access.assertDaemonUser("approvals/pending", call);
       return { approvals: approvals.pendingFor(call) };
     },
     "approvals/answer": async (given, call) => {
-      if (!approvals.isOpenTo(call)) access.assertDaemonUser("approvals/answer", call);
       await approvals.answer(given, call);
       return {};
     },
     subscribe: ({ credential, events: all = false, approvals: questions = false }, call) => {
-      if (!questions || !approvals.isOpenTo(call)) access.assertDaemonUser("subscribe", call);
       if (questions) {
         approvals.watch(call);
         return {};
@@ -167,33 +158,26 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       return {};
     },
     unsubscribe: ({ credential }, call) => {
-      if (!approvals.isOpenTo(call)) access.assertDaemonUser("unsubscribe", call);
       if (credential === undefined) approvals.unwatch(call);
       subscriptions.remove(call, credential);
       return {};
     },
-    lock: async ({ afterMs: after }, call) => {
-      access.assertDaemonUser("lock", call);
+    lock: async ({ afterMs: after }) => {
       if (after === undefined) await lock.lock(LOCK_REASONS.asked);
       else lock.lockAfter(after);
       const { locked, afterMs } = lock.status;
       return { locked, ...(afterMs === undefined ? {} : { afterMs }) };
     },
     unlock: async ({ passphrase }, call) => {
-      access.assertDaemonUser("unlock", call);
       await lock.unlock(passphrase, call.peer);
       return {};
     },
-    "audit/head": (_, call) => {
-      access.assertDaemonUser("audit/head", call);
-      return options.auditHead();
-    },
+    "audit/head": () => options.auditHead(),
     shutdown: ({ daemon = false }, call) => {
       if (!daemon) {
         call.connection.leave();
         return {};
       }
-      access.assertDaemonUser("shutdown", call);
       shutdown();
       return {};
     },
@@ -207,7 +191,7 @@ function getToken(
   given: ParamsOf<"getToken">,
   call: Call,
 ): GetTokenResult | Promise<GetTokenResult> {
-  const credential = find(registry, access, given.credential, call);
+  const credential = registry.get(given.credential);
   const decision = access.authorizeUse(
     credential,
     () => tokenUse(credential, given),
@@ -248,18 +232,6 @@ function reachOf(own: unknown, scope?: string, audience?: string) {
     scope: normalizeScope(scope ?? known.scope ?? ""),
     audience: audience ?? known.audience ?? "",
   };
-}
-
-/**
- * Throws AuthdError `unknown_credential`. To other users it throws `caller_not_allowed` alike for a
- * name that there is not and for one that no rule lets them use, before anything else is looked at.
- */
-function find(registry: Registry, access: Access, name: string, call: Call): Credential {
-  if (!access.isDaemonUser(call)) {
-    if (!registry.hasLoaded(name)) access.assertMayLearnName(name, call);
-    access.assertMayUse(registry.get(name), call);
-  }
-  return registry.get(name);
 }
 
 async function admitted(

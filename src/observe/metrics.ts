@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Counter, Histogram } from "prom-client";
 import { version } from "../base/version.ts";
 import { AuthdError } from "../errors.ts";
-import type { CredentialInfo, EventPayload, Method, Problem } from "../protocol.ts";
-import type { Call, HandlersWithoutUploads } from "../rpc/server.ts";
+import type { CredentialInfo, EventPayload, Problem } from "../protocol.ts";
+import type { Interceptor } from "../rpc/compose.ts";
 
 export interface MetricsOptions {
   /** One after another, each as it is when it is asked for. */
@@ -17,8 +17,8 @@ export interface MetricsOptions {
 export interface Metrics {
   readonly contentType: string;
   hear(happened: EventPayload): void;
-  /** The same handlers, counted. */
-  counted(handlers: HandlersWithoutUploads): HandlersWithoutUploads;
+  /** Counts calls by their outcome. */
+  readonly intercept: Interceptor;
   /** All of it, in the text format. */
   text(): Promise<string>;
 }
@@ -123,7 +123,7 @@ export async function createMetrics(options: MetricsOptions): Promise<Metrics> {
       if (kind === "refresh_failed") failures.inc({ credential, reason });
       if (kind === "removed") void forget(credential, refreshes, failures);
     },
-    counted: (handlers) => countedHandlers(handlers, requests, requestSeconds, options.onChange),
+    intercept: countCalls(requests, requestSeconds, options.onChange),
     // One for all who ask meanwhile.
     text: () => {
       making ??= make().finally(() => {
@@ -145,15 +145,12 @@ async function forget(
   for (const { labels } of values) if (labels.credential === credential) failures.remove(labels);
 }
 
-type Handler = (params: never, call: Call) => unknown;
-
-function countedHandlers(
-  handlers: HandlersWithoutUploads,
+function countCalls(
   requests: Counter<"method" | "outcome">,
   requestSeconds: Histogram,
   onChange: () => void,
-): HandlersWithoutUploads {
-  const counted = (method: Method, handler: Handler): Handler => {
+): Interceptor {
+  return (next, method) => {
     const ok = requests.labels({ method, outcome: "ok" });
     const isTimed = method === "authorizedRequest";
     const failed = (error: unknown): never => {
@@ -170,8 +167,7 @@ function countedHandlers(
     return (params, call) => {
       const stop = isTimed ? requestSeconds.startTimer() : undefined;
       try {
-        const result = handler(params, call);
-        // A token that is cached is answered without a promise.
+        const result = next(params, call);
         if (!(result instanceof Promise)) return succeeded(result);
         return result.finally(stop).then(succeeded, failed);
       } catch (error) {
@@ -179,8 +175,4 @@ function countedHandlers(
       }
     };
   };
-  const rows = Object.entries(handlers) as [Method, Handler][];
-  return Object.fromEntries(
-    rows.map(([method, handler]) => [method, counted(method, handler)]),
-  ) as unknown as HandlersWithoutUploads;
 }

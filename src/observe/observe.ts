@@ -13,7 +13,7 @@ import type {
   Reporting,
   State,
 } from "../protocol.ts";
-import type { HandlersWithoutUploads } from "../rpc/server.ts";
+import type { Interceptor } from "../rpc/compose.ts";
 import { Alerts } from "./alerts.ts";
 import { Desktop, hasDesktop } from "./desktop-notifier.ts";
 import { History, type Query } from "./history.ts";
@@ -142,17 +142,17 @@ export class Observer {
     return { states, problems: this.#problems(), reporting: this.#reporting() };
   }
 
-  /** Wraps handlers so that metrics count them, if any metrics are configured. */
-  async withMetrics(handlers: HandlersWithoutUploads): Promise<HandlersWithoutUploads> {
+  /** Returns the interceptor that counts calls, if any metrics are configured. */
+  async metricsInterceptor(): Promise<Interceptor> {
     const { metricsFile, metricsListen } = this.#settings;
-    if (metricsFile === undefined && metricsListen === undefined) return handlers;
+    if (metricsFile === undefined && metricsListen === undefined) return (next) => next;
     const { createMetrics } = await import("./metrics.ts");
     this.#metrics = await createMetrics({
       each: () => this.#options.source.credentials(),
       problems: () => this.#problems(),
       onChange: () => this.#file?.changed(),
     });
-    return this.#metrics.counted(handlers);
+    return this.#metrics.intercept;
   }
 
   /** Starts to write and to serve metrics. A file or port that does not work is tried again. */

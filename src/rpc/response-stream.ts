@@ -1,7 +1,7 @@
 import type { Id } from "../base/json-text.ts";
 import { MAX_CHUNK_BYTES } from "../protocol.ts";
 import type { RequestSink, ResponseHead } from "../request/response-body.ts";
-import type { Call } from "./server.ts";
+import type { Call } from "./call.ts";
 
 /** Sends an answer to a client as notifications, as fast as it reads. */
 export class ResponseStream implements RequestSink {

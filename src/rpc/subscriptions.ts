@@ -1,5 +1,5 @@
 import type { DaemonEvent, EventPayload, Reason } from "../protocol.ts";
-import type { Call, ConnectionHandle } from "./server.ts";
+import type { Call, ConnectionHandle } from "./call.ts";
 
 /** What is subscribed to: the two notifications about tokens and states, or every event. */
 export type Interest = "changes" | "events";

@@ -1,6 +1,6 @@
 import test from "ava";
 import { Uploads } from "../../src/admin/uploads.ts";
-import type { ConnectionHandle } from "../../src/rpc/server.ts";
+import type { ConnectionHandle } from "../../src/rpc/call.ts";
 
 /** A connection that the test ends. */
 function connection(): ConnectionHandle & { end(): void } {

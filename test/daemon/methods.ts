@@ -1,13 +1,15 @@
 import test, { type ExecutionContext } from "ava";
 import { createAccess } from "../../src/access/create-access.ts";
 import type { Backup } from "../../src/admin/backup.ts";
+import { callerInterceptor } from "../../src/daemon/caller-interceptor.ts";
 import { methods } from "../../src/daemon/methods.ts";
 import { withUploads } from "../../src/daemon/upload-methods.ts";
 import { AuthdError } from "../../src/errors.ts";
 import type { VaultLocker } from "../../src/lock/vault-locker.ts";
 import type { GetTokenResult, StatusResult } from "../../src/protocol.ts";
+import type { Call } from "../../src/rpc/call.ts";
+import { compose } from "../../src/rpc/compose.ts";
 import { params } from "../../src/rpc/params.ts";
-import type { Call } from "../../src/rpc/server.ts";
 import { Subscriptions } from "../../src/rpc/subscriptions.ts";
 import { adminOf } from "../helpers/admin.ts";
 import { startEngine, until } from "../helpers/engine.ts";
@@ -64,15 +66,14 @@ async function stage(t: ExecutionContext) {
   const { admin, env } = adminOf(engine);
   const subscriptions = new Subscriptions();
   let shutdowns = 0;
-  const handlers = methods({
-    registry,
-    admin,
-    ...createAccess({
-      ...{ env, clock: engine.clock, log, admin },
-      guestsAnswer: () => false,
-      passphrase: () => undefined,
-      onNoPrompt: () => {},
-    }),
+  const { access, approvals } = createAccess({
+    ...{ env, clock: engine.clock, log, admin },
+    guestsAnswer: () => false,
+    passphrase: () => undefined,
+    onNoPrompt: () => {},
+  });
+  const all = methods({
+    ...{ registry, admin, access, approvals },
     // Over a real daemon: test/cli/vault.ts and lock.ts.
     backup: {} as Backup,
     lock: {} as VaultLocker,
@@ -85,6 +86,7 @@ async function stage(t: ExecutionContext) {
     }),
     shutdown: () => void shutdowns++,
   });
+  const handlers = compose([callerInterceptor(access, approvals, registry)], all);
   return { handlers, engine, issuer, subscriptions, shutdowns: () => shutdowns };
 }
 
@@ -185,6 +187,27 @@ test("only the daemon's own user and root end it", async (t) => {
   t.is(error.reason, "caller_not_allowed");
   t.deepEqual(await handlers.shutdown({ daemon: false }, call), {});
   t.deepEqual([call.left, shutdowns()], [true, 0]);
+});
+
+test("another user that no rule names may ask for nothing but the daemon itself", async (t) => {
+  const { handlers } = await stage(t);
+  const uid = (process.geteuid?.() ?? 0) + 1;
+  const peer = { uid, gid: uid, pid: 4711, connectedAt: 0 };
+  const given = { credential: "demo", name: "other", daemon: true, approvals: true };
+  const allowed: string[] = [];
+  for (const [method, handler] of Object.entries(handlers)) {
+    const ask = async () =>
+      await (handler as (given: object, call: Call) => unknown)(
+        given,
+        Object.assign(new FakeCall(), { peer }),
+      );
+    const outcome = await ask().then(
+      () => "ok",
+      ({ reason }: AuthdError) => reason,
+    );
+    if (outcome !== "caller_not_allowed") allowed.push(method);
+  }
+  t.deepEqual(allowed, ["initialize", "credentials/list", "status"]);
 });
 
 test("lists that one other user waits for are few, and the daemon's own user does not wait behind them", async (t) => {

@@ -2,7 +2,8 @@ import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
 import type { CredentialInfo, Problem } from "../../src/protocol.ts";
-import type { Handlers } from "../../src/rpc/server.ts";
+import type { HandlersWithoutUploads } from "../../src/rpc/call.ts";
+import { compose } from "../../src/rpc/compose.ts";
 import { infoOf } from "../helpers/credential-info.ts";
 import { parseMetrics, valueIn } from "../helpers/prometheus.ts";
 
@@ -77,11 +78,11 @@ test("requests are counted by outcome; what is answered at once still is", async
     authorizedRequest: () => {
       throw new Error("broken");
     },
-  } as unknown as Handlers;
-  const { getToken, authorizedRequest } = metrics.counted(handlers) as unknown as Record<
-    string,
-    () => unknown
-  >;
+  } as unknown as HandlersWithoutUploads;
+  const { getToken, authorizedRequest } = compose(
+    [metrics.intercept],
+    handlers,
+  ) as unknown as Record<string, () => unknown>;
   t.deepEqual(getToken!(), { accessToken: "x" });
   t.is(await getToken!(), 7);
   t.is(await t.throwsAsync(async () => await getToken!()), busy);

@@ -1,5 +1,5 @@
 import test from "ava";
-import type { Call, ConnectionHandle } from "../../src/rpc/server.ts";
+import type { Call, ConnectionHandle } from "../../src/rpc/call.ts";
 import { Subscriptions } from "../../src/rpc/subscriptions.ts";
 
 /** A client: what it was told, and how many wait for its end. */

@@ -3,7 +3,7 @@ import { ApprovalService } from "../../../src/access/approvals/approval-service.
 import type { Identity, ProcessInfo } from "../../../src/access/identity/identity.ts";
 import type { AuthdError } from "../../../src/errors.ts";
 import type { PendingApproval } from "../../../src/protocol.ts";
-import type { Call } from "../../../src/rpc/server.ts";
+import type { Call } from "../../../src/rpc/call.ts";
 import { FakeClock } from "../../helpers/fake-clock.ts";
 import { identityOf, processInfo, question } from "../../helpers/question.ts";
 
