@@ -5,8 +5,8 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { ok, type Row } from "./helpers/bench.ts";
 import { writeFigures } from "./helpers/docs.ts";
+import { ok, type Row } from "./helpers/row.ts";
 import { table } from "./helpers/table.ts";
 
 const benches = [

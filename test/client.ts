@@ -10,6 +10,7 @@ import { ResponseStream } from "../src/rpc/response-stream.ts";
 import { start as startProgram } from "./helpers/child.ts";
 import { temporaryFolder } from "./helpers/folder.ts";
 import { asRoot } from "./helpers/optional.ts";
+import { until } from "./helpers/until.ts";
 import { startWire, tokenFor } from "./helpers/wire.ts";
 
 const CLIENT = new URL("../src/client.js", import.meta.url).href;
@@ -174,7 +175,7 @@ test("an aborted call is cancelled at the daemon, too", async (t) => {
   );
   t.is(error?.reason, "cancelled");
   t.is(error?.cause, controller.signal.reason);
-  while (!call?.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => call?.signal.aborted);
   t.is(
     (
       await t.throwsAsync(client.getToken({ credential: "x" }, controller), {
@@ -362,6 +363,6 @@ test("a body that is given up is cancelled at the daemon", async (t) => {
   });
   const response = await client.authorizedFetch("x")("https://api.example/");
   await response.body?.cancel();
-  while (!signal?.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => signal?.aborted);
   t.pass();
 });

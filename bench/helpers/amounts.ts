@@ -1,5 +1,5 @@
 /** Figures as people read them. */
-import type { Row } from "./bench.ts";
+import type { Row } from "./row.ts";
 
 /** "≤ 1.15 ×", "≥ 0.8 ×", or nothing for a row without a target. */
 export function target(row: Row): string {

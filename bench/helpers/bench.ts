@@ -2,18 +2,8 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ok, type Row } from "./row.ts";
 import { table } from "./table.ts";
-
-/** One line of the table. Without `most` and `least` it is there to compare with. */
-export interface Row {
-  what: string;
-  measured: number;
-  unit?: string;
-  most?: number;
-  least?: number;
-  /** What the number was made of, and how much it varied. */
-  detail: string;
-}
 
 export interface Bench {
   /** Removed at the end. */
@@ -23,15 +13,6 @@ export interface Bench {
   /** Called at the end, the last one first, also after an error. */
   defer(putAway: () => unknown): void;
   row(row: Row): void;
-}
-
-/** Undefined for a row without a target. */
-export function ok({ measured, most, least }: Row): boolean | undefined {
-  if (most === undefined && least === undefined) return undefined;
-  return (
-    measured <= (most ?? Number.POSITIVE_INFINITY) &&
-    measured >= (least ?? Number.NEGATIVE_INFINITY)
-  );
 }
 
 /**

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Bench } from "./bench.ts";
-import type { Home } from "./home.ts";
 
 /** The checkout: benches run from dist/bench. */
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -56,7 +55,7 @@ export async function startProgramProcess(
  */
 export async function startDaemon(
   bench: Bench,
-  home: Home,
+  home: { env: NodeJS.ProcessEnv },
   main = MAIN,
   through: readonly string[] = [],
 ): Promise<Running> {

@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { amount, target } from "./amounts.ts";
-import { ok, type Row } from "./bench.ts";
 import { ROOT } from "./child.ts";
+import { ok, type Row } from "./row.ts";
 
 const BEGIN = "<!-- figures: npm run bench -- --docs -->";
 const END = "<!-- end of figures -->";

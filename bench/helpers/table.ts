@@ -1,5 +1,5 @@
 import { amount, target } from "./amounts.ts";
-import { ok, type Row } from "./bench.ts";
+import { ok, type Row } from "./row.ts";
 
 /** Rows as people read them: target, measured, and if `judged` whether the one is met by the other. */
 export function table(rows: readonly Row[], judged: boolean): string {

@@ -1,8 +1,8 @@
 /** An outage against its promises: what was measured, and the most that each may be. */
 
 import { number } from "../helpers/amounts.ts";
-import type { Row } from "../helpers/bench.ts";
 import { median, percentile } from "../helpers/rounds.ts";
+import type { Row } from "../helpers/row.ts";
 import type { Fate, Outcome } from "./run.ts";
 import { longestReturn, mostTries, PATIENCE } from "./schedule.ts";
 

@@ -5,10 +5,10 @@ import type { ExecutionContext } from "ava";
 import { type AuthdError, type Client, connect } from "../../src/client.ts";
 import type { Method } from "../../src/protocol.ts";
 import { sealExport } from "../../src/vault/index.ts";
+import { startCrashableDaemon } from "../helpers/crashable-daemon.ts";
 import { type Daemon, makeHome, startDaemon } from "../helpers/daemon.ts";
-import { startMortal } from "../helpers/mortal.ts";
 import { onLinux } from "../helpers/optional.ts";
-import { eventually } from "../helpers/program.ts";
+import { until } from "../helpers/until.ts";
 
 const WORD = "correct horse";
 const TOKEN = "token-of-the-test";
@@ -58,7 +58,7 @@ function copyOf(daemon: Daemon): () => void {
 /** Says no to the one question that comes. */
 async function deny({ client }: Pick<Stage, "client">): Promise<string> {
   let what = "";
-  await eventually(async () => {
+  await until(async () => {
     const { approvals } = await client.request("approvals/pending", {});
     if (approvals[0]) what = approvals[0].what;
     return approvals.length === 1;
@@ -97,7 +97,7 @@ onLinux(
       await client.request("vault/upload", { data });
       // It has the turn from the moment at which it writes the first file.
       const busy = client.request("vault/import", { passphrase: WORD, replace: true });
-      await eventually(() => existsSync(filesOf(daemon, "other-0")[0]!));
+      await until(() => existsSync(filesOf(daemon, "other-0")[0]!));
       const changed = client.request(method as never, params as never).then(
         () => "done",
         (error: AuthdError) => error.reason,
@@ -239,14 +239,14 @@ onLinux(
   "a copy of an import that was carried out does not bring its credentials back",
   async (t) => {
     const home = makeHome(t);
-    const mortal = await startMortal(t, home);
+    const crashable = await startCrashableDaemon(t, home);
     const client = connect({ socket: home.socket });
     t.teardown(() => client.close());
     const data = (await anExport("demo")).toString("base64");
     await client.request("vault/upload", { data });
-    await mortal.arm("writeFileSync credentials/demo.toml");
+    await crashable.arm("writeFileSync credentials/demo.toml");
     await t.throwsAsync(client.request("vault/import", { passphrase: WORD }));
-    await mortal.ended;
+    await crashable.ended;
     const intent = join(home.stateDir, "vault", "intent");
     const copy = readFileSync(intent);
     const daemon = await startDaemon(t, { home });
@@ -274,7 +274,7 @@ onLinux("a manifest that was removed while no daemon ran is told of in every pla
   const client = connect({ socket: again.socket });
   t.teardown(() => client.close());
   const problems = async () => (await client.request("status", {})).problems;
-  await eventually(async () => (await problems()).length > 0);
+  await until(async () => (await problems()).length > 0);
   t.like((await problems())[0], { reason: "manifest" });
   t.regex((await problems())[0]!.message, /manifest is missing: it was made again/);
   const { events } = await client.request("events", {});

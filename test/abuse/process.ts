@@ -17,6 +17,7 @@ import { MAIN, startDaemon } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { absent, asRoot, impossible, missing, onLinux } from "../helpers/optional.ts";
+import { until } from "../helpers/until.ts";
 import { RawClient } from "../helpers/wire.ts";
 
 /** Tries all it can against a pid; prints an object: `in`, or the error that it met. */
@@ -244,7 +245,7 @@ onLinux("a command that is given a secret leaves no core file either", async (t)
   // It waits for the rest of this.
   running.child.stdin!.write('{"token": "practice-');
   const pid = await childOf(running.child.pid!);
-  while (!/^Max core file size +0 /m.test(limitsOf(pid))) await pause(20);
+  await until(() => /^Max core file size +0 /m.test(limitsOf(pid)));
   process.kill(pid, "SIGABRT");
   t.regex((await running.ended).stdout, /signal 6, core no/);
 });
@@ -278,7 +279,7 @@ asRoot("variables that it was started with can't be read, nor are they handed on
   const kind = ["--grant", "client_credentials", "--set", `token_url=${issuer.url}`];
   const added = ["add", "refused", ...kind, "--set", "client_id=me", "--secrets-from", "-"];
   t.is((await ownersCli(t, daemon, added, '{"client_secret": "practice"}')).code, 5);
-  while (!existsSync(file)) await pause(20);
+  await until(() => existsSync(file));
   const variables = readFileSync(file, "utf8");
   t.regex(variables, /^AUTHD_REASON=credential_rejected$/m);
   t.notRegex(variables, /AWS_|NODE_AUTH|practice-(of|npm)/);

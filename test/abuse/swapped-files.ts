@@ -8,8 +8,9 @@ import { derive } from "../../src/vault/scrypt.ts";
 import { type Running, start } from "../helpers/child.ts";
 import { type Daemon, MAIN, startDaemon } from "../helpers/daemon.ts";
 import { onLinux } from "../helpers/optional.ts";
-import { eventually } from "../helpers/program.ts";
+
 import { inOwnTerminal } from "../helpers/terminal.ts";
+import { until } from "../helpers/until.ts";
 
 const OWNER = "the owner's passphrase";
 const THIEF = "a thief's passphrase";
@@ -62,7 +63,7 @@ onLinux(
     const client = connect({ socket: daemon.socket });
     t.teardown(() => client.close());
     const waiting = () => client.request("approvals/pending", {});
-    await eventually(async () => (await waiting()).approvals.length === 1);
+    await until(async () => (await waiting()).approvals.length === 1);
     const answer = async (passphrase: string) => {
       const file = join(daemon.folder, "passphrase");
       writeFileSync(file, passphrase, { mode: 0o600 });

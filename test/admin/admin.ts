@@ -5,15 +5,16 @@ import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import { AuthdError } from "../../src/errors.ts";
 import type { ParamsOf } from "../../src/protocol.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
-import { startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
-import { type Answering, startIssuer } from "../helpers/issuer.ts";
+import { type Responder, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const fine = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
 
-async function stage(t: ExecutionContext, answering: Answering = fine) {
+async function stage(t: ExecutionContext, answering: Responder = fine) {
   const issuer = await startIssuer(t, answering);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
   const { signal } = new AbortController();
   const file = (name = "demo") => join(engine.dir, "config", "credentials", `${name}.toml`);

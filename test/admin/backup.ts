@@ -7,8 +7,8 @@ import test, { type ExecutionContext } from "ava";
 import { type Family, RotatingIssuer } from "../../bench/helpers/rotating-issuer.ts";
 import { type AuthdError, type Client, connect } from "../../src/client.ts";
 import { sealExport } from "../../src/vault/index.ts";
+import { startCrashableDaemon } from "../helpers/crashable-daemon.ts";
 import { type Home, makeHome, startDaemon } from "../helpers/daemon.ts";
-import { startMortal } from "../helpers/mortal.ts";
 
 const WORD = "correct horse";
 const TOML = `grant = "static"\norigins = ["https://api.example"]\n`;
@@ -52,7 +52,7 @@ test("killed before every seventh change to the disk of an import: all of it or 
   const file = await exported(t, { a: "new-a", b: "new-b", c: "new-c" });
   const home = makeHome(t);
   const before = { a: "old-a", z: "old-z" };
-  const first = await startMortal(t, home);
+  const first = await startCrashableDaemon(t, home);
   const client = clientOf(t, home);
   for (const [name, token] of Object.entries(before)) await addStatic(client, name, token);
   await first.kill();
@@ -67,7 +67,7 @@ test("killed before every seventh change to the disk of an import: all of it or 
       cpSync(join(pristine, dir), dir, { recursive: true, force: true });
       for (const name of ["b", "c"]) await removeAll(dir, name);
     }
-    const daemon = await startMortal(t, home);
+    const daemon = await startCrashableDaemon(t, home);
     await daemon.arm(step);
     const args = ["vault", "import", file, "--replace", "--passphrase-from", "-"];
     const { code } = await home.cli(args, { input: WORD });
@@ -75,7 +75,7 @@ test("killed before every seventh change to the disk of an import: all of it or 
       t.is((await daemon.ended).signal, "SIGKILL");
       kills++;
     } else await daemon.kill();
-    const again = await startMortal(t, home);
+    const again = await startCrashableDaemon(t, home);
     const after = await tokens(client);
     const all = { a: "new-a", b: "new-b", c: "new-c", z: "old-z" };
     t.deepEqual(after, after.b === undefined ? before : all, `step ${step}`);
@@ -123,7 +123,7 @@ test("credential files that can't be written: nothing is imported, and what ther
  */
 async function cutOff(t: ExecutionContext, home: Home, open: () => Promise<unknown>) {
   const file = await exported(t, { a: "new-a", b: "new-b" });
-  const daemon = await startMortal(t, home);
+  const daemon = await startCrashableDaemon(t, home);
   await open();
   const client = clientOf(t, home);
   await addStatic(client, "a", "old-a");
@@ -221,7 +221,7 @@ test("killed at random while the vault gets new keys and five clients ask: no se
   const issuer = await RotatingIssuer.start({ lifetime: 3_600_000, grace: 60_000 });
   t.teardown(() => issuer.close());
   const home = makeHome(t);
-  let daemon = await startMortal(t, home);
+  let daemon = await startCrashableDaemon(t, home);
   const admin = clientOf(t, home);
   const families: Family[] = [];
   for (let number = 0; number < 5; number++) {
@@ -241,7 +241,7 @@ test("killed at random while the vault gets new keys and five clients ask: no se
     else await sleep(Math.random() * 60);
     await daemon.kill();
     await done;
-    daemon = await startMortal(t, home);
+    daemon = await startCrashableDaemon(t, home);
     for (const { name } of families) {
       t.truthy((await admin.getToken({ credential: name, timeoutMs: 20_000 })).accessToken, name);
     }

@@ -7,9 +7,15 @@ import { problemsOf } from "../../src/observe/problems.ts";
 import type { ParamsOf } from "../../src/protocol.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
 import { startDaemon } from "../helpers/daemon.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
-import { type Answer, type Issuer, type Seen, startIssuer } from "../helpers/issuer.ts";
+import {
+  type Issuer,
+  type RecordedRequest,
+  type StubResponse,
+  startIssuer,
+} from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const OLD = "the-old-secret";
@@ -17,7 +23,7 @@ const NEW = "the-new-secret";
 
 /** Takes these secrets, and tells in the token which one it was. */
 function taking(...secrets: string[]) {
-  return ({ form, headers }: Seen): Answer => {
+  return ({ form, headers }: RecordedRequest): StubResponse => {
     const basic = Buffer.from((headers.authorization ?? "").slice("Basic ".length), "base64");
     const secret = form.get("client_secret") ?? basic.toString().split(":")[1] ?? "";
     return secrets.includes(secret)
@@ -27,7 +33,7 @@ function taking(...secrets: string[]) {
 }
 
 /** What people do with an engine, and what comes of it. */
-function desk(engine: Engine) {
+function desk(engine: TestRegistry) {
   const { admin } = adminOf(engine);
   const { signal } = new AbortController();
   const credential = () => engine.registry.get("demo");
@@ -56,7 +62,7 @@ function desk(engine: Engine) {
 
 async function stage(t: ExecutionContext) {
   const issuer = await startIssuer(t, taking(OLD));
-  const here = desk(await startEngine(t));
+  const here = desk(await startTestRegistry(t));
   const add = (more: Partial<ParamsOf<"credentials/add">> = {}) =>
     here.admin.add(
       {
@@ -301,7 +307,7 @@ async function rotatingIssuer(t: ExecutionContext): Promise<Issuer & { spent: st
 
 test("a new refresh token is spent once, the old one not with it, and both are sealed", async (t) => {
   const issuer = await rotatingIssuer(t);
-  const { admin, signal, set, sealed, token, info, again } = desk(await startEngine(t));
+  const { admin, signal, set, sealed, token, info, again } = desk(await startTestRegistry(t));
   const settings = { token_url: issuer.url, client_id: "app", client_auth: "none" };
   await admin.add(
     { name: "demo", grant: "refresh_token", settings, secrets: { refresh_token: "a" } },
@@ -329,7 +335,7 @@ async function slowChange(t: ExecutionContext) {
   const { spent, ...issuer } = await rotatingIssuer(t);
   const held = new HeldAnswers();
   const settings = { token_url: issuer.url, client_id: "app" };
-  const here = desk(await startEngine(t));
+  const here = desk(await startTestRegistry(t));
   const add = (refresh_token: string, replace = false) =>
     here.admin.add(
       { name: "demo", grant: "refresh_token", settings, secrets: { refresh_token }, replace },
@@ -436,7 +442,7 @@ test("what is tried goes on after a lock during which a refresh token was being 
 
 test("a locked vault has no trial, and an opened one has it as it was", async (t) => {
   const issuer = await rotatingIssuer(t);
-  const engine = await startEngine(t, { passphrase: "a long passphrase" });
+  const engine = await startTestRegistry(t, { passphrase: "a long passphrase" });
   const { admin, signal, set, info } = desk(engine);
   const settings = { token_url: issuer.url, client_id: "app", client_auth: "none" };
   await admin.add(

@@ -2,15 +2,15 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { adminOf, agreed } from "../helpers/admin.ts";
-import { startEngine } from "../helpers/engine.ts";
 import { startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 async function stage(t: ExecutionContext, accessToken = "token") {
   const answer = { access_token: accessToken, token_type: "bearer", expires_in: 3600 };
   const issuer = await startIssuer(t, { json: answer });
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
   const { signal } = new AbortController();
   const settings = { token_url: issuer.url, client_id: "app", origins: ["https://api.example"] };

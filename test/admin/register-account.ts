@@ -3,8 +3,14 @@ import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import type { ParamsOf } from "../../src/protocol.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
-import { type Answer, type Issuer, type Seen, startIssuer } from "../helpers/issuer.ts";
+import {
+  type Issuer,
+  type RecordedRequest,
+  type StubResponse,
+  startIssuer,
+} from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 /** A server that makes accounts and signs them in. */
 interface Server {
@@ -13,9 +19,9 @@ interface Server {
   /** Passwords that came with registrations, in their order. */
   asked: string[];
   /** How it answers a registration; `make` makes the account. */
-  registers: (make: () => void) => Answer | undefined;
+  registers: (make: () => void) => StubResponse | undefined;
   /** How it answers a sign-in while it fails. */
-  failing: Answer | undefined;
+  failing: StubResponse | undefined;
 }
 
 const TAKEN = { status: 409, json: { detail: "Username already exists" } };
@@ -39,14 +45,14 @@ async function startServer(t: ExecutionContext): Promise<Server> {
     if (!answer) response.socket?.destroy();
     return answer;
   });
-  const signIn = ({ form }: Seen): Answer =>
+  const signIn = ({ form }: RecordedRequest): StubResponse =>
     server.accounts.get(form.get("username") ?? "") === form.get("password")
       ? { json: { access_token: `token-of-${form.get("username")}`, expires_in: 3600 } }
       : { status: 401, json: { detail: "Incorrect username or password" } };
   return Object.assign(server, { issuer });
 }
 
-function desk(engine: Engine, server: Server) {
+function desk(engine: TestRegistry, server: Server) {
   const { admin } = adminOf(engine);
   const { signal } = new AbortController();
   const add = (more: Partial<ParamsOf<"credentials/add">> = {}, username = "me") =>
@@ -80,7 +86,7 @@ function desk(engine: Engine, server: Server) {
 
 async function stage(t: ExecutionContext) {
   const server = await startServer(t);
-  return { server, ...desk(await startEngine(t), server) };
+  return { server, ...desk(await startTestRegistry(t), server) };
 }
 
 async function failure(work: Promise<unknown>): Promise<AuthdError> {
@@ -92,7 +98,7 @@ async function failure(work: Promise<unknown>): Promise<AuthdError> {
   throw error ?? new Error("did not fail");
 }
 
-const FAILURES: Record<string, Answer | undefined> = {
+const FAILURES: Record<string, StubResponse | undefined> = {
   "answers 500": { status: 500, body: "oops" },
   "answers 502": { status: 502, body: "oops" },
   "answers 408": { status: 408, body: "slow" },

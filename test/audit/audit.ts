@@ -20,6 +20,7 @@ import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { type Daemon, type Home, makeHome, startDaemon } from "../helpers/daemon.ts";
 import { DISK_FAULTS } from "../helpers/failing-disk.ts";
 import { asRoot, onLinux } from "../helpers/optional.ts";
+import { until } from "../helpers/until.ts";
 
 const TOKEN = "not-a-real-token-of-anything";
 const STATIC = {
@@ -39,11 +40,6 @@ function clientOf(t: ExecutionContext, { socket }: Home): Client {
   const client = connect({ socket });
   t.teardown(() => client.close());
   return client;
-}
-
-/** Waits for something that real time brings about. */
-async function until(happened: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await happened())) await sleep(20);
 }
 
 const mode = (audit: string) => ({ config: { "config.toml": `audit = "${audit}"\n` } });

@@ -1,15 +1,15 @@
 /** Issuers that answer what no issuer should, or nothing: each costs its own credential a clear error. */
 import { readFileSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { type AuthdError, type Client, connect } from "../../src/client.ts";
 import { type Daemon, startDaemon } from "../helpers/daemon.ts";
-import { type Answering, startIssuer } from "../helpers/issuer.ts";
+import { type Responder, startIssuer } from "../helpers/issuer.ts";
+import { until } from "../helpers/until.ts";
 
 const SECRET = "practice-secret-that-nobody-may-see";
 const TOKEN = { json: { access_token: "good", token_type: "bearer", expires_in: 600 } };
 
-async function stage(t: ExecutionContext, answering: Answering) {
+async function stage(t: ExecutionContext, answering: Responder) {
   const issuer = await startIssuer(t, answering);
   const daemon = await startDaemon(t);
   const client = connect({ socket: daemon.socket });
@@ -59,7 +59,7 @@ async function recovers(
 }
 
 const page = "<!doctype html><title>Hello</title><p>practice-text-of-a-page";
-const cases: [what: string, answer: Answering, says: RegExp][] = [
+const cases: [what: string, answer: Responder, says: RegExp][] = [
   [
     "HTML with status 200",
     { headers: { "content-type": "text/html" }, body: page },
@@ -140,7 +140,7 @@ test("an issuer whose answer never ends is cut off, and memory stays bounded", a
 test("an issuer that never answers keeps nobody else waiting, nor anybody for ever", async (t) => {
   const scene = await stage(t, () => undefined);
   const added = add(scene.client, scene.issuer.url);
-  while (scene.issuer.requests.length === 0) await pause(10);
+  await until(() => scene.issuer.requests.length !== 0);
   t.is((await scene.client.getToken({ credential: "fine" })).accessToken, "x");
   const late = await failureOf(scene.client.getToken({ credential: "demo", timeoutMs: 100 }));
   t.is(late.reason, "timeout");
@@ -163,21 +163,21 @@ test("a credential that is removed, or replaced, while its issuer stalls is gone
   });
   const { client, issuer, daemon } = scene;
   const added = failureOf(add(client, issuer.url)).catch(() => undefined);
-  while (issuer.requests.length < 1) await pause(10);
+  await until(() => issuer.requests.length >= 1);
   await client.request("credentials/remove", { credential: "demo" });
   answer();
   await added;
   t.is((await failureOf(client.getToken({ credential: "demo" }))).reason, "unknown_credential");
 
   const first = failureOf(add(client, issuer.url)).catch(() => undefined);
-  while (issuer.requests.length < 2) await pause(10);
+  await until(() => issuer.requests.length >= 2);
   const answerOld = answer;
   const settings = { token_url: issuer.url, client_id: "app" };
   const replaced = client.request("credentials/add", {
     ...{ name: "demo", grant: "client_credentials", settings, replace: true },
     secrets: { client_secret: "practice-second" },
   });
-  while (issuer.requests.length < 3) await pause(10);
+  await until(() => issuer.requests.length >= 3);
   answerOld();
   await first;
   answer = () => {};

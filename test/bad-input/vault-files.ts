@@ -20,6 +20,7 @@ import { sealedRecord } from "../../bench/helpers/sealed-record.ts";
 import { type Client, connect } from "../../src/client.ts";
 import { type Daemon, makeHome, startDaemon } from "../helpers/daemon.ts";
 import { onUnix } from "../helpers/optional.ts";
+import { until } from "../helpers/until.ts";
 
 const HOUR = 3_600_000;
 /** Root heeds the mode of its own files without these. */
@@ -298,7 +299,7 @@ onUnix(
     await client.request("credentials/add", { name: "demo", ...issuer.credential(family) });
     const path = sealedPath(home, "demo");
     const vault = join(home.stateDir, "vault");
-    while (sealedRecord(vault, "demo").tokens.length === 0) await new Promise(setImmediate);
+    await until(() => sealedRecord(vault, "demo").tokens.length !== 0);
     truncateSync(path, 60);
     const before = pictureOf(path);
     for (const scope of ["one", "two"]) await client.getToken({ credential: "demo", scope });
@@ -308,7 +309,7 @@ onUnix(
     t.regex(unsaved?.message ?? "", /no header.*left as it is.*Moved away, it is written anew/);
     t.deepEqual(pictureOf(path), before);
     renameSync(path, `${path}.kept`);
-    while ((await show()).unsaved) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(async () => !(await show()).unsaved);
     t.is(sealedRecord(vault, "demo").secrets.refresh_token, family.refreshTokens.at(-1));
     t.deepEqual(pictureOf(`${path}.kept`), before);
     t.is((await daemon.stop()).code, 0);

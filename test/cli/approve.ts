@@ -8,8 +8,9 @@ import { type Daemon, type DaemonOptions, MAIN, startDaemon } from "../helpers/d
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onLinux } from "../helpers/optional.ts";
 import { ownProgram } from "../helpers/own-program.ts";
-import { eventually, notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
+import { notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
 import { CTRL_C, ENTER, inOwnTerminal, onOwnTerminal, onTerminal } from "../helpers/terminal.ts";
+import { until } from "../helpers/until.ts";
 
 const TOKEN = "token-of-the-test";
 const DOWN = "\x1b[B";
@@ -37,7 +38,7 @@ function inShell(t: ExecutionContext, { env }: Daemon, args: readonly string[]):
 async function pending(daemon: Daemon, count = 1, requests = 1): Promise<PendingApproval[]> {
   const client = connect({ socket: daemon.socket });
   let approvals: PendingApproval[] = [];
-  await eventually(async () => {
+  await until(async () => {
     ({ approvals } = await client.request("approvals/pending", {}));
     return approvals.length === count && approvals[0]?.count === requests;
   });
@@ -272,7 +273,7 @@ onLinux("without a dialog the hook is told, with what helps", async (t) => {
   const config = { "config.toml": `hook = ["${hook}"]\nnotify = false\n` };
   const daemon = await guarded(t, { config });
   const asker = inShell(t, daemon, ["get", "demo"]);
-  await eventually(() => notedRuns(runs).length === 1);
+  await until(() => notedRuns(runs).length === 1);
   const [run] = notedRuns(runs);
   t.like(run, {
     AUTHD_EVENT: "approval",

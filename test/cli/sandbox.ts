@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { run, start } from "../helpers/child.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
+import { until } from "../helpers/until.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
@@ -111,7 +112,7 @@ test("Ctrl-C, which a terminal sends to a whole process group, leaves nothing be
 test("a sandbox that is stopped while it starts leaves nothing behind", async (t) => {
   const { env, leftovers } = surroundings(t);
   const sandbox = start(t, process.execPath, [MAIN, "sandbox"], { env });
-  while (leftovers().length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until(() => leftovers().length !== 0);
   sandbox.child.kill("SIGTERM");
   t.is((await sandbox.ended).code, 1);
   t.deepEqual(leftovers(), []);

@@ -7,6 +7,7 @@ import { MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { absent, missing } from "../helpers/optional.ts";
+import { until } from "../helpers/until.ts";
 import { RawClient } from "../helpers/wire.ts";
 
 test("stop ends the daemon and waits until it is gone", async (t) => {
@@ -32,7 +33,7 @@ test("stop waits for the answer to a refresh token that may be spent once only",
     ...{ name: "rotating", grant: "refresh_token", secrets: { refresh_token: "practice-first" } },
     settings: { token_url: issuer.url, client_id: "app" },
   });
-  while (issuer.requests.length === 0) await sleep(10);
+  await until(() => issuer.requests.length !== 0);
   let isOver = false;
   const stopping = daemon.cli(["stop"]).finally(() => {
     isOver = true;

@@ -6,10 +6,11 @@ import test, { type ExecutionContext } from "ava";
 import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { CredentialInfo } from "../../src/protocol.ts";
 import { jwt } from "../helpers/acquire.ts";
-import { startEngine, until } from "../helpers/engine.ts";
 import type { FakeClock } from "../helpers/fake-clock.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
-import { type Answer, startIssuer } from "../helpers/issuer.ts";
+import { type StubResponse, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -67,11 +68,11 @@ const CHANGES: Readonly<Record<string, (clock: FakeClock) => void>> = {
 
 /** One credential at an issuer whose truth is boot time; its wall clock is `ahead` of what ours was at first. */
 async function stage(t: ExecutionContext, { lifetime, told }: Class, ahead = 0) {
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const { clock } = engine;
   const epoch = clock.wall() - clock.boot() + ahead;
   const ends = new Map<string, number>();
-  const answer = (): Answer => {
+  const answer = (): StubResponse => {
     const seconds = lifetime / SECOND;
     const now = Math.floor((epoch + clock.boot()) / SECOND);
     const claims = {
@@ -338,7 +339,7 @@ async function silentSession(t: ExecutionContext) {
       refresh_expires_in: 86_400,
     },
   }));
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const credential = await engine.add(
     "demo",
     { grant: "refresh_token", token_url: issuer.url, client_id: "app", client_auth: "none" },

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { setImmediate as immediate } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { startApi } from "../helpers/api.ts";
-import { startEngine } from "../helpers/engine.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
 
 const MINUTE = 60_000;
 
@@ -22,7 +22,7 @@ test("a refresh token that rotates never goes over a connection that was used be
       JSON.stringify({ access_token: `a${++count}`, refresh_token: `r${count}`, expires_in: 60 }),
     );
   });
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const shared = { token_url: `${api.origin}/token`, client_id: "demo" };
   const own = await engine.add(
     "own",
@@ -77,7 +77,7 @@ const exchange = (origin: string, request: object = {}) => ({
 for (const [how, breakOff] of ENDS) {
   test(`a renewal on a kept-alive connection that is ${how} unanswered is sent again on a new one`, async (t) => {
     const issuer = await startBreaking(t, breakOff);
-    const engine = await startEngine(t);
+    const engine = await startTestRegistry(t);
     const shared = { token_url: `${issuer.origin}/token`, client_id: "demo" };
     const files: readonly [object, Record<string, string>][] = [
       [{ grant: "client_credentials", ...shared }, { client_secret: "practice" }],
@@ -105,7 +105,7 @@ for (const [how, breakOff] of ENDS) {
   test(`an exchange that says repeatable = false is not sent again when its connection is ${how}`, async (t) => {
     const issuer = await startBreaking(t, breakOff);
     for (const method of ["POST", "GET"]) {
-      const engine = await startEngine(t);
+      const engine = await startTestRegistry(t);
       const before = issuer.seen.length;
       const file = exchange(issuer.origin, { method, repeatable: false });
       const credential = await engine.add("demo", file, { api_token: "practice" });
@@ -120,7 +120,7 @@ for (const [how, breakOff] of ENDS) {
 
   test(`what works only once is not on a connection that can be ${how} unheard`, async (t) => {
     const issuer = await startBreaking(t, breakOff);
-    const engine = await startEngine(t);
+    const engine = await startTestRegistry(t);
     const token_url = `${issuer.origin}/token`;
     const files: readonly [object, Record<string, string>][] = [
       [

@@ -4,9 +4,15 @@ import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { jwt } from "../helpers/acquire.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
-import { type Answer, type Issuer, type Seen, startIssuer } from "../helpers/issuer.ts";
+import {
+  type Issuer,
+  type RecordedRequest,
+  type StubResponse,
+  startIssuer,
+} from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -14,7 +20,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** Gives a new token with each answer. */
-function counting(expiresIn = 3600): (seen: Seen) => Answer {
+function counting(expiresIn = 3600): (seen: RecordedRequest) => StubResponse {
   let count = 0;
   return () => ({
     json: { access_token: `token-${++count}`, token_type: "bearer", expires_in: expiresIn },
@@ -22,7 +28,7 @@ function counting(expiresIn = 3600): (seen: Seen) => Answer {
 }
 
 interface Stage {
-  engine: Engine;
+  engine: TestRegistry;
   issuer: Issuer;
   credential: Credential;
 }
@@ -33,7 +39,7 @@ async function stage(
   file: Record<string, unknown> = {},
 ): Promise<Stage> {
   const issuer = await startIssuer(t, answering);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const credential = await engine.add(
     "demo",
     { grant: "client_credentials", token_url: issuer.url, client_id: "app", ...file },
@@ -389,7 +395,7 @@ test("a scope that the issuer refuses costs that scope alone", async (t) => {
 });
 
 test("a static token takes no scope of the caller's, and is never renewed", async (t) => {
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const credential = await engine.add("fixed", { grant: "static" }, { token: "fixed-token" });
   t.is(await text(credential.token({})), "fixed-token");
   engine.clock.advance(3 * DAY);
@@ -526,7 +532,7 @@ test("an edit that moves no secret takes effect at once", async (t) => {
 });
 
 test("one whose secret was never entered says so", async (t) => {
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const credential = engine.registry.add(
     engine.settings("demo", {
       grant: "client_credentials",
@@ -607,7 +613,7 @@ test("a new secret goes nowhere but to the new address", async (t) => {
   release();
   await amended;
   await credential.token({});
-  const sent = (seen: Seen | undefined) =>
+  const sent = (seen: RecordedRequest | undefined) =>
     Buffer.from(seen?.headers.authorization?.slice(6) ?? "", "base64").toString();
   t.deepEqual(issuer.requests.map(sent), ["app:not-so-secret"]);
   t.deepEqual(elsewhere.requests.map(sent), ["app:the-new-one"]);
@@ -894,7 +900,7 @@ test("what an issuer refused is not sent again after a restart, until a person a
   t.is(last.state(), "ready");
 });
 
-async function restarted(before: Engine, settings: Credential["settings"]) {
+async function restarted(before: TestRegistry, settings: Credential["settings"]) {
   const engine = await before.restart();
   return { engine, credential: engine.registry.add(settings) };
 }

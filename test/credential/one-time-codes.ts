@@ -1,8 +1,9 @@
 /** Issuers take a one-time code once: authd sends none twice, whoever asks and whatever happens between. */
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { type Issuer, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const KEY = "GEZDGNBVGY3TQOJQ";
 const SECOND = 1_000;
@@ -28,7 +29,7 @@ const secrets = (otp_secret = KEY) => ({ password: "pw", otp_secret });
 
 async function stage(t: ExecutionContext, { lifetime = 3600, otp = KEY } = {}) {
   const issuer = await strictIssuer(t, lifetime);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const credential = await engine.add("demo", file(issuer), secrets(otp));
   const codes = () => issuer.requests.map(({ form }) => form.get("otp"));
   return { issuer, engine, credential, codes };
@@ -127,7 +128,7 @@ test("a restart does not forget which code was sent, for this credential and oth
   await engine.add("same", file(issuer), secrets());
   await credential.token({});
   await until(() => engine.vault.read("demo")?.lastRefreshAt !== undefined);
-  const check = async (again: Engine, name: string, requests: number) => {
+  const check = async (again: TestRegistry, name: string, requests: number) => {
     const known = again.registry.add(again.settings(name, file(issuer)));
     const { reason, retryAfterMs } = await failure(
       Promise.resolve(known.token({ forceRefresh: true, timeoutMs: 10 * SECOND })),

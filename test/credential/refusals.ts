@@ -2,29 +2,32 @@
 import test, { type ExecutionContext } from "ava";
 import type { Credential } from "../../src/credential/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
-import { type Answer, type Answering, type Issuer, startIssuer } from "../helpers/issuer.ts";
+import { type Issuer, type Responder, type StubResponse, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const SECRETS = { client_secret: "not-so-secret" };
-const GOOD: Answer = { json: { access_token: "good", token_type: "bearer", expires_in: 3600 } };
-const WRONG: Answer = { status: 400, json: { message: "User name or password is wrong" } };
+const GOOD: StubResponse = {
+  json: { access_token: "good", token_type: "bearer", expires_in: 3600 },
+};
+const WRONG: StubResponse = { status: 400, json: { message: "User name or password is wrong" } };
 
 interface Stage {
-  engine: Engine;
+  engine: TestRegistry;
   issuer: Issuer;
   credential: Credential;
 }
 
 async function stage(
   t: ExecutionContext,
-  answering: Answering,
+  answering: Responder,
   file: Record<string, unknown> = {},
 ): Promise<Stage> {
   const issuer = await startIssuer(t, answering);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const oauth = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
   const credential = await engine.add("demo", { ...oauth, ...file }, SECRETS);
   return { engine, issuer, credential };
@@ -55,13 +58,13 @@ async function askFor(
   }
 }
 
-const page = (status: number): Answer => ({
+const page = (status: number): StubResponse => ({
   status,
   headers: { "content-type": "text/html" },
   body: "<html>Sign in",
 });
 
-const REFUSALS: Record<string, Answer> = {
+const REFUSALS: Record<string, StubResponse> = {
   "a 400 with a message": WRONG,
   "a 422 with a code": { status: 422, json: { code: "USER_LOCKED" } },
   "a 200 with an error": { json: { error: "invalid_code" } },
@@ -90,7 +93,7 @@ for (const [what, answer] of Object.entries(REFUSALS)) {
 
 test("an exchange, a password and a refresh token stop after three refusals as well", async (t) => {
   const issuer = await startIssuer(t, { json: { errcode: 40125 } });
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const files = {
     exchange: {
       ...{ grant: "exchange", request: { url: issuer.url, json: { key: "{secret.key}" } } },
@@ -127,7 +130,7 @@ test("restarts do not count refusals anew: a daemon that is started again and ag
 test("a token ends the row of refusals; another failure does not", async (t) => {
   const staged = await stage(t, WRONG);
   const { engine, credential, issuer } = staged;
-  const next = async (answer: Answer) => {
+  const next = async (answer: StubResponse) => {
     issuer.answer(answer);
     const before = issuer.requests.length;
     while (issuer.requests.length === before) await askFor(staged, SECOND, SECOND);
@@ -174,7 +177,7 @@ test("a new secret is tried anew, with three tries of its own", async (t) => {
   t.is(credential.state(), "rejected");
 });
 
-const LASTING: Record<string, Answer> = {
+const LASTING: Record<string, StubResponse> = {
   "a 404": { status: 404, json: { message: "Not found" } },
   "a 405": { status: 405, body: "" },
   "a redirect": { status: 301, headers: { location: "https://elsewhere.example/" } },
@@ -236,7 +239,7 @@ test("programs that force a new token each time get one every 5 s in the end", a
 test("many credentials at an issuer that takes no connection: callers bring 30 tries forward, then one every 2 s", async (t) => {
   const issuer = await startIssuer(t, GOOD);
   let tried = 0;
-  const engine = await startEngine(t, {
+  const engine = await startTestRegistry(t, {
     through: () => {
       const http = async () => {
         tried++;
@@ -270,7 +273,7 @@ test("many credentials at an issuer that takes no connection: callers bring 30 t
 
 // ---- scopes and audiences of callers ----
 
-const ODD: Record<string, Answer> = {
+const ODD: Record<string, StubResponse> = {
   invalid_scope: { status: 400, json: { error: "invalid_scope" } },
   invalid_client: { status: 401, json: { error: "invalid_client" } },
   unauthorized_client: { status: 400, json: { error: "unauthorized_client" } },
@@ -363,7 +366,7 @@ test("a thousand odd scopes in turn: 16 requests in the first hour, also over re
 
 test("a refresh token that is refused with a caller's scope is tried without it: the session ended, or only the scope is odd", async (t) => {
   const issuer = await startIssuer(t, GOOD);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const file = { grant: "refresh_token", token_url: issuer.url, client_id: "app" };
   const credential = await engine.add("demo", file, { refresh_token: "r1" });
   await credential.token({});

@@ -6,9 +6,10 @@ import type { Credential } from "../../src/credential/credential.ts";
 import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { Registry } from "../../src/credential/registry.ts";
 import type { AuthdError } from "../../src/errors.ts";
-import { startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
 import { startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -30,7 +31,7 @@ function configuration(
 
 async function stage(t: ExecutionContext) {
   const issuer = await startIssuer(t, fine);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const file = (more: object = {}) => ({
     grant: "client_credentials",
     token_url: issuer.url,

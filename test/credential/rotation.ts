@@ -3,9 +3,10 @@ import type { CredentialRecord } from "../../src/credential/record.ts";
 import { refreshRotating } from "../../src/credential/rotation.ts";
 import type { TokenResponse } from "../../src/credential/token.ts";
 import { AuthdError, type IssuerContact } from "../../src/errors.ts";
-import { startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
-import { type Answer, startIssuer } from "../helpers/issuer.ts";
+import { type StubResponse, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
@@ -20,9 +21,9 @@ class Rotating {
   /** Spent tokens are forgiven. */
   grace = false;
   #count = 0;
-  #last: Answer | undefined;
+  #last: StubResponse | undefined;
 
-  answer(refreshToken: string | null): Answer {
+  answer(refreshToken: string | null): StubResponse {
     if (this.revoked) return refused;
     if (refreshToken !== this.current) {
       if (this.grace && this.#last && refreshToken === `refresh-${this.#count - 1}`)
@@ -43,7 +44,7 @@ class Rotating {
   }
 }
 
-const refused: Answer = { status: 400, json: { error: "invalid_grant" } };
+const refused: StubResponse = { status: 400, json: { error: "invalid_grant" } };
 
 async function stage(t: ExecutionContext, record: Partial<CredentialRecord> = {}) {
   const rotating = new Rotating();
@@ -58,7 +59,7 @@ async function stage(t: ExecutionContext, record: Partial<CredentialRecord> = {}
     if (fault === "garbage") return { status: 200, body: "<html>oops" };
     return typeof fault === "number" ? { status: fault, body: "bad gateway" } : answer;
   });
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const file = {
     grant: "refresh_token",
     token_url: issuer.url,

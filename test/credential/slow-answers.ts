@@ -6,16 +6,17 @@ import type { Configuration } from "../../src/config/settings.ts";
 import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { CredentialRecord } from "../../src/credential/record.ts";
 import { AuthdError } from "../../src/errors.ts";
-import { startEngine, until } from "../helpers/engine.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 
 async function stage(t: ExecutionContext, record: Partial<CredentialRecord> = {}) {
   const reuse = await startReuseIssuer(t);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const file = {
     grant: "refresh_token",
     token_url: reuse.issuer.url,

@@ -8,8 +8,9 @@ import type { Credential } from "../../src/credential/credential.ts";
 import { refreshLeadMs } from "../../src/credential/token.ts";
 import { jwt } from "../helpers/acquire.ts";
 import { startApi } from "../helpers/api.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -18,7 +19,7 @@ const HALF_AN_HOUR = 30 * MINUTE;
 type Told = "exp" | "iat" | "expires_in";
 
 interface Stage {
-  engine: Engine;
+  engine: TestRegistry;
   credential: Credential;
   connections(): number;
   requests(): number;
@@ -59,7 +60,7 @@ async function stage(
     response.end(JSON.stringify({ access_token, token_type: "bearer", expires_in }));
   });
   api.server.on("connection", (socket: Socket) => void openedAt.set(socket, issuerNow()));
-  const engine = await startEngine(t, { clock });
+  const engine = await startTestRegistry(t, { clock });
   const credential = await engine.add(
     "demo",
     { grant: "password", token_url: `${api.origin}/token`, username: "me" },

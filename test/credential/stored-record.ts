@@ -6,10 +6,11 @@ import { StoredRecord } from "../../src/credential/stored-record.ts";
 import type { Token } from "../../src/credential/token.ts";
 import { createTokenSlot } from "../../src/credential/token-slot.ts";
 import type { AuthdError } from "../../src/errors.ts";
-import { startEngine, until } from "../helpers/engine.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 async function stage(t: ExecutionContext) {
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const { vault, clock, log } = engine;
   const slot = createTokenSlot({});
   const failures: string[] = [];
@@ -28,7 +29,9 @@ async function stage(t: ExecutionContext) {
   return { engine, keeper: stored, record, variant: slot, failures, vault, clock };
 }
 
-const issued = (engine: { settings: Awaited<ReturnType<typeof startEngine>>["settings"] }) => {
+const issued = (engine: {
+  settings: Awaited<ReturnType<typeof startTestRegistry>>["settings"];
+}) => {
   const token: Token = {
     lifetime: Number.POSITIVE_INFINITY,
     assumed: false,

@@ -4,15 +4,16 @@ import type { Credential } from "../../src/credential/credential.ts";
 import type { IssuedToken } from "../../src/credential/issued-token.ts";
 import type { GetTokenOptions } from "../../src/credential/slow-path.ts";
 import type { AuthdError } from "../../src/errors.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { type Issuer, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const API = "https://api.example";
 
 interface Stage {
-  engine: Engine;
+  engine: TestRegistry;
   issuer: Issuer;
   credential: Credential;
   /** The one access token that the API takes. */
@@ -37,7 +38,7 @@ async function stage(
       },
     };
   });
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const settings = { grant: "refresh_token", token_url: issuer.url, client_id: "app" };
   const credential = await engine.add(
     "demo",

@@ -3,16 +3,16 @@ import { addressKey } from "../../src/credential/troubles.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { problemsOf } from "../../src/observe/problems.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
-import { type Engine, startEngine } from "../helpers/engine.ts";
-import { type Answering, startIssuer } from "../helpers/issuer.ts";
+import { type Responder, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 
 const fine = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
 const { signal } = new AbortController();
 const admitted = { signal, admit: () => () => true, admitRefresh: async () => {} };
 
-async function stage(t: ExecutionContext, answering: Answering) {
+async function stage(t: ExecutionContext, answering: Responder) {
   const issuer = await startIssuer(t, answering);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
   const add = (settings: Record<string, string> = {}) =>
     admin.add(
@@ -29,13 +29,13 @@ async function stage(t: ExecutionContext, answering: Answering) {
 }
 
 /** Reasons and remedies that `status` lists. */
-function listed({ registry, clock }: Engine) {
+function listed({ registry, clock }: TestRegistry) {
   const problems = registry.needingAttention().flatMap((info) => problemsOf(info, clock.wall()));
   return problems.map(({ reason, help }) => ({ reason, help }));
 }
 
 /** The engine after a restart, with the same settings. */
-async function restarted(engine: Engine): Promise<Engine> {
+async function restarted(engine: TestRegistry): Promise<TestRegistry> {
   const all = engine.registry.all().map(({ settings }) => settings);
   const next = await engine.restart();
   for (const settings of all) next.registry.add(settings);
@@ -49,7 +49,7 @@ const failure = (work: Promise<unknown>) =>
   );
 
 const WRONG = { reason: "wrong_address", help: "authd set e5 --set token_url=…" };
-const ANSWERS: [string, Answering, { reason: string; help: string }][] = [
+const ANSWERS: [string, Responder, { reason: string; help: string }][] = [
   ["a 404", { status: 404, body: "nothing here" }, WRONG],
   ["a 405", { status: 405, json: { detail: "method not allowed" } }, WRONG],
   ["a redirect", { status: 302, headers: { location: "https://other.example/" } }, WRONG],
@@ -108,7 +108,7 @@ test("a static key that a test found refused is a problem until it works, or ano
   const settings = { origins: [issuer.origin], "verify.url": `${issuer.origin}/me` };
   await admin.add({ name, grant: "static", settings, secrets: { token: "x" } }, signal, agreed);
   t.deepEqual(listed(engine), [], "nobody has tried it");
-  const tried = async (of: Engine) => adminOf(of).admin.test(of.registry.get(name), admitted);
+  const tried = async (of: TestRegistry) => adminOf(of).admin.test(of.registry.get(name), admitted);
   t.false((await tried(engine)).ok);
   const wanted = { reason: "test_failed", help: "authd set key" };
   t.deepEqual(listed(engine), [wanted]);

@@ -1,15 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import test from "ava";
 import { type Client, connect as connectClient } from "../../src/client.ts";
 import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { startApi } from "../helpers/api.ts";
 import { run, start } from "../helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
-import { until } from "../helpers/engine.ts";
 import { startIssuer } from "../helpers/issuer.ts";
+import { until } from "../helpers/until.ts";
 import { RawClient } from "../helpers/wire.ts";
 
 const STATIC = 'grant = "static"\norigins = ["https://api.example"]\n';
@@ -131,7 +130,7 @@ for (const how of ["SIGTERM", "shutdown"] as const) {
     await until(() => unanswered.seen.length === 1);
     const isAsked = async () =>
       (await client.request("approvals/pending", {})).approvals.length === 1;
-    while (!(await isAsked())) await sleep(10);
+    await until(isAsked);
     if (how === "SIGTERM") process.kill(daemon.pid, "SIGTERM");
     else await client.request("shutdown", { daemon: true });
     const answers = await raw.take(3);
@@ -171,7 +170,7 @@ test("an edited file takes effect without a restart; one that moves a secret wai
   process.kill(daemon.pid, "SIGHUP");
   const state = async () =>
     (await client.request("credentials/show", { credential: "labelf" })).state;
-  while ((await state()) !== "changed") await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(async () => (await state()) === "changed");
   await t.throwsAsync(client.getToken({ credential: "labelf" }), { message: /authd trust labelf/ });
   writeFileSync(file, before);
   await client.request("reload", {});

@@ -6,8 +6,9 @@ import { sealedRecord } from "../../bench/helpers/sealed-record.ts";
 import { connect } from "../../src/client.ts";
 import { GRACE, LastAnswers, LONGEST_STAY } from "../../src/daemon/last-answers.ts";
 import { type Daemon, startDaemon } from "../helpers/daemon.ts";
-import { startEngine, until } from "../helpers/engine.ts";
 import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 
@@ -74,7 +75,7 @@ test("a second signal, later than the first, gives the answer up; the next start
 
 async function stage(t: ExecutionContext) {
   const reuse = await startReuseIssuer(t);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const file = { grant: "refresh_token", token_url: reuse.issuer.url, client_auth: "none" };
   const credential = await engine.add(
     "slow",

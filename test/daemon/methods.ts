@@ -12,9 +12,10 @@ import { compose } from "../../src/rpc/compose.ts";
 import { params } from "../../src/rpc/params.ts";
 import { Subscriptions } from "../../src/rpc/subscriptions.ts";
 import { adminOf } from "../helpers/admin.ts";
-import { startEngine, until } from "../helpers/engine.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
 import { startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 /** A call whose signal is made only if somebody asks for it. */
 class FakeCall implements Call {
@@ -56,7 +57,7 @@ async function stage(t: ExecutionContext) {
   const issuer = await startIssuer(t, () => ({
     json: { access_token: `token-${++count}`, token_type: "bearer", expires_in: 600 },
   }));
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   await engine.add(
     "demo",
     { grant: "client_credentials", token_url: issuer.url, client_id: "app" },

@@ -6,10 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import { type Client, connect } from "../../src/client.ts";
 import { startDaemon } from "../helpers/daemon.ts";
-import { until } from "../helpers/engine.ts";
 import { elsewhen, FAKETIME } from "../helpers/faketime.ts";
 import { missing, onLinux as test } from "../helpers/optional.ts";
 import { startTimedIssuer, type TimedIssuer, type Told } from "../helpers/timed-issuer.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -1,29 +1,11 @@
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { type Family, RotatingIssuer } from "../../bench/helpers/rotating-issuer.ts";
 import { type AuthdError, type Client, connect } from "../../src/client.ts";
-import { start } from "../helpers/child.ts";
-import { CRASH_POINTS, type CrashPoint, UNCLOSABLE } from "../helpers/crash-points.ts";
-import { type Home, makeHome } from "../helpers/daemon.ts";
+import { CRASH_POINTS, UNCLOSABLE } from "../helpers/crash-points.ts";
+import { startCrashableDaemon } from "../helpers/crashable-daemon.ts";
+import { makeHome } from "../helpers/daemon.ts";
 
-const CRASHING = fileURLToPath(new URL("../helpers/crashing-daemon.js", import.meta.url));
 const NAME = "demo";
-
-async function startCrashing(t: ExecutionContext, { env }: Home) {
-  const { child, says, ended } = start(t, process.execPath, [CRASHING], {
-    env,
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-  });
-  await says("authd listens on ");
-  /** From now on it ends when it gets there. */
-  const arm = async (point: CrashPoint) => {
-    const armed = once(child, "message");
-    child.send(point);
-    await armed;
-  };
-  return { arm, ended };
-}
 
 async function startIssuer(t: ExecutionContext, grace: number) {
   const issuer = await RotatingIssuer.start({ lifetime: 3_600_000, grace });
@@ -44,7 +26,7 @@ for (const grace of [0, 60_000]) {
     const client = connect({ socket: home.socket });
     t.teardown(() => client.close());
     let family: Family = issuer.signIn("first");
-    let daemon = await startCrashing(t, home);
+    let daemon = await startCrashableDaemon(t, home);
     await client.request("credentials/add", { name: NAME, ...issuer.credential(family) });
     for (const [number, point] of CRASH_POINTS.entries()) {
       await daemon.arm(point);
@@ -53,7 +35,7 @@ for (const grace of [0, 60_000]) {
       const asked = client.getToken(wanted).catch(() => undefined);
       t.is((await daemon.ended).signal, "SIGKILL", point);
       await issuer.settled();
-      daemon = await startCrashing(t, home);
+      daemon = await startCrashableDaemon(t, home);
       const isLast = point === "after the client was answered";
       t.is(
         (await asked) !== undefined,

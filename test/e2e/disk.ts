@@ -10,7 +10,6 @@ import {
   symlinkSync,
 } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import { RotatingIssuer } from "../../bench/helpers/rotating-issuer.ts";
 import { sealedRecord } from "../../bench/helpers/sealed-record.ts";
@@ -19,6 +18,7 @@ import { run, start as startProgram } from "../helpers/child.ts";
 import { type Daemon, type Home, MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
 import { DISK_FAULTS, type DiskFault, type Place } from "../helpers/failing-disk.ts";
 import { absent, asRoot, missing, onUnix } from "../helpers/optional.ts";
+import { until } from "../helpers/until.ts";
 
 const NAME = "demo";
 const HOUR = 3_600_000;
@@ -54,11 +54,6 @@ async function stage(t: ExecutionContext, place: Place, home = makeHome(t), life
   };
   const sealed = () => sealedRecord(place.vault, NAME).secrets.refresh_token;
   return { home, issuer, family, daemon, client, start, atNextRequest, sealed };
-}
-
-/** Waits for something that real time brings about. */
-async function until(happened: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await happened())) await sleep(20);
 }
 
 /** Every way in which a person or a program can hear of it. */

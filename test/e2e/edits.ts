@@ -6,15 +6,16 @@ import { AuthdError } from "../../src/errors.ts";
 import type { State } from "../../src/protocol.ts";
 import { adminOf, agreed } from "../helpers/admin.ts";
 import { createAuthority } from "../helpers/certificates.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
-import { type Answering, startIssuer } from "../helpers/issuer.ts";
+import { type Responder, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const FINE = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
 const WRONG = { status: 401, json: { error: "invalid_client" } };
 
-async function stage(t: ExecutionContext, answering: Answering = FINE) {
+async function stage(t: ExecutionContext, answering: Responder = FINE) {
   const issuer = await startIssuer(t, answering);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const stage = desk(engine);
   const add = async (name = "demo") => {
     const { signal } = new AbortController();
@@ -27,7 +28,7 @@ async function stage(t: ExecutionContext, answering: Answering = FINE) {
 }
 
 /** What is done to an engine's files, and what comes of it. */
-function desk(engine: Engine) {
+function desk(engine: TestRegistry) {
   const { admin } = adminOf(engine);
   const dir = join(engine.dir, "config");
   const file = join(dir, "credentials", "demo.toml");
@@ -59,7 +60,7 @@ async function failure(work: Promise<unknown>): Promise<AuthdError> {
 }
 
 /** Two certificates: the file of the same name may hold another. */
-function withCa(engine: Engine, name = "ca.pem") {
+function withCa(engine: TestRegistry, name = "ca.pem") {
   writeFileSync(join(engine.dir, "config", name), createAuthority().ca, { mode: 0o600 });
 }
 

@@ -12,6 +12,7 @@ import { allClosed, type Handler, startApi } from "../helpers/api.ts";
 import { run } from "../helpers/child.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { absent, missing, onLinux } from "../helpers/optional.ts";
+import { until } from "../helpers/until.ts";
 import { RawClient, startWire, tokenFor, type Wire } from "../helpers/wire.ts";
 
 const params = { credential: "demo" };
@@ -48,11 +49,6 @@ async function stage(t: ExecutionContext, handler: Handler, limits: Partial<Serv
   );
   const get = { credential: "demo", url: `${api.origin}/` };
   return { ...wire, api, get };
-}
-
-/** Asks until it is so; ends with the test's own time limit if it never is. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await sleep(5);
 }
 
 /** Nothing of anybody is held any more. */

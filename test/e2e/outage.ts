@@ -11,11 +11,12 @@ import { AuthdError } from "../../src/errors.ts";
 import { type Http, HttpFailure, type HttpRequest } from "../../src/http/http.ts";
 import { createAuthority } from "../helpers/certificates.ts";
 import { start } from "../helpers/child.ts";
-import { type Engine, startEngine, until } from "../helpers/engine.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
 import { HeldAnswers } from "../helpers/held-answers.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { onLinux } from "../helpers/optional.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const OUTAGE = fileURLToPath(new URL("../../../bench/outage.js", import.meta.url));
 const SECOND = 1_000;
@@ -71,7 +72,7 @@ function misspelt(request: HttpRequest): HttpRequest {
 async function stage(t: ExecutionContext, kind: Kind) {
   const clock = new FakeClock();
   const network = new Network(clock);
-  const engine = await startEngine(t, { clock, through: (http) => network.through(http) });
+  const engine = await startTestRegistry(t, { clock, through: (http) => network.through(http) });
   const authority = createAuthority();
   const issuer = new OutageIssuer(LIFETIME, kind.tls && authority.issue("127.0.0.1"));
   await issuer.listen();
@@ -95,7 +96,7 @@ async function stage(t: ExecutionContext, kind: Kind) {
 }
 
 /** Time passes by a step, and with it what real I/O it starts. */
-async function step({ clock, registry }: Engine, network: Network): Promise<void> {
+async function step({ clock, registry }: TestRegistry, network: Network): Promise<void> {
   // What was asked is answered before the clock moves on, and so is what that brings.
   await nextTurn();
   clock.advance(STEP);
@@ -221,7 +222,7 @@ const refusalOf = (answer: Promise<unknown>) =>
 async function several(t: ExecutionContext, count: number) {
   const held = new HeldAnswers();
   const issuer = await startIssuer(t, held.answer);
-  const engine = await startEngine(t);
+  const engine = await startTestRegistry(t);
   const credentials: Credential[] = [];
   for (let i = 0; i < count; i++) {
     const file = { grant: "client_credentials", token_url: issuer.url, client_id: `app-${i}` };

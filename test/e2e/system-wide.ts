@@ -8,6 +8,7 @@ import { params } from "../../src/rpc/params.ts";
 import { startApi } from "../helpers/api.ts";
 import { asRoot } from "../helpers/optional.ts";
 import { type SharedDaemon, startSharedDaemon, type User } from "../helpers/several-users.ts";
+import { until } from "../helpers/until.ts";
 
 const REACH = 64_100;
 const API = 64_101;
@@ -115,7 +116,7 @@ setInterval(() => client.write('{"jsonrpc":"2.0","id":1,"method":"credentials/li
 asRoot("who is let in no more is cut off by the reload, the others are not", async (t) => {
   const { client, script, configDir } = await stage(t);
   const [gone, stays] = [script(alice, STAY), script(bob, STAY)];
-  while ((await client.request("status", {})).connections < 3) await sleep(20);
+  await until(async () => (await client.request("status", {})).connections >= 3);
   const file = join(configDir, "config.toml");
   writeFileSync(file, CONFIG.replace(/users = .*/, "users = []"));
   await client.request("reload", {});
@@ -130,7 +131,7 @@ asRoot("who is let in no more is cut off by the reload, the others are not", asy
 asRoot("as long as [access] can't be read nobody else is let in", async (t) => {
   const { client, script, cli, configDir } = await stage(t);
   const waits = script(alice, STAY);
-  while ((await client.request("status", {})).connections < 2) await sleep(20);
+  await until(async () => (await client.request("status", {})).connections >= 2);
   const file = join(configDir, "config.toml");
   writeFileSync(file, CONFIG.replace("[access]", "[acess]"));
   const { errors } = await client.request("reload", {});
@@ -284,7 +285,7 @@ asRoot(
       readFileSync(log, "utf8")
         .split("\n")
         .filter((line) => line.includes(`"uid":${dora.uid}`) && line.includes('"refusal"'));
-    while (refusals().length === 0) await sleep(50);
+    await until(() => refusals().length !== 0);
     t.like(JSON.parse(refusals()[0] ?? ""), {
       method: "getToken",
       credential: "for-later",

@@ -9,8 +9,9 @@ import { run } from "../helpers/child.ts";
 import { type Daemon, MAIN, startDaemon } from "../helpers/daemon.ts";
 import { onLinux } from "../helpers/optional.ts";
 import { ownProgram } from "../helpers/own-program.ts";
-import { eventually } from "../helpers/program.ts";
+
 import { inOwnTerminal } from "../helpers/terminal.ts";
+import { until } from "../helpers/until.ts";
 
 /** `/…/go?PATH` redirects there; everything else says what came. */
 const api: Handler = ({ url = "", method, headers }, response) => {
@@ -95,7 +96,7 @@ onLinux("an interpreter under another name is none that a rule can mean", async 
   const client = await connect({ socket: daemon.socket });
   t.teardown(() => client.close());
   let choices: string[] | undefined;
-  await eventually(async () => {
+  await until(async () => {
     [{ choices } = { choices }] = (await client.request("approvals/pending", {})).approvals;
     return choices !== undefined;
   });
@@ -114,7 +115,7 @@ onLinux(
     const scope = 'read" of nothing\n(process 1) \u202easks';
     const asked = client.getToken({ credential: "demo", scope, audience: "plain" }).catch(() => {});
     let what = "";
-    await eventually(async () => {
+    await until(async () => {
       [{ what } = { what }] = (await client.request("approvals/pending", {})).approvals;
       return what !== "";
     });
@@ -249,7 +250,7 @@ onLinux("a yes for once does not follow a redirect to what was not shown", async
   const asked = run(t, process.execPath, [MAIN, "request", "demo", `${origin}/go?/other`, "-i"], {
     env: daemon.env,
   });
-  await eventually(async () => /demo/.test((await daemon.cli(["pending"])).stdout));
+  await until(async () => /demo/.test((await daemon.cli(["pending"])).stdout));
   t.is((await inOwnTerminal(t, daemon, ["approve", "1", "--once"])).code, 0);
   t.regex((await asked).stderr, /302/);
 });
@@ -279,7 +280,7 @@ onLinux("test and refresh are uses: rules, rates and questions hold for them", a
     ["refresh", "a refresh of its token"],
   ] as const) {
     const asked = daemon.cli([command, "asked"]);
-    await eventually(async () => (await daemon.cli(["pending"])).stdout.includes(`for ${what}\n`));
+    await until(async () => (await daemon.cli(["pending"])).stdout.includes(`for ${what}\n`));
     t.is((await daemon.cli(["approve", "--deny"])).code, 0);
     t.is((await asked).code, 6, command);
   }

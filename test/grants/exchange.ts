@@ -2,10 +2,10 @@ import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { grants } from "../../src/grants/index.ts";
 import { acquire, jwt } from "../helpers/acquire.ts";
-import { type Answer, startIssuer } from "../helpers/issuer.ts";
+import { type StubResponse, startIssuer } from "../helpers/issuer.ts";
 
 const { schema, issuerUrl, acceptsTarget: variants } = grants.exchange;
-const OK: Answer = { json: { token: "abc" } };
+const OK: StubResponse = { json: { token: "abc" } };
 const response = { token: "/token" };
 
 test("OneStep: the API token as a JSON string, the JWT as plain text, its lifetime from exp", async (t) => {
@@ -130,7 +130,7 @@ test("POST without a body is fine; GET and HEAD never have one", async (t) => {
 });
 
 test("the token out of a JSON pointer, the whole text, a JSON string or a header", async (t) => {
-  const cases: [Answer, string, string][] = [
+  const cases: [StubResponse, string, string][] = [
     [{ json: { data: { "a/b": [{ "m~n": "t1" }] } } }, "/data/a~1b/0/m~0n", "t1"],
     [{ body: " t2 \n" }, "text", "t2"],
     [{ json: "t3" }, "text", "t3"],
@@ -145,7 +145,7 @@ test("the token out of a JSON pointer, the whole text, a JSON string or a header
 });
 
 test("what is no token is no complete answer, and is not shown", async (t) => {
-  const cases: [Answer, string][] = [
+  const cases: [StubResponse, string][] = [
     [{ body: "Sign-in failed, sorry" }, "text"],
     [{ body: "<html><body>hello</body></html>" }, "text"],
     [{ body: "" }, "text"],
@@ -214,7 +214,7 @@ test("the token's type: said, pointed to, or Bearer", async (t) => {
 });
 
 test("a sign-in's refusal: a status that is listed, an OAuth error, also with status 200", async (t) => {
-  const cases: [Answer, number[], string][] = [
+  const cases: [StubResponse, number[], string][] = [
     [{ status: 401, body: "no" }, [], "issuer_unavailable"],
     [{ status: 401, body: "no" }, [401], "credential_rejected"],
     [{ status: 400, body: "no" }, [400], "credential_rejected"],
@@ -231,7 +231,7 @@ test("a sign-in's refusal: a status that is listed, an OAuth error, also with st
 });
 
 test("an error inside an answer without a token is a refusal; a wrong address names request.url", async (t) => {
-  const cases: [Answer, object, RegExp][] = [
+  const cases: [StubResponse, object, RegExp][] = [
     [{ json: { error: "invalid_code" } }, { refusal: "invalid_code, HTTP 200" }, /invalid_code/],
     [{ json: { errcode: 40125, token: "" } }, { refusal: 'HTTP 200: "40125"' }, /40125/],
     [{ body: '{"message":"sorry"}' }, { refusal: 'HTTP 200: "sorry"' }, /sorry/],

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { acquire } from "../helpers/acquire.ts";
-import { type Answer, startIssuer } from "../helpers/issuer.ts";
+import { type StubResponse, startIssuer } from "../helpers/issuer.ts";
 
 const SECRET = "s3cret+/value";
 const HELD = "h3ld-before";
@@ -9,7 +9,7 @@ const DATE = { date: "Tue, 14 Nov 2023 22:13:20 GMT" };
 
 async function refused(
   t: ExecutionContext,
-  answer: Answer,
+  answer: StubResponse,
   options: { grant?: "client_credentials" | "refresh_token"; rejectedStatuses?: number[] } = {},
 ): Promise<AuthdError> {
   const { grant = "client_credentials", rejectedStatuses = [] } = options;
@@ -25,7 +25,7 @@ async function refused(
   return error!;
 }
 
-const html = (status: number): Answer => ({
+const html = (status: number): StubResponse => ({
   status,
   headers: { "content-type": "text/html; charset=utf-8" },
   body: "<html><body>Access denied for s3cret+/value</body></html>",
@@ -116,7 +116,7 @@ test("a status that the API refuses secrets with is for a person", async (t) => 
 });
 
 test("a 401 without an OAuth error is a refusal, in whatever form, but not yet the last", async (t) => {
-  const answers: [Answer, string][] = [
+  const answers: [StubResponse, string][] = [
     [{ status: 401, json: { detail: "Unknown user" } }, 'HTTP 401: "Unknown user"'],
     [{ status: 401, json: {} }, "HTTP 401"],
     [{ status: 401, body: "no" }, "HTTP 401"],

@@ -1,16 +1,16 @@
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { acquire, jwt } from "../helpers/acquire.ts";
-import { type Answer, startIssuer } from "../helpers/issuer.ts";
+import { type StubResponse, startIssuer } from "../helpers/issuer.ts";
 
 /** What authd makes of an issuer's answer to client_credentials. */
-async function answered(t: ExecutionContext, answer: Answer) {
+async function answered(t: ExecutionContext, answer: StubResponse) {
   const { url } = await startIssuer(t, answer);
   const settings = { token_url: url, client_id: "demo" };
   return acquire(t, "client_credentials", { settings, secrets: { client_secret: "s3cret" } });
 }
 
-async function unusable(t: ExecutionContext, answer: Answer): Promise<AuthdError> {
+async function unusable(t: ExecutionContext, answer: StubResponse): Promise<AuthdError> {
   const error = (await t.throwsAsync(answered(t, answer), { instanceOf: AuthdError }))!;
   t.is(error.reason, "issuer_unavailable");
   t.deepEqual(error.contact, { sent: true, answered: false, lasting: true });

@@ -2,13 +2,13 @@ import { join } from "node:path";
 import { Admin } from "../../src/admin/admin.ts";
 import type { Consent } from "../../src/admin/consent.ts";
 import { loadConfiguration } from "../../src/config/config.ts";
-import type { startEngine } from "./engine.ts";
+import type { startTestRegistry } from "./test-registry.ts";
 
 /** A person who agrees to everything. */
 export const agreed: Consent = async () => {};
 
 /** What changes the credentials of an engine; its configuration folder is the engine's own. */
-export function adminOf(engine: Awaited<ReturnType<typeof startEngine>>) {
+export function adminOf(engine: Awaited<ReturnType<typeof startTestRegistry>>) {
   const { registry, vault, http, log } = engine;
   const env = { AUTHD_CONFIG_DIR: join(engine.dir, "config") };
   const admin = new Admin({

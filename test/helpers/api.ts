@@ -2,9 +2,9 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { setTimeout as pause } from "node:timers/promises";
 import type { Certificate } from "./certificates.ts";
 import type { Scope } from "./scope.ts";
+import { until } from "./until.ts";
 
 /** A request as the server saw it. */
 interface RecordedRequest {
@@ -67,5 +67,5 @@ export async function startApi(
 
 /** Resolves when no client is connected any more, in whatever way they left. */
 export async function allClosed({ sockets }: Api): Promise<void> {
-  while (sockets.size > 0) await pause(10);
+  await until(() => sockets.size === 0);
 }

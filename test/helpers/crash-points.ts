@@ -1,4 +1,4 @@
-/** The instants of one renewal at which crashing-daemon.ts can end itself, in their order. */
+/** The instants of one renewal at which crashable-daemon.ts can end itself, in their order. */
 export const CRASH_POINTS = [
   "before the intent",
   "with the intent's temporary file written",

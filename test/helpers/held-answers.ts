@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
-import type { Seen } from "./issuer.ts";
+import type { RecordedRequest } from "./issuer.ts";
 
 /** An issuer's answers, held back until the test lets them go, the oldest first. */
 export class HeldAnswers {
   readonly #waiting: ServerResponse[] = [];
 
   /** What `startIssuer` takes. */
-  readonly answer = (_seen: Seen, response: ServerResponse): undefined => {
+  readonly answer = (_seen: RecordedRequest, response: ServerResponse): undefined => {
     this.#waiting.push(response);
   };
 

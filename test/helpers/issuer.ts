@@ -3,7 +3,7 @@ import { startApi } from "./api.ts";
 import type { Scope } from "./scope.ts";
 
 /** A request as the issuer got it. */
-export interface Seen {
+export interface RecordedRequest {
   method: string;
   /** With the query. */
   path: string;
@@ -13,7 +13,7 @@ export interface Seen {
 }
 
 /** What it answers: status 200 unless told otherwise; `json` also sets the content type. */
-export interface Answer {
+export interface StubResponse {
   status?: number;
   headers?: Record<string, string>;
   json?: unknown;
@@ -21,21 +21,23 @@ export interface Answer {
 }
 
 /** An answer, or what makes one; a function that gives nothing has answered by itself, or never will. */
-export type Answering = Answer | ((seen: Seen, response: ServerResponse) => Answer | undefined);
+export type Responder =
+  | StubResponse
+  | ((seen: RecordedRequest, response: ServerResponse) => StubResponse | undefined);
 
 export interface Issuer {
   /** `http://127.0.0.1:PORT`. */
   origin: string;
   /** Its token endpoint. */
   url: string;
-  requests: Seen[];
+  requests: RecordedRequest[];
   /** Changes what it answers from now on. */
-  answer(answering: Answering): void;
+  answer(answering: Responder): void;
 }
 
 /** An HTTP server that answers as told, until the test ends. */
-export async function startIssuer(t: Scope, answering: Answering): Promise<Issuer> {
-  const requests: Seen[] = [];
+export async function startIssuer(t: Scope, answering: Responder): Promise<Issuer> {
+  const requests: RecordedRequest[] = [];
   let current = answering;
   const { origin } = await startApi(t, ({ method, url: path, headers, body: bytes }, response) => {
     response.on("error", () => {});
@@ -55,7 +57,7 @@ export async function startIssuer(t: Scope, answering: Answering): Promise<Issue
   };
 }
 
-function send(response: ServerResponse, { status = 200, headers, json, body }: Answer): void {
+function send(response: ServerResponse, { status = 200, headers, json, body }: StubResponse): void {
   const type = json === undefined ? {} : { "content-type": "application/json" };
   response.writeHead(status, { ...type, ...headers });
   response.end(json === undefined ? body : JSON.stringify(json));

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from "ava";
 import { VaultLocker } from "../../src/lock/vault-locker.ts";
-import { startEngine } from "./engine.ts";
+import { startTestRegistry } from "./test-registry.ts";
 
 export const PASSPHRASE = "open sesame";
 
@@ -11,7 +11,7 @@ export async function startLockable(
 ) {
   let tick = () => {};
   const key = passphrase === "" ? {} : { passphrase };
-  const engine = await startEngine(t, { onTick: () => tick(), ...key });
+  const engine = await startTestRegistry(t, { onTick: () => tick(), ...key });
   const forgotten: string[] = [];
   const lock = new VaultLocker({
     ...{ clock: engine.clock, time: engine.time, registry: engine.registry, log: engine.log },

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 
 /** Writes a program for the shell. */
 export function writeProgram(path: string, script: string): string {
@@ -18,9 +17,4 @@ export function notedRuns(file: string): Record<string, string>[] {
     .split("--\n")
     .slice(0, -1)
     .map((block) => Object.fromEntries(block.split("\n").map((line) => line.split(/=(.*)/s, 2))));
-}
-
-/** Waits, in real time, for what another process brings about. */
-export async function eventually(happened: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await happened())) await sleep(20);
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { createServer, connect as dial, type Socket } from "node:net";
-import { setImmediate as immediate, setTimeout as pause } from "node:timers/promises";
+import { setImmediate as immediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import test, { type ExecutionContext } from "ava";
@@ -15,6 +15,7 @@ import {
 import { allClosed, startApi } from "../helpers/api.ts";
 import { type Certificate, createAuthority } from "../helpers/certificates.ts";
 import { run } from "../helpers/child.ts";
+import { until } from "../helpers/until.ts";
 
 // Neither may have any effect.
 process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
@@ -200,7 +201,7 @@ test("a request for a fresh connection opens its own, and leaves none behind", a
       api.seen.map(({ headers }) => headers.connection),
       ["keep-alive", "close", "close", "keep-alive"],
     );
-    while (api.sockets.size > 1) await pause(10);
+    await until(() => api.sockets.size <= 1);
   }
 });
 
@@ -232,12 +233,12 @@ test("close ends a request on a fresh connection as well, and reconnect leaves i
   const http = createHttp();
   const request = { method: "GET", url: api.origin, headers: {}, freshConnection: true } as const;
   const first = http(request);
-  while (answers.length < 1) await pause(10);
+  await until(() => answers.length >= 1);
   http.reconnect();
   answers[0]!.end("ok");
   t.is(await text(await first), "ok");
   const second = failure(t, http(request));
-  while (answers.length < 2) await pause(10);
+  await until(() => answers.length >= 2);
   await http.close();
   t.false(neverSent(await second));
   await allClosed(api);
@@ -486,7 +487,7 @@ test("close ends what is under way and every connection", async (t) => {
   const request = { method: "GET", headers: {} };
   const hanging = failure(t, http({ ...request, url: `${api.origin}/hang` }));
   await text(await http({ ...request, url: api.origin }));
-  while (api.seen.length < 2) await pause(10);
+  await until(() => api.seen.length >= 2);
   await http.close();
   await hanging;
   await allClosed(api);

@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/daemon/system-clock.ts";
 import { Logind, type LogindOptions } from "../../src/lock/logind.ts";
-import { until } from "../helpers/engine.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { programs, startSystemBus } from "../helpers/system-bus.ts";
+import { until } from "../helpers/until.ts";
 
 const missingHere = absent(...programs);
 const ME = process.geteuid?.() ?? 0;

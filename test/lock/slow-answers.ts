@@ -5,11 +5,11 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { LOCK_REASONS } from "../../src/lock/lock-errors.ts";
-import { until } from "../helpers/engine.ts";
 import { onHeap } from "../helpers/heap.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { PASSPHRASE, startLockable } from "../helpers/lockable.ts";
 import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 const me = { uid: process.geteuid?.() ?? 0, pid: process.pid, connectedAt: 0 };

@@ -5,10 +5,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { LOCK_REASONS } from "../../src/lock/lock-errors.ts";
-import { until } from "../helpers/engine.ts";
 import { onHeap } from "../helpers/heap.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { PASSPHRASE, startLockable } from "../helpers/lockable.ts";
+import { until } from "../helpers/until.ts";
 
 const MINUTE = 60_000;
 const me = { uid: process.geteuid?.() ?? 0, pid: process.pid, connectedAt: 0 };

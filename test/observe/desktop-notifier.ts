@@ -5,7 +5,8 @@ import { Desktop, hasDesktop, NOTIFIERS, noteOf } from "../../src/observe/deskto
 import type { Problem } from "../../src/protocol.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onLinux } from "../helpers/optional.ts";
-import { eventually, writeProgram } from "../helpers/program.ts";
+import { writeProgram } from "../helpers/program.ts";
+import { until } from "../helpers/until.ts";
 
 const problem = (credential: string, message = `${credential}: refused`): Problem => ({
   credential,
@@ -72,7 +73,7 @@ onLinux("the first program that works shows it", async (t) => {
   writeProgram(join(folder, "notify-send"), "exit 1");
   writeProgram(join(folder, "gdbus"), `printf '%s\\n' "$0" "$@" > '${file}'`);
   desktop.show([problem("a")]);
-  await eventually(() => existsSync(file));
+  await until(() => existsSync(file));
   t.regex(readFileSync(file, "utf8"), /gdbus\ncall\n--session\n.*'authd: a needs you'\n/s);
   t.deepEqual(said, []);
 });
@@ -88,10 +89,10 @@ onLinux("where nothing shows it, that is one debug line", async (t) => {
   };
   const desktop = new Desktop({ PATH: temporaryFolder(t) }, log, "linux");
   desktop.show([problem("a")]);
-  await eventually(() => levels.length > 0);
+  await until(() => levels.length > 0);
   desktop.show([problem("b")]);
   const other = new Desktop({}, log, "sunos");
   other.show([problem("a")]);
-  await eventually(() => levels.length > 1);
+  await until(() => levels.length > 1);
   t.deepEqual(levels, ["debug", "debug"]);
 });

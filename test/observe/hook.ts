@@ -5,7 +5,8 @@ import { Hook, MAX_WAITING } from "../../src/observe/hook.ts";
 import type { Problem } from "../../src/protocol.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix } from "../helpers/optional.ts";
-import { eventually, notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
+import { notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
+import { until } from "../helpers/until.ts";
 
 function stage(
   t: ExecutionContext,
@@ -41,7 +42,7 @@ onUnix(
 ${noteVariables(join(folder, "runs"))}`;
     const { hook, folder, file } = stage(t, script, { args: ["a b", "$HOME"] });
     hook.run({ event: "problem", problem: problem("a"), state: "rejected" });
-    await eventually(() => hook.report.runs === 1 && notedRuns(file).length === 1);
+    await until(() => hook.report.runs === 1 && notedRuns(file).length === 1);
     const [run = {}] = notedRuns(file);
     t.like(run, {
       AUTHD_EVENT: "problem",
@@ -69,7 +70,7 @@ ${noteVariables(join(folder, "runs"), "AUTHD_EVENT")}`,
     hook.run({ event: "problem", problem: problem("a") });
     hook.run({ event: "resolved", problem: problem("a") });
   }
-  await eventually(() => notedRuns(file).length === 6);
+  await until(() => notedRuns(file).length === 6);
   t.deepEqual(
     notedRuns(file).map((run) => run.AUTHD_EVENT),
     ["problem", "resolved", "problem", "resolved", "problem", "resolved"],
@@ -81,7 +82,7 @@ onUnix("one that hangs is killed; what it wrote is not logged", async (t) => {
     timeoutMs: 200,
   });
   hook.run({ event: "problem", problem: problem("a") });
-  await eventually(() => said.length === 1);
+  await until(() => said.length === 1);
   t.regex(said[0]!, /was killed after 0.2 s/);
   t.notRegex(said[0]!, /of-its-own|more/);
   t.like(hook.report, { runs: 1, failures: 1, error: "was killed after 0.2 s" });
@@ -93,9 +94,9 @@ onUnix("an exit code is a failure until it succeeds; one that is missing says so
     (folder) => `test -e '${folder}/well' && exit 0; : > '${folder}/well'; exit 9`,
   );
   hook.run({ event: "problem", problem: problem("a") });
-  await eventually(() => hook.report.error === "ended with exit code 9");
+  await until(() => hook.report.error === "ended with exit code 9");
   hook.run({ event: "problem", problem: problem("a") });
-  await eventually(() => hook.report.error === undefined);
+  await until(() => hook.report.error === undefined);
   t.like(hook.report, { runs: 2, failures: 1 });
   t.is(said.length, 1);
   const quiet = () => {};
@@ -105,7 +106,7 @@ onUnix("an exit code is a failure until it succeeds; one that is missing says so
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
   });
   none.run({ event: "problem", problem: problem("a") });
-  await eventually(() => none.report.error !== undefined);
+  await until(() => none.report.error !== undefined);
   t.is(none.report.error, "can't be run (ENOENT)");
 });
 

@@ -14,7 +14,7 @@ import test, { type ExecutionContext } from "ava";
 import { MetricsFile } from "../../src/observe/metrics-file.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix } from "../helpers/optional.ts";
-import { eventually } from "../helpers/program.ts";
+import { until } from "../helpers/until.ts";
 
 function stage(t: ExecutionContext, path: string, apartMs = 20) {
   const errors: string[] = [];
@@ -35,11 +35,11 @@ onUnix("it is replaced as a whole, for all to read, and removed at the end", asy
   const before = process.umask(0o077);
   t.teardown(() => void process.umask(before));
   const { file } = stage(t, path);
-  await eventually(() => existsSync(path));
+  await until(() => existsSync(path));
   t.is(statSync(path).mode & 0o777, 0o644);
   const { ino } = statSync(path);
   file.changed();
-  await eventually(() => statSync(path).ino !== ino);
+  await until(() => statSync(path).ino !== ino);
   t.deepEqual(readdirSync(dirname(path)), ["authd.prom"]);
   t.deepEqual(file.report, { to: path });
   await file.close();
@@ -50,7 +50,7 @@ test("many changes are one writing, and writings are apart", async (t) => {
   const path = join(temporaryFolder(t), "authd.prom");
   const { file, written } = stage(t, path, 3_600_000);
   for (let i = 0; i < 1_000; i++) file.changed();
-  await eventually(() => existsSync(path));
+  await until(() => existsSync(path));
   for (let i = 0; i < 1_000; i++) file.changed();
   await sleep(300);
   t.is(written(), 1);
@@ -61,13 +61,13 @@ test("what can't be written is said once, told in status, and tried again", asyn
   const folder = join(temporaryFolder(t), "later");
   const path = join(folder, "authd.prom");
   const { file, errors } = stage(t, path);
-  await eventually(() => file.report.error !== undefined);
+  await until(() => file.report.error !== undefined);
   t.regex(file.report.error ?? "", /ENOENT/);
   await sleep(300);
   t.is(errors.length, 1);
   mkdirSync(folder);
-  await eventually(() => existsSync(path));
-  await eventually(() => file.report.error === undefined);
+  await until(() => existsSync(path));
+  await until(() => file.report.error === undefined);
 });
 
 onUnix("what others put in the way of it is not written through", async (t) => {
@@ -77,7 +77,7 @@ onUnix("what others put in the way of it is not written through", async (t) => {
   writeFileSync(precious, "keep me");
   symlinkSync(precious, path);
   const { errors } = stage(t, path);
-  await eventually(() => lstatSync(path).isFile());
+  await until(() => lstatSync(path).isFile());
   t.is(readFileSync(precious, "utf8"), "keep me");
   t.deepEqual(errors, []);
 });

@@ -12,8 +12,9 @@ import { temporaryFolder } from "../helpers/folder.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { onLinux, onUnix } from "../helpers/optional.ts";
 import { freePort } from "../helpers/port.ts";
-import { eventually, notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
+import { notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
 import { parseMetrics, valueIn } from "../helpers/prometheus.ts";
+import { until } from "../helpers/until.ts";
 
 function clientOf(t: ExecutionContext, { socket }: Daemon) {
   const client = connect({ socket });
@@ -51,7 +52,7 @@ onLinux(
     const daemon = await startDaemon(t, { home, env });
     const said = () => (existsSync(notes) ? readFileSync(notes, "utf8") : "");
     // The shell makes the file before it writes.
-    await eventually(() => said().endsWith("authd status\n") && notedRuns(runs).length >= 200);
+    await until(() => said().endsWith("authd status\n") && notedRuns(runs).length >= 200);
     const told = said();
     t.regex(told, /^NOTE\n(--.*\n)+authd: 200 credentials need you\nc0, c1, c10 and 197 more\n/);
     t.is(told.split("NOTE").length, 2);
@@ -110,10 +111,10 @@ onUnix(
       const input = JSON.stringify({ client_secret: `wrong-${i}` });
       t.is((await daemon.cli(["set", "labelf", "--secrets-from", "-"], { input })).code, 5);
     }
-    await eventually(() => notedRuns(runs).length === 1);
+    await until(() => notedRuns(runs).length === 1);
     const input = JSON.stringify(api.credential.secrets);
     t.is((await daemon.cli(["set", "labelf", "--secrets-from", "-"], { input })).code, 0);
-    await eventually(() => notedRuns(runs).length === 2);
+    await until(() => notedRuns(runs).length === 2);
     t.deepEqual(
       notedRuns(runs).map((run) => [run.AUTHD_EVENT, run.AUTHD_REASON, run.AUTHD_CREDENTIAL]),
       [
@@ -143,10 +144,10 @@ onUnix("what waits for the hook is run by the one that takes its place", async (
   const config = join(home.configDir, "config.toml");
   writeFileSync(config, `hook = "${first}"\n`, { mode: 0o600 });
   const daemon = await startDaemon(t, { home });
-  await eventually(() => named(begun).length === 4);
+  await until(() => named(begun).length === 4);
   writeFileSync(config, `hook = "${second}"\n`);
   await clientOf(t, daemon).request("reload", {});
-  await eventually(() => named(runs).length === 2);
+  await until(() => named(runs).length === 2);
   t.deepEqual([...named(begun), ...named(runs)].sort(), ["c0", "c1", "c2", "c3", "c4", "c5"]);
 });
 
@@ -196,7 +197,7 @@ test("metrics at the endpoint and in the file reflect what really happened", asy
   t.is(value("authd_authorized_request_duration_seconds_count"), 2);
   for (const secret of Object.values(api.credential.secrets)) t.false(text.includes(secret));
 
-  await eventually(() => existsSync(file));
+  await until(() => existsSync(file));
   t.notThrows(() => parseMetrics(readFileSync(file, "utf8")));
   await daemon.stop();
   t.false(existsSync(file));
@@ -206,7 +207,7 @@ test("ways out that do not work are told, and harm nobody", async (t) => {
   const config = `metrics_file = "/nonexistent/authd.prom"\nhook = "/nonexistent/hook"\n`;
   const daemon = await startDaemon(t, { config: { "config.toml": config } });
   const client = clientOf(t, daemon);
-  await eventually(async () => {
+  await until(async () => {
     const { reporting } = await client.request("status", {});
     return reporting.metricsFile?.error !== undefined;
   });

@@ -5,8 +5,8 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import type { Credential } from "../../src/credential/credential.ts";
 import { AuthdError } from "../../src/errors.ts";
-import { type Engine, startEngine } from "../helpers/engine.ts";
 import type { Scope } from "../helpers/scope.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 import { type Answer, answer, basicOf, bytesOf, GOOD_TOKEN, MARK } from "./answers.ts";
 import { type Checkable, demand, type Property } from "./property.ts";
 
@@ -74,7 +74,7 @@ const WAYS: Record<string, (url: string) => { file: object; secrets: Record<stri
 };
 
 async function anyAnswer(scope: Scope): Promise<Checkable> {
-  const engine = await startEngine(scope);
+  const engine = await startTestRegistry(scope);
   const issuer = await startRawIssuer(scope);
   const way = fc.constantFrom(...Object.keys(WAYS));
   let count = 0;
@@ -116,7 +116,7 @@ const good = (way: string): Answer => ({
 
 async function isTokenOrError(
   credential: Credential,
-  { events, errors }: Engine,
+  { events, errors }: TestRegistry,
   secrets: Record<string, string>,
 ): Promise<void> {
   let told: unknown;

@@ -14,9 +14,10 @@ import { start } from "../helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { absent, missing, onLinux } from "../helpers/optional.ts";
-import { eventually } from "../helpers/program.ts";
+
 import { ROOT } from "../helpers/sources.ts";
 import { ENTER, onOwnTerminal } from "../helpers/terminal.ts";
+import { until } from "../helpers/until.ts";
 
 const readme = readDocument("README.md");
 const guide = readDocument("docs/guide.md");
@@ -170,7 +171,7 @@ onLinux("Ask me first", async (t) => {
   t.is((await place.bash(set)).code, 0);
   const waiting = place.bash(`${get}; exit $?`);
   const asked = connect({ socket: daemon.socket });
-  await eventually(async () => {
+  await until(async () => {
     return (await asked.request("approvals/pending", {})).approvals.length === 1;
   });
   asked.close();

@@ -15,6 +15,7 @@ import {
 import { MAX_RESPONSE_BYTES } from "../../src/request/request-error.ts";
 import { allClosed, type Handler, startApi } from "../helpers/api.ts";
 import { createAuthority } from "../helpers/certificates.ts";
+import { until } from "../helpers/until.ts";
 
 type Params = Omit<ParamsOf<"authorizedRequest">, "credential">;
 
@@ -425,7 +426,7 @@ test("a 401 whose body never ends holds nothing up", async (t) => {
   });
   owner.renew = async () => "second";
   t.is((await send()).body, "ok");
-  while (api.sockets.size > 1) await pause(10);
+  await until(() => api.sockets.size <= 1);
   t.pass();
 });
 

@@ -9,6 +9,7 @@ import {
 import type { Handlers } from "../../src/rpc/call.ts";
 import { frame } from "../../src/rpc/frame-parser.ts";
 import { ResponseStream } from "../../src/rpc/response-stream.ts";
+import { until } from "../helpers/until.ts";
 import { RawClient, startWire, tokenFor } from "../helpers/wire.ts";
 
 const params = { credential: "demo" };
@@ -52,7 +53,7 @@ for (const framing of ["lines", "base"] as const) {
     other.request(1, "status");
     // Half-closed clients, too.
     other.socket.end();
-    while (signals.length < 1) await sleep(5);
+    await until(() => signals.length >= 1);
     await Promise.all([server.close(200), client.closed]);
     const answers = [...(await client.take(2)), await other.next()];
     t.deepEqual(answers.map((answer) => answer?.id).sort(), [1, 1, "two"]);
@@ -110,7 +111,7 @@ test("shutdown ends its own connection: not before all is answered, and no other
   t.is(await client.next(), undefined);
   other.request(5, "status");
   t.is((await other.next())?.id, 5);
-  while (server.connections > 1) await sleep(5);
+  await until(() => server.connections <= 1);
   t.pass();
 });
 
@@ -120,7 +121,7 @@ test("after shutdown without exit the connection ends by itself", async (t) => {
   client.request(1, "shutdown");
   t.deepEqual((await client.next())?.result, {});
   t.is(await client.next(), undefined);
-  while (server.connections > 0) await sleep(5);
+  await until(() => server.connections === 0);
   t.pass();
 });
 
@@ -161,7 +162,7 @@ test("a client of the Language Server Protocol starts and stops without an error
   await rpc.sendNotification("initialized", {});
   t.deepEqual(await rpc.sendRequest("shutdown"), {});
   await rpc.sendNotification("exit");
-  while (server.connections > 0) await sleep(5);
+  await until(() => server.connections === 0);
   rpc.dispose();
   t.deepEqual(errors, []);
 });

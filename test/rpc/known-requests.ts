@@ -3,6 +3,7 @@ import { AuthdError } from "../../src/errors.ts";
 import { checkedGetToken } from "../../src/rpc/dispatcher.ts";
 import { KnownRequests } from "../../src/rpc/known-requests.ts";
 import { type Incoming, readMessage } from "../../src/rpc/message.ts";
+import { until } from "../helpers/until.ts";
 import { RawClient, startWire } from "../helpers/wire.ts";
 
 function learned(text: string): KnownRequests {
@@ -141,7 +142,7 @@ test("a known request that waits is cancelled, also in the same write", async (t
   for (const id of [1, 2]) {
     client.request(id, "getToken", { credential: "a" });
     await t.notThrowsAsync(async () => {
-      while (calls < id) await new Promise(setImmediate);
+      await until(() => calls >= id);
     });
     cancel(id);
     t.like(await client.next(), { id, error: { code: -32800 } });

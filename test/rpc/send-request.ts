@@ -6,8 +6,9 @@ import test, { type ExecutionContext } from "ava";
 import { AuthdError, connect } from "../../src/client.ts";
 import { MAX_BODY_BYTES } from "../../src/protocol.ts";
 import { encodeInMessage } from "../../src/rpc/send-request.ts";
-import { eventually } from "../helpers/program.ts";
+
 import { countBytes, startStreamingApi } from "../helpers/streaming-api.ts";
+import { until } from "../helpers/until.ts";
 import { startUploading } from "../helpers/uploading.ts";
 
 const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
@@ -137,7 +138,7 @@ test("the first part of a stream is sent before the second is there", async (t) 
   const body = new ReadableStream<Uint8Array>({
     async start(controller) {
       controller.enqueue(Buffer.from("first "));
-      await eventually(() => arrived === "first ");
+      await until(() => arrived === "first ");
       controller.enqueue(Buffer.from("second"));
       controller.close();
     },
@@ -174,11 +175,11 @@ test("an aborted fetch ends the request, and the stream is told", async (t) => {
   });
   const { signal } = controller;
   const fetched = fetch(origin, { method: "PUT", body, duplex: "half", signal });
-  await eventually(() => arrived);
+  await until(() => arrived);
   const reason = new Error("enough");
   controller.abort(reason);
   t.is(await fetched.catch((error) => error), reason);
-  await eventually(() => ending !== undefined && outcomes.length === 1);
+  await until(() => ending !== undefined && outcomes.length === 1);
   t.truthy((ending as { error?: Error }).error);
   t.deepEqual(outcomes, ["cancelled"]);
   t.is(cancelled, reason);
@@ -196,7 +197,7 @@ test("a stream that fails is the caller's error, and the API does not get an end
   })();
   const error = await t.throwsAsync(fetch(origin, { method: "PUT", body, duplex: "half" }));
   t.is(error, broken);
-  await eventually(() => ending !== undefined);
+  await until(() => ending !== undefined);
   t.truthy(ending?.error);
 });
 
@@ -208,7 +209,7 @@ test("an answer before the end of the body is the answer, and the stream is told
   const response = await fetch(origin, { method: "PUT", body: stream, duplex: "half" });
   t.is(response.status, 413);
   t.is(await response.text(), "too much");
-  await eventually(() => state.cancelled !== undefined);
+  await until(() => state.cancelled !== undefined);
   t.true(state.asked < 1_000);
 });
 

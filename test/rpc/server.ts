@@ -3,6 +3,7 @@ import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import type { StatusResult } from "../../src/protocol.ts";
 import type { Call } from "../../src/rpc/call.ts";
+import { until } from "../helpers/until.ts";
 import { RawClient, startWire, tokenFor } from "../helpers/wire.ts";
 
 const params = { credential: "demo" };
@@ -314,7 +315,7 @@ test("a reader that takes nothing is not read from, then dropped; others notice 
   const other = await RawClient.open(t, path);
   other.request(1, "getToken", params);
   t.is((await other.next())?.id, 1);
-  while (server.connections > 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => server.connections <= 1);
   other.request(2, "getToken", params);
   t.is((await other.next())?.id, 2);
 });
@@ -351,7 +352,7 @@ test("what a reader would not take is not made: its requests wait, and can be ca
   slow.send({ jsonrpc: "2.0", method: "$/cancelRequest", params: { id: 10 } });
   slow.socket.uncork();
   const other = await RawClient.open(t, path);
-  while (calls === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => calls !== 0);
   await new Promise((resolve) => setTimeout(resolve, 100));
   other.request(1, "getToken", params);
   t.is((await other.next())?.id, 1);
@@ -364,7 +365,7 @@ test("what a reader would not take is not made: its requests wait, and can be ca
   t.is(calls, 15);
   other.socket.destroy();
   slow.socket.destroy();
-  while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => server.connections === 0);
   t.is(server.memoryBudget.requestBytes, 0);
 });
 
@@ -378,7 +379,7 @@ test("of a reader that takes nothing, waiting requests are given up with it", as
   const deaf = await RawClient.open(t, path);
   deaf.socket.pause();
   for (let id = 0; id < 100; id++) deaf.request(id, "getToken", params);
-  while (server.connections > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => server.connections === 0);
   t.true(calls <= 2, `${calls} answers were made`);
   t.is(server.memoryBudget.requestBytes, 0);
 });

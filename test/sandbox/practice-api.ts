@@ -1,6 +1,7 @@
 import test from "ava";
 import { startPracticeApis } from "../../src/sandbox/index.ts";
 import { startLabelf } from "../../src/sandbox/labelf.ts";
+import { until } from "../helpers/until.ts";
 
 test("all four start, each with a credential of its preset, secrets new each time", async (t) => {
   const first = await startPracticeApis({ lifetimes: { labelf: 60 } });
@@ -56,7 +57,7 @@ test("fails on demand: one side or both, in three ways, until told to stop", asy
   api.fail("stall", "api");
   const waiting = new AbortController();
   const stalled = models(waiting.signal);
-  while (api.requests.at(-1)?.status !== 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => api.requests.at(-1)?.status === 0);
   waiting.abort();
   await t.throwsAsync(stalled, { any: true, name: "AbortError" });
 });
@@ -65,7 +66,7 @@ test("close ends a request that is stalled", async (t) => {
   const api = await startLabelf();
   api.fail("stall");
   const stalled = t.throwsAsync(fetch(`${api.url}/v2/models`));
-  while (api.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => api.requests.length !== 0);
   await api.close();
   await stalled;
 });

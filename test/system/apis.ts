@@ -16,7 +16,7 @@ import type { PracticeApi, PracticeCredential } from "../../src/sandbox/practice
 import { startRealtyna } from "../../src/sandbox/realtyna.ts";
 import { startZebbra } from "../../src/sandbox/zebbra.ts";
 import { startDaemon } from "../helpers/daemon.ts";
-import { until } from "../helpers/engine.ts";
+import { until } from "../helpers/until.ts";
 
 /** One way in which an API is met. */
 interface Variant {

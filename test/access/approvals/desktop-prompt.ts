@@ -5,7 +5,8 @@ import { desktopPrompter } from "../../../src/access/approvals/desktop-prompt.ts
 import type { PendingApproval } from "../../../src/protocol.ts";
 import { temporaryFolder } from "../../helpers/folder.ts";
 import { onLinux } from "../../helpers/optional.ts";
-import { eventually, writeProgram } from "../../helpers/program.ts";
+import { writeProgram } from "../../helpers/program.ts";
+import { until } from "../../helpers/until.ts";
 
 const asked = (more: Partial<PendingApproval> = {}): PendingApproval => ({
   id: 1,
@@ -85,7 +86,7 @@ onLinux("a dialog that can't be shown is no answer", async (t) => {
   for (const script of ["exit 5", "kill -9 $$"]) {
     const { asker, failed } = desktop(t, "zenity", script);
     asker(asked(), () => t.fail(script));
-    await eventually(() => failed.length === 1);
+    await until(() => failed.length === 1);
     t.deepEqual(failed, [1], script);
   }
 });
@@ -100,7 +101,7 @@ onLinux("answered elsewhere: the window goes, and the next question is asked", a
   const gone = asker(asked({ id: 3, program: "third" }), () => t.fail());
   const second = new Promise((resolve) => asker(asked({ id: 2, program: "second" }), resolve));
   gone();
-  await eventually(() => calls().length === 1);
+  await until(() => calls().length === 1);
   withdraw();
   t.is(await second, "no");
   t.is(calls().length, 2);

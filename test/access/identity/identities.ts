@@ -11,13 +11,13 @@ import {
 } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { identify, ProcessIdentities } from "../../../src/access/identity/identities.ts";
 import { type Peer, peerOf } from "../../../src/rpc/peer.ts";
 import { type Running, start } from "../../helpers/child.ts";
 import { temporaryFolder } from "../../helpers/folder.ts";
 import { asRoot, onLinux } from "../../helpers/optional.ts";
+import { until } from "../../helpers/until.ts";
 
 const CONNECT = `require("node:net").connect(process.argv.at(-1)).resume().on("error", () => {})`;
 
@@ -169,7 +169,7 @@ sys.stdin.readline(); os.execv(sys.argv[1], [sys.argv[1], "-e", "setInterval(() 
     const identity = identities.of(socket, peer);
     t.not(await identities.content(identity), undefined);
     child.stdin?.write("now\n");
-    while (readlinkSync(`/proc/${peer.pid}/exe`) !== backup) await sleep(10);
+    await until(() => readlinkSync(`/proc/${peer.pid}/exe`) === backup);
     t.is(await identities.content(identity), undefined);
     t.is(identities.of(socket, peer).actor?.executable, identity.actor?.executable);
   },

@@ -22,7 +22,7 @@ import { NO_CANDIDATES } from "./no-candidates.ts";
 import type { Scope } from "./scope.ts";
 
 /** A registry with a real vault and real HTTP, on a clock that the test moves. */
-export interface Engine {
+export interface TestRegistry {
   clock: FakeClock;
   registry: Registry;
   vault: HeldVault;
@@ -49,10 +49,10 @@ export interface Engine {
     record?: Partial<CredentialRecord>,
   ): Promise<Credential>;
   /** A new registry over the same vault and clock: what a restart of the daemon comes to. */
-  restart(): Promise<Engine>;
+  restart(): Promise<TestRegistry>;
 }
 
-export interface EngineOptions {
+export interface TestRegistryOptions {
   dir?: string;
   clock?: FakeClock;
   /** The vault is sealed with it, and whoever looks for the key finds it; without, the key is in a file. */
@@ -63,7 +63,7 @@ export interface EngineOptions {
   through?: (http: Http) => Http;
 }
 
-export async function startEngine(
+export async function startTestRegistry(
   t: Scope,
   {
     dir = temporaryFolder(t),
@@ -71,8 +71,8 @@ export async function startEngine(
     passphrase,
     onTick = () => {},
     through = (http) => http,
-  }: EngineOptions = {},
-): Promise<Engine> {
+  }: TestRegistryOptions = {},
+): Promise<TestRegistry> {
   const errors: string[] = [];
   const quiet = () => {};
   const log = {
@@ -149,12 +149,7 @@ export async function startEngine(
     async restart() {
       await close();
       const same = passphrase === undefined ? {} : { passphrase };
-      return await startEngine(t, { dir, clock, onTick, through, ...same });
+      return await startTestRegistry(t, { dir, clock, onTick, through, ...same });
     },
   };
-}
-
-/** Waits, in real time, for something that real I/O brings about. */
-export async function until(happened: () => boolean): Promise<void> {
-  while (!happened()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
