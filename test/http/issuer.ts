@@ -7,9 +7,9 @@ import { createHttp } from "../../src/http/http.ts";
 import { createIssuerSend, type IssuerSendOptions } from "../../src/http/issuer.ts";
 import { startApi } from "../helpers/api.ts";
 import { createAuthority } from "../helpers/certificates.ts";
-import { until } from "../helpers/engine.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
 import { startIssuer } from "../helpers/issuer.ts";
+import { until } from "../helpers/until.ts";
 
 function sender(t: ExecutionContext, options: Partial<IssuerSendOptions> = {}) {
   const http = createHttp();
