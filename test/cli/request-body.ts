@@ -7,8 +7,9 @@ import test, { type ExecutionContext } from "ava";
 import { MAX_BODY_BYTES } from "../../src/protocol.ts";
 import { start } from "../helpers/child.ts";
 import { MAIN, startDaemon } from "../helpers/daemon.ts";
-import { eventually } from "../helpers/program.ts";
+
 import { startStreamingApi } from "../helpers/streaming-api.ts";
+import { until } from "../helpers/until.ts";
 
 interface Seen {
   method: string | undefined;
@@ -108,12 +109,12 @@ test("Ctrl-C ends an upload, and the API does not get its end", async (t) => {
   const stdio = ["pipe", "pipe", "pipe"] as const;
   const { child, ended } = start(t, process.execPath, args, { env: daemon.env, stdio: [...stdio] });
   child.stdin!.write("begun");
-  await eventually(() => seen[0]?.parts.length === 1);
+  await until(() => seen[0]?.parts.length === 1);
   child.kill("SIGINT");
   await ended;
-  await eventually(() => seen[0]?.ending !== undefined);
+  await until(() => seen[0]?.ending !== undefined);
   t.is(seen[0]?.ending, "broken");
-  await eventually(async () => (await audited(daemon)).length === 1);
+  await until(async () => (await audited(daemon)).length === 1);
   t.like((await audited(daemon))[0], { outcome: "cancelled", event: "refusal" });
 });
 

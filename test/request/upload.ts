@@ -4,8 +4,9 @@ import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { KEPT_BYTES } from "../../src/request/upload-body.ts";
-import { eventually } from "../helpers/program.ts";
+
 import { countBytes, startStreamingApi } from "../helpers/streaming-api.ts";
+import { until } from "../helpers/until.ts";
 import { startUploading } from "../helpers/uploading.ts";
 
 async function stage(
@@ -113,7 +114,7 @@ test("a 401 before more than 1 MiB was sent renews the token, and the body begin
   const half = "a".repeat(KEPT_BYTES / 2);
   await client.chunk(upload, 0, half);
   await client.chunk(upload, 1, half);
-  await eventually(() => renewals === 1);
+  await until(() => renewals === 1);
   await client.chunk(upload, 2, "more, ");
   const { result } = await client.chunk(upload, 3, "the end", true);
   t.true(result?.body === `PUT Bearer second ${half}${half}more, the end`);
@@ -130,7 +131,7 @@ test("parts that come while the token is renewed are sent behind those before", 
     });
   const upload = await client.open(origin);
   client.send("request/chunk", { upload, seq: 0, data: btoa("one ") });
-  await eventually(() => finish !== undefined);
+  await until(() => finish !== undefined);
   client.send("request/chunk", { upload, seq: 1, data: btoa("two ") });
   client.send("request/chunk", { upload, seq: 2, data: btoa("three"), last: true });
   finish?.("second");
@@ -187,7 +188,7 @@ test("an early answer waits for the next chunk; an answer's head alone does not 
   t.deepEqual((await client.chunk(upload, 0, "one ")).result, {});
   t.deepEqual((await client.chunk(upload, 1, "two ")).result, {});
   client.send("request/chunk", { upload, seq: 2, data: btoa("enough") });
-  await eventually(() => outcomes.length === 1);
+  await until(() => outcomes.length === 1);
   const first = (await client.answer()).result!;
   const result = first.status ? first : (await client.chunk(upload, 3, "more")).result;
   t.like(result, { status: 200, body: "one two enough!" });
@@ -276,7 +277,7 @@ for (const [what, chunks, says] of [
     const { error } = await client.chunk(upload, 1, chunks[1], true);
     t.is(error?.data.reason, "invalid_params");
     t.regex(error?.message ?? "", says);
-    await eventually(() => ending !== undefined && outcomes.length === 1);
+    await until(() => ending !== undefined && outcomes.length === 1);
     t.true(ending!.error !== undefined && ending!.bytes < 10);
     t.deepEqual(outcomes, ["invalid_params"]);
     t.regex((await client.chunk(upload, 2, "")).error?.message ?? "", /has ended/);
@@ -305,11 +306,11 @@ test("a chunk that is cancelled ends the upload", async (t) => {
   const upload = await client.open(origin);
   await client.chunk(upload, 0, "one");
   const id = client.send("request/chunk", { upload, seq: 1, data: "", last: true });
-  await eventually(() => api.whole === 1);
+  await until(() => api.whole === 1);
   client.raw.send({ jsonrpc: "2.0", method: "$/cancelRequest", params: { id } });
   const { error } = await client.answer();
   t.is(error?.code, -32800);
-  await eventually(() => outcomes.length === 1);
+  await until(() => outcomes.length === 1);
   t.deepEqual(outcomes, ["cancelled"]);
   t.regex((await client.chunk(upload, 2, "")).error?.message ?? "", /cancelled|has ended/);
 });
@@ -322,7 +323,7 @@ test("request/open that is cancelled sends nothing", async (t) => {
     return new Promise(() => {});
   };
   const id = client.send("request/open", { credential: "mine", url: origin });
-  await eventually(() => asked);
+  await until(() => asked);
   client.raw.send({ jsonrpc: "2.0", method: "$/cancelRequest", params: { id } });
   t.is((await client.answer()).error?.data.reason, "cancelled");
   t.is(api.begun, 0);
@@ -333,9 +334,9 @@ test("the end of its connection ends an upload", async (t) => {
   const { origin, client, outcomes, api, server } = await stalled(t);
   const upload = await client.open(origin);
   await client.chunk(upload, 0, "one");
-  await eventually(() => api.begun === 1);
+  await until(() => api.begun === 1);
   client.raw.socket.destroy();
-  await eventually(() => api.broken === 1 && outcomes.length === 1);
+  await until(() => api.broken === 1 && outcomes.length === 1);
   t.deepEqual(outcomes, ["cancelled"]);
   const { answers, answerBytes, requestBytes } = server.memoryBudget;
   t.deepEqual(
@@ -351,9 +352,9 @@ test("a client that sends nothing more is given up after a while, one that sends
     await pause(500);
     t.deepEqual((await client.chunk(upload, seq, seq === 0 ? "begun" : "")).result, {});
   }
-  await eventually(() => outcomes.length === 1);
+  await until(() => outcomes.length === 1);
   t.deepEqual(outcomes, ["timeout"]);
-  await eventually(() => api.broken === 1);
+  await until(() => api.broken === 1);
   const { error } = await client.chunk(upload, 5, "");
   t.is(error?.data.reason, "timeout");
   t.regex(error?.message ?? "", /mine: the client sent no more of the body within 2000 ms/);
@@ -369,7 +370,7 @@ test("an answer that nobody asks for is dropped after a while, and gives back wh
   await client.open(origin, { bodyBytes: 10 });
   const { memoryBudget } = server;
   t.true(memoryBudget.answers === 1);
-  await eventually(() => memoryBudget.answers === 0);
+  await until(() => memoryBudget.answers === 0);
   t.is(memoryBudget.answerBytes, 0);
 });
 
@@ -393,7 +394,7 @@ test("a daemon that ends answers a chunk in flight, and takes no more", async (t
   const upload = await client.open(origin);
   await client.chunk(upload, 0, "one");
   const last = client.send("request/chunk", { upload, seq: 1, data: "", last: true });
-  await eventually(() => api.whole === 1);
+  await until(() => api.whole === 1);
   const closed = server.close(2_000);
   const late = client.send("request/chunk", { upload, seq: 2, data: "" });
   const answers = [await client.answer(), await client.answer()];
@@ -437,7 +438,7 @@ test("uploads count as requests to APIs, and what is kept of their bodies as lar
   t.is(memoryBudget.answerBytes, 100_000);
   await client.chunk(uploads[0]!, 2, "b", true);
   await client.chunk(uploads[1]!, 0, Buffer.alloc(100_000, "a"), true);
-  await eventually(() => memoryBudget.answers === 0);
+  await until(() => memoryBudget.answers === 0);
   t.is(memoryBudget.answerBytes, 0);
 
   const small = await stage(t, echo, { limits: { answerBytes: KEPT_BYTES } });
