@@ -8,57 +8,57 @@ import { isOwnPeer, type Peer } from "../rpc/peer.ts";
 import type { Identities, Identity } from "./identity/identity.ts";
 import { type Caller, decide, mayUse, needs, type Use } from "./policy.ts";
 
-/** What a caller wants, as a person is to see it. */
+/** Describes to a person what a caller wants. */
 export interface Wish {
   /** In words, without any secret: `its token`, `GET https://api.example.com/v2`. */
   readonly what: string;
   /** Equal for equal wishes only; absent: `what` says all of it. */
   readonly exact?: string;
-  /** What else a request carries. */
+  /** Further parts of a request. */
   readonly request?: RequestDetails;
 }
 
-/** What a person is asked. */
+/** A question to a person. */
 export interface Question extends Wish {
   readonly credential: string;
-  /** What the asker wants to do: `change` is about the credential itself. */
+  /** Kind of use; `change` changes the credential itself. */
   readonly kind: Use["kind"] | "change";
-  /** The rule that wants it asked. */
+  /** Rule that requires a person's confirmation. */
   readonly rule: string;
   readonly confirm: Confirm;
   readonly identity: Identity;
-  /** The program does whatever it is told to: a yes is for one process of it at most. */
+  /** The program runs what its arguments say: a yes holds for one process of it at most. */
   readonly isInterpreter: boolean;
 }
 
-/** Where a person's answers come from. */
+/** Asks a person. */
 export interface Approvals {
   /**
-   * Resolves when somebody said yes, now or before: `once` to this alone, `lasting` to all that the
-   * rule covers. Rejects with AuthdError `caller_not_allowed`.
+   * Resolves when a person says yes, or said so before: `once` for this question, `lasting` for all that
+   * the rule covers. Rejects with AuthdError `caller_not_allowed`.
    */
   ask(question: Question, signal: AbortSignal): Promise<"once" | "lasting">;
 }
 
-/** Who is asking: what a call knows of it. */
+/** The calling program, as far as a call knows it. */
 export interface CallContext {
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
   readonly signal: AbortSignal;
-  /** Noted here: by which rule it passed, or did not. */
+  /** Set to the rule that decided. */
   rule?: string | undefined;
 }
 
-/** The part of a credential that says who may use it. */
+/** The part of a credential that limits its use. */
 export interface PolicyTarget {
   readonly name: string;
   readonly settings: { readonly policy?: Policy };
 }
 
-/** By which rule somebody may go on, and where to. */
+/** A permission, and the rule that gave it. */
 export interface Decision {
   readonly rule: string;
-  /** Whether a redirect of this request may be followed there. */
+  /** Returns whether a redirect of the request may be followed to this method and path. */
   reaches(method: string, path: string): boolean;
 }
 
@@ -72,11 +72,11 @@ export interface AccessOptions {
 
 const OPEN_POLICY: Policy = { expose: "token", allow: [], deny: [] };
 const ANY_USE: Use = { kind: "token", scope: "", audience: "" };
-/** A longer name is nobody's; of one that somebody asks for no more is repeated. */
-const LONGEST_NAME = 64;
+/** Limit of a credential's name; no more of a requested name is repeated in an error. */
+const MAX_NAME_LENGTH = 64;
 const UNRESTRICTED: Decision = { rule: "default", reaches: () => true };
 
-/** Lets callers pass, or not: by a credential's policy, by how often they come, by a person's word. */
+/** Decides whether a caller may use or change a credential: by its policy, by rate limits, by a person's answer. */
 export class Access {
   readonly #options: AccessOptions;
 
@@ -85,8 +85,8 @@ export class Access {
   }
 
   /**
-   * Not a promise where nothing limits the credential. Throws or rejects with AuthdError
-   * `caller_not_allowed`, `token_not_exposed`, `origin_not_allowed` or `too_busy`.
+   * Decides about one use. Synchronous if nothing limits the credential. Throws or rejects with
+   * AuthdError `caller_not_allowed`, `token_not_exposed`, `origin_not_allowed` or `too_busy`.
    */
   authorizeUse(
     credential: PolicyTarget,
@@ -98,19 +98,19 @@ export class Access {
     return this.#judge(credential, use(), wish, context);
   }
 
-  /** Whether it is the daemon's own user who asks, or root. */
+  /** True if the caller is of the daemon's user, or root. */
   isDaemonUser({ peer }: CallContext): boolean {
     return isOwnPeer(peer);
   }
 
-  /** Throws AuthdError `caller_not_allowed` for every other user. */
+  /** Throws AuthdError `caller_not_allowed` for other users. */
   assertDaemonUser(method: string, context: CallContext): void {
     if (!this.isDaemonUser(context)) throw daemonUserOnly(method, context);
   }
 
   /**
-   * Nobody else is to learn which names there are: throws AuthdError `caller_not_allowed`, as for a
-   * credential without rules.
+   * Throws for other users the same AuthdError `caller_not_allowed` for an unknown name as for a
+   * credential without rules, so that they can't probe which credentials exist.
    */
   assertMayLearnName(name: string, context: CallContext): void {
     if (!isOwnPeer(context.peer)) this.#assertOpenTo(name, context);
@@ -118,19 +118,19 @@ export class Access {
 
   #assertOpenTo(name: string, { connection, peer }: CallContext): void {
     const caller = callerOf(this.#options.identities.of(connection, peer));
-    const credential = name.slice(0, LONGEST_NAME);
+    const credential = name.slice(0, MAX_NAME_LENGTH);
     const verdict = decide(credential, OPEN_POLICY, caller, ANY_USE, this.#options.now());
     if (!verdict.allowed) {
       throw new AuthdError(verdict.reason, `${verdict.message}.`, { credential });
     }
   }
 
-  /** Throws AuthdError `caller_not_allowed` for whoever may not use the credential at all. */
+  /** Throws AuthdError `caller_not_allowed` if the caller may not use the credential in any way. */
   assertMayUse(credential: PolicyTarget, context: CallContext): void {
     if (!this.mayUse(credential, context)) this.#assertOpenTo(credential.name, context);
   }
 
-  /** True if there is any of `credentials` that the asker may use in any way. */
+  /** True if the caller may use any of `credentials` in any way. */
   mayUseAny(
     credentials: Iterable<PolicyTarget>,
     context: Pick<CallContext, "peer" | "connection">,
@@ -142,7 +142,7 @@ export class Access {
     return false;
   }
 
-  /** Whether somebody may use it in any way, without asking anybody. */
+  /** True if the caller may use the credential in some way. Asks nobody. */
   mayUse(
     { settings }: PolicyTarget,
     { connection, peer }: Pick<CallContext, "peer" | "connection">,
@@ -154,13 +154,13 @@ export class Access {
   }
 
   /**
-   * Asks a person whether somebody may change what concerns a guarded credential: programs of the
-   * daemon's own user are not to open it. Root changes another user's without a question. Rejects with
-   * AuthdError `caller_not_allowed`.
+   * Asks a person about a change that concerns a restricted credential, so that programs of the daemon's
+   * user can't lift its restrictions. Root of another user's daemon is not asked. Rejects with AuthdError
+   * `caller_not_allowed`.
    */
   async authorizeChange(
     method: string,
-    guarded: string,
+    restricted: string,
     context: CallContext,
     what = method,
   ): Promise<void> {
@@ -169,13 +169,13 @@ export class Access {
     if (peer?.uid === 0 && process.geteuid?.() !== 0) return;
     await this.#options.approvals.ask(
       {
-        credential: guarded,
+        credential: restricted,
         kind: "change",
         what,
         rule: "guarded",
         confirm: "always",
         identity: this.#options.identities.of(connection, peer),
-        // It makes no difference: a yes is for one change.
+        // A yes is for one change, whatever the program.
         isInterpreter: true,
       },
       signal,
@@ -201,7 +201,7 @@ export class Access {
     const { rule, rate, confirm } = verdict;
     const wait = rate ? rates.take(`${name}\n${rule}`, rate) : 0;
     if (wait > 0) throw rateLimited(name, rule, wait);
-    const yes = confirm
+    const answer = confirm
       ? await approvals.ask(
           {
             ...{ credential: name, kind: use.kind, ...wish(), rule, confirm, identity },
@@ -213,8 +213,8 @@ export class Access {
     return {
       rule,
       reaches: (method, path) => {
-        // A person saw this request, and not where the API sends it on.
-        if (yes === "once") return false;
+        // The person saw this request, not the target of a redirect.
+        if (answer === "once") return false;
         const there = decide(
           name,
           policy,
@@ -222,22 +222,22 @@ export class Access {
           { ...use, kind: "request", method, path },
           now(),
         );
-        // What another rule wants confirmed or counted was neither.
+        // Another rule's confirmation was not asked for, and its rate limit not counted.
         return there.allowed && (there.rule === rule || !(there.confirm ?? there.rate));
       },
     };
   }
 }
 
-/** What rules and answers say of a program is nothing for an interpreter under another name. */
+/** True if the program's content matters: an interpreter under another name must not match rules or answers. */
 function needsContent(policy: Policy): boolean {
   const named = needs(policy);
-  const asks = policy.confirm ?? policy.allow.find(({ confirm }) => confirm !== undefined);
-  return named.has("sha256") || named.has("executable") || asks !== undefined;
+  const confirm = policy.confirm ?? policy.allow.find(({ confirm }) => confirm !== undefined);
+  return named.has("sha256") || named.has("executable") || confirm !== undefined;
 }
 
 function callerOf(
-  { peer, actor, gids, unit, displayName: shown }: Identity,
+  { peer, actor, gids, unit, displayName }: Identity,
   content?: { readonly sha256: string; readonly isInterpreter: boolean },
 ): Caller {
   const { executable } = actor ?? {};
@@ -250,7 +250,7 @@ function callerOf(
       content?.isInterpreter || (executable !== undefined && isInterpreter(executable)),
     sha256: content?.sha256,
     unit,
-    shown,
+    displayName,
   };
 }
 

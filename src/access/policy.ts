@@ -2,27 +2,33 @@ import { foldedHeader } from "../base/header-names.ts";
 import type { Rate } from "../base/rate-limiter.ts";
 import type { Confirm, Policy, Rule, Who } from "../config/policy.ts";
 
-/** What can be known of a caller; undefined: it can't be known, and the strictest rule counts. */
+/**
+ * Facts about a caller. Undefined means unknown: `[[allow]]` rules about that fact do not match then, and
+ * `[[deny]]` rules do.
+ */
 export interface Caller {
   /** The daemon's own user, or root. */
   readonly isOwn: boolean;
   readonly uid: number | undefined;
-  /** All its groups. */
+  /** All groups of the process. */
   readonly gids: readonly number[] | undefined;
   readonly executable: string | undefined;
-  /** It runs whatever it is told to (a shell, node, python): no `executable` may vouch for it. */
+  /** It runs what its arguments say (a shell, node, python): rules on `executable` do not match. */
   readonly isInterpreter: boolean;
   readonly sha256: string | undefined;
-  /** Null: it is in none. */
+  /** systemd unit; null: none. */
   readonly unit: string | null | undefined;
   /** For people: `/usr/bin/backup (process 4711)`. */
-  readonly shown: string;
+  readonly displayName: string;
 }
 
-/** What a caller wants. The credential's own scope (as `normalizeScope` spells it) and audience, if it names none. */
+/**
+ * One use of a credential. Scope (as `normalizeScope` spells it) and audience are the credential's own if
+ * the caller names none.
+ */
 export type Use =
   | { readonly kind: "token"; readonly scope: string; readonly audience: string }
-  /** Another token is obtained, which the caller does not get. */
+  /** A new token is obtained; the caller does not get it. */
   | { readonly kind: "refresh"; readonly scope: string; readonly audience: string }
   | {
       readonly kind: "request";
@@ -32,8 +38,8 @@ export type Use =
       readonly method: string;
       /** As the WHATWG URL parser spells it. */
       readonly path: string;
-      /** A header with which some servers take another method or path than the request's (see `steering`). */
-      readonly steers?: string;
+      /** Header by which some servers take another method or path (see `overrideHeader`). */
+      readonly override?: string;
     };
 
 export type Verdict =
@@ -50,15 +56,16 @@ export type Verdict =
       readonly message: string;
     };
 
-/** What has to be found out about a caller before these rules can be applied. */
+/** Returns the facts about a caller that the rules refer to. */
 export function needs({ allow, deny }: Policy): ReadonlySet<keyof Who> {
   const rules = [...allow, ...deny];
   return new Set(rules.flatMap(({ who }) => Object.keys(who) as (keyof Who)[]));
 }
 
 /**
- * May this caller use the credential in this way? Deny wins; then what the whole credential is
- * limited to; then the first `[[allow]]` that matches decides. Without any, the daemon's own user may.
+ * Decides whether a caller may use the credential in this way. A `[[deny]]` rule wins; then the limits of
+ * the whole credential; then the first `[[allow]]` rule that matches. Without `[[allow]]` rules, programs
+ * of the daemon's user may.
  */
 export function decide(
   name: string,
@@ -68,21 +75,21 @@ export function decide(
   now: number,
 ): Verdict {
   const denied = policy.deny.find(
-    (rule) => inForce(rule, now) && mayMatch(rule.who, caller) && mayCover(rule, use),
+    (rule) => isInForce(rule, now) && mayMatch(rule.who, caller) && mayCover(rule, use),
   );
   if (denied) {
-    const message = `${name}: ${caller.shown} is refused by the rule ${denied.name}`;
+    const message = `${name}: ${caller.displayName} is refused by the rule ${denied.name}`;
     return deny(denied.name, "caller_not_allowed", message);
   }
   if (use.kind === "token" && policy.expose === "request") return notExposed(name, "expose");
-  const outside = use.kind === "request" ? outsideOf(name, policy, use) : undefined;
-  if (outside) return outside;
+  const denial = use.kind === "request" ? denialByLimits(name, policy, use) : undefined;
+  if (denial) return denial;
   if (policy.allow.length === 0) {
     if (caller.isOwn) return allowed("default", policy.confirm);
-    const message = `${name}: ${caller.shown} is another user's, and no [[allow]] rule names it`;
+    const message = `${name}: ${caller.displayName} is another user's, and no [[allow]] rule names it`;
     return deny("default", "caller_not_allowed", message);
   }
-  const meant = policy.allow.filter((rule) => inForce(rule, now) && admits(rule, caller));
+  const meant = policy.allow.filter((rule) => isInForce(rule, now) && admits(rule, caller));
   const covering = meant.filter((rule) => covers(rule, use));
   const rule = covering.find(({ expose }) => use.kind !== "token" || expose !== "request");
   if (rule) {
@@ -94,19 +101,19 @@ export function decide(
   return deny("allow", "caller_not_allowed", `${name}: ${whyNone(policy, caller, meant)}`);
 }
 
-/** Whether there is any way in which this caller may use the credential, as far as is known of it. */
+/** True if the caller may use the credential in some way, as far as its facts are known. */
 export function mayUse({ allow, deny }: Policy, caller: Caller, now: number): boolean {
-  const shutOut = deny.some(
-    (rule) => inForce(rule, now) && mayMatch(rule.who, caller) && isForAllUses(rule),
+  const isDenied = deny.some(
+    (rule) => isInForce(rule, now) && mayMatch(rule.who, caller) && isForAllUses(rule),
   );
-  if (shutOut) return false;
+  if (isDenied) return false;
   if (allow.length === 0) return caller.isOwn;
-  return allow.some((rule) => inForce(rule, now) && admits(rule, caller));
+  return allow.some((rule) => isInForce(rule, now) && admits(rule, caller));
 }
 
-const inForce = ({ until }: Rule, now: number) => until === undefined || now < until;
+const isInForce = ({ until }: Rule, now: number) => until === undefined || now < until;
 
-/** Another user's program is let in by a rule that names who it is, never by one for everybody. */
+/** True if an `[[allow]]` rule is about the caller. Other users need a rule that names them. */
 function admits({ who }: Rule, caller: Caller): boolean {
   return (caller.isOwn || Object.keys(who).length > 0) && matches(who, caller);
 }
@@ -138,14 +145,14 @@ function notExposed(name: string, rule: string): PolicyDenial {
   );
 }
 
-/** What the whole credential is limited to, whoever asks; also for where a redirect leads. */
-function outsideOf(
+/** Applies the limits of the whole credential; also to the target of a redirect. */
+function denialByLimits(
   name: string,
   { methods, paths }: Pick<Policy, "methods" | "paths">,
-  { method, path, steers }: { method: string; path: string; steers?: string },
+  { method, path, override }: { method: string; path: string; override?: string },
 ): PolicyDenial | undefined {
-  if (steers !== undefined && (methods ?? paths)) {
-    const message = `${name}: the header ${steers} could make another method or path of it, and those are limited`;
+  if (override !== undefined && (methods ?? paths)) {
+    const message = `${name}: the header ${override} could make another method or path of it, and those are limited`;
     return deny(methods ? "methods" : "paths", "origin_not_allowed", message);
   }
   if (methods && !methods.includes(method)) {
@@ -159,58 +166,58 @@ function outsideOf(
   return undefined;
 }
 
-/** All that `who` names is known of the caller, and is so. */
+/** True if the caller is known to be everything that `who` names. */
 function matches(who: Who, caller: Caller): boolean {
   return checks(who, caller).every((check) => check === true);
 }
 
-/** Nothing that `who` names is known to be otherwise. */
+/** True unless the caller is known to differ from `who`. */
 function mayMatch(who: Who, caller: Caller): boolean {
   return checks(who, { ...caller, isInterpreter: false }).every((check) => check !== false);
 }
 
-/** One entry for each thing that `who` names; undefined: it can't be known. */
+/** Compares each fact that `who` names; undefined: the fact is not known. */
 function checks(who: Who, caller: Caller): (boolean | undefined)[] {
   const same = <Value>(wanted: Value | undefined, is: Value | null | undefined) =>
     wanted === undefined ? [] : [is === undefined ? undefined : wanted === is];
-  const vouches = (result: (boolean | undefined)[]) =>
+  const unlessInterpreter = (result: (boolean | undefined)[]) =>
     result.map((one) => one && !caller.isInterpreter);
   return [
-    ...vouches(same(who.executable, caller.executable)),
-    ...vouches(same(who.sha256, caller.sha256)),
+    ...unlessInterpreter(same(who.executable, caller.executable)),
+    ...unlessInterpreter(same(who.sha256, caller.sha256)),
     ...same(who.unit, caller.unit),
     ...same(who.uid, caller.uid),
     ...(who.gid === undefined ? [] : [caller.gids?.includes(who.gid)]),
   ];
 }
 
-/** Whether an `[[allow]]` rule is about this use: beyond doubt. */
+/** True if an `[[allow]]` rule certainly covers this use. */
 function covers({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {
   if (scopes && !scopes.includes(use.scope)) return false;
   if (audiences && !audiences.includes(use.audience)) return false;
   if (use.kind !== "request") return true;
-  if (use.steers !== undefined && (methods ?? paths)) return false;
+  if (use.override !== undefined && (methods ?? paths)) return false;
   return (!methods || methods.includes(use.method)) && (!paths || reaches(paths, use.path));
 }
 
-/** Whether a `[[deny]]` rule could be about this use, in whatever way a server reads it. */
+/** True if a `[[deny]]` rule covers this use in any way in which a server may read it. */
 function mayCover({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {
-  // Some servers split scopes at more than spaces.
+  // Some servers split scopes at commas too.
   const asked = new Set([...use.scope.split(" "), ...use.scope.split(/[\s,]+/)]);
   const asksFor = (scope: string) => scope.split(" ").every((one) => asked.has(one));
   if (scopes && !scopes.some(asksFor)) return false;
   if (audiences && !audiences.includes(use.audience)) return false;
   // A refresh sends nothing to the API.
   if (use.kind === "refresh") return (methods ?? paths) === undefined;
-  // Who has the token can send it with any method and to any path.
-  if (use.kind !== "request" || use.steers !== undefined) return true;
+  // A program that has the token can use any method and path.
+  if (use.kind !== "request" || use.override !== undefined) return true;
   return (!methods || methods.includes(use.method)) && (!paths || mayReach(paths, use.path));
 }
 
-/** What servers read differently: an encoded slash, backslash or NUL, and dots that the URL parser left. */
+/** Paths that servers read differently: an encoded slash, backslash or NUL, or dots that the URL parser left. */
 const AMBIGUOUS_PATH = /%(25)*(2f|5c|00)|\/(\.|%(25)*2e){1,2}(;|%(25)*3b|\/|$)/i;
 
-/** A path that servers read differently is inside of nothing. */
+/** True if the path certainly matches one of `paths`. */
 function reaches(paths: readonly string[], path: string): boolean {
   if (AMBIGUOUS_PATH.test(path)) return false;
   return paths.some((one) =>
@@ -218,22 +225,23 @@ function reaches(paths: readonly string[], path: string): boolean {
   );
 }
 
+/** True if some server may read the path as one of `paths`. */
 function mayReach(paths: readonly string[], path: string): boolean {
-  const plain = normalizeLeniently(path);
-  if (plain === undefined) return true;
+  const normalized = normalizeLeniently(path);
+  if (normalized === undefined) return true;
   return paths.some((one) => {
     const beginning = one.endsWith("*") ? one.slice(0, -1) : undefined;
     const meant = normalizeLeniently(beginning ?? one);
     if (meant === undefined) return true;
-    if (beginning === undefined) return plain === meant;
+    if (beginning === undefined) return normalized === meant;
     const isFolder = beginning.endsWith("/") && meant !== "/";
-    return `${plain}/`.startsWith(isFolder ? `${meant}/` : meant);
+    return `${normalized}/`.startsWith(isFolder ? `${meant}/` : meant);
   });
 }
 
 /**
- * As the most lenient server would read a path: decoded as often as it goes, in lower case, without
- * dots, parameters, empty parts and a slash at the end. Undefined: who knows.
+ * Normalizes a path as the most lenient server would: decoded repeatedly, in lower case, without dots,
+ * parameters, empty parts and a slash at the end. Returns undefined if it can't be decoded.
  */
 function normalizeLeniently(path: string): string | undefined {
   let text = path;
@@ -254,6 +262,7 @@ function normalizeLeniently(path: string): string | undefined {
   return `/${parts.join("/")}`;
 }
 
+/** Headers by which some servers take another method or path. */
 const OVERRIDE_HEADERS: ReadonlySet<string> = new Set([
   "x-http-method-override",
   "x-http-method",
@@ -264,7 +273,7 @@ const OVERRIDE_HEADERS: ReadonlySet<string> = new Set([
   "x-rewrite-url",
 ]);
 
-/** The first of these headers with which some servers take another method or path. */
+/** Returns the first of `headers` by which some servers take another method or path. */
 export function overrideHeader(headers: Readonly<Record<string, string>>): string | undefined {
   return Object.keys(headers).find((name) => OVERRIDE_HEADERS.has(foldedHeader(name)));
 }
@@ -272,7 +281,7 @@ export function overrideHeader(headers: Readonly<Record<string, string>>): strin
 function whyNone({ allow }: Policy, caller: Caller, meant: readonly Rule[]): string {
   if (meant.length > 0) {
     const names = meant.map(({ name }) => name).join(", ");
-    return `${caller.shown} may not use it in this way; of what is allowed to it, see ${names}`;
+    return `${caller.displayName} may not use it in this way; of what is allowed to it, see ${names}`;
   }
   const byProgram = allow.some(
     ({ who }) => who.executable !== undefined || who.sha256 !== undefined,
@@ -281,5 +290,5 @@ function whyNone({ allow }: Policy, caller: Caller, meant: readonly Rule[]): str
     byProgram && caller.isInterpreter
       ? "; it runs whatever it is told to, so no rule on executables can mean it: name a unit, or let a person confirm"
       : "";
-  return `no [[allow]] rule matches ${caller.shown}${because}`;
+  return `no [[allow]] rule matches ${caller.displayName}${because}`;
 }

@@ -4,6 +4,7 @@ import { overrideHeader, type Use } from "../access/policy.ts";
 import type { Admin } from "../admin/admin.ts";
 import type { Backup } from "../admin/backup.ts";
 import type { Consent } from "../admin/consent.ts";
+import { describeSet } from "../admin/describe-set.ts";
 import { normalizeScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
@@ -89,10 +90,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     "credentials/add": async (given, call) =>
       await admin.add(given, call.signal, consentTo("credentials/add", call)),
     "credentials/set": async (given, call) => {
-      const { settings, secrets, unset = [] } = given;
-      const names = [...Object.keys({ ...settings, ...secrets }), ...unset].map(quoted);
-      const what = ["credentials/set", ...names].join(" ");
-      return await admin.set(given, call.signal, consentTo("credentials/set", call, what));
+      const consent = consentTo("credentials/set", call, describeSet(given));
+      return await admin.set(given, call.signal, consent);
     },
     "credentials/trust": async (given, call) =>
       await admin.trust(given, consentTo("credentials/trust", call)),
@@ -241,13 +240,13 @@ async function admitted(
   call: Call,
 ) {
   const { method, url, headers } = outgoing;
-  const steers = overrideHeader(headers);
+  const override = overrideHeader(headers);
   const use: Use = {
     kind: "request",
     ...reachOf(credential.settings.own),
     method: method.toUpperCase(),
     path: url.pathname,
-    ...(steers === undefined ? {} : { steers }),
+    ...(override === undefined ? {} : { override }),
   };
   const { reaches } = await access.authorizeUse(
     credential,

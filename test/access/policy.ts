@@ -19,7 +19,7 @@ const backup: Caller = {
   isInterpreter: false,
   sha256: "ab".repeat(32),
   unit: "backup.service",
-  shown: "/usr/bin/backup (process 4711)",
+  displayName: "/usr/bin/backup (process 4711)",
 };
 const stranger: Caller = { ...backup, isOwn: false, uid: 1001, gids: [1001, 50] };
 const python: Caller = {
@@ -27,7 +27,7 @@ const python: Caller = {
   executable: "/usr/bin/python3.12",
   isInterpreter: true,
   unit: null,
-  shown: "/usr/bin/python3.12 (process 4712)",
+  displayName: "/usr/bin/python3.12 (process 4712)",
 };
 const unknown: Caller = {
   isOwn: true,
@@ -37,7 +37,7 @@ const unknown: Caller = {
   isInterpreter: false,
   sha256: undefined,
   unit: undefined,
-  shown: "process 4713",
+  displayName: "process 4713",
 };
 
 const token: Use = { kind: "token", scope: "", audience: "" };
@@ -437,15 +437,15 @@ test("a denied path with a slash at the end, and without", (t) => {
 });
 
 test("a header that makes another method or path of a request is none where those are limited", (t) => {
-  const steers = overrideHeader({ accept: "*/*", "x-http-method-override": "DELETE" });
-  t.is(steers, "x-http-method-override");
+  const override = overrideHeader({ accept: "*/*", "x-http-method-override": "DELETE" });
+  t.is(override, "x-http-method-override");
   t.is(overrideHeader({ accept: "*/*" }), undefined);
   t.is(
     overrideHeader({ x_http_method_override: "DELETE" }),
     "x_http_method_override",
     "as CGI has it",
   );
-  const use = { ...post, steers: "x-http-method-override" };
+  const use = { ...post, override: "x-http-method-override" };
   const answer = (given: Partial<Policy>) => decide("labelf", policy(given), backup, use, NOW);
   t.true(answer({ expose: "request" }).allowed);
   t.like(answer({ expose: "request", methods: ["POST"] }), { reason: "origin_not_allowed" });

@@ -160,6 +160,10 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
   const out = join(daemon.folder, "out");
   const tries: [string, string[]][] = [
     ["credentials/set confirm", ["set", "demo", "--set", "confirm=always"]],
+    [
+      "credentials/set origins=https://elsewhere.example",
+      ["set", "demo", "--set", "origins=https://elsewhere.example"],
+    ],
     ["credentials/add", [...replace, secrets]],
     ["credentials/remove", ["remove", "demo", "--yes"]],
     ["vault/export", ["vault", "export", out, "--passphrase-from", passphrase]],
@@ -184,6 +188,23 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
   t.is((await answer(t, daemon, "--once")).code, 0);
   t.is((await set.ended).code, 0);
   t.regex(readFileSync(file, "utf8"), /confirm = "always"/);
+});
+
+onLinux("an answer to a question from before a restart meets no other question", async (t) => {
+  const daemon = await guarded(t);
+  const asker = inShell(t, daemon, ["get", "demo"]);
+  const [before] = await pending(daemon);
+  await daemon.stop();
+  t.not((await asker.ended).code, 0);
+  const again = await startDaemon(t, { home: daemon });
+  const next = inShell(t, again, ["get", "demo"]);
+  const [after] = await pending(again);
+  t.true(after!.id > before!.id);
+  const late = await inOwnTerminal(t, again, ["approve", `${before!.id}`, "--once"]);
+  t.is(late.code, 2);
+  t.regex(late.stderr, /There is no such question any more/);
+  t.is((await again.cli(["approve", `${after!.id}`, "--deny"])).code, 0);
+  t.is((await next.ended).code, 6);
 });
 
 onLinux("confirm can be taken off, by a person", async (t) => {

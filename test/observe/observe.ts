@@ -71,7 +71,7 @@ onLinux(
     });
     t.like(status.reporting, { notify: true, hook: { to: hook, runs: 200, failures: 0 } });
     const shown = await daemon.cli(["status"]);
-    t.regex(shown.stdout, /\n200 to do:\n {2}c0 \(login_required\): authd set c0/);
+    t.regex(shown.stdout, /\n200 to do:\n {2}✖ c0 \(login_required\): authd set c0/);
     t.regex(shown.stdout, /\n200 login required\n/);
     t.regex(shown.stdout, /… 180 more; --json has all\n/);
 

@@ -1,12 +1,12 @@
-/** What a process's control group says of where it runs: pure. */
+/** Parses the control group of a process, which tells where it runs. */
 
 const UNIT = /^(.+)\.(service|scope|socket|mount|swap|slice)$/;
 
 /**
- * The systemd unit of a process, from its /proc/PID/cgroup; null: it is in none; undefined: it can't
- * be known. Inside the service manager of user `own` it is a unit of that user; of others the system's
- * unit counts, because what a user calls its own units is that user's choice. So is what a container
- * calls its units: systemd itself puts a unit into slices only.
+ * Returns the systemd unit of a process from its /proc/PID/cgroup; null: none; undefined: not known.
+ * Inside the service manager of user `own` it is a unit of that user. For other users it is the system's
+ * unit, because users choose the names of their own units. So do containers: systemd itself puts a unit
+ * into slices only.
  */
 export function unitOf(cgroup: string, own: number | undefined): string | null | undefined {
   const path = pathOf(cgroup);
@@ -31,13 +31,13 @@ const CONTAINERS: readonly [string, RegExp][] = [
   ["snap", /(^|\/)snap\./],
 ];
 
-/** What kind of container this control group belongs to; undefined: it does not show one. */
+/** Returns the kind of container that a control group belongs to; undefined if it shows none. */
 export function containerOf(cgroup: string): string | undefined {
   const path = pathOf(cgroup) ?? "";
   return CONTAINERS.find(([, pattern]) => pattern.test(path))?.[0];
 }
 
-/** Version 2 has one line; in version 1 systemd's own hierarchy counts. */
+/** Returns the path: the one line of version 2, or systemd's own hierarchy of version 1. */
 function pathOf(cgroup: string): string | undefined {
   return /^0::(\/.*)$/m.exec(cgroup)?.[1] ?? /^\d+:name=systemd:(\/.*)$/m.exec(cgroup)?.[1];
 }
@@ -46,7 +46,7 @@ function isUnit(part: string): boolean {
   return UNIT.test(part) && !part.endsWith(".slice");
 }
 
-/** systemd puts `_` before what the kernel would take for a file of its own. */
+/** Removes the `_` that systemd puts before names that the kernel uses itself. */
 function unescaped(part: string): string {
   return part.startsWith("_") ? part.slice(1) : part;
 }

@@ -1,4 +1,4 @@
-/** What libproc tells of a process (<libproc.h>, <sys/proc_info.h>). */
+/** Reads a process from libproc (<libproc.h>, <sys/proc_info.h>). */
 import { uptime } from "node:os";
 import { libc } from "../../base/libc.ts";
 import type { ProcessEntry } from "./identity.ts";
@@ -19,7 +19,7 @@ export function readDarwinProcess(pid: number): ProcessEntry | undefined {
     parent: info.readUInt32LE(16),
     uid: info.readUInt32LE(20),
     name: textOf(info.subarray(64, 96)) || textOf(info.subarray(48, 64)),
-    // The kernel notes the wall clock here.
+    // The kernel tells the start by the wall clock.
     startedAt: uptime() * 1_000 - (Date.now() - started),
     executable,
     script: undefined,

@@ -2,24 +2,24 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { INTERPRETER_MARKS } from "../../base/interpreter.ts";
 
-/** Programs change rarely, and there are few that ask. */
-const KEPT = 64;
+/** Limit of files that are remembered. */
+const MAX_FILES = 64;
 
-/** What is in a program's file. */
+/** Content of a program's file. */
 export interface Content {
-  /** In hexadecimal. */
+  /** SHA-256 in hexadecimal. */
   readonly sha256: string;
-  /** It is an interpreter's, whatever name it has: see INTERPRETER_MARKS. */
+  /** True for an interpreter, whatever its name: see INTERPRETER_MARKS. */
   readonly isInterpreter: boolean;
 }
 
-/** What is in files, kept for as long as a file is the same. */
+/** Reads files of programs, each once as long as it is unchanged. */
 export class Contents {
   readonly #known = new Map<string, Promise<Content>>();
 
   /**
-   * Rejects if the file can't be read, or is not the one of this device and inode:
-   * /proc/PID/exe is another file once the process runs another program, or is another process.
+   * Reads a file. Rejects if it can't be read, or if `image` names another device and inode:
+   * /proc/PID/exe is another file after the process has replaced its program, or ended.
    */
   async of(path: string, image?: string): Promise<Content> {
     const file = await open(path);
@@ -27,18 +27,18 @@ export class Contents {
       const { dev, ino, size, mtimeNs, ctimeNs } = await file.stat({ bigint: true });
       if (image !== undefined && image !== `${dev}:${ino}`) throw new Error("another file");
       const identity = [dev, ino, size, mtimeNs, ctimeNs].join(":");
-      const known = this.#known.get(identity) ?? this.#keep(identity, contentOf(file));
+      const known = this.#known.get(identity) ?? this.#remember(identity, contentOf(file));
       return await known;
     } finally {
       await file.close();
     }
   }
 
-  #keep(identity: string, content: Promise<Content>): Promise<Content> {
+  #remember(identity: string, content: Promise<Content>): Promise<Content> {
     this.#known.set(identity, content);
     content.catch(() => this.#known.delete(identity));
     const [oldest] = this.#known.keys();
-    if (this.#known.size > KEPT && oldest !== undefined) this.#known.delete(oldest);
+    if (this.#known.size > MAX_FILES && oldest !== undefined) this.#known.delete(oldest);
     return content;
   }
 }
@@ -46,7 +46,7 @@ export class Contents {
 async function contentOf(file: FileHandle): Promise<Content> {
   const hash = createHash("sha256");
   const wanted = new Set(INTERPRETER_MARKS.flat());
-  // A mark may stand across two chunks.
+  // A mark may be split between two chunks.
   const overlap = Math.max(...INTERPRETER_MARKS.flat().map((mark) => mark.length)) - 1;
   let end = Buffer.alloc(0);
   for await (const chunk of file.createReadStream({ autoClose: false, start: 0 })) {

@@ -9,14 +9,14 @@ import { imageOf, read } from "./linux.ts";
 import { isOwnClient } from "./own-client.ts";
 import { readProcess } from "./processes.ts";
 
-/** More ancestors than this are not looked for. */
+/** Limit of ancestors that are read. */
 const MAX_PARENTS = 32;
-/** Two readings of the clock may differ by this, ms: proc(5) counts in ticks. */
-const SLACK = 20;
+/** Difference that two start times of one process may have: proc(5) counts in ticks. */
+const START_TIME_TOLERANCE_MS = 20;
 
 export type LookUp = <Found>(look: () => Found) => Found;
 
-/** Asks the system who is behind a connection: once for each, when somebody wants to know. */
+/** Identifies the program behind a connection, once for each connection, when it is first needed. */
 export class ProcessIdentities implements Identities {
   readonly #known = new WeakMap<object, Identity>();
   readonly #programOf = new WeakMap<object, ClientProgram>();
@@ -24,7 +24,7 @@ export class ProcessIdentities implements Identities {
   readonly #contents = new Contents();
   readonly #lookUp: LookUp;
 
-  /** `lookUp`: runs what takes about a millisecond, once a connection. */
+  /** `lookUp` runs the search, which takes about a millisecond, once for each connection. */
   constructor(lookUp: LookUp = (look) => look()) {
     this.#lookUp = lookUp;
   }
@@ -58,19 +58,19 @@ export class ProcessIdentities implements Identities {
   }
 }
 
-/** Who is behind a connection, as far as this system tells. Never throws. */
+/** Identifies the program behind a connection, as far as this system tells. Never throws. */
 export function identify(peer: Peer | undefined): Identity {
   if (!peer) return unknownIdentity(peer, "this system does not tell who is behind a connection");
   if (!readProcess)
     return unknownIdentity(peer, `${process.platform} can't be asked about processes`);
-  // It stands for this very process: while it says that the process lives, its number is its own.
+  // The descriptor stands for this very process: while that lives, its pid is not used again.
   const pidfd = peer.pidfd?.();
   try {
     const first = readProcess(peer.pid);
     const identity = first && describeProcesses(peer, [first, ...ancestorsOf(first)]);
-    // Asked last: whatever was read before was read of this process.
-    const still = first && isStill(peer, first, pidfd);
-    return still && identity
+    // Checked last, so that everything read before was read of this process.
+    const isSame = first && isStill(peer, first, pidfd);
+    return isSame && identity
       ? identity
       : unknownIdentity(peer, "the process that connected has ended");
   } finally {
@@ -78,6 +78,7 @@ export function identify(peer: Peer | undefined): Identity {
   }
 }
 
+/** True if the pid still belongs to the process that connected. */
 function isStill(
   peer: Peer,
   { startedAt }: ProcessInfo,
@@ -86,7 +87,7 @@ function isStill(
   if (pidfd === "gone") return false;
   if (pidfd === undefined) {
     const now = readProcess?.(peer.pid)?.startedAt;
-    return now === startedAt && startedAt <= peer.connectedAt + SLACK;
+    return now === startedAt && startedAt <= peer.connectedAt + START_TIME_TOLERANCE_MS;
   }
   return (
     /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, "utf8"))?.[1] ===
@@ -110,12 +111,12 @@ function describeProcesses(peer: Peer, entries: readonly ProcessEntry[]): Identi
   };
 }
 
-/** A child that outlived its parent has another parent by now, so each is older than its child. */
+/** Reads the ancestors. Each must be older than its child: an orphan has a new parent. */
 function ancestorsOf(first: ProcessEntry): ProcessEntry[] {
   const found: ProcessEntry[] = [];
   for (let child = first; child.parent > 0 && found.length < MAX_PARENTS; ) {
     const parent = readProcess?.(child.parent);
-    if (!parent || parent.startedAt > child.startedAt + SLACK) break;
+    if (!parent || parent.startedAt > child.startedAt + START_TIME_TOLERANCE_MS) break;
     found.push(parent);
     child = parent;
   }
@@ -132,7 +133,7 @@ function placeOf({ pid, uid }: Peer): Pick<Identity, "unit" | "userUnit" | "cont
   };
 }
 
-/** A process with other process numbers than ours is in some container, whatever its kind. */
+/** Returns `namespace` for a process in another pid namespace, which is in some kind of container. */
 function foreignNamespace(pid: number): string | null | undefined {
   try {
     const [own, its] = ["self", pid].map((id) => readlinkSync(`/proc/${id}/ns/pid`));
@@ -159,7 +160,7 @@ function unknownIdentity(peer: Peer | undefined, gap: string): Identity {
   return { peer, chain: [], ...unknown, unknownReason: gap, displayName: `${shown} (${gap})` };
 }
 
-/** `python3 report.py (process 4711)`: what it runs may be shown, as long as nobody trusts it. */
+/** Returns a name for people, such as `python3 report.py (process 4711)`. No rule relies on the script. */
 function displayNameOf(actor: ProcessInfo | undefined): string {
   if (!actor) return "a program";
   const words = [actor.executable ?? actor.name, actor.script ?? []].flat();

@@ -1,22 +1,22 @@
 import type { Peer } from "../../rpc/peer.ts";
 
-/** One process, as its kernel tells of it. What is undefined can't be known. */
+/** Facts about one process, from the kernel. Undefined: not known. */
 export interface ProcessInfo {
   readonly pid: number;
-  /** Boot time, ms: together with the pid it names a process for good. */
+  /** Boot time, ms. Together with the pid it identifies the process. */
   readonly startedAt: number;
   readonly uid: number | undefined;
-  /** As it calls itself. */
+  /** Name that the process gave itself. */
   readonly name: string;
   /** Absolute path, links resolved. */
   readonly executable: string | undefined;
-  /** Device and inode of that file, where another program can take its place in the process. */
+  /** Device and inode of that file: the process may replace its program. */
   readonly image?: string | undefined;
-  /** What an interpreter runs, by its arguments: shown to people, never trusted. */
+  /** Script that an interpreter runs, by its arguments: shown to people, never trusted. */
   readonly script: string | undefined;
-  /** Its session (setsid(2)): a terminal's window, a service. */
+  /** Session (setsid(2)): a terminal's window, or a service. */
   readonly session?: number | undefined;
-  /** Such as `pts/3`. */
+  /** Terminal, such as `pts/3`. */
   readonly terminal: string | undefined;
 }
 
@@ -28,24 +28,24 @@ export interface ProcessEntry extends ProcessInfo {
   readonly gap: string | undefined;
 }
 
-/** Who asks. */
+/** The program behind a connection. */
 export interface Identity {
   readonly peer: Peer | undefined;
-  /** The process that connected, its parent, and so on; empty if nothing can be known. */
+  /** The process that connected, its parent, and so on; empty if nothing is known. */
   readonly chain: readonly ProcessInfo[];
-  /** Of these the one that counts: behind authd's own client it is who started that. */
+  /** The process that counts: the first of the chain that is not authd's own command line. */
   readonly actor: ProcessInfo | undefined;
   /** All groups of the process that connected. */
   readonly gids: readonly number[] | undefined;
-  /** systemd unit; null: it is in none. */
+  /** systemd unit; null: none. */
   readonly unit: string | null | undefined;
-  /** The unit inside the service manager of its user, as that user calls it: no rule may rely on it. */
+  /** Unit inside the service manager of the user, who chooses its name: no rule may rely on it. */
   readonly userUnit?: string | undefined;
-  /** What kind of container it is in, such as `docker`; null: in none. */
+  /** Kind of container, such as `docker`; null: none. */
   readonly container: string | null | undefined;
-  /** Why not all of this can be known. */
+  /** Why not all of this is known. */
   readonly unknownReason: string | undefined;
-  /** For people: `/usr/bin/backup (process 4711)`. */
+  /** Name for people, such as `/usr/bin/backup (process 4711)`. */
   readonly displayName: string;
 }
 
@@ -61,7 +61,7 @@ export interface ClientProgram {
   readonly unit?: string | undefined;
 }
 
-/** Finds out who is behind a connection, when somebody wants to know, and keeps it. */
+/** Identifies programs behind connections. */
 export interface Identities {
   /** Decides rules: everything is read of the running process, once for each connection. */
   of(connection: object, peer: Peer | undefined): Identity;
@@ -70,7 +70,7 @@ export interface Identities {
    * process.
    */
   programOf(connection: object, peer: Peer | undefined): ClientProgram;
-  /** What is in the actor's executable: its SHA-256 in hexadecimal; undefined if it can't be read. */
+  /** Reads the actor's executable. `sha256` is hexadecimal. Resolves with undefined if it can't be read. */
   content(
     identity: Identity,
   ): Promise<{ readonly sha256: string; readonly isInterpreter: boolean } | undefined>;

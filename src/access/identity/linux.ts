@@ -1,4 +1,4 @@
-/** What proc(5) tells of a process. */
+/** Reads a process from proc(5). */
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { isInterpreter } from "../../base/interpreter.ts";
@@ -6,7 +6,7 @@ import { quoted } from "../../base/terminal-safe.ts";
 import { messageOf } from "../../errors.ts";
 import type { ProcessEntry } from "./identity.ts";
 
-/** USER_HZ: what proc(5) counts in, on every architecture that Node runs on. */
+/** USER_HZ, the unit of proc(5), on every architecture that Node runs on. */
 const TICK_MS = 10;
 
 export function readLinuxProcess(pid: number): ProcessEntry | undefined {
@@ -24,7 +24,7 @@ export function readLinuxProcess(pid: number): ProcessEntry | undefined {
   };
 }
 
-/** The file itself, whatever its name stands for by now. */
+/** Path to the program's file itself, even if another file has its name now. */
 export const imageOf = (pid: number) => `/proc/${pid}/exe`;
 
 export function read(pid: number, file: string): string | undefined {
@@ -35,7 +35,7 @@ export function read(pid: number, file: string): string | undefined {
   }
 }
 
-/** The name in brackets may hold brackets and spaces itself: what follows the last one counts. */
+/** Parses /proc/PID/stat. The name in brackets may itself have brackets and spaces. */
 function fieldsOf(stat: string) {
   const end = stat.lastIndexOf(")");
   const fields = stat.slice(end + 2).split(" ");
@@ -48,7 +48,7 @@ function fieldsOf(stat: string) {
   };
 }
 
-/** Major numbers from Linux's devices.txt. */
+/** Decodes a terminal's device number; the major numbers are those of Linux's devices.txt. */
 function terminalOf(device: number): string | undefined {
   const major = (device >> 8) & 0xfff;
   const minor = (device & 0xff) | ((device >> 12) & 0xfff00);
@@ -65,8 +65,8 @@ function ownerOf(pid: number): number | undefined {
 }
 
 /**
- * A path names this program only if the same file is there for us: one that was replaced since, or
- * that has this path in a mount namespace of its own, is something else.
+ * Returns the program's path if the same file is at this path for authd. It is another file if it was
+ * replaced since, or has this path in another mount namespace.
  */
 export function executableOf(pid: number): { executable?: string; image?: string; gap?: string } {
   try {
@@ -81,14 +81,14 @@ export function executableOf(pid: number): { executable?: string; image?: string
   }
 }
 
-/** The first argument that is no option, as a path. Any process can write there what it likes. */
+/** Returns the first argument that is no option, as a path. A process can write its arguments itself. */
 export function scriptOf(pid: number, executable: string): string | undefined {
   if (!isInterpreter(executable)) return undefined;
   const [, ...args] = (read(pid, "cmdline") ?? "").split("\0");
   const at = args.findIndex((arg) => arg !== "" && !arg.startsWith("-"));
   const script = args[at];
   if (script === undefined || script.length > 4096) return undefined;
-  // Of a shell, -e is an option like others; of node and perl it brings the program itself.
+  // For node and perl, -e is followed by the program itself; for a shell it is an ordinary option.
   const inline = executable.endsWith("sh") ? /^-\w*c$/ : /^(-\w*[ceEp]|--eval|--print)$/;
   if (at > 0 && inline.test(args[at - 1]!)) return undefined;
   try {
