@@ -1,7 +1,7 @@
 /** One credential file → settings: merged over its preset and the defaults, checked, frozen. */
 import { resolve as resolvePath } from "node:path";
 import { AuthdError } from "../errors.ts";
-import { WISHES } from "../grants/exchange-request.ts";
+import { CALLER_VALUES } from "../grants/exchange-request.ts";
 import { type IdOf, rememberingIds } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
@@ -129,7 +129,7 @@ function literalsOf(
     ([key]) => key.endsWith("_url") || key === "extra" || key === "request",
   );
   return literalsIn([
-    ...sent.map(([key, value]) => ({ key, value, names: [...WISHES, ...names] })),
+    ...sent.map(([key, value]) => ({ key, value, names: [...CALLER_VALUES, ...names] })),
     { key: "headers", value: headers, names: ["token", ...names] },
     { key: "verify.url", value: verify?.url, names },
   ]);

@@ -1,6 +1,6 @@
 /** Where a credential's secrets and tokens go: every address, checked. */
 import { AuthdError } from "../errors.ts";
-import { renderUrl, WISHES } from "../grants/exchange-request.ts";
+import { CALLER_VALUES, renderUrl } from "../grants/exchange-request.ts";
 import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
 import { isTable, type Table } from "./json-table.ts";
@@ -32,7 +32,7 @@ function exampleUrl(template: string, fields: Fields, value: string): string {
     template.matchAll(/\{(secret\.[A-Za-z0-9_-]+)\}/g),
     (match) => match[1]!,
   );
-  const given = Object.fromEntries([...names, ...WISHES].map((name) => [name, value]));
+  const given = Object.fromEntries([...names, ...CALLER_VALUES].map((name) => [name, value]));
   return renderUrl(template, { ...fields.values, ...given });
 }
 

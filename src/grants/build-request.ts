@@ -2,7 +2,7 @@ import { AuthdError } from "../errors.ts";
 import type { AcquireContext } from "./grant.ts";
 
 /**
- * Runs what writes a token request. What does not fit there is for a person to mend
+ * Runs `write`, which builds a token request. Turns its AuthdError into one for the person
  * (`credential_rejected`), or for the caller that asked for a scope or audience of its own
  * (`invalid_params`); either way nothing was sent.
  */
@@ -12,16 +12,16 @@ export function buildRequest<T>(context: AcquireContext<unknown>, write: () => T
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
     const { credential, scope, audience } = context;
-    const ownWish = scope !== undefined || audience !== undefined;
+    const isCallers = scope !== undefined || audience !== undefined;
     throw new AuthdError(
-      ownWish ? "invalid_params" : "credential_rejected",
+      isCallers ? "invalid_params" : "credential_rejected",
       `"${credential}" can't ask for a token: ${error.message}`,
       { credential, contact: { sent: false, answered: false } },
     );
   }
 }
 
-/** A secret that the grant can't do without. Throws AuthdError `invalid_params`: for use inside `prepare`. */
+/** Returns a secret that the grant requires. Throws AuthdError `invalid_params`: for use inside `buildRequest`. */
 export function required(secrets: Readonly<Record<string, string>>, name: string): string {
   const value = secrets[name];
   if (value) return value;

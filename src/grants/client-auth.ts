@@ -1,8 +1,8 @@
-/** How a client proves to the token endpoint who it is (RFC 6749 section 2.3.1), as issuers really want it. */
+/** Authenticates a client at the token endpoint (RFC 6749 section 2.3.1), in the variants that issuers want. */
 import { Buffer } from "node:buffer";
 import { AuthdError } from "../errors.ts";
 
-/** What a client's proof adds to the token request. */
+/** Headers and form parameters that authenticate a client. */
 export interface ClientProof {
   headers?: { authorization: string };
   form?: { client_id?: string; client_secret?: string };
@@ -15,9 +15,9 @@ export interface Client {
 
 /** One row a method. `+post`: some issuers want the client id in the form although the header has it. */
 const methods = {
-  /** As the RFC says: both parts form-encoded first. */
+  /** Form-encodes both parts first, as the RFC says. */
   basic: (client: Client): ClientProof => ({ headers: encodedBasic(client) }),
-  /** As most of the web does it: never encoded (Realtyna). */
+  /** Encodes nothing, as most of the web does it (Realtyna). */
   basic_raw: (client: Client): ClientProof => ({ headers: rawBasic(client) }),
   post: ({ id, secret }: Client): ClientProof => ({
     form: { client_id: id, client_secret: secret },
@@ -38,9 +38,9 @@ export type ClientAuthMethod = keyof typeof methods;
 export const clientAuthMethods = Object.keys(methods) as [ClientAuthMethod, ...ClientAuthMethod[]];
 
 /**
- * The proof for a token request. Without a method given: `basic` for a client with a secret, `none`
- * for one without; without a client id there is nothing to prove. Throws AuthdError
- * `invalid_params` for a client that can't be written that way.
+ * Returns the proof for a token request. Without a method: `basic` for a client with a secret, `none` for one
+ * without; without a client id there is nothing to prove. Throws AuthdError `invalid_params` for a client
+ * that can't be written that way.
  */
 export function proveClient(
   id: string | undefined,
@@ -66,7 +66,7 @@ function rawBasic({ id, secret }: Client): { authorization: string } {
 }
 
 /**
- * application/x-www-form-urlencoded, but `~` stays: issuers that wrongly don't decode then still
+ * Encodes as application/x-www-form-urlencoded, but keeps `~`: issuers that wrongly don't decode then still
  * understand every secret made of unreserved characters.
  */
 function formEncode(text: string): string {

@@ -4,7 +4,7 @@ import { clientId, clientSecret, requestToken, tokenEndpointShape } from "./toke
 
 const schema = z.strictObject({ ...tokenEndpointShape, client_id: clientId });
 
-/** A program signs in as itself (RFC 6749 section 4.4). */
+/** Signs in a program as itself (RFC 6749 section 4.4). */
 export const clientCredentials: Grant<z.output<typeof schema>> = {
   schema,
   secrets: (settings) => clientSecret(settings, false),

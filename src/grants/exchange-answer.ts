@@ -1,7 +1,8 @@
-/** An exchange's answer: where in it the token and its lifetime are. */
+/** Reads an exchange's response: finds the token and its lifetime in it. */
+import { omitUndefined } from "../base/omit-undefined.ts";
 import * as z from "../base/zod.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
-import { isJsonPointer, valueAt } from "./json-pointer.ts";
+import { isJsonPointer, parseJson, valueAt } from "./json.ts";
 import {
   type AnswerContext,
   isPage,
@@ -45,7 +46,7 @@ export const responseSchema = z
 
 export type ExchangeResponse = z.output<typeof responseSchema>;
 
-/** What the answer brought. Throws the AuthdError that says why it brought nothing. */
+/** Returns the token in a response. Throws the AuthdError that says why there is none. */
 export function readExchangeAnswer(
   response: IssuerResponse,
   places: ExchangeResponse,
@@ -65,9 +66,7 @@ export function readExchangeAnswer(
   return {
     accessToken,
     tokenType: tokenType(document, places.token_type),
-    ...(expiresIn !== undefined && { expiresIn }),
-    ...(jwt && { jwt }),
-    ...(sentAt && { issuerSentAt: sentAt.assumed }),
+    ...omitUndefined({ expiresIn, jwt, issuerSentAt: sentAt?.assumed }),
   };
 }
 
@@ -87,7 +86,7 @@ function findToken(response: IssuerResponse, place: string, document: unknown): 
   return place === "text" && !isTokenText(response, value) ? undefined : value.trim();
 }
 
-/** A whole body is a token only if it looks like one: a message or a page would be sent to the API otherwise. */
+/** True if a whole body looks like a token: otherwise a message or a page would be sent to the API. */
 function isTokenText(response: IssuerResponse, text: string): boolean {
   return !isPage(response) && /^[^\s<>{}[\]"]+$/.test(text.trim());
 }
@@ -106,7 +105,7 @@ function tokenType(document: unknown, place: string | undefined): string {
   return value.toLowerCase() === "bearer" ? "Bearer" : value;
 }
 
-/** Seconds from now on. */
+/** Returns seconds from now on. */
 function lifetime(document: unknown, places: ExchangeResponse, now: number): number | undefined {
   if (places.expires_in !== undefined) return seconds(valueAt(document, places.expires_in));
   if (places.expires_at === undefined) return undefined;
@@ -114,7 +113,7 @@ function lifetime(document: unknown, places: ExchangeResponse, now: number): num
   return at === undefined ? undefined : seconds(Math.max(0, at - now) / 1000);
 }
 
-/** Milliseconds since the epoch, out of seconds, milliseconds or ISO 8601 (UTC, if it has no zone). */
+/** Converts seconds, milliseconds or ISO 8601 (UTC, if it has no zone) to milliseconds since the epoch. */
 function instant(value: unknown): number | undefined {
   const text = typeof value === "string" ? value.trim() : value;
   const number = typeof text === "string" && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
@@ -129,12 +128,4 @@ function instant(value: unknown): number | undefined {
   const [, day, time = "00:00", zone = "Z"] = iso;
   const at = Date.parse(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, "$1:$2")}`);
   return Number.isNaN(at) ? undefined : at;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
-/** An exchange's request: data with templates in it, written out. */
+/** Builds an exchange's request from data with templates in it. */
 
 import { HEADER_NAME, isConnectionHeader } from "../base/header-names.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import {
   type Encode,
   headerValue,
@@ -14,8 +15,8 @@ import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import type { IssuerRequest } from "./grant.ts";
 
-/** What a caller may wish for, as templates name it. */
-export const WISHES: readonly string[] = ["scope", "audience"];
+/** Names of the options of a caller that templates may contain. */
+export const CALLER_VALUES: readonly string[] = ["scope", "audience"];
 const WITHOUT_BODY = new Set(["GET", "HEAD"]);
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -65,7 +66,7 @@ export const requestSchema = z
 export type ExchangeRequest = z.output<typeof requestSchema>;
 type Json = z.infer<ReturnType<typeof z.json>>;
 
-/** Writes the request. Throws AuthdError `invalid_params` naming the value that is missing or does not fit. */
+/** Builds the request. Throws AuthdError `invalid_params` naming the value that is missing or does not fit. */
 export function writeRequest(request: ExchangeRequest, values: TemplateValues): IssuerRequest {
   const { method } = request;
   const url = renderUrl(request.url, values);
@@ -78,16 +79,16 @@ export function writeRequest(request: ExchangeRequest, values: TemplateValues): 
     headers[name.toLowerCase()] = render(value, values, headerValue);
   }
   const { repeatable = true } = request;
-  return { method, url, headers, ...(body && { body: body.content }), repeatable };
+  return { method, url, headers, ...omitUndefined({ body: body?.content }), repeatable };
 }
 
 /**
- * A field at the very start is the base that the rest hangs on (`{base_url}/sign-in`): put in as it
- * is. Everything after it is percent-encoded.
+ * Fills in a URL. A field at the very start is the base of the URL (`{base_url}/sign-in`) and filled in as it
+ * is; everything after it is percent-encoded.
  */
 export function renderUrl(template: string, values: TemplateValues): string {
   const base = /^\{(?!secret\.)[A-Za-z0-9_-]+\}/.exec(template)?.[0] ?? "";
-  // A wish that the caller left out says nothing in a query.
+  // A scope or audience that the caller left out is empty in a query.
   const known = { ...values, scope: values.scope ?? "", audience: values.audience ?? "" };
   const url =
     render(base, values, withoutEnd) + render(template.slice(base.length), known, percent);
@@ -115,7 +116,7 @@ function writeBody({ form, json, text }: ExchangeRequest, values: TemplateValues
   return undefined;
 }
 
-/** The members whose templates have all their values. */
+/** Returns the members whose templates have all their values. */
 function kept<T>(members: Readonly<Record<string, T>>, values: TemplateValues): [string, T][] {
   return Object.entries(members).filter(([, value]) => !lacks(value, values));
 }
@@ -124,7 +125,7 @@ function lacks(value: unknown, values: TemplateValues): boolean {
   return typeof value === "string" && missing(value, values) !== undefined;
 }
 
-/** Strings at any depth; member names stay as they are. */
+/** Fills in strings at any depth; member names stay as they are. */
 function fillJson(value: Json, values: TemplateValues): Json {
   if (typeof value === "string") return render(value, values);
   if (Array.isArray(value)) {

@@ -2,10 +2,10 @@ import { referenced, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { buildRequest } from "./build-request.ts";
 import { readExchangeAnswer, responseSchema } from "./exchange-answer.ts";
-import { renderUrl, requestSchema, WISHES, writeRequest } from "./exchange-request.ts";
+import { CALLER_VALUES, renderUrl, requestSchema, writeRequest } from "./exchange-request.ts";
 import type { AcquireContext, Grant } from "./grant.ts";
 
-/** The key that holds the address, as messages name it. */
+/** The key of the credential file that holds the address, for messages. */
 const URL_KEY = "request.url";
 
 const schema = z.strictObject({
@@ -17,13 +17,13 @@ const schema = z.strictObject({
     .describe("The names of the secrets that the request uses as {secret.name}."),
 });
 
-/** Any HTTP request described as data: a sign-in that is not OAuth. */
+/** Sends any HTTP request that is described as data: a sign-in that is not OAuth. */
 export const exchange: Grant<z.output<typeof schema>> = {
   schema,
   secrets: (settings) =>
     settings.secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),
   issuerUrl: ({ request }, fields) => addressOf(request.url, fields),
-  acceptsTarget: ({ request }) => referenced(JSON.stringify(request), WISHES).length > 0,
+  acceptsTarget: ({ request }) => referenced(JSON.stringify(request), CALLER_VALUES).length > 0,
   acquire: async (context) => {
     const { settings, secrets, held, credential, rejectedStatuses, now } = context;
     const request = buildRequest(context, () => writeRequest(settings.request, valuesOf(context)));
@@ -39,7 +39,7 @@ export const exchange: Grant<z.output<typeof schema>> = {
   },
 };
 
-/** Undefined where the address does not come about: the request itself says why. */
+/** Returns the address; undefined if it is incomplete, in which case the request fails with the reason. */
 function addressOf(url: string, fields: Readonly<Record<string, string>>): string | undefined {
   try {
     return renderUrl(url, fields);
@@ -48,17 +48,17 @@ function addressOf(url: string, fields: Readonly<Record<string, string>>): strin
   }
 }
 
-/** A secret that was not given has no value; a caller's wish comes before a field of that name. */
+/** Returns the values of templates: none for a secret that was not given. A caller's value overrides a field of that name. */
 function valuesOf(context: AcquireContext<z.output<typeof schema>>): TemplateValues {
   const { fields, secrets, settings } = context;
   const declared = new Set([...settings.secrets, ...Object.keys(secrets)]);
-  const wishes = {
+  const callerValues = {
     scope: context.scope ?? fields.scope,
     audience: context.audience ?? fields.audience,
   };
   return {
     ...fields,
     ...Object.fromEntries([...declared].map((name) => [`secret.${name}`, secrets[name]])),
-    ...wishes,
+    ...callerValues,
   };
 }

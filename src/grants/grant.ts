@@ -1,22 +1,22 @@
 import type * as z from "../base/zod.ts";
 
-/** One HTTP exchange with an issuer, whole: the body decoded, size- and time-limited by the sender. */
+/** A request to an issuer, whose whole response the sender reads, decodes and limits. */
 export interface IssuerRequest {
   method: string;
   url: string;
   headers: Record<string, string>;
   body?: string;
-  /** The key of the credential file that holds the address: `token_url`. For messages. */
+  /** The key of the credential file that holds the address, for messages: `token_url`. */
   urlKey?: string;
-  /** Whether it is sent again if a kept-alive connection broke without a byte of an answer. */
+  /** True if it is sent again when a kept-alive connection broke without a byte of a response. */
   repeatable?: boolean;
 }
 
 /** The issuer's wall clock at one moment, ms since the epoch. */
 export interface IssuerTime {
-  /** The least that it can show. */
+  /** The earliest time that it can show. */
   earliest: number;
-  /** What `exp` is read against. */
+  /** The time that `exp` is compared with. */
   assumed: number;
 }
 
@@ -33,7 +33,7 @@ export interface IssuerResponse {
 /** Rejects with an AuthdError `issuer_unavailable` that carries `contact`. */
 export type SendToIssuer = (request: IssuerRequest) => Promise<IssuerResponse>;
 
-/** What a grant works with, for one try. */
+/** Everything that a grant works with, for one request. */
 export interface AcquireContext<Settings> {
   credential: string;
   settings: Settings;
@@ -42,10 +42,11 @@ export interface AcquireContext<Settings> {
   secrets: Readonly<Record<string, string>>;
   /** Tokens issued before, which no error may quote. */
   held: readonly string[];
-  /** Overrides the credential's own. */
+  /** The caller's, which overrides the credential's own. */
   scope?: string;
+  /** The caller's, which overrides the credential's own. */
   audience?: string;
-  /** HTTP statuses that this API uses to refuse a secret, beside RFC 6749 errors. */
+  /** HTTP statuses with which this API refuses a secret, beside RFC 6749 errors. */
   rejectedStatuses: readonly number[];
   /** Wall clock, ms. */
   now: number;
@@ -54,15 +55,15 @@ export interface AcquireContext<Settings> {
   send: SendToIssuer;
 }
 
-/** What the issuer gave. */
+/** A token from an issuer. */
 export interface Acquired {
   accessToken: string;
   /** As RFC 6750 spells it ("Bearer"), whatever case the issuer used. */
   tokenType: string;
   scope?: string;
-  /** Seconds from the request on; "forever" for a static token; absent: not told. */
+  /** Seconds from the request on; "forever" for a static token; absent: the issuer did not tell. */
   expiresIn?: number | "forever";
-  /** Seconds from the request on at which the issuer would like a renewal. */
+  /** Seconds from the request on after which the issuer wants a refresh. */
   refreshIn?: number;
   /** The token's own `exp` and `iat` if it is a JWT: seconds since the epoch, on the issuer's clock. */
   jwt?: { exp?: number; iat?: number };
@@ -77,14 +78,14 @@ export interface Acquired {
 export interface SecretField {
   name: string;
   optional: boolean;
-  /** What the prompt says. */
+  /** Text of the prompt. */
   label: string;
   hint?: string;
 }
 
-/** Which one-time code the clock makes at some moment (RFC 6238 section 4), without the code. */
+/** Identifies the one-time code of a moment (RFC 6238 section 4), without the code. */
 export interface TimeStep {
-  /** The same for the same key, digits and period, however the secret is written. Secret itself. */
+  /** Equal for equal keys, digits and periods, however the secret is written. It is a secret itself. */
   key: string;
   /** One code holds for one step. */
   step: number;
@@ -96,16 +97,16 @@ export interface Grant<Settings = unknown> {
   /** The grant's own keys in a credential file. */
   schema: z.ZodType<Settings>;
   secrets(settings: Settings): readonly SecretField[];
-  /** Where the secrets go: for the cap of flights a host. Undefined: nowhere. */
+  /** Returns where the secrets are sent, for the limit of requests to one host; undefined: nowhere. */
   issuerUrl(settings: Settings, fields: Readonly<Record<string, string>>): string | undefined;
-  /** Whether a caller may ask for a scope or an audience of its own. */
+  /** True if a caller may ask for a scope or an audience of its own. */
   acceptsTarget(settings: Settings): boolean;
-  /** The secret that the issuer may replace with each answer. */
+  /** Name of the secret that the issuer may replace with each response. */
   rotates?: string;
-  /** The one-time code that a request carries at this moment (wall clock, ms); undefined: none. */
+  /** Identifies the one-time code that a request carries at this moment (wall clock, ms); undefined: it carries none. */
   timeStep?(secrets: Readonly<Record<string, string>>, at: number): TimeStep | undefined;
   /**
-   * Rejects with an AuthdError that carries `contact`: `login_required` or `credential_rejected`
+   * Requests a token. Rejects with an AuthdError that carries `contact`: `login_required` or `credential_rejected`
    * when a person must act, otherwise `issuer_unavailable`. Its cause holds no response body.
    */
   acquire(context: AcquireContext<Settings>): Promise<Acquired>;

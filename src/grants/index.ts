@@ -20,7 +20,7 @@ export const grants = {
 
 export type GrantName = keyof typeof grants;
 
-/** A row of the table. Throws AuthdError `invalid_params` for a name that has none. */
+/** Returns a row of the table. Throws AuthdError `invalid_params` for a name that has none. */
 export function grantNamed(name: string): Grant {
   if (Object.hasOwn(grants, name)) return grants[name as GrantName];
   throw new AuthdError(

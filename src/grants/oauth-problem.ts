@@ -1,19 +1,21 @@
-/** OAuth errors in an issuer's answer, in words that are safe to show: never a secret, a token or a control character. */
+/** Reads OAuth errors in an issuer's response as text that is safe to show: never a secret, a token or a control character. */
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { OAuthProblem } from "../protocol.ts";
 import type { IssuerResponse } from "./grant.ts";
 import { reveals, tokensIn } from "./redaction.ts";
 
+/** Characters. */
 const MAX_DESCRIPTION = 200;
 
-/** What an issuer must not be quoted with, beside the tokens in its own answer. */
+/** Values that must not be quoted from an issuer, beside the tokens in its own response. */
 export interface Concealed {
-  /** What the request was made from. */
+  /** Secrets that the request was built from. */
   readonly secrets: Readonly<Record<string, string>>;
   /** Tokens that were issued before. */
   readonly held?: readonly string[];
 }
 
-/** Whether the answer is an OAuth error: in JSON, or form-encoded as some old issuers write it. */
+/** Returns the OAuth error in a response: in JSON, or form-encoded as some old issuers write it; undefined if there is none. */
 export function oauthProblem(
   response: IssuerResponse,
   concealed: Concealed,
@@ -26,15 +28,15 @@ export function oauthProblem(
   const hidden = hiddenIn(response, concealed);
   if (reveals(error, hidden)) return undefined;
   const description = showable(members?.error_description, hidden);
-  return { error, ...(description !== undefined && { error_description: description }), status };
+  return { error, ...omitUndefined({ error_description: description }), status };
 }
 
-/** What must not be shown of this answer. */
+/** Returns the values that must not be shown of this response. */
 export function hiddenIn(response: IssuerResponse, { secrets, held = [] }: Concealed): string[] {
   return [...Object.values(secrets), ...held, ...tokensIn(response)];
 }
 
-/** The members of a JSON object or a form; undefined if the text is neither. Own keys only are safe to read. */
+/** Returns the members of a JSON object or a form, without a prototype; undefined if the text is neither. */
 export function readMembers(text: string): Record<string, unknown> | undefined {
   const trimmed = text.trim();
   if (trimmed.startsWith("{")) {
@@ -49,14 +51,14 @@ export function readMembers(text: string): Record<string, unknown> | undefined {
   return Object.assign(Object.create(null), Object.fromEntries(new URLSearchParams(trimmed)));
 }
 
-/** An issuer's words, fit for a terminal and a log; undefined if they repeat a secret or a token. */
+/** Returns an issuer's text as it may be shown in a terminal and a log; undefined if it repeats a secret or a token. */
 export function showable(text: unknown, hidden: readonly string[]): string | undefined {
   if (typeof text !== "string") return undefined;
   const clean = text
     .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]+/gu, " ")
     .replace(/ {2,}/g, " ")
     .trim();
-  // Anything of a JWT's look, and long runs that could be another token, stay out.
+  // Text that looks like a JWT, and long runs that could be another token, are not shown.
   const tokenLike = /eyJ[\w-]{8,}\.|[\w+/=.~-]{48,}/.test(clean);
   if (clean === "" || tokenLike || reveals(text, hidden)) return undefined;
   const letters = Array.from(clean);

@@ -1,3 +1,4 @@
+import { omitUndefined } from "../base/omit-undefined.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import { required } from "./build-request.ts";
@@ -6,9 +7,9 @@ import { isRefusal } from "./refusal.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 import { timeStepOf, totp } from "./totp.ts";
 
-/** Issuers take codes of a minute around (RFC 6238 section 5.2); answers take their time (ms). */
-const CLOCKS_APART = 60_000;
-/** A refused code is no refused secret: it does not count as one (`refusal`). */
+/** Issuers accept codes of a minute around (RFC 6238 section 5.2), and responses take time. */
+const MAX_CLOCK_OFFSET_MS = 60_000;
+/** Contact of a refused one-time code, which does not count as a refused secret (`refusal`). */
 const ANSWERED: IssuerContact = { sent: true, answered: true };
 
 const schema = z.strictObject({
@@ -27,7 +28,7 @@ const schema = z.strictObject({
     ),
 });
 
-/** A user's name and password (RFC 6749 section 4.3), with a one-time code where the issuer wants one. */
+/** Signs in with a user's name and password (RFC 6749 section 4.3), and a one-time code where the issuer wants one. */
 export const password: Grant<z.output<typeof schema>> = {
   schema,
   secrets: (settings) => [
@@ -46,7 +47,7 @@ export const password: Grant<z.output<typeof schema>> = {
     try {
       return otp_secret ? timeStepOf(otp_secret, at) : undefined;
     } catch {
-      // One that is none: the request itself says so.
+      // A malformed secret: the request fails with that error.
       return undefined;
     }
   },
@@ -70,33 +71,34 @@ export const password: Grant<z.output<typeof schema>> = {
       { once: context.secrets.otp_secret !== undefined },
     );
     return await signIn.catch((error) => {
-      throw answer && context.secrets.otp_secret ? aboutCode(context, error, answer) : error;
+      throw answer && context.secrets.otp_secret ? explainByCode(context, error, answer) : error;
     });
   },
 };
 
 type CodeContext = Pick<AcquireContext<unknown>, "credential" | "secrets" | "now" | "codeAt">;
 
-/** What a refused sign-in says of the one-time code that it carried. */
-function aboutCode(context: CodeContext, error: unknown, answer: IssuerResponse): unknown {
+/** Returns the error of a refused sign-in, explained by the one-time code that it carried where that is the cause. */
+function explainByCode(context: CodeContext, error: unknown, answer: IssuerResponse): unknown {
   if (!isRefusal(error)) return error;
-  if (USED.test(answer.text)) return codeWasUsed(context);
-  const theirs = answer.sentAt?.assumed ?? context.now;
-  if (Math.abs(theirs - context.now) > CLOCKS_APART) return clocksApart(context, theirs);
+  if (USED_CODE.test(answer.text)) return codeWasUsed(context);
+  const issuerNow = answer.sentAt?.assumed ?? context.now;
+  if (Math.abs(issuerNow - context.now) > MAX_CLOCK_OFFSET_MS)
+    return clocksApart(context, issuerNow);
   const isFinal = error.reason === "credential_rejected";
   return isFinal && CODE.test(answer.text) ? codeIsRefused(context, error) : error;
 }
 
-/** Issuers have no error name for it (RFC 6749 section 5.2): their words tell what they refused. */
+/** Matches text about a one-time code: issuers have no error name for it (RFC 6749 section 5.2). */
 const CODE =
   /\b(otp|totp|2fa|mfa|two[-_ ]?factor|one[-_ ]?time|verification[-_ ]code|authenticator)/i;
-const USED =
+const USED_CODE =
   /\b(otp|totp|code|passcode)\b[^.{}]{0,60}\b(already (been )?used|used already|been used|re-?used|replay)/i;
 
-/** Tried again seldom: a sign-in that is refused may count towards a lock-out. */
-function clocksApart({ credential, now }: CodeContext, theirs: number): AuthdError {
-  const seconds = Math.round(Math.abs(theirs - now) / 1_000);
-  const side = theirs > now ? "behind" : "ahead of";
+/** Returns an error that is retried seldom: a refused sign-in may count towards a lock-out. */
+function clocksApart({ credential, now }: CodeContext, issuerNow: number): AuthdError {
+  const seconds = Math.round(Math.abs(issuerNow - now) / 1_000);
+  const side = issuerNow > now ? "behind" : "ahead of";
   return new AuthdError(
     "issuer_unavailable",
     `${credential}: the issuer refused a one-time code, and this machine's clock is ${seconds} s ${side} the issuer's: such codes only fit if the clocks agree. Set the clock, then run: authd refresh ${credential}`,
@@ -104,7 +106,7 @@ function clocksApart({ credential, now }: CodeContext, theirs: number): AuthdErr
   );
 }
 
-/** Sent by another program or person with the same key: authd itself sends no code twice. */
+/** Returns the error of a code that another program or person sent: authd itself sends no code twice. */
 function codeWasUsed({ credential, secrets, now, codeAt = now }: CodeContext): AuthdError {
   const { step, periodMs } = timeStepOf(secrets.otp_secret ?? "", codeAt);
   return new AuthdError(
@@ -114,7 +116,7 @@ function codeWasUsed({ credential, secrets, now, codeAt = now }: CodeContext): A
   );
 }
 
-/** The code was sent for the first time: it is wrong, not used. */
+/** Returns the error of a code that was sent for the first time: it is wrong, not used. */
 function codeIsRefused(
   { credential }: CodeContext,
   { contact = ANSWERED, oauth }: AuthdError,
@@ -122,6 +124,6 @@ function codeIsRefused(
   return new AuthdError(
     "credential_rejected",
     `${credential}: the issuer refused the one-time code, which authd had not sent before. Check that this machine's clock is right and that otp_secret is this account's, then run: authd set ${credential}`,
-    { credential, contact, ...(oauth && { oauth }) },
+    omitUndefined({ credential, contact, oauth }),
   );
 }

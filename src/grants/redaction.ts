@@ -1,13 +1,14 @@
-/** Finds secrets and tokens in an issuer's words, in every spelling in which one is likely to stand there. */
+/** Finds secrets and tokens in an issuer's text, in every encoding in which one is likely to appear. */
 import { Buffer } from "node:buffer";
 import type { IssuerResponse } from "./grant.ts";
+import { parseJson } from "./json.ts";
 
-/** Bytes; what is shorter has no spelling of its own: it would be found in any text. */
-const LEAST_ENCODED = 4;
-/** Members of an answer, and its headers, that hold something to keep. */
+/** Shorter secrets are not searched for in hexadecimal and base64: they would be found in any text. */
+const MIN_ENCODED_BYTES = 4;
+/** Names of members and headers of a response that hold secrets. */
 const TOKEN_NAME = /token|secret|assertion|passw|cookie|authorization|jwt|ticket|^(key|code)$/i;
-/** More is not read of one answer. */
-const MOST_TOKENS = 200;
+/** Tokens that are read of one response. */
+const MAX_TOKENS = 200;
 
 /**
  * True if `text` shows one of `secrets`: plain, percent-encoded, JSON-escaped, as a numeric entity, in
@@ -22,11 +23,11 @@ export function reveals(text: string, secrets: Iterable<string>): boolean {
   return false;
 }
 
-/** The tokens that an answer holds, wherever they stand in it: they must not be in an error's words too. */
+/** Returns the tokens anywhere in a response: an error's text must not repeat them. */
 export function tokensIn({ text, headers }: Pick<IssuerResponse, "text" | "headers">): string[] {
   const found: string[] = [];
   const note = (value: unknown) => {
-    if (typeof value === "string" && value !== "" && found.length < MOST_TOKENS) found.push(value);
+    if (typeof value === "string" && value !== "" && found.length < MAX_TOKENS) found.push(value);
   };
   const look = (value: unknown, named: boolean, depth: number): void => {
     if (named) note(value);
@@ -41,20 +42,17 @@ export function tokensIn({ text, headers }: Pick<IssuerResponse, "text" | "heade
 }
 
 function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return Object.fromEntries(new URLSearchParams(text.trim()));
-  }
+  return parseJson(text) ?? Object.fromEntries(new URLSearchParams(text.trim()));
 }
 
-/** A text as it is searched: in lower case, without what may be put between. */
+/** Forms of a text that are searched: in lower case, without characters that may be put between. */
 interface Views {
   plain: string;
   base64: string;
   hex: string;
 }
 
+/** An encoded secret, and the view in which it is searched for. */
 interface Spelling {
   view: keyof Views;
   form: string;
@@ -64,25 +62,25 @@ function viewsOf(text: string): Views {
   const decoded = decodedOf(text);
   return {
     plain: plainView(decoded),
-    // In a percent-encoded text, too, the letters of base64 stand as they are.
+    // Percent-encoding leaves the letters of base64 as they are.
     base64: base64View(decoded),
     hex: hexView(decoded),
   };
 }
 
-/** What an entered secret looks like in each of the views. */
+/** Returns how an entered secret appears in each of the views. */
 function spellings(secret: string): Spelling[] {
   const bytes = Buffer.from(secret);
   const plain = [secret, bytes.toString("latin1"), decodedOf(secret)].map(plainView);
   const forms: Spelling[] = plain.map((form) => ({ view: "plain", form }));
-  if (bytes.length >= LEAST_ENCODED) {
+  if (bytes.length >= MIN_ENCODED_BYTES) {
     forms.push({ view: "hex", form: bytes.toString("hex") });
     for (const form of insideBase64(bytes)) forms.push({ view: "base64", form: base64View(form) });
   } else forms.push({ view: "plain", form: plainView(bytes.toString("base64")) });
   return forms.filter(({ form }) => form !== "");
 }
 
-/** The letters that are the same wherever these bytes begin in what was encoded: at each of three offsets. */
+/** Returns the base64 letters of bytes inside longer data, for each of the three offsets at which they may begin. */
 function insideBase64(bytes: Buffer): string[] {
   return [0, 1, 2].map((offset) => {
     const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
@@ -96,7 +94,7 @@ function insideBase64(bytes: Buffer): string[] {
 const ESCAPES =
   /%([0-9a-f]{2})|\\u00([0-9a-f]{2})|\\x([0-9a-f]{2})|&#x0*([0-9a-f]{2});|&#0*(\d{2,3});|\\(["\\/])/gi;
 
-/** Escapes as the characters (Latin-1) they stand for, also of what was escaped twice or three times. */
+/** Replaces escapes by the characters (Latin-1) that they stand for, up to three times over. */
 function decodedOf(text: string): string {
   let decoded = text;
   for (let round = 0; round < 3; round++) {
@@ -111,13 +109,13 @@ function decodedOf(text: string): string {
   return decoded;
 }
 
-/** Without what stands for a space, in forms too, or for nothing. */
+/** Removes white space, `+`, which is a space in forms, and invisible characters. */
 const plainView = (text: string) => text.replace(/[\s\p{C}+]/gu, "").toLowerCase();
 
-/** base64url as base64; `+` may have become a space. */
+/** Converts base64url to base64, without `+`, which may have become a space. */
 const base64View = (text: string) => plainView(text).replace(/[-=]/g, "").replaceAll("_", "/");
 
-/** Bytes may be written apart: `61:62`, `0x61 0x62`. */
+/** Removes separators between bytes: `61:62`, `0x61 0x62`. */
 const hexView = (text: string) =>
   plainView(text)
     .replaceAll("0x", "")

@@ -13,7 +13,7 @@ const schema = z.strictObject({
     ),
 });
 
-/** A refresh token from an earlier sign-in (RFC 6749 section 6); the answer may bring its successor. */
+/** Uses a refresh token from an earlier sign-in (RFC 6749 section 6); the response may contain a new one. */
 export const refreshToken: Grant<z.output<typeof schema>> = {
   schema,
   secrets: (settings) => [

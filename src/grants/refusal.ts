@@ -1,20 +1,21 @@
-/** What an issuer's refusal means: who must act, and when another try makes sense. */
+/** Decides what a response without a token means: who must act, and when to try again. */
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import type { OAuthProblem, Reason } from "../protocol.ts";
 import type { AcquireContext, IssuerResponse } from "./grant.ts";
-import { issuerWords } from "./issuer-words.ts";
+import { jsonErrorText } from "./json-error.ts";
 import { type Concealed, oauthProblem } from "./oauth-problem.ts";
 
 const ANSWERED: IssuerContact = { sent: true, answered: true };
 
-/** What else decides about an answer, besides the answer itself. */
+/** Facts that decide about a response, besides the response itself. */
 export type AnswerContext = Pick<
   AcquireContext<unknown>,
   "credential" | "secrets" | "held" | "rejectedStatuses" | "now"
 > & {
-  /** The secret that was spent is a refresh token. */
+  /** True if the secret that was sent is a refresh token. */
   refreshing?: boolean;
-  /** The key of the credential file that holds the address. */
+  /** The key of the credential file that holds the address, for messages. */
   urlKey: string;
 };
 
@@ -34,29 +35,29 @@ const TERMINAL: Record<string, { login: boolean }> = {
   login_required: { login: true },
   consent_required: { login: true },
   interaction_required: { login: true },
-  /** Spring's word for a refresh token that ran out. */
+  /** Spring's code for an expired refresh token. */
   invalid_token: { login: true },
-  /** Auth0: a password alone won't do. */
+  /** Auth0: a password alone is not enough. */
   mfa_required: { login: false },
   /** GitHub, both with status 200. */
   bad_refresh_token: { login: true },
   incorrect_client_credentials: { login: false },
 };
 
-/** Codes that say "not now", also in an answer that looks like success. */
+/** Temporary errors, also in a response that looks like success. */
 const TRANSIENT = new Set(["temporarily_unavailable", "server_error", "slow_down"]);
 
-/** Statuses of 4xx that say "not now". */
+/** Temporary statuses of 4xx. */
 const TRANSIENT_STATUSES = new Set([408, 425, 429]);
 
 /** Statuses with which APIs refuse a secret in JSON of their own, beside 2xx. A 401 refuses in any form. */
 const REFUSING_STATUSES = new Set([400, 422]);
 
 /**
- * The error for an answer that brought no token. Waiting statuses (429, 503) come first: a rate limit
- * that calls itself invalid_request is still a rate limit. Then RFC 6749 errors, whatever the
- * status; then statuses that the API is known to refuse secrets with. A 401, or an error in JSON of
- * the API's own, is a refusal only if it comes again and again (`contact.refusal`).
+ * Returns the error for a response without a token. Waiting statuses (429, 503) count first: a rate limit that
+ * calls itself invalid_request is still a rate limit. Then RFC 6749 errors, whatever the status; then statuses
+ * with which the API is known to refuse secrets. A 401, or an error in JSON of the API's own, is a refusal
+ * only if it is repeated (`contact.refusal`).
  */
 export function toRefusalError(response: IssuerResponse, context: AnswerContext): AuthdError {
   const { status } = response;
@@ -69,18 +70,18 @@ export function toRefusalError(response: IssuerResponse, context: AnswerContext)
       row.login && context.refreshing ? "login_required" : "credential_rejected",
       {
         what: `the issuer answered ${describeOAuthProblem(oauth!)}.`,
-        contact: { ...ANSWERED, refusal: said(response, context, oauth) },
+        contact: { ...ANSWERED, refusal: quote(response, context, oauth) },
         oauth: oauth!,
       },
     );
   }
   const listed = context.rejectedStatuses.includes(status);
   if (!waiting && (listed || saysRefused(response, context))) {
-    const refusal = said(response, context, oauth);
+    const refusal = quote(response, context, oauth);
     return toFailure(context, listed ? "credential_rejected" : "issuer_unavailable", {
       what: `the issuer refused what was sent (${refusal}).`,
       contact: { ...ANSWERED, refusal },
-      ...(oauth && { oauth }),
+      ...omitUndefined({ oauth }),
     });
   }
   return unavailable(response, context, oauth);
@@ -91,17 +92,17 @@ export function saysRefused(response: IssuerResponse, concealed: Concealed): boo
   const { status } = response;
   if (status === 401) return true;
   if (!(status >= 200 && status < 300) && !REFUSING_STATUSES.has(status)) return false;
-  const isError = issuerWords(response, concealed) !== undefined;
+  const isError = jsonErrorText(response, concealed) !== undefined;
   return isError || oauthProblem(response, concealed) !== undefined;
 }
 
-/** True if the issuer refused what was sent, for good or not yet. */
+/** True if the issuer refused the secrets, finally or for now. */
 export function isRefusal(error: unknown): error is AuthdError {
   if (!(error instanceof AuthdError)) return false;
   return error.reason === "credential_rejected" || error.contact?.refusal !== undefined;
 }
 
-/** A success status without a token that can be used: the refresh token may be spent. */
+/** Returns the error for a success status without a usable token: the refresh token may be spent. */
 export function unusableAnswer(context: AnswerContext, what: string): AuthdError {
   const contact = { sent: true, answered: false, lasting: true };
   return toFailure(context, "issuer_unavailable", { what, contact });
@@ -113,7 +114,7 @@ function unavailable(
   oauth: OAuthProblem | undefined,
 ): AuthdError {
   const { status } = response;
-  const retryAfterMs = retryAfter(response, context.now);
+  const retryAfterMs = readRetryAfterMs(response, context.now);
   const isTransient = TRANSIENT.has(oauth?.error ?? "") || TRANSIENT_STATUSES.has(status);
   const isBusy = isTransient || status === 503;
   const blocked = status === 403 && !isTransient;
@@ -125,28 +126,28 @@ function unavailable(
       ? ` Check ${context.urlKey}.`
       : "";
   return toFailure(context, "issuer_unavailable", {
-    what: `the issuer answered ${said(response, context, oauth)}${page}.${hint}`,
+    what: `the issuer answered ${quote(response, context, oauth)}${page}.${hint}`,
     contact: {
-      ...{ sent: true, answered: status !== 502 && status !== 504 },
+      sent: true,
+      answered: status !== 502 && status !== 504,
       ...(blocked && { blocked }),
       ...(lasting && { lasting }),
       ...(isBusy && { busy: true }),
     },
-    ...(oauth && { oauth }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...omitUndefined({ oauth, retryAfterMs }),
   });
 }
 
-/** The status, and what the answer says in words. */
-function said(
+/** Returns the status, and the error text of the response. */
+function quote(
   response: IssuerResponse,
   concealed: Concealed,
   oauth: OAuthProblem | undefined,
 ): string {
   const status = `HTTP ${response.status}`;
   if (oauth) return `${describeOAuthProblem(oauth)}, ${status}`;
-  const words = issuerWords(response, concealed);
-  return words ? `${status}: "${words}"` : status;
+  const text = jsonErrorText(response, concealed);
+  return text ? `${status}: "${text}"` : status;
 }
 
 interface Failure {
@@ -184,7 +185,7 @@ function describeOAuthProblem({ error, error_description }: OAuthProblem): strin
   return error_description === undefined ? error : `${error} ("${error_description}")`;
 }
 
-/** HTML, by its type or by its looks. */
+/** True for HTML, by its type or its beginning. */
 export function isPage({ headers, text }: IssuerResponse): boolean {
   return (
     /^\s*text\/html/i.test(headers["content-type"] ?? "") ||
@@ -192,14 +193,14 @@ export function isPage({ headers, text }: IssuerResponse): boolean {
   );
 }
 
-/** Retry-After (RFC 9110 section 10.2.3), as seconds or a date; a date is read on the issuer's own clock. */
-function retryAfter({ headers, sentAt }: IssuerResponse, now: number): number | undefined {
+/** Returns Retry-After (RFC 9110 section 10.2.3) in ms, from seconds or a date, which counts on the issuer's own clock. */
+function readRetryAfterMs({ headers, sentAt }: IssuerResponse, now: number): number | undefined {
   const value = headers["retry-after"]?.trim() ?? "";
   if (/^\d+(\.\d+)?$/.test(value)) return Math.min(Number(value) * 1000, Number.MAX_SAFE_INTEGER);
   // Date.parse takes far more than HTTP dates: "-1" is a day in 2001.
   const at = /^[A-Za-z]{3,9},? /.test(value) ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(at)) return undefined;
-  // In whole seconds, as `at` is: it may have been cut.
+  // Cut to whole seconds, as `at` may have been.
   const then = sentAt ? Math.floor(sentAt.earliest / 1000) * 1000 : now;
   return Math.max(0, at - then);
 }

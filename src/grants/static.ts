@@ -6,7 +6,7 @@ import { unfitToken } from "./token-claims.ts";
 
 const schema = z.strictObject({});
 
-/** A token that was given once and is used as it is: nothing is ever asked for. */
+/** Uses a token that was entered once as it is: nothing is ever requested. */
 export const staticToken: Grant<z.output<typeof schema>> = {
   schema,
   secrets: () => [{ name: "token", optional: false, label: "Token" }],

@@ -1,8 +1,9 @@
 /**
- * Token answers (RFC 6749 section 5.1). Issuers get many small things wrong that do no harm, and
- * oauth4webapi refuses most of them; it also keeps whole bodies in its errors. So one tolerant
- * reader puts an answer right first, and oauth4webapi is the one strict check of the result.
+ * Reads token responses (RFC 6749 section 5.1). Issuers get many small things wrong that do no harm, and
+ * oauth4webapi refuses most of them; it also keeps whole bodies in its errors. Therefore a tolerant reader
+ * normalizes the response first, and oauth4webapi checks the result strictly.
  */
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
 import { readMembers } from "./oauth-problem.ts";
@@ -18,7 +19,7 @@ import { jwtTimes, seconds, unfitToken } from "./token-claims.ts";
 /** Token types that bind the token to a key or a signature: useless as a plain header. */
 const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
 
-/** What the answer brought. Rejects with the AuthdError that says why it brought nothing. */
+/** Returns the token in a response. Rejects with the AuthdError that says why there is none. */
 export async function readTokenAnswer(
   response: IssuerResponse,
   context: AnswerContext,
@@ -35,16 +36,13 @@ export async function readTokenAnswer(
   return {
     accessToken: answer.access_token,
     tokenType: "Bearer",
-    ...(answer.scope !== undefined && { scope: answer.scope }),
-    ...(answer.expires_in !== undefined && { expiresIn: answer.expires_in }),
+    ...omitUndefined({ scope: answer.scope, expiresIn: answer.expires_in }),
     ...lifetimes(members, refreshToken !== undefined),
-    ...(jwt && { jwt }),
-    ...(sentAt && { issuerSentAt: sentAt.assumed }),
-    ...(refreshToken !== undefined && { refreshToken }),
+    ...omitUndefined({ jwt, issuerSentAt: sentAt?.assumed, refreshToken }),
   };
 }
 
-/** Empty strings, nulls and impossible values are left out: they say nothing. */
+/** Leaves out empty strings, nulls and impossible values. */
 function normalize(members: Record<string, unknown>): Record<string, unknown> {
   const { scope } = members;
   return {
@@ -65,23 +63,24 @@ function nonEmptyString(value: unknown): string | undefined {
   return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
 }
 
-/** Missing, in any case, or one of the many other words that issuers have for a bearer token. */
+/** Returns the token type; `bearer` if it is missing, or one of the many other words that issuers use for it. */
 function tokenType(value: unknown): string {
   const type = nonEmptyString(value)?.toLowerCase() ?? "bearer";
   return NEEDS_PROOF.has(type) ? type : "bearer";
 }
 
-/** Microsoft's, Keycloak's and GitHub's additions, in seconds; 0 is Keycloak's "never". */
+/** Reads the additions of Microsoft, Keycloak and GitHub, in seconds; 0 is Keycloak's "never". */
 function lifetimes(members: Record<string, unknown>, rotated: boolean) {
   const refreshIn = seconds(members.refresh_in);
-  const told = seconds(members.refresh_expires_in) ?? seconds(members.refresh_token_expires_in);
+  const refreshExpiresIn =
+    seconds(members.refresh_expires_in) ?? seconds(members.refresh_token_expires_in);
   return {
-    ...(refreshIn && { refreshIn }),
-    ...(rotated && told && { refreshExpiresIn: told }),
+    ...(refreshIn ? { refreshIn } : {}),
+    ...(rotated && refreshExpiresIn ? { refreshExpiresIn } : {}),
   };
 }
 
-/** The answer as oauth4webapi hands it on. Its errors quote the body, so nothing of them is kept. */
+/** Checks a response with oauth4webapi. Its errors quote the body, so nothing of them is kept. */
 async function validateAnswer(answer: Record<string, unknown>, context: AnswerContext) {
   const oauth = await import("oauth4webapi");
   const issuer = { issuer: "https://issuer.invalid" };

@@ -1,11 +1,12 @@
-/** What is true of every access token, whichever way it came: whether it can be used, and what it says of itself. */
+/** Checks whether an access token can be used, and reads its claims. */
 import { Buffer } from "node:buffer";
+import { omitUndefined } from "../base/omit-undefined.ts";
 
 const MAX_TOKEN_BYTES = 64 * 1024;
-/** Seconds; more than 3,000 years. Larger numbers are some issuer's "for ever" (Long.MAX_VALUE). */
-const LONGEST = 100_000_000_000;
+/** More than 3,000 years. Larger numbers mean "for ever" at some issuers (Long.MAX_VALUE). */
+const MAX_SECONDS = 100_000_000_000;
 
-/** Why this can't be sent as a token in a header; undefined if it can. Follows "the token" in a sentence. */
+/** Returns why a token can't be sent in a header; undefined if it can. Follows "the token" in a sentence. */
 export function unfitToken(token: string): string | undefined {
   if (token === "") return "is empty";
   if (token.length > MAX_TOKEN_BYTES) return "is longer than 64 KiB";
@@ -14,16 +15,16 @@ export function unfitToken(token: string): string | undefined {
   return undefined;
 }
 
-/** Seconds out of a number or a numeric string; undefined for anything that is no duration. */
+/** Converts a number or a numeric string to seconds; undefined for anything that is no duration. */
 export function seconds(value: unknown): number | undefined {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
   if (typeof number !== "number" || Number.isNaN(number) || number < 0) return undefined;
-  return Math.min(number, LONGEST);
+  return Math.min(number, MAX_SECONDS);
 }
 
 /**
- * A JWT's `exp` and `iat` (seconds since the epoch), read without checking its signature: it is the
- * API's business to trust it, and ours only to know when it ends. Undefined for any other token.
+ * Returns a JWT's `exp` and `iat` (seconds since the epoch) without checking its signature: the API decides
+ * whether to trust it, authd only needs to know when it ends. Undefined for any other token.
  */
 export function jwtTimes(token: string): { exp?: number; iat?: number } | undefined {
   const parts = token.split(".");
@@ -31,7 +32,7 @@ export function jwtTimes(token: string): { exp?: number; iat?: number } | undefi
   const [head, claims] = [readPart(parts[0]!), readPart(parts[1]!)];
   if (head === undefined || claims === undefined) return undefined;
   const [exp, iat] = [numericDate(claims.exp), numericDate(claims.iat)];
-  return { ...(exp !== undefined && { exp }), ...(iat !== undefined && { iat }) };
+  return omitUndefined({ exp, iat });
 }
 
 /** Claims that name somebody (RFC 7519 section 4.1, RFC 9068 section 2.2, OpenID Connect Core section 5.1). */
@@ -60,10 +61,10 @@ function readPart(part: string): Record<string, unknown> | undefined {
   }
 }
 
-/** RFC 7519 section 2 says seconds; some issuers write a string, and some write milliseconds. */
+/** Converts a NumericDate (RFC 7519 section 2) to seconds; some issuers write a string, and some milliseconds. */
 function numericDate(value: unknown): number | undefined {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
   if (typeof number !== "number" || !(number > 0)) return undefined;
-  const inSeconds = number > LONGEST ? number / 1000 : number;
-  return inSeconds <= LONGEST ? inSeconds : undefined;
+  const inSeconds = number > MAX_SECONDS ? number / 1000 : number;
+  return inSeconds <= MAX_SECONDS ? inSeconds : undefined;
 }

@@ -1,4 +1,4 @@
-/** What the grants of RFC 6749 share: the client's settings, and one form-encoded request. */
+/** Shared by the grants of RFC 6749: the client's settings, and one form-encoded request. */
 
 import { render } from "../base/template.ts";
 import * as z from "../base/zod.ts";
@@ -7,14 +7,14 @@ import { type ClientAuthMethod, clientAuthMethods, proveClient } from "./client-
 import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
-/** The key that holds the address, as messages name it. */
+/** The key of the credential file that holds the address, for messages. */
 const URL_KEY = "token_url";
 
 const parameter = z.union([z.string(), z.number(), z.boolean()]);
 
 export const clientId = z.string().min(1).describe("The client's id at the issuer.");
 
-/** Keys of every grant that asks a token endpoint. */
+/** Keys of every grant with a token endpoint. */
 export const tokenEndpointShape = {
   token_url: z
     .url({ protocol: /^https?$/, error: "must be a complete https: URL" })
@@ -48,15 +48,15 @@ export interface TokenEndpointSettings {
   extra?: Record<string, string | number | boolean> | undefined;
 }
 
-/** The client's secret; `optional` where a public client is usual. */
+/** Returns the client's secret; `optional` where a public client is usual. */
 export function clientSecret(settings: TokenEndpointSettings, optional: boolean): SecretField[] {
   if (settings.client_id === undefined || settings.client_auth === "none") return [];
   return [{ name: "client_secret", optional, label: "Client secret" }];
 }
 
 /**
- * Sends one token request; `parameters` writes the grant's own part of the form. `refreshing`: the
- * secret that is spent is a refresh token. `once`: what is sent may be taken only once.
+ * Sends one token request; `parameters` returns the grant's own part of the form. `refreshing`: the secret that
+ * is sent is a refresh token. `once`: the issuer accepts the request only once.
  */
 export async function requestToken<Settings extends TokenEndpointSettings>(
   context: AcquireContext<Settings>,
@@ -64,7 +64,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   { refreshing = false, once = false } = {},
 ): Promise<Acquired> {
   const { credential, held, rejectedStatuses, now } = context;
-  const { request, sent } = buildRequest(context, () => write(context, parameters()));
+  const { request, sent } = buildRequest(context, () => writeForm(context, parameters()));
   const repeatable = !(refreshing || once);
   const response = await context.send({ ...request, urlKey: URL_KEY, repeatable });
   const secrets = { ...context.secrets, ...sent };
@@ -79,8 +79,8 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   });
 }
 
-/** The request, and what it carries that must not be shown if the issuer repeats it. */
-function write(
+/** Returns the request, and the values in it that must not be shown if the issuer repeats them. */
+function writeForm(
   context: AcquireContext<TokenEndpointSettings>,
   parameters: Record<string, string>,
 ): { request: IssuerRequest; sent: Record<string, string> } {
@@ -109,7 +109,7 @@ function write(
   };
 }
 
-/** What templates of a grant may name. */
+/** Returns the values that templates of a grant may contain. */
 export function templateValues(
   fields: Readonly<Record<string, string>>,
   secrets: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** One-time passwords from the clock (RFC 6238). */
+/** Computes one-time passwords from the clock (RFC 6238). */
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { AuthdError } from "../errors.ts";
@@ -13,8 +13,9 @@ interface TotpKey {
 }
 
 /**
- * The code of this moment. `secret` is base32 as web pages show it (spaces, lower case and padding
- * are fine) or a whole `otpauth://totp/…` URI; `now` is milliseconds since the epoch. Throws AuthdError `invalid_params` if the secret is neither.
+ * Returns the code of this moment. `secret` is base32 as web pages show it (spaces, lower case and padding are
+ * allowed) or a whole `otpauth://totp/…` URI; `now` is milliseconds since the epoch. Throws AuthdError
+ * `invalid_params` if the secret is neither.
  */
 export function totp(secret: string, now: number): string {
   const { key, algorithm, digits, period } = readSecret(secret);
@@ -27,7 +28,7 @@ export function totp(secret: string, now: number): string {
   return String(number % 10 ** digits).padStart(digits, "0");
 }
 
-/** The time step of `now` (milliseconds since the epoch). Throws AuthdError as `totp` does. */
+/** Returns the time step of `now` (milliseconds since the epoch). Throws AuthdError as `totp` does. */
 export function timeStepOf(secret: string, now: number): TimeStep {
   const { key, algorithm, digits, period } = readSecret(secret);
   return {
@@ -57,7 +58,7 @@ function isWithin(number: number, least: number, most: number): boolean {
   return Number.isInteger(number) && number >= least && number <= most;
 }
 
-/** RFC 4648 section 6. */
+/** Decodes base32 (RFC 4648 section 6). */
 function base32(text: string): Buffer {
   const letters = text
     .replace(/[\s-]/g, "")

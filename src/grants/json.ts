@@ -1,11 +1,20 @@
-/** JSON pointers (RFC 6901) into what an issuer answered. */
+/** Reads JSON, and values in it by JSON pointer (RFC 6901). */
 
-/** Whether this is a pointer at all: empty, or a path whose every `~` is `~0` or `~1`. */
+/** Returns the parsed text; undefined if it is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text.trim());
+  } catch {
+    return undefined;
+  }
+}
+
+/** True for a JSON pointer: empty, or a path whose every `~` is `~0` or `~1`. */
 export function isJsonPointer(text: string): boolean {
   return /^(\/([^~]|~[01])*)?$/s.test(text);
 }
 
-/** The value that `pointer` points to; undefined if there is none. Own members only. */
+/** Returns the value that `pointer` points to; undefined if there is none. Reads own members only. */
 export function valueAt(document: unknown, pointer: string): unknown {
   let value = document;
   for (const part of pointer.split("/").slice(1)) {

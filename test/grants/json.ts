@@ -1,5 +1,5 @@
 import test from "ava";
-import { isJsonPointer, valueAt } from "../../src/grants/json-pointer.ts";
+import { isJsonPointer, valueAt } from "../../src/grants/json.ts";
 
 test("the pointers of RFC 6901 section 5", (t) => {
   const document = { foo: ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, " ": 7, "m~n": 8 };

@@ -1,18 +1,19 @@
-/** Errors in an API's own JSON: not OAuth's, but still the issuer's word that it refuses. */
+/** Finds errors in an API's own JSON, which are not OAuth errors but refuse the request all the same. */
 import type { IssuerResponse } from "./grant.ts";
+import { parseJson } from "./json.ts";
 import { type Concealed, hiddenIn, showable } from "./oauth-problem.ts";
 
 /** Names of members that tell of an error, in lower case and without `_` and `-`. */
 const NAMES = /^(err(or)?s?(code|id|msg|message|description)?|code|message|msg|details?|title)$/;
-/** Values of such members with which APIs say that all is well. */
+/** Values of such members that mean success. */
 const FINE = new Set(["", "0", "ok", "none", "success", "succeeded", "successful", "true"]);
 
 /**
- * What a JSON answer says of an error, fit to be shown; "" if it says so in words that are not fit.
- * Undefined if it is not JSON, or tells of none.
+ * Returns the error text in a JSON response, if it may be shown; "" if it may not. Undefined if the response is
+ * not JSON, or contains no error.
  */
-export function issuerWords(response: IssuerResponse, concealed: Concealed): string | undefined {
-  const values = errorValues(parsed(response.text), 3);
+export function jsonErrorText(response: IssuerResponse, concealed: Concealed): string | undefined {
+  const values = errorValues(parseJson(response.text), 3);
   if (values.length === 0) return undefined;
   const hidden = hiddenIn(response, concealed);
   const words = values.map((value) =>
@@ -21,7 +22,7 @@ export function issuerWords(response: IssuerResponse, concealed: Concealed): str
   return [...new Set(words.filter((word) => word !== undefined))].slice(0, 3).join(": ");
 }
 
-/** Members near the top: `{"message": …}`, `{"error": {"message": …}}`, `{"errors": [{"message": …}]}`. */
+/** Returns values of error members near the top: `{"message": …}`, `{"error": {"message": …}}`, `{"errors": [{"message": …}]}`. */
 function errorValues(value: unknown, levels: number): (string | number)[] {
   if (typeof value !== "object" || value === null || levels === 0) return [];
   const found = Object.entries(value).flatMap(([name, member]) => {
@@ -37,12 +38,4 @@ function isError(name: string, value: unknown): boolean {
   if (typeof value === "number") return value !== 0 && !(value >= 200 && value < 300);
   if (typeof value === "string") return !FINE.has(value.trim().toLowerCase());
   return typeof value === "object" && value !== null && Object.keys(value).length > 0;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text.trim());
-  } catch {
-    return undefined;
-  }
 }
