@@ -59,7 +59,7 @@ export interface Preset {
   readonly keys: { readonly hint: string; readonly url?: string | undefined };
   /** In the order in which they are asked for. */
   readonly fields: readonly PresetField[];
-  /** What the grant and every credential know (docs/protocol.md), as templates over the fields. */
+  /** What the grant and every credential know (docs/configuration.md), as templates over the fields. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly register?: RegisterRequest | undefined;
 }

@@ -3,7 +3,7 @@ import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { policyKeys } from "./policy-schema.ts";
 
-/** Keys that every credential file may have, whatever its grant (docs/protocol.md). */
+/** Keys that every credential file may have, whatever its grant (docs/configuration.md). */
 export const commonSchema = z
   .strictObject({
     origins: z.array(z.string()).describe("Where the token may be sent: scheme, host and port"),

@@ -130,7 +130,7 @@ function hookKey({ problem }: HookEvent | ApprovalHookEvent): string {
   return problem.credential ?? "";
 }
 
-/** Variables of the hook: see docs/protocol.md, "Hook". */
+/** Variables of the hook: see docs/configuration.md, "Hook". */
 function hookEnvironment({
   event,
   problem,

@@ -13,7 +13,7 @@ export interface MetricsOptions {
   onChange(): void;
 }
 
-/** What Prometheus is told; docs/protocol.md lists every name. */
+/** What Prometheus is told; docs/configuration.md lists every name. */
 export interface Metrics {
   readonly contentType: string;
   hear(happened: EventPayload): void;

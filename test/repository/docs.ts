@@ -28,6 +28,8 @@ import { readDocument } from "../helpers/markdown.ts";
 import { absent, missing } from "../helpers/optional.ts";
 
 const protocol = readDocument("docs/protocol.md");
+const cli = readDocument("docs/cli.md");
+const configuration = readDocument("docs/configuration.md");
 const presetsDocument = readDocument("docs/presets.md");
 const MiB = 1024 * 1024;
 
@@ -104,11 +106,14 @@ test("the methods, grants, exit codes and limits are the program's", (t) => {
   const [methods = ""] = protocol.section("Methods").blocks("ts");
   for (const method of Object.keys(params)) t.true(methods.includes(method), method);
   for (const name of Object.keys(grants)) {
-    t.regex(protocol.section("Grants and their fields").text, new RegExp(`^\\| \`${name}\``, "m"));
+    t.regex(
+      configuration.section("Grants and their fields").text,
+      new RegExp(`^\\| \`${name}\``, "m"),
+    );
   }
-  const methodsOfClients = protocol.section("client_auth").text.match(/(?<=^\| `)[^`]+/gm);
+  const methodsOfClients = configuration.section("client_auth").text.match(/(?<=^\| `)[^`]+/gm);
   t.deepEqual(methodsOfClients?.sort(), [...clientAuthMethods].sort());
-  const codes = protocol.section("Exit codes").text;
+  const codes = cli.section("Exit codes").text;
   for (const [reason, code] of Object.entries(EXIT_CODE)) {
     if (code !== EXIT.failed) t.regex(codes, new RegExp(`^\\| ${code} .*\`${reason}\``, "m"));
     t.true(protocol.section("Errors").text.includes(`\`${reason}\``), reason);
@@ -159,7 +164,7 @@ test("every event, problem and metric has its row", async (t) => {
   for (const reason of members("ProblemReason")) t.true(events.includes(`\`${reason}\``), reason);
   const metrics = readDocument("src/observe/metrics.ts").text.match(/"authd_\w+"/g) ?? [];
   t.is(metrics.length, 9);
-  const reporting = protocol.section("Reporting").text;
+  const reporting = configuration.section("Reporting").text;
   for (const name of metrics) t.true(reporting.includes(`\`${name.slice(1, -1)}\``), name);
 });
 
@@ -169,8 +174,8 @@ test("every credential file in the documents is one", (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, "company-ca.pem"), createAuthority().ca, { mode: 0o600 });
   for (const [document, count] of [
-    [protocol.section("Credential files"), 4],
-    [protocol.section("Grants and their fields"), 2],
+    [configuration.section("Credential files"), 4],
+    [configuration.section("Grants and their fields"), 2],
     [presetsDocument, 9],
   ] as const) {
     const files = document

@@ -304,6 +304,8 @@ test("every command and option that a document names exists", async (t) => {
     "README.md",
     "docs/guide.md",
     "docs/protocol.md",
+    "docs/cli.md",
+    "docs/configuration.md",
     "docs/presets.md",
     "docs/security.md",
   ];
@@ -333,6 +335,8 @@ test("the documents link to files and headings that are there", (t) => {
     "README.md",
     "docs/guide.md",
     "docs/protocol.md",
+    "docs/cli.md",
+    "docs/configuration.md",
     "docs/presets.md",
     "docs/security.md",
     "docs/architecture.md",
