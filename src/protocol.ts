@@ -406,6 +406,16 @@ export interface StatusResult {
   lock?: LockStatus;
   /** Where a person is asked: in a dialog, or by `authd approve`. */
   approvals?: "desktop" | "terminal";
+  /** Absent from an older daemon. */
+  clock?: ClockComparison;
+}
+
+/** The daemon's clock beside those of issuers, as far as they told their time since the start. */
+export interface ClockComparison {
+  /** Number of issuers whose time is known. */
+  issuers: number;
+  /** The issuer whose clock is farthest from ours, if 5 s or more: by so much ours is ahead of it. */
+  apart?: { issuer: string; aheadMs: number };
 }
 
 /** A condition that needs a person. */

@@ -1,5 +1,5 @@
-import { REMEDIES } from "../observe/problems.ts";
-import type { State } from "../protocol.ts";
+import { REMEDIES, secretWarning } from "../observe/problems.ts";
+import type { CredentialInfo, ProblemReason, State } from "../protocol.ts";
 import type { Paint, Style } from "./style.ts";
 
 /** How a state looks, and what a person does about it. */
@@ -30,6 +30,35 @@ export const STATES: Readonly<
     next: REMEDIES.credential_damaged,
   },
   locked: { sign: "✖", style: "red", words: "locked", next: REMEDIES.vault_locked },
+};
+
+/** Returns how a credential looks: no state that does not work looks fine, whatever the wire calls it. */
+export function appearance(
+  info: Pick<CredentialInfo, "state" | "secretExpires" | "troubles">,
+  now: number,
+): Appearance {
+  const own = STATES[info.state];
+  if (own.style === "red") return own;
+  if (secretWarning(info, now)?.over) return { sign: "✖", style: "red", words: "expired" };
+  const [trouble] = info.troubles ?? [];
+  if (!trouble) return own;
+  return { sign: "✖", style: "red", words: TROUBLES[trouble.reason] ?? own.words };
+}
+
+/** Formats how a credential looks. */
+export function appearanceCell(info: CredentialInfo, now: number, paint: Paint): string {
+  const { sign, style, words } = appearance(info, now);
+  return paint(style, `${sign} ${words}`);
+}
+
+type Appearance = { sign: string; style: Style; words: string };
+
+/** Words for what does not work although a token is there, or none was asked for yet. */
+const TROUBLES: Partial<Record<ProblemReason, string>> = {
+  wrong_address: "wrong address",
+  blocked: "blocked",
+  test_failed: "refused",
+  template: "bad template",
 };
 
 export function stateCell(state: State, paint: Paint): string {

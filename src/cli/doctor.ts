@@ -8,7 +8,7 @@ import { gatherFacts, ownerOf, userOf } from "./doctor/facts.ts";
 import { type Check, type DoctorContext, type Finding, problem } from "./doctor/finding.ts";
 import { checkFolders, checkReporting } from "./doctor/permissions.ts";
 import { type Score, score, type Verdict } from "./doctor/score.ts";
-import { checkAudit, checkUnsaved, checkVault } from "./doctor/vault.ts";
+import { checkAudit, checkDisk, checkVault } from "./doctor/vault.ts";
 import { EXIT } from "./exit-code.ts";
 import { print, printJson } from "./output.ts";
 import { type Paint, painter, plain, type Style } from "./style.ts";
@@ -19,7 +19,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   daemon: checkDaemon,
   folders: checkFolders,
   "vault key": checkVault,
-  disk: checkUnsaved,
+  disk: checkDisk,
   audit: checkAudit,
   approvals: checkApprovals,
   clock: checkClock,
@@ -86,6 +86,7 @@ async function runCheck(about: string, check: Check, context: DoctorContext): Pr
 
 const SIGNS: Readonly<Record<Finding["level"], { sign: string; style: Style }>> = {
   ok: { sign: "✔", style: "green" },
+  unknown: { sign: "?", style: "dim" },
   warning: { sign: "⚠", style: "yellow" },
   problem: { sign: "✖", style: "red" },
 };

@@ -1,5 +1,5 @@
 import type { CredentialInfo, Reason, State } from "../protocol.ts";
-import { STATES, stateCell } from "./credentials.ts";
+import { appearanceCell, STATES } from "./credentials.ts";
 import { EXIT, EXIT_CODE } from "./exit-code.ts";
 import { print } from "./output.ts";
 import { painter, plain } from "./style.ts";
@@ -21,7 +21,9 @@ const REASON_OF: Partial<Record<State, Reason>> = {
 export function announce(info: CredentialInfo, done: string, next: readonly string[] = []): void {
   const paint = painter(process.stdout);
   const expires = info.expiresAt === null ? "" : `, ${expiry(info.expiresAt, Date.now())}`;
-  print(`${paint("bold", plain(info.name))} ${done}: ${stateCell(info.state, paint)}${expires}`);
+  print(
+    `${paint("bold", plain(info.name))} ${done}: ${appearanceCell(info, Date.now(), paint)}${expires}`,
+  );
   if (info.lastError && info.state !== "ready") print(`  ${plain(info.lastError.message)}`);
   if (info.candidate) print(`  ${plain(waiting(info.name, info.candidate))}`);
   const step = STATES[info.state].next?.(info.name);

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { secretWarning } from "../observe/problems.ts";
 import type { CredentialDetails, CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
-import { AT_RISK, STATES, stateCell } from "./credentials.ts";
+import { AT_RISK, appearanceCell, STATES } from "./credentials.ts";
 import { differenceLines } from "./differences.ts";
 import { print, printJson } from "./output.ts";
 import { ruleLines, settingsRows } from "./settings-rows.ts";
@@ -30,7 +30,7 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
   const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
   const maybe = (ms: number | null | undefined) => (typeof ms === "number" ? at(ms) : undefined);
   const rows: [string, string | undefined][] = [
-    ["state", stateCell(info.state, paint)],
+    ["state", appearanceCell(info, now, paint)],
     ["preset", info.preset],
     ["grant", info.grant],
     ["token from", maybe(info.acquiredAt)],
@@ -55,6 +55,7 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
     ["", info.unsaved?.message],
     ["new secrets", info.candidate && waiting(info.candidate, at)],
     ["", info.candidate?.message],
+    ["to do", lined((info.troubles ?? []).map(({ message, help }) => `${message} → ${help}`))],
     ["last error", info.lastError && `${info.lastError.message} (${info.lastError.reason})`],
     ["", info.lastError && at(info.lastError.at)],
     ["file", info.file],

@@ -196,6 +196,7 @@ export async function startDaemon({ env, passphrase }: DaemonOptions): Promise<D
     ...observer.overview(),
     lock: { ...lock.status, on: logind.status },
     approvals: approvals.promptLocation,
+    clock: around.issuerClocks.compare(),
   });
   const budgets = new CpuBudgets();
   const { access, approvals, identities } = createAccess({

@@ -6,6 +6,7 @@
 
 import type { Moment, Timekeeper } from "../base/timekeeper.ts";
 import type { IssuerTime } from "../grants/grant.ts";
+import type { ClockComparison } from "../protocol.ts";
 import type { HttpResponse } from "./http.ts";
 
 /** A `Date` is cut to whole seconds, and servers keep its text for up to a second (ms). */
@@ -61,6 +62,21 @@ export class IssuerClocks {
   /** True if the next request should open a connection, whose `Date` can't be stale. */
   wantsFreshConnection(origin: string): boolean {
     return this.#issuers.get(origin)?.isApart === true;
+  }
+
+  /** Compares the local clock with every issuer's whose time is known. */
+  compare(): ClockComparison {
+    const { wall, boot } = this.#time.now();
+    const comparison: ClockComparison = { issuers: 0 };
+    for (const [issuer, { offset }] of this.#issuers) {
+      if (!offset || !Number.isFinite(offset.latest)) continue;
+      comparison.issuers++;
+      const aheadMs = Math.round(outside(wall - boot, offset));
+      if (Math.abs(aheadMs) < APART_MS) continue;
+      if (Math.abs(aheadMs) <= Math.abs(comparison.apart?.aheadMs ?? 0)) continue;
+      comparison.apart = { issuer, aheadMs };
+    }
+    return comparison;
   }
 
   /** Records a response's `Date`; returns the issuer's time at `sent`, undefined if it has never sent one. */
@@ -153,6 +169,11 @@ function timeAt(offset: Offset, { wall, boot }: Moment): IssuerTime {
   }
   const assumed = Math.max(offset.earliest, Math.min(offset.largest, offset.latest));
   return { earliest, assumed: assumed + boot };
+}
+
+/** Returns how far `value` lies above (positive) or below what is known. */
+function outside(value: number, { earliest, latest }: Offset): number {
+  return value > latest ? value - latest : Math.min(0, value - earliest);
 }
 
 function isWithin(value: number, { earliest, latest }: Offset): boolean {

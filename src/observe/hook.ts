@@ -36,6 +36,8 @@ export interface HookOptions {
   env: NodeJS.ProcessEnv;
   log: Log;
   timeoutMs?: number;
+  /** Told how each run ended; undefined: well. */
+  onEnd?: (error: string | undefined) => void;
 }
 
 /** Runs the user's program with the event in its environment: one at a time for each credential. */
@@ -104,16 +106,21 @@ export class Hook {
       },
     });
     this.#running.delete(key);
-    if (ended.how === "exit" && ended.code === 0) this.#error = undefined;
-    else if (!this.#closed) this.#failed(event, describeEnd(ended, timeoutMs));
+    const isWell = ended.how === "exit" && ended.code === 0;
+    if (this.#closed) return;
+    if (isWell) {
+      this.#error = undefined;
+      this.#options.onEnd?.(undefined);
+    } else this.#failed(event, describeEnd(ended, timeoutMs));
     this.#next();
   }
 
   /** Logs a failure, without the program's output: that could hold a secret. */
   #failed({ problem, event }: HookEvent | ApprovalHookEvent, what: string): void {
-    const { command, log } = this.#options;
+    const { command, log, onEnd } = this.#options;
     this.#failures++;
     this.#error = what;
+    onEnd?.(what);
     const about = omitUndefined({ credential: problem.credential });
     log.warn({ ...about, event, reason: problem.reason }, `the hook ${command[0]} ${what}`);
   }

@@ -18,11 +18,12 @@ import { Alerts } from "./alerts.ts";
 import { Desktop, hasDesktop } from "./desktop-notifier.ts";
 import { History, type Query } from "./history.ts";
 import { Hook } from "./hook.ts";
+import { HookFailure } from "./hook-failure.ts";
 import type { Metrics } from "./metrics.ts";
 import type { MetricsEndpoint } from "./metrics-endpoint.ts";
 import type { MetricsFile } from "./metrics-file.ts";
 import { NotifiedProblems } from "./notified-problems.ts";
-import { auditProblem, lockedVault, manifestProblem, problemsOf } from "./problems.ts";
+import { auditProblem, hookProblem, lockedVault, manifestProblem, problemsOf } from "./problems.ts";
 
 /** State of the daemon that is reported. */
 export interface StatusSource {
@@ -71,6 +72,7 @@ export class Observer {
   readonly #alerts: Alerts;
   #settings: DaemonSettings;
   #hook: Hook | undefined;
+  readonly #hookFailure: HookFailure;
   #desktop: Desktop | undefined;
   #metrics: Metrics | undefined;
   #file: MetricsFile | undefined;
@@ -81,6 +83,7 @@ export class Observer {
     this.#options = options;
     this.#settings = options.settings;
     this.#history = new History(clock.wall);
+    this.#hookFailure = new HookFailure(join(stateDir, "hook.json"), options.settings.hook);
     this.configure(options.settings);
     this.#alerts = new Alerts({
       clock,
@@ -101,7 +104,11 @@ export class Observer {
     this.#desktop = notify ? (this.#desktop ?? new Desktop(env, log)) : undefined;
     if (JSON.stringify(hook) === JSON.stringify(this.#hook?.command)) return;
     const waiting = this.#hook?.close() ?? [];
-    this.#hook = hook && new Hook({ command: hook, env, log });
+    const onEnd = (error: string | undefined) => {
+      if (error === undefined) this.#hookFailure.clear();
+      else this.#hookFailure.set(hook ?? [], error);
+    };
+    this.#hook = hook && new Hook({ command: hook, env, log, onEnd });
     for (const event of waiting) this.#hook?.run(event);
   }
 
@@ -116,6 +123,8 @@ export class Observer {
 
   /** Applies settings that were read again. */
   reloaded(settings: DaemonSettings): void {
+    // A person has looked at the settings; the hook's next run tells whether that helped.
+    this.#hookFailure.clear();
     this.configure(settings);
     this.#alerts.checkAll();
   }
@@ -177,7 +186,12 @@ export class Observer {
   async close(): Promise<void> {
     this.#hook?.close();
     this.#desktop?.close();
-    await Promise.all([this.#alerts.close(), this.#endpoint?.close(), this.#file?.close()]);
+    await Promise.all([
+      this.#alerts.close(),
+      this.#hookFailure.settled(),
+      this.#endpoint?.close(),
+      this.#file?.close(),
+    ]);
   }
 
   #problems(): Problem[] {
@@ -190,8 +204,14 @@ export class Observer {
       ...(manifest === undefined ? [] : [manifestProblem(manifest)]),
       ...(audit === undefined ? [] : [auditProblem(audit)]),
       ...(locked === undefined ? [] : [lockedVault(locked)]),
+      ...this.#hookProblems(),
       ...source.needingAttention().flatMap((info) => problemsOf(info, now)),
     ];
+  }
+
+  #hookProblems(): Problem[] {
+    const { error } = this.#hookFailure;
+    return this.#hook && error !== undefined ? [hookProblem(this.#hook.command, error)] : [];
   }
 
   #reporting(): Reporting {

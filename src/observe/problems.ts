@@ -20,7 +20,7 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   blocked: (name) => `authd refresh ${name}`,
   test_failed: (name) => `authd set ${name}`,
   template: (name) => `authd edit ${name}`,
-  hook: () => "mend the hook, or change hook in config.toml, then authd reload",
+  hook: (program) => `mend ${program}, or change hook in config.toml, then authd reload`,
 };
 
 /** Problems of states that only a person ends. A locked vault is one problem, not one of each credential. */
@@ -93,6 +93,12 @@ export function manifestProblem(message: string): Problem {
 /** Problem: the audit log can't be written, or was changed. */
 export function auditProblem(message: string): Problem {
   return { reason: "audit", message, help: REMEDIES.audit("") };
+}
+
+/** Returns the problem of a hook whose last run failed. */
+export function hookProblem([program = ""]: readonly string[], error: string): Problem {
+  const message = `the hook ${program} ${error}: nobody was told by it`;
+  return { reason: "hook", message, help: REMEDIES.hook(program) };
 }
 
 /** Returns a warning for a secret that expires within two weeks, or has expired (`over`). */

@@ -43,7 +43,9 @@ export function stepsOf(
 
 function stateOf({ code, stdout }: Answer): ServiceState {
   if (code === undefined) return {};
-  return { enabled: code === 0, active: /^[ \t]*state = running$/m.test(stdout) };
+  const pid = Number(/^[ \t]*pid = (\d+)$/m.exec(stdout)?.[1] ?? 0);
+  const active = /^[ \t]*state = running$/m.test(stdout);
+  return { enabled: code === 0, active, ...(pid > 0 && { pid }) };
 }
 
 function agentPath(env: NodeJS.ProcessEnv): string {

@@ -18,6 +18,8 @@ export interface Step {
 export interface ServiceState {
   enabled?: boolean;
   active?: boolean;
+  /** Process id of the running service. */
+  pid?: number;
 }
 
 /** Everything that differs between service managers, as data: service.ts does the rest. */

@@ -33,9 +33,12 @@ export const systemd: ServiceManager = {
   state: async (ask) => {
     const enabled = (await ask("systemctl", "--user", "is-enabled", SERVICE)).stdout.trim();
     const active = (await ask("systemctl", "--user", "is-active", SERVICE)).stdout.trim();
+    const ofPid = ["show", "--property=MainPID", "--value", SERVICE];
+    const pid = Number((await ask("systemctl", "--user", ...ofPid)).stdout.trim());
     return {
       ...(enabled && { enabled: enabled === "enabled" }),
       ...(active && { active: ["active", "activating", "reloading"].includes(active) }),
+      ...(pid > 0 && { pid }),
     };
   },
   customize: "put changes into a drop-in instead: systemctl --user edit authd.service",

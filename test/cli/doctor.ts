@@ -63,10 +63,69 @@ test("secrets about to run out, and credentials that wait for a person, are told
   t.is(code, 1);
   const levels = (name: string) => about(findings, name).map(({ level }) => level);
   t.deepEqual(levels("soon"), ["ok", "warning"]);
-  t.deepEqual(levels("over"), ["ok", "problem"]);
+  t.deepEqual(levels("over"), ["problem"]);
   t.deepEqual(levels("later"), ["ok"]);
   t.deepEqual(levels("refused"), ["problem"]);
   t.is(about(findings, "refused")[0]?.fix, "authd set refused");
+});
+
+test("a locked vault is told once, however many credentials it holds", async (t) => {
+  const daemon = await startDaemon(t, { env: { AUTHD_VAULT_KEY: "passphrase" } });
+  const unlock = ["unlock", "--passphrase-from", "-"];
+  t.is((await daemon.cli(unlock, { input: "correct horse battery\n" })).code, 0);
+  for (const name of ["one", "two", "three"]) {
+    const add = ["add", name, "--grant", "static", "--secrets-from", "-"];
+    t.is((await daemon.cli(add, { input: '{"token":"x"}' })).code, 0);
+  }
+  t.is((await daemon.cli(["lock"])).code, 0);
+  const { findings } = await examine(daemon);
+  t.is(findings.filter(({ message }) => message.includes("locked")).length, 1);
+  t.is((await daemon.cli(["status"])).stdout.match(/authd lock/g)?.length, 1);
+});
+
+test("only what was looked at is ticked", async (t) => {
+  const daemon = await startDaemon(t, { config: { "config.toml": 'log_level = "warn"\n' } });
+  const levels = async (topic: string) => about((await examine(daemon)).findings, topic);
+  t.is((await levels("service"))[0]?.level, "unknown", "none is installed");
+  t.like((await levels("config.toml"))[0], { level: "ok" });
+  t.regex((await levels("disk"))[1]?.message ?? "", /MiB free at/);
+  // NTP may be known on the machine that this runs on.
+  const [alone] = await levels("clock");
+  t.regex(alone?.message ?? "", /compared with nothing|agrees with the network|not kept right/);
+  const api = await startLabelf();
+  t.teardown(() => api.close());
+  t.is((await daemon.add("labelf", api)).code, 0);
+  const [compared] = await levels("clock");
+  t.regex(compared?.message ?? "", /agrees with 1 issuer|not kept right/);
+  writeFileSync(join(daemon.configDir, "config.toml"), 'log_level = "warm"\n', { mode: 0o600 });
+  t.is((await levels("files"))[0]?.level, "problem");
+  t.deepEqual(await levels("config.toml"), []);
+});
+
+test("a credential that nobody asked for yet is not ticked, one in trouble is a problem", async (t) => {
+  const daemon = await startDaemon(t, {
+    config: {
+      "credentials/literal.toml": 'grant = "static"\n[headers]\nx-app = "{tokn}"\n',
+    },
+  });
+  const input = { input: '{"token":"x"}' };
+  t.is((await daemon.cli(["set", "literal", "--secrets-from", "-"], input)).code, 0);
+  const add = ["add", "lost", "--grant", "client_credentials", "--set", "client_id=app"];
+  const url = "token_url=https://no-such-host.invalid/token";
+  const added = await daemon.cli([...add, "--set", url, "--secrets-from", "-"], {
+    input: '{"client_secret":"x"}',
+  });
+  t.is(added.code, 7, added.stderr);
+  const { findings } = await examine(daemon);
+  t.deepEqual(
+    about(findings, "literal").map(({ level, fix }) => [level, fix]),
+    [["problem", "authd edit literal"]],
+  );
+  t.true(about(findings, "lost").some(({ fix }) => fix === "authd set lost --set token_url=…"));
+  const { stdout } = await daemon.cli(["status"]);
+  t.regex(stdout, /✖ bad template/);
+  t.regex(stdout, /✖ wrong address/);
+  t.regex(stdout, /lost.*wrong_address.*authd set lost --set token_url=…/);
 });
 
 test("a key file that others can read is told with its remedy", async (t) => {

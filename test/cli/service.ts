@@ -308,6 +308,8 @@ test("status tells what is installed, enabled and running", async (t) => {
   t.deepEqual([before.code, before.out.includes("authd service install")], [0, true]);
   t.false((await inspectService(env, "linux")).installed);
   await service("install");
+  behave('case "$*" in *MainPID*) echo 4711;; *) echo active;; esac');
+  t.like(await inspectService(env, "linux"), { active: true, pid: 4711 });
   behave('case "$*" in *is-enabled*) echo enabled;; *is-active*) echo inactive; exit 3;; esac');
   const { code, out, err } = await service("status");
   t.deepEqual([code, err], [0, ""]);

@@ -180,3 +180,16 @@ test("of very many issuers the least recently used are forgotten", (t) => {
   t.true(isKnown("https://issuer-1099.example"));
   t.false(isKnown("https://issuer-0.example"));
 });
+
+test("the local clock is compared with every issuer that told its time", (t) => {
+  const { clocks, respond } = stage();
+  t.deepEqual(clocks.compare(), { issuers: 0 });
+  respond({});
+  t.deepEqual(clocks.compare(), { issuers: 1 });
+  const late = stage({ ahead: 5 * MINUTE });
+  late.respond({});
+  const { issuers, apart } = late.clocks.compare();
+  t.is(issuers, 1);
+  t.is(apart?.issuer, ORIGIN);
+  t.true(Math.abs((apart?.aheadMs ?? 0) + 5 * MINUTE) <= 2 * SECOND);
+});

@@ -89,6 +89,32 @@ onLinux(
   },
 );
 
+onUnix("a hook that failed is a problem, also after a restart, until it is mended", async (t) => {
+  const home = makeHome(t, { config: { "credentials/bare.toml": 'grant = "static"\n' } });
+  const hook = writeProgram(join(home.folder, "hook"), "exit 3");
+  writeFileSync(join(home.configDir, "config.toml"), `hook = "${hook}"\nnotify = false\n`, {
+    mode: 0o600,
+  });
+  const listed = async (daemon: Daemon) =>
+    (await clientOf(t, daemon).request("status", {})).problems.filter(
+      ({ reason }) => reason === "hook",
+    );
+  const daemon = await startDaemon(t, { home });
+  await eventually(async () => (await listed(daemon)).length === 1);
+  t.deepEqual(await listed(daemon), [
+    {
+      reason: "hook",
+      message: `the hook ${hook} ended with exit code 3: nobody was told by it`,
+      help: `mend ${hook}, or change hook in config.toml, then authd reload`,
+    },
+  ]);
+  await daemon.stop();
+  const again = await startDaemon(t, { home });
+  t.is((await listed(again)).length, 1);
+  t.is((await again.cli(["reload"])).code, 0);
+  t.is((await listed(again)).length, 0);
+});
+
 onUnix(
   "the hook runs once a problem, and once when it is over; reload takes it over",
   async (t) => {

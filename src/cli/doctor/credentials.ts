@@ -1,30 +1,38 @@
 /** Checks credentials, and the files that describe them. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { configDir, loadConfiguration } from "../../config/config.ts";
 import { REMEDIES, secretWarning } from "../../observe/problems.ts";
 import type { CredentialInfo } from "../../protocol.ts";
-import { STATES } from "../credentials.ts";
+import { appearance, STATES } from "../credentials.ts";
 import { fromNow } from "../times.ts";
-import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
+import { type Check, type Finding, ok, problem, unknown, warning } from "./finding.ts";
 
 /** Checks that every configuration file can be read. */
 export const checkConfiguration: Check = ({ env, isElsewhere }) => {
   if (isElsewhere) return [];
-  const { credentials, errors } = loadConfiguration({ dir: configDir(env), env });
+  const dir = configDir(env);
+  // It throws for a mistake in config.toml.
+  const { credentials, errors } = loadConfiguration({ dir, env });
+  const file = join(dir, "config.toml");
+  const config = existsSync(file) ? [ok("config.toml", `${file}: no mistake`)] : [];
   if (errors.length === 0)
-    return [ok("files", `${credentials.size} credential files, all readable`)];
-  return errors.map(({ file, message }) =>
+    return [...config, ok("files", `${credentials.size} credential files, all readable`)];
+  const broken = errors.map(({ file, message }) =>
     problem(
       "files",
       message.includes(file) ? message : `${file}: ${message}`,
       "mend it, then authd reload",
     ),
   );
+  return [...config, ...broken];
 };
 
 /** Checks the state of each credential, the end of its secret, and its rules. */
 export const checkCredentials: Check = ({ credentials, now }) =>
   credentials.flatMap((info) => [
-    checkState(info, now),
+    ...checkState(info, now),
+    ...(info.troubles ?? []).map(({ message, help }) => problem(info.name, message, help)),
     ...checkExpiry(info, now),
     ...(info.policy?.warnings ?? []).map((text) => warning(info.name, text, RULE_FIX)),
   ]);
@@ -32,14 +40,20 @@ export const checkCredentials: Check = ({ credentials, now }) =>
 const RULE_FIX =
   "name an installed program that is no script, or a unit, in the credential's file; then authd reload";
 
-function checkState(info: CredentialInfo, now: number): Finding {
+function checkState(info: CredentialInfo, now: number): Finding[] {
   const { name, state, lastError } = info;
   const { words, style, next } = STATES[state];
   const why = lastError ? `: ${lastError.message}` : "";
-  if (style === "red") return problem(name, `${words}${why}`, next?.(name));
-  if (state !== "failing") return ok(name, words);
+  // A locked vault is a finding of its own, once for all of them.
+  if (state === "locked") return [];
+  if (style === "red") return [problem(name, `${words}${why}`, next?.(name))];
   const again = info.retryAt === undefined ? "" : `, next try ${fromNow(info.retryAt, now)}`;
-  return warning(name, `failing${why}${again}`);
+  if (state === "failing") return [warning(name, `failing${why}${again}`)];
+  if (appearance(info, now).style === "red") return [];
+  const isUntried = state === "idle" && info.refreshCount === 0;
+  return [
+    isUntried ? unknown(name, "no token was asked for yet", `authd test ${name}`) : ok(name, words),
+  ];
 }
 
 function checkExpiry(info: CredentialInfo, now: number): Finding[] {

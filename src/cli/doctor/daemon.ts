@@ -9,7 +9,7 @@ import { defaultSocketPath } from "../../rpc/socket.ts";
 import { inspectService } from "../../service/index.ts";
 import { problemsOf } from "../../service/problems.ts";
 import { duration, moment } from "../times.ts";
-import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
+import { type Check, type Finding, ok, problem, unknown, warning } from "./finding.ts";
 import { octal, ownerProblem } from "./permissions.ts";
 
 /** Checks that the socket is where it should be, and open to its user alone. */
@@ -67,22 +67,30 @@ export const checkDaemon: Check = ({ daemon, env, now }) => {
   return [warning("daemon", `${running}, but this authd is ${version}`, restart)];
 };
 
-/** Checks that the service starts programs that exist and will stay where they are. */
-export const checkService: Check = async ({ env, host }) => {
+/** Checks that the service starts programs that exist and will stay where they are, and is what answers. */
+export const checkService: Check = async ({ env, host, daemon }) => {
   // The service of another user, or of the system, is not this user's to look after.
   if (host !== undefined) return [];
   const report = await inspectService(env);
-  const { manager, installed, active, node, main } = report;
-  if (manager === undefined) return [ok("service", "authd knows no service manager here")];
+  const { manager, installed, active, node, main, pid } = report;
+  if (manager === undefined) return [unknown("service", "authd knows no service manager here")];
   if (!installed) {
-    return [ok("service", "not installed; authd service install runs authd at every login")];
+    return [unknown("service", "not installed", "authd service install runs authd at every login")];
   }
   const broken = node?.exists === false || main?.exists === false;
   const level = broken ? problem : warning;
   const problems = problemsOf(report).map((message) => level("service", message));
   if (active === false)
     problems.push(warning("service", "it is not running", "authd service install"));
-  return problems.length > 0 ? problems : [ok("service", manager)];
+  if (daemon && pid !== undefined && pid !== daemon.pid) {
+    const other = `it runs as process ${pid}, but process ${daemon.pid} is what answers`;
+    problems.push(warning("service", other, "end the one that is not wanted: authd stop"));
+  }
+  if (problems.length > 0) return problems;
+  if (pid === undefined) {
+    return [unknown("service", `installed (${manager}); whether it is what answers can't be told`)];
+  }
+  return [ok("service", `${manager}, process ${pid}`)];
 };
 
 /** Bounds of a plausible date, ms since the epoch: a clock that was never set stands long before. */
@@ -99,10 +107,25 @@ export const checkClock: Check = async ({ now, daemon }) => {
     const ahead = duration(daemon.startedAt - now);
     return [warning("clock", `it was set back: the daemon started ${ahead} from now`, fix)];
   }
-  if ((await synchronized()) === false) {
+  const { issuers = 0, apart } = daemon?.clock ?? {};
+  if (apart) {
+    const { issuer, aheadMs } = apart;
+    const way = aheadMs > 0 ? "ahead of" : "behind";
+    const what = `${moment(now)}; ${duration(Math.abs(aheadMs))} ${way} the clock of ${issuer}`;
+    return [warning("clock", what, fix)];
+  }
+  const isSynchronized = await synchronized();
+  if (isSynchronized === false) {
     return [warning("clock", `${moment(now)}; not kept right by NTP`, fix)];
   }
-  return [ok("clock", moment(now))];
+  const witnesses = [
+    ...(issuers > 0 ? [`${issuers} issuer${issuers === 1 ? "" : "s"}`] : []),
+    ...(isSynchronized ? ["the network's time (NTP)"] : []),
+  ];
+  if (witnesses.length === 0) {
+    return [unknown("clock", `${moment(now)}; compared with nothing: no issuer told its time yet`)];
+  }
+  return [ok("clock", `${moment(now)}; agrees with ${witnesses.join(" and ")}`)];
 };
 
 /** Returns whether NTP keeps the clock right; undefined where that can't be known. */

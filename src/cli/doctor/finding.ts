@@ -3,7 +3,8 @@ import type { CredentialInfo, StatusResult } from "../../protocol.ts";
 
 /** Result of one check. */
 export interface Finding {
-  level: "ok" | "warning" | "problem";
+  /** `unknown`: it could not be looked at, so that nothing is wrong or right about it. */
+  level: "ok" | "unknown" | "warning" | "problem";
   /** Subject of the check, in a word or two. */
   about: string;
   message: string;
@@ -30,6 +31,13 @@ export interface DoctorContext {
 export type Check = (context: DoctorContext) => Finding[] | Promise<Finding[]>;
 
 export const ok = (about: string, message: string): Finding => ({ level: "ok", about, message });
+
+export const unknown = (about: string, message: string, fix?: string): Finding => ({
+  level: "unknown",
+  about,
+  message,
+  ...omitUndefined({ fix }),
+});
 
 export const warning = (about: string, message: string, fix?: string): Finding => ({
   level: "warning",

@@ -43,7 +43,7 @@ const ATTACKERS: Readonly<Record<string, Attacker>> = {
       platform === "win32" && unknown("the named pipe's access list is all that keeps others out"),
       isElsewhere && unknown("who else reaches the daemon's folders can't be seen from here"),
       ...findings.flatMap(({ level, about, message, fix }) =>
-        level === "ok" || !PLACES.has(about)
+        level === "ok" || level === "unknown" || !PLACES.has(about)
           ? []
           : [{ mark: level === "problem" ? "fails" : "partly", why: message, next: fix } as Flaw],
       ),

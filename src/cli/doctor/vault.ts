@@ -1,7 +1,8 @@
 /** Checks the files that the daemon keeps: the vault, and the audit log. */
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { stateDir } from "../../config/directories.ts";
-import { messageOf } from "../../errors.ts";
+import { errorCode, messageOf } from "../../errors.ts";
 import type { CredentialInfo, Unsaved } from "../../protocol.ts";
 import { readHeader } from "../../vault/header.ts";
 import { keyProviders } from "../../vault/keys/index.ts";
@@ -66,14 +67,38 @@ const HOW_TO_UNLOCK = {
   "systemd-credential": "give it to the service with LoadCredentialEncrypted=authd-vault-key",
 } as const;
 
-/** Checks that everything the daemon has to keep is on the disk. */
-export const checkUnsaved: Check = ({ daemon, credentials, now }) => {
+/** Checks that the disk takes what the daemon has to keep, and that it holds all of it. */
+export const checkDisk: Check = (context) => {
+  const { daemon, credentials, now } = context;
   const unsavedOnes = credentials.flatMap(({ name, unsaved }) =>
     unsaved ? [unsavedFinding(name, unsaved, now)] : [],
   );
-  if (unsavedOnes.length > 0 || !daemon) return unsavedOnes;
-  return [ok("disk", "all that the daemon holds is sealed")];
+  const room = roomFinding(context);
+  if (unsavedOnes.length > 0 || room?.level === "problem") {
+    return [...(room ? [room] : []), ...unsavedOnes];
+  }
+  const sealed = daemon ? [ok("disk", "all that the daemon holds is sealed")] : [];
+  return [...sealed, ...(room ? [room] : [])];
 };
+
+/** Bytes free under which the vault and the audit log soon can't be written. */
+const LOW_BYTES = 16 * 1024 * 1024;
+
+/** Looks at the disk that the vault and the audit log are on; undefined: it can't be told from here. */
+function roomFinding({ env, isElsewhere }: DoctorContext): Finding | undefined {
+  const dir = stateDir(env);
+  if (isElsewhere || !existsSync(dir)) return undefined;
+  try {
+    accessSync(dir, constants.W_OK);
+  } catch (error) {
+    const fix = "make it writable: nothing can be sealed or written to the audit log";
+    return problem("disk", `${dir} can't be written to (${errorCode(error)})`, fix);
+  }
+  const { bavail, bsize } = statfsSync(dir);
+  const free = bavail * bsize;
+  const room = `${Math.round(free / 1024 / 1024)} MiB free at ${dir}`;
+  return free < LOW_BYTES ? problem("disk", room, "make room on that disk") : ok("disk", room);
+}
 
 function unsavedFinding(name: CredentialInfo["name"], unsaved: Unsaved, now: number): Finding {
   const { atRisk, since, message } = unsaved;

@@ -1,5 +1,5 @@
 import type { CredentialInfo } from "../../protocol.ts";
-import { STATES } from "../credentials.ts";
+import { appearance } from "../credentials.ts";
 import { cut, type Paint, plain, width } from "../style.ts";
 import { duration, fromNow } from "../times.ts";
 
@@ -92,13 +92,16 @@ function cellOf(column: Column, info: CredentialInfo, most: number, options: Row
   const { now, paint } = options;
   if (column === "life") return lifeBar(remainingLife(info, now), most, paint);
   const text = cut(textOf(column, info, now), most);
-  return column === "state" ? paint(STATES[info.state].style, text) : text;
+  return column === "state" ? paint(appearance(info, now).style, text) : text;
 }
 
 function textOf(column: Exclude<Column, "life">, info: CredentialInfo, now: number): string {
   if (column === "name") return plain(info.name);
   if (column === "api") return apiOf(info);
-  if (column === "state") return `${STATES[info.state].sign} ${STATES[info.state].words}`;
+  if (column === "state") {
+    const { sign, words } = appearance(info, now);
+    return `${sign} ${words}`;
+  }
   if (column === "expires") return timeLeft(info, now);
   if (column === "used") {
     return info.lastAskedAt === undefined ? "never" : fromNow(info.lastAskedAt, now);

@@ -26,6 +26,7 @@ export function credentialTable(
 function trouble(info: CredentialInfo, { paint, columns }: TableOptions): string[] {
   if (info.unsaved)
     return [cut(paint("red", `  └ not on disk: ${plain(info.unsaved.message)}`), columns)];
-  if (!info.lastError || info.state === "ready") return [];
+  // Of a locked vault the whole list is told once.
+  if (!info.lastError || info.state === "ready" || info.state === "locked") return [];
   return [cut(paint("dim", `  └ ${plain(info.lastError.message)}`), columns)];
 }

@@ -29,9 +29,15 @@ export function stateCounts({ states = {} }: StatusResult): string {
     .join(" · ");
 }
 
+/** Names what a problem without a credential is about; the others are about the vault. */
+const PLACES: Partial<Record<Problem["reason"], string>> = {
+  audit: "the audit log",
+  hook: "the hook",
+};
+
 /** Tells whom a problem concerns, why, and what helps. */
 export function problemLine({ credential, reason, help }: Problem, paint: Paint): string {
-  const whom = credential ?? (reason === "audit" ? "the audit log" : "the vault");
+  const whom = credential ?? PLACES[reason] ?? "the vault";
   return `${paint("red", `✖ ${plain(whom)}`)} (${reason}): ${plain(help)}`;
 }
 
