@@ -100,7 +100,7 @@ onUnix("a hook that failed is a problem, also after a restart, until it is mende
       ({ reason }) => reason === "hook",
     );
   const daemon = await startDaemon(t, { home });
-  await eventually(async () => (await listed(daemon)).length === 1);
+  await until(async () => (await listed(daemon)).length === 1);
   t.deepEqual(await listed(daemon), [
     {
       reason: "hook",
