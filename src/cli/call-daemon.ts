@@ -13,13 +13,17 @@ const TELL_AFTER_MS = 1_000;
 /**
  * One call on a connection of its own. Rejects with the daemon's error as an AuthdError, or with
  * NoDaemonError. The package's client would try again after a lost connection: a command says so.
+ * An aborted `signal` ends the connection, which withdraws the call.
  */
 export async function callDaemon<M extends Method>(
   method: M,
   params: ParamsOf<M>,
   timeoutMs = PATIENCE_MS,
+  signal?: AbortSignal,
 ): Promise<Results[M]> {
   const connection = await connectToDaemon();
+  const leave = () => connection.destroy();
+  signal?.addEventListener("abort", leave);
   try {
     return (await telling(connection, params, () =>
       connection.request(method, params, { timeoutMs }),
@@ -27,6 +31,7 @@ export async function callDaemon<M extends Method>(
   } catch (error) {
     throw error instanceof ConnectionLost ? connectionLost() : error;
   } finally {
+    signal?.removeEventListener("abort", leave);
     connection.destroy();
   }
 }

@@ -35,7 +35,7 @@ export const commands: Readonly<Record<string, Row>> = {
   },
   add: {
     group: CREDENTIALS,
-    usage: "add NAME",
+    usage: "add [NAME]",
     summary: "add a credential; authd asks for its parts",
     load: () => import("./add.ts"),
   },

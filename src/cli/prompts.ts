@@ -1,5 +1,6 @@
 import { leaveNoCore } from "../base/core-dump.ts";
 import { AuthdError } from "../errors.ts";
+import { askFresh } from "./keyboard.ts";
 
 /** Whether there is a person to ask. Questions go to stderr: stdout is for what was asked for. */
 export function interactive(): boolean {
@@ -11,7 +12,7 @@ const streams = { input: process.stdin, output: process.stderr };
 
 export async function confirmed(message: string): Promise<boolean> {
   const { confirm } = await clack();
-  return (await confirm({ ...streams, message, initialValue: false })) === true;
+  return (await askFresh(() => confirm({ ...streams, message, initialValue: false }))) === true;
 }
 
 export interface Question {
@@ -20,39 +21,55 @@ export interface Question {
   /** Taken if nothing is typed. */
   fallback?: string | undefined;
   optional?: boolean;
+  /** Stands there from the start, to be kept or changed. */
+  initial?: string | undefined;
+  /** Returns what is wrong with an answer, to be shown beside it; undefined: nothing. */
+  check?: ((answer: string) => string | undefined) | undefined;
 }
 
 /** A readable value; undefined if an optional one was left empty. */
 export async function askText(question: Question): Promise<string | undefined> {
   const { text } = await clack();
-  const { fallback } = question;
-  const answer = await text({
+  const { fallback, initial } = question;
+  const options = {
     ...streams,
     message: worded(question),
     ...(fallback === undefined ? {} : { placeholder: fallback, defaultValue: fallback }),
-    validate: fallback === undefined ? required(question) : () => undefined,
-  });
-  return given(answer) || undefined;
+    ...(initial === undefined ? {} : { initialValue: initial }),
+    validate: validator(question),
+  };
+  return given(await askFresh(() => text(options))).trim() || undefined;
 }
 
 /** A secret, not echoed; undefined if an optional one was left empty. */
 export async function askSecret(question: Question): Promise<string | undefined> {
   leaveNoCore();
   const { password } = await clack();
-  const answer = await password({
-    ...streams,
-    message: worded(question),
-    validate: required(question),
-  });
-  return given(answer) || undefined;
+  const options = { ...streams, message: worded(question), validate: validator(question) };
+  return given(await askFresh(() => password(options))) || undefined;
 }
 
-export async function choose(
-  message: string,
-  options: { value: string; label: string; hint?: string }[],
-): Promise<string> {
+/** One of a few, with the arrow keys. */
+export async function choose(message: string, options: Choice[]): Promise<string> {
   const { select } = await clack();
-  return given(await select({ ...streams, message, options }));
+  return given(await askFresh(() => select({ ...streams, message, options })));
+}
+
+export interface Choice {
+  value: string;
+  label: string;
+  hint?: string;
+}
+
+/** One of many: what is typed narrows the list. */
+export async function search(message: string, options: Choice[]): Promise<string> {
+  const { autocomplete } = await clack();
+  const validate = (value: unknown) => (value === undefined ? "Nothing matches." : undefined);
+  return given(
+    await askFresh(() =>
+      autocomplete({ ...streams, message, options, placeholder: "type to search", validate }),
+    ),
+  );
 }
 
 /** The same, taken away again when `over` is aborted: undefined then. */
@@ -63,7 +80,7 @@ export async function chooseUnless(
 ): Promise<string | undefined> {
   if (over.aborted) return undefined;
   const { select } = await clack();
-  const answer = await select({ ...streams, message, options, signal: over });
+  const answer = await askFresh(() => select({ ...streams, message, options, signal: over }));
   return over.aborted ? undefined : given(answer);
 }
 
@@ -71,8 +88,12 @@ function worded({ label, hint }: Question): string {
   return hint ? `${label} (${hint})` : label;
 }
 
-function required({ optional }: Question) {
-  return (value: string | undefined) => (value || optional ? undefined : "This one is needed.");
+function validator({ optional, fallback, check }: Question) {
+  return (typed: string | undefined) => {
+    const answer = typed?.trim() || fallback;
+    if (!answer) return optional ? undefined : "This one is needed.";
+    return check?.(answer);
+  };
 }
 
 /** clack answers a symbol when Ctrl-C or Escape was pressed. */

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { omitUndefined } from "../base/omit-undefined.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import type { SecretField } from "../grants/grant.ts";
 import { callDaemon } from "./call-daemon.ts";
+import { withSilentKeyboard } from "./keyboard.ts";
 import { announce } from "./print-result.ts";
 import { interactive } from "./prompts.ts";
 import { secretFromPipe, secretsFrom } from "./secrets-input.ts";
@@ -44,12 +45,12 @@ export const examples = [
 async function set(name: string, options: SetOptions): Promise<void> {
   // Before any question: it may not exist, and the daemon may not be there.
   await callDaemon("credentials/show", { credential: name });
-  const fields = await secretsKnown(name);
+  const known = await settingsKnown(name);
   const settings = parseSettings(
     options.set ?? [],
-    fields.map((field) => field.name),
+    (known?.secrets ?? []).map((field) => field.name),
   );
-  const secrets = await secretsOf(name, fields, options);
+  const secrets = await withSilentKeyboard(() => secretsOf(name, known, options));
   const { unset, force, discard } = options;
   const isChange = (options.set ?? unset) !== undefined || Object.keys(secrets).length > 0;
   if (!isChange && !force && !discard) {
@@ -64,7 +65,7 @@ async function set(name: string, options: SetOptions): Promise<void> {
 
 async function secretsOf(
   name: string,
-  fields: readonly SecretField[],
+  known: CredentialSettings | undefined,
   { set, unset, secretsFrom: source, secret, force, discard }: SetOptions,
 ): Promise<Record<string, string>> {
   if (source !== undefined && secret !== undefined) {
@@ -73,17 +74,16 @@ async function secretsOf(
   if (secret !== undefined) return secretFromPipe(secret);
   if (source !== undefined) return secretsFrom(source);
   if ((set ?? unset) !== undefined || force || discard || !interactive()) return {};
-  if (fields.length === 0) {
+  if (!known) {
     throw new AuthdError("invalid_params", `${name}: its file can't be read; see authd doctor`);
   }
-  const { askSecrets } = await import("./questions.ts");
-  return askSecrets(fields, () => "as it is");
+  const { askSecrets } = await import("./ask-secrets.ts");
+  return askSecrets(known, () => "as it is");
 }
 
-/** The secrets of an existing credential; none if its file is broken, which the daemon will tell. */
-async function secretsKnown(name: string): Promise<readonly SecretField[]> {
+/** The settings of an existing credential; undefined if its file is broken, which the daemon will tell. */
+async function settingsKnown(name: string): Promise<CredentialSettings | undefined> {
   const { configDir, loadConfiguration } = await import("../config/config.ts");
   const { env } = process;
-  const configuration = loadConfiguration({ dir: configDir(env), env });
-  return configuration.credentials.get(name)?.secrets ?? [];
+  return loadConfiguration({ dir: configDir(env), env }).credentials.get(name);
 }

@@ -14,6 +14,7 @@ import type { Configuration, CredentialSettings, DaemonSettings } from "./settin
 import { readTomlFile } from "./toml.ts";
 
 export { type Allowance, withAllowance } from "./allow-rule.ts";
+export { whyUnfitSetting } from "./check-setting.ts";
 export { type Resolve, type ResolveOptions, resolver } from "./credential.ts";
 export {
   credentialFile,
@@ -27,7 +28,7 @@ export { configDir, stateDir } from "./directories.ts";
 export { coerceSettings, credentialFileText, updateCredentialFile } from "./edit.ts";
 export type { Table } from "./json-table.ts";
 export { configFileMistake } from "./mistake.ts";
-export { assertCredentialName } from "./name.ts";
+export { assertCredentialName, whyNotAName } from "./name.ts";
 export { tomlTable } from "./toml.ts";
 
 export interface LoadOptions {

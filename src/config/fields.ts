@@ -49,6 +49,11 @@ export function givenValues({ values }: Fields): Record<string, string> {
   return Object.fromEntries(given) as Record<string, string>;
 }
 
+/** Throws AuthdError `invalid_params` for a text that does not fit one field of a preset. */
+export function checkField(field: PresetField, text: unknown, allowInsecureHttp: boolean): void {
+  readField(field, text, {}, allowInsecureHttp);
+}
+
 function readField(
   field: PresetField,
   given: unknown,

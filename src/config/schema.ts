@@ -70,7 +70,12 @@ function describe(issue: z.core.$ZodIssue, schema: unknown, value: unknown): str
   }
   const key = dotted(issue.path);
   if (key !== "" && valueAt(value, issue.path) === undefined) return [`${key} is missing.`];
-  const what = issue.code === "invalid_union" ? nearestBranch(issue) : issue.message;
+  const what =
+    issue.code === "invalid_union"
+      ? nearestBranch(issue)
+      : issue.code === "invalid_key"
+        ? issue.issues.map(({ message }) => message).join(" and ")
+        : issue.message;
   const text = what.replace(/^Invalid (input|option): /, "");
   return [key === "" ? `${text}.` : `${key}: ${text}.`];
 }

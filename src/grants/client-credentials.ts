@@ -6,6 +6,7 @@ const schema = z.strictObject({ ...tokenEndpointShape, client_id: clientId });
 
 /** Signs in a program as itself (RFC 6749 section 4.4). */
 export const clientCredentials: Grant<z.output<typeof schema>> = {
+  summary: "a client id and secret (OAuth)",
   schema,
   secrets: (settings) => clientSecret(settings, false),
   issuerUrl: (settings) => settings.token_url,

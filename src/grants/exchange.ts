@@ -19,6 +19,7 @@ const schema = z.strictObject({
 
 /** Sends any HTTP request that is described as data: a sign-in that is not OAuth. */
 export const exchange: Grant<z.output<typeof schema>> = {
+  summary: "any other HTTP request whose answer holds a token",
   schema,
   secrets: (settings) =>
     settings.secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),

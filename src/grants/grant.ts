@@ -94,9 +94,13 @@ export interface TimeStep {
 
 /** One way of obtaining tokens: stateless. A row of the table in index.ts. */
 export interface Grant<Settings = unknown> {
+  /** One line for a person who chooses a grant. */
+  summary: string;
   /** The grant's own keys in a credential file. */
   schema: z.ZodType<Settings>;
   secrets(settings: Settings): readonly SecretField[];
+  /** Returns what is wrong with a secret that a person entered, as the end of a sentence; undefined: nothing. */
+  whyUnfitSecret?(name: string, value: string): string | undefined;
   /** Returns where the secrets are sent, for the limit of requests to one host; undefined: nowhere. */
   issuerUrl(settings: Settings, fields: Readonly<Record<string, string>>): string | undefined;
   /** True if a caller may ask for a scope or an audience of its own. */

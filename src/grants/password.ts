@@ -30,6 +30,7 @@ const schema = z.strictObject({
 
 /** Signs in with a user's name and password (RFC 6749 section 4.3), and a one-time code where the issuer wants one. */
 export const password: Grant<z.output<typeof schema>> = {
+  summary: "a user name and password, and one-time codes",
   schema,
   secrets: (settings) => [
     { name: "password", optional: false, label: "Password" },
@@ -41,6 +42,7 @@ export const password: Grant<z.output<typeof schema>> = {
     },
     ...clientSecret(settings, true),
   ],
+  whyUnfitSecret: (name, value) => (name === "otp_secret" ? whyNoTotpSecret(value) : undefined),
   issuerUrl: (settings) => settings.token_url,
   acceptsTarget: () => true,
   timeStep: ({ otp_secret }, at) => {
@@ -75,6 +77,15 @@ export const password: Grant<z.output<typeof schema>> = {
     });
   },
 };
+
+function whyNoTotpSecret(value: string): string | undefined {
+  try {
+    timeStepOf(value, 0);
+    return undefined;
+  } catch {
+    return "is neither a base32 key nor an otpauth:// URI";
+  }
+}
 
 type CodeContext = Pick<AcquireContext<unknown>, "credential" | "secrets" | "now" | "codeAt">;
 

@@ -15,6 +15,7 @@ const schema = z.strictObject({
 
 /** Uses a refresh token from an earlier sign-in (RFC 6749 section 6); the response may contain a new one. */
 export const refreshToken: Grant<z.output<typeof schema>> = {
+  summary: "a refresh token from a sign-in elsewhere (OAuth)",
   schema,
   secrets: (settings) => [
     { name: "refresh_token", optional: false, label: "Refresh token" },

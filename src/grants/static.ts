@@ -8,8 +8,10 @@ const schema = z.strictObject({});
 
 /** Uses a token that was entered once as it is: nothing is ever requested. */
 export const staticToken: Grant<z.output<typeof schema>> = {
+  summary: "a token or API key that is used as it is",
   schema,
   secrets: () => [{ name: "token", optional: false, label: "Token" }],
+  whyUnfitSecret: (name, value) => (name === "token" ? unfitToken(value) : undefined),
   issuerUrl: () => undefined,
   acceptsTarget: () => false,
   acquire: async (context) => {

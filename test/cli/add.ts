@@ -1,9 +1,11 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { readPresets } from "../../src/config/preset.ts";
+import { grants } from "../../src/grants/index.ts";
 import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { startZebbra } from "../../src/sandbox/zebbra.ts";
-import { startDaemon } from "../helpers/daemon.ts";
+import { makeHome, startDaemon } from "../helpers/daemon.ts";
 
 test("what the issuer rejects is exit 5, and is kept", async (t) => {
   const api = await startLabelf();
@@ -83,7 +85,7 @@ test("wrong input is exit 2, names what is wrong and never quotes a secret", asy
     [["add", "x", "--preset", "labelf", "--secrets-from", broken], /not a JSON object/],
     [["add", "x", "--preset", "labelf", "--secrets-from", numbers], /must be a string/],
     [["add", "x", "--preset", "labelf", "--secrets-from", "/nowhere"], /ENOENT/],
-    [["add"], /missing required argument/],
+    [["add"], /missing required argument.*on a terminal/],
   ] as const) {
     const { code, stdout, stderr } = await daemon.cli(args);
     t.is(code, 2, `${args.join(" ")}: ${stderr}`);
@@ -112,4 +114,13 @@ test("settings end in the file, typed as it wants them; secrets do not", async (
 
   const got = await daemon.cli(["get", "fixed", "--format", "header"]);
   t.is(got.stdout, "X-App: tell-nobody!\n");
+});
+
+test("add --help lists every preset and every grant, one a line", async (t) => {
+  const { cli } = makeHome(t);
+  const { code, stdout } = await cli(["add", "--help"]);
+  t.is(code, 0);
+  for (const name of [...readPresets().keys(), ...Object.keys(grants)]) {
+    t.regex(stdout, new RegExp(`^  ${name} +\\S.{10,58}$`, "m"), name);
+  }
 });

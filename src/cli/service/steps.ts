@@ -1,5 +1,6 @@
 /** Carries out what a service manager is told, for `authd service`. */
 import { rmSync } from "node:fs";
+import { shellWord } from "../../base/shell-word.ts";
 import { AuthdError } from "../../errors.ts";
 import type { Installation } from "../../service/index.ts";
 import type { ServiceManager, Step } from "../../service/manager.ts";
@@ -80,8 +81,4 @@ function reasonOf(program: string, { code, stderr, stdout }: Answer): string {
 
 export function asker(io: ServiceIo) {
   return (...argv: Step["argv"]) => runTool(io.env, argv);
-}
-
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

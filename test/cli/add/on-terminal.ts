@@ -1,0 +1,202 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createServer, type Socket, connect as toSocket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startLabelf } from "../../../src/sandbox/labelf.ts";
+import { startDaemon } from "../../helpers/daemon.ts";
+import { HeldAnswers } from "../../helpers/held-answers.ts";
+import { startIssuer } from "../../helpers/issuer.ts";
+import { onLinux } from "../../helpers/optional.ts";
+import { CTRL_C, ENTER, onTerminal } from "../../helpers/terminal.ts";
+
+const CTRL_U = "\x15";
+const DOWN = "\x1b[B";
+
+onLinux("add alone asks for the API, its name, where the token goes, and the token", async (t) => {
+  const daemon = await startDaemon(t);
+  const terminal = onTerminal(t, daemon, ["add"]);
+  await terminal.type("Which API is it for?", `as it is${ENTER}`);
+  await terminal.type("What will you call it?", `Files${ENTER}`);
+  await terminal.type('call it "files"', `${CTRL_U}files${ENTER}`);
+  await terminal.type("How does the API want the token?", `${DOWN}${DOWN}${DOWN}${ENTER}`);
+  await terminal.type("Which header?", `not a name${ENTER}`);
+  await terminal.type("is not a header name", `${CTRL_U}x-key${ENTER}`);
+  await terminal.type("To which origins", `https://api.example/v1${ENTER}`);
+  await terminal.type("without a path", `${CTRL_U}https://api.example${ENTER}`);
+  await terminal.type("ask for?", `https://other.example/me${ENTER}`);
+  await terminal.type("none of the token's origins", `${CTRL_U}/v1/me${ENTER}`);
+  await terminal.type("Token", `tell\u2028nobody${ENTER}`);
+  await terminal.type("no HTTP header can carry", `${CTRL_U}tell-nobody${ENTER}`);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 0, stdout);
+  t.regex(stdout, /files.* is added: .*ready/);
+  t.false(stdout.includes("tell-nobody"));
+  const file = readFileSync(join(daemon.configDir, "credentials", "files.toml"), "utf8");
+  t.regex(file, /^origins = \[ ?"https:\/\/api\.example" ?\]$/m);
+  t.regex(file, /^x-key = "\{token\}"$/m);
+  t.regex(file, /^url = "https:\/\/api\.example\/v1\/me"$/m);
+  const got = await daemon.cli(["get", "files", "--format", "header"]);
+  t.is(got.stdout, "X-Key: tell-nobody\n");
+});
+
+onLinux("an exchange is asked for step by step, and a mistake costs one answer", async (t) => {
+  const issuer = await startIssuer(t, { json: { data: { jwt: "practice-jwt", seconds: 600 } } });
+  const daemon = await startDaemon(t);
+  const terminal = onTerminal(t, daemon, ["add", "orders", "--grant", "exchange"]);
+  await terminal.type("Which URL", `login.example${ENTER}`);
+  await terminal.type("does not become a complete URL", `${CTRL_U}${issuer.url}${ENTER}`);
+  await terminal.type("With which method?", ENTER);
+  await terminal.type("A header of the sign-in", `x-client${ENTER}`);
+  await terminal.type("Value of x-client", `shop${ENTER}`);
+  await terminal.type("Another header of the sign-in", ENTER);
+  await terminal.type("What is in its body?", ENTER);
+  await terminal.type("Which JSON", `{user}${ENTER}`);
+  await terminal.type(
+    "No JSON",
+    `${CTRL_U}{"user":"me","password":"{secret.pass_phrase}"}${ENTER}`,
+  );
+  await terminal.type("Where in the answer", `data.jwt${ENTER}`);
+  await terminal.type("must be a JSON pointer", `${CTRL_U}/data/jwt${ENTER}`);
+  await terminal.type("how long it holds?", `${DOWN}${ENTER}`);
+  await terminal.type("Where?", `/data/seconds${ENTER}`);
+  await terminal.type("How does the API want", ENTER);
+  await terminal.type("To which origins", ENTER);
+  await terminal.type("pass phrase", `practice-password${ENTER}`);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 0, stdout);
+  t.regex(stdout, /orders.* is added: .*ready/);
+  const [seen] = issuer.requests;
+  t.is(seen?.method, "POST");
+  t.is(seen?.headers["x-client"], "shop");
+  t.deepEqual(JSON.parse(seen?.body ?? ""), { user: "me", password: "practice-password" });
+  t.is((await daemon.cli(["get", "orders"])).stdout, "practice-jwt\n");
+});
+
+onLinux("Ctrl-C leaves nothing, and the command that goes on from there", async (t) => {
+  const daemon = await startDaemon(t);
+  const terminal = onTerminal(t, daemon, ["add", "mine", "--grant", "client_credentials"]);
+  await terminal.type("token_url", `https://login.example/token${ENTER}`);
+  await terminal.type("client_id", `it's me${ENTER}`);
+  await terminal.type("scope", CTRL_C);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 1);
+  t.true(stdout.includes("nothing was changed"));
+  const sets = "--set token_url=https://login.example/token --set 'client_id=it'\\''s me'";
+  t.true(stdout.includes(`authd add mine --grant client_credentials ${sets}`), stdout);
+  t.is((await daemon.cli(["show", "mine"])).code, 4);
+  t.false(existsSync(join(daemon.configDir, "credentials", "mine.toml")));
+});
+
+onLinux("Ctrl-C while the issuer does not answer says what is there already", async (t) => {
+  const held = new HeldAnswers();
+  const issuer = await startIssuer(t, held.answer);
+  const daemon = await startDaemon(t);
+  const terminal = onTerminal(t, daemon, [
+    ...["add", "slow", "--grant", "client_credentials", "--set", "client_id=me"],
+    ...["--set", `token_url=${issuer.url}`],
+  ]);
+  await terminal.type("Client secret", `practice-secret${ENTER}`);
+  while (issuer.requests.length === 0) await sleep(20);
+  await terminal.type("", CTRL_C);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 1);
+  t.regex(stdout, /slow is added already, and was not tried: authd test slow/);
+  t.is((await daemon.cli(["show", "slow"])).code, 0);
+});
+
+onLinux("what is typed before a question is neither echoed nor an answer", async (t) => {
+  const daemon = await startDaemon(t);
+  const { env, opened } = await slowSocket(t, daemon);
+  const terminal = onTerminal(t, { env }, ["add"]);
+  const release = await opened;
+  await terminal.type("", `typed-too-early${ENTER}`);
+  // Until the terminal has it; nothing on the screen may tell.
+  await sleep(300);
+  release();
+  await terminal.type("Which API is it for?", `labelf${ENTER}`);
+  await terminal.type("What will you call it?", ENTER);
+  await terminal.type("Client ID", CTRL_C);
+  const { stdout } = await terminal.ended;
+  t.false(stdout.includes("typed-too-early"), stdout);
+  t.true(stdout.includes("authd add labelf --preset labelf"), stdout);
+});
+
+onLinux("a daemon that ends meanwhile costs no answer", async (t) => {
+  const api = await startLabelf();
+  t.teardown(() => api.close());
+  const { settings, secrets } = api.credential;
+  const daemon = await startDaemon(t);
+  const args = ["add", "labelf", "--preset", "labelf", "--set", `token_url=${settings.token_url}`];
+  const terminal = onTerminal(t, daemon, args);
+  await terminal.type("Client ID", `${settings.client_id}${ENTER}`);
+  await terminal.says("Client secret");
+  await daemon.stop();
+  await terminal.type("", `${secrets.client_secret}${ENTER}`);
+  await terminal.says("Try again with the same answers?");
+  await startDaemon(t, { home: daemon });
+  await terminal.type("", "y");
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 0, stdout);
+  t.regex(stdout, /labelf.* is added: .*ready/);
+});
+
+onLinux(
+  "settings that do not fit together are asked for again, with the answers there",
+  async (t) => {
+    const daemon = await startDaemon(t);
+    const terminal = onTerminal(t, daemon, [
+      ...["add", "me", "--preset", "zebbra", "--set", "verify.url=https://other.example/me"],
+    ]);
+    await terminal.type("User name", `somebody${ENTER}`);
+    await terminal.type("Server", `http://127.0.0.1:1${ENTER}`);
+    const isAskedAgain = /outside the allowed origins[\s\S]*User name[\s\S]*somebody/;
+    while (!isAskedAgain.test(await terminal.says("outside"))) await sleep(20);
+    await terminal.type("", CTRL_C);
+    const { code } = await terminal.ended;
+    t.is(code, 1);
+  },
+);
+
+onLinux("a name that is taken is refused before any other question", async (t) => {
+  const daemon = await startDaemon(t);
+  const args = ["add", "x", "--grant", "static", "--secrets-from", "-"];
+  t.is((await daemon.cli(args, { input: '{"token": "x"}' })).code, 0);
+  const terminal = onTerminal(t, daemon, ["add", "x"]);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 2);
+  t.regex(stdout, /there is a credential of that name/);
+  t.notRegex(stdout, /Which API|To go on/);
+});
+
+/** A socket of which everything is held back until it is released. */
+async function slowSocket(
+  t: Parameters<typeof startDaemon>[0],
+  daemon: Awaited<ReturnType<typeof startDaemon>>,
+) {
+  const path = join(daemon.folder, "slow.sock");
+  const sockets: Socket[] = [];
+  let isReleased = false;
+  const connectThrough = (socket: Socket) => {
+    const upstream = toSocket(daemon.socket);
+    sockets.push(upstream);
+    socket.pipe(upstream).pipe(socket);
+  };
+  const waiting: Socket[] = [];
+  const opened = new Promise<() => void>((resolve) => {
+    const release = () => {
+      isReleased = true;
+      waiting.forEach(connectThrough);
+    };
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      if (isReleased) return connectThrough(socket);
+      waiting.push(socket);
+      resolve(release);
+    }).listen(path);
+    t.teardown(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+  });
+  return { env: { ...daemon.env, AUTHD_SOCKET: path }, opened };
+}
