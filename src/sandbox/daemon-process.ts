@@ -7,27 +7,27 @@ import type { Client } from "../client.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { interruptible } from "./interrupt.ts";
 
-/** The program that a sandbox's daemon is: the one that a person would start. */
+/** Path of the program that a person would start. */
 export const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const READY_MS = 10_000;
-/** The daemon finishes what is in flight within 5 s. */
+/** Time after which the daemon is killed: it completes pending requests within 5 s. */
 const FAREWELL_MS = 7_000;
-/** What would make the child somebody else's service. */
+/** Variables of a service manager that the child must not inherit. */
 const NOT_INHERITED = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID"];
 
-/** A daemon as a child process, which writes its log into a file. */
+/** A daemon as a child process that writes its log to a file. */
 export interface DaemonProcess {
   readonly pid: number | undefined;
   /** Resolves with the exit code; null if it was killed. */
   readonly ended: Promise<number | null>;
   log(): string;
-  /** Waits until it answers `client`. Rejects if it ends first, if it takes too long, or if aborted. */
+  /** Waits until the daemon answers `client`. Rejects if it ends first, takes too long, or is aborted. */
   ready(client: Client, signal: AbortSignal): Promise<void>;
-  /** Lets it finish, or kills it after a while; then removes its folder. */
+  /** Ends the daemon, kills it if that takes too long, then removes its folder. */
   putAway(): Promise<number | null>;
 }
 
-/** Starts `authd serve` with these variables; its `folder` is removed however this process ends. */
+/** Starts `authd serve` with these variables. Its `folder` is removed however this process ends. */
 export function startDaemonProcess(
   folder: string,
   settings: Record<string, string>,
@@ -36,14 +36,14 @@ export function startDaemonProcess(
   const child = spawnInto(logFile, settings);
   const ended = new Promise<number | null>((resolve) => {
     child.once("exit", resolve);
-    // There is no process then; `ready` says so.
+    // Without a process, `ready` rejects.
     child.once("error", () => resolve(null));
   });
   const isOver = () =>
     child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
   const log = () => readFileSync(logFile, "utf8");
   const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  // For an end that leaves no time: an uncaught error, or standard output closed by its reader.
+  // Handles an end without warning: an uncaught error, or standard output closed by its reader.
   const lastResort = () => {
     child.kill("SIGKILL");
     removeFolder();
@@ -84,7 +84,7 @@ function spawnInto(logFile: string, settings: Record<string, string>) {
   const output = openSync(logFile, "a", 0o600);
   try {
     const stdio = ["ignore" as const, output, output];
-    // A terminal's Ctrl-C goes to a whole process group: not to the daemon, which we end last.
+    // Ctrl-C goes to the terminal's process group: the daemon is in another, and is ended last.
     const detached = process.platform !== "win32";
     return spawn(process.execPath, [MAIN, "serve"], { env, stdio, detached });
   } finally {

@@ -1,4 +1,4 @@
-/** The four practice APIs: what `authd sandbox` runs, and what other projects test against. */
+/** The four practice APIs, for `authd sandbox` and for tests of other projects. */
 import { startLabelf } from "./labelf.ts";
 import { startOneStepAi } from "./onestepai.ts";
 import type { PracticeApi, PracticeOptions } from "./practice-api.ts";
@@ -15,7 +15,7 @@ const starters = {
 export type PracticeName = keyof typeof starters;
 export type PracticeApis = Record<PracticeName, PracticeApi>;
 
-/** Starts all four. `lifetimes` are seconds; an API without one keeps its real lifetime. */
+/** Starts all four. `lifetimes` are seconds; without one an API has its real lifetime. */
 export async function startPracticeApis(
   options: { lifetimes?: Partial<Record<PracticeName, number>>; now?: () => number } = {},
 ): Promise<PracticeApis> {

@@ -1,4 +1,4 @@
-/** Settles like `work`, or rejects as soon as `signal` is aborted; `work` then goes on unheard. */
+/** Settles like `work`, or rejects as soon as `signal` is aborted; the result of `work` is ignored then. */
 export function interruptible<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const stop = () => reject(signal.reason);
@@ -11,8 +11,8 @@ export function interruptible<T>(work: Promise<T>, signal: AbortSignal): Promise
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs `work` with a signal that Ctrl-C, SIGTERM and a closed terminal abort. They end nothing by
- * themselves meanwhile, however often they come: `work` has things to put away.
+ * Runs `work` with a signal that Ctrl-C, SIGTERM and a closed terminal abort. They do not end the process
+ * meanwhile, however often they come, so that `work` can clean up.
  */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

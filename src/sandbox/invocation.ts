@@ -2,8 +2,8 @@ import { realpathSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /**
- * How this program is called from another terminal: `authd` if that is what a shell finds there,
- * otherwise Node and the script, quoted for a POSIX shell.
+ * Returns how to call this program from another terminal: `authd` if a shell finds it there, otherwise Node
+ * and the script, quoted for a POSIX shell.
  */
 export function invocation(main: string, env: NodeJS.ProcessEnv = process.env): string {
   const folders = (env.PATH ?? "").split(delimiter).filter(outlivesThisCommand);
@@ -12,12 +12,12 @@ export function invocation(main: string, env: NodeJS.ProcessEnv = process.env): 
     : `${quote(process.execPath)} ${quote(main)}`;
 }
 
-/** Quotes where a POSIX shell needs it. */
+/** Quotes a word where a POSIX shell needs that. */
 export function quote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** npm and npx put these into the PATH of what they run, and of nothing else. */
+/** True for folders that npm and npx add to the PATH of what they run, and of nothing else. */
 function outlivesThisCommand(folder: string): boolean {
   return folder !== "" && !/[/\\](?:node_modules[/\\]\.bin|node-gyp-bin)[/\\]?$/.test(folder);
 }

@@ -1,19 +1,19 @@
 import { createHmac, randomBytes } from "node:crypto";
 
-/** The access tokens that one practice API has given out. They are compared whole, not decoded. */
+/** Access tokens that one practice API has issued. They are compared as a whole, not decoded. */
 export interface IssuedTokens {
-  /** An opaque token; `lifetime` in seconds. */
+  /** Issues an opaque token; `lifetime` is seconds. */
   opaque(prefix: string, lifetime: number): string;
-  /** A JWT signed with HS256 under a key of this start; `exp` is added to the claims. */
+  /** Issues a JWT, signed with HS256 under a key made at the start; `exp` is added to the claims. */
   jwt(claims: Record<string, unknown>, lifetime: number): string;
   check(token: string | undefined): "valid" | "expired" | "unknown";
   expireAll(): void;
 }
 
-/** `now` in ms since the epoch. */
+/** Creates a store of tokens. `now` returns ms since the epoch. */
 export function issuedTokens(now: () => number): IssuedTokens {
   const key = randomBytes(32);
-  /** Token → ms since the epoch. */
+  /** Expiry by token, ms since the epoch. */
   const expiry = new Map<string, number>();
   return {
     opaque(prefix, lifetime) {
@@ -23,7 +23,7 @@ export function issuedTokens(now: () => number): IssuedTokens {
     },
     jwt(claims, lifetime) {
       const exp = Math.floor(now() / 1000) + lifetime;
-      // Two tokens of one second would otherwise be the same one.
+      // `jti` makes tokens differ that are issued in the same second.
       const payload = { ...claims, jti: randomBytes(8).toString("hex"), exp };
       const content = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(payload)}`;
       const token = `${content}.${createHmac("sha256", key).update(content).digest("base64url")}`;

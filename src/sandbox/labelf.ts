@@ -13,7 +13,7 @@ import {
   startPracticeApi,
 } from "./practice-api.ts";
 
-/** Seconds: what Labelf answers, about 99 years. */
+/** Lifetime in seconds, as in Labelf's responses: about 99 years. */
 const LIFETIME = 3_122_063_999;
 const MODELS = [
   { id: 7, name: "Guest reviews", type: "classifier", status: "deployed" },
@@ -22,11 +22,11 @@ const MODELS = [
 const LABELS = ["negative", "neutral", "positive"];
 const MAX_TEXTS = 8;
 
-/** Labelf: tokens by Ory Hydra (`/oauth2/token`), models and their predictions below `/v2`. */
+/** Imitates Labelf: tokens by Ory Hydra (`/oauth2/token`), models and their predictions below `/v2`. */
 export function startLabelf(options: PracticeOptions = {}): Promise<PracticeApi> {
   const { tokenLifetime = LIFETIME, now = Date.now } = options;
   const tokens = issuedTokens(now);
-  // Hydra form-decodes what Basic carries: sent as they stand, these characters come out as others.
+  // Hydra form-decodes Basic credentials: without encoding, these characters arrive as others.
   const client = {
     id: `practice:labelf+id/${randomBytes(6).toString("hex")}%7E~`,
     secret: `practice+secret%2B~/:${randomBytes(16).toString("hex")}`,
@@ -87,7 +87,7 @@ export function startLabelf(options: PracticeOptions = {}): Promise<PracticeApi>
   });
 }
 
-/** RFC 6749 section 5.1 wants no token kept by a cache. */
+/** Headers of RFC 6749 section 5.1 against caching of tokens. */
 function tokenReply(status: number, value: unknown, headers: Record<string, string> = {}): Reply {
   return json(status, value, { "cache-control": "no-store", pragma: "no-cache", ...headers });
 }
@@ -122,7 +122,7 @@ function tokenRefusal(
   return undefined;
 }
 
-/** HTTP Basic only, id and secret form-encoded in it (RFC 6749 section 2.3.1). */
+/** Authenticates by HTTP Basic only, with id and secret form-encoded (RFC 6749 section 2.3.1). */
 function clientRefusal(
   request: PracticeRequest,
   fields: Map<string, string>,
@@ -141,7 +141,7 @@ function clientRefusal(
   }
 }
 
-/** Throws URIError for a stray `%`, unlike URLSearchParams. */
+/** Form-decodes a text. Unlike URLSearchParams, throws URIError for a stray `%`. */
 function formDecode(text: string): string {
   return decodeURIComponent(text.replaceAll("+", " "));
 }
@@ -176,7 +176,7 @@ function inference(request: PracticeRequest): Reply {
   );
 }
 
-/** Reads no better than a tired reviewer, but always the same way. */
+/** Predicts labels: badly, but always the same for the same text. */
 function predictions(text: string): { label: string; score: number }[] {
   const top = /\b(not|never|bad|slow|cold)\b/i.test(text)
     ? "negative"

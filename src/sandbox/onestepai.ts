@@ -14,19 +14,19 @@ import {
 } from "./practice-api.ts";
 
 export interface OneStepAiOptions extends PracticeOptions {
-  /** Signs in by `GET /Users/SignIn?token=…` instead, as an older version of the API does. */
+  /** Accepts `GET /Users/SignIn?token=…` instead, as an older version of the API does. */
   older?: boolean;
 }
 
-/** Seconds. */
+/** Lifetime in seconds. */
 const LIFETIME = 86_400;
 const USER = { id: 42, userName: "practice.user", email: "practice.user@example.com" };
 
-/** OneStep AI: the API token is exchanged for a JWT, which comes as plain text, alone. */
+/** Imitates OneStep AI: the API token is exchanged for a JWT, which is the whole plain-text response. */
 export function startOneStepAi(options: OneStepAiOptions = {}): Promise<PracticeApi> {
   const { tokenLifetime = LIFETIME, now = Date.now, older = false } = options;
   const tokens = issuedTokens(now);
-  // What would break in a query, a form or a JSON string that does not encode it.
+  // These characters break in a query, a form or a JSON string that is not encoded.
   const apiToken = `practice+osai&"${randomBytes(20).toString("hex")}/=%41`;
 
   const signIn = (given: string | null): Reply => {
@@ -98,7 +98,7 @@ function olderCredential(url: string, api_token: string): PracticeCredential {
   };
 }
 
-/** The body's one JSON string, or why there is none. */
+/** Returns the JSON string that the body is, or an error if it is none. */
 function jsonString(request: PracticeRequest): string | Reply {
   if (mediaType(request) !== "application/json") return problem(415, "Unsupported Media Type");
   const value = jsonBody(request);
@@ -107,12 +107,12 @@ function jsonString(request: PracticeRequest): string | Reply {
     : problem(400, "One or more validation errors occurred.");
 }
 
-/** ASP.NET's own errors: RFC 9110 problem details. */
+/** Builds an error of ASP.NET: RFC 9110 problem details. */
 function problem(status: number, title: string): Reply {
   return json(status, { title, status }, { "content-type": "application/problem+json" });
 }
 
-/** ASP.NET's bearer handler says why in the header and leaves the body empty. */
+/** Builds an error of ASP.NET's bearer handler: the reason is in the header, and the body is empty. */
 function unauthorized(state: "expired" | "unknown"): Reply {
   const why = state === "expired" ? "The token has expired" : "The signature is invalid";
   return {

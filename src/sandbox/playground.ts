@@ -7,34 +7,34 @@ import { startDaemonProcess } from "./daemon-process.ts";
 import { type PracticeApis, type PracticeName, startPracticeApis } from "./index.ts";
 import { interruptible } from "./interrupt.ts";
 
-/** A daemon of its own with four practice APIs and a credential for each, all in one folder. */
+/** A daemon with four practice APIs and a credential for each, all in one folder. */
 export interface Playground {
   readonly apis: PracticeApis;
   readonly folder: string;
   readonly socket: string;
   readonly configDir: string;
   readonly stateDir: string;
-  /** The daemon's. */
+  /** Socket of the daemon. */
   readonly pid: number;
   readonly client: Client;
   /** Resolves with the daemon's exit code. */
   readonly ended: Promise<number | null>;
-  /** What the daemon has written so far. */
+  /** Returns what the daemon has logged so far. */
   log(): string;
-  /** Ends the daemon and the APIs and removes the folder; answers the daemon's exit code. */
+  /** Ends the daemon and the APIs, and removes the folder. Resolves with the daemon's exit code. */
   close(): Promise<number | null>;
 }
 
 export interface PlaygroundOptions {
-  /** Seconds. */
+  /** Lifetimes in seconds. */
   lifetimes: Partial<Record<PracticeName, number>>;
-  /** The daemon's log level. */
+  /** Log level of the daemon. */
   logLevel: string;
-  /** Gives up when aborted. */
+  /** Aborts the start. */
   signal: AbortSignal;
 }
 
-/** Leaves nothing behind if it rejects. */
+/** Starts everything. Leaves nothing behind if it rejects. */
 export async function openPlayground(options: PlaygroundOptions): Promise<Playground> {
   const { signal, lifetimes, logLevel } = options;
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "authd-sandbox-")));
@@ -75,7 +75,7 @@ function socketIn(folder: string): string {
 
 async function addCredentials(client: Client, apis: PracticeApis): Promise<void> {
   for (const [name, { credential }] of Object.entries(apis)) {
-    // Renewed before their time also while nobody asks, so that there is something to watch.
+    // Refreshes tokens also while nobody uses them, so that there is something to watch.
     const settings = { ...credential.settings, warm: "always" };
     await client.request("credentials/add", { name, ...credential, settings });
   }

@@ -1,13 +1,13 @@
 /**
- * What the practice APIs have in common: one HTTP server on 127.0.0.1 with a table of routes.
- * Each behaves as the API that it is named after, but for the data, which is made up.
+ * Common part of the practice APIs: an HTTP server on 127.0.0.1 with a table of routes. Each behaves as the
+ * API that it is named after, with made-up data.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ParamsOf } from "../protocol.ts";
 import type { IssuedTokens } from "./issued-tokens.ts";
 
-/** What `credentials/add` takes, beside a name. */
+/** Parameters of `credentials/add`, beside the name. */
 export interface PracticeCredential {
   preset?: string;
   grant?: string;
@@ -15,7 +15,7 @@ export interface PracticeCredential {
   secrets: Record<string, string>;
 }
 
-/** A request to the API that is answered with 200, for whoever wants to try one. */
+/** An example of a request that the API answers with 200. */
 export interface PracticeExample {
   method: string;
   url: string;
@@ -24,15 +24,15 @@ export interface PracticeExample {
 }
 
 /**
- * `down` answers 503, `html` answers a maintenance page with status 200, as load balancers do,
- * `stall` takes the request and never answers.
+ * Kind of outage. `down` answers 503; `html` answers a maintenance page with status 200, as load balancers
+ * do; `stall` accepts the request and never answers.
  */
 export type FailMode = "down" | "html" | "stall";
 
-/** Which side of the API a path belongs to. */
+/** Side of the API that a path belongs to. */
 export type Side = "token" | "api";
 
-/** One line of the log: no query, no header, no body, so never a secret. */
+/** A line of the log, without query, headers and body, so that it holds no secret. */
 export interface LoggedRequest {
   /** Milliseconds since the epoch. */
   at: number;
@@ -44,28 +44,28 @@ export interface LoggedRequest {
 }
 
 export interface PracticeApi {
-  /** Also the name of its preset. */
+  /** Name of the API and of its preset. */
   readonly name: string;
-  /** `http://127.0.0.1:PORT`, for tokens and data alike. */
+  /** Base URL for tokens and data: `http://127.0.0.1:PORT`. */
   readonly url: string;
   readonly credential: PracticeCredential;
   readonly example: PracticeExample;
-  /** Requests received, and those answered with a status of 400 or more. */
+  /** Number of requests, and of those answered with a status of 400 or more. */
   readonly stats: Readonly<{ tokenRequests: number; apiRequests: number; rejected: number }>;
-  /** The last 1000. */
+  /** The last 1000 requests. */
   readonly requests: readonly LoggedRequest[];
-  /** Whatever was issued until now is refused from now on, as if its time were up. */
+  /** Refuses all tokens that were issued until now, as if they had expired. */
   expireTokens(): void;
-  /** Makes one side fail, or both, until called with undefined. */
+  /** Makes one side fail, or both; undefined ends that. */
   fail(mode: FailMode | undefined, side?: Side): void;
-  /** Ends open connections too. */
+  /** Stops the server, and ends open connections. */
   close(): Promise<void>;
 }
 
 export interface PracticeOptions {
-  /** Seconds. */
+  /** Lifetime in seconds. */
   tokenLifetime?: number;
-  /** The API's own wall clock: ms since the epoch. */
+  /** Returns the API's wall clock, ms since the epoch. */
   now?: () => number;
 }
 
@@ -74,7 +74,7 @@ export interface PracticeRequest {
   headers: IncomingMessage["headers"];
   /** UTF-8. */
   body: string;
-  /** What the groups of the route's pattern matched. */
+  /** Matches of the groups in the route's pattern. */
   params: string[];
 }
 
@@ -84,7 +84,7 @@ export interface Reply {
   body: string;
 }
 
-/** One row of an API's table. `path` matches the whole path, without the query. */
+/** A route of an API. `path` matches the whole path, without the query. */
 export interface Route {
   side: Side;
   method: string;
@@ -111,12 +111,12 @@ export function html(status: number, title: string): Reply {
   };
 }
 
-/** The media type alone, in lower case: parameters such as `charset` do not count. */
+/** Returns the media type in lower case, without parameters such as `charset`. */
 export function mediaType(request: PracticeRequest): string {
   return (request.headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
 }
 
-/** The form's fields; undefined if the body is none, or names a field twice (RFC 6749 section 3.2). */
+/** Parses a form; undefined if the body is none, or has a field twice (RFC 6749 section 3.2). */
 export function form(request: PracticeRequest): Map<string, string> | undefined {
   if (mediaType(request) !== "application/x-www-form-urlencoded") return undefined;
   const pairs = [...new URLSearchParams(request.body)];
@@ -124,7 +124,7 @@ export function form(request: PracticeRequest): Map<string, string> | undefined 
   return fields.size === pairs.length ? fields : undefined;
 }
 
-/** The body, parsed; undefined if it is not declared to be JSON, or is none. */
+/** Parses a JSON body; undefined if it is not declared as JSON, or is none. */
 export function jsonBody(request: PracticeRequest): unknown {
   if (mediaType(request) !== "application/json") return undefined;
   try {
@@ -134,13 +134,13 @@ export function jsonBody(request: PracticeRequest): unknown {
   }
 }
 
-/** The members of a JSON body; none for anything that is no object. */
+/** Returns the members of a JSON body; none if it is no object. */
 export function jsonMembers(request: PracticeRequest): Record<string, unknown> {
   const value = jsonBody(request);
   return value !== null && typeof value === "object" ? { ...value } : {};
 }
 
-/** User and password of HTTP Basic as they stand (RFC 7617), split at the first colon. */
+/** Returns user and password of HTTP Basic (RFC 7617), split at the first colon, without decoding. */
 export function basic(request: PracticeRequest): { user: string; password: string } | undefined {
   const encoded = /^Basic ([A-Za-z0-9+/]+={0,2})$/i.exec(request.headers.authorization ?? "")?.[1];
   if (encoded === undefined) return undefined;
@@ -150,7 +150,7 @@ export function basic(request: PracticeRequest): { user: string; password: strin
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-/** The token of `Authorization: Bearer …` (RFC 6750 section 2.1). */
+/** Returns the token of `Authorization: Bearer …` (RFC 6750 section 2.1). */
 export function bearer(request: PracticeRequest): string | undefined {
   return /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(request.headers.authorization ?? "")?.[1];
 }
@@ -164,7 +164,7 @@ const failures: Record<Exclude<FailMode, "stall">, Reply> = {
   html: html(200, "Down for maintenance"),
 };
 
-/** Starts the server on a free port; `credential` and `example` are told its URL. */
+/** Starts the server on a free port. `credential` and `example` get its URL. */
 export async function startPracticeApi(api: {
   name: string;
   now: () => number;
@@ -213,7 +213,7 @@ export async function startPracticeApi(api: {
   }
 
   const server = createServer((request, response) => {
-    // A client that hangs up in the middle of its body is no concern of ours.
+    // A client may close the connection in the middle of its body.
     serve(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
@@ -243,7 +243,7 @@ export async function startPracticeApi(api: {
   };
 }
 
-/** What is wrong with a request before any route sees it. */
+/** Returns the error of a request that no route handles. */
 function refusal(
   here: readonly Route[],
   route: Route | undefined,
@@ -257,7 +257,7 @@ function refusal(
   return body === undefined ? json(413, { message: "Content Too Large" }) : undefined;
 }
 
-/** Undefined if it is too large. */
+/** Reads the body; undefined if it is too large. */
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;

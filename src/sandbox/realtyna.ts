@@ -14,11 +14,11 @@ import {
 } from "./practice-api.ts";
 
 export interface RealtynaOptions extends PracticeOptions {
-  /** Client id and secret in the body, as newer servers want them; otherwise also by Basic. */
+  /** Requires client id and secret in the body, as newer servers do; otherwise by Basic too. */
   newer?: boolean;
-  /** How the API wants the token: alone in the header, or after `Bearer`. */
+  /** Format of the token in the header: alone, or after `Bearer`. */
   scheme?: "raw" | "bearer";
-  /** Milliseconds that must lie between two requests for a token. */
+  /** Time (ms) between two token requests at least. */
   tokenInterval?: number;
 }
 
@@ -27,7 +27,7 @@ interface Client {
   secret: string;
 }
 
-/** Seconds: what older and newer servers answer. */
+/** Lifetimes in seconds, as in the responses of older and newer servers. */
 const LIFETIMES = { older: 3600, newer: 86_400 };
 const MAX_FAILURES = 3;
 const BLOCK_MS = 3_600_000;
@@ -39,12 +39,12 @@ const LISTINGS = Array.from({ length: 25 }, (_, index) => ({
 }));
 const PAGE = { default: 20, max: 200 };
 
-/** Realtyna: a jealous token endpoint, and an API that wants four headers beside each other. */
+/** Imitates Realtyna: a token endpoint with strict limits, and an API that requires four headers. */
 export function startRealtyna(options: RealtynaOptions = {}): Promise<PracticeApi> {
   const { newer = false, scheme = "raw", tokenInterval = 1000, now = Date.now } = options;
   const { tokenLifetime = newer ? LIFETIMES.newer : LIFETIMES.older } = options;
   const tokens = issuedTokens(now);
-  // Compared as they come: a client that form-encodes what it puts into Basic is refused.
+  // Compared without decoding: a client that form-encodes its Basic credentials is refused.
   const client = {
     id: `practice-realtyna+id%2B/${randomBytes(6).toString("hex")}`,
     secret: `practice:secret%2F+&=/${randomBytes(16).toString("hex")}`,
@@ -115,14 +115,14 @@ export function startRealtyna(options: RealtynaOptions = {}): Promise<PracticeAp
   });
 }
 
-/** One request a second, and after three with bad credentials an hour of a firewall's 403. */
+/** Limits token requests to one a second; three with wrong credentials lead to an hour of a firewall's 403. */
 function tokenGuard(now: () => number, interval: number) {
   let last = Number.NEGATIVE_INFINITY;
   let strikes = 0;
   let blockedUntil = Number.NEGATIVE_INFINITY;
   return (refusal: () => Reply | undefined): Reply | undefined => {
     if (now() < blockedUntil) return html(403, "Request blocked");
-    // A clock that was set back must not lock everybody out.
+    // A clock that was set back does not extend the limit.
     if (Math.abs(now() - last) < interval) {
       const headers = { "retry-after": String(Math.ceil(interval / 1000)) };
       return json(429, { message: "Too Many Requests" }, headers);
@@ -142,7 +142,7 @@ function tokenGuard(now: () => number, interval: number) {
   };
 }
 
-/** The client id in the body, and id and secret by Basic, at the same time. */
+/** Authenticates by the client id in the body and, at the same time, id and secret by Basic. */
 function olderRefusal(request: PracticeRequest, client: Client): Reply | undefined {
   const fields = form(request);
   if (fields?.get("grant_type") !== "client_credentials" || fields.has("client_secret")) {
@@ -157,7 +157,7 @@ function olderRefusal(request: PracticeRequest, client: Client): Reply | undefin
     : oauthError(401, "invalid_client");
 }
 
-/** Client id and secret in the body; the grant_type may be left out. */
+/** Authenticates by client id and secret in the body; the grant_type is optional. */
 function newerRefusal(request: PracticeRequest, client: Client): Reply | undefined {
   const fields = form(request);
   const grant = fields?.get("grant_type") ?? "client_credentials";
@@ -173,7 +173,7 @@ function oauthError(status: number, error: string): Reply {
   return json(status, { error });
 }
 
-/** A page of listings; `$top`, `$skip` and `$select` as RESO's Web API has them. */
+/** Returns a page of listings, by `$top`, `$skip` and `$select` of RESO's Web API. */
 function listProperties({ query, headers }: PracticeRequest): Reply {
   const top = Number(query.get("$top") ?? PAGE.default);
   const skip = Number(query.get("$skip") ?? 0);

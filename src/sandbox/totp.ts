@@ -1,18 +1,18 @@
 /**
- * The verifier's side of RFC 6238, written apart from the daemon's own: a mistake made there would
- * otherwise be made here too, and nothing would show it.
+ * Verifies one-time codes (RFC 6238). Shares no code with the daemon, so that a mistake there is found
+ * here.
  */
 import { createHmac, randomInt } from "node:crypto";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const STEP_MS = 30_000;
 
-/** 160 bits in base32, as authenticator apps take it. */
+/** Returns 160 random bits in base32, as authenticator apps take them. */
 export function randomBase32(): string {
   return Array.from({ length: 32 }, () => ALPHABET[randomInt(32)]).join("");
 }
 
-/** True for the current code (SHA-1, 6 digits, 30 s), once each (RFC 6238 section 5.2). */
+/** Returns a check that accepts each current code (SHA-1, 6 digits, 30 s) once (RFC 6238 section 5.2). */
 export function totpVerifier(secret: string, now: () => number): (code: string) => boolean {
   const key = Buffer.from(
     [...secret]
@@ -30,7 +30,7 @@ export function totpVerifier(secret: string, now: () => number): (code: string) 
   };
 }
 
-/** RFC 4226 section 5.3. */
+/** Computes a code (RFC 4226 section 5.3). */
 function hotp(key: Buffer, counter: number): string {
   const message = Buffer.alloc(8);
   message.writeBigUInt64BE(BigInt(counter));

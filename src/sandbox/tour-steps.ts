@@ -162,7 +162,7 @@ async function outage(tour: Tour): Promise<string> {
   return "200 meanwhile; renewed when it was back";
 }
 
-/** Also reads what the vault and the configuration wrote: all but the vault's key is in there. */
+/** Searches logs, the configuration and the vault's files, but for the vault's key. */
 async function noSecrets(tour: Tour): Promise<string> {
   check(tour.log().length > 0, "the daemon has written no log at all");
   const needles = Object.values(tour.apis)
@@ -178,7 +178,7 @@ async function noSecrets(tour: Tour): Promise<string> {
   return `${read} files read`;
 }
 
-/** Undefined for what is no file, or was a temporary one and is gone. */
+/** Reads a file; undefined if it is none, or was a temporary one that is gone. */
 function contentOf(path: string): Buffer | undefined {
   try {
     return statSync(path).isFile() ? readFileSync(path) : undefined;
@@ -194,7 +194,7 @@ function request(tour: Tour, name: PracticeName) {
   return tour.client.authorizedRequest({ credential: name, ...target, ...json });
 }
 
-/** What an API received since. */
+/** Returns the requests that an API received since. */
 function counter(api: PracticeApi) {
   const { tokenRequests, apiRequests } = api.stats;
   return () => ({

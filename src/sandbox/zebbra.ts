@@ -14,9 +14,9 @@ import {
 import { randomBase32, totpVerifier } from "./totp.ts";
 
 export interface ZebbraOptions extends PracticeOptions {
-  /** Where `/token`, `/register` and the like are: "" as the documents say, "/auth" on current servers. */
+  /** Prefix of `/token`, `/register` and others: "" as documented, "/auth" on current servers. */
   prefix?: "" | "/auth";
-  /** The user has two-factor on: a token needs the current code, each of which works once. */
+  /** Requires a one-time code for a token; each code works once. */
   twoFactor?: boolean;
 }
 
@@ -26,16 +26,16 @@ interface Account {
   last_name: string;
   workspace: string;
   password: string;
-  /** True if the code is right and was not used before. */
+  /** Returns whether the code is right and was not used before. */
   checkOtp?: (code: string) => boolean;
 }
 
-/** Seconds. */
+/** Lifetime in seconds. */
 const LIFETIME = 1800;
 const REGISTRATION = ["username", "first_name", "last_name", "new_workspace_name", "password"];
 const CHALLENGE = { "www-authenticate": "Bearer" };
 
-/** Zebbra: FastAPI, self-hosted. No `expires_in`: only the JWT's `exp` tells the lifetime. */
+/** Imitates Zebbra (FastAPI, self-hosted). Without `expires_in`, only the JWT's `exp` tells the lifetime. */
 export function startZebbra(options: ZebbraOptions = {}): Promise<PracticeApi> {
   const { tokenLifetime = LIFETIME, now = Date.now, prefix = "", twoFactor = false } = options;
   const tokens = issuedTokens(now);
@@ -49,7 +49,7 @@ export function startZebbra(options: ZebbraOptions = {}): Promise<PracticeApi> {
     ...(twoFactor && { checkOtp: totpVerifier(otpSecret, now) }),
   };
   const accounts = new Map([[user.username, user]]);
-  /** Token → user name, which the real server reads out of the token. */
+  /** User name by token; the real server reads it from the token. */
   const owners = new Map<string, string>();
 
   const signIn = (request: PracticeRequest): Reply => {
@@ -90,7 +90,7 @@ export function startZebbra(options: ZebbraOptions = {}): Promise<PracticeApi> {
       {
         side: "api",
         method: "GET",
-        // Its documents have it at the root; some servers move it below the prefix with the rest.
+        // Documented at the root; some servers have it below the prefix like the others.
         path: new RegExp(`^(?:${prefix})?/user$`),
         answer(request) {
           const token = bearer(request);
@@ -114,7 +114,7 @@ export function startZebbra(options: ZebbraOptions = {}): Promise<PracticeApi> {
   });
 }
 
-/** The form of a sign-in, or FastAPI's complaint. The documents know no grant_type and no client. */
+/** Parses the form of a sign-in, or returns FastAPI's error. No grant_type and no client are documented. */
 function credentials(request: PracticeRequest): Map<string, string> | Reply {
   const fields = form(request) ?? new Map<string, string>();
   const missing = ["username", "password"].filter((name) => !fields.get(name));

@@ -5,7 +5,7 @@ import { commandLineOf, quote, startingCommand, unitFolder, unitIn } from "./sys
 
 const UNIT = "authd-approve.service";
 
-/** A user unit of systemd that asks on the desktop for the system-wide daemon, from the file in systemd/. */
+/** Describes the user unit that asks on the desktop for the system-wide daemon, from the file in systemd/. */
 export const approver: ServiceManager = {
   name: "systemd",
   isClient: true,

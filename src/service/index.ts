@@ -11,12 +11,12 @@ import { systemd } from "./systemd.ts";
 import { runTool } from "./tool.ts";
 
 /**
- * `user`: a daemon of one's own. `system`: one for all users, under a user of its own. `approver`: what asks
- * one of them on the desktop.
+ * `user`: a daemon for one user. `system`: one for all users, under a user of its own. `approver`: a client
+ * that asks a user on the desktop.
  */
 export type Scope = "user" | "system" | "approver";
 
-/** A platform without a row has no service manager that authd knows. */
+/** Service managers by platform; none is known for the other platforms. */
 export const serviceManagers: Record<Scope, Partial<Record<NodeJS.Platform, ServiceManager>>> = {
   user: { linux: systemd, darwin: launchd },
   system: { linux: systemWideSystemd, darwin: launchDaemon },
@@ -27,24 +27,24 @@ export const serviceManagers: Record<Scope, Partial<Record<NodeJS.Platform, Serv
 export interface NamedProgram {
   path: string;
   exists: boolean;
-  /** Such as `nvm`: it may remove the program at any time. */
+  /** Version manager, such as `nvm`, that may remove the program at any time. */
   versionManager?: string;
 }
 
-/** What `authd service status` and `authd doctor` tell about the service. */
+/** State of the service, for `authd service status` and `authd doctor`. */
 export interface ServiceReport extends ServiceState {
   /** Undefined where authd knows no service manager. */
   manager?: string;
-  /** At least one of its files is there, whoever wrote it. */
+  /** At least one of its files exists, whoever wrote it. */
   installed: boolean;
   files: FoundFile[];
-  /** All files are ours, unedited, and as this authd would write them now for the same Node. */
+  /** All files were written by authd, unedited, and are as this authd would write them for the same Node. */
   current: boolean;
   node?: NamedProgram;
   main?: NamedProgram;
 }
 
-/** What this authd would install, and what is there, in the same order. */
+/** Files that this authd would install, and files that exist, in the same order. */
 export interface Installation {
   manager: ServiceManager;
   launch: Launch;
@@ -52,7 +52,7 @@ export interface Installation {
   found: FoundFile[];
 }
 
-/** Undefined where authd knows no service manager. */
+/** Returns undefined where authd knows no service manager. */
 export async function installationOf(
   env: NodeJS.ProcessEnv,
   platform: NodeJS.Platform,
@@ -64,7 +64,7 @@ export async function installationOf(
   return installationBy(manager, await launchOf(env, execPath), env);
 }
 
-/** `key`: the vault's key source, such as `file`. Undefined where authd knows no service manager. */
+/** Returns undefined where authd knows no service manager. `key` is the vault's key source, such as `file`. */
 export async function systemInstallationOf(
   platform: NodeJS.Platform,
   key: string,
@@ -91,7 +91,7 @@ function filesFor(manager: ServiceManager, launch: Launch, env: NodeJS.ProcessEn
     .map(({ path, content }) => ({ path, content: marked(content, manager.comment) }));
 }
 
-/** How the service is installed and whether it runs. Changes nothing. */
+/** Reports how the service is installed and whether it runs. Changes nothing. */
 export async function inspectService(
   env: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
@@ -119,7 +119,7 @@ export async function inspectService(
   };
 }
 
-/** The key source that an installed system-wide unit names. */
+/** Returns the key source that an installed system-wide unit names. */
 export function installedKey(platform: NodeJS.Platform): string | undefined {
   return platform === "darwin" ? "file" : vaultKeyIn(look(SERVICE_UNIT).content);
 }

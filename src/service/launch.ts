@@ -4,19 +4,19 @@ import { fileURLToPath } from "node:url";
 import { configDir, stateDir } from "../config/directories.ts";
 import { serviceNode } from "./node-path.ts";
 
-/** What a service manager is to start. All paths are absolute. */
+/** Program that a service manager starts. All paths are absolute. */
 export interface Launch {
   node: string;
-  /** Our main.js. */
+  /** Path of authd's main.js. */
   main: string;
-  /** Settings of the installing shell that a service would not inherit. */
+  /** Variables of the installing shell that a service would not inherit. */
   variables: Readonly<Record<string, string>>;
 }
 
-/** Taken over as they are, if they are set. */
+/** Variables that are passed on as they are, if they are set. */
 const KEPT = ["AUTHD_VAULT_KEY", "NODE_EXTRA_CA_CERTS"] as const;
 
-/** What to start so that the service serves the same files on the same socket as this shell's authd. */
+/** Returns what to start so that the service serves the same files on the same socket as this shell's authd. */
 export async function launchOf(
   env: NodeJS.ProcessEnv,
   execPath = process.execPath,
@@ -31,7 +31,7 @@ export async function launchOf(
   return { node: await serviceNode(execPath), main, variables };
 }
 
-/** The text of a file that ships beside dist/: `systemd/…` or `launchd/…`. */
+/** Reads a file that ships beside dist/: `systemd/…` or `launchd/…`. */
 export function templatePath(name: string): string {
   return fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 }

@@ -5,11 +5,11 @@ import { commandInPlist, plistOf } from "./plist.ts";
 import type { Answer } from "./tool.ts";
 
 const LABEL = "authd";
-/** launchd's word for the user's login session; it has no meaning on other systems. */
+/** Returns launchd's name for the user's login session; it has no meaning on other systems. */
 const DOMAIN = `gui/${process.getuid?.() ?? 0}`;
 const TARGET = `${DOMAIN}/${LABEL}`;
 
-/** A LaunchAgent of macOS. */
+/** Describes a LaunchAgent of macOS. */
 export const launchd: ServiceManager = {
   name: "launchd",
   // An XML declaration must stay the first line.
@@ -23,7 +23,7 @@ export const launchd: ServiceManager = {
   hints: async (_ask, env) => [`Its log is ${logPath(env)}`],
 };
 
-/** How launchd starts and stops the job `target` in `domain`. */
+/** Returns the steps by which launchd starts and stops the job `target` in `domain`. */
 export function stepsOf(
   domain: string,
   target: string,

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { runTool } from "./tool.ts";
 
-/** Folders in which a Node lives only until somebody upgrades or tidies up. */
+/** Folders of version managers: a Node in them is removed by an upgrade or a cleanup. */
 const VERSION_MANAGERS: readonly { name: string; folder: RegExp }[] = [
   { name: "nvm", folder: /\/\.?nvm\/versions\// },
   { name: "fnm", folder: /\/fnm_multishells\/|\/\.?fnm\/node-versions\// },
@@ -18,19 +18,19 @@ const VERSION_MANAGERS: readonly { name: string; folder: RegExp }[] = [
   { name: "Nix", folder: /^\/nix\/store\// },
 ];
 
-/** Where a system keeps the one Node that is upgraded in place. */
+/** Folders with a Node that is upgraded in place. */
 const STABLE = ["/usr/bin/node", "/usr/local/bin/node", "/opt/homebrew/bin/node"];
-/** As `engines` in package.json says. */
+/** Oldest version, as in `engines` of package.json. */
 const OLDEST = [20, 19] as const;
 
-/** The version manager that may remove this file, by its folder. */
+/** Returns the version manager that may remove this file, by its folder. */
 export function versionManagerOf(path: string): string | undefined {
   return VERSION_MANAGERS.find(({ folder }) => folder.test(path))?.name;
 }
 
 /**
- * The Node that a service should start: the one that runs now, or, if a version manager owns that
- * one, a stable one that is new enough.
+ * Returns the Node that a service should start: the running one, or, if that is a version manager's, one
+ * that is upgraded in place and new enough.
  */
 export async function serviceNode(
   execPath: string,

@@ -5,21 +5,21 @@ import { replaceFileNow } from "../base/atomic-write.ts";
 import type { ServiceManager } from "./manager.ts";
 
 /**
- * `ours`: as we wrote it; `edited`: written by us and changed since; `foreign`: somebody else's,
- * or no regular file. Only ours may be replaced or removed.
+ * `ours`: as authd wrote it; `edited`: written by authd and changed since; `foreign`: written by somebody
+ * else, or no regular file. Only `ours` may be replaced or removed.
  */
 export type Ownership = "absent" | "ours" | "edited" | "foreign";
 
 export interface FoundFile {
   path: string;
   ownership: Ownership;
-  /** Empty unless we wrote it. */
+  /** Empty unless authd wrote it. */
   content: string;
 }
 
 const MARK = /^.*Written by "authd service install".*sha256:([0-9a-f]{64}).*\n/m;
 
-/** Adds the line that makes a file ours. */
+/** Adds the line that marks a file as authd's. */
 export function marked(content: string, { open, close, line }: ServiceManager["comment"]): string {
   const text = `Written by "authd service install", sha256:${digestOf(content)}`;
   const lines = content.split("\n");
@@ -27,7 +27,7 @@ export function marked(content: string, { open, close, line }: ServiceManager["c
   return lines.join("\n");
 }
 
-/** Whose file it is. Throws what the file system says if it can't be told. */
+/** Finds out who wrote a file. Throws the file system's error if that can't be told. */
 export function look(path: string): FoundFile {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return { path, ownership: "absent", content: "" };
@@ -39,7 +39,7 @@ export function look(path: string): FoundFile {
   return { path, ownership: same ? "ours" : "edited", content };
 }
 
-/** Writes a file, whole or not at all; makes its folder. */
+/** Writes a file, whole or not at all, and makes its folder. */
 export function put(path: string, content: string): void {
   mkdirSync(dirname(path), { recursive: true });
   replaceFileNow(path, content, { sync: "folder", mode: 0o644 });

@@ -1,13 +1,13 @@
-/** launchd's property lists, from the file in launchd/. */
+/** Builds launchd's property lists from the file in launchd/. */
 import { readFileSync } from "node:fs";
 import { type Launch, templatePath } from "./launch.ts";
 
-/** What differs between a LaunchAgent and a LaunchDaemon. */
+/** Differences between a LaunchAgent and a LaunchDaemon. */
 export interface Job {
   label: string;
-  /** Where its log goes. */
+  /** Path of the log. */
   log: string;
-  /** A daemon's user, which has a group of the same name. */
+  /** User of a LaunchDaemon; its group has the same name. */
   user?: string;
 }
 
@@ -32,7 +32,7 @@ export function plistOf({ label, log, user }: Job, { node, main, variables }: La
     .replace(/<\/dict>\n<\/plist>/, (end) => more + end);
 }
 
-/** The words of the command that a property list starts; undefined if there is none in it. */
+/** Returns the words of the command that a property list starts; undefined if it has none. */
 export function commandInPlist(content: string): string[] | undefined {
   const array = /<key>ProgramArguments<\/key>\s*<array>(.*?)<\/array>/s.exec(content)?.[1];
   return array?.match(/(?<=<string>)[^<]*(?=<\/string>)/g)?.map(unescapeXml);

@@ -1,6 +1,6 @@
 import type { ServiceReport } from "./index.ts";
 
-/** What is wrong with an installed service and how to mend it, a line each. */
+/** Returns one line for each problem of an installed service, with its remedy. */
 export function problemsOf({ files, current, node, main }: ServiceReport): string[] {
   const again = 'run "authd service install" again';
   const missing = [node, main].find((program) => program?.exists === false);
@@ -14,7 +14,7 @@ export function problemsOf({ files, current, node, main }: ServiceReport): strin
   return problems;
 }
 
-/** Said of a file, after its path. */
+/** Descriptions that follow a file's path. */
 export const WHY = {
   absent: "is missing",
   ours: "was written by authd",
@@ -22,7 +22,7 @@ export const WHY = {
   foreign: "was not written by authd",
 } as const;
 
-/** Why a service should not depend on a version manager's Node. */
+/** Explains why a service should not use a version manager's Node. */
 export function perishable(node: string, manager: string): string {
   return (
     `${node} belongs to ${manager}, which may remove it; the service would then no longer start. ` +

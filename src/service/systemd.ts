@@ -6,10 +6,10 @@ import type { ServiceManager } from "./manager.ts";
 
 const SERVICE = "authd.service";
 const SOCKET = "authd.socket";
-/** What the unit in systemd/ calls authd, for those who install it by hand. */
+/** Path of authd in the units of systemd/, for installations by hand. */
 const BY_HAND = "/usr/bin/env authd";
 
-/** User units of systemd, from the files in systemd/. */
+/** Describes the user units of systemd, from the files in systemd/. */
 export const systemd: ServiceManager = {
   name: "systemd",
   comment: { open: "#", close: "", line: 0 },
@@ -51,19 +51,19 @@ export const systemd: ServiceManager = {
   },
 };
 
-/** Where systemd itself looks for a user's units. */
+/** Returns the folder in which systemd looks for a user's units. */
 export function unitFolder({ XDG_CONFIG_HOME: given, HOME }: NodeJS.ProcessEnv): string {
   const config = given && isAbsolute(given) ? given : join(HOME || homedir(), ".config");
   return join(config, "systemd", "user");
 }
 
-/** The words of the command that a unit starts; undefined if there is none in it. */
+/** Returns the words of the command that a unit starts; undefined if it has none. */
 export function commandLineOf(unit: string): string[] | undefined {
   const line = /^ExecStart=(.+)$/m.exec(unit)?.[1];
   return line?.match(/"(?:\\.|[^"\\])*"|\S+/g)?.map(unquote);
 }
 
-/** A unit of systemd/ with these paths in its commands. */
+/** Returns a unit of systemd/ with these paths in its commands. */
 export function startingCommand(unit: string, node: string, main: string): string {
   if (/["'\\]/.test(node))
     throw new Error(`systemd starts no program with quotes or backslashes in its path: ${node}`);
@@ -90,12 +90,12 @@ function socketUnit({ variables }: Launch): string {
   );
 }
 
-/** A unit of systemd/ without the note for those who install it by hand. */
+/** Returns a unit of systemd/ without the note for installations by hand. */
 export function unitIn(name: string): string {
   return readFileSync(templatePath(`systemd/${name}`), "utf8").replace(/^(#.*\n)+/, "");
 }
 
-/** systemd.syntax(7) and the specifiers of systemd.unit(5). */
+/** Quotes a word as systemd.syntax(7) and the specifiers of systemd.unit(5) require. */
 export function quote(word: string): string {
   return `"${oneLine(word).replace(/[\\"]/g, "\\$&").replaceAll("%", "%%")}"`;
 }

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 
-/** What an external program answered. */
+/** Result of an external program. */
 export interface Answer {
   /** Undefined: the program is not installed, or it was killed. */
   code: number | undefined;
@@ -8,13 +8,13 @@ export interface Answer {
   stderr: string;
 }
 
-/** More than the 130 s that a unit may take to stop. */
-const PATIENCE_MS = 150_000;
+/** Longer than the 130 s that a unit may take to stop. */
+const TOOL_TIMEOUT_MS = 150_000;
 
 /** Runs a program of the PATH in `env` to its end. Never rejects. */
 export function runTool(env: NodeJS.ProcessEnv, [program, ...args]: readonly string[]) {
   return new Promise<Answer>((resolve) => {
-    const options = { env, timeout: PATIENCE_MS, encoding: "utf8" } as const;
+    const options = { env, timeout: TOOL_TIMEOUT_MS, encoding: "utf8" } as const;
     execFile(program ?? "", args, options, (error, stdout, stderr) => {
       const code = error ? error.code : 0;
       resolve({ code: typeof code === "number" ? code : undefined, stdout, stderr });

@@ -1,8 +1,8 @@
-/** Other programs are called authd, too: their folders are neither ours to fill nor to delete. */
+/** Recognizes folders of another program called authd, which must be neither filled nor deleted. */
 import { existsSync, readdirSync } from "node:fs";
 import type { Places } from "./places.ts";
 
-/** One of these stands in a folder that an authd of ours has used. */
+/** Entries of which at least one is in a folder that this authd has used. */
 const OURS = {
   configDir: ["config.toml", "credentials"],
   stateDir: ["vault", "audit.log"],

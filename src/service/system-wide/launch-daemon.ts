@@ -6,7 +6,7 @@ import { MACOS } from "./places.ts";
 const LABEL = "authd-system";
 const LOG = "/Library/Logs/authd-system.log";
 
-/** A LaunchDaemon of macOS. Its accounts are made by hand: see docs/system-wide.md. */
+/** Describes a LaunchDaemon of macOS. Its accounts are made by hand: see docs/system-wide.md. */
 export const launchDaemon: ServiceManager = {
   name: "launchd",
   comment: { open: "<!--", close: " -->", line: 1 },

@@ -1,12 +1,12 @@
-/** Accounts and paths of the system-wide daemon, as the files in systemd/ and launchd/ name them. */
+/** Accounts and paths of the system-wide daemon, as in the files of systemd/ and launchd/. */
 
 export interface Places {
-  /** The daemon's user, which has a group of the same name. */
+  /** User of the daemon; its group has the same name. */
   user: string;
   configDir: string;
   stateDir: string;
   socket: string;
-  /** Folders to make before the start, with the daemon's user as owner where `isDaemons`. */
+  /** Folders to make before the start; with `isDaemons` they belong to the daemon's user. */
   folders: readonly { path: string; mode: number; isDaemons: boolean }[];
 }
 
@@ -22,7 +22,7 @@ export const LINUX: Places = {
   folders: [{ path: "/etc/authd", mode: 0o755, isDaemons: false }],
 };
 
-/** `/etc` and `/var` are links into `/private` there; `/var/run` is emptied at each start. */
+/** Places on macOS, where `/etc` and `/var` are links into `/private`, and `/var/run` is emptied at each start. */
 export const MACOS: Places = {
   user: "_authd",
   configDir: "/private/etc/authd",
@@ -41,7 +41,7 @@ export function placesOn(platform: NodeJS.Platform): Places {
   return platform === "darwin" ? MACOS : LINUX;
 }
 
-/** The first `config.toml`. It is root's to edit from then on: no later installation touches it. */
+/** Returns the first `config.toml`. No later installation changes it. */
 export function firstConfig(platform: NodeJS.Platform): string {
   const socketGroup =
     platform === "darwin" ? `# Its members reach the socket.\nsocket_group = "${CLIENTS}"\n\n` : "";

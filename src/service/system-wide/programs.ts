@@ -1,16 +1,16 @@
-/** Whether another user's service can run Node and authd, and whether only root can change them. */
+/** Checks that another user's service can run Node and authd, and that only root can change them. */
 import { lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** systemd shows a service with ProtectHome= and PrivateTmp= nothing of these. */
+/** Folders that a service with ProtectHome= and PrivateTmp= can't see. */
 const HIDDEN = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
 const INSTALL =
   "Install Node and authd for the whole system, as root (such as a Node of the distribution and npm install --global authd)";
 
 /**
- * Why the service must not, or can't, start `node` with `main` (both absolute), in a sentence;
- * undefined if there is nothing against it. `main` is dist/src/main.js in the package's folder.
+ * Returns why the service can't, or must not, start `node` with `main`, in a sentence; undefined if it may.
+ * Both paths are absolute; `main` is dist/src/main.js in the package's folder.
  */
 export function whyNotSystemWide(node: string, main: string): string | undefined {
   const program = dirname(dirname(dirname(realpathSync(main))));
@@ -36,7 +36,7 @@ function whyChangeable(path: string, { uid, mode }: Stats): string | undefined {
   return mode & 0o022 ? `others may write to ${path}, and so replace the program` : undefined;
 }
 
-/** Its own group counts as nobody's: the service has another. */
+/** Returns why other users can't read a path. The file's group does not count: the service has another. */
 function whyNotReadable(path: string): string | undefined {
   return findAbove(path, (here, stats) => {
     const needed = stats.isDirectory() && here !== path ? 0o001 : 0o005;
@@ -53,7 +53,7 @@ function findAbove(path: string, look: Look): string | undefined {
   }
 }
 
-/** Links lead nowhere that was not looked at, but for those out of the folder, which npm does not make. */
+/** Searches everything below a folder. Skips links: npm makes none that lead out of its folder. */
 function findBelow(folder: string, look: Look): string | undefined {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);

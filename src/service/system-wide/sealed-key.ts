@@ -1,4 +1,4 @@
-/** The vault's key as an encrypted credential of systemd's (systemd-creds(1)). */
+/** Keeps the vault's key as an encrypted credential of systemd (systemd-creds(1)). */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
@@ -18,7 +18,7 @@ export function sealNewKey(env: NodeJS.ProcessEnv): string | undefined {
   });
   key.fill(0);
   if (status === 0) return undefined;
-  // What is there now would not open.
+  // A key that can't be decrypted here is of no use.
   rmSync(SEALED_KEY, { force: true });
   return error
     ? "there is no systemd-creds"

@@ -10,7 +10,7 @@ export const SERVICE_UNIT = `/etc/systemd/system/${SERVICE}`;
 const SYSUSERS = "/etc/sysusers.d/authd.conf";
 const TMPFILES = "/etc/tmpfiles.d/authd.conf";
 
-/** System units of systemd and its accounts and folders, from the files in systemd/. */
+/** Describes the system units, accounts and folders for systemd, from the files in systemd/. */
 export const systemWideSystemd: ServiceManager = {
   name: "systemd",
   comment: { open: "#", close: "", line: 0 },
@@ -45,7 +45,7 @@ export const systemWideSystemd: ServiceManager = {
   hints: async () => ["Its log: journalctl -u authd-system"],
 };
 
-/** The vault's key, as an installed unit says; undefined if `content` is no such unit. */
+/** Returns the vault's key source of an installed unit; undefined if `content` is no such unit. */
 export function vaultKeyIn(content: string): string | undefined {
   return /^Environment=AUTHD_VAULT_KEY=(\S+)$/m.exec(content)?.[1];
 }
@@ -56,7 +56,7 @@ function serviceUnit({ node, main, variables }: Launch): string {
     /^(Environment=AUTHD_VAULT_KEY=).*$/m,
     `$1${key}`,
   );
-  // A unit with a credential that is not there does not start.
+  // A unit whose credential is missing does not start.
   return key === "file" ? unit.replace(/(^#.*\n)*^LoadCredentialEncrypted=.*\n/m, "") : unit;
 }
 
