@@ -1,21 +1,21 @@
 import { constants } from "node:os";
 import type { OAuthProblem, Reason } from "./protocol.ts";
 
-/** How far a failed token request got; decides whether a rotating refresh token may have been spent. */
+/** The progress of a failed token request, which decides whether a rotating refresh token may have been spent. */
 export interface IssuerContact {
   /** False only if it is certain that no byte of the request left this machine. */
   sent: boolean;
-  /** A complete answer that could be understood came back. */
+  /** A complete response that could be understood was received. */
   answered: boolean;
   /** There is no such host: its name can't be looked up. */
   unknownHost?: boolean;
   /** A 403 that is no OAuth error (a firewall's page): wait long before trying again. */
   blocked?: boolean;
-  /** The issuer refused what was sent: its words, fit to be shown. Without a terminal reason three in a row are final. */
+  /** The issuer's words of refusal, fit to be shown. Without a terminal reason three refusals in a row are final. */
   refusal?: string;
-  /** The issuer asks for patience (503, 429): it has not looked at what was sent. */
+  /** The issuer was too busy (503, 429), and has not looked at the request. */
   busy?: boolean;
-  /** Another try will hardly change this answer (404, a redirect, a page): retries back off to an hour. */
+  /** Another try will hardly change the response (404, a redirect, a page): retries back off to an hour. */
   lasting?: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface AuthdErrorDetails {
   /** Milliseconds from now before another try makes sense. */
   retryAfterMs?: number;
   oauth?: OAuthProblem;
-  /** Set by grants and by requests to an API only. */
+  /** Set only by grants and by requests to an API. */
   contact?: IssuerContact;
   /** Never an object that carries a response body: it could hold a token. */
   cause?: unknown;

@@ -16,7 +16,7 @@ import { errorCode } from "../errors.ts";
 
 const windows = process.platform === "win32";
 const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/;
-/** In the folder of `path`, with a name that nobody can foresee and put something at. */
+/** Returns a path beside `path` that nobody can foresee and put something at. */
 const temporaryFor = (path: string) => `${path}.${randomBytes(6).toString("hex")}.tmp`;
 
 export interface WriteOptions {
@@ -113,7 +113,7 @@ async function viaTemporary(
   if (sync === "folder") await syncFolder(dirname(path));
 }
 
-/** An error names the file that was to be written, so that the same error twice says the same. */
+/** Has an error name the file that was to be written, so that it says the same when it happens again. */
 function withoutName(temporary: string, path: string, error: unknown): unknown {
   if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
   return error;

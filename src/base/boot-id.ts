@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** Identifies this boot of the machine. Linux tells it; elsewhere it is empty. */
+/** Returns the id of this boot of the machine; empty where the system has none, which is all but Linux. */
 export function bootId(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

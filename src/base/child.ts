@@ -4,8 +4,8 @@ import { errorCode } from "../errors.ts";
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * What a program that the daemon starts gets of the daemon's environment: what it needs to run, to
- * find the desktop and to ask authd. Nothing else, as there could be a secret in it.
+ * Variables of the daemon's environment that a program it starts gets: to run, to find the desktop and to
+ * ask authd. All others are left out, as one could be a secret.
  */
 const PASSED = new Set([
   ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"],
@@ -13,7 +13,7 @@ const PASSED = new Set([
   ...["XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"],
   ...["XDG_CURRENT_DESKTOP", "XDG_SESSION_TYPE"],
   ...["AUTHD_SOCKET", "AUTHD_CONFIG_DIR", "AUTHD_STATE_DIR"],
-  // Windows, where names have no case.
+  // Windows ignores the case of names.
   ...["SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP"],
   ...["USERPROFILE", "USERNAME", "APPDATA", "LOCALAPPDATA", "PROGRAMFILES", "PSMODULEPATH"],
 ]);
@@ -27,7 +27,7 @@ export function cleanEnvironment(env: Env): Record<string, string> {
   return passed;
 }
 
-/** How a program ended. `missing`: there is none, or it can't be executed. */
+/** The end of a program. `missing`: there is none, or it can't be executed. */
 export type Ended =
   | { how: "exit"; code: number }
   | { how: "signal"; signal: NodeJS.Signals }
@@ -39,7 +39,7 @@ export interface Start {
   env: Record<string, string>;
   /** Milliseconds after which it is killed: this one process, by its handle. */
   timeoutMs: number;
-  /** Told of the process, to end it early. */
+  /** Called with the process, which a caller may end early. */
   onStart?: (child: ChildProcess) => void;
 }
 
@@ -72,7 +72,7 @@ export async function runProgram({ command, env, timeoutMs, onStart }: Start): P
   });
 }
 
-/** A process that could not be started has no id, and Node would signal our own group instead. */
+/** Signals a process. One that could not be started has no id, and Node would signal our own group instead. */
 export function endProgram(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid !== undefined) child.kill(signal);
 }

@@ -1,9 +1,9 @@
-/** Names of HTTP headers: which are fit, which are the connection's own, and which servers take for another. */
+/** Checks names of HTTP headers: well-formed ones, those of the connection, and those that servers confuse. */
 
-/** RFC 9110 section 5.6.2. */
+/** A token as RFC 9110 section 5.6.2 defines it. */
 export const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Those that describe the connection, not the request (RFC 9110 section 7.6.1), and the transport's own. */
+/** Headers that describe the connection, not the request (RFC 9110 section 7.6.1), and the transport's own. */
 const CONNECTION: ReadonlySet<string> = new Set([
   "host",
   "content-length",

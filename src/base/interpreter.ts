@@ -17,15 +17,15 @@ const INTERPRETERS = new RegExp(
 );
 
 /**
- * Whether a program does whatever its arguments or its script say (a shell, node, python, a loader, a
- * tool that passes bytes on): that it asks says nothing about who wanted it.
+ * True for a program that does whatever its arguments or its script say (a shell, node, python, a loader,
+ * a tool that passes bytes on): a request of it does not tell who wanted it.
  */
 export function isInterpreter(executable: string): boolean {
   return INTERPRETERS.test(basename(executable));
 }
 
 /**
- * Words in the files of interpreters, by which one is known under any name: all of a row occur. Those of
+ * Texts in the files of interpreters, by which one is recognized under any name: all of a row occur. For
  * shells, Python, Node, Perl, Ruby, Lua, PHP, Tcl, Guile, Java, .NET, BusyBox, Vim, Emacs and loaders.
  */
 export const INTERPRETER_MARKS: readonly (readonly string[])[] = [
@@ -49,13 +49,13 @@ export const INTERPRETER_MARKS: readonly (readonly string[])[] = [
   ["LD_TRACE_LOADED_OBJECTS"],
 ];
 
-/** Programs under which everybody's programs run: a parent that says nothing about its children. */
+/** Programs that start everybody's programs: such a parent says nothing about its children. */
 const LAUNCHERS =
   /^(systemd|init|launchd|runit|runsv|s6-\w+|openrc|supervisord|tini|dumb-init|docker-init|catatonit|crond?|atd|anacron|login|sshd(-session)?|tmux.*|screen|at-spi.*|dbus-daemon|dbus-broker|gnome-shell|plasmashell|kwin_\w+|xdg-.*)[-.]?[\d.]*$/i;
 
 /**
- * Whether a process is what starts everybody's programs: a program that was orphaned, or has such a
- * parent, has it in common with all others.
+ * True for a process that starts everybody's programs: an orphaned program, or one with such a parent,
+ * shares it with all others.
  */
 export function isLauncher({
   pid,

@@ -13,16 +13,16 @@ export class JsonNumber {
   }
 }
 
-/** JSON of results that were written out before, piece by piece. */
+/** JSON of results that were serialized before, piece by piece. */
 const written = new WeakMap<object, string>();
 
-/** Has `result` leave as this JSON, which is without any character at which a line could end. */
+/** Keeps the JSON of `result`, which is without any character at which a line could end. Returns `result`. */
 export function keepJson<Result extends object>(result: Result, json: string): Result {
   written.set(result, json);
   return result;
 }
 
-/** Returns the JSON of a result: as it was kept, or else as it is written now. */
+/** Returns the JSON of a result: the kept one, or else a new one. */
 export function resultToJson(result: unknown): string {
   const known = typeof result === "object" && result !== null ? written.get(result) : undefined;
   return known ?? toJson(result);

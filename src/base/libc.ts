@@ -2,19 +2,19 @@ import { createRequire } from "node:module";
 import { getSystemErrorName } from "node:util";
 
 /**
- * What Node can't ask the kernel: functions of libc, reached through koffi, which is loaded
- * on the first call only. Buffers and typed arrays are passed as `void *`, without a copy.
+ * Calls functions of libc, for what Node can't ask the kernel, through koffi, which is loaded on the
+ * first call only. Buffers and typed arrays are passed as `void *`, without a copy.
  */
 type Koffi = typeof import("koffi");
 type Native = (...args: unknown[]) => number;
 
 const require = createRequire(import.meta.url);
-/** A memo, not state: one prototype always means the same function, and binding costs 100 calls. */
+/** Bound functions by prototype: binding costs as much as 100 calls. */
 const bound = new Map<string, Native>();
 
 /**
  * Binds one function of libc by its C prototype: `libc("int flock(int, int)")`.
- * Undefined on Windows, which has no libc to ask; throws where koffi can't be loaded.
+ * Returns undefined on Windows, which has no libc; throws where koffi can't be loaded.
  */
 export function libc(prototype: string): Native | undefined {
   if (process.platform === "win32") return undefined;
@@ -26,7 +26,7 @@ export function libc(prototype: string): Native | undefined {
   return native;
 }
 
-/** The error of the call that just failed, such as `prctl: EPERM`. Call it before anything else. */
+/** Returns the error of the call that just failed, such as `prctl: EPERM`. Call it before anything else. */
 export function lastError(call: string): Error & { code: string } {
   const code = getSystemErrorName(-koffi().errno());
   return Object.assign(new Error(`${call}: ${code}`), { code });

@@ -13,8 +13,8 @@ const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as
 export type Level = (typeof LEVELS)[number];
 
 /**
- * JSON lines on stderr, where a service manager and a shell both look for them. pino is loaded with
- * the first line that `level` lets pass: a quiet daemon starts faster and stays 2 MB smaller.
+ * Returns a log that writes JSON lines to stderr, which service managers and shells read. pino is loaded
+ * with the first line that `level` lets pass: a quiet daemon starts faster and stays 2 MB smaller.
  */
 export function createLog(level: string): Log {
   const require = createRequire(import.meta.url);

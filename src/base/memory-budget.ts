@@ -1,51 +1,51 @@
 import { AuthdError } from "../errors.ts";
 
-/** What may be held for all clients together, and for one of them. */
+/** Limits of what is held for all clients together, and for one of them. */
 export interface HoldingLimits {
-  /** Bytes of requests that are coming in or have no answer yet. */
+  /** Bytes of requests that are being received or have no response yet. */
   requestBytes: number;
   /** Calls whose answer is fetched from elsewhere. */
   answers: number;
   /** Bytes of large answers, until their clients have taken them. */
   answerBytes: number;
-  /** Of these, for one connection. At least as much as any single answer needs. */
+  /** The part of these for one connection. At least as much as any single response needs. */
   answerBytesEach: number;
 }
 
-/** Where the bytes of one answer are accounted for before they are read. */
+/** Reserves memory for one response before its bytes are read. */
 export interface ResponseReservation {
   /**
-   * Asks for `bytes` in all. Undefined if they are to be had at once; otherwise resolves when
-   * others have given enough back, or never, if the call is answered before that.
+   * Reserves `bytes` in all. Returns undefined if they are free; otherwise a promise that resolves when
+   * others have released enough, or never, if the call ends before that.
    */
   reserve(bytes: number): Promise<void> | undefined;
-  /** Gives back all but `bytes`: the answer has turned out to be no longer. */
+  /** Releases all but `bytes`: the response has turned out to be no longer. */
   keep(bytes: number): void;
 }
 
-/** One that is kept for longer than the call it was made in. */
+/** A reservation that outlives the call it was made in. */
 export interface LastingReservation extends ResponseReservation {
   release(): void;
 }
 
-/** What one guest may have of it. */
+/** Returns the part of a limit that one guest may have. */
 export const guestLimit = (limit: number) => Math.max(1, Math.floor(limit / 2));
 
 /** Advice in `too_busy`: the time in which requests in flight usually get done. */
 export const RETRY_AFTER_MS = 1000;
 
-/** What one user other than our own has; none of it may be more than half of what all may have. */
+/** The use of one user other than the daemon's; none of it may be more than half of the limit for all. */
 export interface UserUsage {
   connections: number;
   requestBytes: number;
   answers: number;
-  /** The connection that was heard last may use nothing. */
+  /** True if the connection that was heard last may use nothing. */
   isRefused: boolean;
 }
 
 /**
- * What the daemon holds for its clients. What one of them does not take waits in its own share, so
- * the bound for all is met only by several such clients; and they are dropped after a while.
+ * Accounts for the memory that the daemon holds for its clients. A client that does not read fills its
+ * own share only, so the limit for all is met only by several such clients, which are dropped in time.
  */
 export class MemoryBudget {
   readonly limits: HoldingLimits;
@@ -54,14 +54,14 @@ export class MemoryBudget {
   answerBytes = 0;
   readonly #guests = new Map<number, UserUsage>();
   #waiting: Reservation[] = [];
-  /** The first that waits, waits for the bound of all: nobody may overtake it. */
+  /** True while the first reservation in the queue waits for the limit for all: later ones then wait too. */
   #full = false;
 
   constructor(limits: HoldingLimits) {
     this.limits = limits;
   }
 
-  /** Of all connections of this user. Undefined for our own user and root, who are bound by none. */
+  /** The use of all connections of this user; undefined for the daemon's user and root, who have no such limit. */
   tallyOf(guest: number | undefined): UserUsage | undefined {
     if (guest === undefined) return undefined;
     const known = this.#guests.get(guest);
@@ -71,14 +71,14 @@ export class MemoryBudget {
     return tally;
   }
 
-  /** True if it was granted, or else it waits. */
+  /** Returns true if the reservation was granted; otherwise it waits. */
   ask(reservation: Reservation): boolean {
     if (this.#grant(reservation)) return true;
     this.#waiting.push(reservation);
     return false;
   }
 
-  /** After something was given back, or somebody no longer waits. */
+  /** Grants waiting reservations after something was released, or somebody no longer waits. */
   review(): void {
     if (this.#waiting.length === 0) return;
     this.#full = false;
@@ -99,7 +99,7 @@ export class MemoryBudget {
   }
 }
 
-/** One connection's part of it. */
+/** The part of the budget that one connection uses. */
 export class ConnectionBudget {
   bytes = 0;
   readonly #all: MemoryBudget;
@@ -111,7 +111,7 @@ export class ConnectionBudget {
     this.#user = user;
   }
 
-  /** For one call. Throws AuthdError `too_busy`. */
+  /** Begins a call. Throws AuthdError `too_busy`. */
   open(): Reservation {
     if (this.#all.answers >= this.#all.limits.answers) {
       const text = `authd has ${this.#all.limits.answers} requests to APIs in flight; nothing was sent. Try again later.`;
@@ -131,16 +131,16 @@ export class ConnectionBudget {
     return reservation;
   }
 
-  /** The connection is gone, and all that was held for it. */
+  /** Releases everything that was held for the connection. */
   close(): void {
     const lots = [...this.#lots];
-    // Nothing that one of them gives back is for another.
+    // What one reservation releases must not be granted to another of this connection.
     for (const reservation of lots) reservation.wanted = 0;
     for (const lot of lots) lot.release();
   }
 }
 
-/** What is held for one call, from its start until its client has taken the answer. */
+/** The memory held for one call, from its start until its client has read the response. */
 export class Reservation implements LastingReservation {
   /** Bytes beyond `held` that it waits for. */
   wanted = 0;

@@ -38,7 +38,7 @@ function syncParents(folder: string, top: string): void {
   }
 }
 
-/** A folder must be opened to be synced, and folders can be made where one may not look. */
+/** True for a folder that can be opened, as a sync needs: folders can be made in one that can't be read. */
 function isReadable(folder: string): boolean {
   try {
     accessSync(folder, constants.R_OK);

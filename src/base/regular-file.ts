@@ -7,7 +7,7 @@ const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
 export interface OpenOptions {
   /** Flags of open(2); for reading unless given. A file that they create gets mode 0600. */
   flags?: number;
-  /** Follows a link at `path`. It is refused unless given: a write would replace it, or its target. */
+  /** Follows a link at `path`; otherwise a link is refused, as a write would replace it or its target. */
   followLinks?: boolean;
 }
 

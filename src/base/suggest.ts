@@ -1,6 +1,6 @@
-/** "Did you mean": the nearest known name to one that is not known. */
+/** Finds the known name that is nearest to an unknown one, for "Did you mean". */
 
-/** The candidate nearest to `word`, if it is near enough to be a slip of the fingers. */
+/** Returns the candidate nearest to `word`, if it is near enough for a typing mistake. */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const typed = word.toLowerCase().slice(0, 64);
   // A third of the word may be wrong: "tokenurl" is token_url, "x" is nothing.
@@ -16,15 +16,15 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return nearest;
 }
 
-/** ` Did you mean "x"?`, ready to append to a sentence, or nothing. */
+/** Returns ` Did you mean "x"?`, to append to a sentence, or "". */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const nearest = suggest(word, candidates);
   return nearest === undefined ? "" : ` Did you mean "${nearest}"?`;
 }
 
 /**
- * Edits (insert, delete, replace, swap of two neighbours) that turn `a` into `b`: the optimal string
- * alignment distance. Gives up above `limit`, returning something greater than it.
+ * Counts the edits (insert, delete, replace, swap of two neighbours) that turn `a` into `b`: the optimal
+ * string alignment distance. Gives up above `limit`, and returns a greater number.
  */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;

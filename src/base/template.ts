@@ -1,24 +1,24 @@
 /**
- * `{field}`, `{secret.name}` and `{token}` in settings. A name is replaced only if it is declared;
- * every other brace stays as it is, and what was put in is never looked at again.
+ * Fills in `{field}`, `{secret.name}` and `{token}` in settings. A name is replaced only if it is declared;
+ * every other brace stays as it is, and inserted values are never scanned again.
  */
 import { AuthdError } from "../errors.ts";
 
-/** Own keys are the declared names; undefined: declared, but without a value here. */
+/** Values by declared name; undefined: declared, but without a value here. */
 export type TemplateValues = Readonly<Record<string, string | undefined>>;
-/** Makes a value fit its place, or throws. Gets the name for its message, never the other way round. */
+/** Encodes a value for its place, or throws; `name` is for the message, which never holds the value. */
 export type Encode = (value: string, name: string) => string;
 
 const PLACEHOLDER = /\{((?:secret\.)?[A-Za-z0-9_-]+)\}/g;
 
-/** The declared names that `text` mentions, each once, in order. */
+/** Returns the declared names that `text` mentions, each once, in order. */
 export function referenced(text: string, declared: Iterable<string>): string[] {
   const known = new Set(declared);
   const names = Array.from(text.matchAll(PLACEHOLDER), (match) => match[1]!);
   return [...new Set(names)].filter((name) => known.has(name));
 }
 
-/** The first declared name in `text` that has no value: whoever may leave out the whole member asks this. */
+/** Returns the first declared name in `text` that has no value, for a caller that may leave out the member. */
 export function missing(text: string, values: TemplateValues): string | undefined {
   return referenced(text, Object.keys(values)).find((name) => values[name] === undefined);
 }
@@ -33,10 +33,10 @@ export function render(text: string, values: TemplateValues, encode: Encode = no
   });
 }
 
-/** For a place whose serialiser encodes by itself: form members, strings inside JSON, plain text. */
+/** Leaves a value as it is, for places whose serializer encodes it: form members, JSON strings, plain text. */
 export const noEncoding: Encode = (value) => value;
 
-/** For a URL's path and query (RFC 3986 section 2). `.` and `..` would move the path: refused. */
+/** Encodes for a URL's path and query (RFC 3986 section 2). Refuses `.` and `..`, which would move the path. */
 export const percent: Encode = (value, name) => {
   if (value === "." || value === "..") throw unfit(name, `must not be "${value}" inside a URL`);
   try {
@@ -49,7 +49,7 @@ export const percent: Encode = (value, name) => {
   }
 };
 
-/** For a header's value (RFC 9110 section 5.5): what could end the header, or that no header can carry, is refused. */
+/** Checks a header's value (RFC 9110 section 5.5): refuses characters that end a header, or that none can carry. */
 export const headerValue: Encode = (value, name) => {
   if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
     throw unfit(name, "holds a line break or another character that no HTTP header can carry");

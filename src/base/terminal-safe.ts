@@ -6,14 +6,14 @@ const DIRECTIONS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 /** Characters of a quoted text that are shown: its beginning, and more of its end. */
 const LONGEST = 120;
 
-/** Without a terminal's escape codes. */
+/** Removes a terminal's escape codes. */
 export function unpainted(text: string): string {
   return text.replace(ESCAPES, "");
 }
 
 /**
- * Text of others (an issuer's error, a file's name) on one line, with nothing in it that could
- * steer the terminal.
+ * Returns text of others (an issuer's error, a file's name) on one line, without anything that could
+ * control the terminal.
  */
 export function stripControlChars(text: string): string {
   return unpainted(text).replace(DIRECTIONS, "").replace(CONTROLS, " ").trim();

@@ -1,40 +1,42 @@
 import type { Unsaved } from "../protocol.ts";
 import type { Moment } from "./timekeeper.ts";
 
-/** How long (ms) nothing is said after the first word; each word doubles it, up to the longest. */
-const FIRST_SILENCE = 60_000;
-const LONGEST_SILENCE = 3_600_000;
+/** Time (ms) after the first report without another; each report doubles it, up to the longest. */
+const FIRST_PAUSE_MS = 60_000;
+const LONGEST_PAUSE_MS = 3_600_000;
 
-/** What could not be sealed, and when that is to be said again: at once, then less and less often. */
+/**
+ * Remembers that a write to the vault failed, and says when to report it again: at once, then after a
+ * minute, doubling up to an hour.
+ */
 export class ThrottledWarning {
   #unsaved: Unsaved | undefined;
-  #silence = FIRST_SILENCE;
-  /** Boot time. */
-  #silentUntil = Number.NEGATIVE_INFINITY;
+  #pauseMs = FIRST_PAUSE_MS;
+  #reportAtBootMs = Number.NEGATIVE_INFINITY;
 
-  /** Undefined: all is sealed. */
+  /** The failure; undefined if everything is written. */
   get unsaved(): Unsaved | undefined {
     return this.#unsaved;
   }
 
-  /** True if it is to be said: it is new, more is at stake than before, or the silence is over. */
+  /** Notes a failure. Returns true if it is to be reported: it is new, puts other things at risk, or the pause is over. */
   shouldReport({ atRisk, message }: Omit<Unsaved, "since">, now: Moment): boolean {
     const before = this.#unsaved;
     this.#unsaved = { since: before?.since ?? now.wall, atRisk, message };
     const isNews = before?.atRisk !== atRisk;
-    if (isNews) this.#silence = FIRST_SILENCE;
-    else if (now.boot < this.#silentUntil) return false;
-    this.#silentUntil = now.boot + this.#silence;
-    this.#silence = Math.min(this.#silence * 2, LONGEST_SILENCE);
+    if (isNews) this.#pauseMs = FIRST_PAUSE_MS;
+    else if (now.boot < this.#reportAtBootMs) return false;
+    this.#reportAtBootMs = now.boot + this.#pauseMs;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
     return true;
   }
 
-  /** All is sealed. Returns what was not. */
+  /** Notes that everything is written. Returns the failure before, if there was one. */
   clear(): Unsaved | undefined {
     const before = this.#unsaved;
     this.#unsaved = undefined;
-    this.#silence = FIRST_SILENCE;
-    this.#silentUntil = Number.NEGATIVE_INFINITY;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#reportAtBootMs = Number.NEGATIVE_INFINITY;
     return before;
   }
 }

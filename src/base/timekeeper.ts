@@ -1,14 +1,14 @@
 import type { Clock } from "./clock.ts";
 
-/** One instant, in milliseconds: `wall` since the epoch, `boot` since the machine started. */
+/** An instant, in milliseconds: `wall` since the epoch, `boot` since the machine started. */
 export interface Moment {
   wall: number;
   boot: number;
 }
 
-/** Wall and monotonic clock may drift this far apart (ms) before the boot clock is asked again. */
+/** The drift (ms) between wall and monotonic clock from which on the boot clock is sampled again. */
 const CLOCK_STEP_MS = 2_000;
-/** Some systems tell the boot time in whole seconds: differences below this (ms) are no news. */
+/** Differences below this (ms) are ignored: some systems tell the boot time in whole seconds. */
 const BOOT_CLOCK_RESOLUTION_MS = 1_500;
 
 /**
@@ -25,7 +25,7 @@ export class Timekeeper {
   #jumps = 0;
   #jumpedBy = 0;
 
-  /** `onJump` is called before anybody is told the time after a jump. */
+  /** `onJump` is called before the time after a jump is returned to anybody. */
   constructor(clock: Clock, onJump: () => void = () => {}) {
     this.#clock = clock;
     this.#onJump = onJump;
@@ -43,7 +43,7 @@ export class Timekeeper {
     return this.#jumps;
   }
 
-  /** How far (ms) the wall clock went ahead of the monotonic one in the last of them. */
+  /** The step (ms) of the wall clock against the monotonic one in the last jump. */
   get jumpedBy(): number {
     return this.#jumpedBy;
   }
@@ -59,7 +59,7 @@ export class Timekeeper {
     return { wall, boot: this.#boot + elapsed };
   }
 
-  /** Asks the boot clock. It never goes back. */
+  /** Samples the boot clock, which never goes back. */
   sample(): Moment {
     const { moment, slept } = this.#ask();
     if (slept) this.#jumped();

@@ -2,12 +2,12 @@ interface Waiting {
   begin: () => void;
 }
 
-/** Lets one piece of work run at a time, in the order in which they were handed in. */
+/** Runs one piece of work at a time, in the order in which they were handed in. */
 export class Turns {
   readonly #waiting: Waiting[] = [];
   #busy = false;
 
-  /** Returns what `work` gives, once all before it has ended. */
+  /** Runs `work` once all before it has ended, and returns its result. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     return await this.#run(work, (waiting) => this.#waiting.push(waiting));
   }

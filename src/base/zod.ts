@@ -1,5 +1,5 @@
 /**
- * The part of zod that authd uses. The build makes this one file of it, without the rest: zod whole
+ * Exports the part of zod that authd uses. The build makes this one file of it, without the rest: zod whole
  * takes 6 MB more of an idle daemon's memory, most of it messages in forty languages.
  */
 

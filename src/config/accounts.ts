@@ -6,10 +6,10 @@ import { AuthdError } from "../errors.ts";
 export const account = z.union([z.string().min(1), z.int().nonnegative().max(0xffff_fffe)]);
 
 export type AccountKind = "user" | "group";
-/** The number of a user or group that is given by number or name. Throws AuthdError `invalid_params`. */
+/** Returns the id of a user or group that is given by number or name. Throws AuthdError `invalid_params`. */
 export type IdOf = (kind: AccountKind, given: string | number) => number;
 
-/** How the system is asked for an id. Names of accounts come from more places than /etc/passwd. */
+/** Commands that look up an id: names of accounts come from more places than /etc/passwd. */
 const questions: Record<AccountKind, (name: string) => [string, ...string[]]> = {
   user: (name) => ["id", "-u", "--", name],
   group: (name) =>
@@ -18,7 +18,7 @@ const questions: Record<AccountKind, (name: string) => [string, ...string[]]> = 
       : ["getent", "group", name],
 };
 
-/** POSIX, and what useradd(8) takes; nothing that a command could take for an option. */
+/** Names as POSIX and useradd(8) allow them; none that a command could take for an option. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]*\$?$/;
 
 export const idOf: IdOf = (kind, given) => {
@@ -32,8 +32,8 @@ export const idOf: IdOf = (kind, given) => {
   throw new AuthdError("invalid_params", `There is no ${kind} ${JSON.stringify(given)} here.`);
 };
 
-/** Asks for each account once: 10,000 credentials mostly name the same few. */
-export function rememberingIds(): IdOf {
+/** Returns an `IdOf` that looks each account up once: 10,000 credentials mostly name the same few. */
+export function cachingIdOf(): IdOf {
   const known = new Map<string, number>();
   return (kind, given) => {
     const key = `${kind} ${given}`;

@@ -1,17 +1,17 @@
-/** The `[[allow]]` rule that an answer of "always" stands for, put into a credential file as text. */
+/** Adds the `[[allow]]` rule that an answer of "always" stands for to the text of a credential file. */
 import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "smol-toml";
 import { AuthdError } from "../errors.ts";
 import { type Table, toJsonTable } from "./json-table.ts";
 
-/** What a person has allowed for always. */
+/** A use that a person has allowed for always. */
 export interface Allowance {
   /** Absolute path of the program, links resolved. */
   executable: string;
-  /** Whether it asked for the token itself, or only for requests. */
+  /** The use that it asked for: the token itself, or only requests. */
   kind: "token" | "request";
-  /** Where among the file's rules the one stands that wanted a person asked; undefined: it has none. */
+  /** Index of the rule that wanted a person asked, among the file's; undefined: the file has none. */
   asking: number | undefined;
 }
 
@@ -25,9 +25,9 @@ const BY_A_PERSON = "# A person allowed this for always.";
 const FOR_THE_REST = "# Everybody else is asked, as before.";
 
 /**
- * The file's text with one more rule, all else as it is. It stands right before the rule that asked,
- * whose limits it keeps; in a file without rules a second one lets everybody else in as before, since
- * whom no rule names would be refused. Throws AuthdError `invalid_params` if the rules are written in
+ * Returns the file's text with one more rule, all else as it is. It stands right before the rule that
+ * asked, whose limits it keeps. In a file without rules a second one lets everybody else in as before:
+ * callers that no rule names would be refused. Throws AuthdError `invalid_params` if the rules are written in
  * a way that this can't add to.
  */
 export function withAllowance(text: string, allowance: Allowance): { text: string; file: Table } {
@@ -59,7 +59,7 @@ function ruleFor({ executable, kind }: Allowance, asking: Table = {}, names: Rea
     ...asking,
     name: freeName(basename(executable), names),
     executable,
-    // Who asked for requests only was not given the token.
+    // A program that asked for requests only was not given the token.
     ...(kind === "request" ? { expose: "request" } : {}),
     confirm: "never",
   };
@@ -83,7 +83,7 @@ function freeName(wanted: string, taken: ReadonlySet<string>): string {
 
 const tableOf = (rule: Table) => `${stringify({ allow: [rule] }).trim()}\n`;
 
-/** Where the rule of that number begins, with the comment above it. */
+/** Returns the offset of the rule of that number, with the comment above it. */
 function startOf(text: string, number: number): number | undefined {
   const header = [...text.matchAll(HEADER)][number]?.index;
   if (header === undefined) return undefined;

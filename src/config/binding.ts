@@ -5,7 +5,7 @@ import { canonical } from "./json-table.ts";
 import { RESTRICTED_PREFIX } from "./policy.ts";
 import type { RegisterRequest } from "./settings.ts";
 
-/** What decides where a credential's secrets and tokens go. */
+/** Everything that decides where a credential's secrets and tokens go. */
 export interface BindingParts {
   grant: string;
   /** The grant's own settings, resolved. */
@@ -18,7 +18,7 @@ export interface BindingParts {
   ca?: string | undefined;
   allowInsecureHttp: boolean;
   register?: RegisterRequest | undefined;
-  /** Who may use it, as the file says it; undefined if nothing is limited. */
+  /** The rules of use, as the file says them; undefined if nothing is limited. */
   policy?: object | undefined;
   /** The request of `authd test`. */
   verify?: object | undefined;
@@ -36,15 +36,15 @@ const HARMLESS = new Set([
 ]);
 
 /**
- * SHA-256 in base64url over what decides where secrets go and who may use them. The order of keys
- * does not matter. One with a policy says so in front: whoever takes the policy out of the file must
- * not be able to accept that edit, too.
+ * Returns SHA-256 in base64url over what decides where secrets go and who may use them. The order of
+ * keys does not matter. A prefix marks a binding with a policy: a person who takes the policy out of the
+ * file must not be able to accept that edit, too.
  *
- * Not in it: `ttl`, `warm`, `secret_expires` and `rejected_statuses` decide when, not where;
+ * It does not cover: `ttl`, `warm`, `secret_expires` and `rejected_statuses` decide when, not where;
  * `verify` goes to one of the origins and carries what any request to them may carry. Fields count
  * only where a template still names them (all others are in the resolved settings already), so that
  * a note in [fields] can be edited freely. With a policy `verify` and the harmless keys count, too:
- * they would be a way to send, or to ask for, what the policy does not let anybody.
+ * they would be a way to send, or to ask for, something that the policy forbids.
  */
 export function bindingOf(parts: BindingParts): Binding {
   const isGuarded = parts.policy !== undefined;
@@ -74,7 +74,7 @@ export type BoundValues = Readonly<Record<string, unknown>>;
 
 export interface Binding {
   digest: string;
-  /** Equal if, and only if, the digests are. They hold no secret. */
+  /** Equal if, and only if, the digests are; without secrets. */
   values: BoundValues;
 }
 

@@ -2,10 +2,10 @@ import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { isTable, mergeTables, type Table, toJsonValue } from "./json-table.ts";
 
-/** What a place in a credential file takes, as far as coercion cares: a JSON Schema. */
+/** The JSON Schema of a place in a credential file, as far as coercion needs it. */
 export type Wanted = z.core.JSONSchema.BaseSchema;
 
-/** What a key's zod schema takes; `{}` takes anything. */
+/** Returns the JSON Schema of what a key's zod schema takes; `{}` takes anything. */
 export function wantedBy(schema: z.ZodType): Wanted {
   return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
 }
@@ -43,7 +43,7 @@ function coerce(value: unknown, wanted: Wanted): unknown {
   );
 }
 
-/** A text that fits nowhere stays a text: the schema then says what is wrong with it. */
+/** Converts a text; one that fits nowhere stays a text, which the schema then refuses. */
 function coerceText(text: string, wanted: Wanted): unknown {
   const types = typesOf(wanted);
   if (types.has("any")) return /^\s*[[{]/.test(text) ? parsedOr(text) : text;

@@ -1,4 +1,4 @@
-/** The configuration folder: `config.toml` and `credentials/NAME.toml` → frozen settings, without secrets. */
+/** Reads the configuration folder, `config.toml` and `credentials/NAME.toml`, into frozen settings without secrets. */
 import { join } from "node:path";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
@@ -35,15 +35,15 @@ export interface LoadOptions {
   /** The configuration folder; one that does not exist is empty. */
   dir: string;
   env: Readonly<Record<string, string | undefined>>;
-  /** The shipped ones, unless given. */
+  /** Defaults to the shipped presets. */
   presets?: ReadonlyMap<string, Preset>;
-  /** Told how many credential files there are, before the first one is read. */
+  /** Called with the number of credential files, before the first one is read. */
   onCount?: (files: number) => void;
 }
 
 /**
- * Reads everything, synchronously. What is wrong with a credential file is an entry of `errors` and
- * costs that credential only. Throws AuthdError `invalid_params` for what concerns all of them: a
+ * Reads everything, synchronously. A mistake in a credential file is an entry of `errors` and costs that
+ * credential only. Throws AuthdError `invalid_params` for a mistake that concerns all credentials: a
  * folder that others can write to, a broken config.toml, a wrong AUTHD_* variable.
  */
 export function loadConfiguration(options: LoadOptions): Configuration {
@@ -74,8 +74,8 @@ export function loadConfiguration(options: LoadOptions): Configuration {
 }
 
 /**
- * What config.toml says about who may use what, in one text; undefined if that can't be told: it is no
- * TOML, or the mistake is in one of those keys.
+ * Returns the keys of config.toml about who may use what, in one text; undefined if it is no TOML, or
+ * has a mistake in one of these keys.
  */
 export function accessNow(dir: string): string | undefined {
   try {
@@ -87,12 +87,12 @@ export function accessNow(dir: string): string | undefined {
   }
 }
 
-/** What the daemon itself runs with. Throws AuthdError `invalid_params` as `loadConfiguration` does. */
+/** Reads the settings of the daemon itself. Throws AuthdError `invalid_params` as `loadConfiguration` does. */
 export function loadDaemonSettings({ dir, env }: Pick<LoadOptions, "dir" | "env">): DaemonSettings {
   return readConfigFile(dir, env).daemon;
 }
 
-/** Returns what is wrong with one credential file, by its line where that is known; undefined: nothing is. */
+/** Returns the mistake in one credential file, with its line where that is known; undefined if there is none. */
 export function mistakeIn(
   { dir, env }: Pick<LoadOptions, "dir" | "env">,
   name: string,
@@ -110,7 +110,7 @@ export function mistakeIn(
   }
 }
 
-/** One credential file's content → settings; see `Resolve`. */
+/** Resolves one credential file's content; see `Resolve`. */
 export function resolveCredential(
   name: string,
   file: Table,

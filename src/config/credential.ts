@@ -1,8 +1,8 @@
-/** One credential file → settings: merged over its preset and the defaults, checked, frozen. */
+/** Makes settings of a credential file: merged over its preset and the defaults, checked, frozen. */
 import { resolve as resolvePath } from "node:path";
 import { AuthdError } from "../errors.ts";
 import { CALLER_VALUES } from "../grants/exchange-request.ts";
-import { type IdOf, rememberingIds } from "./accounts.ts";
+import { cachingIdOf, type IdOf } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { givenValues, readFields } from "./fields.ts";
@@ -22,26 +22,26 @@ import { writtenKeys, writtenRequest } from "./written.ts";
 export interface ResolveOptions {
   /** `ca_file` is relative to it. */
   configDir: string;
-  /** The shipped ones, unless given. */
+  /** Defaults to the shipped presets. */
   presets?: ReadonlyMap<string, Preset>;
 }
 
-/** Throws AuthdError `invalid_params` that names the credential, the key and what to do; never a value. */
+/** Makes settings. Throws AuthdError `invalid_params` that names the credential, the key and what to do; never a value. */
 export type Resolve = (name: string, file: Table, defaults: Table) => CredentialSettings;
 
-/** Reads each preset and `ca_file` once, and lets credentials share what they have in common. */
+/** Returns a `Resolve` that reads each preset and `ca_file` once, and lets credentials share equal parts. */
 export function resolver({ configDir, presets = readPresets() }: ResolveOptions): Resolve {
   const pems = new Map<string, string>();
   const shared = new Map<string, object>();
-  const world: ResolveContext = {
+  const context: ResolveContext = {
     presets,
-    idOf: rememberingIds(),
+    idOf: cachingIdOf(),
     pem: (file) => once(pems, file, () => readPem(resolvePath(configDir, file), file)),
     share: (value) => once(shared, JSON.stringify(value), () => freeze(value)) as typeof value,
   };
   return (name, file, defaults) => {
     try {
-      return resolve(world, name, toJsonTable(file), defaults);
+      return resolve(context, name, toJsonTable(file), defaults);
     } catch (cause) {
       if (!(cause instanceof AuthdError) || cause.reason !== "invalid_params") throw cause;
       const message = `Credential "${name}": ${cause.message}`;
@@ -50,7 +50,7 @@ export function resolver({ configDir, presets = readPresets() }: ResolveOptions)
   };
 }
 
-/** What stays the same from one credential to the next. */
+/** The presets, files and ids that all credentials share. */
 interface ResolveContext {
   presets: ReadonlyMap<string, Preset>;
   pem(file: string): string;
@@ -60,12 +60,12 @@ interface ResolveContext {
 }
 
 function resolve(
-  world: ResolveContext,
+  context: ResolveContext,
   name: string,
   file: Table,
   defaults: Table,
 ): CredentialSettings {
-  const kind = credentialTypeOf(file, world.presets);
+  const kind = credentialTypeOf(file, context.presets);
   const given = settingsIn(kind, file);
   const known = defaultsFor(kind, defaults);
   const settings = mergeTables(withDefaults(kind, given, known), given);
@@ -80,8 +80,8 @@ function resolve(
   const register = registerOf(kind.preset, fields, allowInsecureHttp);
   const headers = checkedHeaders(common.headers ?? {});
   const values = givenValues(fields);
-  const ca = common.ca_file === undefined ? undefined : world.pem(common.ca_file);
-  const policy = parsePolicy(common, world.idOf);
+  const ca = common.ca_file === undefined ? undefined : context.pem(common.ca_file);
+  const policy = parsePolicy(common, context.idOf);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
   const secrets = secretFields(kind, own, headers, values);
   const literals = literalsOf({ own, headers, verify }, [
@@ -96,31 +96,31 @@ function resolve(
     name,
     ...(kind.preset && { preset: kind.preset.name }),
     grant: kind.grantName,
-    origins: world.share(origins),
-    headers: world.share(headers),
+    origins: context.share(origins),
+    headers: context.share(headers),
     ...(common.ttl !== undefined && { ttl: common.ttl }),
     warm: common.warm ?? "used",
-    ...(verify && { verify: world.share(verify) }),
+    ...(verify && { verify: context.share(verify) }),
     ...(ca !== undefined && { ca }),
     allowInsecureHttp,
     ...(common.secret_expires !== undefined && { secretExpires: common.secret_expires }),
-    fields: world.share(values),
-    own: world.share(own),
-    secrets: world.share(secrets),
-    ...(literals && { literals: world.share(literals) }),
-    rejectedStatuses: world.share(common.rejected_statuses ?? []),
-    ...(register && { register: world.share(register) }),
-    ...(policy && { policy: world.share(policy) }),
+    fields: context.share(values),
+    own: context.share(own),
+    secrets: context.share(secrets),
+    ...(literals && { literals: context.share(literals) }),
+    rejectedStatuses: context.share(common.rejected_statuses ?? []),
+    ...(register && { register: context.share(register) }),
+    ...(policy && { policy: context.share(policy) }),
     binding: binding.digest,
-    boundValues: world.share(binding.values),
-    written: world.share(
+    boundValues: context.share(binding.values),
+    written: context.share(
       writtenKeys({ file, preset: kind.preset?.settings ?? {}, defaults: known, ca }),
     ),
     writtenRequest: writtenRequest(file),
   });
 }
 
-/** Names in braces that a template can't fill in; `{token}` is for what goes to the API. */
+/** Returns names in braces that no template fills in; `{token}` counts in requests to the API only. */
 function literalsOf(
   { own, headers, verify }: { own: Table; headers: Table; verify: Table | undefined },
   names: readonly string[],
@@ -135,18 +135,18 @@ function literalsOf(
   ]);
 }
 
-/** The file's own settings, without the preset's fields. */
+/** Returns the file's own settings, without the preset's fields. */
 function settingsIn(kind: CredentialType, file: Table): Table {
   const { preset: _preset, grant: _grant, ...rest } = file;
   return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(kind, key)));
 }
 
-/** Those that this grant knows. */
+/** Returns the defaults that this grant knows. */
 function defaultsFor(kind: CredentialType, defaults: Table): Table {
   return Object.fromEntries(Object.entries(defaults).filter(([key]) => isSetting(kind, key)));
 }
 
-/** What the file is laid over: the preset's settings over the defaults. */
+/** Merges the preset's settings over the defaults; the file is merged over them. */
 function withDefaults(kind: CredentialType, given: Table, defaults: Table): Table {
   const preset = kind.preset?.settings ?? {};
   const explicit = preset.headers !== undefined || given.headers !== undefined;
@@ -169,7 +169,7 @@ function checked(kind: CredentialType, settings: Table): { common: Common; own: 
   };
 }
 
-/** As the file says it: what a name or a link stands for today is not the file's to change. */
+/** Returns the policy as the file says it: the meaning of a name or link can change without an edit of the file. */
 function policyGiven({ expose, confirm, methods, paths, allow, deny }: Common) {
   const given = { expose: expose === "token" ? undefined : expose, confirm, methods, paths };
   const rules = { allow: allow?.length ? allow : undefined, deny: deny?.length ? deny : undefined };

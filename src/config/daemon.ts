@@ -19,7 +19,7 @@ const NOT_A_PATH = { error: "expected an absolute path" };
 const isPath = (text = "") => isAbsolute(text) && !text.includes("\0");
 const absolutePath = z.string().refine(isPath, NOT_A_PATH);
 
-/** `127.0.0.1:9464`, `[::1]:9464` or `localhost:9464`. */
+/** An address such as `127.0.0.1:9464`, `[::1]:9464` or `localhost:9464`. */
 function loopback(text: string): { host: string; port: number } | undefined {
   const match = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);
@@ -27,7 +27,7 @@ function loopback(text: string): { host: string; port: number } | undefined {
   return match && isPort ? { host: match[1]!.replace(/[[\]]/g, ""), port } : undefined;
 }
 
-/** `config.toml`. */
+/** The schema of `config.toml`. */
 export const configSchema = z
   .strictObject({
     vault_key: z.enum(VAULT_KEYS).describe("Where a new vault's key comes from"),
@@ -81,13 +81,13 @@ export const configSchema = z
 
 export interface ConfigFile {
   daemon: DaemonSettings;
-  /** What credential files are laid over; not yet checked against any grant. */
+  /** Defaults of credential files; not yet checked against any grant. */
   defaults: Table;
-  /** Its keys about who may use what, in one text. */
+  /** The keys about who may use what, in one text. */
   access: string;
 }
 
-/** Keys about who may use what, and where secrets go. */
+/** The keys about who may use what, and where secrets go. */
 const ACCESS_KEYS = ["access", "socket_group", "defaults", "ca_file"];
 
 export function accessKeysOf(content: Table): Table {
@@ -96,7 +96,7 @@ export function accessKeysOf(content: Table): Table {
 }
 
 /**
- * Checks the content of `config.toml` (`file`, for messages) and lays the environment over it.
+ * Checks the content of `config.toml` (`file` is for messages) and merges the environment over it.
  * Throws AuthdError `invalid_params`.
  */
 export function daemonSettings(content: Table, env: Env, file: string): ConfigFile {
@@ -118,7 +118,7 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
   };
 }
 
-/** Processes of users that this system has no number for look like this one's (user_namespaces(7)). */
+/** The id that processes of users without a number on this system seem to have (user_namespaces(7)). */
 const OVERFLOW_ID = 65_534;
 
 function openTo(

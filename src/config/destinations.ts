@@ -1,4 +1,4 @@
-/** Where a credential's secrets and tokens go: every address, checked. */
+/** Checks every address that a credential's secrets and tokens go to. */
 import { AuthdError } from "../errors.ts";
 import { CALLER_VALUES, renderUrl } from "../grants/exchange-request.ts";
 import type { Fields } from "./fields.ts";
@@ -9,7 +9,7 @@ import type { Common } from "./schema.ts";
 import type { CredentialSettings, RegisterRequest } from "./settings.ts";
 import { parseOrigin, parseUrl } from "./urls.ts";
 
-/** Where a grant sends secrets: `…_url`, and the URL of an exchange's request. */
+/** Checks the addresses that a grant sends secrets to: `…_url`, and the URL of an exchange's request. */
 export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean): void {
   for (const [key, value] of Object.entries(own)) {
     if (key.endsWith("_url")) parseUrl(String(value), key, allowInsecureHttp);
@@ -26,7 +26,7 @@ export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean
   );
 }
 
-/** What the request's URL comes to with `value` in place of each secret, and of what a caller may wish for. */
+/** Returns the request's URL with `value` in place of each secret, and of scope and audience. */
 function exampleUrl(template: string, fields: Fields, value: string): string {
   const names = Array.from(
     template.matchAll(/\{(secret\.[A-Za-z0-9_-]+)\}/g),
@@ -36,7 +36,7 @@ function exampleUrl(template: string, fields: Fields, value: string): string {
   return renderUrl(template, { ...fields.values, ...given });
 }
 
-/** A preset derives them from a base URL, path and all; in a file a path is a mistake. */
+/** Returns the origins. A preset derives them from a base URL with its path; in a file a path is a mistake. */
 export function originsOf(common: Common, derived: boolean): readonly string[] {
   const allowInsecureHttp = common.allow_insecure_http === true;
   const origins = (common.origins ?? []).map((origin, index) =>
@@ -48,8 +48,8 @@ export function originsOf(common: Common, derived: boolean): readonly string[] {
 }
 
 /**
- * Only an origin of the credential gets its token. The preset's request (`moves`) goes to the first
- * one where a file lists others than the preset knows, such as a test server.
+ * Returns the request of `authd test`, which must go to an origin of the credential. The preset's request
+ * (`moves`) goes to the first origin where a file lists others than the preset's, such as a test server.
  */
 export function verifyOf(
   common: Common,
@@ -72,7 +72,7 @@ export function verifyOf(
   );
 }
 
-/** Its URL is filled in here, the rest when it is sent. */
+/** Returns the request that registers an account: its URL is filled in here, the rest when it is sent. */
 export function registerOf(
   preset: Preset | undefined,
   fields: Fields,

@@ -1,10 +1,10 @@
-/** What differs between the settings that secrets are bound to and those of now. */
+/** Finds differences between the settings that secrets are bound to and the present ones. */
 import type { Difference } from "../protocol.ts";
 import type { BoundValues } from "./binding.ts";
 import { canonical, isTable, type Table } from "./json-table.ts";
 import { type CredentialSettings, FROM_CONFIG } from "./settings.ts";
 
-/** What a record tells of the settings that its secrets are bound to. */
+/** The part of a record about the settings that its secrets are bound to. */
 interface Bound {
   binding: string;
   written?: Readonly<Record<string, string>>;
@@ -40,7 +40,7 @@ function valueAt(values: BoundValues, written: string): unknown {
   return values[key] ?? null;
 }
 
-/** By dotted key; entries of lists of tables are counted from 1, other lists stand as a whole. */
+/** Returns values by dotted key; entries of lists of tables are counted from 1, other lists are one value. */
 function leavesOf(values: BoundValues): Map<string, unknown> {
   const leaves = new Map<string, unknown>();
   const visit = (key: string, value: unknown): void => {

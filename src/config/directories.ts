@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Where `config.toml` and `credentials/` are: absolute, whether it exists or not. */
+/** Returns the absolute path of the folder of `config.toml` and `credentials/`, which need not exist. */
 export function configDir(env: Env, platform: NodeJS.Platform = process.platform): string {
   if (env.AUTHD_CONFIG_DIR) return resolve(env.AUTHD_CONFIG_DIR);
   return folder(env, platform, {
@@ -13,7 +13,7 @@ export function configDir(env: Env, platform: NodeJS.Platform = process.platform
   });
 }
 
-/** Where `vault/` and `audit.log` are: absolute, whether it exists or not. */
+/** Returns the absolute path of the folder of `vault/` and `audit.log`, which need not exist. */
 export function stateDir(env: Env, platform: NodeJS.Platform = process.platform): string {
   if (env.AUTHD_STATE_DIR) return resolve(env.AUTHD_STATE_DIR);
   return folder(env, platform, {

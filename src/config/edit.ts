@@ -1,4 +1,4 @@
-/** What `credentials/add` and `credentials/set` do to a credential file, before it is checked as a whole. */
+/** Edits a credential file for `credentials/add` and `credentials/set`, before it is checked as a whole. */
 import { stringify } from "smol-toml";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
@@ -13,10 +13,9 @@ const HEADER = `# A credential of authd: settings only, so that it can be shared
 `;
 
 /**
- * All that a new file holds, or the changes to one that exists: `preset` or `grant` of `file`, and
- * the settings as somebody gave them, on the command line or in a program, in the types that such a
- * file wants. `"60"` becomes 60 where a number belongs, `"a,b"` a list where a list belongs, and a
- * dotted key a table. What has its type already passes, and so does null, which
+ * Returns the content of a new file, or the changes to one that exists: `preset` or `grant` of `file`,
+ * and the settings that a command line or a program gave, in the types that such a file wants. `"60"` becomes 60 where a number belongs, `"a,b"` a list where a list belongs, and a
+ * dotted key a table. A value of the right type passes, and so does null, which
  * `updateCredentialFile` takes as "remove". Throws AuthdError `invalid_params` for unknown keys and
  * for secrets.
  */
@@ -37,12 +36,12 @@ export function coerceSettings(
   return coerced;
 }
 
-/** A credential file's content with changed settings: tables merge by key, lists replace, null removes. */
+/** Merges changed settings into a credential file's content: tables merge by key, lists replace, null removes. */
 export function updateCredentialFile(file: Table, changes: Table): Record<string, unknown> {
   return withoutNulls(mergeTables(file, changes));
 }
 
-/** The text of a credential file: `preset` or `grant` first, tables last. */
+/** Returns the text of a credential file: `preset` or `grant` first, tables last. */
 export function credentialFileText(file: Table): string {
   const { preset, grant, ...settings } = withoutNulls(file);
   const first = preset === undefined ? { grant } : { preset };
@@ -61,7 +60,7 @@ function wantedAt(kind: CredentialType, key: string): Wanted {
   return schema instanceof z.ZodType ? wantedBy(schema) : {};
 }
 
-/** A table that loses its last key goes with it: an empty one would still count as given. */
+/** Removes keys; a table that loses its last key is removed too: an empty one would still count as given. */
 function withoutNulls(table: Table): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(table)) {
@@ -73,7 +72,7 @@ function withoutNulls(table: Table): Record<string, unknown> {
   return kept;
 }
 
-/** Tables inside lists, too: TOML has no null. */
+/** Refuses null in lists, also in their tables: TOML has no null. */
 function cleaned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(cleaned);
   return isTable(value) ? withoutNulls(value) : value;

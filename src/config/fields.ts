@@ -5,22 +5,22 @@ import type { Preset, PresetField } from "./preset.ts";
 import { commonSchema, parseWith } from "./schema.ts";
 import { parseUrl } from "./urls.ts";
 
-/** What templates may name. Undefined: declared by the preset, but not given. */
+/** Values that templates may name. Undefined: declared by the preset, but not given. */
 export type FieldValues = Record<string, string | undefined>;
 
 /** The values of a credential's fields, and how the preset describes them. */
 export interface Fields {
   readonly values: Readonly<FieldValues>;
-  /** Those that hold a URL or a path: put into other URLs as they are. */
+  /** Names of fields that hold a URL or a path: inserted into other URLs as they are. */
   readonly urls: ReadonlySet<string>;
-  /** Throws AuthdError `invalid_params` that asks for what `name` lacks, unless it is optional. */
+  /** Throws AuthdError `invalid_params` that asks for the field `name`, unless it is optional. */
   demand(name: string): void;
 }
 
 /**
  * Reads the preset's fields out of the file's top level and adds `own`, its [fields].
- * A default is a template over the fields above it; what nobody needs may be missing, such as a
- * region next to an explicit base URL.
+ * A default is a template over the fields above it. A field that nothing needs may be missing, such as
+ * a region next to an explicit base URL.
  */
 export function readFields(
   preset: Preset | undefined,
@@ -43,7 +43,7 @@ export function readFields(
   return { values, urls, demand: (name) => demand(name, asked, values) };
 }
 
-/** Those that have a value. */
+/** Returns the fields that have a value. */
 export function givenValues({ values }: Fields): Record<string, string> {
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given) as Record<string, string>;
@@ -78,7 +78,7 @@ function chosen(name: string, text: string, choices: Readonly<Record<string, str
   throw unfit(`${name} must be one of ${Object.keys(choices).join(", ")}.`);
 }
 
-/** How a value of each kind is checked and spelt, so that templates can put them together. */
+/** Checks and normalizes a value of each kind, so that templates can put them together. */
 const KINDS = {
   text: (text) => text,
   url: (text, name, allowInsecureHttp) => {
@@ -99,7 +99,7 @@ const KINDS = {
   (text: string, name: string, allowInsecureHttp: boolean) => string
 >;
 
-/** They become part of other templates, and what was put in must not be looked at again. */
+/** Refuses braces: a value becomes part of other templates, and must not be scanned again. */
 function withoutBraces(text: string, name: string): string {
   if (/[{}]/.test(text)) throw unfit(`${name} must not hold braces.`);
   return text;

@@ -3,14 +3,14 @@ import { AuthdError } from "../errors.ts";
 import type { Fields } from "./fields.ts";
 import { isTable, type Table } from "./json-table.ts";
 
-/** Where in a credential's settings a template stands decides how it is filled in. */
+/** Fills in templates, each in the way of its place in a credential's settings. */
 export type Place = "url" | "sent_url" | "header" | "sent" | "text";
 
 /**
- * Settings with their `{field}`s filled in, as far as that can be done before a token is asked for:
- * `{token}` and `{secret.NAME}` stay, and so does what a grant fills in itself when it sends it:
- * extra parameters, and the request of an exchange but for its URL. A member that needs an optional field nobody gave is
- * left out; a field that is not optional is asked for.
+ * Fills in the `{field}`s of settings, as far as that can be done before a token is asked for: `{token}`
+ * and `{secret.NAME}` stay, and so do templates that a grant fills in when it sends them (extra
+ * parameters, and the request of an exchange but for its URL). A member that needs an optional field
+ * without a value is left out; a field that is not optional is asked for.
  */
 export function fillIn(settings: Table, fields: Fields): Record<string, unknown> {
   return fillTable(settings, fields, (key) => placeOf(key));
@@ -55,7 +55,7 @@ function fill(value: unknown, fields: Fields, place: Place): unknown {
   return value;
 }
 
-/** Undefined if the text needs an optional field without a value. */
+/** Fills in a text; undefined if it needs an optional field without a value. */
 export function fillText(text: string, fields: Fields, place: Place): string | undefined {
   if (!text.includes("{")) return text;
   const absent = missing(text, fields.values);
@@ -67,7 +67,7 @@ export function fillText(text: string, fields: Fields, place: Place): string | u
   if (place === "sent_url") return render(text, valuesOfUrls(fields));
   if (place === "header") return render(text, fields.values, withoutTemplates);
   if (place === "text") return render(text, fields.values);
-  // What stands first is the base that the rest hangs on: put in as it is.
+  // The first field is the base of the rest: inserted as it is.
   const base = /^\{[A-Za-z0-9_-]+\}/.exec(text)?.[0] ?? "";
   return (
     render(base, fields.values) + render(text.slice(base.length), fields.values, urlPart(fields))
@@ -78,12 +78,12 @@ function urlPart(fields: Fields): Encode {
   return (value, name) => (fields.urls.has(name) ? value : percent(value, name));
 }
 
-/** A grant percent-encodes what it fills in, which would break a base URL inside another. */
+/** Returns the values that hold URLs or paths: percent-encoded by a grant they would break the URL around them. */
 function valuesOfUrls({ values, urls }: Fields): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(values).filter(([name]) => urls.has(name)));
 }
 
-/** Headers are filled in once more, with token and secrets; a field's value must not ask for them. */
+/** Refuses templates in a header's value: headers are filled in once more, with token and secrets. */
 function withoutTemplates(value: string, name: string): string {
   if (!/\{(token|secret\.[A-Za-z0-9_-]+)\}/.test(value)) return value;
   throw new AuthdError(

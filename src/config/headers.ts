@@ -1,12 +1,12 @@
 import { isConnectionHeader, isHeaderName } from "../base/header-names.ts";
 import { AuthdError } from "../errors.ts";
 
-/** What a credential without any header of its own sends. */
+/** The headers of a credential without any of its own. */
 export const DEFAULT_HEADERS = Object.freeze({ authorization: "Bearer {token}" });
 
 /**
- * Names in lower case, values checked; a header set to "" is left out (so a file can drop one that
- * its preset sends). Throws AuthdError `invalid_params` that names the header, not the value.
+ * Returns headers with names in lower case and checked values. A header set to "" is left out, so that a
+ * file can drop one that its preset sends. Throws AuthdError `invalid_params` that names the header, not the value.
  */
 export function checkedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const checked: Record<string, string> = {};

@@ -1,4 +1,4 @@
-/** JSON Schemas for editors, made from the very schemas that validate. */
+/** Makes JSON Schemas for editors from the schemas that validate. */
 
 import * as z from "../base/zod.ts";
 import { type GrantName, grants } from "../grants/index.ts";
@@ -11,12 +11,12 @@ type Schema = Record<string, unknown>;
 
 const DRAFT = "https://json-schema.org/draft/2020-12/schema";
 
-/** The schema of `config.toml`. */
+/** Returns the schema of `config.toml`. */
 export function configJsonSchema(): Schema {
   return { $schema: DRAFT, title: "authd: config.toml", ...bare(configSchema) };
 }
 
-/** The schema of `credentials/NAME.toml`: one variant for each preset and each grant. */
+/** Returns the schema of `credentials/NAME.toml`: one variant for each preset and each grant. */
 export function credentialJsonSchema(presets: Iterable<Preset> = readPresets().values()): Schema {
   const names = Object.keys(grants) as GrantName[];
   return {
@@ -42,7 +42,7 @@ function grantVariant(name: GrantName): Schema {
   };
 }
 
-/** The preset gives what its grant requires, so that a file may override any part of it alone. */
+/** Returns the schema of a preset's files. Nothing of the grant is required: the preset gives it, a file overrides parts. */
 function presetVariant(preset: Preset): Schema {
   const grant = grants[preset.grant as GrantName];
   const asked = preset.fields.filter((field) => !field.secret);
@@ -73,7 +73,7 @@ function fieldSchema(field: PresetField): Schema {
   };
 }
 
-/** zod names the recursive schema of any JSON value; for an editor it says nothing. */
+/** Returns the JSON Schema without zod's recursive one of any JSON value, which is of no use to an editor. */
 function bare(schema: z.ZodType): Schema {
   const { $schema, $defs, ...rest } = z.toJSONSchema(schema, { io: "input" });
   return mapTables(rest, (table) => ("$ref" in table ? {} : table)) as Schema;

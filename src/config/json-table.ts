@@ -1,7 +1,7 @@
 import { TomlDate } from "smol-toml";
 import { AuthdError } from "../errors.ts";
 
-/** Tables and lists inside each other; a few dotted bytes a level would otherwise exhaust the stack. */
+/** Limits tables and lists inside each other: a few dotted bytes a level would otherwise exhaust the stack. */
 const DEEPEST = 64;
 
 /** A TOML table, or the `settings` of a request. */
@@ -12,7 +12,7 @@ export function isTable(value: unknown): value is Table {
 }
 
 /**
- * A copy that holds nothing but JSON: dates as ISO 8601 text. `__proto__`, which TOML and JSON can
+ * Returns a copy that holds nothing but JSON: dates as ISO 8601 text. `__proto__`, which TOML and JSON can
  * both make an ordinary key, is refused, so that merging needs no care.
  */
 export function toJsonTable(table: Table): Record<string, unknown> {
@@ -31,7 +31,7 @@ function plainTableAt(table: Table, depth: number): Record<string, unknown> {
   return copy;
 }
 
-/** The same of any value. */
+/** Does for any value what `toJsonTable` does for a table. */
 export function toJsonValue(value: unknown): unknown {
   return plain(value, 1);
 }
@@ -49,21 +49,21 @@ function plain(value: unknown, depth: number): unknown {
   return plainTableAt(value as Table, depth + 1);
 }
 
-/** Throws AuthdError `invalid_params` for settings in which functions that call themselves get lost. */
+/** Throws AuthdError `invalid_params` for settings that are nested too deeply for recursive functions. */
 export function assertDepth(depth: number): void {
   if (depth <= DEEPEST) return;
   const message = `Settings may be nested ${DEEPEST} tables and lists deep at most.`;
   throw new AuthdError("invalid_params", message);
 }
 
-/** Of each group only one can be meant: whoever gives another replaces it. */
+/** Groups of keys of which one replaces another. */
 const EITHER = [
   ["form", "json", "text"],
   ["expires_in", "expires_at"],
 ];
 
 /**
- * `over` on top of `base`: tables merge by key, everything else replaces. A request's body and a
+ * Merges `over` into `base`: tables merge by key, everything else replaces. A request's body and a
  * response's lifetime replace one of another kind too (a preset's `json` gives way to a `text`).
  */
 export function mergeTables(base: Table, over: Table): Record<string, unknown> {
@@ -89,7 +89,7 @@ function mergeExclusive(base: Table, over: Table): Record<string, unknown> {
   return mergeTables(kept, over);
 }
 
-/** JSON with sorted keys; members without a value are left out. */
+/** Returns JSON with sorted keys; members without a value are left out. */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";

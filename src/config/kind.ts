@@ -6,7 +6,7 @@ import type { Table } from "./json-table.ts";
 import { type Preset, presetInfo } from "./preset.ts";
 import { commonSchema, parseWith, shapeOf, unknownKey } from "./schema.ts";
 
-/** What a credential file is about: decides which keys it may have. */
+/** The preset or grant of a credential file, which decides which keys it may have. */
 export interface CredentialType {
   readonly preset: Preset | undefined;
   readonly grantName: string;
@@ -31,13 +31,13 @@ export function credentialTypeOf(
   );
 }
 
-/** Whether `key` is one of every grant or of this one; the preset's fields apart. */
+/** True for a key of every grant or of this one; the preset's fields are none. */
 export function isSetting(kind: CredentialType, key: string): boolean {
   return Object.hasOwn(commonSchema.shape, key) || Object.hasOwn(shapeOf(kind.grant.schema), key);
 }
 
 /**
- * Whether `key` is a field that the preset asks for and puts where it belongs. Throws AuthdError
+ * True for a field that the preset asks for and inserts where it belongs. Throws AuthdError
  * `invalid_params` for a key that is neither field nor setting, or that names a secret.
  */
 export function isField(kind: CredentialType, key: string): boolean {
@@ -53,7 +53,7 @@ export function isField(kind: CredentialType, key: string): boolean {
   throw new AuthdError("invalid_params", unknownKey(key, knownKeys(kind)));
 }
 
-/** Every key that a file of this kind may have, beside `preset` and `grant`. */
+/** Returns every key that a file of this type may have, beside `preset` and `grant`. */
 export function knownKeys(kind: CredentialType): string[] {
   const fields = kind.preset?.fields.filter((field) => !field.secret) ?? [];
   return [

@@ -2,7 +2,7 @@
 
 const TABLE = /^\s*(\[\[?)\s*([^\]]+?)\s*\]/;
 const KEY = /^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=/;
-/** Such as `token_url`, `allow[2].executable` or `allow.1.executable`. */
+/** A key in a message, such as `token_url`, `allow[2].executable` or `allow.1.executable`. */
 const NAME = /[A-Za-z_][\w-]*(?:\[\d+\]|\.[\w-]+)*/g;
 
 /**
@@ -44,6 +44,6 @@ function tablePath(name: string, isListed: boolean, counts: Map<string, number>)
 
 const bare = (key: string) => key.replace(/["'\s]/g, "");
 const joined = (table: string, key: string) => (table === "" ? key : `${table}.${key}`);
-/** zod counts from 0, and writes `allow.0`. */
+/** Spells a path of zod, which counts from 0 and writes `allow.0`. */
 const spelled = (name: string) =>
   name.replace(/\.(\d+)(?=\.|$)/g, (_, at) => `[${Number(at) + 1}]`);

@@ -1,4 +1,4 @@
-/** Braces in settings that name nothing, and so go out as they stand: most often a slip of the fingers. */
+/** Finds braces in settings that name nothing, and so are sent as they are: most often a typing mistake. */
 import { didYouMean } from "../base/suggest.ts";
 import { isTable } from "./json-table.ts";
 
@@ -6,14 +6,14 @@ const PLACEHOLDER = /\{((?:secret\.)?[A-Za-z0-9_-]+)\}/g;
 /** Members of a request in which braces can be part of a language, such as GraphQL. */
 const FREE = new Set(["text", "json"]);
 
-/** Where templates stand, by key, and the names that they may use. */
+/** Templates by key, and the names that they may use. */
 export interface TemplatePlace {
   key: string;
   value: unknown;
   names: readonly string[];
 }
 
-/** Says of each name in braces that is not declared where it stands; undefined: there is none. */
+/** Returns a text for each name in braces that is not declared, with its place; undefined if there is none. */
 export function literalsIn(places: readonly TemplatePlace[]): readonly string[] | undefined {
   const found = places.flatMap(({ key, value, names }) => look(key, value, names, false));
   return found.length > 0 ? found : undefined;

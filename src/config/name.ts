@@ -2,7 +2,7 @@ import { AuthdError } from "../errors.ts";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
-/** Why `name` can't be a credential's name, as the end of a sentence; undefined if it can. */
+/** Says why `name` can't be a credential's name, as the end of a sentence; undefined if it can. */
 export function whyNotAName(name: string): string | undefined {
   if (NAME.test(name)) return undefined;
   if (name === "") return "it is empty";

@@ -1,4 +1,4 @@
-/** `expose`, `confirm`, `methods`, `paths`, `[[allow]]` and `[[deny]]` → who may use a credential. */
+/** Parses `expose`, `confirm`, `methods`, `paths`, `[[allow]]` and `[[deny]]` of a credential file. */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { isInterpreter } from "../base/interpreter.ts";
@@ -10,7 +10,7 @@ import type { IdOf } from "./accounts.ts";
 import { isOpen, type Policy, type Rule, type Who } from "./policy.ts";
 import type { PolicyTable, RuleTable } from "./policy-schema.ts";
 
-/** Undefined if nothing is limited. `idOf`: see accounts.ts. Throws AuthdError `invalid_params`. */
+/** Returns undefined if nothing is limited. `idOf`: see accounts.ts. Throws AuthdError `invalid_params`. */
 export function parsePolicy(given: PolicyTable, idOf: IdOf): Policy | undefined {
   const exposed = given.expose ?? "token";
   if (exposed === "token") refuseLimits(given, "");
@@ -35,7 +35,7 @@ export function parsePolicy(given: PolicyTable, idOf: IdOf): Policy | undefined 
   return warnings.length > 0 ? { ...policy, warnings } : policy;
 }
 
-/** Why a rule matches nobody now. The program may be installed later: that is no mistake of the file's. */
+/** Says why a rule matches nobody now: no mistake of the file's, as the program may be installed later. */
 function warningsOf({ name, who: { executable } }: Rule): string[] {
   if (executable === undefined) return [];
   const why = whyNoProgram(executable);
@@ -61,7 +61,7 @@ function whyNoProgram(executable: string): string | undefined {
   }
 }
 
-/** An answer that names a rule must mean one of them. */
+/** Throws if two rules have one name: an answer that names a rule must mean a single one. */
 function withOwnNames(kind: string, rules: Rule[]): Rule[] {
   const names = rules.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -105,7 +105,7 @@ function whoOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: Id
   });
 }
 
-/** As the kernel names a running program: links resolved. One that is not there yet stays as it is. */
+/** Resolves links, as the kernel does for a running program. A path that is not there yet stays as it is. */
 function resolved(executable: string): string {
   try {
     return realpathSync(executable);
@@ -114,7 +114,7 @@ function resolved(executable: string): string {
   }
 }
 
-/** Whoever holds the token can send it with any method and to any path. */
+/** Throws if methods or paths are limited for holders of the token, who can send it with any and to any. */
 function refuseLimits(given: { methods?: unknown; paths?: unknown }, place: string): void {
   const key = given.methods ? "methods" : given.paths ? "paths" : undefined;
   if (key === undefined) return;

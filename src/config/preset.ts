@@ -23,7 +23,7 @@ const fieldSchema = z.strictObject({
   default: z.string().optional(),
   /** `base`: a URL that paths are appended to; `path`: what is appended to one. */
   kind: z.enum(["text", "url", "base", "path"]).default("text"),
-  /** What may be typed; as a table, with the text that templates get for it. */
+  /** Values that may be typed; as a table, with the text that templates get for each. */
   choices: z
     .union([z.array(text).min(1), z.record(text, z.string())])
     .transform((choices) =>
@@ -45,7 +45,7 @@ const presetSchema = z.strictObject({
     .optional(),
 });
 
-/** One value that a preset asks its user for. */
+/** A value that a preset asks its user for. */
 export interface PresetField extends z.output<typeof fieldSchema> {
   name: string;
 }
@@ -55,11 +55,11 @@ export interface Preset {
   readonly title: string;
   /** A row of the table in grants/index.ts. */
   readonly grant: string;
-  /** Where a person finds or makes the keys of this API. */
+  /** The page where a person finds or makes the keys of this API. */
   readonly keys: { readonly hint: string; readonly url?: string | undefined };
   /** In the order in which they are asked for. */
   readonly fields: readonly PresetField[];
-  /** What the grant and every credential know (docs/configuration.md), as templates over the fields. */
+  /** Keys of the grant and of every credential (docs/configuration.md), as templates over the fields. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly register?: RegisterRequest | undefined;
 }

@@ -31,7 +31,7 @@ export const commonSchema = z
 
 export type Common = z.output<typeof commonSchema>;
 
-/** The keys of an object schema, wrapped or a union of such; none for any other. */
+/** Returns the keys of an object schema, wrapped or a union of such; none for any other. */
 export function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
   if (schema instanceof z.ZodObject) return schema.shape;
   if (schema instanceof z.ZodPipe) return shapeOf(schema.in);
@@ -43,8 +43,8 @@ export function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
 }
 
 /**
- * `schema.parse`, but with an AuthdError `invalid_params` that names each key and what is wrong
- * with it. Values are never quoted.
+ * Parses with a schema. Throws an AuthdError `invalid_params` that names each key and its mistake, and
+ * never quotes a value.
  */
 export function parseWith<Output>(schema: z.ZodType<Output>, value: unknown): Output {
   const result = schema.safeParse(value);
@@ -53,7 +53,7 @@ export function parseWith<Output>(schema: z.ZodType<Output>, value: unknown): Ou
   throw new AuthdError("invalid_params", [...new Set(problems)].slice(0, 5).join(" "));
 }
 
-/** "There is no key …", with the nearest of those that there are. */
+/** Returns "There is no key …", with the nearest known key. */
 export function unknownKey(key: string, known: Iterable<string>): string {
   return `There is no key "${key}".${didYouMean(key, known)}`;
 }

@@ -4,8 +4,8 @@ import type { Table } from "./json-table.ts";
 import type { CredentialType } from "./kind.ts";
 
 /**
- * The secrets that a credential asks for: the preset's with its own wording, those that the grant
- * can't do without, and those that a header or form parameter names (`{secret.api_key}`).
+ * Returns the secrets that a credential asks for: the preset's with its own wording, those that the grant
+ * requires, and those that a header or form parameter names (`{secret.api_key}`).
  */
 export function secretFields(
   kind: CredentialType,

@@ -2,11 +2,11 @@ import type { SecretField } from "../grants/grant.ts";
 import type { BoundValues } from "./binding.ts";
 import type { Policy } from "./policy.ts";
 
-/** Precedes the keys of `written` that a credential has from `config.toml`. */
+/** Prefix of the keys of `written` that a credential has from `config.toml`. */
 export const FROM_CONFIG = "config.toml: ";
 
 /**
- * One credential's settings: its file merged over its preset and the defaults, checked, frozen.
+ * The settings of one credential: its file merged over its preset and the defaults, checked, frozen.
  * No secrets. Made by config.ts.
  */
 export interface CredentialSettings {
@@ -14,7 +14,7 @@ export interface CredentialSettings {
   readonly preset?: string;
   /** A row of the table in grants/index.ts. */
   readonly grant: string;
-  /** As `new URL(x).origin` spells them. */
+  /** Spelled as `new URL(x).origin` does. */
   readonly origins: readonly string[];
   /** Names in lower case. Templates in which only `{token}` and `{secret.NAME}` are left to fill in. */
   readonly headers: Readonly<Record<string, string>>;
@@ -27,25 +27,25 @@ export interface CredentialSettings {
   readonly allowInsecureHttp: boolean;
   /** YYYY-MM-DD. */
   readonly secretExpires?: string;
-  /** What templates may name. */
+  /** Values that templates may name. */
   readonly fields: Readonly<Record<string, string>>;
   /** The grant's own settings, as its schema returns them. */
   readonly own: unknown;
   readonly secrets: readonly SecretField[];
-  /** What goes out with braces that no template fills in (see config/literals.ts). */
+  /** A text about braces that no template fills in (see config/literals.ts). */
   readonly literals?: readonly string[];
   readonly rejectedStatuses: readonly number[];
-  /** How an account is made first (`add --register`). */
+  /** The request that makes an account first (`add --register`). */
   readonly register?: RegisterRequest;
-  /** Who may use it, and how; undefined: every program of the daemon's own user, in every way. */
+  /** The rules of use; undefined: every program of the daemon's own user, in every way. */
   readonly policy?: Policy;
   /** Digest of everything that decides where secrets go and who may use them. */
   readonly binding: string;
-  /** What `binding` is a digest of, by key (see config/binding.ts). */
+  /** The values that `binding` is a digest of, by key (see config/binding.ts). */
   readonly boundValues: BoundValues;
-  /** Digest by key of what was written where (see config/written.ts). */
+  /** Digests by key of the settings as they were written (see config/written.ts). */
   readonly written: Readonly<Record<string, string>>;
-  /** Digest of what its own file says about its token request. */
+  /** Digest of the part of the credential's own file that is about its token request. */
   readonly writtenRequest: string;
 }
 
@@ -65,31 +65,31 @@ export interface DaemonSettings {
   /** URL of the proxy for issuers and APIs. */
   readonly proxy?: string;
   readonly maxConnections: number;
-  /** Whether uses and changes are written down; `required`: nothing happens that can't be. */
+  /** `required`: a use or change that can't be written to the audit log is refused. */
   readonly audit?: "on" | "off" | "required";
-  /** Of other users, who may connect. */
+  /** The other users who may connect. */
   readonly guests?: Guests;
   /** The group whose members can reach the socket; absent: nobody but its owner. */
   readonly socketGid?: number;
-  /** Where a textfile collector finds metrics. */
+  /** The file in which a textfile collector finds metrics. */
   readonly metricsFile?: string;
-  /** Where Prometheus asks for them: loopback only. */
+  /** The address at which Prometheus asks for them: loopback only. */
   readonly metricsListen?: { readonly host: string; readonly port: number };
-  /** Absent: if there is a desktop. */
+  /** Absent: notifications are shown if there is a desktop. */
   readonly notify?: boolean;
   /** A program's absolute path, and its arguments. */
   readonly hook?: readonly string[];
-  /** ms without use after which the vault is locked. */
+  /** Time (ms) without a use after which the vault is locked. */
   readonly lockAfter?: number;
   readonly lockOn?: readonly ("suspend" | "screen")[];
 }
 
-/** What a look at the configuration folder found. A broken file costs only its own credential. */
+/** The content of the configuration folder. A broken file costs only its own credential. */
 export interface Configuration {
   readonly daemon: DaemonSettings;
-  /** What every credential file is laid over. */
+  /** Settings that every credential file is merged over. */
   readonly defaults: Readonly<Record<string, unknown>>;
-  /** What `config.toml` says about who may use what, in one text. */
+  /** The keys of `config.toml` about who may use what, in one text. */
   readonly access: string;
   readonly credentials: ReadonlyMap<string, CredentialSettings>;
   readonly errors: readonly { file: string; credential?: string; message: string }[];

@@ -1,13 +1,13 @@
 import { AuthdError } from "../errors.ts";
 
-/** Plain http is for loopback only, where nobody listens in between. */
+/** True for a host of loopback: plain http is for these only, where nobody listens in between. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
 }
 
 /**
  * Reads an absolute http(s) URL out of a setting. Throws AuthdError `invalid_params` that names
- * `key` and what is wrong, never the value: an address can carry a secret.
+ * `key` and the mistake, never the value: an address can carry a secret.
  */
 export function parseUrl(value: string, key: string, allowInsecureHttp: boolean): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;

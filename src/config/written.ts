@@ -1,4 +1,4 @@
-/** Digests of settings as somebody wrote them: tell later which key of which file was edited. */
+/** Makes digests of settings as they are written, which tell later which key of which file was edited. */
 import { hash } from "node:crypto";
 import { canonical, isTable, type Table } from "./json-table.ts";
 import { commonSchema } from "./schema.ts";
@@ -7,11 +7,11 @@ import { FROM_CONFIG } from "./settings.ts";
 /** Keys that decide when, not where a secret goes: an edit needs nobody's consent. */
 const UNBOUND = new Set(["ttl", "warm", "secret_expires", "rejected_statuses"]);
 
-/** What a credential is made of, before it is merged and filled in. */
+/** The parts of a credential, before they are merged and filled in. */
 export interface Sources {
-  /** Its own file. */
+  /** The content of its own file. */
   file: Table;
-  /** What its preset says. */
+  /** The settings of its preset. */
   preset: Table;
   /** The defaults of `config.toml` that its grant knows. */
   defaults: Table;
@@ -19,7 +19,7 @@ export interface Sources {
   ca: string | undefined;
 }
 
-/** A digest for each key that was written and decides where secrets go, or who may use them. */
+/** Returns a digest for each written key that decides where secrets go, or who may use them. */
 export function writtenKeys({ file, preset, defaults, ca }: Sources): Record<string, string> {
   const written: Record<string, string> = {};
   const note = (label: string, key: string, value: unknown) => {
@@ -37,8 +37,8 @@ export function writtenKeys({ file, preset, defaults, ca }: Sources): Record<str
 }
 
 /**
- * Digest of what the credential's own file says about its token request. `config.toml` is not in it:
- * an edit there is about no single credential.
+ * Returns a digest of the part of the credential's own file that is about its token request. `config.toml`
+ * does not count: an edit there is about no single credential.
  */
 export function writtenRequest(file: Table): string {
   const about = Object.entries(file).filter(
@@ -47,7 +47,7 @@ export function writtenRequest(file: Table): string {
   return digestOf(Object.fromEntries(about));
 }
 
-/** 66 bits: nothing relies on it but what a message names, and whether a refusal still stands. */
+/** Returns a digest of 66 bits: enough for the key that a message names, and to see whether a refusal still stands. */
 function digestOf(value: unknown): string {
   return hash("sha256", canonical(value), "base64url").slice(0, 11);
 }

@@ -4,7 +4,7 @@ import { acceptable, derive, MOST_N, newParameters } from "./scrypt.ts";
 import { ALGORITHM, decrypt, encrypt } from "./sealed-file.ts";
 
 /**
- * The bytes of an export:
+ * Seals and opens an export. Its bytes:
  *
  *     {"authd":"export","format":1,"alg":"A256GCM","kdf":"scrypt","N":131072,"r":8,"p":1,
  *      "salt":"…","created":"2026-01-31T12:00:00.000Z","credentials":12}\n      (on one line)
@@ -21,7 +21,7 @@ export interface ExportHeader extends ScryptParameters {
   readonly kdf: string;
   /** ISO 8601. */
   readonly created: string;
-  /** How many. */
+  /** Number of credentials. */
   readonly credentials: number;
 }
 
@@ -31,7 +31,7 @@ const MAX_HEADER_BYTES = 1024;
 const checkOf = (header: Buffer) => Buffer.concat([Buffer.from("authd export check\n"), header]);
 const contentOf = (header: Buffer) => Buffer.concat([Buffer.from("authd export\n"), header]);
 
-/** Makes the whole file. */
+/** Returns the whole file. */
 export async function sealExport(
   passphrase: string,
   about: Pick<ExportHeader, "created" | "credentials">,
@@ -56,7 +56,7 @@ export async function sealExport(
   return Buffer.concat([header, Buffer.from("\n"), check, content]);
 }
 
-/** Opens the whole file. Throws AuthdError `invalid_params`, which says what is wrong with it. */
+/** Opens the whole file. Throws AuthdError `invalid_params` that says why it can't be opened. */
 export async function openExport(
   passphrase: string,
   file: Buffer,
@@ -80,7 +80,7 @@ export async function openExport(
   }
 }
 
-/** Nothing of it is authentic yet. */
+/** Reads the first line, which is not authenticated yet. */
 function parseHeader(line: Buffer): ExportHeader {
   let fields: Partial<ExportHeader>;
   try {

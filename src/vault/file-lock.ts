@@ -16,14 +16,14 @@ import { explainFileError } from "../base/file-error.ts";
 import { lastError, libc } from "../base/libc.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
-/** One daemon a vault. The system gives the lock up with the process, however that ends. */
+/** The lock of a vault, for one daemon. The system gives it up when the process ends, however that happens. */
 export interface FileLock {
   /** False once the lock file was deleted or its folder replaced: then it protects nothing. */
   held(): boolean;
   release(): Promise<void>;
 }
 
-/** Rejects with an AuthdError that says who has the vault open. */
+/** Takes the lock. Rejects with an AuthdError that names the process that has the vault open. */
 export async function lockVault(dir: string): Promise<FileLock> {
   const flock = libc("int flock(int, int)");
   if (!flock) {
@@ -62,25 +62,25 @@ async function lockByFile(dir: string, flock: (...args: unknown[]) => number): P
   };
 }
 
-/** For people, and for the message above. The lock itself is the kernel's: a full disk is no reason not to start. */
+/** Writes the process id for `lockVault`'s message. It may fail, as on a full disk: the kernel holds the lock. */
 function leaveNote(file: number): void {
   try {
     ftruncateSync(file);
     writeSync(file, `${process.pid}\n`, 0);
   } catch {
-    // Then the message names no process.
+    // The message then names no process.
   }
 }
 
-/** Windows has none of the last two. */
+/** Windows has neither of the last two flags. */
 const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 function openLockFile(path: string): number {
   try {
-    // Never through a link: its target would be emptied for the note.
+    // A link is not followed: its target would be emptied for the note.
     return openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600);
   } catch (cause) {
-    // On a disk that became read-only, what is sealed can still be served.
+    // On a disk that became read-only, sealed records can still be served.
     if (errorCode(cause) === "EROFS" && existsSync(path)) return openSync(path, "r");
     throw new AuthdError(
       "internal",
@@ -92,7 +92,7 @@ function openLockFile(path: string): number {
   }
 }
 
-/** For systems without flock: a named pipe can be listened on once, and ends with its process. */
+/** Locks on systems without flock: one process can listen on a named pipe, which ends with it. */
 export async function lockByListening(dir: string, address: string): Promise<FileLock> {
   const server: Server = createServer((socket) => socket.destroy());
   await new Promise<void>((done, failed) => {

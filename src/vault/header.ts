@@ -7,15 +7,15 @@ import { locked, type ScryptParameters } from "./keys/key-source.ts";
 import { decrypt, encrypt, FORMAT } from "./sealed-file.ts";
 import type { KeySource } from "./vault.ts";
 
-/** `vault.json`: which key the vault's files are sealed with. Readable, without secrets. */
+/** The content of `vault.json`: names the key that seals the vault's files. It holds no secret. */
 export interface VaultHeader {
   readonly format: number;
-  /** Names the key; every sealed file repeats it. Also the keychain's account. */
+  /** Names the key; every sealed file repeats it. It is also the keychain's account. */
   readonly keyId: string;
   readonly keySource: KeySource;
-  /** With `passphrase` only. */
+  /** Present for the source `passphrase` only. */
   readonly scrypt?: ScryptParameters;
-  /** Base64: nothing, sealed under the members above. Opens with the right key only. */
+  /** An empty text, sealed with the key under the members above, in base64: tells a right key from a wrong one. */
   readonly check: string;
 }
 
@@ -51,10 +51,10 @@ export async function writeHeader(dir: string, header: VaultHeader): Promise<voi
   await createFile(headerPath(dir), headerText(header));
 }
 
-/** More than it can ever be. */
+/** Larger than any vault.json that authd writes. */
 const MAX_BYTES = 64 * 1024;
 
-/** Undefined if there is none. Throws AuthdError `vault_locked` if it can't be understood. */
+/** Reads vault.json; undefined if there is none. Throws AuthdError `vault_locked` if it is damaged. */
 export function readHeader(dir: string): VaultHeader | undefined {
   const path = headerPath(dir);
   let text: string;
@@ -74,7 +74,7 @@ export function readHeader(dir: string): VaultHeader | undefined {
   );
 }
 
-/** The key source that an existing vault names, also while its key can't be had. */
+/** Returns the key source that an existing vault names, also while its key is not available. */
 export function statedSource(dir: string): KeySource | undefined {
   try {
     return readHeader(dir)?.keySource;
@@ -83,7 +83,7 @@ export function statedSource(dir: string): KeySource | undefined {
   }
 }
 
-/** Only `format` is sure. */
+/** Parses vault.json; only `format` is checked. */
 function parseHeader(text: string): (Partial<VaultHeader> & { format: number }) | undefined {
   try {
     const header = JSON.parse(text);

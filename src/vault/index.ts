@@ -17,32 +17,32 @@ export type { Rebuilt } from "./manifest-loader.ts";
 export interface VaultOptions<Content extends object = object> {
   /** The vault's own folder (`<state dir>/vault`); made if missing. */
   dir: string;
-  /** For a new vault. An existing one keeps its own: anything but that and `auto` is an error. */
+  /** The source of a new vault's key. An existing vault keeps its own: any other but `auto` is an error. */
   keySource: KeySource | "auto";
-  /** For the keychain's process, and $CREDENTIALS_DIRECTORY. */
+  /** Passed to the keychain's process, and read for $CREDENTIALS_DIRECTORY. */
   env: NodeJS.ProcessEnv;
   /** Asks a person, each time the key is looked for: at open and in every `unlock()`. */
   passphrase?: KeyContext["askPassphrase"];
   log: VaultLog;
   /** True for content that programs are kept from; unless given, for none. */
   isGuarded?(content: Content): boolean;
-  /** The manifest was missing or unusable, and was made from the sealed files. Logged in any case. */
+  /** Called when the manifest was missing or unusable, and was made from the sealed files; it is logged anyway. */
   onRebuilt?(told: Rebuilt): void;
 }
 
 /**
  * Opens the vault in `dir`, or makes one:
  *
- *     vault.json     which key: its source and id, see header.ts
+ *     vault.json     source and id of the key, see header.ts
  *     key            the key itself, if its source is `file`
  *     lock           flock(2) of the one daemon that has the vault open, see file-lock.ts
  *     NAME.sealed    one a credential, see sealed-file.ts
- *     manifest       which generation of each is the newest, see manifest.ts
- *     NAME.damaged-… what could not be opened when NAME was entered anew or removed
- *     intent         something begun that is to be done as a whole, see journal.ts
- *     rekey.…/       all of this under another key, on its way, see rekey.ts
+ *     manifest       the newest generation of each, see manifest.ts
+ *     NAME.damaged-… a file that could not be opened when NAME was entered anew or removed
+ *     intent         an import under way, to be completed after a crash, see journal.ts
+ *     rekey.…/       all of this sealed with another key, see rekey.ts
  *
- * A vault whose key can't be had comes back locked. Rejects with AuthdError `internal` if the
+ * A vault whose key is not available is returned locked. Rejects with AuthdError `internal` if the
  * folder can't be used or another daemon has it open, `invalid_params` if the vault's key comes
  * from another source than `keySource`.
  */
@@ -60,7 +60,7 @@ export async function openVault<Content extends object>(
       keyId: randomBytes(8).toString("hex"),
       askPassphrase: options.passphrase ?? (async () => undefined),
     });
-    // Before anything looks for the key; if it fails, the vault is locked and says why.
+    // Done before anything looks for the key; if it fails, the vault is locked and says why.
     attempt(() => moveIntoPlace(dir));
     const stated = statedSource(dir);
     if (stated) refuseOther(options.keySource, stated, dir);

@@ -13,14 +13,15 @@ import type { OpenKey } from "./vault-key.ts";
 export type Journal = ManagedVault<object>["intent"];
 
 const FILE = "intent";
-/** Bytes: far more than what an upload may bring. */
-const MOST = 4 * MAX_FILE_BYTES;
-/** What its seal is for: no credential can be called that. */
+/** Far more than an upload may bring. */
+const MAX_BYTES = 4 * MAX_FILE_BYTES;
+/** The name that the file is sealed for: no credential can be called that. */
 const SEALED_AS = "THE INTENT";
 
 /**
- * The one intent of a vault; `usable` throws while there is no key. It has a generation as records have:
- * a copy of one that was carried out is refused.
+ * Returns the vault's write-ahead journal: one file, for one piece of work at a time. `usable` throws
+ * while there is no key. The file has a generation as records have, so that a copy of a journal whose
+ * work was completed is refused.
  */
 export function createJournal(
   directory: VaultDirectory,
@@ -33,7 +34,7 @@ export function createJournal(
     read() {
       const { key, header } = usable();
       try {
-        const file = readRegularFile(path, MOST);
+        const file = readRegularFile(path, MAX_BYTES);
         const plaintext = unseal(key, header.keyId, SEALED_AS, file);
         const generation = generationOf(file);
         const known = manifest.generationOf(SEALED_AS);
@@ -59,7 +60,7 @@ export function createJournal(
       await rm(path, { force: true });
       await syncFolder(directory.dir);
       manifest.note(SEALED_AS, { generation: next(), removed: true });
-      // One that fails is written later, and told of, by `ensure` of the vault.
+      // A manifest that fails is written later, and reported, by `ensure` of the vault.
       await manifest.save(open).catch(() => {});
     },
   };

@@ -34,7 +34,7 @@ export class KeyHolder {
     return this.#header;
   }
 
-  /** Why there is no key; undefined while there is one. */
+  /** Says why there is no key; undefined while there is one. */
   get problem(): string | undefined {
     return this.#problem;
   }

@@ -27,8 +27,8 @@ export interface Known {
 export type ManifestFinding = { is: "sound" } | { is: "absent" } | { is: "unusable"; why: string };
 
 /**
- * The generation of every name, in memory while the process runs and in one sealed file: a sealed
- * record whose generation is below is an older copy. The file is JSON:
+ * Keeps the generation of every name, in memory and in one sealed file: a sealed record of a lower
+ * generation is an older copy. The file is JSON:
  * `{"format":1,"names":{"labelf":{"generation":3,"guarded":true},"zebbra":{"generation":5,"removed":true}}}`.
  */
 export class Manifest {
@@ -43,7 +43,7 @@ export class Manifest {
     this.#dir = dir;
   }
 
-  /** Reads the file, once in the life of the process. One that is unusable is set aside. */
+  /** Reads the file, once in the life of the process. A file that is unusable is set aside. */
   load({ key, header }: OpenKey): ManifestFinding {
     const path = join(this.#dir, MANIFEST);
     try {
@@ -65,7 +65,7 @@ export class Manifest {
     return this.#known.has(name);
   }
 
-  /** 0 for a name that the manifest does not have. */
+  /** Returns 0 for a name that the manifest does not have. */
   generationOf(name: string): number {
     return this.#known.get(name)?.generation ?? 0;
   }
@@ -80,7 +80,7 @@ export class Manifest {
     return this.#known.get(name)?.guarded === true;
   }
 
-  /** Any name that programs are kept from. */
+  /** Returns a name that programs are kept from, if there is one. */
   anyGuarded(): string | undefined {
     for (const [name, { guarded }] of this.#known) if (guarded) return name;
     return undefined;

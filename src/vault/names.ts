@@ -6,7 +6,7 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 /** No other file of a vault ends like this, so no name can collide with vault.json, key or lock. */
 const SUFFIX = ".sealed";
 
-/** Throws AuthdError `invalid_params` for a name that could leave the folder. */
+/** Returns the path of a sealed file. Throws AuthdError `invalid_params` for a name that could leave the folder. */
 export function sealedPath(dir: string, name: string): string {
   if (NAME.test(name)) return join(dir, name + SUFFIX);
   throw new AuthdError(
@@ -16,7 +16,7 @@ export function sealedPath(dir: string, name: string): string {
   );
 }
 
-/** Where a sealed file that can't be opened is kept when another takes its place. */
+/** Returns the path at which a sealed file that can't be opened is kept when another takes its place. */
 export function quarantinePath(dir: string, name: string): string {
   return asidePathOf(join(dir, name));
 }
@@ -25,7 +25,7 @@ export function asidePathOf(path: string): string {
   return `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
 }
 
-/** The credentials that have a sealed file, sorted. */
+/** Returns the names of credentials that have a sealed file, sorted. */
 export function sealedNames(dir: string): string[] {
   try {
     return readdirSync(dir)

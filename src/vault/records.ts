@@ -28,7 +28,7 @@ interface Opened {
   generation: number;
 }
 
-/** The sealed files of a vault, each held against the generation that the manifest has of its name. */
+/** Reads and writes the sealed files of a vault, and compares each with the generation in the manifest. */
 export class Records<Content extends object> {
   readonly #options: RecordsOptions<Content>;
 
@@ -36,7 +36,7 @@ export class Records<Content extends object> {
     this.#options = options;
   }
 
-  /** Undefined if there is no file. Throws AuthdError `credential_damaged`, also for an older copy. */
+  /** Opens a record; undefined if there is no file. Throws AuthdError `credential_damaged`, also for an older copy. */
   read(name: string, open: OpenKey): Content | undefined {
     const { manifest, isGuarded } = this.#options;
     const opened = this.#unseal(name, open);
@@ -56,7 +56,7 @@ export class Records<Content extends object> {
     }
   }
 
-  /** Carries out one job: the record, and for a person's change the manifest after it. */
+  /** Carries out one job: writes the record, and after a person's change the manifest. */
   async perform(name: string, job: WriteJob, open: OpenKey): Promise<void> {
     const { dir, manifest } = this.#options;
     const path = sealedPath(dir, name);
@@ -72,11 +72,11 @@ export class Records<Content extends object> {
       await syncFolder(dir);
     }
     this.#note(name, job, generation);
-    // The change is made. A manifest that fails is written later, and told of, by `ensure` of the vault.
+    // The change is made. A manifest that fails is written later, and reported, by `ensure` of the vault.
     if (job.isChange) await manifest.save(open).catch(() => {});
   }
 
-  /** Replaces the record while the vault is locked: the file that is there can't be opened, nor the manifest written. */
+  /** Replaces a record while the vault is locked: the file before it can't be opened, nor the manifest written. */
   async replace(
     name: string,
     plaintext: Buffer,
@@ -111,8 +111,8 @@ export class Records<Content extends object> {
   }
 
   /**
-   * Looks at the file that is about to be replaced and returns its generation. One that can't be opened
-   * may be opened by a newer authd, or mended: it is kept, as is an older copy that a person replaces.
+   * Returns the generation of the file that is about to be replaced. A file that can't be opened is kept
+   * under another name, as a newer authd may open it; so is an older copy that a person replaces.
    */
   async #makeRoom(name: string, { replaceDamaged }: WriteJob, open: OpenKey): Promise<number> {
     const { manifest, log } = this.#options;
@@ -140,7 +140,7 @@ export class Records<Content extends object> {
     const { dir, log } = this.#options;
     const path = sealedPath(dir, name);
     const aside = quarantinePath(dir, name);
-    // Two names for one file, so that there is no moment without one under the first.
+    // A second name is made first, so that there is always a file under the first.
     await link(path, aside).catch(() => rename(path, aside));
     log.warn(`The sealed file of "${name}" ${was}; it is kept as ${aside}`);
   }

@@ -1,11 +1,11 @@
 /**
- * The files of a rekey, from one key to another, and what a rekey that was cut off leaves. Everything is sealed anew in a folder beside the sealed
- * files; renaming that folder is the instant at which the new key counts:
+ * Completes or removes what a rekey leaves on the disk. A rekey seals everything anew in a folder beside
+ * the sealed files; renaming that folder is the instant at which the new key counts:
  *
- *     rekey.staged/     not yet: if the daemon is killed, the next one removes it
- *     rekey.committed/  from now on: what is in it is moved into place, by the next daemon if need be
+ *     rekey.staged/     the old key counts: if the daemon is killed, the next one removes the folder
+ *     rekey.committed/  the new key counts: its files are moved into place, by the next daemon if need be
  *
- * Moving takes no key, and may be cut off and begun again. The old key is removed at the very last.
+ * Moving takes no key, and may be cut off and begun again. The old key is removed last.
  */
 
 import { existsSync, readdirSync, renameSync } from "node:fs";

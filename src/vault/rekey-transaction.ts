@@ -91,7 +91,7 @@ export class RekeyTransaction {
       if (generation >= this.#manifest.generationOf(name)) return { plaintext, generation };
       plaintext.fill(0);
     } catch {
-      // It stays as it is.
+      // A damaged file stays as it is.
     }
     this.damaged.add(name);
     return undefined;

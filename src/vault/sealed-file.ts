@@ -3,7 +3,7 @@ import { AuthdError } from "../errors.ts";
 import { recordKey } from "./derived-key.ts";
 
 /**
- * The bytes of one credential's sealed file:
+ * Seals and opens the file of one credential. Its bytes:
  *
  *     {"authd":"sealed","format":1,"alg":"A256GCM","keyId":"5f1c…","generation":3}\n
  *     nonce (12 bytes) ‖ ciphertext ‖ authentication tag (16 bytes)
@@ -15,18 +15,18 @@ import { recordKey } from "./derived-key.ts";
  */
 export const FORMAT = 1;
 export const ALGORITHM = "A256GCM";
-/** The same with a key of the record's own, made from the vault's: what seals it while the vault is locked. */
+/** A256GCM with a key made from the vault's for this record alone, which seals it while the vault is locked. */
 export const RECORD_ALGORITHM = "A256GCM-RECORD";
 type Algorithm = typeof ALGORITHM | typeof RECORD_ALGORITHM;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** A longer first line is no header of ours. */
+/** A longer first line is not a header that authd wrote. */
 const MAX_HEADER_BYTES = 1024;
 
-/** More than all that can be in one: 32 tokens of 1 MiB, and what a request of 8 MiB brings. */
+/** Larger than any record: 32 tokens of 1 MiB, and the secrets of a request of 8 MiB. */
 export const MAX_FILE_BYTES = 64 * 1024 ** 2;
 
-/** AES-256-GCM under a fresh random nonce: nonce ‖ ciphertext ‖ tag. */
+/** Encrypts with AES-256-GCM under a fresh random nonce. Returns nonce ‖ ciphertext ‖ tag. */
 export function encrypt(key: Buffer, associated: string | Buffer, plaintext: Buffer): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
@@ -34,7 +34,7 @@ export function encrypt(key: Buffer, associated: string | Buffer, plaintext: Buf
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The reverse of encrypt; undefined unless every byte is authentic. */
+/** Decrypts what `encrypt` returned; undefined unless every byte is authentic. */
 export function decrypt(
   key: Buffer,
   associated: string | Buffer,
@@ -55,11 +55,11 @@ export function decrypt(
   }
 }
 
-/** A name holds no line feed, so no two pairs of name and header give the same bytes. */
+/** Returns the authenticated bytes. A name holds no line feed, so no two pairs of name and header give the same. */
 const associatedData = (name: string, header: Buffer) =>
   Buffer.concat([Buffer.from(`authd sealed file\n${name}\n`), header]);
 
-/** Makes the whole file. `keyId` names the vault's key, also with RECORD_ALGORITHM, where `key` is the record's. */
+/** Returns the whole file. `keyId` names the vault's key, also with RECORD_ALGORITHM, where `key` is the record's. */
 export function seal(
   key: Buffer,
   keyId: string,
@@ -74,7 +74,7 @@ export function seal(
   return Buffer.concat([header, Buffer.from("\n"), body]);
 }
 
-/** Opens the whole file with the vault's key. Throws AuthdError `credential_damaged`, which says what is wrong with it. */
+/** Opens the whole file with the vault's key. Throws AuthdError `credential_damaged` that says why not. */
 export function unseal(key: Buffer, keyId: string, name: string, file: Buffer): Buffer {
   const end = file.subarray(0, MAX_HEADER_BYTES).indexOf("\n");
   const header = file.subarray(0, Math.max(end, 0));
@@ -88,13 +88,13 @@ export function unseal(key: Buffer, keyId: string, name: string, file: Buffer): 
   return plaintext;
 }
 
-/** The generation of a file that `unseal` has opened: before that its header is not authentic. */
+/** Returns the generation of a file that `unseal` has opened: before that its header is not authentic. */
 export function generationOf(file: Buffer): number {
   const { generation = 0 } = JSON.parse(file.subarray(0, file.indexOf("\n")).toString());
   return Number.isSafeInteger(generation) ? generation : 0;
 }
 
-/** Only a newer authd can say whether it is sound. */
+/** True if a newer authd made the file: only that one can tell whether it is sound. */
 export function isNewer(file: Buffer): boolean {
   const end = file.subarray(0, MAX_HEADER_BYTES).indexOf("\n");
   try {
@@ -125,7 +125,7 @@ function readHeader(header: Buffer, keyId: string): { problem?: string; alg?: st
   return { alg };
 }
 
-/** The error for a sealed file that can't be opened. `problem` goes on from "…can't be opened: ". */
+/** Returns the error for a sealed file. `problem` goes on from "…can't be opened: ". */
 export function damaged(name: string, problem: string, cause?: unknown): AuthdError {
   return new AuthdError(
     "credential_damaged",

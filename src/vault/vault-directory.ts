@@ -10,8 +10,8 @@ import { asidePathOf } from "./names.ts";
 import type { OpenKey, VaultLog } from "./vault-key.ts";
 
 /**
- * The vault's folder while a daemon has it open. If it is deleted under the daemon, what is sealed
- * next needs more than a new folder: without vault.json and the key nobody could open it later.
+ * Guards the vault's folder while a daemon has it open. If the folder is deleted, it is made again with
+ * vault.json and the key: without them nobody could open later what is sealed next.
  */
 export class VaultDirectory {
   readonly dir: string;
@@ -19,9 +19,9 @@ export class VaultDirectory {
   #lock: FileLock;
   #restoring: Promise<void> | undefined;
   #restored = false;
-  /** Something is missing, or another's, since it was last tried to make it again. */
+  /** True if the last try to make the folder again failed. */
   #incomplete = false;
-  /** Identifies vault.json as it was when it was last found to be this vault's. */
+  /** Identifies the vault.json that was last found to be this vault's. */
   #headerSeen = "";
 
   constructor(dir: string, lock: FileLock, log: VaultLog) {
@@ -30,7 +30,7 @@ export class VaultDirectory {
     this.#log = log;
   }
 
-  /** Rejects with an AuthdError if another vault or daemon has taken the folder. */
+  /** Makes the folder again if it is gone. Rejects with an AuthdError if another vault or daemon has taken it. */
   async ensure(open: OpenKey): Promise<void> {
     if (!this.#incomplete && this.#lock.held() && this.#isIntact(open.header)) return;
     this.#restoring ??= this.#restore(open).finally(() => {
@@ -39,12 +39,12 @@ export class VaultDirectory {
     await this.#restoring;
   }
 
-  /** Resolves when nothing of it is being made again. */
+  /** Resolves when nothing in the folder is being made again. */
   async settled(): Promise<void> {
     while (this.#restoring !== undefined) await this.#restoring.catch(() => {});
   }
 
-  /** Whether it was made again since this was asked for the last time. */
+  /** True if the folder was made again since the last call. */
   wasRestored(): boolean {
     const restored = this.#restored;
     this.#restored = false;
@@ -80,13 +80,13 @@ export class VaultDirectory {
     return true;
   }
 
-  /** Empty if there is none; another file in its place, or other content, gives another text. */
+  /** Returns a text that changes with the file and its content; empty if there is no vault.json. */
   #headerNow(): string {
     const stats = statSync(headerPath(this.dir), { throwIfNoEntry: false, bigint: true });
     return stats ? [stats.dev, stats.ino, stats.size, stats.ctimeNs].join(":") : "";
   }
 
-  /** No other daemon can have begun a vault here: whatever else vault.json says is kept aside, and ours put back. */
+  /** Puts our vault.json back and sets any other aside: under our lock no other daemon can have begun a vault. */
   async #keptHeader(header: VaultHeader): Promise<VaultHeader | undefined> {
     try {
       return this.#ownHeader(header);
@@ -102,7 +102,7 @@ export class VaultDirectory {
     }
   }
 
-  /** The lock of another's vault is left to that one. */
+  /** Takes the lock in the new folder, unless another vault is in it. */
   async #lockAgain(header: VaultHeader): Promise<void> {
     const taken = await lockVault(this.dir);
     try {
@@ -115,7 +115,7 @@ export class VaultDirectory {
     this.#lock = taken;
   }
 
-  /** The header in the folder, if there is one. Throws an AuthdError if it is another vault's. */
+  /** Reads the header in the folder, if there is one. Throws an AuthdError if it is another vault's. */
   #ownHeader(header: VaultHeader): VaultHeader | undefined {
     const there = readHeader(this.dir);
     if (there && there.check !== header.check) {

@@ -14,7 +14,7 @@ import { sealedNames } from "./names.ts";
 import { derive } from "./scrypt.ts";
 import type { KeySource } from "./vault.ts";
 
-/** What the vault tells its owner; pino's logger fits. */
+/** The log of the vault; pino's logger fits. */
 export interface VaultLog {
   info(message: string): void;
   warn(message: string): void;
@@ -26,9 +26,9 @@ export interface OpenKey {
 }
 
 /**
- * The key of the vault in `context.dir`, or a new one if there is no vault yet. A vault that was open
- * before in this process is the one of its header, `known`: vault.json is not read again. Rejects with
- * AuthdError `vault_locked` if the key can't be had, `invalid_params` if the vault's is another source.
+ * Returns the key of the vault in `context.dir`, or a new one if there is no vault yet. `known` is the
+ * header of a vault that was open before in this process: vault.json is not read again then. Rejects with
+ * AuthdError `vault_locked` if the key is not available, `invalid_params` if the vault's is another source.
  */
 export async function findKey(
   wanted: KeySource | "auto",
@@ -50,7 +50,7 @@ export async function findKey(
   return createKey(wanted, context, log);
 }
 
-/** An existing vault keeps its key source: throws AuthdError `invalid_params` if another is wanted. */
+/** Throws AuthdError `invalid_params` if another key source is wanted than the existing vault's, which it keeps. */
 export function refuseOther(wanted: KeySource | "auto", actual: KeySource, dir: string): void {
   if (wanted === "auto" || wanted === actual) return;
   throw new AuthdError(
@@ -92,7 +92,7 @@ async function createKey(
     wanted === "auto" ? await createAnywhere(context, log) : await createFrom(wanted, context);
   const members = { keyId: context.keyId, keySource: source };
   const header = newHeader(key, scrypt ? { ...members, scrypt } : members);
-  // First the key, then this file, then anything sealed: cut off in between, nothing is lost.
+  // The key comes first, then this file, then anything sealed: cut off in between, nothing is lost.
   await writeHeader(context.dir, header).catch((cause) => {
     key.fill(0);
     throw locked(`${headerPath(context.dir)} can't be written: ${explainFileError(cause)}`, cause);

@@ -1,4 +1,4 @@
-/** How many writes are under way at once: 10,000 together would use up the process's open files. */
+/** Limits the writes under way: 10,000 together would use up the process's open files. */
 const MAX_AT_ONCE = 8;
 
 interface Entry<Job> {
@@ -16,8 +16,8 @@ interface Entry<Job> {
 export class WriteQueue<Job> {
   readonly #run: (name: string, job: Job) => Promise<void>;
   readonly #merge: (waiting: Job, next: Job) => Job | undefined;
-  /** The first entry of a lane is running, or listed in #ready. */
-  readonly #lanes = new Map<string, Entry<Job>[]>();
+  /** Jobs by name. The first of a name is running, or its name is in #ready. */
+  readonly #jobs = new Map<string, Entry<Job>[]>();
   readonly #ready: string[] = [];
   #running = 0;
   #held: (() => void) | undefined;
@@ -31,37 +31,37 @@ export class WriteQueue<Job> {
   }
 
   push(name: string, job: Job): Promise<void> {
-    const lane = this.#lanes.get(name);
-    const last = lane?.at(-1);
+    const jobs = this.#jobs.get(name);
+    const last = jobs?.at(-1);
     const merged = last && !last.started ? this.#merge(last.job, job) : undefined;
     if (last && merged !== undefined) {
       last.job = merged;
       return last.done;
     }
     const entry = newEntry(job);
-    if (lane) lane.push(entry);
+    if (jobs) jobs.push(entry);
     else {
-      this.#lanes.set(name, [entry]);
+      this.#jobs.set(name, [entry]);
       this.#ready.push(name);
       this.#startReady();
     }
     return entry.done;
   }
 
-  /** Something runs, or waits for its turn. */
+  /** True while a job runs or waits. */
   get busy(): boolean {
-    return this.#lanes.size > 0;
+    return this.#jobs.size > 0;
   }
 
-  /** Waits for everything pushed so far and meanwhile; never rejects. */
+  /** Resolves when nothing runs or waits. Never rejects. */
   async drain(): Promise<void> {
     while (this.busy) {
-      const pending = [...this.#lanes.values()].flat();
+      const pending = [...this.#jobs.values()].flat();
       await Promise.allSettled(pending.map((entry) => entry.done));
     }
   }
 
-  /** Resolves when nothing is running; what is pushed meanwhile waits until `release`. */
+  /** Starts no further job until `release`. Resolves when none is running. */
   async hold(): Promise<void> {
     await new Promise<void>((idle) => {
       this.#held = idle;
@@ -85,8 +85,8 @@ export class WriteQueue<Job> {
   }
 
   async #runFirst(name: string): Promise<void> {
-    const lane = this.#lanes.get(name)!;
-    const entry = lane[0]!;
+    const jobs = this.#jobs.get(name)!;
+    const entry = jobs[0]!;
     entry.started = true;
     try {
       await this.#run(name, entry.job);
@@ -94,9 +94,9 @@ export class WriteQueue<Job> {
     } catch (error) {
       entry.settle.reject(error);
     }
-    lane.shift();
-    if (lane.length > 0) this.#ready.push(name);
-    else this.#lanes.delete(name);
+    jobs.shift();
+    if (jobs.length > 0) this.#ready.push(name);
+    else this.#jobs.delete(name);
     this.#running--;
     this.#startReady();
   }

@@ -7,7 +7,7 @@ import { openRegularFile } from "../../base/regular-file.ts";
 import { errorCode, messageOf } from "../../errors.ts";
 import { KEY_BYTES, type KeyProvider, locked, parseKey } from "./key-source.ts";
 
-/** A file `key` beside the sealed ones: base64, mode 0600. Protects copies of the sealed files only. */
+/** Keeps the key in a file `key` beside the sealed ones: base64, mode 0600. It protects copies of the sealed files only. */
 export const fileKey = {
   async create({ dir }) {
     const key = randomBytes(KEY_BYTES);
@@ -30,7 +30,7 @@ export const fileKey = {
 
 const pathOf = (dir: string) => join(dir, "key");
 
-/** False if there is a key file already: it is never overwritten. */
+/** Returns false if there is a key file already: it is never overwritten. */
 async function writeKeyFile(dir: string, key: Buffer): Promise<boolean> {
   try {
     await createFile(pathOf(dir), Buffer.from(`${key.toString("base64")}\n`));
@@ -60,7 +60,7 @@ function readKeyFile(dir: string): Buffer {
   return key;
 }
 
-/** Throws if anybody else owns it or can read it: then the key may be known to others. */
+/** Reads a file. Throws if anybody else owns it or can read it: others may know the key then. */
 function readPrivateFile(path: string): Buffer {
   const { descriptor, stats } = openRegularFile(path, { followLinks: true });
   try {

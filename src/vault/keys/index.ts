@@ -5,7 +5,7 @@ import { keychainKey } from "./keychain.ts";
 import { passphraseKey } from "./passphrase.ts";
 import { systemdCredentialKey } from "./systemd-credential.ts";
 
-/** Every key source there is. */
+/** The table of key sources. */
 export const keyProviders = {
   keychain: keychainKey,
   passphrase: passphraseKey,

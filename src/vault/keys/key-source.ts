@@ -2,7 +2,7 @@ import { AuthdError } from "../../errors.ts";
 
 export const KEY_BYTES = 32;
 
-/** How a passphrase becomes a key (RFC 7914); kept in vault.json. `salt` is base64. */
+/** Parameters of scrypt (RFC 7914), by which a passphrase becomes a key; kept in vault.json. `salt` is base64. */
 export interface ScryptParameters {
   readonly N: number;
   readonly r: number;
@@ -10,7 +10,7 @@ export interface ScryptParameters {
   readonly salt: string;
 }
 
-/** What a key source works with. */
+/** Everything that a key source works with. */
 export interface KeyContext {
   /** The vault's folder. */
   readonly dir: string;
@@ -19,7 +19,7 @@ export interface KeyContext {
   readonly env: NodeJS.ProcessEnv;
   /** Asks a person; undefined if nobody is there. `isNew`: ask twice, there is no way back from a slip. */
   readonly askPassphrase: (question: { isNew: boolean }) => Promise<string | undefined>;
-  /** Given beforehand: nobody is asked. */
+  /** Used instead of asking a person. */
   readonly passphrase?: string;
   /** Tells the vault's key from others, where a source may hold two: the present and the next one. */
   readonly fits?: (key: Buffer) => boolean;
@@ -31,17 +31,17 @@ export interface NewKey {
 }
 
 /**
- * Where a vault's key comes from: a row of the table in index.ts. Every method rejects with an
- * AuthdError `vault_locked` that says why the key can't be had and what to do.
+ * Provides a vault's key from one source: a row of the table in index.ts. Every method rejects with an
+ * AuthdError `vault_locked` that says why the key is not available and what to do.
  */
 export interface KeyProvider {
-  /** A new vault's key, kept where `load` will find it. */
+  /** Makes a new vault's key, and keeps it where `load` finds it. */
   create(context: KeyContext): Promise<NewKey>;
-  /** An existing vault's key. Never makes one. Whether it is the right one is for the caller to see. */
+  /** Returns an existing vault's key, and never makes one. The caller checks whether it is the right one. */
   load(context: KeyContext, scrypt: ScryptParameters | undefined): Promise<Buffer>;
-  /** Keeps the key again after the vault's folder was lost, if that is where it is kept. */
+  /** Keeps the key again after the vault's folder was lost; absent for keys that are kept elsewhere. */
   restore?(dir: string, key: Buffer): Promise<void>;
-  /** Removes a key that nothing is sealed with any more, if it is kept outside of the vault's folder. */
+  /** Removes a key that seals nothing any more; absent for keys in the vault's folder. */
   forget?(context: KeyContext): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function locked(message: string, cause?: unknown): AuthdError {
   return new AuthdError("vault_locked", message, cause === undefined ? {} : { cause });
 }
 
-/** Reads 32 bytes, raw or as text: 64 hex digits or base64. Undefined if it is something else. */
+/** Parses 32 bytes, raw or as text (64 hex digits or base64); undefined for anything else. */
 export function parseKey(bytes: Buffer): Buffer | undefined {
   if (bytes.length === KEY_BYTES) return Buffer.from(bytes);
   const text = bytes.toString("latin1").trim();

@@ -1,24 +1,24 @@
 /**
- * A process of its own for one call into the keychain, which may block for ever: see keychain.ts.
- * A KeychainRequest comes on stdin, a KeychainAnswer goes to stdout, both JSON.
+ * Makes one call into the keychain, in a process of its own, as it may block for ever: see keychain.ts.
+ * Reads a KeychainRequest from stdin and writes a KeychainAnswer to stdout, both JSON.
  */
 import { text } from "node:stream/consumers";
 import { messageOf } from "../../errors.ts";
 
-/** With `secret` the entry is made, with `forget` deleted, otherwise read. The service is always "authd". */
+/** Makes the entry with `secret`, deletes it with `forget`, otherwise reads it. The service is always "authd". */
 export interface KeychainRequest {
   account: string;
   secret?: string;
   forget?: boolean;
 }
 
-/** Neither member: there is no such entry. */
+/** Has neither member if there is no such entry. */
 export interface KeychainAnswer {
   secret?: string;
   problem?: string;
 }
 
-/** If the daemon is killed in the meantime, nobody else ends this process. */
+/** Ends this process if the daemon was killed in the meantime: nobody else would. */
 const OWN_LIMIT_MS = 5_000;
 // process.exit would wait for the thread that hangs.
 setTimeout(() => process.kill(process.pid, "SIGKILL"), OWN_LIMIT_MS).unref();
@@ -35,7 +35,7 @@ async function answer(): Promise<KeychainAnswer> {
 
 async function call({ account, secret, forget }: KeychainRequest): Promise<KeychainAnswer> {
   const { AsyncEntry } = await import("@napi-rs/keyring");
-  // Left alone, it falls back to the kernel's keyring on Linux, which a reboot empties.
+  // Without this it falls back to the kernel's keyring on Linux, which a reboot empties.
   const entry = new AsyncEntry("authd", account, { linux: { store: "secret-service" } });
   if (forget) {
     await entry.deleteCredential();

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { KEY_BYTES, type KeyContext, type KeyProvider, locked, parseKey } from "./key-source.ts";
 import type { KeychainAnswer, KeychainRequest } from "./keychain-child.ts";
 
-/** One entry of the Secret Service, the macOS Keychain or the Windows Credential Manager. */
+/** Keeps the key in an entry of the Secret Service, the macOS Keychain or the Windows Credential Manager. */
 export const keychainKey = {
   async create(context) {
     const key = randomBytes(KEY_BYTES);
@@ -28,12 +28,12 @@ export const keychainKey = {
   },
 } as const satisfies KeyProvider;
 
-/** How long a keychain may take: a locked one waits for a person at a prompt, which may be nobody. */
+/** Limits (ms) a call: a locked keychain waits for a person at a prompt, where there may be nobody. */
 const LIMIT_MS = 3_000;
 
 /**
- * Asks in a process that can be killed: the call into the keychain can't be taken back otherwise.
- * The key passes through pipes, never through arguments or the environment.
+ * Calls the keychain in a process that can be killed: the call can't be cancelled otherwise. The key
+ * passes through pipes, never through arguments or the environment.
  */
 function askKeychain(context: KeyContext, request: KeychainRequest): Promise<KeychainAnswer> {
   const script = fileURLToPath(new URL("./keychain-child.js", import.meta.url));
@@ -48,7 +48,7 @@ function askKeychain(context: KeyContext, request: KeychainRequest): Promise<Key
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
-  // Killed before it read: `close` tells.
+  // It was killed before it read; `close` reports that.
   child.stdin.on("error", () => undefined).end(JSON.stringify(request));
   return new Promise((done, failed) => {
     child.on("error", (cause) => failed(unavailable(cause.message)));

@@ -2,7 +2,7 @@ import { acceptable, derive, MOST_N, newParameters } from "../scrypt.ts";
 import { type KeyContext, type KeyProvider, locked } from "./key-source.ts";
 import { readCredential } from "./systemd-credential.ts";
 
-/** A passphrase that a person types, or that systemd hands to the service, through scrypt. */
+/** Derives the key by scrypt from a passphrase that a person types, or that systemd hands to the service. */
 export const passphraseKey = {
   async create(context) {
     const passphrase = context.passphrase ?? (await passphraseFor(context, true));

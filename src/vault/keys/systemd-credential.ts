@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { errorCode, messageOf } from "../../errors.ts";
 import { type KeyProvider, locked, parseKey } from "./key-source.ts";
 
-/** 32 bytes, raw or as base64 or hex text, that systemd hands to the service: systemd.exec(5), CREDENTIALS. */
+/** The credential with the key that systemd hands to the service, 32 bytes, raw or as text: systemd.exec(5), CREDENTIALS. */
 const NAME = "authd-vault-key";
-/** The next key, while one is being replaced: whichever fits the vault is its key. */
+/** The credential with the next key, while one is being replaced: whichever fits the vault is its key. */
 const NEXT = "authd-vault-key-new";
 
 export const systemdCredentialKey = {
@@ -29,7 +29,7 @@ function needed(env: NodeJS.ProcessEnv): Buffer {
   return key;
 }
 
-/** Undefined if this process was given none of that name. */
+/** Reads a key; undefined if this process was given no credential of that name. */
 function read(env: NodeJS.ProcessEnv, name: string): Buffer | undefined {
   const bytes = readCredential(env, name);
   if (!bytes) return undefined;
@@ -42,7 +42,7 @@ function read(env: NodeJS.ProcessEnv, name: string): Buffer | undefined {
   );
 }
 
-/** One file of $CREDENTIALS_DIRECTORY; undefined if there is none. */
+/** Reads a file of $CREDENTIALS_DIRECTORY; undefined if there is none. */
 export function readCredential(env: NodeJS.ProcessEnv, name: string): Buffer | undefined {
   const folder = env.CREDENTIALS_DIRECTORY;
   if (!folder) return undefined;
