@@ -50,7 +50,7 @@ export class ImportJournal {
   }
 
   #begun(): readonly ExportedCredential[] | undefined {
-    const intent = this.#options.vault.intent.read() as
+    const intent = this.#options.vault.journal.read() as
       | { credentials: ExportedCredential[] }
       | undefined;
     return intent?.credentials;
@@ -63,13 +63,13 @@ export class ImportJournal {
   async commit(credentials: readonly ExportedCredential[], onBegun: () => void): Promise<void> {
     const { vault, dir } = this.#options;
     const before = credentials.map(({ name }) => [name, credentialFileAsItIs(dir, name)] as const);
-    await vault.intent.write({ credentials });
+    await vault.journal.write({ credentials });
     onBegun();
     try {
       await this.#writeFiles(credentials);
     } catch (error) {
       for (const [name, text] of before) this.#putBack(name, text);
-      await vault.intent.remove();
+      await vault.journal.remove();
       throw error;
     }
     await this.#complete(credentials);
@@ -113,7 +113,7 @@ export class ImportJournal {
     );
     const failed = (await Promise.allSettled(writes)).find(({ status }) => status === "rejected");
     if (failed) throw unfinished((failed as PromiseRejectedResult).reason);
-    await vault.intent.remove();
+    await vault.journal.remove();
   }
 
   #putBack(name: string, text: string | undefined): void {

@@ -28,7 +28,8 @@ export function render(text: string, values: TemplateValues, encode: Encode = no
   return text.replace(PLACEHOLDER, (placeholder, name: string) => {
     if (!Object.hasOwn(values, name)) return placeholder;
     const value = values[name];
-    if (value === undefined) throw unfit(name, "has no value, but a template needs it: set it");
+    if (value === undefined)
+      throw templateError(name, "has no value, but a template needs it: set it");
     return encode(value, name);
   });
 }
@@ -38,26 +39,30 @@ export const noEncoding: Encode = (value) => value;
 
 /** Encodes for a URL's path and query (RFC 3986 section 2). Refuses `.` and `..`, which would move the path. */
 export const percent: Encode = (value, name) => {
-  if (value === "." || value === "..") throw unfit(name, `must not be "${value}" inside a URL`);
+  if (value === "." || value === "..")
+    throw templateError(name, `must not be "${value}" inside a URL`);
   try {
     return encodeURIComponent(value).replace(
       /[!'()*]/g,
       (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
     );
   } catch (cause) {
-    throw unfit(name, "is not valid Unicode text", cause);
+    throw templateError(name, "is not valid Unicode text", cause);
   }
 };
 
 /** Checks a header's value (RFC 9110 section 5.5): refuses characters that end a header, or that none can carry. */
 export const headerValue: Encode = (value, name) => {
   if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-    throw unfit(name, "holds a line break or another character that no HTTP header can carry");
+    throw templateError(
+      name,
+      "holds a line break or another character that no HTTP header can carry",
+    );
   }
   return value;
 };
 
-function unfit(name: string, what: string, cause?: unknown): AuthdError {
+function templateError(name: string, what: string, cause?: unknown): AuthdError {
   const kind = name.startsWith("secret.") ? "secret" : "field";
   return new AuthdError("invalid_params", `The ${kind} "${name.replace("secret.", "")}" ${what}.`, {
     ...(cause === undefined ? {} : { cause }),

@@ -7,7 +7,7 @@ const DIRECTIONS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const LONGEST = 120;
 
 /** Removes a terminal's escape codes. */
-export function unpainted(text: string): string {
+export function stripEscapeCodes(text: string): string {
   return text.replace(ESCAPES, "");
 }
 
@@ -16,7 +16,7 @@ export function unpainted(text: string): string {
  * control the terminal.
  */
 export function stripControlChars(text: string): string {
-  return unpainted(text).replace(DIRECTIONS, "").replace(CONTROLS, " ").trim();
+  return stripEscapeCodes(text).replace(DIRECTIONS, "").replace(CONTROLS, " ").trim();
 }
 
 /**

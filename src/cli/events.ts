@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { lengthOfTime } from "../base/parse-duration.ts";
+import { parseDuration } from "../base/parse-duration.ts";
 import { AuthdError } from "../errors.ts";
 import type { DaemonEvent, EventsResult } from "../protocol.ts";
 import { callDaemon, connectionLost, connectToDaemon } from "./call-daemon.ts";
@@ -69,7 +69,7 @@ function reach({ startedAt, dropped }: EventsResult): string {
 
 /** "90s", "30m", "1h", "2d" in milliseconds. */
 export function lengthOf(text: string, option = "--since"): number {
-  const length = lengthOfTime(text);
+  const length = parseDuration(text);
   if (length !== undefined) return length;
   throw new AuthdError(
     "invalid_params",

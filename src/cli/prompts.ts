@@ -1,4 +1,4 @@
-import { leaveNoCore } from "../base/core-dump.ts";
+import { protectTypedSecrets } from "../base/core-dump.ts";
 import { AuthdError } from "../errors.ts";
 import { askFresh } from "./keyboard.ts";
 
@@ -43,7 +43,7 @@ export async function askText(question: Question): Promise<string | undefined> {
 
 /** A secret, not echoed; undefined if an optional one was left empty. */
 export async function askSecret(question: Question): Promise<string | undefined> {
-  leaveNoCore();
+  protectTypedSecrets();
   const { password } = await clack();
   const options = { ...streams, message: worded(question), validate: validator(question) };
   return given(await askFresh(() => password(options))) || undefined;

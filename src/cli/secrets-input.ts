@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import { buffer, text } from "node:stream/consumers";
-import { leaveNoCore } from "../base/core-dump.ts";
+import { protectTypedSecrets } from "../base/core-dump.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { painter } from "./style.ts";
 
@@ -13,7 +13,7 @@ export async function secretsFrom(source: string): Promise<Record<string, string
       "--secrets-from - reads a pipe; on a terminal leave it out, and authd asks without echo",
     );
   }
-  leaveNoCore();
+  protectTypedSecrets();
   const content = source === "-" ? await text(process.stdin) : await readPrivately(source);
   return checked(parse(content, source), source);
 }
@@ -33,7 +33,7 @@ export async function secretFromPipe(given: string): Promise<Record<string, stri
       `--secret ${name}=- reads a pipe; on a terminal leave it out, and authd asks without echo`,
     );
   }
-  leaveNoCore();
+  protectTypedSecrets();
   const bytes = await buffer(process.stdin);
   if (!isUtf8(bytes)) {
     throw new AuthdError("invalid_params", `--secret ${name}=-: what came is not UTF-8 text`);

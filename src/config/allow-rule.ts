@@ -33,13 +33,13 @@ const FOR_THE_REST = "# Everybody else is asked, as before.";
 export function withAllowance(text: string, allowance: Allowance): { text: string; file: Table } {
   const before = toJsonTable(parse(text));
   const { allow = [], ...rest } = before;
-  if (!Array.isArray(allow)) throw byHand(allowance);
+  if (!Array.isArray(allow)) throw cannotAdd(allowance);
   const at = allowance.asking ?? 0;
   const rule = ruleFor(allowance, allow[at], namesOf(allow));
   const first = allowance.asking === undefined;
   const added = first ? [rule, { name: "everybody else" }] : [rule];
   const place = first ? text.length : startOf(text, at);
-  if (place === undefined) throw byHand(allowance);
+  if (place === undefined) throw cannotAdd(allowance);
   const head = text.slice(0, place);
   const gap = head === "" || head.endsWith("\n\n") ? "" : head.endsWith("\n") ? "\n" : "\n\n";
   const block = added
@@ -50,7 +50,7 @@ export function withAllowance(text: string, allowance: Allowance): { text: strin
   const edited = `${head}${text.includes("\r\n") ? inserted.replaceAll("\n", "\r\n") : inserted}${tail}`;
   const file = parsed(edited);
   const wanted = { ...rest, allow: [...allow.slice(0, at), ...added, ...allow.slice(at)] };
-  if (!file || !isDeepStrictEqual(file, wanted)) throw byHand(allowance);
+  if (!file || !isDeepStrictEqual(file, wanted)) throw cannotAdd(allowance);
   return { text: edited, file };
 }
 
@@ -102,7 +102,7 @@ function parsed(text: string): Table | undefined {
   }
 }
 
-function byHand({ executable }: Allowance): AuthdError {
+function cannotAdd({ executable }: Allowance): AuthdError {
   return new AuthdError(
     "invalid_params",
     `The rule can't be added to this file: write an [[allow]] table with executable = ${JSON.stringify(executable)} and confirm = "never" yourself, or answer for a shorter time.`,

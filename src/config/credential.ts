@@ -1,15 +1,17 @@
-/** Makes settings of a credential file: merged over its preset and the defaults, checked, frozen. */
+/** Makes settings of a credential file: merged over its preset and the defaults, parseSettings, frozen. */
+
 import { resolve as resolvePath } from "node:path";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import { CALLER_VALUES } from "../grants/exchange-request.ts";
 import { cachingIdOf, type IdOf } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
+import { type CredentialType, credentialTypeOf, isField, isSetting } from "./credential-type.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
-import { type CredentialType, credentialTypeOf, isField, isSetting } from "./kind.ts";
 import { literalsIn } from "./literals.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { type Preset, readPresets } from "./preset.ts";
@@ -65,59 +67,61 @@ function resolve(
   file: Table,
   defaults: Table,
 ): CredentialSettings {
-  const kind = credentialTypeOf(file, context.presets);
-  const given = settingsIn(kind, file);
-  const known = defaultsFor(kind, defaults);
-  const settings = mergeTables(withDefaults(kind, given, known), given);
+  const type = credentialTypeOf(file, context.presets);
+  const given = settingsIn(type, file);
+  const known = defaultsFor(type, defaults);
+  const settings = mergeTables(withDefaults(type, given, known), given);
   const { fields: ownFields, ...rest } = settings;
   const allowInsecureHttp = rest.allow_insecure_http === true;
-  const fields = readFields(kind.preset, file, ownFields, allowInsecureHttp);
-  const { common, own } = checked(kind, fillIn(rest, fields));
+  const fields = readFields(type.preset, file, ownFields, allowInsecureHttp);
+  const { common, own } = parseSettings(type, fillIn(rest, fields));
   checkUrls(own, fields, allowInsecureHttp);
-  const origins = originsOf(common, given.origins === undefined && kind.preset !== undefined);
+  const origins = originsOf(common, given.origins === undefined && type.preset !== undefined);
   const moves = !isTable(given.verify) || given.verify.url === undefined;
   const verify = verifyOf(common, origins, moves);
-  const register = registerOf(kind.preset, fields, allowInsecureHttp);
+  const register = registerOf(type.preset, fields, allowInsecureHttp);
   const headers = checkedHeaders(common.headers ?? {});
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : context.pem(common.ca_file);
   const policy = parsePolicy(common, context.idOf);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
-  const secrets = secretFields(kind, own, headers, values);
+  const secrets = secretFields(type, own, headers, values);
   const literals = literalsOf({ own, headers, verify }, [
     ...Object.keys(fields.values),
     ...secrets.map((field) => `secret.${field.name}`),
   ]);
   const binding = bindingOf({
-    ...{ grant: kind.grantName, ...destination },
+    ...{ grant: type.grantName, ...destination },
     ...{ policy: policyGiven(common), verify },
   });
-  return Object.freeze({
-    name,
-    ...(kind.preset && { preset: kind.preset.name }),
-    grant: kind.grantName,
-    origins: context.share(origins),
-    headers: context.share(headers),
-    ...(common.ttl !== undefined && { ttl: common.ttl }),
-    warm: common.warm ?? "used",
-    ...(verify && { verify: context.share(verify) }),
-    ...(ca !== undefined && { ca }),
-    allowInsecureHttp,
-    ...(common.secret_expires !== undefined && { secretExpires: common.secret_expires }),
-    fields: context.share(values),
-    own: context.share(own),
-    secrets: context.share(secrets),
-    ...(literals && { literals: context.share(literals) }),
-    rejectedStatuses: context.share(common.rejected_statuses ?? []),
-    ...(register && { register: context.share(register) }),
-    ...(policy && { policy: context.share(policy) }),
-    binding: binding.digest,
-    boundValues: context.share(binding.values),
-    written: context.share(
-      writtenKeys({ file, preset: kind.preset?.settings ?? {}, defaults: known, ca }),
-    ),
-    writtenRequest: writtenRequest(file),
-  });
+  return Object.freeze(
+    omitUndefined({
+      name,
+      preset: type.preset?.name,
+      grant: type.grantName,
+      origins: context.share(origins),
+      headers: context.share(headers),
+      ttl: common.ttl,
+      warm: common.warm ?? "used",
+      verify: verify && context.share(verify),
+      ca,
+      allowInsecureHttp,
+      secretExpires: common.secret_expires,
+      fields: context.share(values),
+      own: context.share(own),
+      secrets: context.share(secrets),
+      literals: literals && context.share(literals),
+      rejectedStatuses: context.share(common.rejected_statuses ?? []),
+      register: register && context.share(register),
+      policy: policy && context.share(policy),
+      binding: binding.digest,
+      boundValues: context.share(binding.values),
+      written: context.share(
+        writtenKeys({ file, preset: type.preset?.settings ?? {}, defaults: known, ca }),
+      ),
+      writtenRequest: writtenRequest(file),
+    }),
+  );
 }
 
 /** Returns names in braces that no template fills in; `{token}` counts in requests to the API only. */
@@ -136,25 +140,25 @@ function literalsOf(
 }
 
 /** Returns the file's own settings, without the preset's fields. */
-function settingsIn(kind: CredentialType, file: Table): Table {
+function settingsIn(type: CredentialType, file: Table): Table {
   const { preset: _preset, grant: _grant, ...rest } = file;
-  return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(kind, key)));
+  return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(type, key)));
 }
 
 /** Returns the defaults that this grant knows. */
-function defaultsFor(kind: CredentialType, defaults: Table): Table {
-  return Object.fromEntries(Object.entries(defaults).filter(([key]) => isSetting(kind, key)));
+function defaultsFor(type: CredentialType, defaults: Table): Table {
+  return Object.fromEntries(Object.entries(defaults).filter(([key]) => isSetting(type, key)));
 }
 
 /** Merges the preset's settings over the defaults; the file is merged over them. */
-function withDefaults(kind: CredentialType, given: Table, defaults: Table): Table {
-  const preset = kind.preset?.settings ?? {};
+function withDefaults(type: CredentialType, given: Table, defaults: Table): Table {
+  const preset = type.preset?.settings ?? {};
   const explicit = preset.headers !== undefined || given.headers !== undefined;
   const settings = explicit ? preset : { ...preset, headers: DEFAULT_HEADERS };
   return mergeTables(defaults, settings);
 }
 
-function checked(kind: CredentialType, settings: Table): { common: Common; own: Table } {
+function parseSettings(type: CredentialType, settings: Table): { common: Common; own: Table } {
   const parts: { common: Record<string, unknown>; own: Record<string, unknown> } = {
     common: {},
     own: {},
@@ -165,7 +169,7 @@ function checked(kind: CredentialType, settings: Table): { common: Common; own: 
   }
   return {
     common: parseWith(commonSchema, parts.common),
-    own: parseWith(kind.grant.schema, parts.own) as Table,
+    own: parseWith(type.grant.schema, parts.own) as Table,
   };
 }
 

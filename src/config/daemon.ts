@@ -1,11 +1,12 @@
 import { isAbsolute } from "node:path";
-import { lengthOfTime } from "../base/parse-duration.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
+import { parseDuration } from "../base/parse-duration.ts";
 import { didYouMean } from "../base/suggest.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { account, idOf } from "./accounts.ts";
+import { checkDefaults } from "./credential-type.ts";
 import { canonical, type Table } from "./json-table.ts";
-import { checkDefaults } from "./kind.ts";
 import { parseWith } from "./schema.ts";
 import type { DaemonSettings } from "./settings.ts";
 
@@ -68,7 +69,7 @@ export const configSchema = z
       .describe("Program that is run when a credential needs you, with its arguments; no shell"),
     lock_after: z
       .string()
-      .refine((text) => (lengthOfTime(text) ?? 0) >= 1_000, {
+      .refine((text) => (parseDuration(text) ?? 0) >= 1_000, {
         error: "expected a length of time, such as 30m or 2h",
       })
       .describe("Locks the vault after so long without use, such as 30m; off by default"),
@@ -81,7 +82,7 @@ export const configSchema = z
 
 export interface ConfigFile {
   daemon: DaemonSettings;
-  /** Defaults of credential files; not yet checked against any grant. */
+  /** Defaults of credential files; not yet parseConfig against any grant. */
   defaults: Table;
   /** The keys about who may use what, in one text. */
   access: string;
@@ -100,19 +101,21 @@ export function accessKeysOf(content: Table): Table {
  * Throws AuthdError `invalid_params`.
  */
 export function daemonSettings(content: Table, env: Env, file: string): ConfigFile {
-  const settings = checked(content, file);
+  const settings = parseConfig(content, file);
   const defaults = settings.ca_file === undefined ? {} : { ca_file: settings.ca_file };
   return {
-    daemon: Object.freeze({
-      vaultKey: choice(env, "AUTHD_VAULT_KEY", VAULT_KEYS) ?? settings.vault_key ?? "auto",
-      logLevel: choice(env, "AUTHD_LOG_LEVEL", LOG_LEVELS) ?? settings.log_level ?? "info",
-      ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
-      maxConnections: settings.max_connections ?? 256,
-      ...(settings.audit === undefined ? {} : { audit: settings.audit }),
-      ...openTo(settings, file),
-      ...reporting(settings),
-      ...locking(settings),
-    }),
+    daemon: Object.freeze(
+      omitUndefined({
+        vaultKey: choice(env, "AUTHD_VAULT_KEY", VAULT_KEYS) ?? settings.vault_key ?? "auto",
+        logLevel: choice(env, "AUTHD_LOG_LEVEL", LOG_LEVELS) ?? settings.log_level ?? "info",
+        proxy: settings.proxy,
+        maxConnections: settings.max_connections ?? 256,
+        audit: settings.audit,
+        ...accessSettings(settings, file),
+        ...reportingSettings(settings),
+        ...lockSettings(settings),
+      }),
+    ),
     defaults: { ...defaults, ...settings.defaults },
     access: canonical(accessKeysOf(content)),
   };
@@ -121,7 +124,7 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
 /** The id that processes of users without a number on this system seem to have (user_namespaces(7)). */
 const OVERFLOW_ID = 65_534;
 
-function openTo(
+function accessSettings(
   { access, socket_group: group }: z.output<typeof configSchema>,
   file: string,
 ): Pick<DaemonSettings, "guests" | "socketGid"> {
@@ -133,35 +136,35 @@ function openTo(
       const text = `access: ${OVERFLOW_ID} (nobody, nogroup) stands for everybody whom the system can't tell.`;
       throw new AuthdError("invalid_params", text);
     }
-    return {
-      ...(access && { guests: { uids, gids, answerOwn: access.answer_own === true } }),
-      ...(group === undefined ? {} : { socketGid: idOf("group", group) }),
-    };
+    return omitUndefined({
+      guests: access && { uids, gids, answerOwn: access.answer_own === true },
+      socketGid: group === undefined ? undefined : idOf("group", group),
+    });
   } catch (cause) {
     if (!(cause instanceof AuthdError)) throw cause;
     throw new AuthdError("invalid_params", `${file}: ${cause.message}`);
   }
 }
 
-function reporting(settings: z.output<typeof configSchema>): Partial<DaemonSettings> {
+function reportingSettings(settings: z.output<typeof configSchema>): Partial<DaemonSettings> {
   const { metrics_file: metricsFile, metrics_listen: listen, notify, hook } = settings;
   const metricsListen = listen === undefined ? undefined : loopback(listen);
-  return {
-    ...(metricsFile === undefined ? {} : { metricsFile }),
-    ...(metricsListen === undefined ? {} : { metricsListen }),
-    ...(notify === undefined ? {} : { notify }),
-    ...(hook === undefined ? {} : { hook: typeof hook === "string" ? [hook] : hook }),
-  };
+  return omitUndefined({
+    metricsFile,
+    metricsListen,
+    notify,
+    hook: typeof hook === "string" ? [hook] : hook,
+  });
 }
 
-function locking({ lock_after: after, lock_on: lockOn }: z.output<typeof configSchema>) {
-  return {
-    ...(after === undefined ? {} : { lockAfter: lengthOfTime(after)! }),
-    ...(lockOn === undefined ? {} : { lockOn: [...new Set(lockOn)] }),
-  };
+function lockSettings({ lock_after: after, lock_on: lockOn }: z.output<typeof configSchema>) {
+  return omitUndefined({
+    lockAfter: after === undefined ? undefined : parseDuration(after),
+    lockOn: lockOn && [...new Set(lockOn)],
+  });
 }
 
-function checked(content: Table, file: string): z.output<typeof configSchema> {
+function parseConfig(content: Table, file: string): z.output<typeof configSchema> {
   try {
     const settings = parseWith(configSchema, content);
     checkDefaults(settings.defaults ?? {});

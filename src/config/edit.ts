@@ -3,8 +3,8 @@ import { stringify } from "smol-toml";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { putAt, type Wanted, wantedBy } from "./coerce.ts";
+import { type CredentialType, credentialTypeOf, isField } from "./credential-type.ts";
 import { assertDepth, isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
-import { type CredentialType, credentialTypeOf, isField } from "./kind.ts";
 import { type Preset, readPresets } from "./preset.ts";
 import { commonSchema, shapeOf } from "./schema.ts";
 
@@ -24,14 +24,14 @@ export function coerceSettings(
   settings: Table,
   presets: ReadonlyMap<string, Preset> = readPresets(),
 ): Record<string, unknown> {
-  const kind = credentialTypeOf(file, presets);
+  const type = credentialTypeOf(file, presets);
   const { preset, grant } = file;
   const coerced: Record<string, unknown> = preset === undefined ? { grant } : { preset };
   for (const [key, value] of Object.entries(toJsonTable(settings))) {
     const [first, ...below] = key.split(".");
     assertDepth(below.length);
     const path = [first ?? "", ...below] as const;
-    putAt(coerced, path, value, wantedAt(kind, path[0]));
+    putAt(coerced, path, value, wantedAt(type, path[0]));
   }
   return coerced;
 }
@@ -48,15 +48,15 @@ export function credentialFileText(file: Table): string {
   return `${HEADER}${stringify({ ...first, ...settings })}`;
 }
 
-function wantedAt(kind: CredentialType, key: string): Wanted {
+function wantedAt(type: CredentialType, key: string): Wanted {
   if (key === "preset" || key === "grant") {
     throw new AuthdError(
       "invalid_params",
       `${key} can't be changed by a setting: add the credential anew, with --replace.`,
     );
   }
-  if (isField(kind, key)) return { type: "string" };
-  const schema = { ...shapeOf(kind.grant.schema), ...commonSchema.shape }[key];
+  if (isField(type, key)) return { type: "string" };
+  const schema = { ...shapeOf(type.grant.schema), ...commonSchema.shape }[key];
   return schema instanceof z.ZodType ? wantedBy(schema) : {};
 }
 

@@ -33,7 +33,7 @@ export function readFields(
   const asked = preset?.fields.filter((field) => !field.secret) ?? [];
   for (const field of asked) {
     if (Object.hasOwn(fields, field.name)) {
-      throw unfit(
+      throw fieldError(
         `fields.${field.name} is a key of the preset: write ${field.name} outside [fields].`,
       );
     }
@@ -62,8 +62,10 @@ function readField(
 ): string | undefined {
   const text = given === undefined || given === "" ? defaultOf(field, above) : given;
   if (text === undefined) return undefined;
-  if (typeof text !== "string") throw unfit(`${field.name} must be a string: put it into quotes.`);
-  if (/[\0-\x1f\x7f]/.test(text)) throw unfit(`${field.name} must not hold control characters.`);
+  if (typeof text !== "string")
+    throw fieldError(`${field.name} must be a string: put it into quotes.`);
+  if (/[\0-\x1f\x7f]/.test(text))
+    throw fieldError(`${field.name} must not hold control characters.`);
   if (field.choices) return chosen(field.name, text, field.choices);
   return KINDS[field.kind](text, field.name, allowInsecureHttp);
 }
@@ -75,7 +77,7 @@ function defaultOf(field: PresetField, above: FieldValues): string | undefined {
 
 function chosen(name: string, text: string, choices: Readonly<Record<string, string>>): string {
   if (Object.hasOwn(choices, text)) return choices[text]!;
-  throw unfit(`${name} must be one of ${Object.keys(choices).join(", ")}.`);
+  throw fieldError(`${name} must be one of ${Object.keys(choices).join(", ")}.`);
 }
 
 /** Checks and normalizes a value of each kind, so that templates can put them together. */
@@ -87,11 +89,12 @@ const KINDS = {
   },
   base: (text, name, allowInsecureHttp) => {
     const { search, hash } = parseUrl(text, name, allowInsecureHttp);
-    if (search || hash) throw unfit(`${name} must not have a query or a fragment.`);
+    if (search || hash) throw fieldError(`${name} must not have a query or a fragment.`);
     return withoutBraces(text, name).replace(/(?<!\/)\/+$/, "");
   },
   path: (text, name) => {
-    if (!/^\/[^?#\s]*$/.test(text)) throw unfit(`${name} must be a path that starts with "/".`);
+    if (!/^\/[^?#\s]*$/.test(text))
+      throw fieldError(`${name} must be a path that starts with "/".`);
     return withoutBraces(text, name).replace(/(?<!\/)\/+$/, "");
   },
 } satisfies Record<
@@ -101,7 +104,7 @@ const KINDS = {
 
 /** Refuses braces: a value becomes part of other templates, and must not be scanned again. */
 function withoutBraces(text: string, name: string): string {
-  if (/[{}]/.test(text)) throw unfit(`${name} must not hold braces.`);
+  if (/[{}]/.test(text)) throw fieldError(`${name} must not hold braces.`);
   return text;
 }
 
@@ -111,11 +114,11 @@ function demand(name: string, described: readonly PresetField[], values: FieldVa
   const above = field.default === undefined ? undefined : missing(field.default, values);
   const needed = described.find((each) => each.name === above) ?? field;
   const choices = needed.choices ? ` (${Object.keys(needed.choices).join(" or ")})` : "";
-  throw unfit(
+  throw fieldError(
     `${needed.name} is missing${choices}: set it, for example with --set ${needed.name}=…`,
   );
 }
 
-function unfit(message: string): AuthdError {
+function fieldError(message: string): AuthdError {
   return new AuthdError("invalid_params", message);
 }

@@ -16,16 +16,16 @@ export function isTable(value: unknown): value is Table {
  * both make an ordinary key, is refused, so that merging needs no care.
  */
 export function toJsonTable(table: Table): Record<string, unknown> {
-  return plainTableAt(table, 1);
+  return jsonTableAt(table, 1);
 }
 
-function plainTableAt(table: Table, depth: number): Record<string, unknown> {
+function jsonTableAt(table: Table, depth: number): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const key of Object.keys(table)) {
     if (key === "__proto__") {
       throw new AuthdError("invalid_params", `The key "__proto__" is not allowed.`);
     }
-    const value = plain(table[key], depth);
+    const value = jsonValueAt(table[key], depth);
     if (value !== undefined) copy[key] = value;
   }
   return copy;
@@ -33,10 +33,10 @@ function plainTableAt(table: Table, depth: number): Record<string, unknown> {
 
 /** Does for any value what `toJsonTable` does for a table. */
 export function toJsonValue(value: unknown): unknown {
-  return plain(value, 1);
+  return jsonValueAt(value, 1);
 }
 
-function plain(value: unknown, depth: number): unknown {
+function jsonValueAt(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof TomlDate) return value.toISOString();
   assertDepth(depth);
@@ -44,9 +44,9 @@ function plain(value: unknown, depth: number): unknown {
     if (value.includes(null)) {
       throw new AuthdError("invalid_params", "A list can't hold null: TOML has no such value.");
     }
-    return value.map((item) => plain(item, depth + 1));
+    return value.map((item) => jsonValueAt(item, depth + 1));
   }
-  return plainTableAt(value as Table, depth + 1);
+  return jsonTableAt(value as Table, depth + 1);
 }
 
 /** Throws AuthdError `invalid_params` for settings that are nested too deeply for recursive functions. */

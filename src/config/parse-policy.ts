@@ -66,7 +66,9 @@ function withOwnNames(kind: string, rules: Rule[]): Rule[] {
   const names = rules.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice === undefined) return rules;
-  throw wrong(`two [[${kind}]] rules are called ${JSON.stringify(twice)}: give each its own name`);
+  throw policyError(
+    `two [[${kind}]] rules are called ${JSON.stringify(twice)}: give each its own name`,
+  );
 }
 
 function ruleOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: IdOf): Rule {
@@ -88,11 +90,11 @@ function ruleOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: I
 function whoOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: IdOf): Who {
   const { executable, sha256, unit, user, group } = given;
   if (executable !== undefined && !isAbsolute(executable)) {
-    throw wrong(`${place}.executable must be an absolute path, such as /usr/bin/backup`);
+    throw policyError(`${place}.executable must be an absolute path, such as /usr/bin/backup`);
   }
   const program = executable === undefined ? undefined : resolved(executable);
   if (program !== undefined && kind === "allow" && isInterpreter(program)) {
-    throw wrong(
+    throw policyError(
       `${place}.executable: ${program} runs whatever it is told to, so it would let every script in; name a unit, or let a person confirm`,
     );
   }
@@ -118,7 +120,7 @@ function resolved(executable: string): string {
 function refuseLimits(given: { methods?: unknown; paths?: unknown }, place: string): void {
   const key = given.methods ? "methods" : given.paths ? "paths" : undefined;
   if (key === undefined) return;
-  throw wrong(
+  throw policyError(
     `${place}${key} binds authorizedRequest only, not a program that has the token: add expose = "request" beside it`,
   );
 }
@@ -127,7 +129,7 @@ function checkedPath(path: string, place: string): string {
   const spelled = path.startsWith("/") && new URL(path, "http://localhost").pathname;
   const early = path.indexOf("*");
   if (spelled === path && (early === -1 || early === path.length - 1)) return path;
-  throw wrong(
+  throw policyError(
     `${place}: ${JSON.stringify(path)} must be a path as a URL spells it, such as /v2/tickets, or /v2/* for all below`,
   );
 }
@@ -143,6 +145,6 @@ function rateOf(text: string): Rate {
 
 const upper = (method: string) => method.toUpperCase();
 
-function wrong(what: string): AuthdError {
+function policyError(what: string): AuthdError {
   return new AuthdError("invalid_params", `${what}.`);
 }

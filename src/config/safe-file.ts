@@ -73,13 +73,13 @@ function assertOnlyOurs(path: string, stats: Stats): void {
   if (stats.uid !== uid && stats.uid !== 0) {
     throw fileError(
       path,
-      `belongs to another user (uid ${stats.uid}), who could redirect secrets: chown ${uid} ${quoted(path)}`,
+      `belongs to another user (uid ${stats.uid}), who could redirect secrets: chown ${uid} ${shellQuoted(path)}`,
     );
   }
   if (stats.mode & 0o022) {
     throw fileError(
       path,
-      `can be changed by other users, who could redirect secrets: chmod go-w ${quoted(path)}`,
+      `can be changed by other users, who could redirect secrets: chmod go-w ${shellQuoted(path)}`,
     );
   }
 }
@@ -89,7 +89,7 @@ export function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
-function quoted(path: string): string {
+function shellQuoted(path: string): string {
   return /^[\w./@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 

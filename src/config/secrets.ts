@@ -1,26 +1,27 @@
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { SecretField } from "../grants/grant.ts";
+import type { CredentialType } from "./credential-type.ts";
 import type { Table } from "./json-table.ts";
-import type { CredentialType } from "./kind.ts";
 
 /**
  * Returns the secrets that a credential asks for: the preset's with its own wording, those that the grant
  * requires, and those that a header or form parameter names (`{secret.api_key}`).
  */
 export function secretFields(
-  kind: CredentialType,
+  type: CredentialType,
   own: Table,
   headers: Readonly<Record<string, string>>,
   fields: Readonly<Record<string, string>>,
 ): SecretField[] {
-  const described = kind.preset?.fields.filter((field) => field.secret) ?? [];
+  const described = type.preset?.fields.filter((field) => field.secret) ?? [];
   const secrets = new Map<string, SecretField>();
   for (const { name, optional, label, hint } of described) {
-    secrets.set(name, { name, optional, label, ...(hint !== undefined && { hint }) });
+    secrets.set(name, omitUndefined({ name, optional, label, hint }));
   }
-  for (const secret of kind.grant.secrets(own)) {
+  for (const secret of type.grant.secrets(own)) {
     // A preset knows which of the optional ones its API has a use for.
-    if (secrets.has(secret.name) || (kind.preset && secret.optional)) continue;
+    if (secrets.has(secret.name) || (type.preset && secret.optional)) continue;
     secrets.set(secret.name, secret);
   }
   for (const name of namedIn([headers, own.extra])) {

@@ -12,16 +12,16 @@ export function isLoopback(hostname: string): boolean {
 export function parseUrl(value: string, key: string, allowInsecureHttp: boolean): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (!url?.host || !/^https?:$/.test(url.protocol)) {
-    throw unfit(key, "must be an absolute URL, such as https://api.example.com/path");
+    throw urlError(key, "must be an absolute URL, such as https://api.example.com/path");
   }
   if (url.username || url.password) {
-    throw unfit(key, "must not hold a user name or password: secrets belong into the vault");
+    throw urlError(key, "must not hold a user name or password: secrets belong into the vault");
   }
   if (url.hostname.includes("*")) {
-    throw unfit(key, "must name one host: wildcards are not allowed");
+    throw urlError(key, "must name one host: wildcards are not allowed");
   }
   if (url.protocol === "http:" && !allowInsecureHttp && !isLoopback(url.hostname)) {
-    throw unfit(
+    throw urlError(
       key,
       "must be https: over plain http anybody on the way reads the secrets (allow_insecure_http = true permits it for this credential)",
     );
@@ -33,11 +33,11 @@ export function parseUrl(value: string, key: string, allowInsecureHttp: boolean)
 export function parseOrigin(value: string, key: string, allowInsecureHttp: boolean): string {
   const url = parseUrl(value, key, allowInsecureHttp);
   if (url.pathname !== "/" || url.search || url.hash) {
-    throw unfit(key, "must be an origin such as https://api.example.com, without a path");
+    throw urlError(key, "must be an origin such as https://api.example.com, without a path");
   }
   return url.origin;
 }
 
-function unfit(key: string, what: string): AuthdError {
+function urlError(key: string, what: string): AuthdError {
   return new AuthdError("invalid_params", `${key} ${what}.`);
 }

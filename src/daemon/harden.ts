@@ -1,6 +1,6 @@
 import inspector from "node:inspector";
 import { cleanEnvironment } from "../base/child.ts";
-import { forbidCoreDumps, keepInspectorShut } from "../base/core-dump.ts";
+import { disableCoreDumps, disableInspectorSignal } from "../base/core-dump.ts";
 import { lastError, libc } from "../base/libc.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { readerOfOurMemory } from "./own-memory.ts";
@@ -100,7 +100,7 @@ export function assertSafeEnvironment(env: NodeJS.ProcessEnv, execArgv: readonly
  * Throws AuthdError: `invalid_params` for an unsafe environment, `internal` if the kernel refuses.
  */
 export function harden(env = process.env, execArgv: readonly string[] = process.execArgv): void {
-  keepInspectorShut();
+  disableInspectorSignal();
   assertSafeEnvironment(env, execArgv);
   if (inspector.url() !== undefined)
     refuse("a debugger is attached to this process", "start it without one");
@@ -112,7 +112,7 @@ export function harden(env = process.env, execArgv: readonly string[] = process.
     process.report.reportOnUncaughtException = false;
   }
   try {
-    forbidCoreDumps();
+    disableCoreDumps();
     if (process.platform === "linux") forbidTracing();
   } catch (cause) {
     throw new AuthdError(

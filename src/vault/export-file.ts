@@ -65,15 +65,15 @@ export async function openExport(
   const line = file.subarray(0, Math.max(end, 0));
   const header = parseHeader(line);
   const body = file.subarray(end + 1);
-  if (body.length < 2 * CHECK_BYTES) throw unusable("it was cut short");
+  if (body.length < 2 * CHECK_BYTES) throw exportError("it was cut short");
   const key = await derive(passphrase, header);
   try {
     if (!decrypt(key, checkOf(line), body.subarray(0, CHECK_BYTES))) {
-      throw unusable("the passphrase is wrong, or the file's beginning was altered");
+      throw exportError("the passphrase is wrong, or the file's beginning was altered");
     }
     const plaintext = decrypt(key, contentOf(line), body.subarray(CHECK_BYTES));
     if (!plaintext)
-      throw unusable("the passphrase is right, but the file was cut short or altered");
+      throw exportError("the passphrase is right, but the file was cut short or altered");
     return { header, plaintext };
   } finally {
     key.fill(0);
@@ -86,22 +86,24 @@ function parseHeader(line: Buffer): ExportHeader {
   try {
     fields = Object(JSON.parse(line.toString()));
   } catch {
-    throw unusable("it is no file that authd vault export made");
+    throw exportError("it is no file that authd vault export made");
   }
   const { authd, format, alg, kdf } = fields;
   if (authd !== "export" || typeof format !== "number") {
-    throw unusable("it is no file that authd vault export made");
+    throw exportError("it is no file that authd vault export made");
   }
-  if (format > FORMAT) throw unusable("it was made by a newer authd, so update authd");
+  if (format > FORMAT) throw exportError("it was made by a newer authd, so update authd");
   const { N = 0, r = 0, p = 0, salt = "" } = fields;
   const isKnown = format === FORMAT && alg === ALGORITHM && kdf === "scrypt";
   if (!isKnown || !acceptable({ N, r, p, salt }, MOST_N.export)) {
-    throw unusable("its first line names a format, or a cost of scrypt, that authd does not take");
+    throw exportError(
+      "its first line names a format, or a cost of scrypt, that authd does not take",
+    );
   }
   return fields as ExportHeader;
 }
 
-function unusable(problem: string): AuthdError {
+function exportError(problem: string): AuthdError {
   return new AuthdError(
     "invalid_params",
     `The export can't be opened: ${problem}. Nothing was changed`,

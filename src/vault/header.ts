@@ -26,17 +26,17 @@ export function newHeader(
   members: { keyId: string; keySource: KeySource; scrypt?: ScryptParameters },
 ): VaultHeader {
   const header = { format: FORMAT, ...members };
-  const check = encrypt(key, checked(header), Buffer.alloc(0)).toString("base64");
+  const check = encrypt(key, checkedMembers(header), Buffer.alloc(0)).toString("base64");
   return { ...header, check };
 }
 
 export function isRightKey(header: VaultHeader, key: Buffer): boolean {
   const check = Buffer.from(header.check, "base64");
-  return decrypt(key, checked(header), check) !== undefined;
+  return decrypt(key, checkedMembers(header), check) !== undefined;
 }
 
 /** The members that the check protects, in a fixed order. */
-function checked({ format, keyId, keySource, scrypt }: Omit<VaultHeader, "check">): string {
+function checkedMembers({ format, keyId, keySource, scrypt }: Omit<VaultHeader, "check">): string {
   const cost = scrypt && [scrypt.N, scrypt.r, scrypt.p, scrypt.salt];
   return JSON.stringify(["authd vault", format, keyId, keySource, ...(cost ?? [])]);
 }
@@ -83,7 +83,7 @@ export function statedSource(dir: string): KeySource | undefined {
   }
 }
 
-/** Parses vault.json; only `format` is checked. */
+/** Parses vault.json; only `format` is checkedMembers. */
 function parseHeader(text: string): (Partial<VaultHeader> & { format: number }) | undefined {
   try {
     const header = JSON.parse(text);

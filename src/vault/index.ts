@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { removeLeftovers } from "../base/atomic-write.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { makePrivateFolder } from "../base/private-folder.ts";
 import { lockVault } from "./file-lock.ts";
 import { statedSource } from "./header.ts";
@@ -27,7 +28,7 @@ export interface VaultOptions<Content extends object = object> {
   /** True for content that programs are kept from; unless given, for none. */
   isGuarded?(content: Content): boolean;
   /** Called when the manifest was missing or unusable, and was made from the sealed files; it is logged anyway. */
-  onRebuilt?(told: Rebuilt): void;
+  onRebuilt?(rebuilt: Rebuilt): void;
 }
 
 /**
@@ -67,16 +68,16 @@ export async function openVault<Content extends object>(
     const expected = stated ?? (options.keySource === "auto" ? "file" : options.keySource);
     const lookForKey: KeyFinder["lookForKey"] = async (known, passphrase) => {
       if (!known) moveIntoPlace(dir);
-      const given = passphrase === undefined ? {} : { passphrase };
-      return await findKey(options.keySource, { ...newContext(), ...given }, log, known);
+      const context = omitUndefined({ ...newContext(), passphrase });
+      return await findKey(options.keySource, context, log, known);
     };
     const finder = { lookForKey, newContext };
     const vault = new SealedVault<Content>(directory, expected, finder, {
       log,
       isGuarded: (content) => options.isGuarded?.(content) ?? false,
-      onRebuilt: (told) => {
-        log[told.isSuspect ? "warn" : "info"](told.message);
-        options.onRebuilt?.(told);
+      onRebuilt: (rebuilt) => {
+        log[rebuilt.isSuspect ? "warn" : "info"](rebuilt.message);
+        options.onRebuilt?.(rebuilt);
       },
     });
     await vault.unlock();

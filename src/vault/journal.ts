@@ -10,7 +10,7 @@ import type { ManagedVault } from "./vault.ts";
 import type { VaultDirectory } from "./vault-directory.ts";
 import type { OpenKey } from "./vault-key.ts";
 
-export type Journal = ManagedVault<object>["intent"];
+export type Journal = ManagedVault<object>["journal"];
 
 const FILE = "intent";
 /** Far more than an upload may bring. */
@@ -43,7 +43,7 @@ export function createJournal(
         return JSON.parse(plaintext.toString()) as object;
       } catch (cause) {
         if (errorCode(cause) === "ENOENT") return undefined;
-        throw unreadable(path, cause);
+        throw journalError(path, cause);
       }
     },
     async write(content) {
@@ -68,7 +68,7 @@ export function createJournal(
 
 const CARRIED_OUT = "it is a copy of one that was carried out before";
 
-function unreadable(path: string, cause: unknown): AuthdError {
+function journalError(path: string, cause: unknown): AuthdError {
   const why = cause instanceof AuthdError ? "it is damaged" : explainFileError(cause);
   return new AuthdError(
     "internal",

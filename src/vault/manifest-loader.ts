@@ -1,7 +1,7 @@
 import type { Manifest, ManifestFinding } from "./manifest.ts";
 import type { OpenKey } from "./vault-key.ts";
 
-/** A manifest that was made from the sealed files, as the vault's owner is told of it. */
+/** A manifest that was made from the sealed files, as the vault's owner is rebuilt of it. */
 export interface Rebuilt {
   message: string;
   /** False for a vault from before there were manifests: nothing was lost. */
@@ -11,11 +11,11 @@ export interface Rebuilt {
 /** Loads the manifest, and completes it with the records that it lacks. */
 export class ManifestLoader {
   readonly #manifest: Manifest;
-  readonly #onRebuilt: (told: Rebuilt) => void;
+  readonly #onRebuilt: (rebuilt: Rebuilt) => void;
   #isLoaded = false;
   #found: { finding: ManifestFinding; names: readonly string[] } | undefined;
 
-  constructor(manifest: Manifest, onRebuilt: (told: Rebuilt) => void) {
+  constructor(manifest: Manifest, onRebuilt: (rebuilt: Rebuilt) => void) {
     this.#manifest = manifest;
     this.#onRebuilt = onRebuilt;
   }
@@ -43,8 +43,8 @@ export class ManifestLoader {
         // A damaged record is reported where it is used.
       }
     }
-    const told = rebuiltFrom(finding, names, this.#manifest);
-    if (told) this.#onRebuilt(told);
+    const rebuilt = rebuiltFrom(finding, names, this.#manifest);
+    if (rebuilt) this.#onRebuilt(rebuilt);
   }
 }
 
@@ -68,7 +68,7 @@ function suspect(why: string): Rebuilt {
   return {
     message:
       `The vault's manifest ${why}: it was made again from the sealed files as they are. ` +
-      "Older ones that were put in their place before this start can't be told",
+      "Older ones that were put in their place before this start can't be rebuilt",
     isSuspect: true,
   };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { replaceFile } from "../base/atomic-write.ts";
 import { readRegularFile } from "../base/regular-file.ts";
 import { errorCode, messageOf } from "../errors.ts";
-import { asidePathOf } from "./names.ts";
+import { quarantinePath } from "./names.ts";
 import { MAX_FILE_BYTES, seal, unseal } from "./sealed-file.ts";
 import type { OpenKey } from "./vault-key.ts";
 
@@ -52,7 +52,7 @@ export class Manifest {
       return { is: "sound" };
     } catch (cause) {
       if (errorCode(cause) === "ENOENT") return { is: "absent" };
-      const aside = asidePathOf(path);
+      const aside = quarantinePath(path);
       setAside(path, aside);
       return {
         is: "unusable",

@@ -16,12 +16,8 @@ export function sealedPath(dir: string, name: string): string {
   );
 }
 
-/** Returns the path at which a sealed file that can't be opened is kept when another takes its place. */
-export function quarantinePath(dir: string, name: string): string {
-  return asidePathOf(join(dir, name));
-}
-
-export function asidePathOf(path: string): string {
+/** Returns the path at which a file that can't be opened is kept when another takes its place. */
+export function quarantinePath(path: string): string {
   return `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
 }
 

@@ -1,12 +1,13 @@
 import { link, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { replaceFile, syncFolder } from "../base/atomic-write.ts";
 import { readRegularFile } from "../base/regular-file.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Known, Manifest } from "./manifest.ts";
 import { quarantinePath, sealedPath } from "./names.ts";
 import type { RecordKey } from "./record-keys.ts";
 import {
-  damaged,
+  damagedError,
   generationOf,
   MAX_FILE_BYTES,
   RECORD_ALGORITHM,
@@ -44,11 +45,11 @@ export class Records<Content extends object> {
     const { plaintext, generation } = opened;
     try {
       const known = manifest.generationOf(name);
-      if (generation < known) throw older(name, generation, known);
+      if (generation < known) throw olderCopyError(name, generation, known);
       const content = JSON.parse(plaintext.toString()) as Content;
       // The process was killed between the record and the manifest, or the manifest is being rebuilt.
       if (generation > known || !manifest.has(name)) {
-        manifest.note(name, { generation, ...(isGuarded(content) ? { guarded: true } : {}) });
+        manifest.note(name, factsOf(generation, isGuarded(content)));
       }
       return content;
     } finally {
@@ -94,7 +95,7 @@ export class Records<Content extends object> {
     // A record that was lost and is made again without its secrets does not say whether it was guarded.
     const guarded = isChange || !manifest.has(name) ? isGuarded : manifest.isGuarded(name);
     if (!plaintext) manifest.note(name, { generation, removed: true });
-    else manifest.note(name, { generation, ...(guarded ? { guarded: true } : {}) });
+    else manifest.note(name, factsOf(generation, guarded));
   }
 
   #unseal(name: string, { key, header }: OpenKey): Opened | undefined {
@@ -104,7 +105,7 @@ export class Records<Content extends object> {
     } catch (cause) {
       if (cause instanceof AuthdError) throw cause;
       if (errorCode(cause) === "ENOENT") return undefined;
-      throw damaged(name, `it can't be read: ${messageOf(cause)}`, cause);
+      throw damagedError(name, `it can't be read: ${messageOf(cause)}`, cause);
     }
     const plaintext = unseal(key, header.keyId, name, file);
     return { plaintext, generation: generationOf(file) };
@@ -139,14 +140,19 @@ export class Records<Content extends object> {
   async #setAside(name: string, was: string): Promise<void> {
     const { dir, log } = this.#options;
     const path = sealedPath(dir, name);
-    const aside = quarantinePath(dir, name);
+    const aside = quarantinePath(join(dir, name));
     // A second name is made first, so that there is always a file under the first.
     await link(path, aside).catch(() => rename(path, aside));
     log.warn(`The sealed file of "${name}" ${was}; it is kept as ${aside}`);
   }
 }
 
-function older(name: string, found: number, known: number): AuthdError {
+/** Returns the facts that the manifest keeps of a record. */
+function factsOf(generation: number, guarded: boolean): Known {
+  return guarded ? { generation, guarded } : { generation };
+}
+
+function olderCopyError(name: string, found: number, known: number): AuthdError {
   return new AuthdError(
     "credential_damaged",
     `The sealed file of "${name}" is older than the vault knows: it is generation ${found}, and ${known} was ` +

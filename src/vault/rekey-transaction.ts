@@ -34,7 +34,7 @@ export class RekeyTransaction {
   ): Promise<RekeyTransaction> {
     const { dir, keyId } = context;
     const folder = join(dir, STAGED);
-    if (existsSync(join(dir, COMMITTED))) throw notCleanedUp(dir);
+    if (existsSync(join(dir, COMMITTED))) throw notCleanedUpError(dir);
     const note: RekeyNote = {
       from: { keySource: old.header.keySource, keyId: old.header.keyId },
       to: { keySource: to, keyId },
@@ -43,11 +43,11 @@ export class RekeyTransaction {
     // The note is written before the key is made: nobody would know of a keychain's entry otherwise.
     await replaceFile(join(folder, NOTE), JSON.stringify(note), { sync: "folder" });
     await syncFolder(dir);
-    const fits = (key: Buffer) => isRightKey(old.header, key);
-    const { key, scrypt } = await createFrom(to, { ...context, dir: folder, fits });
-    if (fits(key)) {
+    const isCurrentKey = (key: Buffer) => isRightKey(old.header, key);
+    const { key, scrypt } = await createFrom(to, { ...context, dir: folder, isCurrentKey });
+    if (isCurrentKey(key)) {
       key.fill(0);
-      throw theSameKey(to);
+      throw sameKeyError(to);
     }
     const header = newHeader(key, omitUndefined({ keyId, keySource: to, scrypt }));
     return new RekeyTransaction(dir, old, { header, key }, manifest);
@@ -118,14 +118,14 @@ export class RekeyTransaction {
   }
 }
 
-function notCleanedUp(dir: string): AuthdError {
+function notCleanedUpError(dir: string): AuthdError {
   return rekeyError(
     "the key before could not be removed yet, as the log says. Unlock the keychain and restart authd; " +
       `if that keychain is gone for good, remove ${join(dir, COMMITTED)}`,
   );
 }
 
-function theSameKey(source: KeySource): AuthdError {
+function sameKeyError(source: KeySource): AuthdError {
   return new AuthdError(
     "invalid_params",
     `The key from ${source} is the one that the vault has already. Hand the new one to the service ` +

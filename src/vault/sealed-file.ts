@@ -78,12 +78,15 @@ export function seal(
 export function unseal(key: Buffer, keyId: string, name: string, file: Buffer): Buffer {
   const end = file.subarray(0, MAX_HEADER_BYTES).indexOf("\n");
   const header = file.subarray(0, Math.max(end, 0));
-  const { problem, alg } = readHeader(header, keyId);
-  if (problem) throw damaged(name, problem);
+  const { problem, alg } = inspectHeader(header, keyId);
+  if (problem) throw damagedError(name, problem);
   const opening = alg === RECORD_ALGORITHM ? recordKey(key, name) : key;
   const plaintext = decrypt(opening, associatedData(name, header), file.subarray(end + 1));
   if (!plaintext) {
-    throw damaged(name, "its content was cut short or altered, or belongs to another credential");
+    throw damagedError(
+      name,
+      "its content was cut short or altered, or belongs to another credential",
+    );
   }
   return plaintext;
 }
@@ -105,7 +108,7 @@ export function isNewer(file: Buffer): boolean {
   }
 }
 
-function readHeader(header: Buffer, keyId: string): { problem?: string; alg?: string } {
+function inspectHeader(header: Buffer, keyId: string): { problem?: string; alg?: string } {
   if (header.length === 0) return { problem: "it has no header" };
   let fields: Record<string, unknown>;
   try {
@@ -126,7 +129,7 @@ function readHeader(header: Buffer, keyId: string): { problem?: string; alg?: st
 }
 
 /** Returns the error for a sealed file. `problem` goes on from "…can't be opened: ". */
-export function damaged(name: string, problem: string, cause?: unknown): AuthdError {
+export function damagedError(name: string, problem: string, cause?: unknown): AuthdError {
   return new AuthdError(
     "credential_damaged",
     `The sealed file of "${name}" can't be opened: ${problem}. It was left as it is: ` +

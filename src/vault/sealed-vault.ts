@@ -29,12 +29,12 @@ export interface SealedVaultOptions<Content> {
   /** True for content that programs are kept from. */
   isGuarded: (content: Content) => boolean;
   /** Called when the manifest was missing or unusable, and was made from the sealed files. */
-  onRebuilt: (told: Rebuilt) => void;
+  onRebuilt: (rebuilt: Rebuilt) => void;
 }
 
 /** The vault over a folder that exists and is locked for us. It has no key until `unlock` found it. */
 export class SealedVault<Content extends object> implements ManagedVault<Content> {
-  readonly intent: Journal;
+  readonly journal: Journal;
   readonly #directory: VaultDirectory;
   readonly #finder: KeyFinder;
   readonly #options: SealedVaultOptions<Content>;
@@ -63,7 +63,7 @@ export class SealedVault<Content extends object> implements ManagedVault<Content
     this.#manifest = new Manifest(dir);
     this.#loader = new ManifestLoader(this.#manifest, options.onRebuilt);
     this.#records = new Records({ ...options, dir, manifest: this.#manifest });
-    this.intent = createJournal(directory, this.#manifest, () => {
+    this.journal = createJournal(directory, this.#manifest, () => {
       this.#rekey.moveIntoPlace();
       return this.#holder.usable();
     });
@@ -74,7 +74,7 @@ export class SealedVault<Content extends object> implements ManagedVault<Content
       writes: this.#writes,
       newContext: finder.newContext,
       completeManifest: () => this.#completeManifest(),
-      isImportPending: () => this.intent.read() !== undefined,
+      isImportPending: () => this.journal.read() !== undefined,
       log: options.log,
     });
   }

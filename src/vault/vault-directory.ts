@@ -6,7 +6,7 @@ import { type FileLock, lockVault } from "./file-lock.ts";
 import { headerPath, readHeader, type VaultHeader, writeHeader } from "./header.ts";
 import { keyProviders } from "./keys/index.ts";
 import type { KeyProvider } from "./keys/key-source.ts";
-import { asidePathOf } from "./names.ts";
+import { quarantinePath } from "./names.ts";
 import type { OpenKey, VaultLog } from "./vault-key.ts";
 
 /**
@@ -57,8 +57,8 @@ export class VaultDirectory {
     const isAlone = this.#lock.held();
     if (!isAlone) await this.#lockAgain(header);
     const there = isAlone ? await this.#keptHeader(header) : this.#ownHeader(header);
-    const keeper: KeyProvider = keyProviders[header.keySource];
-    await keeper.restore?.(this.dir, key);
+    const provider: KeyProvider = keyProviders[header.keySource];
+    await provider.restore?.(this.dir, key);
     if (!there) await writeHeader(this.dir, header);
     this.#headerSeen = this.#headerNow();
     this.#incomplete = false;
@@ -92,7 +92,7 @@ export class VaultDirectory {
       return this.#ownHeader(header);
     } catch {
       const path = headerPath(this.dir);
-      const aside = asidePathOf(path);
+      const aside = quarantinePath(path);
       await rename(path, aside);
       await writeHeader(this.dir, header);
       this.#log.warn(

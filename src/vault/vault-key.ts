@@ -1,4 +1,5 @@
 import { explainFileError } from "../base/file-error.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import {
   headerPath,
@@ -70,9 +71,9 @@ export async function isPassphraseOf(header: VaultHeader, passphrase: string): P
 }
 
 async function loadKey(header: VaultHeader, context: KeyContext): Promise<Buffer> {
-  const keeper: KeyProvider = keyProviders[header.keySource];
-  const fits = (candidate: Buffer) => isRightKey(header, candidate);
-  const key = await keeper.load({ ...context, keyId: header.keyId, fits }, header.scrypt);
+  const provider: KeyProvider = keyProviders[header.keySource];
+  const isCurrentKey = (candidate: Buffer) => isRightKey(header, candidate);
+  const key = await provider.load({ ...context, keyId: header.keyId, isCurrentKey }, header.scrypt);
   if (isRightKey(header, key)) return key;
   key.fill(0);
   throw locked(
@@ -90,8 +91,7 @@ async function createKey(
 ): Promise<OpenKey> {
   const { source, key, scrypt } =
     wanted === "auto" ? await createAnywhere(context, log) : await createFrom(wanted, context);
-  const members = { keyId: context.keyId, keySource: source };
-  const header = newHeader(key, scrypt ? { ...members, scrypt } : members);
+  const header = newHeader(key, omitUndefined({ keyId: context.keyId, keySource: source, scrypt }));
   // The key comes first, then this file, then anything sealed: cut off in between, nothing is lost.
   await writeHeader(context.dir, header).catch((cause) => {
     key.fill(0);
@@ -105,8 +105,8 @@ export async function createFrom(
   source: KeySource,
   context: KeyContext,
 ): Promise<NewKey & { source: KeySource }> {
-  const keeper: KeyProvider = keyProviders[source];
-  return { source, ...(await keeper.create(context)) };
+  const provider: KeyProvider = keyProviders[source];
+  return { source, ...(await provider.create(context)) };
 }
 
 async function createAnywhere(context: KeyContext, log: VaultLog) {

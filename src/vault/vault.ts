@@ -90,7 +90,7 @@ export interface ManagedVault<Content extends object> extends Vault<Content> {
    * The write-ahead journal: work that must be done as a whole is sealed in it before it begins, so that
    * the next start completes it after a crash. `write` and `remove` are durable.
    */
-  readonly intent: {
+  readonly journal: {
     read(): object | undefined;
     write(content: object): Promise<void>;
     remove(): Promise<void>;

@@ -210,19 +210,19 @@ test("a rekey takes the generations along; an older copy does not get the new ke
 test("what was begun as a whole and carried out is not carried out again from a copy", async (t) => {
   const dir = temporaryFolder(t);
   const { vault } = await open(t, dir);
-  await vault.intent.write({ credentials: [1] });
-  t.deepEqual(vault.intent.read(), { credentials: [1] });
+  await vault.journal.write({ credentials: [1] });
+  t.deepEqual(vault.journal.read(), { credentials: [1] });
   const putBack = copyOf(dir, "intent");
-  await vault.intent.remove();
-  t.is(vault.intent.read(), undefined);
+  await vault.journal.remove();
+  t.is(vault.journal.read(), undefined);
   putBack();
   const refused = { message: /copy of one that was carried out before/ };
-  t.throws(() => vault.intent.read(), refused);
+  t.throws(() => vault.journal.read(), refused);
   await vault.close();
   const again = await open(t, dir);
-  t.throws(() => again.vault.intent.read(), refused);
-  await again.vault.intent.write({ credentials: [2] });
-  t.deepEqual(again.vault.intent.read(), { credentials: [2] });
+  t.throws(() => again.vault.journal.read(), refused);
+  await again.vault.journal.write({ credentials: [2] });
+  t.deepEqual(again.vault.journal.read(), { credentials: [2] });
 });
 
 test("a manifest that can't be written costs no change; it is told of, and written later", async (t) => {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { leaveNoCore } from "../../base/core-dump.ts";
+import { protectTypedSecrets } from "../../base/core-dump.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import { askSecret, interactive } from "../prompts.ts";
 
@@ -14,7 +14,7 @@ export async function passphraseOf(
   { passphraseFrom }: PassphraseOptions,
   { label, isNew }: { label: string; isNew: boolean },
 ): Promise<string> {
-  leaveNoCore();
+  protectTypedSecrets();
   if (passphraseFrom !== undefined)
     return checked((await read(passphraseFrom)).replace(/\r?\n$/, ""));
   if (!interactive()) {

@@ -22,7 +22,7 @@ export interface KeyContext {
   /** Used instead of asking a person. */
   readonly passphrase?: string;
   /** Tells the vault's key from others, where a source may hold two: the present and the next one. */
-  readonly fits?: (key: Buffer) => boolean;
+  readonly isCurrentKey?: (key: Buffer) => boolean;
 }
 
 export interface NewKey {

@@ -9,17 +9,17 @@ const NAME = "authd-vault-key";
 const NEXT = "authd-vault-key-new";
 
 export const systemdCredentialKey = {
-  async create({ env, fits }) {
-    return { key: (fits && read(env, NEXT)) ?? needed(env) };
+  async create({ env, isCurrentKey }) {
+    return { key: (isCurrentKey && readKey(env, NEXT)) ?? requiredKey(env) };
   },
-  async load({ env, fits }) {
-    const next = fits && read(env, NEXT);
-    return next && fits(next) ? next : needed(env);
+  async load({ env, isCurrentKey }) {
+    const next = isCurrentKey && readKey(env, NEXT);
+    return next && isCurrentKey(next) ? next : requiredKey(env);
   },
 } as const satisfies KeyProvider;
 
-function needed(env: NodeJS.ProcessEnv): Buffer {
-  const key = read(env, NAME);
+function requiredKey(env: NodeJS.ProcessEnv): Buffer {
+  const key = readKey(env, NAME);
   if (!key) {
     throw locked(
       `The vault's key comes from the systemd credential ${NAME}, which this process was not ` +
@@ -30,7 +30,7 @@ function needed(env: NodeJS.ProcessEnv): Buffer {
 }
 
 /** Reads a key; undefined if this process was given no credential of that name. */
-function read(env: NodeJS.ProcessEnv, name: string): Buffer | undefined {
+function readKey(env: NodeJS.ProcessEnv, name: string): Buffer | undefined {
   const bytes = readCredential(env, name);
   if (!bytes) return undefined;
   const key = parseKey(bytes);

@@ -32,34 +32,34 @@ export function credentialTypeOf(
 }
 
 /** True for a key of every grant or of this one; the preset's fields are none. */
-export function isSetting(kind: CredentialType, key: string): boolean {
-  return Object.hasOwn(commonSchema.shape, key) || Object.hasOwn(shapeOf(kind.grant.schema), key);
+export function isSetting(type: CredentialType, key: string): boolean {
+  return Object.hasOwn(commonSchema.shape, key) || Object.hasOwn(shapeOf(type.grant.schema), key);
 }
 
 /**
  * True for a field that the preset asks for and inserts where it belongs. Throws AuthdError
  * `invalid_params` for a key that is neither field nor setting, or that names a secret.
  */
-export function isField(kind: CredentialType, key: string): boolean {
-  const field = kind.preset?.fields.find((each) => each.name === key);
+export function isField(type: CredentialType, key: string): boolean {
+  const field = type.preset?.fields.find((each) => each.name === key);
   if (field && !field.secret) return true;
-  if (!field && isSetting(kind, key)) return false;
+  if (!field && isSetting(type, key)) return false;
   if (field || /(^|_)(secret|password|passphrase|token|key|pin|jwt)$/.test(key)) {
     throw new AuthdError(
       "invalid_params",
       `${key} is a secret, and secrets are kept in the vault only: leave it out; authd add and authd set ask for it, or read it with --secrets-from.`,
     );
   }
-  throw new AuthdError("invalid_params", unknownKey(key, knownKeys(kind)));
+  throw new AuthdError("invalid_params", unknownKey(key, knownKeys(type)));
 }
 
 /** Returns every key that a file of this type may have, beside `preset` and `grant`. */
-export function knownKeys(kind: CredentialType): string[] {
-  const fields = kind.preset?.fields.filter((field) => !field.secret) ?? [];
+export function knownKeys(type: CredentialType): string[] {
+  const fields = type.preset?.fields.filter((field) => !field.secret) ?? [];
   return [
     ...new Set([
       ...fields.map((field) => field.name),
-      ...Object.keys(shapeOf(kind.grant.schema)),
+      ...Object.keys(shapeOf(type.grant.schema)),
       ...Object.keys(commonSchema.shape),
     ]),
   ];
