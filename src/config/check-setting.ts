@@ -1,12 +1,12 @@
 /** Checks one setting alone, as a person enters it: against the schema of its key, and as an address. */
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
+import { type CredentialType, credentialTypeOf } from "./credential-type.ts";
 import { checkUrls, originsOf } from "./destinations.ts";
 import { coerceSettings } from "./edit.ts";
 import { checkField } from "./fields.ts";
 import { checkedHeaders } from "./headers.ts";
 import { isTable, type Table } from "./json-table.ts";
-import { type CredentialType, credentialTypeOf } from "./kind.ts";
 import { readPresets } from "./preset.ts";
 import { commonSchema, parseWith, shapeOf } from "./schema.ts";
 import { parseUrl } from "./urls.ts";
@@ -34,21 +34,21 @@ export function whyUnfitSetting(setting: OneSetting): string | undefined {
 
 function assertFits({ file, key, value, allowInsecureHttp = false }: OneSetting): void {
   const presets = readPresets();
-  const kind = credentialTypeOf(file, presets);
-  const field = kind.preset?.fields.find(({ name }) => name === key);
+  const type = credentialTypeOf(file, presets);
+  const field = type.preset?.fields.find(({ name }) => name === key);
   if (field && !field.secret) {
     checkField(field, value, allowInsecureHttp);
     return;
   }
   const table = coerceSettings(file, { [key]: value }, presets);
-  const { label, schema, part } = innermost(kind, key.split("."), table);
+  const { label, schema, part } = innermost(type, key.split("."), table);
   parseWith(z.object({ [label]: schema }), { [label]: part });
   checkAddresses(key, table, allowInsecureHttp);
 }
 
 /** Follows `path` as deep as schemas describe it. */
-function innermost(kind: CredentialType, path: readonly string[], table: Table) {
-  let shape = { ...shapeOf(kind.grant.schema), ...commonSchema.shape } as Record<string, unknown>;
+function innermost(type: CredentialType, path: readonly string[], table: Table) {
+  let shape = { ...shapeOf(type.grant.schema), ...commonSchema.shape } as Record<string, unknown>;
   let label = path[0] ?? "";
   let schema = shape[label];
   let part = table[label];
