@@ -1,4 +1,6 @@
 import { libc } from "../base/libc.ts";
+import type { Log } from "../base/log.ts";
+import { DEFAULT_LIMITS } from "../rpc/server.ts";
 
 /** For files, issuers, the service manager, processes that have connected, and Node itself. */
 const SPARE = 96;
@@ -35,4 +37,16 @@ export function clampToFdLimit(wanted: Affordable, limit: number | undefined): A
 /** Descriptors with which so many clients can be served. */
 export function descriptorsFor(connections: number): number {
   return 2 * connections + SPARE;
+}
+
+/** Returns limits for as many clients as were asked for, or as the system has file descriptors for. */
+export function serverLimits(maxConnections: number, log: Log) {
+  const limit = descriptorLimit();
+  const { answers } = DEFAULT_LIMITS;
+  const limits = clampToFdLimit({ connections: maxConnections, answers }, limit);
+  if (limits.connections < maxConnections) {
+    const text = `max_connections = ${maxConnections} takes ${descriptorsFor(maxConnections)} file descriptors, and the system allows ${limit}: ${limits.connections} clients are served at once. Raise the limit (ulimit -Hn, LimitNOFILE=).`;
+    log.warn({}, text);
+  }
+  return limits;
 }

@@ -1,0 +1,165 @@
+import { Admin } from "../admin/admin.ts";
+import { Backup } from "../admin/backup.ts";
+import { ImportJournal } from "../admin/import-journal.ts";
+import { configDir, loadConfiguration, stateDir } from "../config/config.ts";
+import type { Configuration } from "../config/settings.ts";
+import { HostLimiter } from "../credential/host-limiter.ts";
+import { OneTimeCodes } from "../credential/one-time-codes.ts";
+import { Registry } from "../credential/registry.ts";
+import { SpendingRequests } from "../credential/spending-requests.ts";
+import { messageOf } from "../errors.ts";
+import { IssuerClocks } from "../http/issuer-clock.ts";
+import { LOCK_REASONS } from "../lock/lock-errors.ts";
+import { Logind } from "../lock/logind.ts";
+import { VaultLocker } from "../lock/vault-locker.ts";
+import { Observer } from "../observe/observe.ts";
+import type { EventPayload } from "../protocol.ts";
+import { Subscriptions } from "../rpc/subscriptions.ts";
+import type { Foundation } from "./foundation.ts";
+import { Signal } from "./signal.ts";
+import { VaultWatcher } from "./vault-watcher.ts";
+
+/** Credentials with all that keeps, changes, locks and reports them. Nothing here knows of clients. */
+export class Core {
+  readonly subscriptions = new Subscriptions();
+  readonly issuerClocks: IssuerClocks;
+  readonly registry: Registry;
+  readonly observer: Observer;
+  readonly lock: VaultLocker;
+  readonly logind: Logind;
+  readonly admin: Admin;
+  readonly backup: Backup;
+  /** The vault was locked. */
+  readonly locked = new Signal();
+  /** A person has changed something. */
+  readonly changed = new Signal<EventPayload>();
+  /** Why the audit log can't be written. */
+  auditProblem: string | undefined;
+  readonly #foundation: Foundation;
+  readonly #importJournal: ImportJournal;
+  readonly #watcher: VaultWatcher;
+  #manifestProblem: string | undefined;
+
+  constructor(foundation: Foundation) {
+    const { env, vault, log, http, time, events, rebuilt } = foundation;
+    this.#foundation = foundation;
+    this.issuerClocks = new IssuerClocks(time);
+    this.#importJournal = new ImportJournal({ dir: configDir(env), vault, log });
+    this.registry = this.#createRegistry();
+    this.#watcher = new VaultWatcher({ vault, registry: this.registry, time, log });
+    this.observer = this.#createObserver();
+    this.lock = this.#createLock();
+    this.logind = this.#createLogind();
+    this.admin = this.#createAdmin();
+    const { admin, registry } = this;
+    this.backup = new Backup({
+      ...{ env, admin, importJournal: this.#importJournal, registry, vault, log },
+    });
+    events.on((happened) => this.observer.onEvent(happened));
+    rebuilt.on(({ message, isSuspect }) => {
+      if (isSuspect) this.#manifestProblem = message;
+      const wanted = isSuspect ? {} : ({ wanted: true } as const);
+      events.emit({ kind: "manifest_rebuilt", message, ...wanted });
+    });
+    this.locked.on(() => http.reconnect());
+  }
+
+  /** Takes over the configuration that was read at the start. */
+  async load(): Promise<void> {
+    const { configuration } = this.#foundation;
+    const isStale = this.#importJournal.isPending();
+    this.registry.apply(isStale ? await this.#readConfiguration() : configuration);
+  }
+
+  #createRegistry(): Registry {
+    const { clock, time, http, vault, log, events } = this.#foundation;
+    const deps = {
+      ...{ clock, time, http, vault, log, onEvent: events.emit },
+      hostLimiter: new HostLimiter(),
+      codes: new OneTimeCodes(),
+      issuerClocks: this.issuerClocks,
+      spendingRequests: new SpendingRequests(),
+      candidates: {
+        resolve: (name: string, text: string) => this.admin.reloader.settingsFrom(name, text),
+        worked: (name: string) => this.#promote(name),
+      },
+    };
+    return new Registry(deps, () => {
+      this.observer.tick();
+      void this.#watcher.check();
+      this.lock.tick();
+    });
+  }
+
+  /** New secrets have worked: they replace the old ones, in a turn of their own. */
+  #promote(name: string): void {
+    const { log } = this.#foundation;
+    const failed = (error: unknown) => log.error({ credential: name }, messageOf(error));
+    setImmediate(() => void this.admin.trials.promote(name).catch(failed));
+  }
+
+  #createObserver(): Observer {
+    const { env, clock, log, startedAt, configuration, vault } = this.#foundation;
+    return new Observer({
+      ...{ env, clock, log, startedAt, subscribers: this.subscriptions },
+      stateDir: stateDir(env),
+      settings: configuration.daemon,
+      source: {
+        credentials: () => this.registry.each(),
+        needingAttention: () => this.registry.needingAttention(),
+        states: () => this.registry.states(),
+        info: (name) => (this.registry.hasAny(name) ? this.registry.info(name) : undefined),
+        // A lock that somebody wanted is no problem.
+        locked: () => (this.lock.isHeld ? undefined : vault.locked),
+        manifest: () => this.#manifestProblem,
+        audit: () => this.auditProblem,
+      },
+    });
+  }
+
+  #createLock(): VaultLocker {
+    const { clock, time, vault, log, events, configuration } = this.#foundation;
+    return new VaultLocker({
+      ...{ clock, time, vault, registry: this.registry, log, onEvent: events.emit },
+      afterMs: configuration.daemon.lockAfter,
+      inTurn: (work) => this.admin.changes.runNext(work),
+      onLocked: this.locked.emit,
+      onOpened: () => this.backup.resume(),
+    });
+  }
+
+  #createLogind(): Logind {
+    const { env, clock, log, configuration } = this.#foundation;
+    return new Logind({
+      ...{ env, clock, log, events: configuration.daemon.lockOn ?? [] },
+      lock: (event) =>
+        this.lock.lock(LOCK_REASONS[event]).catch((error) => log.error({}, messageOf(error))),
+    });
+  }
+
+  #createAdmin(): Admin {
+    const { env, configuration, vault, http, log, clock, events, welcome } = this.#foundation;
+    return new Admin({
+      ...{ env, configuration, registry: this.registry, vault, http, log, now: clock.wall },
+      readConfiguration: () => this.#readConfiguration(),
+      assertOpen: () => this.lock.assertOpen(),
+      onClosed: () => {
+        welcome.guests = undefined;
+      },
+      onEvent: (happened) => {
+        events.emit(happened);
+        this.changed.emit(happened);
+      },
+    });
+  }
+
+  async #readConfiguration(): Promise<Configuration> {
+    const { env, welcome } = this.#foundation;
+    const load = () => loadConfiguration({ dir: configDir(env), env });
+    const read = await this.#importJournal.configuration(load);
+    this.observer.reloaded(read.daemon);
+    welcome.guests = read.daemon.guests;
+    this.lock.configure(read.daemon.lockAfter);
+    return read;
+  }
+}

@@ -1,0 +1,53 @@
+import type { Log } from "../base/log.ts";
+import type { Registry } from "../credential/registry.ts";
+import type { Unsaved } from "../protocol.ts";
+import type { Listening } from "../rpc/socket.ts";
+import type { Core } from "./core.ts";
+import type { Foundation } from "./foundation.ts";
+import type { Front } from "./front.ts";
+import { GRACE, type LastAnswers } from "./last-answers.ts";
+
+/**
+ * Ends the daemon from its front to its foundation: clients, token requests, what is to be written. Returns
+ * the names of the credentials that lose secrets by it.
+ */
+export async function shutDown(
+  { log, clock, http, vault, events }: Foundation,
+  { registry, logind, observer }: Core,
+  { approvals, server, audit }: Front,
+  listening: Listening,
+  lastAnswers: LastAnswers,
+): Promise<readonly string[]> {
+  const toldAtMs = clock.monotonic();
+  events.emit({ kind: "stopping" });
+  registry.close();
+  approvals.close();
+  logind.close();
+  listening.release();
+  await server.close(GRACE);
+  await lastAnswers.wait(toldAtMs);
+  await http.close();
+  const losers = await sealForTheLastTime(registry, log);
+  audit.note({ event: "daemon", outcome: "stopped", pid: process.pid });
+  await audit.close();
+  await vault.close();
+  await observer.close();
+  log.info({}, "stopped");
+  return losers;
+}
+
+/** Returns the names of credentials of which more than tokens is lost: the disk does not take it even now. */
+async function sealForTheLastTime(registry: Registry, log: Log): Promise<string[]> {
+  const losers: string[] = [];
+  for (const [name, { atRisk, message }] of await registry.sealAgain()) {
+    if (atRisk === "secrets") losers.push(name);
+    log.error({ credential: name, lost: atRisk }, `${name}: ${LOSS[atRisk]}. ${message}`);
+  }
+  return losers;
+}
+
+const LOSS: Readonly<Record<Unsaved["atRisk"], string>> = {
+  secrets:
+    "authd ends, and what the issuer gave last is lost with it; if the next start is refused, sign in again and run authd set",
+  tokens: "authd ends, and its tokens are lost with it; others are obtained at the next start",
+};
