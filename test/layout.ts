@@ -202,7 +202,7 @@ test("what keeps tokens fresh asks the injected clock, and nothing else, for the
   for (const { path, code } of core) t.is(OWN_TIME.exec(code)?.[0], undefined, path);
   t.deepEqual(
     wrongImports(({ of }) => of === "daemon/system-clock.ts"),
-    ["daemon/daemon.ts imports daemon/system-clock.ts (static)"],
+    ["daemon/foundation.ts imports daemon/system-clock.ts (static)"],
   );
 });
 
