@@ -7,7 +7,9 @@ import { AuthdError, messageOf } from "../errors.ts";
 import type { CredentialInfo } from "../protocol.ts";
 import type { Credential } from "./credential.ts";
 import type { CredentialDeps, RecordStore } from "./credential-deps.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 import type { Candidate, CredentialRecord } from "./record.ts";
+import { replaceRecord } from "./record-changes.ts";
 
 /** A candidate that has worked, and could not be put in force, is put in force again after this. */
 const PROMOTE_RETRY_MS = 60_000;
@@ -144,6 +146,26 @@ export class CandidateTrial {
     this.#promoteRetryAt = Number.POSITIVE_INFINITY;
     this.#owner.deps.candidates.worked(this.#owner.name);
   }
+}
+
+/** Puts the candidate in force, with its tokens; if it can't be sealed, nothing changes. */
+export async function promoteCandidate(
+  life: Lifecycle,
+  trial: Credential,
+  settings: CredentialSettings,
+): Promise<void> {
+  let next = trial.snapshot();
+  const change = (record: CredentialRecord) => {
+    // While this is being sealed, the trial may receive a new refresh token.
+    if (trial.isReadable) next = trial.snapshot();
+    replaceRecord(record, next);
+  };
+  await life.seal(change, () => life.adopt(settings, "restore"));
+  const { answer } = life.tokens.primary().issued ?? {};
+  if (!answer) return;
+  const { expiresAt } = answer;
+  const tookMs = life.stored.record?.lastRefreshMs ?? 0;
+  life.deps.onEvent({ kind: "refreshed", credential: life.name, expiresAt, tookMs });
 }
 
 /** Returns what people see of a candidate; `trial` is undefined if it can't be tried. */

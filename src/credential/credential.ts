@@ -2,11 +2,11 @@ import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
 import { grantNamed, tokenIdentity } from "../grants/index.ts";
-import type { CredentialInfo, State, Trouble, Unsaved } from "../protocol.ts";
+import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
-import { candidateInfo } from "./candidate.ts";
+import { promoteCandidate } from "./candidate.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
-import { infoOf } from "./info.ts";
+import { infoOf, mayNeedPerson } from "./info.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { type Candidate, type CredentialRecord, isGuarded, type Refused } from "./record.ts";
@@ -16,7 +16,6 @@ import {
   enterSecrets,
   isEntered,
   type NewSecrets,
-  replaceRecord,
   replacesRotating,
   setCandidate,
 } from "./record-changes.ts";
@@ -33,8 +32,8 @@ import { freshness } from "./token.ts";
 import { slotFor, type TokenCache } from "./token-cache.ts";
 import type { TokenRefresher } from "./token-refresher.ts";
 import type { TokenSlot } from "./token-slot.ts";
-import { noteTest, troublesOf } from "./troubles.ts";
-import { JUST_OBTAINED_MS } from "./unauthorized-backoff.ts";
+import { noteTest } from "./troubles.ts";
+import { isJustObtained, refreshAfter401 } from "./unauthorized-backoff.ts";
 import type { WaitLimits } from "./wait.ts";
 
 /** One credential: hands out its tokens, takes a person's changes, and tells its state. */
@@ -143,7 +142,7 @@ export class Credential {
   #noteRejection(slot: TokenSlot, rejectedToken: string, now: Moment): void {
     const { issued } = slot;
     if (issued?.accessToken !== rejectedToken) return;
-    if (ageMs(issued, now) > JUST_OBTAINED_MS) this.#refresher.onRevoked(slot);
+    if (!isJustObtained(issued, now)) this.#refresher.onRevoked(slot);
   }
 
   /** Notes that `origin` accepted this token. */
@@ -161,20 +160,7 @@ export class Credential {
     challenge: string | undefined,
     limits: WaitLimits,
   ): Promise<IssuedToken | undefined> {
-    const slot = this.#tokens.own;
-    const now = this.#deps.time.now();
-    const isStatic = issued.token.lifetime === Number.POSITIVE_INFINITY;
-    if (this.#life.blocker || isStatic || isScopeMissing(challenge)) return undefined;
-    const current = slot.issued;
-    const isReplaced = current && current.accessToken !== issued.accessToken;
-    if (isReplaced && freshness(current.token, now) !== "expired") return current;
-    const { unauthorized } = this.#life;
-    const random = this.#deps.clock.random();
-    const about = { age: ageMs(issued, now), now: now.boot, random };
-    const mayRefresh = slot.pendingRefresh || unauthorized.shouldRefresh(origin, issued, about);
-    if (!mayRefresh) return undefined;
-    if (current === issued && unauthorized.hasWorked(issued)) this.#refresher.onRevoked(slot);
-    return await forceRefresh(this.#refresher, slot, limits, now, true).catch(() => undefined);
+    return await refreshAfter401(this.#life, { origin, issued, challenge }, limits);
   }
 
   /** Refreshes for a person: although the issuer refused, or asked to wait. */
@@ -275,20 +261,7 @@ export class Credential {
 
   /** Puts the candidate in force, with its tokens; if it can't be sealed, nothing changes. */
   async promote(settings: CredentialSettings): Promise<void> {
-    const { trial } = this;
-    if (!trial) return;
-    let next = trial.snapshot();
-    const change = (record: CredentialRecord) => {
-      // While this is being sealed, the trial may receive a new refresh token.
-      if (trial.isReadable) next = trial.snapshot();
-      replaceRecord(record, next);
-    };
-    await this.#life.seal(change, () => this.#life.adopt(settings, "restore"));
-    const { answer } = this.#tokens.primary().issued ?? {};
-    if (!answer) return;
-    const [credential, tookMs] = [this.name, this.record.lastRefreshMs ?? 0];
-    const { expiresAt } = answer;
-    this.#deps.onEvent({ kind: "refreshed", credential, expiresAt, tookMs });
+    if (this.trial) await promoteCandidate(this.#life, this.trial, settings);
   }
 
   /** Retries the promotion later, as the disk failed, or the credential file could not be written. */
@@ -361,42 +334,14 @@ export class Credential {
 
   /** True if something about it may need a person, now or later. */
   get needsAttention(): boolean {
-    const { blocker } = this.#life;
-    // A locked vault is not the credential's own problem.
-    if (blocker !== undefined && blocker.state !== "locked") return true;
-    if (this.#refresher.status.rejectedWith || this.trial?.needsAttention) return true;
-    if (this.#troubles().length > 0) return true;
-    return this.unsaved !== undefined || this.settings.secretExpires !== undefined;
+    return mayNeedPerson(this.#life);
   }
 
   info(): CredentialInfo {
-    const now = this.#deps.time.now();
-    const primary = this.#tokens.primary();
-    const withDeadline = (slot: TokenSlot) => ({
-      slot,
-      deadline: this.#refresher.deadline(slot, now),
-    });
-    const { failureCount, lastError } = this.#refresher.status;
-    const input = {
-      settings: this.settings,
-      record: this.#life.stored.record,
-      state: this.state(),
-      blocker: this.#life.blocker,
-      primary: withDeadline(primary),
-      others: this.#tokens.others().map(withDeadline),
-      candidate: this.candidate && candidateInfo(this.candidate, this.trial),
-      unsaved: this.unsaved,
-      troubles: this.#troubles(),
-      ...{ failureCount, lastError },
-    };
-    return infoOf(input, now);
+    return infoOf(this.#life);
   }
 
-  #troubles(): Trouble[] {
-    return troublesOf(this.settings, this.#life.stored.record);
-  }
-
-  /** Seals what a test of the API came to; undefined: it worked. */
+  /** Seals the result of a test of the API; undefined: it worked. */
   async noteTest(failure: { status?: number; message: string } | undefined): Promise<void> {
     const { stored } = this.#life;
     if (!stored.record || !noteTest(stored.record, this.settings, failure)) return;
@@ -407,14 +352,4 @@ export class Credential {
   get identity(): Record<string, string> {
     return tokenIdentity(this.#tokens.own.issued?.accessToken ?? "");
   }
-}
-
-/** Returns the age of a token; Infinity if it was obtained before this start. */
-function ageMs({ isRestored, token }: IssuedToken, now: Moment): number {
-  return isRestored ? Number.POSITIVE_INFINITY : now.boot - token.bornAt;
-}
-
-/** True if a 401 asks for more scope, which no refresh brings (RFC 6750 section 3.1). */
-function isScopeMissing(challenge: string | undefined): boolean {
-  return challenge !== undefined && /error="?insufficient_scope\b/i.test(challenge);
 }

@@ -1,29 +1,13 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { Policy, Rule } from "../config/policy.ts";
-import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
-import type { CredentialInfo, PolicyInfo, State, Trouble, VariantInfo } from "../protocol.ts";
-import type { Blocker } from "./blocker.ts";
-import type { CredentialRecord } from "./record.ts";
+import type { CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
+import { candidateInfo } from "./candidate.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 import { expiresAt } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
-
-export interface InfoInput {
-  settings: CredentialSettings;
-  record: CredentialRecord | undefined;
-  state: State;
-  blocker: Blocker | undefined;
-  /** The slot that is shown for the credential. */
-  primary: SlotDeadline;
-  /** The slots beside the credential's own. */
-  others: readonly SlotDeadline[];
-  failureCount: number;
-  lastError: CredentialInfo["lastError"];
-  candidate: CredentialInfo["candidate"];
-  unsaved: CredentialInfo["unsaved"];
-  troubles: Trouble[];
-}
+import { troublesOf } from "./troubles.ts";
 
 /** A slot and the boot time of its next refresh; Infinity: none. */
 interface SlotDeadline {
@@ -32,17 +16,25 @@ interface SlotDeadline {
 }
 
 /** Returns what people and programs see of a credential: no secret, no token. */
-export function infoOf(input: InfoInput, now: Moment): CredentialInfo {
-  const { settings, record, blocker, primary, others, candidate, unsaved } = input;
+export function infoOf(life: Lifecycle): CredentialInfo {
+  const now = life.deps.time.now();
+  const { settings, blocker, tokens, refresher } = life;
+  const { record, unsaved } = life.stored;
   const { name, grant, preset, origins, secretExpires, policy } = settings;
+  const withDeadline = (slot: TokenSlot) => ({ slot, deadline: refresher.deadline(slot, now) });
+  const primary = withDeadline(tokens.primary());
+  const others = tokens.others().map(withDeadline);
   const { expiresAt, refreshAt, retryAt, acquiredAt } = tokenTimes(primary, now);
   const lastUsedAt = Math.max(...[primary, ...others].map(({ slot }) => slot.lastUsedAt));
-  const lastError = blocker ? toLastError(blocker.error, now.wall) : input.lastError;
+  const { failureCount } = refresher.status;
+  const lastError = blocker ? toLastError(blocker.error, now.wall) : refresher.status.lastError;
+  const candidate = record?.candidate && candidateInfo(record.candidate, life.trial?.credential);
+  const troubles = troublesOf(settings, record);
   return {
     name,
     grant,
     ...omitUndefined({ preset }),
-    state: input.state,
+    state: life.state.current(),
     expiresAt,
     refreshAt,
     ...omitUndefined({
@@ -51,16 +43,27 @@ export function infoOf(input: InfoInput, now: Moment): CredentialInfo {
       lastRefreshMs: record?.lastRefreshMs,
     }),
     refreshCount: record?.refreshCount ?? 0,
-    failureCount: input.failureCount,
-    ...(lastError ? { lastError: { ...lastError, at: Math.min(lastError.at, now.wall) } } : {}),
+    failureCount,
+    ...omitUndefined({
+      lastError: lastError && { ...lastError, at: Math.min(lastError.at, now.wall) },
+    }),
     failuresInRow: primary.slot.failures,
     ...omitUndefined({ acquiredAt, lastAskedAt: toWallTime(lastUsedAt, now), unsaved, candidate }),
     ...omitUndefined({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
-    ...(others.length === 0 ? {} : { tokens: others.map((other) => slotInfo(other, now)) }),
+    ...(others.length > 0 ? { tokens: others.map((other) => slotInfo(other, now)) } : {}),
     origins: [...origins],
     ...omitUndefined({ policy: policy && policyInfo(policy), secretExpires }),
-    ...(input.troubles.length > 0 ? { troubles: input.troubles } : {}),
+    ...(troubles.length > 0 ? { troubles } : {}),
   };
+}
+
+/** True if something about a credential may need a person, now or later. */
+export function mayNeedPerson({ blocker, refresher, settings, stored, trial }: Lifecycle): boolean {
+  // A locked vault is not the credential's own problem.
+  if (blocker !== undefined && blocker.state !== "locked") return true;
+  if (refresher.status.rejectedWith || trial?.credential?.needsAttention) return true;
+  if (stored.unsaved !== undefined || settings.secretExpires !== undefined) return true;
+  return troublesOf(settings, stored.record).length > 0;
 }
 
 /** Returns a past time that does not lie in the future, also if the wall clock was set back since. */

@@ -56,13 +56,24 @@ export function handleFailure(
   if (!isFinal) recordFailure(slot, failure, now, deps.clock.random());
   const isRetried = !isFinal && !status.rejectedWith;
   reportFailure(context, failure, isRetried ? now.wall + slot.retryAt - now.boot : undefined);
-  const isNews =
-    isOwn && record !== undefined && noteFailure(record, owner.current().settings, error);
-  const isSealed = isFinal || isRotating || isNews || error.contact?.refusal !== undefined;
-  if (record && isSealed) void owner.stored.save(record, false);
+  sealFailure(context, request, error, isFinal || isRotating);
   if (!isRetried) return failure;
   adjustRetry(slot, failure, isRotating, now);
   return withRetry(failure, name, slot.retryAt - now.boot);
+}
+
+/** Seals what a restart must not forget of a failure. `always`: the failure changed the record in any case. */
+function sealFailure(
+  { owner }: RefreshContext,
+  { slot, record }: FailedRequest,
+  error: AuthdError,
+  always: boolean,
+): void {
+  if (!record) return;
+  const isOwn = slot === owner.tokens.own;
+  const isNewTrouble = isOwn && noteFailure(record, owner.current().settings, error);
+  const isRefusal = error.contact?.refusal !== undefined;
+  if (always || isNewTrouble || isRefusal) void owner.stored.save(record, false);
 }
 
 /** Returns what a failure comes to: a final one stops the credential, or the slot alone. */

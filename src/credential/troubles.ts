@@ -31,14 +31,14 @@ export function noteFailure(
   return !isKnown;
 }
 
-/** Forgets faults of the token request: a token came. */
+/** Forgets the fault of the token request, as a token came. */
 export function forgetFailure(record: CredentialRecord): void {
   if (!record.troubles) return;
   const { request: _, ...rest } = record.troubles;
   record.troubles = rest;
 }
 
-/** Notes what a test of the API came to; undefined: it worked. Returns true if that has to be sealed. */
+/** Records the result of a test of the API; undefined: it worked. Returns true if that has to be sealed. */
 export function noteTest(
   record: CredentialRecord,
   settings: CredentialSettings,
@@ -51,7 +51,7 @@ export function noteTest(
   return true;
 }
 
-/** Lists the faults of now, and what mends each. */
+/** Lists the current faults, each with the command that fixes it. */
 export function troublesOf(
   settings: CredentialSettings,
   record: CredentialRecord | undefined,
@@ -67,13 +67,13 @@ export function troublesOf(
       help: `authd edit ${name}`,
     })),
     ...(request && isRequest
-      ? [told(request, requestHelp(settings, request.reason === "blocked"))]
+      ? [toTrouble(request, requestHelp(settings, request.reason === "blocked"))]
       : []),
-    ...(test && isTest ? [told(test, testHelp(settings, test))] : []),
+    ...(test && isTest ? [toTrouble(test, testHelp(settings, test))] : []),
   ];
 }
 
-function told({ reason, message }: SeenTrouble, help: string): Trouble {
+function toTrouble({ reason, message }: SeenTrouble, help: string): Trouble {
   return { reason, message, help };
 }
 

@@ -1,7 +1,13 @@
+import type { Moment } from "../base/timekeeper.ts";
+import type { IssuedToken } from "./issued-token.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 import { backoff } from "./schedule.ts";
+import { forceRefresh } from "./slow-path.ts";
+import { freshness } from "./token.ts";
+import type { WaitLimits } from "./wait.ts";
 
 /** A 401 is not about a token this young. */
-export const JUST_OBTAINED_MS = 3_000;
+const JUST_OBTAINED_MS = 3_000;
 
 interface OriginState {
   /** The last token that this origin accepted. */
@@ -47,4 +53,47 @@ export class UnauthorizedBackoff {
     state.notBefore = now + backoff({ failures: state.failures, random });
     return state.accepted === token || age > JUST_OBTAINED_MS;
   }
+}
+
+/** A 401 of an API. `challenge` is its WWW-Authenticate. */
+interface Unauthorized {
+  origin: string;
+  issued: IssuedToken;
+  challenge: string | undefined;
+}
+
+/** Returns the token to repeat a request with after a 401; undefined if the 401 is the caller's response. */
+export async function refreshAfter401(
+  { deps, blocker, tokens, refresher, unauthorized }: Lifecycle,
+  { origin, issued, challenge }: Unauthorized,
+  limits: WaitLimits,
+): Promise<IssuedToken | undefined> {
+  const slot = tokens.own;
+  const now = deps.time.now();
+  const isStatic = issued.token.lifetime === Number.POSITIVE_INFINITY;
+  if (blocker || isStatic || isScopeMissing(challenge)) return undefined;
+  const current = slot.issued;
+  const isReplaced = current && current.accessToken !== issued.accessToken;
+  if (isReplaced && freshness(current.token, now) !== "expired") return current;
+  const random = deps.clock.random();
+  const about = { age: ageMs(issued, now), now: now.boot, random };
+  const mayRefresh = slot.pendingRefresh || unauthorized.shouldRefresh(origin, issued, about);
+  if (!mayRefresh) return undefined;
+  if (current === issued && unauthorized.hasWorked(issued)) refresher.onRevoked(slot);
+  return await forceRefresh(refresher, slot, limits, now, true).catch(() => undefined);
+}
+
+/** True for a token so young that its rejection is not about the token. */
+export function isJustObtained(issued: IssuedToken, now: Moment): boolean {
+  return ageMs(issued, now) <= JUST_OBTAINED_MS;
+}
+
+/** Returns the age of a token; Infinity if it was obtained before this start. */
+function ageMs({ isRestored, token }: IssuedToken, now: Moment): number {
+  return isRestored ? Number.POSITIVE_INFINITY : now.boot - token.bornAt;
+}
+
+/** True if a 401 asks for more scope, which no refresh brings (RFC 6750 section 3.1). */
+function isScopeMissing(challenge: string | undefined): boolean {
+  return challenge !== undefined && /error="?insufficient_scope\b/i.test(challenge);
 }
