@@ -229,7 +229,10 @@ test("presets.md: every shipped preset has a part, with its fields", (t) => {
 });
 
 test("the documents name tests and sources that exist", (t) => {
-  for (const path of ["docs/security.md", "docs/architecture.md", "docs/presets.md"]) {
+  for (const path of [
+    ...["docs/security.md", "docs/architecture.md", "docs/presets.md"],
+    ...["docs/decisions.md", "CONTRIBUTING.md"],
+  ]) {
     const { text } = readDocument(path);
     for (const [name] of text.matchAll(
       /(?<=`)(?:src|test|bench|scripts|systemd|launchd|schemas)\/[\w./-]+\.\w+(?=`)/g,
@@ -242,11 +245,47 @@ test("the documents name tests and sources that exist", (t) => {
   }
 });
 
-test("architecture.md: the layout is that of src", (t) => {
-  const [layout = ""] = readDocument("docs/architecture.md").section("Layout").blocks("");
+test("architecture.md: the rooms are those of src", (t) => {
+  const [rooms = ""] = readDocument("docs/architecture.md").section("Rooms").blocks("");
   const there = readdirSync(new URL("../../../src", import.meta.url), { withFileTypes: true })
     .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
     .sort();
-  const told = Array.from(layout.matchAll(/^ {2}([\w.-]+\/?) +\S/gm), (match) => match[1]!).sort();
+  const told = Array.from(rooms.matchAll(/^ {2}([\w.-]+\/?) +\S/gm), (match) => match[1]!).sort();
   t.deepEqual(told, there);
+});
+
+test("architecture.md: files and constants of the refresh rules are there", (t) => {
+  const { text } = readDocument("docs/architecture.md").section("Refresh rules");
+  const rows = text.split("\n").filter((line) => /^\| (?!condition|---)/.test(line));
+  t.true(rows.length > 50);
+  for (const row of rows) {
+    const [, , , constants = "", where = ""] = row.split("|");
+    const files = Array.from(
+      `${constants} ${where}`.matchAll(/`([\w/-]+\.ts)`/g),
+      ([, name]) => name,
+    );
+    t.true(files.length > 0, row);
+    const sources = files.map((name) => readDocument(`src/${name}`).text).join("\n");
+    for (const [, name = ""] of constants.matchAll(/`([A-Z][A-Z_]+)(?:\.\w+)?`/g))
+      t.true(
+        sources.includes(`const ${name} =`) || sources.includes(`const ${name}:`),
+        `${name}: ${row}`,
+      );
+  }
+});
+
+test("CONTRIBUTING.md: scripts and helpers are there", (t) => {
+  const { text } = readDocument("CONTRIBUTING.md");
+  const { scripts } = JSON.parse(readDocument("package.json").text) as { scripts: object };
+  for (const [, name = ""] of text.matchAll(/`npm run ([\w:]+)/g)) t.true(name in scripts, name);
+  const helpers = Array.from(text.matchAll(/^\| ((?:`[\w-]+\.ts`(?:, )?)+)((?: `\w+`,?)*)/gm));
+  t.true(helpers.length > 8);
+  for (const [row, files = "", names = ""] of helpers) {
+    const sources = Array.from(
+      files.matchAll(/[\w-]+\.ts/g),
+      ([file]) => readDocument(`test/helpers/${file}`).text,
+    );
+    for (const [name] of names.matchAll(/\w+/g))
+      t.regex(sources.join("\n"), new RegExp(`export .*\\b${name}\\b`), row);
+  }
 });
