@@ -106,7 +106,11 @@ async function valuesOf(option: Option): Promise<Candidates> {
     case "--secrets-from":
     case "--passphrase-from":
     case "--data":
+    case "--upload-file":
+    case "--output":
       return "files";
+    case "--request":
+      return METHODS;
     default:
       return [];
   }

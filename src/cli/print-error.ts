@@ -14,6 +14,11 @@ export function report(error: unknown): number {
   return code;
 }
 
+/** Returns the exit code for an error that is not told. */
+export function exitCodeOf(error: unknown): number {
+  return explain(error).code;
+}
+
 interface Explanation {
   message: string;
   next: string | undefined;

@@ -1,13 +1,16 @@
 import type { Command } from "commander";
 import { AuthdError } from "../errors.ts";
 import type { Notifications } from "../protocol.ts";
-import { ConnectionLost, type DaemonConnection } from "../rpc/daemon-connection.ts";
+import { ConnectionLost } from "../rpc/daemon-connection.ts";
 import { ReceivedStream } from "../rpc/received-stream.ts";
 import { type BodyStream, type RequestHead, sendRequest } from "../rpc/send-request.ts";
 import { connectionLost, connectToDaemon, telling } from "./call-daemon.ts";
 import { EXIT } from "./exit-code.ts";
 import { milliseconds } from "./parse-seconds.ts";
+import { exitCodeOf } from "./print-error.ts";
 import { bodyOf } from "./request-body.ts";
+import { wholeUrl } from "./request-url.ts";
+import { ResponseOutput } from "./response-output.ts";
 import { plain } from "./style.ts";
 
 type Head = Notifications["response/head"];
@@ -17,8 +20,14 @@ export interface RequestOptions {
   header?: string[];
   data?: string[];
   uploadFile?: string;
+  /** `-X`. */
+  request?: string;
+  output?: string;
   include?: boolean;
+  verbose?: boolean;
+  silent?: boolean;
   fail?: boolean;
+  failWithBody?: boolean;
   timeout?: string;
 }
 
@@ -28,7 +37,11 @@ export function define(command: Command): void {
     .usage("[options] <name> [method] <url>")
     .argument("<name>", "the credential")
     .argument("<method-or-url>", "without a method GET, with -d POST, with -T PUT")
-    .argument("[url]", "one of the credential's origins, and a path")
+    .argument(
+      "[url]",
+      "one of the credential's origins, and a path; with one origin, the path alone",
+    )
+    .option("-X, --request <method>", "the method")
     .option("-H, --header <name: value>", "a header; may be repeated", list)
     .option(
       "-d, --data <data>",
@@ -39,14 +52,19 @@ export function define(command: Command): void {
       "-T, --upload-file <file>",
       "a body as it is, by PUT; - is standard input; of any length",
     )
+    .option("-o, --output <file>", "write the body to a file, as soon as the answer comes")
     .option("-i, --include", "write status and headers to stderr")
-    .option("-f, --fail", "exit with 1 if the HTTP status is 400 or more")
+    .option("-v, --verbose", "write what is sent and what comes back to stderr, but no token")
+    .option("-s, --silent", "say nothing of errors: the exit code tells")
+    .option("-f, --fail", "exit with 1 and no body if the HTTP status is 400 or more")
+    .option("--fail-with-body", "exit with 1 if the HTTP status is 400 or more")
     .option("--timeout <seconds>", "how long it may take (default: 30)")
     .action(request);
 }
 
 export const examples = [
-  "authd request onestepai https://app-eu.onestepai.com/api/Users",
+  "authd request onestepai /api/Users",
+  "authd request onestepai https://app-eu.onestepai.com/api/Users -o users.json",
   `authd request labelf https://api.app.labelf.ai/v2/models/42/inference -d '{"texts":["hi"]}'`,
   "authd request zebbra http://localhost:8000/picture -H 'content-type: image/png' -T me.png",
 ];
@@ -57,9 +75,17 @@ async function request(
   second: string | undefined,
   options: RequestOptions,
 ): Promise<void> {
-  const { head, body } = await paramsFor(name, first, second, options);
-  const status = await relay(head, body, options.include === true);
-  process.exitCode = options.fail && status >= 400 ? EXIT.failed : EXIT.done;
+  try {
+    const { head, body } = await paramsFor(name, first, second, options);
+    const url = await wholeUrl(name, head.url);
+    const status = await relay({ ...head, url }, body, options);
+    const isFailure = (options.fail || options.failWithBody) && status >= 400;
+    if (isFailure && !options.silent) process.stderr.write(`authd: ${name}: HTTP ${status}\n`);
+    process.exitCode = isFailure ? EXIT.failed : EXIT.done;
+  } catch (error) {
+    if (!options.silent) throw error;
+    process.exitCode = exitCodeOf(error);
+  }
 }
 
 /** What is asked of the daemon. Throws AuthdError `invalid_params`. */
@@ -69,6 +95,8 @@ export async function paramsFor(
   second: string | undefined,
   options: RequestOptions,
 ): Promise<{ head: RequestHead; body?: Buffer | BodyStream }> {
+  if (second !== undefined && options.request !== undefined)
+    throw new AuthdError("invalid_params", "give the method once: before the URL, or with -X");
   const timeoutMs = milliseconds("--timeout", options.timeout);
   const headers = parseHeaders(options.header ?? []);
   const given = await bodyOf(options.data ?? [], options.uploadFile);
@@ -78,7 +106,7 @@ export async function paramsFor(
   const head: RequestHead = {
     credential: name,
     url: second ?? first,
-    method: second === undefined ? usualMethod : first,
+    method: options.request ?? (second === undefined ? usualMethod : first),
     headers,
     stream: true,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -86,41 +114,34 @@ export async function paramsFor(
   return given ? { head, body: given.body } : { head };
 }
 
-/** Sends it and writes the answer's body to stdout as it comes. Returns the HTTP status. */
+/** Sends it and writes the answer as it comes. Returns the HTTP status. */
 async function relay(
   head: RequestHead,
   body: Buffer | BodyStream | undefined,
-  include: boolean,
+  { output: file, include, verbose, silent, fail, failWithBody }: RequestOptions,
 ): Promise<number> {
   const connection = await connectToDaemon();
-  const received = new ReceivedStream(head.credential);
-  connection.onNotification = (name, message) => {
-    if (name === "response/head" && include) writeHead(message as Head);
-    if (name === "response/chunk") write(received.take(message as Chunk), connection);
-  };
   try {
-    const response = await telling(connection, head, () => sendRequest(connection, head, body));
+    const output = new ResponseOutput(
+      { file, include, verbose, withoutFailedBody: fail && !failWithBody },
+      connection,
+    );
+    const received = new ReceivedStream(head.credential);
+    connection.onNotification = (name, message) => {
+      if (name === "response/head") output.head(message as Head);
+      if (name === "response/chunk") output.chunk(received.take(message as Chunk));
+    };
+    output.request(head);
+    const send = () => Promise.race([sendRequest(connection, head, body), output.failed]);
+    const response = await (silent ? send() : telling(connection, head, send));
     received.assertWhole(response);
+    await output.end(response, head.url);
     return response.status;
   } catch (error) {
     throw error instanceof ConnectionLost ? connectionLost() : error;
   } finally {
     connection.destroy();
   }
-}
-
-/** Nothing more is read while stdout is full: that slows the daemon, and through it the API, down. */
-function write(bytes: Buffer, connection: DaemonConnection): void {
-  if (process.stdout.write(bytes)) return;
-  connection.pause();
-  process.stdout.once("drain", () => connection.resume());
-}
-
-function writeHead({ status, statusText, headers }: Head): void {
-  const lines = Object.entries(headers).flatMap(([name, values]) =>
-    [values].flat().map((value) => `${name}: ${plain(value)}`),
-  );
-  process.stderr.write(`HTTP ${status} ${plain(statusText)}\n${lines.join("\n")}\n\n`);
 }
 
 /** `name: value` each; a name given twice gets both values. Names in lower case. */

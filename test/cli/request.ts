@@ -1,13 +1,14 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import test, { type ExecutionContext } from "ava";
 import { MAIN, startDaemon } from "../helpers/daemon.ts";
+import { missing } from "../helpers/optional.ts";
 
 const TOKEN = "a-fixed-token";
 
@@ -98,14 +99,96 @@ test("-d means POST, JSON if it parses as such, otherwise a form; @file and @- a
   t.is(missing.code, 2);
 });
 
-test("a status of 400 or more is exit 0, with -f exit 1", async (t) => {
+test("a status of 400 or more is exit 0; -f: exit 1, no body; --fail-with-body: exit 1", async (t) => {
   const { origin, daemon } = await startEcho(t, Buffer.from("no\n"), 404);
-  t.deepEqual(await daemon.cli(["request", "api", `${origin}/`]), {
-    code: 0,
-    stdout: "no\n",
+  const url = `${origin}/`;
+  const stderr = "authd: api: HTTP 404\n";
+  for (const [options, wanted] of [
+    [[], { code: 0, stdout: "no\n", stderr: "" }],
+    [["-f"], { code: 1, stdout: "", stderr }],
+    [["--fail-with-body"], { code: 1, stdout: "no\n", stderr }],
+    [["-s", "--fail-with-body"], { code: 1, stdout: "no\n", stderr: "" }],
+  ] as const) {
+    t.deepEqual(await daemon.cli(["request", "api", url, ...options]), wanted);
+  }
+  const file = join(daemon.folder, "kept");
+  writeFileSync(file, "as it was");
+  t.is((await daemon.cli(["request", "api", url, "-f", "-o", file])).code, 1);
+  t.is(readFileSync(file, "utf8"), "as it was");
+});
+
+test("-o writes the body to a file; one that can't be written stops before the request", async (t) => {
+  const large = randomBytes(3 * 1024 * 1024);
+  const { seen, origin, daemon } = await startEcho(t, large);
+  const file = join(daemon.folder, "body.bin");
+  writeFileSync(file, "what was there before");
+  const said = await daemon.cli(["request", "api", `${origin}/`, "-o", file]);
+  t.deepEqual(said, { code: 0, stdout: "", stderr: "" });
+  t.true(readFileSync(file).equals(large));
+  for (const wrong of [daemon.folder, join(daemon.folder, "nowhere", "file")]) {
+    const { code, stderr } = await daemon.cli(["request", "api", `${origin}/`, "-o", wrong]);
+    t.is(code, 2);
+    t.regex(stderr, /-o /);
+  }
+  t.is(seen.length, 1);
+});
+
+test("-o on a disk that is full is an error, not a short file", async (t) => {
+  if (!existsSync("/dev/full")) return missing(t, "/dev/full is not there");
+  const { origin, daemon } = await startEcho(t);
+  const { code, stderr } = await daemon.cli(["request", "api", `${origin}/`, "-o", "/dev/full"]);
+  t.is(code, 2, stderr);
+  t.regex(stderr, /-o \/dev\/full: .*ENOSPC/);
+});
+
+test("-X is the method; it is given once", async (t) => {
+  const { seen, origin, daemon } = await startEcho(t);
+  t.is((await daemon.cli(["request", "api", "-X", "PATCH", `${origin}/a`, "-d", "{}"])).code, 0);
+  t.is(seen[0]?.method, "PATCH");
+  const twice = await daemon.cli(["request", "api", "PUT", `${origin}/a`, "-X", "PATCH"]);
+  t.is(twice.code, 2);
+  t.regex(twice.stderr, /give the method once/);
+});
+
+test("-v tells what is sent and what comes back, and no token", async (t) => {
+  const { origin, daemon } = await startEcho(t);
+  const args = ["request", "api", `${origin}/a`, "-v", "-H", "x-mine: yes"];
+  const { stdout, stderr } = await daemon.cli(args);
+  t.is(stdout, "answer\n");
+  t.true(stderr.startsWith(`> GET ${origin}/a\n> x-mine: yes\n> (and the headers of api`));
+  t.regex(stderr, /^< HTTP 200 OK\n(< .*\n)*< x-answer: yes$/m);
+  t.false(stderr.includes(TOKEN));
+});
+
+test("-s says nothing of errors; the exit code tells", async (t) => {
+  const { daemon } = await startEcho(t);
+  const said = await daemon.cli(["request", "api", "https://other.example/", "-s"]);
+  t.deepEqual(said, { code: 6, stdout: "", stderr: "" });
+  t.deepEqual(await daemon.cli(["request", "none", "/a", "-s"]), {
+    code: 4,
+    stdout: "",
     stderr: "",
   });
-  t.is((await daemon.cli(["request", "api", `${origin}/`, "-f"])).code, 1);
+});
+
+test("a path alone goes to the only origin; with several, or none, it is not enough", async (t) => {
+  const { seen, origin, daemon } = await startEcho(t);
+  t.is((await daemon.cli(["request", "api", "/a?b=c"])).code, 0);
+  t.is((await daemon.cli(["request", "api", "DELETE", "/d"])).code, 0);
+  t.deepEqual(
+    seen.map(({ method, url }) => `${method} ${url}`),
+    ["GET /a?b=c", "DELETE /d"],
+  );
+  for (const [origins, wanted] of [
+    [`${origin},https://b.example`, /several origins/],
+    ["", /no origins yet: authd set api/],
+  ] as const) {
+    t.is((await daemon.cli(["set", "api", "--set", `origins=${origins}`])).code, 0);
+    const { code, stderr } = await daemon.cli(["request", "api", "/a"]);
+    t.is(code, 2);
+    t.regex(stderr, wanted);
+  }
+  t.is(seen.length, 2);
 });
 
 test("another origin is exit 6, and nothing is sent", async (t) => {
