@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import type { Identities } from "../access/identity/identity.ts";
 import type { Log } from "../base/log.ts";
 import { AuthdError } from "../errors.ts";
 import type { AuthorizedResponse, PendingApproval } from "../protocol.ts";
@@ -13,7 +12,7 @@ import { describe } from "./files.ts";
 import { readEnd, writeHead } from "./head.ts";
 import { AuditKeys, type Derive } from "./keys.ts";
 import { AuditLast } from "./last.ts";
-import { AuditPeers } from "./peers.ts";
+import { AuditPeers, type ClientPrograms } from "./peers.ts";
 import { AuditQueue, type Waiting } from "./queue.ts";
 import { AuditWriter } from "./writer.ts";
 
@@ -33,7 +32,7 @@ export interface AuditOptions {
   /** `<state dir>/audit.log`. */
   path: string;
   mode: AuditMode;
-  identities: Identities;
+  identities: ClientPrograms;
   log: Log;
   /** Milliseconds since the epoch. */
   now: () => number;

@@ -1,6 +1,18 @@
 /** What a line of the audit log is about; `refusal` is any error that somebody got. */
 export type AuditEvent = "use" | "refusal" | "change" | "approval" | "lock" | "daemon";
 
+/** A client as its identity tells of it, before it is shortened for the log. Absent: it can't be known. */
+export interface ClientProgram {
+  readonly uid?: number | undefined;
+  readonly pid?: number | undefined;
+  /** Executable of the actor, or the name that the actor gives itself. */
+  readonly program?: string | undefined;
+  /** Process of the actor, where that is not the one that connected. */
+  readonly programPid?: number | undefined;
+  readonly script?: string | undefined;
+  readonly unit?: string | undefined;
+}
+
 /** Who asked. What is absent can't be known. */
 export interface AuditPeer {
   readonly uid?: number;

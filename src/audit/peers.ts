@@ -1,7 +1,12 @@
-import type { ClientProgram, Identities } from "../access/identity/identity.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Peer } from "../rpc/peer.ts";
-import type { AuditPeer } from "./entry.ts";
+import type { AuditPeer, ClientProgram } from "./entry.ts";
+
+/** Tells of the programs behind connections. */
+export interface ClientPrograms {
+  /** Returns the same object for equal connections of one process. */
+  programOf(connection: object, peer: Peer | undefined): ClientProgram;
+}
 
 /** Names of programs are anybody's choice. */
 const MAX_NAME_LENGTH = 300;
@@ -11,11 +16,11 @@ const MAX_NAME_LENGTH = 300;
  * there. Equal connections of one process share one description.
  */
 export class AuditPeers {
-  readonly #identities: Identities;
+  readonly #identities: ClientPrograms;
   readonly #byConnection = new WeakMap<object, AuditPeer>();
   readonly #byProgram = new WeakMap<ClientProgram, AuditPeer>();
 
-  constructor(identities: Identities) {
+  constructor(identities: ClientPrograms) {
     this.#identities = identities;
   }
 

@@ -1,6 +1,7 @@
+import type { ClientProgram } from "../../audit/entry.ts";
 import type { Peer } from "../../rpc/peer.ts";
 import { unitOf } from "./cgroup.ts";
-import type { ClientProgram, Identity } from "./identity.ts";
+import type { Identity } from "./identity.ts";
 import { executableOf, read, scriptOf } from "./linux.ts";
 import { LiveProcesses } from "./live-processes.ts";
 import { isOwnClient } from "./own-client.ts";

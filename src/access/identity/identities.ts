@@ -1,10 +1,11 @@
 import { closeSync, readFileSync, readlinkSync } from "node:fs";
+import type { ClientProgram } from "../../audit/entry.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { groupsOf, type Peer } from "../../rpc/peer.ts";
 import { containerOf, unitOf } from "./cgroup.ts";
 import { ClientPrograms, ownUser } from "./client-programs.ts";
 import { type Content, Contents } from "./digest.ts";
-import type { ClientProgram, Identities, Identity, ProcessEntry, ProcessInfo } from "./identity.ts";
+import type { Identities, Identity, ProcessEntry, ProcessInfo } from "./identity.ts";
 import { imageOf, read } from "./linux.ts";
 import { isOwnClient } from "./own-client.ts";
 import { readProcess } from "./processes.ts";

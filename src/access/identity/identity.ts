@@ -1,3 +1,4 @@
+import type { ClientProgram } from "../../audit/entry.ts";
 import type { Peer } from "../../rpc/peer.ts";
 
 /** Facts about one process, from the kernel. Undefined: not known. */
@@ -47,18 +48,6 @@ export interface Identity {
   readonly unknownReason: string | undefined;
   /** Name for people, such as `/usr/bin/backup (process 4711)`. */
   readonly displayName: string;
-}
-
-/** The part of an identity that the audit log names. Absent: it can't be known. */
-export interface ClientProgram {
-  readonly uid?: number | undefined;
-  readonly pid?: number | undefined;
-  /** Executable of the actor, or the name that the actor gives itself. */
-  readonly program?: string | undefined;
-  /** Process of the actor, where that is not the one that connected. */
-  readonly programPid?: number | undefined;
-  readonly script?: string | undefined;
-  readonly unit?: string | undefined;
 }
 
 /** Identifies programs behind connections. */
