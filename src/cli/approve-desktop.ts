@@ -1,4 +1,4 @@
-/** `authd approve --watch --dialogs`: what authd-approve.service runs in a person's session. */
+/** Runs `authd approve --watch --dialogs`, as authd-approve.service does in a user's session. */
 import { desktopPrompter } from "../access/approvals/desktop-prompt.ts";
 import { createLog } from "../base/log.ts";
 import { AuthdError, messageOf } from "../errors.ts";
@@ -17,7 +17,7 @@ import { plain } from "./style.ts";
 
 const LOOK_EVERY_MS = 60_000;
 
-/** Asks with dialogs, and shows what needs a person, until the daemon closes the connection. */
+/** Asks with dialogs, and shows problems, until the daemon closes the connection. */
 export async function askOnDesktop(): Promise<void> {
   const connection = await connectToDaemon();
   try {
@@ -72,7 +72,7 @@ async function watch(connection: DaemonConnection): Promise<void> {
   await showProblems(connection);
 }
 
-/** Refused is also what somebody else has answered meanwhile. */
+/** Sends an answer. An error is printed: another person may have answered meanwhile. */
 async function send(
   connection: DaemonConnection,
   { id }: PendingApproval,

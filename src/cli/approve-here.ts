@@ -10,22 +10,22 @@ import { askSecret, chooseUnless } from "./prompts.ts";
 import { painter } from "./style.ts";
 
 export interface HereOptions {
-  /** Of one question only. */
+  /** Number of the only question to ask. */
   only: number | undefined;
-  /** Stay, and ask as questions come, until Ctrl-C. */
+  /** Asks questions as they come, until Ctrl-C. */
   stay: boolean;
 }
 
 const SKIP = "skip";
 
-/** Asks in this terminal. A question that was settled elsewhere goes away by itself. */
+/** Asks in this terminal. Withdraws a question that was settled elsewhere. */
 export async function askHere({ only, stay }: HereOptions): Promise<void> {
   const connection = await connectToDaemon();
   try {
     const { vaultKey } = (await connection.request("status", {})) as Results["status"];
     const queue = new Queue(connection);
     await connection.request("subscribe", { approvals: true });
-    // What was open before is told of before the answer to this.
+    // The daemon notifies of open questions before it answers this.
     await connection.request("approvals/pending", {});
     if (only !== undefined) queue.keepOnly(only);
     if (stay) print("Questions are asked here as they come. Ctrl-C ends it.");
@@ -80,7 +80,7 @@ class Queue {
     );
   }
 
-  /** Waits for one. Rejects with ConnectionLost. */
+  /** Waits for the next question. Rejects with ConnectionLost. */
   async next(): Promise<PendingApproval> {
     for (;;) {
       if (this.#lost) throw new ConnectionLost();
@@ -92,7 +92,7 @@ class Queue {
     }
   }
 
-  /** Aborted when the question is settled elsewhere. */
+  /** Returns a signal that is aborted when the question is settled elsewhere. */
   settled(id: number): AbortSignal {
     const controller = new AbortController();
     this.#settled.set(id, controller);
@@ -132,7 +132,7 @@ async function settle(
     });
     print(`${credential}: ${ANSWERS[answer].toLowerCase()}.`);
   } catch (error) {
-    // The next question is asked nevertheless.
+    // An error of one answer does not end the loop: the next question is asked.
     if (!(error instanceof AuthdError)) throw error;
     process.stderr.write(`${painter(process.stderr)("red", "authd:")} ${error.message}\n`);
     process.exitCode = EXIT.failed;

@@ -72,7 +72,7 @@ async function askWithDialogs(id: string | undefined, { watch }: ApproveOptions)
   await (await import("./approve-desktop.ts")).askOnDesktop();
 }
 
-/** Undefined if none is given: then a person is asked. */
+/** Returns undefined if no answer is given: a person is asked then. */
 function answerOf(options: ApproveOptions): ApprovalAnswer | undefined {
   const given = (Object.keys(FLAGS) as (keyof typeof FLAGS)[]).filter((flag) => options[flag]);
   const [flag, ...more] = given;
@@ -86,8 +86,8 @@ function answerOf(options: ApproveOptions): ApprovalAnswer | undefined {
 }
 
 /**
- * The one of that number. A no may be for the only one there is; a yes is for what was shown, and by
- * now that may be another.
+ * Returns the question with this number. Without a number, a no answers the only open question; a yes needs
+ * the number, since the open question may be another by now.
  */
 async function chosen(given: string | undefined, answer: ApprovalAnswer): Promise<PendingApproval> {
   const { approvals } = await callDaemon("approvals/pending", {});

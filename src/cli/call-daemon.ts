@@ -4,21 +4,21 @@ import { ConnectionLost, DaemonConnection } from "../rpc/daemon-connection.ts";
 import { defaultSocketPath } from "../rpc/socket.ts";
 
 /** Longer than anything that the daemon does for one call. */
-const PATIENCE_MS = 150_000;
-/** How long the daemon waits for a person's word, on top of everything else. */
+const CALL_TIMEOUT_MS = 150_000;
+/** Time that the daemon waits for a person's answer, in addition to everything else. */
 export const FOR_A_PERSON_MS = 60_000;
-/** Who waits longer than this on a terminal hears whom for. */
-const TELL_AFTER_MS = 1_000;
+/** Delay after which a terminal is told that the daemon waits for a person. */
+const WAIT_NOTICE_DELAY_MS = 1_000;
 
 /**
- * One call on a connection of its own. Rejects with the daemon's error as an AuthdError, or with
+ * Makes one call on a connection of its own. Rejects with the daemon's error as an AuthdError, or with
  * NoDaemonError. The package's client would try again after a lost connection: a command says so.
  * An aborted `signal` ends the connection, which withdraws the call.
  */
 export async function callDaemon<M extends Method>(
   method: M,
   params: ParamsOf<M>,
-  timeoutMs = PATIENCE_MS,
+  timeoutMs = CALL_TIMEOUT_MS,
   signal?: AbortSignal,
 ): Promise<Results[M]> {
   const connection = await connectToDaemon();
@@ -36,7 +36,7 @@ export async function callDaemon<M extends Method>(
   }
 }
 
-/** Does `work`, a call on this link; says so on a terminal if it waits for a person. */
+/** Does `work`, a call on this connection. Tells a terminal if the call waits for a person. */
 export async function telling<T>(
   connection: DaemonConnection,
   params: object,
@@ -44,7 +44,7 @@ export async function telling<T>(
 ): Promise<T> {
   const { credential = undefined, name = credential } = params as Record<string, unknown>;
   if (process.stderr.isTTY !== true || typeof name !== "string") return await work();
-  const timer = setTimeout(() => void tellOf(connection, name), TELL_AFTER_MS);
+  const timer = setTimeout(() => void tellOf(connection, name), WAIT_NOTICE_DELAY_MS);
   try {
     return await work();
   } finally {
@@ -56,7 +56,7 @@ async function tellOf(connection: DaemonConnection, credential: string): Promise
   const asked = connection.request("approvals/pending", {}) as Promise<
     Results["approvals/pending"]
   >;
-  // Another user may not look; nor is it worth an error.
+  // Other users may not list questions: the notice is left out then.
   const { approvals } = await asked.catch(() => ({ approvals: [] }));
   const question = approvals.find((one) => one.credential === credential);
   if (!question) return;

@@ -2,7 +2,7 @@ import { REMEDIES, secretWarning } from "../observe/problems.ts";
 import type { CredentialInfo, ProblemReason, State } from "../protocol.ts";
 import type { Paint, Style } from "./style.ts";
 
-/** How a state looks, and what a person does about it. */
+/** For each state, its sign and style, and what a person does about it. */
 export const STATES: Readonly<
   Record<State, { sign: string; style: Style; words: string; next?: (name: string) => string }>
 > = {
@@ -66,11 +66,11 @@ export function stateCell(state: State, paint: Paint): string {
   return paint(style, `${sign} ${words}`);
 }
 
-/** What becomes of it if the daemon ends before the disk takes what it holds in memory only. */
+/** Loss if the daemon ends before the disk takes what is in memory only. */
 export const AT_RISK = {
   secrets: "if authd ends now, its newest refresh token is lost",
   tokens: "if authd ends now, it must obtain a token anew",
 } as const;
 
-/** What to type after a look at a listing without a single credential. */
+/** Next step where there are no credentials. */
 export const NO_CREDENTIALS = "No credentials yet. Next: authd add NAME --preset PRESET";

@@ -15,7 +15,7 @@ export function differenceLines(
   ];
 }
 
-/** Said of a record that was sealed before there was `boundValues`. */
+/** Text for a record that was sealed before records had `boundValues`. */
 const EARLIER =
   "  An earlier version of authd sealed these secrets, and kept a digest alone: it can't tell what it was.";
 

@@ -38,7 +38,7 @@ async function events({ follow: stay, json = false, ...rest }: EventsOptions): P
   print(...result.events.map((event) => line(event, paint)), paint("dim", reach(result)));
 }
 
-/** What there is, then each event as it comes, none missing and none twice. */
+/** Prints the past events, then each new one: none is missing, and none comes twice. */
 async function follow(query: { credential?: string; since?: number }, json: boolean) {
   const connection = await connectToDaemon();
   const ended = new Promise<void>((resolve) => {
@@ -79,7 +79,7 @@ export function lengthOf(text: string, option = "--since"): number {
 
 type Told = { style?: Style; words: (event: DaemonEvent) => string };
 
-/** How each kind is told, after the credential's name. */
+/** Text for each kind of event, which follows the credential's name. */
 const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
   started: { style: "bold", words: ({ message = "" }) => `started: ${message}` },
   stopping: { style: "bold", words: () => "stopping" },
@@ -117,7 +117,7 @@ const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
   resolved: { style: "green", words: ({ reason }) => `needs you no more (${reason})` },
 };
 
-/** One event on one line. */
+/** Formats an event as one line. */
 export function line(event: DaemonEvent, paint: Paint): string {
   const { style, words } = TOLD[event.kind] ?? { words: () => event.kind };
   const said = plain(words(event));

@@ -1,9 +1,9 @@
 import type { Reason } from "../protocol.ts";
 
-/** What the shell gets. The numbers are a contract with people's scripts. */
+/** Exit codes. Scripts of users rely on these numbers. */
 export const EXIT = { done: 0, failed: 1, usage: 2, noDaemon: 3 } as const;
 
-/** One row a reason, so that a new one can't be forgotten. */
+/** Exit code of each reason. */
 export const EXIT_CODE: Readonly<Record<Reason, number>> = {
   invalid_params: EXIT.usage,
   unknown_credential: 4,

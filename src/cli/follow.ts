@@ -5,7 +5,7 @@ import { print } from "./output.ts";
 import { plain } from "./style.ts";
 import { expiry, moment } from "./times.ts";
 
-/** How a notification is told in words. */
+/** Text for each notification. */
 const WORDS: { [N in keyof Notifications]?: (params: Notifications[N]) => string } = {
   "token/refreshed": ({ credential, expiresAt }) =>
     `${plain(credential)} has a new token${until(expiresAt)}`,

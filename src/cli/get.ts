@@ -23,7 +23,7 @@ export async function quickGet(args: string[]): Promise<boolean> {
   return true;
 }
 
-/** Undefined if anything is unusual: commander knows best how to say what. */
+/** Returns undefined if anything is unusual: commander reports that. */
 function parseUsual(args: string[]): (GetOptions & { name: string }) | undefined {
   try {
     const { values, positionals } = parseArgs({
@@ -88,7 +88,7 @@ async function get(name: string, options: GetOptions): Promise<void> {
   }
 }
 
-/** What the way from the daemon may take of a token's life, s. */
+/** Lifetime (s) that a token may lose on its way from the daemon. */
 const ROUNDING_S = 1;
 
 function secondsLeft({ expiresAt }: GetTokenResult): number {

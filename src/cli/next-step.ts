@@ -1,7 +1,7 @@
 import { REMEDIES } from "../observe/problems.ts";
 import type { Reason } from "../protocol.ts";
 
-/** What a person does next about an error, by its reason. Nothing: the message says it all. */
+/** For each reason, the next step after an error; undefined if the message tells it. */
 const NEXT: Readonly<Record<Reason, ((name: string) => string) | undefined>> = {
   invalid_params: undefined,
   unknown_credential: () => "authd list shows what there is; authd add makes a new one",

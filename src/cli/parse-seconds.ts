@@ -1,6 +1,6 @@
 import { AuthdError } from "../errors.ts";
 
-/** An option's value in seconds: a number, not negative. */
+/** Parses an option in seconds: a number, not negative. */
 export function seconds(option: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
@@ -10,7 +10,7 @@ export function seconds(option: string, value: string | undefined): number | und
   return number;
 }
 
-/** An option's value in seconds, as whole milliseconds between 1 and a day. */
+/** Parses an option in seconds to whole milliseconds, between 1 and a day. */
 export function milliseconds(option: string, value: string | undefined): number | undefined {
   const number = seconds(option, value);
   if (number === undefined) return undefined;

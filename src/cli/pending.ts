@@ -22,7 +22,7 @@ async function pending({ json = false }: { json?: boolean }): Promise<void> {
   print(paint("dim", "Answer them with authd approve."));
 }
 
-/** A question on some lines, with its number. */
+/** Formats a question with its number, on several lines. */
 export function told(question: PendingApproval, now: number, paint: Paint): string[] {
   const left = duration(Math.max(0, question.expiresAt - now));
   return [

@@ -5,7 +5,7 @@ import { nextStep } from "./next-step.ts";
 import { painter, plain } from "./style.ts";
 import { duration } from "./times.ts";
 
-/** Says on stderr what went wrong and what to do next. Returns the exit code. */
+/** Prints an error and the next step on stderr. Returns the exit code. */
 export function report(error: unknown): number {
   const paint = painter(process.stderr);
   const { message, next, code } = explain(error);

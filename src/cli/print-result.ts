@@ -5,7 +5,7 @@ import { print } from "./output.ts";
 import { painter, plain } from "./style.ts";
 import { expiry } from "./times.ts";
 
-/** States that a command ends in which did its work, but left a person something to do. */
+/** Reasons of states that need a person, also after a command that succeeded. */
 const REASON_OF: Partial<Record<State, Reason>> = {
   login_required: "login_required",
   rejected: "credential_rejected",
@@ -15,8 +15,8 @@ const REASON_OF: Partial<Record<State, Reason>> = {
 };
 
 /**
- * Says what was done to a credential, how it is now and what to type next, and sets the exit code:
- * 0 unless a person must act.
+ * Prints what was done to a credential, its state and the next step. Sets the exit code: 0 unless a person
+ * must act.
  */
 export function announce(info: CredentialInfo, done: string, next: readonly string[] = []): void {
   const paint = painter(process.stdout);
@@ -35,7 +35,7 @@ export function announce(info: CredentialInfo, done: string, next: readonly stri
   process.exitCode = reason ? EXIT_CODE[reason] : EXIT.done;
 }
 
-/** What was entered is not in force yet. */
+/** Reports that new secrets are not in force yet. */
 function waiting(name: string, { message }: NonNullable<CredentialInfo["candidate"]>): string {
   const why = message === undefined ? "" : ` ${message}`;
   return `What was there before stays in use until what was entered has worked: authd refresh ${name} tries it.${why}`;

@@ -2,7 +2,7 @@ import { protectTypedSecrets } from "../base/core-dump.ts";
 import { AuthdError } from "../errors.ts";
 import { askFresh } from "./keyboard.ts";
 
-/** Whether there is a person to ask. Questions go to stderr: stdout is for what was asked for. */
+/** True if there is a person to ask. Questions go to stderr, since stdout is for results. */
 export function interactive(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
@@ -18,7 +18,7 @@ export async function confirmed(message: string): Promise<boolean> {
 export interface Question {
   label: string;
   hint?: string | undefined;
-  /** Taken if nothing is typed. */
+  /** Value if nothing is typed. */
   fallback?: string | undefined;
   optional?: boolean;
   /** Stands there from the start, to be kept or changed. */
@@ -27,7 +27,7 @@ export interface Question {
   check?: ((answer: string) => string | undefined) | undefined;
 }
 
-/** A readable value; undefined if an optional one was left empty. */
+/** Asks for a readable value. Returns undefined if an optional one was left empty. */
 export async function askText(question: Question): Promise<string | undefined> {
   const { text } = await clack();
   const { fallback, initial } = question;
@@ -41,7 +41,7 @@ export async function askText(question: Question): Promise<string | undefined> {
   return given(await askFresh(() => text(options))).trim() || undefined;
 }
 
-/** A secret, not echoed; undefined if an optional one was left empty. */
+/** Asks for a secret without echo. Returns undefined if an optional one was left empty. */
 export async function askSecret(question: Question): Promise<string | undefined> {
   protectTypedSecrets();
   const { password } = await clack();
@@ -49,7 +49,7 @@ export async function askSecret(question: Question): Promise<string | undefined>
   return given(await askFresh(() => password(options))) || undefined;
 }
 
-/** One of a few, with the arrow keys. */
+/** Asks for one of a few options, with the arrow keys. */
 export async function choose(message: string, options: Choice[]): Promise<string> {
   const { select } = await clack();
   return given(await askFresh(() => select({ ...streams, message, options })));
@@ -61,7 +61,7 @@ export interface Choice {
   hint?: string;
 }
 
-/** One of many: what is typed narrows the list. */
+/** Asks for one of many options: typing narrows the list. */
 export async function search(message: string, options: Choice[]): Promise<string> {
   const { autocomplete } = await clack();
   const validate = (value: unknown) => (value === undefined ? "Nothing matches." : undefined);
@@ -72,7 +72,7 @@ export async function search(message: string, options: Choice[]): Promise<string
   );
 }
 
-/** The same, taken away again when `over` is aborted: undefined then. */
+/** Asks like `choose` until `over` is aborted. Returns undefined then. */
 export async function chooseUnless(
   message: string,
   options: { value: string; label: string }[],
@@ -96,7 +96,7 @@ function validator({ optional, fallback, check }: Question) {
   };
 }
 
-/** clack answers a symbol when Ctrl-C or Escape was pressed. */
+/** Returns the answer. Throws AuthdError `cancelled` for clack's symbol for Ctrl-C or Escape. */
 function given(answer: string | symbol | undefined): string {
   if (typeof answer === "symbol") {
     throw new AuthdError("cancelled", "stopped; nothing was changed");

@@ -10,7 +10,7 @@ const BEGINNING_BYTES = 1024;
 const READ_BYTES = 256 * 1024;
 
 export interface RequestBody {
-  /** Whole where it fits into one message. */
+  /** The whole body, if it fits into one message. */
   body: Buffer | BodyStream;
   /** Undefined: the body is a file as it is. */
   contentType: string | undefined;

@@ -88,7 +88,7 @@ async function request(
   }
 }
 
-/** What is asked of the daemon. Throws AuthdError `invalid_params`. */
+/** Builds the request to the daemon. Throws AuthdError `invalid_params`. */
 export async function paramsFor(
   name: string,
   first: string,

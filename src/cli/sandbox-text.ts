@@ -11,7 +11,7 @@ import { duration, fromNow, moment } from "./times.ts";
 const TITLE_COLUMNS = 46;
 const NAME_COLUMNS = 10;
 
-/** What `sandbox --json` prints, for programs that test against it. */
+/** Builds the output of `sandbox --json`, for programs that test against it. */
 export function description(playground: Playground) {
   const { socket, configDir, stateDir, pid, apis } = playground;
   return {
@@ -24,7 +24,7 @@ export function description(playground: Playground) {
   };
 }
 
-/** What runs, and what to type in another terminal; `lifetimes` are seconds. */
+/** Describes what runs, and what to type in another terminal. `lifetimes` are seconds. */
 export function welcome(
   playground: Playground,
   lifetimes: Record<string, number>,

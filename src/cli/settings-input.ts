@@ -1,7 +1,7 @@
 import { AuthdError } from "../errors.ts";
 import { plain } from "./style.ts";
 
-/** By key, dotted where it is nested; the daemon makes numbers, lists and tables of it. */
+/** Values by key, dotted where nested; the daemon converts them to numbers, lists and tables. */
 export type SettingsInput = Record<string, string | string[]>;
 
 /** Names that hold a secret in every preset and grant that has them. */

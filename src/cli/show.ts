@@ -131,7 +131,7 @@ function soon(info: CredentialInfo, now: number): string {
   return secret.over ? ": it is over, make a new one" : ": soon, make a new one";
 }
 
-/** One scope or audience that programs asked for beside the credential's own. */
+/** Formats a token for a scope or audience other than the credential's own. */
 function variantLine(variant: VariantInfo, now: number): string {
   const { scope, audience, expiresAt, failuresInRow, refused } = variant;
   const what = [scope && `scope ${cut(scope, 60)}`, audience && `audience ${cut(audience, 60)}`];

@@ -11,7 +11,7 @@ import { print } from "./output.ts";
 /** Longer than the daemon waits for an issuer's answer to a refresh token that may be spent once. */
 const MAX_WAIT_MS = 140_000;
 /** Without such a request the daemon ends within 5 s. */
-const TELL_AFTER_MS = 6_000;
+const WAIT_NOTICE_DELAY_MS = 6_000;
 const POLL_MS = 50;
 
 export function define(command: Command): void {
@@ -29,7 +29,7 @@ async function stop(): Promise<void> {
   connection.hold(true);
   const { pid } = (await connection.request("status", {})) as StatusResult;
   await shutDown(connection);
-  const timer = setTimeout(tellOfWait, TELL_AFTER_MS);
+  const timer = setTimeout(tellOfWait, WAIT_NOTICE_DELAY_MS);
   const deadline = performance.now() + MAX_WAIT_MS;
   await Promise.race([closed, sleep(MAX_WAIT_MS, undefined, { ref: false })]);
   while (isRunning(pid) && performance.now() < deadline) await sleep(POLL_MS);
@@ -73,7 +73,7 @@ function isRunning(pid: number): boolean {
   return !isZombie(pid);
 }
 
-/** Whether it has ended, and its parent has not asked for its exit code yet; see proc_pid_stat(5). */
+/** True for a zombie: the process has ended, and its parent has not read its exit code (proc_pid_stat(5)). */
 function isZombie(pid: number): boolean {
   if (process.platform !== "linux") return false;
   try {

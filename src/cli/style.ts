@@ -15,7 +15,7 @@ export type Style = keyof typeof CODES;
 /** Wraps text in a style's escape codes, or leaves it as it is. */
 export type Paint = (style: Style, text: string) => string;
 
-/** Colours for a terminal only; FORCE_COLOR and NO_COLOR decide before that. */
+/** Returns a painter with colours for a terminal only, unless FORCE_COLOR or NO_COLOR decides. */
 export function painter(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Paint {
   return wantsColour(stream, env)
     ? (style, text) => `\x1b[${CODES[style][0]}m${text}\x1b[${CODES[style][1]}m`

@@ -4,7 +4,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const YEAR = 365.25 * DAY;
 
-/** The unit in which a length is told, up to `below` ms. */
+/** Unit for durations up to `below` ms. */
 const UNITS = [
   { below: 100 * SECOND, ms: SECOND, name: "s" },
   { below: 100 * MINUTE, ms: MINUTE, name: "min" },
@@ -13,23 +13,23 @@ const UNITS = [
   { below: Number.POSITIVE_INFINITY, ms: YEAR, name: "years" },
 ] as const;
 
-/** A length of time in one unit: "42 s", "52 min", "99 years". */
+/** Formats a duration in one unit: "42 s", "52 min", "99 years". */
 export function duration(ms: number): string {
   const unit = UNITS.find((each) => ms < each.below) ?? UNITS[4];
   return `${Math.max(0, Math.round(ms / unit.ms))} ${unit.name}`;
 }
 
-/** A moment as seen from `now`: "in 52 min", "3 h ago". */
+/** Formats a time relative to `now`: "in 52 min", "3 h ago". */
 export function fromNow(at: number, now: number): string {
   return at >= now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
 }
 
-/** How a token's end is told: "expires in 52 min", "expired 3 h ago". */
+/** Formats a token's expiry: "expires in 52 min", "expired 3 h ago". */
 export function expiry(at: number, now: number): string {
   return `${at >= now ? "expires" : "expired"} ${fromNow(at, now)}`;
 }
 
-/** A moment in local time, to the second: "2026-01-31 14:05:09"; "never" beyond what a date can hold. */
+/** Formats a time in local time: "2026-01-31 14:05:09"; "never" beyond what a date can hold. */
 export function moment(at: number): string {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return "never";

@@ -19,7 +19,7 @@ export function announceAdded(info: CredentialInfo, replace = false): void {
   announce(info, replace ? "is replaced" : "is added", next);
 }
 
-/** What the issuer refused is kept all the same: some APIs show a secret only once. */
+/** Keeps secrets that the issuer refused: some APIs show a secret only once. */
 async function tellIfKept(name: string, error: unknown): Promise<never> {
   if (!(error instanceof AuthdError) || error.reason !== "credential_rejected") throw error;
   const { state } = await callDaemon("credentials/show", { credential: name }).catch(() => ({

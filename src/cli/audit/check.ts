@@ -13,20 +13,20 @@ import { EXIT } from "../exit-code.ts";
 import { print, printJson } from "../output.ts";
 import { painter, plain } from "../style.ts";
 
-/** Against what the end of the log was compared, in words, and what it says. */
+/** Known end of the log, and where it comes from. */
 interface Against {
   head?: KnownHead;
   words: string;
-  /** What is wrong with that itself. */
+  /** Error of that source itself. */
   wrong?: string;
 }
 
 export async function check({ json = false }: { json?: boolean }): Promise<void> {
   const path = join(stateDir(process.env), "audit.log");
   let { against, verification } = await verified(path);
-  // A daemon that sets a file aside meanwhile must not look like somebody who tampers with it.
+  // Verified twice: a daemon that rotates the file meanwhile must not look like tampering.
   if (verification.flaws.length > 0) ({ against, verification } = await verified(path));
-  // Where nothing was ever written there is nothing to vouch for.
+  // An empty log has no end to compare.
   const wrong = verification.lines === 0 && !against.head ? undefined : against.wrong;
   const flaws = [
     ...verification.flaws,
@@ -59,7 +59,7 @@ async function known(path: string): Promise<Against> {
   try {
     const told = await callDaemon("audit/head", {}, 10_000);
     if (told.mode === "off") return { words: 'The daemon writes no audit log (audit = "off").' };
-    // Nothing was written since its start.
+    // The daemon has written nothing since its start.
     const { problem } = told;
     const wrong = problem === undefined ? {} : { wrong: problem };
     if (told.n === 0) return { words: "The daemon could not look at the log yet.", ...wrong };
@@ -73,7 +73,7 @@ async function known(path: string): Promise<Against> {
   return await sealed(path);
 }
 
-/** Without a daemon: what it left, vouched for with the vault's key. */
+/** Reads the end that the last daemon left, signed with the vault's key. */
 async function sealed(path: string): Promise<Against> {
   const key = await keyOfVault();
   if (typeof key === "string") return { words: `The end was not compared: ${key}.` };
@@ -92,7 +92,7 @@ const WORDS = {
   "audit.last": "The end was compared with audit.last, which the daemon wrote with the last lines.",
 } as const;
 
-/** Or why it can't be had here. */
+/** Returns the vault's key, or why it is not available here. */
 async function keyOfVault(): Promise<{ key: Buffer; keyId: string } | string> {
   const { env } = process;
   const dir = join(stateDir(env), "vault");

@@ -16,40 +16,38 @@ interface ShowOptions {
   since?: string;
 }
 
-/** How often `--follow` looks, ms. */
-const LOOK_EVERY = 300;
-/** Lines are put out together: a log may have hundreds of thousands. */
-const TOGETHER = 1_000;
+/** Interval at which `--follow` checks the file. */
+const CHECK_INTERVAL_MS = 300;
+/** Number of lines that are printed together: a log may have hundreds of thousands. */
+const BATCH_SIZE = 1_000;
 
-/** Reads the files themselves: no daemon is needed. */
+/** Prints the log from its files; no daemon is needed. */
 export async function show(options: ShowOptions): Promise<void> {
   const path = join(stateDir(process.env), "audit.log");
   const since = options.since === undefined ? 0 : Date.now() - lengthOf(options.since);
   const paint = painter(process.stdout);
-  const shown = (line: AuditLine) => (options.json ? JSON.stringify(line) : inWords(line, paint));
+  const format = (line: AuditLine) => (options.json ? JSON.stringify(line) : inWords(line, paint));
+  const isWanted = ({ time, until = time, credential }: AuditLine) =>
+    until >= since && (options.credential === undefined || credential === options.credential);
   let last = 0;
-  const put = (files: readonly string[]) => {
-    let lines: string[] = [];
+  const printNew = (files: readonly string[]) => {
+    const lines: string[] = [];
     for (const line of read(files)) {
       if (line.n <= last) continue;
       last = line.n;
-      if ((line.until ?? line.time) < since) continue;
-      if (options.credential !== undefined && line.credential !== options.credential) continue;
-      lines.push(shown(line));
-      if (lines.length < TOGETHER) continue;
-      print(...lines);
-      lines = [];
+      if (isWanted(line)) lines.push(format(line));
+      if (lines.length >= BATCH_SIZE) print(...lines.splice(0));
     }
     print(...lines);
   };
-  put(existing(path).reverse());
-  for (let seen = stamp(path); options.follow; ) {
-    await sleep(LOOK_EVERY);
+  printNew(existing(path).reverse());
+  for (let before = stamp(path); options.follow; ) {
+    await sleep(CHECK_INTERVAL_MS);
     const now = stamp(path);
-    if (now === seen) continue;
-    // What was added last may have been set aside since.
-    put([`${path}.1`, path].filter((file) => lstatSync(file, { throwIfNoEntry: false })));
-    seen = now;
+    if (now === before) continue;
+    // The last lines may be in the file that was rotated since.
+    printNew([`${path}.1`, path].filter((file) => lstatSync(file, { throwIfNoEntry: false })));
+    before = now;
   }
 }
 
@@ -74,24 +72,19 @@ const STYLES: Readonly<Partial<Record<string, Style>>> = {
   lock: "yellow",
 };
 
-/** One line for people; whatever others have chosen in it can't steer the terminal. */
+/** Formats a line for people, without control characters. */
 export function inWords(line: AuditLine, paint: Paint): string {
   const { time, event, method, credential, request, origin, status, outcome, token } = line;
-  const what = [
-    method ?? event,
-    ...(request === undefined ? [] : [request]),
-    ...(origin === undefined ? [] : [origin]),
-    ...(status === undefined ? [] : [`→ ${status}`]),
-    ...(line.refreshed ? ["(token renewed)"] : []),
-    ...(line.question === undefined ? [] : [`question ${line.question}`]),
-    ...(line.answer === undefined ? [] : [line.answer]),
-    outcome,
-    ...(line.rule === undefined ? [] : [`by ${line.rule}`]),
-    ...(token === undefined ? [] : [`token ${token}`]),
-    ...(line.lost === undefined ? [] : [`${line.lost} lines`]),
-    ...(line.count === undefined ? [] : [`${line.count} times`]),
-    ...(line.withheld ? ["(the answer was withheld)"] : []),
-  ].join(" ");
+  const when = (value: unknown, text: string) => (value === undefined ? undefined : text);
+  const parts = [
+    ...[method ?? event, request, origin, when(status, `→ ${status}`)],
+    line.refreshed ? "(token renewed)" : undefined,
+    ...[when(line.question, `question ${line.question}`), line.answer, outcome],
+    ...[when(line.rule, `by ${line.rule}`), when(token, `token ${token}`)],
+    ...[when(line.lost, `${line.lost} lines`), when(line.count, `${line.count} times`)],
+    line.withheld ? "(the answer was withheld)" : undefined,
+  ];
+  const what = parts.filter((part) => part !== undefined).join(" ");
   const style = STYLES[event];
   const said = plain(what);
   const name = plain(credential ?? "authd");

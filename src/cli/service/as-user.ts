@@ -1,4 +1,4 @@
-/** Runs authd and other programs as an ordinary user of this machine; for root. */
+/** Runs authd and other programs as an ordinary user, for root. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { buffer, text } from "node:stream/consumers";
@@ -13,10 +13,16 @@ export interface Said {
   stderr: string;
 }
 
-/** More than the 60 s that a person has for an answer, and the 140 s for which `authd stop` waits. */
+/** Longer than the 60 s that a person has for an answer, and the 140 s that `authd stop` waits. */
 const TIMEOUT_MS = 200_000;
-/** A variable of sudo's caller names another authd than the default one. */
-const KEPT = ["AUTHD_SOCKET", "AUTHD_CONFIG_DIR", "AUTHD_STATE_DIR", "LANG", "TERM"] as const;
+/** Variables of sudo's caller that may name another authd than the default one. */
+const PASSED_VARIABLES = [
+  "AUTHD_SOCKET",
+  "AUTHD_CONFIG_DIR",
+  "AUTHD_STATE_DIR",
+  "LANG",
+  "TERM",
+] as const;
 
 export class AsUser {
   readonly #account: Account;
@@ -29,13 +35,13 @@ export class AsUser {
     this.#env = environmentOf(account, io);
   }
 
-  /** `authd ARGS…`; `input` is what stands on standard input. */
+  /** Runs `authd ARGS…` with `input` as standard input. */
   async authd(args: readonly string[], input = ""): Promise<Said> {
     const { node, main } = this.#launch;
     return await this.run([node, main, ...args], input);
   }
 
-  /** Supplementary groups of root are dropped with its user. Never rejects. */
+  /** Runs a program as the user, without root's supplementary groups. Never rejects. */
   async run([program = "", ...args]: readonly string[], input = ""): Promise<Said> {
     const { uid, gid } = this.#account;
     const child = spawn(program, args, {
@@ -55,7 +61,7 @@ export class AsUser {
 
 function environmentOf({ name, uid, home }: Account, io: ServiceIo): NodeJS.ProcessEnv {
   const runtime = `/run/user/${uid}`;
-  const kept = KEPT.filter(
+  const kept = PASSED_VARIABLES.filter(
     (variable) => io.env[variable] && io.env[variable] !== placesOn(io.platform).socket,
   ).map((variable) => [variable, io.env[variable]]);
   return {

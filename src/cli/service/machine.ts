@@ -1,11 +1,11 @@
-/** Whether this machine can have a system-wide authd, and who wants it. */
+/** Checks that this machine can have a system-wide authd, and finds the user who wants it. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { AuthdError } from "../../errors.ts";
 import { runTool } from "../../service/tool.ts";
 import type { ServiceIo } from "./steps.ts";
 
-/** A person of this machine. */
+/** An ordinary user of this machine. */
 export interface Account {
   name: string;
   uid: number;
@@ -21,10 +21,10 @@ export function assertRoot(action: string): void {
   );
 }
 
-/** Throws AuthdError where nothing would start the service. */
+/** Throws AuthdError if systemd does not run, so that nothing would start the service. */
 export async function assertSystemManager(io: ServiceIo): Promise<void> {
   if (io.platform !== "linux") return;
-  // sd_booted(3): the folder is there if systemd is the first process.
+  // sd_booted(3): the folder exists if systemd is the first process.
   const { stdout } = await runTool(io.env, ["systemctl", "is-system-running"]);
   const state = stdout.trim() || "not there";
   if (existsSync("/run/systemd/system") && !/^(offline|unknown|not there)$/.test(state)) return;
@@ -35,7 +35,7 @@ export async function assertSystemManager(io: ServiceIo): Promise<void> {
   );
 }
 
-/** Who is meant by `name`, else who called sudo. Undefined: root itself. Throws AuthdError `invalid_params`. */
+/** Returns the user `name`, else the caller of sudo; undefined for root. Throws AuthdError `invalid_params`. */
 export function accountOf(name: string | undefined, io: ServiceIo): Account | undefined {
   const wanted = name ?? io.env.SUDO_USER;
   if (wanted === undefined || wanted === "" || wanted === "root") return undefined;
@@ -62,7 +62,7 @@ function nobody(name: string): AuthdError {
   );
 }
 
-/** Empty if the system can't say. */
+/** Returns a program's output; empty if it fails. */
 function answerOf([program = "", ...args]: string[]): string {
   try {
     const stdio = ["ignore", "pipe", "ignore"] as const;

@@ -1,4 +1,4 @@
-/** `authd service uninstall --system`: removes what install wrote; with `purge` also what it kept since. */
+/** Runs `authd service uninstall --system`: removes what install wrote; with `purge` also settings, vault and key. */
 import { readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { AuthdError } from "../../errors.ts";
@@ -14,7 +14,7 @@ import { refuseForeignFolder } from "./system.ts";
 export interface RemoveOptions {
   /** Also deletes settings, vault, key and accounts. */
   purge?: boolean;
-  /** Without asking. */
+  /** Skips the question. */
   yes?: boolean;
 }
 
@@ -72,7 +72,7 @@ function removeIfEmpty(folder: string): void {
   } catch {}
 }
 
-/** On macOS they were made by hand. */
+/** Removes the daemon's accounts; on macOS they were made by hand and stay. */
 async function removeAccounts(io: ServiceIo): Promise<boolean> {
   if (io.platform !== "linux") return true;
   const { user } = placesOn(io.platform);

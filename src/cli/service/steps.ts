@@ -1,4 +1,4 @@
-/** Carries out what a service manager is told, for `authd service`. */
+/** Runs the steps of `authd service`. */
 import { rmSync } from "node:fs";
 import { shellWord } from "../../base/shell-word.ts";
 import { AuthdError } from "../../errors.ts";
@@ -9,7 +9,7 @@ import { WHY } from "../../service/problems.ts";
 import { type Answer, runTool } from "../../service/tool.ts";
 import { EXIT } from "../exit-code.ts";
 
-/** Where the command looks and speaks; tests have their own. */
+/** Environment and output of the command; tests have their own. */
 export interface ServiceIo {
   env: NodeJS.ProcessEnv;
   platform: NodeJS.Platform;
@@ -18,7 +18,7 @@ export interface ServiceIo {
   complain(line: string): void;
 }
 
-/** Throws AuthdError for a file that must not be replaced. */
+/** Throws AuthdError for a file that must not be replaced: authd did not write it, or it was edited. */
 export function refuseForeign({ path, ownership }: FoundFile, manager: ServiceManager): void {
   if (ownership === "absent" || ownership === "ours") return;
   const remedy =
@@ -57,7 +57,7 @@ export async function removeAll({ manager, found }: Installation, io: ServiceIo)
   return stopped && forgotten && kept.length === 0 ? EXIT.done : EXIT.failed;
 }
 
-/** Runs all steps; where one fails, says why and what is left to type. */
+/** Runs all steps. If one fails, prints why, and the commands that are left to type. */
 export async function carryOut(
   steps: readonly Step[],
   manager: Pick<ServiceManager, "name">,

@@ -1,4 +1,4 @@
-/** `authd service install --system`: one daemon for several users, under a user of its own. */
+/** Runs `authd service install --system`: one daemon for several users, under a user of its own. */
 import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { idOf } from "../../config/accounts.ts";
@@ -14,13 +14,13 @@ import { type Account, accountOf, assertRoot, assertSystemManager } from "./mach
 import { asker, carryOut, putAll, refuseForeign, type ServiceIo } from "./steps.ts";
 
 export interface SystemOptions {
-  /** Who is let in, and whose vault is taken over: by default who called sudo. */
+  /** User who is let in, and whose vault is taken over; by default the caller of sudo. */
   user?: string;
   letIn?: boolean;
   takeOver?: boolean;
 }
 
-/** Changes nothing before all that could stand against it was looked at. */
+/** Installs the service. Checks everything that could prevent it before it changes anything. */
 export async function installSystem(options: SystemOptions, io: ServiceIo): Promise<number> {
   assertRoot("install");
   await assertSystemManager(io);
@@ -58,8 +58,8 @@ async function installationWith(key: string, io: ServiceIo): Promise<Installatio
 }
 
 /**
- * Where the key of the vault comes from that is there, or was to be made by an earlier installation.
- * Throws AuthdError if that key is gone: another would not open the vault.
+ * Returns the key source of an existing vault, or the one that an earlier installation chose. Throws
+ * AuthdError if that key is gone: another does not open the vault.
  */
 export function knownKey(platform: NodeJS.Platform): string | undefined {
   const vault = join(placesOn(platform).stateDir, "vault");
@@ -106,7 +106,7 @@ async function start({ manager, wanted }: Installation, io: ServiceIo): Promise<
   return await carryOut(manager.start(wanted.map(({ path }) => path)), manager, io);
 }
 
-/** macOS has no file in which a package could name its accounts. */
+/** Checks the accounts on macOS, where a package can't create them. */
 function accountsAreThere(user: string, io: ServiceIo): boolean {
   try {
     idOf("user", user);
@@ -121,7 +121,7 @@ function accountsAreThere(user: string, io: ServiceIo): boolean {
   }
 }
 
-/** Lets a user in, and takes over that user's vault, each only if somebody says so. */
+/** Lets a user in, and takes over that user's vault, each only if a person agrees. */
 async function invite(
   account: Account,
   options: SystemOptions,

@@ -1,4 +1,4 @@
-/** Moves a vault from a user's own daemon to the system-wide one: all of it or nothing. */
+/** Moves a vault from a user's own daemon to the system-wide one, all of it or nothing. */
 import { randomBytes } from "node:crypto";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { CredentialInfo, ImportResult, Results } from "../../protocol.ts";
@@ -11,16 +11,16 @@ import type { ServiceIo } from "./steps.ts";
 
 export interface Move {
   imported: string[];
-  /** These have rules of their own, which may let nobody in here. */
+  /** Credentials with rules of their own, which may let nobody in here. */
   closed: string[];
   problems: string[];
 }
 
 const UNITS = ["authd.socket", "authd.service"] as const;
-/** A refresh between the export and the end of the daemon makes the export stale: it is made again. */
-const TRIES = 3;
+/** Limit of exports: a refresh between the export and the end of the daemon makes the export stale. */
+const MAX_EXPORTS = 3;
 
-/** `link` leads to the system-wide daemon, as root. */
+/** Moves the vault. `connection` is root's to the system-wide daemon. */
 export async function moveVault(
   user: AsUser,
   account: Account,
@@ -55,7 +55,7 @@ export async function moveVault(
   return { imported: result.imported, ...opened, problems: [...problems, ...opened.problems] };
 }
 
-/** Throws AuthdError before anything is ended, if the import is bound to fail. */
+/** Throws AuthdError, before anything is ended, if the import would fail. */
 async function assertRoom(user: AsUser, connection: DaemonConnection): Promise<void> {
   const { lock } = (await connection.request("status", {})) as Results["status"];
   if (lock?.locked) throw new AuthdError("vault_locked", "The system-wide vault is locked.");
@@ -83,7 +83,7 @@ async function exported(user: AsUser, passphrase: string): Promise<Buffer> {
       throw new AuthdError("request_failed", `Nothing was taken over: ${stderr.trim()}`);
     }
     const isStale = refreshesIn(before) !== refreshesIn(await listOf(user));
-    if (!isStale || tries === TRIES) return stdout;
+    if (!isStale || tries === MAX_EXPORTS) return stdout;
   }
 }
 
@@ -97,7 +97,7 @@ async function listOf(user: AsUser): Promise<readonly CredentialInfo[]> {
   throw new AuthdError("request_failed", `Nothing was taken over: ${stderr.trim()}`);
 }
 
-/** Two daemons that spend one refresh token would end its session. True if systemd ran this one. */
+/** Ends the user's daemon: two that spend one refresh token would end its session. Returns whether systemd ran it. */
 async function end(user: AsUser): Promise<boolean> {
   const { stdout } = await user.run(["systemctl", "--user", "is-active", UNITS[1]]);
   const isService = stdout.toString().trim() === "active";
@@ -111,7 +111,7 @@ async function end(user: AsUser): Promise<boolean> {
   );
 }
 
-/** What had no rules was every program's of that user, and is again. */
+/** Allows all programs of the user to use credentials without rules, as their own daemon did. */
 async function openTo(
   { uid }: Account,
   names: readonly string[],

@@ -1,4 +1,4 @@
-/** Lets a user in to the system-wide daemon, and takes over that user's vault: only if somebody says so. */
+/** Lets a user in to the system-wide daemon, and takes over that user's vault, if a person agrees. */
 import { AuthdError } from "../../errors.ts";
 import { DaemonConnection } from "../../rpc/daemon-connection.ts";
 import type { Installation } from "../../service/index.ts";
@@ -11,7 +11,7 @@ import type { Account } from "./machine.ts";
 import { carryOut, type ServiceIo } from "./steps.ts";
 import { type Move, moveVault } from "./take-over.ts";
 
-/** `wanted`: undefined where nobody has said anything. False if it could not be done. */
+/** Lets a user in. `wanted` undefined asks on a terminal. Returns false if it could not be done. */
 export async function letIn(
   { name }: Account,
   wanted: boolean | undefined,

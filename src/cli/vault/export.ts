@@ -13,9 +13,9 @@ interface ExportOptions extends PassphraseOptions {
   replace?: boolean;
 }
 
-/** `authd vault export FILE`: 1 if something is missing in it. */
+/** Runs `authd vault export FILE`. The exit code is 1 if something is missing in the export. */
 export async function exportTo(file: string, options: ExportOptions): Promise<void> {
-  // Before the question: nobody should think of a passphrase in vain.
+  // Connects first, so that nobody types a passphrase in vain.
   const connection = await connectToDaemon();
   try {
     if (file === "-") refuseTerminal();

@@ -14,10 +14,10 @@ interface ImportOptions extends PassphraseOptions {
   only?: string[];
 }
 
-/** Bytes in one request; base64 makes a third more of them. */
-const PART = 4 * 1024 * 1024;
+/** Bytes in one request, before base64 makes them a third more. */
+const PART_BYTES = 4 * 1024 * 1024;
 
-/** `authd vault import FILE`. */
+/** Runs `authd vault import FILE`. */
 export async function importFrom(file: string, options: ImportOptions): Promise<void> {
   const connection = await connectToDaemon();
   try {
@@ -45,8 +45,8 @@ export async function importSealed(
   sealed: Buffer,
   params: ParamsOf<"vault/import">,
 ): Promise<ImportResult> {
-  for (let from = 0; from < sealed.length || from === 0; from += PART) {
-    const data = sealed.subarray(from, from + PART).toString("base64");
+  for (let from = 0; from < sealed.length || from === 0; from += PART_BYTES) {
+    const data = sealed.subarray(from, from + PART_BYTES).toString("base64");
     await connection.request("vault/upload", { data } satisfies ParamsOf<"vault/upload">);
   }
   return (await connection.request("vault/import", params)) as ImportResult;

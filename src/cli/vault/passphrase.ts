@@ -9,7 +9,7 @@ export interface PassphraseOptions {
   passphraseFrom?: string;
 }
 
-/** Out of a file or a pipe without its last line feed, or typed on a terminal; twice if it `isNew`. */
+/** Reads a passphrase from a file or a pipe, without its last line feed, or from a terminal; twice if it `isNew`. */
 export async function passphraseOf(
   { passphraseFrom }: PassphraseOptions,
   { label, isNew }: { label: string; isNew: boolean },

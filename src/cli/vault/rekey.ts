@@ -11,17 +11,17 @@ interface RekeyOptions extends PassphraseOptions {
   to: Source;
 }
 
-/** Sealing 10,000 records anew takes a slow disk some minutes. */
-const PATIENCE_MS = 3_600_000;
+/** Sealing 10,000 records again takes a slow disk some minutes. */
+const REKEY_TIMEOUT_MS = 3_600_000;
 
-/** `authd vault rekey --to SOURCE`. */
+/** Runs `authd vault rekey --to SOURCE`. */
 export async function rekey({ to, ...options }: RekeyOptions): Promise<void> {
-  // Before the question: the daemon may not be there.
+  // Checks first that a daemon answers, so that nobody types a passphrase in vain.
   await callDaemon("status", {});
   const label = "The vault's new passphrase";
   const given =
     to === "passphrase" ? { passphrase: await passphraseOf(options, { label, isNew: true }) } : {};
-  tell(await callDaemon("vault/rekey", { to, ...given }, PATIENCE_MS), to);
+  tell(await callDaemon("vault/rekey", { to, ...given }, REKEY_TIMEOUT_MS), to);
 }
 
 function tell({ sealed, damaged, vaultKey }: RekeyResult, to: Source): void {

@@ -1,12 +1,12 @@
 import type { VaultProblem } from "../../protocol.ts";
 import { painter, plain } from "../style.ts";
 
-/** `1 credential`, `2 credentials`. */
+/** Formats a number with a noun: `1 credential`, `2 credentials`. */
 export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
-/** On stderr, since stdout may be the export itself. */
+/** Prints warnings on stderr, since stdout may be the export itself. */
 export function warn(...lines: readonly string[]): void {
   const warning = painter(process.stderr)("yellow", "warning:");
   for (const line of lines) process.stderr.write(`${warning} ${plain(line)}\n`);
