@@ -57,6 +57,8 @@ export class Host {
   inFlight = 0;
   inSlots = 0;
   accounts = 0;
+  /** This daemon has seen a `Date` of it that can't be stale. */
+  clockTold = false;
   /** When it last answered, and when a request last came to nothing. */
   answeredAt = Number.NEGATIVE_INFINITY;
   failedAt = Number.NEGATIVE_INFINITY;
@@ -82,7 +84,7 @@ export class Host {
 
   /** Nothing is under way: the process that had sent it is gone. */
   reset(): void {
-    Object.assign(this, { underWay: 0, inFlight: 0, inSlots: 0 });
+    Object.assign(this, { underWay: 0, inFlight: 0, inSlots: 0, clockTold: false });
   }
 
   /** When the last outage ended; -Infinity: there was none. */
@@ -155,6 +157,7 @@ export class Account {
     const never = Number.NEGATIVE_INFINITY;
     for (const track of this.tracks.values()) {
       Object.assign(track, { personAt: now, told: never });
+      if (track.state === "refused") track.state = "failing";
       // What is under way with the secret before does not count, not even if it was sent just now.
       if (track.flying) Object.assign(track, { flying: false, sentAt: never });
     }

@@ -174,6 +174,11 @@ export interface Failed {
 export function failed(track: Track, now: number, failure: Failed): void {
   const { lost, blocked, lasting, rotates } = failure;
   const wasSecond = track.again;
+  // A person tried the refused secret once more: it stays refused until it has worked.
+  if (track.state === "refused" && !wasSecond) {
+    Object.assign(track, { flying: false, heardAt: now, unsure: false });
+    return;
+  }
   // The refresh token before was tried; if that is lost too, the refusal is the last word.
   const isLastWord = track.state === "refused" && wasSecond && lost;
   Object.assign(track, { flying: false, heardAt: now, unsure: false });

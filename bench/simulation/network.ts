@@ -17,7 +17,16 @@ import {
   type Host,
   type Truth,
 } from "./issuer.ts";
-import { brought, complaint, failed, refused, sent, type Track, type Turns } from "./judge.ts";
+import {
+  brought,
+  complaint,
+  failed,
+  forced,
+  refused,
+  sent,
+  type Track,
+  type Turns,
+} from "./judge.ts";
 import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
 
@@ -62,6 +71,8 @@ interface Sent {
   /** What the issuer did, whether or not it is heard. */
   answer: Answer | undefined;
   retryAfter: number;
+  /** It is sent again at once, as the answer before was lost. */
+  isRetry: boolean;
   /** When its secret had been entered. */
   mendedAt: number;
   /** The machine's clocks when it was sent: a token's age counts from then. */
@@ -100,7 +111,7 @@ export function connectTo(network: Network, alive: () => boolean): Http {
         leave();
         network.stir();
         one.fault = fault;
-        hear(network, one);
+        hear(network, one, taken);
         respond(network, one, { ...taken, done }, resolve, reject);
       };
       request.signal?.addEventListener("abort", () => end(GIVEN_UP), { once: true });
@@ -112,7 +123,8 @@ export function connectTo(network: Network, alive: () => boolean): Http {
 }
 
 /** A request is on its way; what this returns is called when it is no more. */
-function enter({ clock, tally }: Network, { account, refreshToken }: Sent): () => void {
+function enter({ clock, tally }: Network, one: Sent): () => void {
+  const { account, refreshToken, isRetry } = one;
   const { host, unanswered, name, kind } = account;
   if (refreshToken !== undefined && unanswered.has(refreshToken)) {
     tally.violation(clock.truth, `${name}: ${refreshToken} again, while it can still be answered`);
@@ -121,13 +133,14 @@ function enter({ clock, tally }: Network, { account, refreshToken }: Sent): () =
   account.inFlight++;
   host.underWay++;
   host.inFlight++;
-  if (++host.inSlots > LANES) {
+  // The one retry after a lost answer is sent at once: issuers' graces are short.
+  const held = { inSlots: !isRetry, inFlight: true };
+  if (held.inSlots && ++host.inSlots > LANES) {
     tally.violation(clock.truth, `${host.name}: ${host.inSlots} at once`);
   }
   tally.peak("flights of a host at once", host.inFlight);
   tally.peak("requests to a host under way", host.underWay);
   let isOver = false;
-  const held = { inSlots: true, inFlight: true };
   const leaveSlot = (which: "inSlots" | "inFlight") => {
     if (held[which]) host[which]--;
     held[which] = false;
@@ -164,6 +177,7 @@ function receive(network: Network, request: HttpRequest, now: number): Sent {
   const refreshToken = form.get("refresh_token") ?? undefined;
   takeEffect(account, request, now);
   const track = account.track(variant);
+  const isRetry = track.again;
   const wrong = complaint(track, now, network.turns);
   if (wrong) tally.violation(now, `${account.name} (${account.kind.name}) ${variant}: ${wrong}`);
   sent(track, now, network.turns);
@@ -178,7 +192,8 @@ function receive(network: Network, request: HttpRequest, now: number): Sent {
   const { mendedAt } = account;
   const { wallAhead, bootId } = network.clock;
   const clocks = { wallAhead, bootId };
-  return { account, track, variant, refreshToken, fault, answer, retryAfter, mendedAt, clocks };
+  const asked = { account, track, variant, refreshToken, isRetry };
+  return { ...asked, fault, answer, retryAfter, mendedAt, clocks };
 }
 
 /** A request that waited for its turn may bring a new secret in the very moment before its person hears of it. */
@@ -223,9 +238,13 @@ function checkSpending(
 }
 
 /** The news is there: what the rules make of it. */
-function hear(network: Network, one: Sent): void {
+function hear(network: Network, one: Sent, { connection, reused }: Omit<Carrier, "done">): void {
   const { account, track, fault, answer, retryAfter } = one;
   const { truth: now } = network.clock;
+  const { host } = account;
+  // Until a `Date` can't be stale, a token may be taken to live less, by the age of its connection.
+  const unsureMs = reused && !host.clockTold ? now - connection.openedAt : 0;
+  if (!reused && answer?.headers.date) host.clockTold = true;
   const rotates = account.family !== undefined;
   account.host[fault ? "failedAt" : "answeredAt"] = now;
   const heard = fault ? undefined : answer?.token;
@@ -252,7 +271,7 @@ function hear(network: Network, one: Sent): void {
     });
     if (answer?.successor && account.family) account.family.excuse = "its answer was lost";
   } else if (heard) {
-    brought(track, now, heard.told);
+    brought(track, now, { ...heard.told, within: heard.told.within + unsureMs });
     track.token = heard.text;
     if (answer?.successor && account.family) learn(account.family, one, answer.successor);
   } else refuse(network, one);
@@ -282,6 +301,8 @@ function refuse({ clock, tally, troubleAt, onRefused }: Network, one: Sent): voi
   for (const other of account.tracks.values()) {
     if (isOwn && other !== track && other.state !== "new" && !other.flying) other.state = "refused";
   }
+  // Whether the secrets are good is found out with a request for the credential's own scope.
+  if (!isOwn) forced(account.track(""), clock.truth);
   if (family && !account.wrongSecret) {
     if (refreshToken === family.known) family.before = family.parent;
     family.excuse ??= ranOut(family, one.account, troubleAt)

@@ -50,6 +50,8 @@ export class IssuerClocks {
   readonly #time: Pick<Timekeeper, "now">;
   readonly #issuers = new Map<string, Issuer>();
   readonly #references = new WeakMap<object, Reference>();
+  /** Boot time (ms) at which each connection's first request was sent. */
+  readonly #openedAtBoot = new WeakMap<object, number>();
 
   constructor(time: Pick<Timekeeper, "now">) {
     this.#time = time;
@@ -85,6 +87,7 @@ export class IssuerClocks {
     { headers, connection, reused }: Pick<HttpResponse, "headers" | "connection" | "reused">,
     sent: Moment,
   ): IssuerTime | undefined {
+    if (!reused) this.#openedAtBoot.set(connection, sent.boot);
     const date = Date.parse(String(headers.date ?? ""));
     const issuer = this.#issuers.get(origin);
     if (Number.isNaN(date)) return issuer?.offset && timeAt(issuer.offset, sent);
@@ -93,8 +96,14 @@ export class IssuerClocks {
     const known = issuer ?? { offset: undefined, doubted: undefined, isApart: false };
     known.isApart = date < sent.wall - APART_MS || date > answered.wall + APART_MS;
     const earliest = date - answered.boot;
-    const [latest, largest] = [date + GRANULARITY_MS - sent.boot, date - sent.boot];
-    const seen: Offset = counts ? { earliest, latest, largest } : atLeast(earliest);
+    // A `Date` that repeats the moment at which its connection was opened is no older than that connection. Where
+    // nothing better is known, this keeps a local clock that is far ahead from being taken for right.
+    const openedAtBoot = known.offset ? undefined : this.#openedAtBoot.get(connection);
+    const writtenAfterBoot = counts ? sent.boot : openedAtBoot;
+    const seen =
+      writtenAfterBoot === undefined
+        ? atLeast(earliest)
+        : between(date, writtenAfterBoot, earliest);
     const isQuick = answered.boot - sent.boot <= MAX_RESPONSE_TIME_MS;
     if (counts && isQuick) narrow(known, seen, answered);
     else if (known.offset) narrow(known, atLeast(earliest), answered);
@@ -150,6 +159,12 @@ function narrow(issuer: Issuer, seen: Offset, now: Moment): void {
   } else if (now.boot - doubted.seenAtBoot >= APART_MS) {
     Object.assign(issuer, { offset: intersection(doubted.offset, seen), doubted: undefined });
   }
+}
+
+/** Returns the offset that a `Date` gives which was written after `writtenAfterBoot`. */
+function between(date: number, writtenAfterBoot: number, earliest: number): Offset {
+  const largest = date - writtenAfterBoot;
+  return { earliest, latest: largest + GRANULARITY_MS, largest };
 }
 
 /** Returns the offset that a `Date` gives which may be stale. */

@@ -193,3 +193,17 @@ test("the local clock is compared with every issuer that told its time", (t) => 
   t.is(apart?.issuer, ORIGIN);
   t.true(Math.abs((apart?.aheadMs ?? 0) + 5 * MINUTE) <= 2 * SECOND);
 });
+
+test("a `Date` that may be stale is no older than its connection: a clock a year ahead is not taken for right", (t) => {
+  const YEAR = 365 * 24 * 60 * MINUTE;
+  for (const ahead of [-YEAR, -170 * SECOND]) {
+    const { respond, pass, clocks, time } = stage({ ahead });
+    const connection = {};
+    const silent = { headers: {}, connection, reused: false };
+    t.is(clocks.observe(ORIGIN, silent, time.now()), undefined);
+    pass(20 * SECOND);
+    const { error } = respond({ connection, reused: true });
+    t.true(error >= -SECOND && error <= 20 * SECOND, `${error}`);
+    t.true(clocks.wantsFreshConnection(ORIGIN));
+  }
+});
