@@ -69,7 +69,7 @@ test("a cached token is answered at once, without a promise", async (t) => {
   t.is(issuer.requests.length, 1);
 });
 
-test("a hundred callers share one flight", async (t) => {
+test("a hundred callers share one request", async (t) => {
   const { credential, issuer } = await stage(t);
   const tokens = await Promise.all(Array.from({ length: 100 }, () => text(credential.token({}))));
   t.deepEqual(new Set(tokens), new Set(["token-1"]));
@@ -311,7 +311,7 @@ test("a program that rejects every token after some seconds is held back more an
   t.is(issuer.requests.length, before + 1);
 });
 
-test("a caller that gives up does not cancel the flight", async (t) => {
+test("a caller that gives up does not cancel the request", async (t) => {
   let release = () => {};
   const { credential, issuer } = await stage(t, (_seen, response) => {
     release = () => {
@@ -589,7 +589,7 @@ test("no event, error or log line carries a secret or a token", async (t) => {
   t.notRegex(said, /not-so-secret|token-1/);
 });
 
-test("an edit that nobody trusted yet changes nothing for a flight under way", async (t) => {
+test("an edit that nobody trusted yet changes nothing for a request under way", async (t) => {
   const held = new HeldAnswers();
   const { credential, engine, issuer } = await stage(t, held.answer);
   const asked = credential.token({}) as Promise<IssuedToken>;
@@ -669,7 +669,7 @@ test("a file edited while authd was not running counts: tokens obtained before i
   t.is(issuer.requests[1]?.form.get("scope"), "write");
 });
 
-test("a flight that waits for its turn serves for the secret that is entered meanwhile", async (t) => {
+test("a request that waits for its turn serves for the secret that is entered meanwhile", async (t) => {
   const held = new HeldAnswers();
   const { credential, engine, issuer } = await stage(t, held.answer);
   const file = { grant: "client_credentials", token_url: issuer.url, client_id: "other" };
@@ -693,7 +693,7 @@ test("a flight that waits for its turn serves for the secret that is entered mea
   );
 });
 
-test("what a flight for replaced secrets comes to is not said of the new ones", async (t) => {
+test("how a request for replaced secrets ends is not said of the new ones", async (t) => {
   const held = new HeldAnswers();
   const { credential, engine, issuer } = await stage(t, held.answer);
   const asked = failure(() => credential.token({}));

@@ -35,17 +35,17 @@ test("one that a caller waits for goes first, even if it became so while waiting
   const order: number[] = [];
   const first = Array.from({ length: 4 }, work);
   const busy = first.map((job) => hostLimiter.run("a", { awaited: false }, () => job.done));
-  const passengers = [1, 2, 3].map(() => ({ awaited: false }));
-  const queued = passengers.map((passenger, i) =>
-    hostLimiter.run("a", passenger, async () => void order.push(i)),
+  const requests = [1, 2, 3].map(() => ({ awaited: false }));
+  const queued = requests.map((request, i) =>
+    hostLimiter.run("a", request, async () => void order.push(i)),
   );
-  passengers[2]!.awaited = true;
+  requests[2]!.awaited = true;
   for (const job of first) job.finish();
   await Promise.all([...busy, ...queued]);
   t.deepEqual(order, [2, 0, 1]);
 });
 
-test("a failure frees its lane", async (t) => {
+test("a failure frees its slot", async (t) => {
   const hostLimiter = new HostLimiter();
   for (let i = 0; i < 10; i++) {
     await t.throwsAsync(
@@ -55,23 +55,21 @@ test("a failure frees its lane", async (t) => {
   t.is(await hostLimiter.run("a", { awaited: false }, async () => "free"), "free");
 });
 
-test("the outlook is poor while a host's last request came to nothing, and none in its queue", async (t) => {
+test("a host is failing after a failed request, and blocked for a request in its queue", async (t) => {
   const hostLimiter = new HostLimiter();
-  const passengers = Array.from({ length: 5 }, () => ({ awaited: false }));
-  const jobs = passengers.map(work);
-  const runs = passengers.map((passenger, i) =>
-    hostLimiter.run("a", passenger, () => jobs[i]!.done),
-  );
-  const outlooks = () => passengers.map((passenger) => hostLimiter.health(passenger));
-  t.deepEqual(new Set(outlooks()), new Set(["healthy"]));
+  const requests = Array.from({ length: 5 }, () => ({ awaited: false }));
+  const jobs = requests.map(work);
+  const runs = requests.map((request, i) => hostLimiter.run("a", request, () => jobs[i]!.done));
+  const healths = () => requests.map((request) => hostLimiter.health(request));
+  t.deepEqual(new Set(healths()), new Set(["healthy"]));
   const down = () => Promise.reject(new AuthdError("issuer_unavailable", "down"));
   await t.throwsAsync(hostLimiter.run("b", { awaited: false }, down));
-  t.deepEqual(new Set(outlooks()), new Set(["healthy"]));
+  t.deepEqual(new Set(healths()), new Set(["healthy"]));
   const sixth = { awaited: true };
   const failing = hostLimiter.run("a", sixth, down);
   jobs[0]!.finish();
   await t.throwsAsync(failing);
-  t.deepEqual(outlooks().slice(1), ["failing", "failing", "failing", "failing"]);
+  t.deepEqual(healths().slice(1), ["failing", "failing", "failing", "failing"]);
   const waiting = { awaited: false };
   const last = hostLimiter.run("a", waiting, async () => {});
   t.is(hostLimiter.health(waiting), "blocked");
@@ -84,43 +82,41 @@ test("what a host was like before it had nothing to do is no reason not to queue
   const hostLimiter = new HostLimiter();
   const down = () => Promise.reject(new AuthdError("issuer_unavailable", "down"));
   await t.throwsAsync(hostLimiter.run("a", { awaited: false }, down));
-  const passengers = Array.from({ length: 5 }, () => ({ awaited: false }));
-  const jobs = passengers.map(work);
-  const runs = passengers.map((passenger, i) =>
-    hostLimiter.run("a", passenger, () => jobs[i]!.done),
-  );
+  const requests = Array.from({ length: 5 }, () => ({ awaited: false }));
+  const jobs = requests.map(work);
+  const runs = requests.map((request, i) => hostLimiter.run("a", request, () => jobs[i]!.done));
   t.deepEqual(
-    new Set(passengers.map((passenger) => hostLimiter.health(passenger))),
+    new Set(requests.map((request) => hostLimiter.health(request))),
     new Set(["failing"]),
   );
   for (const job of jobs) job.finish();
   await Promise.all(runs);
 });
 
-test("one that leaves its lane before it ends lets another in, and its host counts as silent until it has ended", async (t) => {
+test("a request that releases its slot before it ends lets another start, and its host counts as failing until it has ended", async (t) => {
   const hostLimiter = new HostLimiter();
   const started: number[] = [];
   const jobs = Array.from({ length: 6 }, work);
-  const leaves: (() => void)[] = [];
-  const passengers = jobs.map(() => ({ awaited: false }));
+  const releases: (() => void)[] = [];
+  const requests = jobs.map(() => ({ awaited: false }));
   const runs = jobs.map((job, i) =>
-    hostLimiter.run("a", passengers[i]!, async (leave) => {
+    hostLimiter.run("a", requests[i]!, async (release) => {
       started.push(i);
-      leaves[i] = leave;
+      releases[i] = release;
       await job.done;
     }),
   );
   await new Promise(setImmediate);
-  leaves[0]!();
+  releases[0]!();
   await new Promise(setImmediate);
   t.deepEqual(started, [0, 1, 2, 3, 4]);
-  t.is(hostLimiter.health(passengers[5]!), "blocked");
+  t.is(hostLimiter.health(requests[5]!), "blocked");
   // Twice is once.
-  leaves[0]!();
+  releases[0]!();
   jobs[0]!.finish();
   await runs[0];
   t.deepEqual(started, [0, 1, 2, 3, 4]);
-  t.is(hostLimiter.health(passengers[5]!), "healthy");
+  t.is(hostLimiter.health(requests[5]!), "healthy");
   for (const job of jobs) job.finish();
   await Promise.all(runs);
   t.is(started.length, 6);

@@ -167,7 +167,7 @@ test("a period of a minute and eight digits hold, and a clock that was set back 
   t.is(issuer.requests.length, 3);
 });
 
-test("settings that change while a flight waits for a code end its wait", async (t) => {
+test("settings that change while a request waits for a code end its wait", async (t) => {
   const { engine, credential, issuer } = await stage(t);
   await credential.token({});
   engine.clock.advance(5 * SECOND);

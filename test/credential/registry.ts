@@ -139,8 +139,8 @@ test("a next try that a caller brings forward is made in its time", async (t) =>
   const credential = await add("a");
   engine.clock.chance = 0.999;
   for (let failures = 1; failures <= 4; failures++) {
-    const flight = credential.refresh(MINUTE);
-    await t.throwsAsync(flight);
+    const refresh = credential.refresh(MINUTE);
+    await t.throwsAsync(refresh);
   }
   engine.clock.advance(2 * SECOND);
   const before = issuer.requests.length;
@@ -203,7 +203,7 @@ test("nothing is started by itself after close", async (t) => {
   t.is(engine.clock.pending, 0);
 });
 
-test("a flight whose token nobody wants any more still counts as under way", async (t) => {
+test("a request whose token nobody wants any more still counts as under way", async (t) => {
   const { add, engine, issuer } = await stage(t);
   const held = new HeldAnswers();
   issuer.answer(held.answer);

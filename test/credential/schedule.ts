@@ -58,9 +58,9 @@ test("what is in doubt, or over by the wall clock, is due at once, but not befor
   t.is(deadlineOf(slot({ issued: over, spreadUntil: now.boot + 9 }), false, now), now.boot + 9);
 });
 
-test("nothing is due while a flight is under way, for what the issuer refuses, or another scope revoked", (t) => {
-  const flight = { awaited: false, promise: new Promise<IssuedToken>(() => {}) };
-  t.is(deadlineOf(slot({ pendingRefresh: flight }), true, now), Number.POSITIVE_INFINITY);
+test("nothing is due while a request is under way, for what the issuer refuses, or another scope revoked", (t) => {
+  const pendingRefresh = { awaited: false, promise: new Promise<IssuedToken>(() => {}) };
+  t.is(deadlineOf(slot({ pendingRefresh }), true, now), Number.POSITIVE_INFINITY);
   t.is(deadlineOf(slot({ rejectedWith: failing() }), true, now), Number.POSITIVE_INFINITY);
   t.is(deadlineOf(slot({ superseded: true }), true, now), Number.POSITIVE_INFINITY);
 });

@@ -4,7 +4,7 @@ import { TokenCache } from "../../src/credential/token-cache.ts";
 import { targetOf } from "../../src/credential/token-slot.ts";
 import type { AuthdError } from "../../src/errors.ts";
 
-const flight = () => ({ awaited: false, promise: new Promise<IssuedToken>(() => {}) });
+const pendingRefresh = () => ({ awaited: false, promise: new Promise<IssuedToken>(() => {}) });
 
 test("the credential's own scope and audience, in any order, are no variation", (t) => {
   const own = { scope: "read write", audience: "api" };
@@ -15,7 +15,7 @@ test("the credential's own scope and audience, in any order, are no variation", 
   t.deepEqual(targetOf(own, ""), { scope: "" });
 });
 
-test("one variation is one variant", (t) => {
+test("one scope and audience are one slot", (t) => {
   const tokens = new TokenCache();
   t.is(tokens.getOrCreate({}), tokens.own);
   t.is(tokens.getOrEvict({ scope: "a" }, "demo"), tokens.getOrCreate({ scope: "a" }));
@@ -28,7 +28,7 @@ test("the one not asked for longest makes room, but not one that is being obtain
   for (let i = 1; i < 32; i++) {
     const slot = tokens.getOrEvict({ scope: `s${i}` }, "demo");
     slot.lastUsedAt = i;
-    if (i === 1) slot.pendingRefresh = flight();
+    if (i === 1) slot.pendingRefresh = pendingRefresh();
   }
   const [first, second] = [
     tokens.getOrCreate({ scope: "s1" }),
@@ -43,7 +43,7 @@ test("the one not asked for longest makes room, but not one that is being obtain
 test("when all are being obtained there is no room for another", (t) => {
   const tokens = new TokenCache();
   for (let i = 1; i < 32; i++)
-    tokens.getOrEvict({ scope: `s${i}` }, "demo").pendingRefresh = flight();
+    tokens.getOrEvict({ scope: `s${i}` }, "demo").pendingRefresh = pendingRefresh();
   const error = t.throws(() => tokens.getOrEvict({ scope: "s32" }, "demo")) as AuthdError;
   t.is(error.reason, "too_busy");
   t.true((error.retryAfterMs ?? 0) > 0);
@@ -65,9 +65,9 @@ test("what waits for its turn is kept with nothing but that, if it is to serve f
   const tokens = new TokenCache();
   const { own } = tokens;
   const [queued, sent, idle] = ["a", "b", "c"].map((scope) => tokens.getOrCreate({ scope }));
-  own.pendingRefresh = flight();
-  queued!.pendingRefresh = flight();
-  sent!.pendingRefresh = { ...flight(), sent: true };
+  own.pendingRefresh = pendingRefresh();
+  queued!.pendingRefresh = pendingRefresh();
+  sent!.pendingRefresh = { ...pendingRefresh(), sent: true };
   Object.assign(own, { lastUsedAt: 7, failures: 3, retryAt: 9 });
   tokens.forget(true);
   t.deepEqual(tokens.all(), [own, queued!]);

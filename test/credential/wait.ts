@@ -8,56 +8,61 @@ import { FakeClock } from "../helpers/fake-clock.ts";
 
 const token = { accessToken: "token" } as IssuedToken;
 
-function flying() {
-  let land = (_: IssuedToken) => {};
-  let crash = (_: Error) => {};
-  const promise = new Promise<IssuedToken>((resolve, reject) => {
-    land = resolve;
-    crash = reject;
+function withResolvers<T>() {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
   });
+  return { promise, resolve, reject };
+}
+
+function startPending() {
+  const { promise, resolve, reject } = withResolvers<IssuedToken>();
   promise.catch(() => {});
   const pendingRefresh: PendingRefresh = { awaited: false, promise };
-  return { flight: pendingRefresh, land: () => land(token), crash: (error: Error) => crash(error) };
+  return { pendingRefresh, resolve: () => resolve(token), reject };
 }
 
 const about = (clock: FakeClock) => ({ credential: "demo", clock });
 
 const outcome = (promise: Promise<unknown>) => promise.catch((error: unknown) => error);
 
-test("a flight that somebody waits for goes first", async (t) => {
-  const { flight: pendingRefresh, land } = flying();
+test("a request that a caller waits for goes first", async (t) => {
+  const { pendingRefresh, resolve } = startPending();
   const waiting = waitFor(pendingRefresh, about(new FakeClock()));
   t.true(pendingRefresh.awaited);
-  land();
+  resolve();
   t.is(await waiting, token);
 });
 
 test("its failure is the caller's", async (t) => {
-  const { flight: pendingRefresh, crash } = flying();
+  const { pendingRefresh, reject } = startPending();
   const waiting = outcome(waitFor(pendingRefresh, about(new FakeClock())));
   const failure = new AuthdError("issuer_unavailable", "down");
-  crash(failure);
+  reject(failure);
   t.is(await waiting, failure);
 });
 
 test("timeoutMs is the caller's limit, maxWaitMs ours; the earlier one ends the wait", async (t) => {
   const clock = new FakeClock();
-  const { flight: pendingRefresh } = flying();
+  const { pendingRefresh } = startPending();
   const short = outcome(
     waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, maxWaitMs: 200 }),
   );
-  const patient = outcome(
+  const bounded = outcome(
     waitFor(pendingRefresh, { ...about(clock), timeoutMs: 300, maxWaitMs: 200 }),
   );
   clock.advance(100);
   t.is(((await short) as AuthdError).reason, "timeout");
   clock.advance(100);
-  t.is(await patient, WAIT_LIMIT);
+  t.is(await bounded, WAIT_LIMIT);
 });
 
-test("whoever gives up leaves nothing behind, although the flight goes on", async (t) => {
+test("whoever gives up leaves nothing behind, although the request goes on", async (t) => {
   const clock = new FakeClock();
-  const { flight: pendingRefresh } = flying();
+  const { pendingRefresh } = startPending();
   const controller = new AbortController();
   const { signal } = controller;
   const late = outcome(waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, signal }));
@@ -72,19 +77,19 @@ test("whoever gives up leaves nothing behind, although the flight goes on", asyn
   t.is(clock.pending, 0);
 });
 
-test("a flight that ends leaves nothing behind either", async (t) => {
+test("a request that ends leaves nothing behind either", async (t) => {
   const clock = new FakeClock();
-  const { flight: pendingRefresh, land } = flying();
+  const { pendingRefresh, resolve } = startPending();
   const { signal } = new AbortController();
   const waiting = waitFor(pendingRefresh, { ...about(clock), timeoutMs: 100, signal });
-  land();
+  resolve();
   await waiting;
   t.is(getEventListeners(signal, "abort").length, 0);
   t.is(clock.pending, 0);
 });
 
 test("a caller that is gone already does not wait", async (t) => {
-  const { flight: pendingRefresh } = flying();
+  const { pendingRefresh } = startPending();
   const gone = await outcome(
     waitFor(pendingRefresh, { ...about(new FakeClock()), signal: AbortSignal.abort() }),
   );
