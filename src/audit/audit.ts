@@ -1,30 +1,27 @@
 import type { Socket } from "node:net";
 import type { Log } from "../base/log.ts";
 import { AuthdError } from "../errors.ts";
-import type { AuthorizedResponse, PendingApproval } from "../protocol.ts";
+import type { PendingApproval } from "../protocol.ts";
 import type { RefusedRequest } from "../rpc/admission.ts";
 import type { Call } from "../rpc/call.ts";
 import type { Interceptor } from "../rpc/compose.ts";
 import { type Peer, peerOf } from "../rpc/peer.ts";
 import { type AuditedCall, auditInterceptor } from "./audit-interceptor.ts";
+import { entryOf, MAX_NAME_LENGTH } from "./call-entry.ts";
 import type { AuditEntry, AuditHead, AuditPeer } from "./entry.ts";
 import { describe } from "./files.ts";
-import { readEnd, writeHead } from "./head.ts";
 import { AuditKeys, type Derive } from "./keys.ts";
-import { AuditLast } from "./last.ts";
 import { AuditPeers, type ClientPrograms } from "./peers.ts";
 import { AuditQueue, type Waiting } from "./queue.ts";
+import { SignedEnd } from "./signed-end.ts";
 import { AuditWriter } from "./writer.ts";
 
-/** Lines are made together, so long (ms) after the first of them. */
-const GATHER = 100;
-/** While nothing can be written it is tried again so often, ms. */
-const RETRY = 1_000;
-/** The head is vouched for so often at most, ms. */
-const HEAD_EVERY = 30_000;
-/** Lines made in one go: nobody is held up. */
-const BATCH = 500;
-const LONGEST_NAME = 64;
+/** Lines are gathered for so long (ms) after the first of them, then written together. */
+const GATHER_MS = 100;
+/** Lines that could not be written are tried again after so long, ms. */
+const RETRY_MS = 1_000;
+/** Lines formatted without a break, so that no client waits long. */
+const BATCH_LINES = 500;
 
 export type AuditMode = "on" | "off" | "required";
 
@@ -40,7 +37,7 @@ export interface AuditOptions {
   derive: Derive;
   /** Identifies this boot of the machine; empty where the system does not say. */
   bootId: string;
-  /** Told when it can't be written any more, and when it can again (undefined). */
+  /** Called with the problem when the log can't be written, and with undefined when it can again. */
   onProblem: (problem: string | undefined) => void;
   /** Bytes, for tests. */
   rotateAt?: number;
@@ -62,35 +59,34 @@ export class Audit {
   readonly #writer: AuditWriter;
   readonly #queue = new AuditQueue();
   readonly #keys: AuditKeys;
-  readonly #last: AuditLast;
+  readonly #end: SignedEnd;
   readonly #peers: AuditPeers;
-  /** By what a client was answered. */
+  /** Fingerprints of tokens, by the answer that a token was handed out with. */
   readonly #fingerprints = new WeakMap<object, string>();
-  /** By uid: of one the same refusals are counted, not told each for itself. */
+  /** Descriptions of refused users, by uid: one each, so that equal refusals are counted. */
   readonly #strangers = new Map<number | undefined, AuditPeer>();
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
-  #headTimer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
   #problem: string | undefined;
-  #headProblem: string | undefined;
-  #isHeadChecked = false;
-  #headAt = Number.NEGATIVE_INFINITY;
-  /** Which key signed `audit.head` last. */
-  #headKeyId: string | undefined;
-  #lastProblem: string | undefined;
+  #endProblem: string | undefined;
   #closed = false;
 
   constructor(options: AuditOptions) {
     this.#options = options;
     this.#writer = new AuditWriter(options.path, options.rotateAt);
     this.#keys = new AuditKeys(options.derive);
-    this.#last = new AuditLast(options.path, options.bootId);
+    this.#end = new SignedEnd({
+      ...options,
+      writer: this.#writer,
+      keys: this.#keys,
+      onTampered: (wrong) => this.#tampered(wrong),
+    });
     this.#peers = new AuditPeers(options.identities);
   }
 
   /** Why nothing can be written, and what to do. */
   get problem(): string | undefined {
-    return this.#problem ?? this.#headProblem;
+    return this.#problem ?? this.#endProblem;
   }
 
   /** Has a line written for each use, change and refusal; with `required`, before it is answered. */
@@ -108,12 +104,12 @@ export class Audit {
     });
   }
 
-  /** One line that is about no call. */
+  /** Notes an event that is no call. */
   note(entry: Omit<AuditEntry, "time">): void {
     if (this.#options.mode !== "off") this.#note({ time: this.#options.now(), ...entry });
   }
 
-  /** A person is asked something, or has answered (or not, in time). */
+  /** Notes a question to a person; with `answer`, how it ended. */
   noteQuestion(
     { id: question, credential, rule, program, script, unit }: PendingApproval,
     answer: string | undefined,
@@ -124,7 +120,7 @@ export class Audit {
     this.note({ event: "approval", credential, outcome, rule, question, ...told, peer });
   }
 
-  /** Who connects; who is turned away gets a line. Throws what `authorize` throws. */
+  /** Returns what `authorize` returns. Notes, and throws, what it throws. */
   auditConnect(socket: Socket, authorize: () => Peer | undefined): Peer | undefined {
     try {
       return authorize();
@@ -143,13 +139,13 @@ export class Audit {
     this.note({
       event: "refusal",
       method,
-      credential: credential?.slice(0, LONGEST_NAME),
+      credential: credential?.slice(0, MAX_NAME_LENGTH),
       outcome: "caller_not_allowed",
       peer: this.#peers.of(connection, peer),
     });
   }
 
-  /** Not looked into any further: it may come back a thousand times a second. */
+  /** Describes a refused peer by its user alone: it may come back a thousand times a second. */
   #stranger(socket: Socket): AuditPeer {
     const known = (uid: number | undefined): AuditPeer => {
       const same = this.#strangers.get(uid) ?? (uid === undefined ? {} : { uid });
@@ -163,7 +159,7 @@ export class Audit {
     }
   }
 
-  /** All that was noted up to now is written, or can't be. */
+  /** Returns how far the log goes, after what was noted up to now was written, if it can be. */
   async head(): Promise<AuditReport> {
     const { mode, path } = this.#options;
     if (mode !== "off") await this.#flushAll();
@@ -172,12 +168,12 @@ export class Audit {
     return { ...this.#writer.head, mode, path, waiting, ...(problem ? { problem } : {}) };
   }
 
-  /** Writes what is left. */
+  /** Writes what waits, signs the end, and wipes the keys. */
   async close(): Promise<void> {
     if (this.#closed || this.#options.mode === "off") return;
     this.#closed = true;
     this.#stopTimer();
-    clearTimeout(this.#headTimer);
+    this.#end.stop();
     await this.#flushAll();
     const lost = this.#queue.size + this.#queue.lost;
     if (lost > 0)
@@ -185,13 +181,12 @@ export class Audit {
         { lost },
         `${lost} lines of the audit log are lost with this end: ${this.#problem}`,
       );
-    await this.#signHead();
+    await this.#end.close();
     this.#writer.close();
-    this.#last.close();
     this.#keys.wipe();
   }
 
-  /** Is on the way of every token: for one that was handed out a moment ago no line is made anew. */
+  /** Notes a call. A token that was handed out a moment ago is counted, without an entry of its own. */
   #noteCall(audited: AuditedCall): Waiting | undefined {
     const { method, call, outcome, params, result } = audited;
     const peer = this.#peers.of(call.connection, call.peer);
@@ -199,42 +194,14 @@ export class Audit {
     const time = this.#options.now();
     return (
       this.#queue.repeat(peer, params.credential, call.rule, issued, time) ??
-      this.#note(this.#entryOf(audited, peer, time), issued)
+      this.#note(entryOf(audited, peer, time, this.#fingerprintOf(audited)), issued)
     );
   }
 
-  #entryOf(
-    { event, method, params, call, outcome, result }: AuditedCall,
-    peer: AuditPeer,
-    time: number,
-  ): AuditEntry {
-    const { credential = params.name, url, answer, id } = params;
-    const isRequest = method === "authorizedRequest";
-    const { status, refreshed } =
-      ((isRequest ? result : undefined) as Partial<AuthorizedResponse>) ?? {};
-    const { origin, request } = isRequest ? requested(url, params.method) : NOWHERE;
-    const isAnswer = event === "approval";
-    const issued = method === "getToken" ? result : call.issued;
-    // One shape for all, made at once. Members that are undefined are not written.
-    return {
-      time,
-      event,
-      method,
-      credential: typeof credential === "string" ? credential.slice(0, LONGEST_NAME) : undefined,
-      origin,
-      request,
-      status,
-      refreshed: refreshed === true ? refreshed : undefined,
-      outcome,
-      rule: call.rule,
-      question: isAnswer ? (id as number) : undefined,
-      answer: isAnswer ? (answer as string) : undefined,
-      peer,
-      token: outcome === "ok" ? this.#fingerprint(issued) : undefined,
-    };
-  }
-
-  #fingerprint(answer: object | undefined): string | undefined {
+  /** Fingerprint of the token that was handed out, or that a request carried. */
+  #fingerprintOf({ method, call, outcome, result }: AuditedCall): string | undefined {
+    if (outcome !== "ok") return undefined;
+    const answer = method === "getToken" ? result : call.issued;
     const { accessToken } = (answer ?? {}) as { accessToken?: string };
     if (answer === undefined || accessToken === undefined) return undefined;
     const known = this.#fingerprints.get(answer);
@@ -256,9 +223,9 @@ export class Audit {
       this.#timer = undefined;
       void this.#flush();
     };
-    if (this.#problem !== undefined) this.#timer = setTimeout(begin, RETRY).unref();
+    if (this.#problem !== undefined) this.#timer = setTimeout(begin, RETRY_MS).unref();
     else if (this.#options.mode === "required") this.#timer = setImmediate(begin);
-    else this.#timer = setTimeout(begin, GATHER).unref();
+    else this.#timer = setTimeout(begin, GATHER_MS).unref();
   }
 
   #stopTimer(): void {
@@ -267,7 +234,7 @@ export class Audit {
     this.#timer = undefined;
   }
 
-  /** Rejects with AuthdError `internal`. */
+  /** Rejects with AuthdError `internal` if the last lines could not be written. */
   async #assertWritable(): Promise<void> {
     // Nothing is known before the first line.
     if (this.#problem === undefined && this.#writer.head.n === 0) await this.#flush();
@@ -297,32 +264,31 @@ export class Audit {
 
   /** Never rejects. */
   async #writeAll(): Promise<void> {
-    const { now } = this.#options;
     this.#stopTimer();
     while (this.#queue.size > 0 || this.#queue.lost > 0) {
-      const { lost } = this.#queue;
-      const batch = this.#queue.take(BATCH);
-      const entries = batch.map(({ entry }) => entry);
-      if (lost > 0 && this.#queue.size === 0) {
-        entries.push({ time: now(), event: "daemon", outcome: "lost", lost });
-      }
+      const batch = this.#queue.take(BATCH_LINES);
       try {
-        this.#writer.prepare(now());
-        this.#checkHead();
-        if (this.#writer.head.n === 0) await this.#signBeginning();
-        await this.#writer.write(entries, now());
+        await this.#write(batch);
       } catch (error) {
         this.#failed(batch, error);
         return;
       }
-      await this.#noteLast();
-      if (entries.length > batch.length) this.#queue.lost -= lost;
       for (const { waiters } of batch) for (const { resolve } of waiters) resolve();
     }
     this.#recovered();
-    const isOfThisKey = this.#headKeyId === this.#keys.head?.keyId;
-    if (!isOfThisKey || now() - this.#headAt >= HEAD_EVERY) await this.#signHead();
-    else this.#vouchLater();
+    await this.#end.signSometimes();
+  }
+
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    const { now } = this.#options;
+    const entries = batch.map(({ entry }) => entry);
+    const lost = this.#queue.size === 0 ? this.#queue.lost : 0;
+    if (lost > 0) entries.push({ time: now(), event: "daemon", outcome: "lost", lost });
+    this.#writer.prepare(now());
+    await this.#end.prepare();
+    await this.#writer.write(entries, now());
+    this.#queue.lost -= lost;
+    await this.#end.noteLines();
   }
 
   #failed(batch: readonly Waiting[], error: unknown): void {
@@ -340,103 +306,19 @@ export class Audit {
     onProblem(this.problem);
   }
 
+  #tampered(wrong: string): void {
+    const { now, log, onProblem } = this.#options;
+    this.#queue.push({ time: now(), event: "daemon", outcome: "tampered" });
+    this.#endProblem = `the audit log was changed while the daemon did not run: ${wrong}; see authd audit verify`;
+    log.error({}, this.#endProblem);
+    onProblem(this.problem);
+  }
+
   #recovered(): void {
     if (this.#problem === undefined) return;
     this.#problem = undefined;
     this.#options.log.info({}, "the audit log can be written again");
     this.#options.onProblem(this.problem);
-  }
-
-  // ---- the head ----
-
-  /** Once, as soon as there is a key: does the log still reach as far as it is known to have? */
-  #checkHead(): void {
-    if (this.#isHeadChecked) return;
-    const { path, bootId, now, log, onProblem } = this.#options;
-    const key = this.#keys.head;
-    if (!key) return;
-    this.#isHeadChecked = true;
-    const end = readEnd(path, key, bootId);
-    const { found } = this.#writer;
-    const wrong = "head" in end ? missing(end.head, found) : end.wrong;
-    // Where nothing was written before there is nothing to vouch for.
-    const isNew = "is" in end && end.is === "absent" && found.length === 0;
-    if (wrong === undefined || isNew) return;
-    if ("head" in end) this.#writer.skipTo(end.head.n);
-    this.#queue.push({ time: now(), event: "daemon", outcome: "tampered" });
-    this.#headProblem = `the audit log was changed while the daemon did not run: ${wrong}; see authd audit verify`;
-    log.error({}, this.#headProblem);
-    onProblem(this.problem);
-  }
-
-  #vouchLater(): void {
-    if (this.#headTimer || this.#closed) return;
-    this.#headTimer = setTimeout(() => {
-      this.#headTimer = undefined;
-      void this.#signHead();
-    }, HEAD_EVERY).unref();
-  }
-
-  /** What is vouched for is on the disk before. Never rejects. */
-  async #signHead(): Promise<void> {
-    const { path, bootId, log, now } = this.#options;
-    const key = this.#keys.head;
-    if (!key || !this.#isHeadChecked || this.#writer.head.n === 0) return;
-    this.#headAt = now();
-    this.#headKeyId = key.keyId;
-    try {
-      const { head } = this.#writer;
-      await this.#writer.sync();
-      await writeHead(path, head, key, bootId);
-    } catch (error) {
-      log.warn({}, `the head of the audit log can't be written: ${describe(error)}`);
-    }
-  }
-
-  /** Before the first line of all: a daemon that is killed right after it leaves no line without a signed end. */
-  async #signBeginning(): Promise<void> {
-    const { path, bootId } = this.#options;
-    const key = this.#keys.head;
-    if (!key || !this.#isHeadChecked) return;
-    await this.#noteLast();
-    await writeHead(path, this.#writer.head, key, bootId);
-  }
-
-  /** So that lines which are cut off after the process was killed are missed. Never rejects. */
-  async #noteLast(): Promise<void> {
-    const key = this.#keys.head;
-    if (!key || !this.#isHeadChecked) return;
-    try {
-      await this.#last.write(this.#writer.head, key);
-      this.#lastProblem = undefined;
-    } catch (error) {
-      const problem = `audit.last can't be written: ${describe(error)}`;
-      if (problem !== this.#lastProblem) this.#options.log.warn({}, problem);
-      this.#lastProblem = problem;
-    }
-  }
-}
-
-/** What of the log's end is not as it was. */
-function missing(
-  { n, hash }: AuditHead,
-  found: readonly { n: number; hash: string }[],
-): string | undefined {
-  const last = found.at(-1)?.n ?? 0;
-  if (last < n) return `its last ${n - last} lines are missing`;
-  const line = found.find((one) => one.n === n);
-  return line && line.hash !== hash ? `line number ${n} is another` : undefined;
-}
-
-const NOWHERE = { origin: undefined, request: undefined } as const;
-
-/** Of an address the origin is enough: paths and queries may hold secrets. */
-function requested(url: unknown, method: unknown): Pick<AuditEntry, "origin" | "request"> {
-  const request = typeof method === "string" ? method.toUpperCase().slice(0, 16) : "GET";
-  try {
-    return { origin: new URL(String(url)).origin.slice(0, 300), request };
-  } catch {
-    return { request };
   }
 }
 

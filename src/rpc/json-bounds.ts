@@ -1,6 +1,6 @@
 import { AuthdError } from "../errors.ts";
 
-/** How large a JSON text may be in structure, whatever its bytes. */
+/** Limits of a JSON text's structure, whatever its bytes. */
 export interface JsonLimits {
   /** RFC 8259 section 2: brackets, braces, colons, commas, strings, numbers and literals. */
   tokens: number;
@@ -16,7 +16,7 @@ const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 const SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
-/** One row a byte, so that the loop below looks at each byte once. */
+/** Kind of each byte, so that the loop below looks at each byte once. */
 const kinds = { word: 0, space: 1, opening: 2, closing: 3, separator: 4, quote: 5 } as const;
 const KIND = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (SPACE.has(byte)) return kinds.space;
@@ -25,6 +25,11 @@ const KIND = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte === COMMA || byte === COLON) return kinds.separator;
   return byte === QUOTE ? kinds.quote : kinds.word;
 });
+
+/** Tokens that begin with a byte of each kind: none with white space. */
+const TOKENS = [1, 0, 1, 1, 1, 1];
+/** Levels by which a byte of each kind changes the depth. */
+const NESTING = [0, 0, 1, -1, 0, 0];
 
 /** A string is read byte by byte up to this many; then the next quote is searched for, which is faster. */
 const SEARCH_AFTER_BYTES = 32;
@@ -78,19 +83,12 @@ export class JsonBounds {
     while (at < bytes.length) {
       const kind = KIND[bytes[at]!]!;
       at++;
-      if (kind === kinds.word) {
-        if (!inWord) tokens++;
-        inWord = true;
-        continue;
-      }
-      inWord = false;
-      if (kind === kinds.space) continue;
-      tokens++;
-      if (kind === kinds.opening) {
-        depth++;
-        if (depth > this.#deepest) this.#deepest = depth;
-      } else if (kind === kinds.closing) depth--;
-      else if (kind === kinds.quote) at = this.#stringEnd(bytes, at);
+      tokens += kind === kinds.word && inWord ? 0 : TOKENS[kind]!;
+      inWord = kind === kinds.word;
+      if (TOKENS[kind] === 0 || inWord) continue;
+      depth += NESTING[kind]!;
+      if (depth > this.#deepest) this.#deepest = depth;
+      if (kind === kinds.quote) at = this.#stringEnd(bytes, at);
       if (mayRefuse && (tokens > mostTokens || depth > mostDepth)) break;
     }
     this.#tokens = tokens;

@@ -13,7 +13,7 @@ import { MAX_FRAME_BYTES, MAX_FRAME_DEPTH, MAX_FRAME_TOKENS } from "../protocol.
 import type { AdmissionOptions } from "./admission.ts";
 import type { Handlers } from "./call.ts";
 import { Connection } from "./connection.ts";
-import { CpuBudgets } from "./cpu-budget.ts";
+import { type CpuBudget, CpuBudgets } from "./cpu-budget.ts";
 import { checkedGetToken, Dispatcher } from "./dispatcher.ts";
 import type { SharedParts, TransportLimits } from "./json-rpc-transport.ts";
 import { KnownRequests } from "./known-requests.ts";
@@ -22,22 +22,19 @@ import { Newcomers } from "./newcomers.ts";
 import { isOwnPeer, type Peer } from "./peer.ts";
 import { createSerializer } from "./serializer.ts";
 
-export type { RefusedRequest } from "./admission.ts";
-export type { Call, ConnectionHandle, Handlers, HandlersWithoutUploads } from "./call.ts";
-
 export interface ServerLimits extends TransportLimits, HoldingLimits {
   connections: number;
 }
 
-/** How long somebody who is turned away has to read why. */
+/** Time (ms) for which a rejected connection stays open so that the client can read the error. */
 const LINGER_MS = 1000;
-/** What a connection costs (ms) before anything of it is known here: Node's part, about. */
+/** CPU time (ms) that Node takes for a connection, about. */
 const ACCEPT_MS = 0.1;
-/** What takes longer (ms) than this was interrupted by other processes. */
-const MOST_ACCEPT_MS = 1;
-/** How many of those at once: each takes a file descriptor. */
-const MOST_LINGERING = 32;
-/** Of the time to close, what is kept for the answers to those whose requests did not end by then. */
+/** Accepting that takes longer (ms) than this was interrupted by other processes. */
+const MAX_ACCEPT_MS = 1;
+/** Rejected connections that stay open at once: each takes a file descriptor. */
+const MAX_LINGERING = 32;
+/** Part (ms) of the time to close that is kept for answering requests which did not end before. */
 const LAST_ANSWERS_MS = 500;
 const MiB = 1024 * 1024;
 
@@ -62,11 +59,11 @@ export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
 export interface ServerOptions {
   handlers: Handlers;
   log: Log;
-  /** Who connects; throws AuthdError to have the connection destroyed before a byte is read. */
+  /** Returns the peer; throws AuthdError to have the connection destroyed before a byte is read. */
   authorize?: (socket: net.Socket) => Peer | undefined;
-  /** Of clients of other users: whether there is anything for them. Without it all are heard. */
+  /** Decides whether clients of other users may ask for anything; without it all may. */
   admission?: AdmissionOptions;
-  /** How long each client may keep the thread busy. */
+  /** CPU time that each client may use. */
   budgets?: CpuBudgets;
   limits?: Partial<ServerLimits>;
 }
@@ -75,9 +72,9 @@ export interface Server {
   /** To listen with; see socket.ts. */
   readonly net: net.Server;
   readonly connections: number;
-  /** What is held for clients at this moment. */
+  /** Memory that is held for clients now. */
   readonly memoryBudget: MemoryBudget;
-  /** Closes the connections of those who could not connect any more. */
+  /** Closes the connections of peers that are not welcome any more. */
   dismiss(isWelcome: (peer: Peer | undefined) => boolean): void;
   /**
    * Accepts nobody any more, answers new requests with `shutting_down`, and closes all connections
@@ -102,37 +99,48 @@ export function createServer(options: ServerOptions): Server {
     knownRequests: new KnownRequests(checkedGetToken),
   };
 
+  const authorizedPeer = (socket: net.Socket): { peer: Peer | undefined } | undefined => {
+    try {
+      return { peer: authorize?.(socket) };
+    } catch (error) {
+      const isOurs = error instanceof AuthdError;
+      const reason = isOurs ? error.reason : "internal";
+      log.warn({ reason }, isOurs ? error.message : "peer check failed");
+      return undefined;
+    }
+  };
+
   const accept = (socket: net.Socket) => {
     // Its "close" follows, and that is where a connection is cleared away.
     socket.on("error", () => {});
     const startedAtMs = budgets.now();
-    if (connections.size + newcomers.size >= limited.connections) {
+    const known = connections.size + newcomers.size;
+    if (known >= limited.connections)
       return turnAway(socket, tooMany(limited.connections), lingering);
-    }
-    let peer: Peer | undefined;
-    try {
-      peer = authorize?.(socket);
-    } catch (error) {
-      const reason = error instanceof AuthdError ? error.reason : "internal";
-      log.warn({ reason }, error instanceof AuthdError ? error.message : "peer check failed");
-      return void socket.destroy();
-    }
+    const authorized = authorizedPeer(socket);
+    if (!authorized) return void socket.destroy();
+    const { peer } = authorized;
     const user = memoryBudget.tallyOf(isOwnPeer(peer) ? undefined : peer?.uid);
-    if (user) {
-      const most = guestLimit(limited.connections);
-      if (user.connections >= most) return turnAway(socket, tooMany(most), lingering);
-      // All of them together leave some for our own user and root.
-      const forAll = limited.connections - Math.floor(limited.connections / 8);
-      if (connections.size + newcomers.size >= forAll)
-        return turnAway(socket, tooMany(forAll), lingering);
-    }
+    const limit = user && exceededLimit(user, known, limited.connections);
+    if (limit !== undefined) return turnAway(socket, tooMany(limit), lingering);
     const budget = budgets.of(peer, user?.isRefused);
-    if (budget.pauseMs === 0) open(socket, peer, user);
-    else if (!newcomers.wait(socket, peer, budget, () => open(socket, peer, user))) {
-      turnAway(socket, TOO_FAST, lingering);
-    }
+    const wasOpened = openInBudget(socket, peer, user, budget);
+    if (!wasOpened) turnAway(socket, TOO_FAST, lingering);
     const nowMs = budgets.now();
-    budget.spend(Math.min(nowMs - startedAtMs, MOST_ACCEPT_MS) + ACCEPT_MS, nowMs);
+    budget.spend(Math.min(nowMs - startedAtMs, MAX_ACCEPT_MS) + ACCEPT_MS, nowMs);
+  };
+
+  /** Opens a connection now or when the budget has come back; returns false if too many wait for that. */
+  const openInBudget = (
+    socket: net.Socket,
+    peer: Peer | undefined,
+    user: UserUsage | undefined,
+    budget: CpuBudget,
+  ): boolean => {
+    if (budget.pauseMs > 0)
+      return newcomers.wait(socket, peer, budget, () => open(socket, peer, user));
+    open(socket, peer, user);
+    return true;
   };
 
   const open = (socket: net.Socket, peer: Peer | undefined, user: UserUsage | undefined) => {
@@ -148,8 +156,8 @@ export function createServer(options: ServerOptions): Server {
 
   // Half-open: `nc -N` and shell pipelines close their side and still wait for the answer.
   const server = net.createServer({ allowHalfOpen: true }, accept);
-  // Beyond those that are told why, a crowd at the door costs next to nothing.
-  server.maxConnections = limited.connections + MOST_LINGERING;
+  // Connections beyond this are dropped by Node without reaching our code.
+  server.maxConnections = limited.connections + MAX_LINGERING;
   // Without a listener, running out of file descriptors could end the process.
   server.on("error", ({ message }) => {
     if (server.listening) log.error({}, `a client could not be accepted: ${message}`);
@@ -160,7 +168,7 @@ export function createServer(options: ServerOptions): Server {
     get connections() {
       return connections.size;
     },
-    memoryBudget: memoryBudget,
+    memoryBudget,
     dismiss(isWelcome) {
       newcomers.dismiss(isWelcome);
       const unwelcome = [...connections].filter(({ peer }) => !isWelcome(peer));
@@ -193,6 +201,17 @@ export function createServer(options: ServerOptions): Server {
   };
 }
 
+/**
+ * Returns the limit of connections that another user has reached: its own, or that of all users together,
+ * which leaves some for the daemon's own user and root.
+ */
+function exceededLimit(user: UserUsage, connections: number, limit: number): number | undefined {
+  const ownLimit = guestLimit(limit);
+  if (user.connections >= ownLimit) return ownLimit;
+  const guestsLimit = limit - Math.floor(limit / 8);
+  return connections >= guestsLimit ? guestsLimit : undefined;
+}
+
 const shuttingDown = () =>
   new AuthdError("shutting_down", "authd is shutting down; try again when it is back.", {
     retryAfterMs: RETRY_AFTER_MS,
@@ -203,9 +222,9 @@ const tooMany = (limit: number) =>
 const TOO_FAST =
   "This program keeps authd from serving others: keep connections open instead of opening new ones, and try again later.";
 
-/** In lines, as the client has not shown its framing yet; any reader gets to see it. */
+/** Rejects a connection, with the reason in lines: the client has not shown its framing yet. */
 function turnAway(socket: net.Socket, message: string, lingering: Set<net.Socket>): void {
-  if (lingering.size >= MOST_LINGERING) return void socket.destroy();
+  if (lingering.size >= MAX_LINGERING) return void socket.destroy();
   const data = { reason: "too_busy", retryAfterMs: RETRY_AFTER_MS };
   const error = { code: codes.failed, message, data };
   socket.end(`${JSON.stringify({ jsonrpc: "2.0", id: null, error })}\n`);

@@ -1,0 +1,48 @@
+import type { AuthorizedResponse } from "../protocol.ts";
+import type { AuditedCall } from "./audit-interceptor.ts";
+import type { AuditEntry, AuditPeer } from "./entry.ts";
+
+export const MAX_NAME_LENGTH = 64;
+const MAX_ORIGIN_LENGTH = 300;
+const NOWHERE = { origin: undefined, request: undefined } as const;
+
+/** Returns the line for a call, in one shape for all. Members that are undefined are not written. */
+export function entryOf(
+  { event, method, params, call, outcome, result }: AuditedCall,
+  peer: AuditPeer,
+  time: number,
+  token: string | undefined,
+): AuditEntry {
+  const { credential = params.name, url, answer, id } = params;
+  const isRequest = method === "authorizedRequest";
+  const { status, refreshed } =
+    ((isRequest ? result : undefined) as Partial<AuthorizedResponse>) ?? {};
+  const { origin, request } = isRequest ? requested(url, params.method) : NOWHERE;
+  const isAnswer = event === "approval";
+  return {
+    time,
+    event,
+    method,
+    credential: typeof credential === "string" ? credential.slice(0, MAX_NAME_LENGTH) : undefined,
+    origin,
+    request,
+    status,
+    refreshed: refreshed === true ? refreshed : undefined,
+    outcome,
+    rule: call.rule,
+    question: isAnswer ? (id as number) : undefined,
+    answer: isAnswer ? (answer as string) : undefined,
+    peer,
+    token,
+  };
+}
+
+/** Of an address the origin is enough: paths and queries may hold secrets. */
+function requested(url: unknown, method: unknown): Pick<AuditEntry, "origin" | "request"> {
+  const request = typeof method === "string" ? method.toUpperCase().slice(0, 16) : "GET";
+  try {
+    return { origin: new URL(String(url)).origin.slice(0, MAX_ORIGIN_LENGTH), request };
+  } catch {
+    return { request };
+  }
+}
