@@ -14,6 +14,7 @@ const benches = [
   "connection-each",
   "stalled-issuer",
   "authorized-request",
+  "upload",
   "idle-memory",
   "many-credentials",
   "million-calls",

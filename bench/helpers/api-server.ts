@@ -1,4 +1,7 @@
-/** An API with a small JSON answer, at /later the same after a while, and at /big one of 10 MiB. Tells its origin. */
+/**
+ * An API with a small JSON answer, at /later the same after a while, and at /big one of 10 MiB. Of a PUT it
+ * answers the number of bytes. Tells its origin.
+ */
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { ready } from "./ready.ts";
@@ -14,6 +17,14 @@ const server = http.createServer((request, response) => {
     return;
   }
   response.setHeader("content-type", "application/json");
+  if (request.method === "PUT") {
+    let bytes = 0;
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    request.once("end", () => response.end(`${bytes}`));
+    return;
+  }
   if (request.url === "/later") setTimeout(() => response.end(small), WORK_MS);
   else response.end(request.url === "/big" ? big : small);
 });

@@ -1,6 +1,7 @@
 /**
  * As little as Node and undici can do to pass requests on: what any daemon in between costs.
- * Speaks the base protocol: small answers as one message, with `stream` in base64 chunks.
+ * Answers in the base protocol: small answers as one message, with `stream` in base64 chunks. Takes one body
+ * a connection at a time in base64 chunks, as `request/open` and `request/chunk` send it.
  *
  *   node relay-server.js SOCKET
  */
@@ -13,7 +14,8 @@ import { ready } from "./ready.ts";
 
 interface Message {
   id: number;
-  params: { url: string; stream?: boolean };
+  method: string;
+  params: { url: string; stream?: boolean; data?: string; last?: boolean };
 }
 
 const agent = new http.Agent({ keepAlive: true });
@@ -38,9 +40,36 @@ const server = net.createServer((socket) => {
       });
       response.on("end", () => send({ id, result: {} }));
     });
+  let upload: http.ClientRequest | undefined;
+  let untaken: number[] = [];
+  const taken = () => {
+    for (const id of untaken) send({ id, result: {} });
+    untaken = [];
+  };
+  const open = ({ id, params: { url } }: Message) => {
+    upload = http.request(url, { agent, method: "PUT", headers: direct.headers });
+    upload.on("drain", taken);
+    send({ id, result: { upload: "only" } });
+  };
+  const chunk = ({ id, params: { data = "", last } }: Message) => {
+    const bytes = Buffer.from(data, "base64");
+    if (!last) {
+      untaken.push(id);
+      if (upload!.write(bytes)) taken();
+      return;
+    }
+    upload!.end(bytes).once("response", (response) => {
+      response.resume().once("end", () => {
+        taken();
+        send({ id, result: { status: response.statusCode } });
+      });
+    });
+  };
   const parser = new FrameParser(1024 * 1024, (body) => {
     const message = JSON.parse(body.toString()) as Message;
-    if (message.params.stream) stream(message);
+    if (message.method === "request/open") open(message);
+    else if (message.method === "request/chunk") chunk(message);
+    else if (message.params.stream) stream(message);
     else void answer(message);
   });
   socket.on("error", () => {}).on("data", (chunk) => parser.push(chunk));
