@@ -81,7 +81,7 @@ export interface ErrorData {
   oauth?: OAuthProblem;
 }
 
-/** Why a request failed. Programs decide by the reason, never by the message. */
+/** The reason of a failed request. Programs decide by the reason, never by the message. */
 export type Reason =
   | "invalid_params"
   | "unknown_credential"
@@ -351,7 +351,7 @@ export interface VariantInfo {
   retryAt?: number;
   failuresInRow: number;
   lastAskedAt?: number;
-  /** Why the issuer refuses this one; others may still work. */
+  /** The issuer's refusal of this one; others may still work. */
   refused?: string;
 }
 
@@ -404,7 +404,7 @@ export interface StatusResult {
   reporting: Reporting;
   /** Absent from an older daemon. */
   lock?: LockStatus;
-  /** Where a person is asked: in a dialog, or by `authd approve`. */
+  /** The place where a person is asked: in a dialog, or by `authd approve`. */
   approvals?: "desktop" | "terminal";
   /** Absent from an older daemon. */
   clock?: ClockComparison;
@@ -444,7 +444,7 @@ export type ProblemReason =
   | "template"
   | "hook";
 
-/** How people and other programs are told of problems; an outlet that is not configured is absent. */
+/** The ways in which people and programs are told of problems; an outlet that is not configured is absent. */
 export interface Reporting {
   /** True if the desktop shows notifications. */
   notify: boolean;
@@ -456,14 +456,14 @@ export interface Reporting {
 export interface Outlet {
   /** A path or an address. */
   to: string;
-  /** Why it does not work at the moment. */
+  /** The present failure, if there is one. */
   error?: string;
 }
 
-/** Whether the vault is locked, and what locks it by itself. */
+/** The state of the vault's lock, and the events that lock it. */
 export interface LockStatus {
   locked: boolean;
-  /** Why its key is not available. */
+  /** Says why the vault's key is not available. */
   why?: string;
   /** When a person or a rule locked it; absent: its key could not be found. */
   since?: number;
@@ -471,7 +471,7 @@ export interface LockStatus {
   afterMs?: number;
   /** Further events that lock it, and why one does not work at the moment. */
   on: { event: "suspend" | "screen"; error?: string }[];
-  /** Why it does not lock itself, although the settings ask for it. */
+  /** Says why the vault does not lock itself, although the settings ask for it. */
   problem?: string;
 }
 
@@ -513,7 +513,7 @@ export interface DaemonEvent {
   /** The state before, a renewal under way not counted. */
   before?: State;
   reason?: Reason | ProblemReason;
-  /** For people; no secret, no token. */
+  /** A text for people; no secret, no token. */
   message?: string;
   /** Expiry of the new token. */
   expiresAt?: number | null;
@@ -584,7 +584,7 @@ export interface PendingApproval {
   terminal?: string;
   unit?: string;
   container?: string;
-  /** Why not all of it is known. */
+  /** Says why some of this is not known. */
   unknown?: string;
   since: number;
   /** The question counts as answered with no at this time. */
@@ -605,7 +605,7 @@ export interface RequestDetails {
   bodyFollows?: true;
 }
 
-/** How long a yes holds: `always` is written to the credential's file as a rule. */
+/** The time for which a yes holds: `always` is written to the credential's file as a rule. */
 export type ApprovalAnswer = "once" | "process" | "hour" | "session" | "always" | "no";
 
 export interface AnswerParams {
@@ -623,7 +623,7 @@ export interface LockParams {
   afterMs?: number;
 }
 
-/** How far the audit log goes. Every call from before this one is included. */
+/** The end of the audit log. Every call from before this one is included. */
 export interface AuditHeadResult {
   mode: "on" | "off" | "required";
   path: string;
@@ -634,7 +634,7 @@ export interface AuditHeadResult {
   hash: string;
   /** Number of lines that wait to be written. */
   waiting: number;
-  /** Why the log can't be written or trusted. */
+  /** Says why the log can't be written or trusted. */
   problem?: string;
 }
 
@@ -673,7 +673,7 @@ export interface VaultProblem {
 
 export interface RekeyParams {
   to: "keychain" | "passphrase" | "systemd-credential" | "file";
-  /** For `to: "passphrase"`. */
+  /** Used for `to: "passphrase"` only. */
   passphrase?: string;
 }
 

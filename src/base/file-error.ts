@@ -1,6 +1,6 @@
 import { errorCode, messageOf } from "../errors.ts";
 
-/** By the code of a file system's error, its meaning and the remedy. */
+/** Meaning and remedy of a file system's error, by its code. */
 const ADVICE: Record<string, string> = {
   ENOSPC: "the disk is full; free some space",
   EDQUOT: "the disk quota is used up; free some space",

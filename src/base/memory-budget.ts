@@ -134,7 +134,7 @@ export class ConnectionBudget {
   /** Releases everything that was held for the connection. */
   close(): void {
     const lots = [...this.#lots];
-    // What one reservation releases must not be granted to another of this connection.
+    // Memory that one reservation releases must not be granted to another of this connection.
     for (const reservation of lots) reservation.wanted = 0;
     for (const lot of lots) lot.release();
   }

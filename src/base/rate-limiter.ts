@@ -9,7 +9,7 @@ export interface Rate {
 /** Token buckets, one a key: `count` uses at once, then one each `perMs / count`. */
 export class RateLimiter {
   readonly #clock: Clock;
-  /** By key, the monotonic time (ms) at which its bucket is full again. */
+  /** Monotonic time (ms) at which a bucket is full again, by key. */
   readonly #fullAtMs = new Map<string, number>();
 
   constructor(clock: Clock) {

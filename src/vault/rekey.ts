@@ -150,7 +150,7 @@ export class Rekey {
     }
   }
 
-  /** What fails now is tried again before anything is read or written, and at the next start. */
+  /** Moves the files; a failure is tried again before anything is read or written, and at the next start. */
   #moveSoon(): void {
     try {
       this.moveIntoPlace();

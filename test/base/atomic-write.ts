@@ -64,7 +64,10 @@ test.serial("createFile never replaces a file", async (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, "key");
   await createFile(path, Buffer.from("first"));
-  await t.throwsAsync(createFile(path, Buffer.from("second")), { code: "EEXIST" });
+  for (const renameWithoutLinks of [false, true]) {
+    const second = createFile(path, Buffer.from("second"), { renameWithoutLinks });
+    await t.throwsAsync(second, { code: "EEXIST" });
+  }
   t.is(readFileSync(path, "utf8"), "first");
   t.is(mode(path), 0o600);
   t.deepEqual(readdirSync(folder), ["key"]);
