@@ -246,7 +246,7 @@ test("many at once that add, set, remove and reload one name leave it whole or g
   await askFor(first, "credentials/remove", about);
   const kept = await askFor(first, "credentials/add", { name: "busy", grant: "static", secrets });
   t.is(kept?.result?.state, "ready");
-  t.deepEqual((await askFor(first, "reload"))?.result, { changed: [], errors: [] });
+  t.like((await askFor(first, "reload"))?.result, { changed: [], errors: [] });
   await daemon.stop();
   const next = await startDaemon(t, { home: daemon });
   const client = await RawClient.open(t, next.socket);
