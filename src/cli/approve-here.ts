@@ -1,4 +1,5 @@
 import { ANSWERS } from "../access/approvals/approval-text.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { ApprovalAnswer, Notifications, PendingApproval, Results } from "../protocol.ts";
 import { ConnectionLost, type DaemonConnection } from "../rpc/daemon-connection.ts";
@@ -128,7 +129,7 @@ async function settle(
     await connection.request("approvals/answer", {
       id,
       answer,
-      ...(passphrase === undefined ? {} : { passphrase }),
+      ...omitUndefined({ passphrase }),
     });
     print(`${credential}: ${ANSWERS[answer].toLowerCase()}.`);
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { ANSWERS, sentenceOf } from "../access/approvals/approval-text.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { ApprovalAnswer, PendingApproval } from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
@@ -126,7 +127,7 @@ async function answerOne(
   await callDaemon("approvals/answer", {
     id,
     answer,
-    ...(passphrase === undefined ? {} : { passphrase }),
+    ...omitUndefined({ passphrase }),
   });
   print(`${credential}: ${ANSWERS[answer].toLowerCase()}.`);
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { parseDuration } from "../base/parse-duration.ts";
 import { AuthdError } from "../errors.ts";
 import type { DaemonEvent, EventsResult } from "../protocol.ts";
@@ -28,8 +29,10 @@ export const examples = ["authd events --since 1h", "authd events --follow --cre
 
 async function events({ follow: stay, json = false, ...rest }: EventsOptions): Promise<void> {
   const query = {
-    ...(rest.credential === undefined ? {} : { credential: rest.credential }),
-    ...(rest.since === undefined ? {} : { since: Date.now() - lengthOf(rest.since) }),
+    ...omitUndefined({
+      credential: rest.credential,
+      since: rest.since === undefined ? undefined : Date.now() - lengthOf(rest.since),
+    }),
   };
   if (stay) return await follow(query, json);
   const result = await callDaemon("events", query);
@@ -50,7 +53,7 @@ async function follow(query: { credential?: string; since?: number }, json: bool
   const early: DaemonEvent[] = [];
   connection.onNotification = (_name, event) => void early.push(event as DaemonEvent);
   const { credential } = query;
-  const which = credential === undefined ? {} : { credential };
+  const which = omitUndefined({ credential });
   await connection.request("subscribe", { ...which, events: true });
   const past = (await connection.request("events", query)) as EventsResult;
   for (const event of past.events) show(event);

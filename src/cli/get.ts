@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { Command } from "commander";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { GetTokenResult } from "../protocol.ts";
 import { callDaemon, FOR_A_PERSON_MS } from "./call-daemon.ts";
 import { milliseconds, seconds } from "./parse-seconds.ts";
@@ -41,7 +42,7 @@ function parseUsual(args: string[]): (GetOptions & { name: string }) | undefined
     const { "min-validity": minValidity, ...rest } = values;
     const [name, ...more] = positionals;
     if (!name || more.length > 0 || !FORMATS.includes(values.format ?? "token")) return undefined;
-    return { name, ...rest, ...(minValidity === undefined ? {} : { minValidity }) };
+    return { name, ...rest, ...omitUndefined({ minValidity }) };
   } catch {
     return undefined;
   }
@@ -72,11 +73,9 @@ async function get(name: string, options: GetOptions): Promise<void> {
     "getToken",
     {
       credential: name,
-      ...(minValidity === undefined ? {} : { minValidity }),
-      ...(options.scope === undefined ? {} : { scope: options.scope }),
-      ...(options.audience === undefined ? {} : { audience: options.audience }),
+      ...omitUndefined({ minValidity, scope: options.scope, audience: options.audience }),
       ...(options.refresh ? { forceRefresh: true } : {}),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...omitUndefined({ timeoutMs }),
     },
     (timeoutMs ?? 30_000) + FOR_A_PERSON_MS + 5_000,
   );

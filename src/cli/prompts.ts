@@ -1,4 +1,5 @@
 import { protectTypedSecrets } from "../base/core-dump.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import { askFresh } from "./keyboard.ts";
 
@@ -34,8 +35,7 @@ export async function askText(question: Question): Promise<string | undefined> {
   const options = {
     ...streams,
     message: worded(question),
-    ...(fallback === undefined ? {} : { placeholder: fallback, defaultValue: fallback }),
-    ...(initial === undefined ? {} : { initialValue: initial }),
+    ...omitUndefined({ placeholder: fallback, defaultValue: fallback, initialValue: initial }),
     validate: validator(question),
   };
   return given(await askFresh(() => text(options))).trim() || undefined;

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { Notifications } from "../protocol.ts";
 import { ConnectionLost } from "../rpc/daemon-connection.ts";
@@ -109,7 +110,7 @@ export async function paramsFor(
     method: options.request ?? (second === undefined ? usualMethod : first),
     headers,
     stream: true,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...omitUndefined({ timeoutMs }),
   };
   return given ? { head, body: given.body } : { head };
 }

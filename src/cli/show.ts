@@ -25,39 +25,57 @@ async function show(name: string, { json = false }: { json?: boolean }): Promise
   print(...sheet(info, Date.now(), painter(process.stdout)));
 }
 
-/** Tells everything about one credential, a line each, and what to do about it. */
-export function sheet(info: CredentialDetails, now: number, paint: Paint): string[] {
-  const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
+/** A label and its value; without a value the row is left out. */
+type Row = [label: string, value: string | undefined];
+
+/** Formats a time (ms since the epoch). */
+type FormatTime = (ms: number) => string;
+
+function tokenRows(info: CredentialDetails, now: number, at: FormatTime): Row[] {
   const maybe = (ms: number | null | undefined) => (typeof ms === "number" ? at(ms) : undefined);
-  const rows: [string, string | undefined][] = [
-    ["state", appearanceCell(info, now, paint)],
-    ["preset", info.preset],
-    ["grant", info.grant],
+  return [
     ["token from", maybe(info.acquiredAt)],
-    ["expires", info.expiresAt === null ? undefined : at(info.expiresAt)],
+    ["expires", maybe(info.expiresAt)],
     ["next refresh", info.state === "failing" ? undefined : (maybe(info.refreshAt) ?? "–")],
     ["next try", maybe(info.retryAt)],
     ["last refresh", lastRefresh(info, at)],
     ["refreshes", counts(info)],
     ["last asked for", maybe(info.lastAskedAt) ?? "never"],
     ["refresh token", ends(info.refreshTokenExpiresAt, now)],
-    ["also for", info.tokens?.map((variant) => variantLine(variant, now)).join("\n")],
+    ["also for", info.tokens?.map((token) => variantLine(token, now)).join("\n")],
+  ];
+}
+
+function problemRows(
+  { unsaved, candidate, troubles = [], lastError }: CredentialDetails,
+  at: FormatTime,
+): Row[] {
+  return [
+    ["not sealed", unsaved && `since ${at(unsaved.since)}: ${AT_RISK[unsaved.atRisk]}`],
+    ["", unsaved?.message],
+    ["new secrets", candidate && waiting(candidate, at)],
+    ["", candidate?.message],
+    ["to do", lined(troubles.map(({ message, help }) => `${message} → ${help}`))],
+    ["last error", lastError && `${lastError.message} (${lastError.reason})`],
+    ["", lastError && at(lastError.at)],
+  ];
+}
+
+/** Tells everything about one credential, a line each, and what to do about it. */
+export function sheet(info: CredentialDetails, now: number, paint: Paint): string[] {
+  const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
+  const rows: Row[] = [
+    ["state", appearanceCell(info, now, paint)],
+    ["preset", info.preset],
+    ["grant", info.grant],
+    ...tokenRows(info, now, at),
     ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
     ["who may use it", info.policy && whoMay(info.policy)],
     ["rules", lined(ruleLines(info))],
     ["signed in as", lined(Object.entries(info.identity ?? {}).map((pair) => pair.join(" ")))],
     ["secrets", lined((info.secrets ?? []).map(secretLine))],
     ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
-    [
-      "not sealed",
-      info.unsaved && `since ${at(info.unsaved.since)}: ${AT_RISK[info.unsaved.atRisk]}`,
-    ],
-    ["", info.unsaved?.message],
-    ["new secrets", info.candidate && waiting(info.candidate, at)],
-    ["", info.candidate?.message],
-    ["to do", lined((info.troubles ?? []).map(({ message, help }) => `${message} → ${help}`))],
-    ["last error", info.lastError && `${info.lastError.message} (${info.lastError.reason})`],
-    ["", info.lastError && at(info.lastError.at)],
+    ...problemRows(info, at),
     ["file", info.file],
     ...settingsRows(info),
   ];

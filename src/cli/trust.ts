@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialDetails } from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
@@ -42,7 +43,7 @@ export async function trustShown(details: CredentialDetails, yes: boolean): Prom
     process.exitCode = EXIT.failed;
     return;
   }
-  const params = { credential: name, ...(binding === undefined ? {} : { binding }) };
+  const params = { credential: name, ...omitUndefined({ binding }) };
   announce(await callDaemon("credentials/trust", params), "trusted as its file says now");
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Log } from "../base/log.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { messageOf } from "../errors.ts";
 import type { Outlet } from "../protocol.ts";
 
@@ -35,8 +36,8 @@ export class MetricsEndpoint {
 
   get report(): Outlet {
     const { host, port } = this.#options;
-    const error = this.#error === undefined ? {} : { error: this.#error };
-    return { to: `http://${host.includes(":") ? `[${host}]` : host}:${port}/metrics`, ...error };
+    const to = `http://${host.includes(":") ? `[${host}]` : host}:${port}/metrics`;
+    return { to, ...omitUndefined({ error: this.#error }) };
   }
 
   /** Resolves when it listens, or can't for now: then it is tried again. */

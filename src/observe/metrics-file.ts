@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { replaceFile } from "../base/atomic-write.ts";
 import type { Log } from "../base/log.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { messageOf } from "../errors.ts";
 import type { Outlet } from "../protocol.ts";
 
@@ -36,8 +37,7 @@ export class MetricsFile {
   }
 
   get report(): Outlet {
-    const error = this.#error === undefined ? {} : { error: this.#error };
-    return { to: this.#options.path, ...error };
+    return { to: this.#options.path, ...omitUndefined({ error: this.#error }) };
   }
 
   /** Cheap: it is called with every request. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { PURPOSE, readEnd } from "../../audit/head.ts";
 import { type KnownHead, type Verification, verify } from "../../audit/verify.ts";
 import { bootId } from "../../base/boot-id.ts";
+import { omitUndefined } from "../../base/omit-undefined.ts";
 import { stateDir } from "../../config/directories.ts";
 import { messageOf } from "../../errors.ts";
 import { NoDaemonError } from "../../rpc/daemon-connection.ts";
@@ -61,7 +62,7 @@ async function known(path: string): Promise<Against> {
     if (told.mode === "off") return { words: 'The daemon writes no audit log (audit = "off").' };
     // The daemon has written nothing since its start.
     const { problem } = told;
-    const wrong = problem === undefined ? {} : { wrong: problem };
+    const wrong = omitUndefined({ wrong: problem });
     if (told.n === 0) return { words: "The daemon could not look at the log yet.", ...wrong };
     const words = "The end was compared with what the running daemon has written.";
     return { head: { ...told, exact: true }, words, ...wrong };

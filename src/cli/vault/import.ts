@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
+import { omitUndefined } from "../../base/omit-undefined.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { ImportResult, ParamsOf } from "../../protocol.ts";
 import { ConnectionLost, type DaemonConnection } from "../../rpc/daemon-connection.ts";
@@ -28,8 +29,7 @@ export async function importFrom(file: string, options: ImportOptions): Promise<
     tell(
       await importSealed(connection, sealed, {
         passphrase,
-        ...(replace === undefined ? {} : { replace }),
-        ...(only === undefined ? {} : { only }),
+        ...omitUndefined({ replace, only }),
       }),
     );
   } catch (error) {
