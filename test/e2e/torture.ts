@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { start } from "../helpers/child.ts";
 
-const TORTURE = fileURLToPath(new URL("../../../bench/torture.js", import.meta.url));
+const TORTURE = fileURLToPath(new URL("../../bench/torture.js", import.meta.url));
 
 for (const [issuer, args] of Object.entries({
   "at an issuer that forgives nothing, only through the window that no client can close": [],
