@@ -209,7 +209,7 @@ export class Client {
     connection.onNotification = (name, params) => this.#tell(name, params);
     connection.onClose = () => this.#resumeSoon();
     const tell = (method: Method, params: object) =>
-      connection.request(method, params).catch(() => {});
+      void connection.request(method, params).catch(() => {});
     if (this.#clientName !== undefined) tell("initialize", { clientName: this.#clientName });
     for (const watched of this.#watched) tell("subscribe", watched);
     connection.hold(this.#watched.length > 0);

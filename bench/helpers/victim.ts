@@ -32,7 +32,7 @@ export class Victim {
     });
     this.ready = new Promise((resolve, reject) => {
       stdout!.once("data", () => resolve());
-      this.#ended.then(() => reject(new Error(`the daemon ended by itself: ${this.said}`)));
+      void this.#ended.then(() => reject(new Error(`the daemon ended by itself: ${this.said}`)));
     });
     this.ready.catch(() => {});
   }

@@ -23,7 +23,7 @@ const RETRY_MS = 1_000;
 /** Lines formatted without a break, so that no client waits long. */
 const BATCH_LINES = 500;
 
-export type AuditMode = "on" | "off" | "required";
+type AuditMode = "on" | "off" | "required";
 
 export interface AuditOptions {
   /** `<state dir>/audit.log`. */

@@ -1,11 +1,11 @@
 import type { AuditEntry, AuditPeer } from "./entry.ts";
 
 /** More than this is not kept while nothing can be written. */
-export const MAX_WAITING = 10_000;
+const MAX_WAITING = 10_000;
 /** A client's uses are compared with so many of its last lines. */
 const COMPARED_LINES = 4;
 
-export interface Waiter {
+interface Waiter {
   resolve(): void;
   reject(error: Error): void;
 }

@@ -3,7 +3,7 @@ import { GENESIS } from "./entry.ts";
 import { existing, KEPT, linesOf, parseLine, type RawLine, sha256 } from "./files.ts";
 
 /** Something that is not as the daemon wrote it. */
-export interface Inconsistency {
+interface Inconsistency {
   readonly file: string;
   /** Counted from 1; 0: it concerns the file as a whole. */
   readonly line: number;

@@ -7,7 +7,7 @@ const DIRECTIONS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const LONGEST = 120;
 
 /** Removes a terminal's escape codes. */
-export function stripEscapeCodes(text: string): string {
+function stripEscapeCodes(text: string): string {
   return text.replace(ESCAPES, "");
 }
 

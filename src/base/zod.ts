@@ -3,7 +3,7 @@
  * takes 6 MB more of an idle daemon's memory, most of it messages in forty languages.
  */
 
-export type { core, infer, input, output } from "zod";
+export type { core, infer, output } from "zod";
 export {
   array,
   boolean,

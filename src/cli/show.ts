@@ -79,15 +79,14 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
     ["file", info.file],
     ...settingsRows(info),
   ];
-  const cells = rows.flatMap(([label, value]) =>
-    value === undefined
-      ? []
-      : value
-          .split("\n")
-          .map((line, index) => [
-            paint("dim", index === 0 ? label : ""),
-            label === "state" ? line : plain(line),
-          ]),
+  const cells = rows.flatMap(
+    ([label, value]) =>
+      value
+        ?.split("\n")
+        .map((line, index) => [
+          paint("dim", index === 0 ? label : ""),
+          label === "state" ? line : plain(line),
+        ]) ?? [],
   );
   const next = STATES[info.state].next?.(info.name);
   return [

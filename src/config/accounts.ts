@@ -5,7 +5,7 @@ import { AuthdError } from "../errors.ts";
 /** A user or a group, by name or number; the last number means "none" to the kernel. */
 export const account = z.union([z.string().min(1), z.int().nonnegative().max(0xffff_fffe)]);
 
-export type AccountKind = "user" | "group";
+type AccountKind = "user" | "group";
 /** Returns the id of a user or group that is given by number or name. Throws AuthdError `invalid_params`. */
 export type IdOf = (kind: AccountKind, given: string | number) => number;
 

@@ -13,9 +13,9 @@ import { listSafeFolder } from "./safe-file.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 import { readTomlFile } from "./toml.ts";
 
-export { type Allowance, withAllowance } from "./allow-rule.ts";
+export { withAllowance } from "./allow-rule.ts";
 export { whyUnfitSetting } from "./check-setting.ts";
-export { type Resolve, type ResolveOptions, resolver } from "./credential.ts";
+export { type ResolveOptions, resolver } from "./credential.ts";
 export {
   credentialFile,
   credentialFileAsItIs,

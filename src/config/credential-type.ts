@@ -54,7 +54,7 @@ export function isField(type: CredentialType, key: string): boolean {
 }
 
 /** Returns every key that a file of this type may have, beside `preset` and `grant`. */
-export function knownKeys(type: CredentialType): string[] {
+function knownKeys(type: CredentialType): string[] {
   const fields = type.preset?.fields.filter((field) => !field.secret) ?? [];
   return [
     ...new Set([

@@ -6,7 +6,7 @@ import { commonSchema, parseWith } from "./schema.ts";
 import { parseUrl } from "./urls.ts";
 
 /** Values that templates may name. Undefined: declared by the preset, but not given. */
-export type FieldValues = Record<string, string | undefined>;
+type FieldValues = Record<string, string | undefined>;
 
 /** The values of a credential's fields, and how the preset describes them. */
 export interface Fields {

@@ -1,7 +1,7 @@
 import type { Rate } from "../base/rate-limiter.ts";
 
 /** `token`: callers get the token itself; `request`: only requests that carry it. */
-export type Exposure = "token" | "request";
+type Exposure = "token" | "request";
 /**
  * Says when a person is asked: once a program (`first`; an answer may be written down as a rule), once a
  * program until the daemon locks or ends (`session`), or each time (`always`).

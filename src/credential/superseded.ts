@@ -16,7 +16,7 @@ import type { TokenSlot } from "./token-slot.ts";
 const FREE_REFRESHES = 3;
 
 /** Returns `single_access_token` of the credential's file; undefined if the file has no such key. */
-export function singleAccessToken({ own }: CredentialSettings): boolean | undefined {
+function singleAccessToken({ own }: CredentialSettings): boolean | undefined {
   return (own as { single_access_token?: boolean }).single_access_token;
 }
 

@@ -26,7 +26,7 @@ export interface PendingRefresh extends Purpose {
 }
 
 /** A wait that the registry's timer ends. */
-export interface Pause {
+interface Pause {
   untilBootMs: number;
   end: () => void;
 }

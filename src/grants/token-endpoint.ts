@@ -110,7 +110,7 @@ function writeForm(
 }
 
 /** Returns the values that templates of a grant may contain. */
-export function templateValues(
+function templateValues(
   fields: Readonly<Record<string, string>>,
   secrets: Readonly<Record<string, string>>,
 ): Record<string, string> {

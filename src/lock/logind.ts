@@ -5,7 +5,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { LockStatus } from "../protocol.ts";
 import { busEnvironment, SupervisedProcess } from "./supervised-process.ts";
 
-export type LockEvent = "suspend" | "screen";
+type LockEvent = "suspend" | "screen";
 
 export interface LogindOptions {
   env: NodeJS.ProcessEnv;

@@ -20,7 +20,7 @@ export interface Guesser {
   readonly lineage: readonly Ancestor[];
 }
 
-export interface Ancestor {
+interface Ancestor {
   readonly id: string;
   /** Boot time, ms. */
   readonly startedAtMs: number;

@@ -5,7 +5,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Problem, Reporting, State } from "../protocol.ts";
 
 /** Time after which a hook is killed. */
-export const HOOK_TIMEOUT_MS = 30_000;
+const HOOK_TIMEOUT_MS = 30_000;
 /** Limit of simultaneous runs; those of one credential are never simultaneous. */
 const MAX_RUNNING = 4;
 /** Limit of runs that wait; an event beyond it is not run. */

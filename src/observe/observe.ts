@@ -26,7 +26,7 @@ import { NotifiedProblems } from "./notified-problems.ts";
 import { auditProblem, hookProblem, lockedVault, manifestProblem, problemsOf } from "./problems.ts";
 
 /** State of the daemon that is reported. */
-export interface StatusSource {
+interface StatusSource {
   /** Yields credentials one after another, each with its state of that moment. */
   credentials(): Iterable<CredentialInfo>;
   /** Credentials that may need a person, now or later. */

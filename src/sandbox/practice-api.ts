@@ -27,13 +27,13 @@ export interface PracticeExample {
  * Kind of outage. `down` answers 503; `html` answers a maintenance page with status 200, as load balancers
  * do; `stall` accepts the request and never answers.
  */
-export type FailMode = "down" | "html" | "stall";
+type FailMode = "down" | "html" | "stall";
 
 /** Side of the API that a path belongs to. */
-export type Side = "token" | "api";
+type Side = "token" | "api";
 
 /** A line of the log, without query, headers and body, so that it holds no secret. */
-export interface LoggedRequest {
+interface LoggedRequest {
   /** Milliseconds since the epoch. */
   at: number;
   side: Side | undefined;

@@ -24,7 +24,7 @@ export const serviceManagers: Record<Scope, Partial<Record<NodeJS.Platform, Serv
 };
 
 /** A program that the installed service starts. */
-export interface NamedProgram {
+interface NamedProgram {
   path: string;
   exists: boolean;
   /** Version manager, such as `nvm`, that may remove the program at any time. */

@@ -8,7 +8,7 @@ import type { ServiceManager } from "./manager.ts";
  * `ours`: as authd wrote it; `edited`: written by authd and changed since; `foreign`: written by somebody
  * else, or no regular file. Only `ours` may be replaced or removed.
  */
-export type Ownership = "absent" | "ours" | "edited" | "foreign";
+type Ownership = "absent" | "ours" | "edited" | "foreign";
 
 export interface FoundFile {
   path: string;

@@ -13,7 +13,7 @@ import type { ServerOptions } from "../../src/rpc/server.ts";
 import { type Answer, RawClient, startWire } from "./wire.ts";
 
 /** A credential with a token that a 401 may renew. */
-export class UploadingOwner implements RequestCredential {
+class UploadingOwner implements RequestCredential {
   readonly name = "mine";
   readonly settings: CredentialSettings;
   token: () => Issued | Promise<Issued> = () => issue("first");
@@ -91,7 +91,7 @@ export async function startUploading(
 }
 
 /** One call after another, as a plain client makes them. */
-export class Uploader {
+class Uploader {
   readonly raw: RawClient;
   #lastId = 0;
   /** Notifications that came before the last answer. */

@@ -31,7 +31,7 @@ export interface Facts {
 }
 
 /** Facts about the daemon's process; undefined: can't be known here. */
-export interface ProcessFacts {
+interface ProcessFacts {
   /** Other programs of its user may read its memory. */
   traceable: boolean | undefined;
   dumpsCore: boolean | undefined;

@@ -5,7 +5,7 @@ import type { Exposure, Facts } from "./facts.ts";
 export type Verdict = "holds" | "partly" | "unknown" | "fails";
 
 /** Result for one attacker of docs/security.md. */
-export interface AttackerResult {
+interface AttackerResult {
   attacker: string;
   mark: Verdict;
   why: string;

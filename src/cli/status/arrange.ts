@@ -8,8 +8,7 @@ export type Sort = (typeof SORTS)[number];
 const { compare } = new Intl.Collator("en", { numeric: true });
 
 /** Compares names as people count: `api-2` stands before `api-10`. */
-export const compareNames = (one: CredentialInfo, other: CredentialInfo) =>
-  compare(one.name, other.name);
+const compareNames = (one: CredentialInfo, other: CredentialInfo) => compare(one.name, other.name);
 
 /** Rank of a state in the order of problems; a person must act on the first. */
 const RANK: Readonly<Record<State, number>> = {
