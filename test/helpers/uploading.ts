@@ -91,7 +91,7 @@ export async function startUploading(
 }
 
 /** One call after another, as a plain client makes them. */
-class Uploader {
+export class Uploader {
   readonly raw: RawClient;
   #lastId = 0;
   /** Notifications that came before the last answer. */
