@@ -24,8 +24,8 @@ export interface BodyStream {
 
 /** Of a message, what is left for all that is not the body: URL and headers are limited, too. */
 const BESIDE_BODY_BYTES = 512 * 1024;
-/** Bytes of a chunk: larger ones are no faster. */
-const CHUNK_BYTES = 64 * 1024;
+/** Bytes of a chunk: smaller ones cost more messages, larger ones hold up other clients of the daemon. */
+const CHUNK_BYTES = 128 * 1024;
 /** Chunks that are sent before the first of them is answered. */
 const WINDOW = 8;
 /** While the body pauses so long (ms), an empty chunk says that it goes on: authd waits for 60 s. */
