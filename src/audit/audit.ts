@@ -43,13 +43,13 @@ export interface AuditOptions {
   rotateAt?: number;
 }
 
-/** As `audit/head` tells it. */
+/** Result of `audit/head`. */
 export interface AuditReport extends AuditHead {
   mode: AuditMode;
   path: string;
   /** Lines that wait to be written. */
   waiting: number;
-  /** Why nothing can be written. */
+  /** Problem that keeps lines from being written. */
   problem?: string;
 }
 
@@ -84,7 +84,7 @@ export class Audit {
     this.#peers = new AuditPeers(options.identities);
   }
 
-  /** Why nothing can be written, and what to do. */
+  /** Problem with the log, and what to do; undefined if there is none. */
   get problem(): string | undefined {
     return this.#problem ?? this.#endProblem;
   }
@@ -236,7 +236,7 @@ export class Audit {
 
   /** Rejects with AuthdError `internal` if the last lines could not be written. */
   async #assertWritable(): Promise<void> {
-    // Nothing is known before the first line.
+    // Whether the log can be written is unknown before the first line.
     if (this.#problem === undefined && this.#writer.head.n === 0) await this.#flush();
     if (this.#problem !== undefined) throw unwritable(this.#problem);
   }
@@ -248,7 +248,7 @@ export class Audit {
     });
   }
 
-  /** Also what was noted while the last lines were being written. */
+  /** Writes all lines, also those noted while others were being written. */
   async #flushAll(): Promise<void> {
     await this.#flushing;
     await this.#flush();

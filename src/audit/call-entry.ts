@@ -37,7 +37,7 @@ export function entryOf(
   };
 }
 
-/** Of an address the origin is enough: paths and queries may hold secrets. */
+/** Keeps the origin of an address alone: paths and queries may hold secrets. */
 function requested(url: unknown, method: unknown): Pick<AuditEntry, "origin" | "request"> {
   const request = typeof method === "string" ? method.toUpperCase().slice(0, 16) : "GET";
   try {

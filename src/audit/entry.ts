@@ -1,4 +1,4 @@
-/** What a line of the audit log is about; `refusal` is any error that somebody got. */
+/** Subject of a line of the audit log; `refusal` is any error that a client got. */
 export type AuditEvent = "use" | "refusal" | "change" | "approval" | "lock" | "daemon";
 
 /** A client as its identity tells of it, before it is shortened for the log. Absent: it can't be known. */
@@ -13,7 +13,7 @@ export interface ClientProgram {
   readonly unit?: string | undefined;
 }
 
-/** Who asked. What is absent can't be known. */
+/** The client. Absent members can't be known. */
 export interface AuditPeer {
   readonly uid?: number;
   readonly pid?: number;
@@ -21,12 +21,12 @@ export interface AuditPeer {
   readonly program?: string;
   /** Its process, where that is not the one that connected. */
   readonly programPid?: number;
-  /** What an interpreter says that it runs: anybody can say so. */
+  /** Script that an interpreter says it runs: any program can say so. */
   readonly script?: string;
   readonly unit?: string;
 }
 
-/** One thing that happened. No token, no secret; of an address the origin only. */
+/** One event. It holds no token and no secret; of an address the origin only. */
 export interface AuditEntry {
   /** Milliseconds since the epoch. */
   readonly time: number;
@@ -41,7 +41,7 @@ export interface AuditEntry {
   /** `ok`, the reason of the error, or what happened. */
   readonly outcome: string;
   readonly rule?: string | undefined;
-  /** Of a question put to a person. */
+  /** Number of a question to a person. */
   readonly question?: number | undefined;
   readonly answer?: string | undefined;
   readonly peer?: AuditPeer;
@@ -52,7 +52,7 @@ export interface AuditEntry {
   until?: number;
   /** `audit = "required"`, and the line could not be written: nobody got the answer. */
   withheld?: true;
-  /** How many lines there was no room to keep while nothing could be written. */
+  /** Number of lines that there was no room for while nothing could be written. */
   readonly lost?: number;
   /** SHA-256 of what a crash left of the line before this one. */
   readonly torn?: string;
@@ -69,9 +69,9 @@ export interface AuditLine extends AuditEntry {
   readonly prev: string;
 }
 
-/** How far the log goes. */
+/** End of the log, and its beginning. */
 export interface AuditHead {
-  /** Of the last line; 0: there is none. */
+  /** Number of the last line; 0: there is none. */
   readonly n: number;
   /** SHA-256 of that line. */
   readonly hash: string;

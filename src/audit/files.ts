@@ -6,11 +6,11 @@ import { type AuditLine, GENESIS } from "./entry.ts";
 
 /** Bytes; then it is set aside as `audit.log.1`, and what was that becomes `.2`. */
 export const ROTATE_AT = 10 * 1024 * 1024;
-/** How many of those are kept. */
+/** Number of older files that are kept. */
 export const KEPT = 9;
 /** No line is longer than this, bytes. */
-const LONGEST_LINE = 64 * 1024;
-const CHUNK = 256 * 1024;
+const MAX_LINE_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 const { O_RDONLY } = constants;
 const NEWLINE = 0x0a;
 
@@ -23,7 +23,7 @@ export function existing(path: string): string[] {
   return filesOf(path).filter((file) => lstatSync(file, { throwIfNoEntry: false }));
 }
 
-/** In hexadecimal. */
+/** Returns the digest in hexadecimal. */
 export function sha256(data: Uint8Array | string): string {
   return createHash("sha256").update(data).digest("hex");
 }
@@ -65,7 +65,7 @@ export interface RawLine {
   /** Counted from 1. */
   readonly line: number;
   readonly bytes: Buffer;
-  /** Without a newline: a daemon was cut off while it wrote it. */
+  /** True for a line without a newline: the daemon was cut off while it wrote it. */
   readonly cut: boolean;
 }
 
@@ -76,8 +76,8 @@ export function* linesOf(file: string): Generator<RawLine> {
     let rest: Buffer = Buffer.alloc(0);
     let line = 0;
     for (let position = 0; ; ) {
-      const chunk = Buffer.allocUnsafe(CHUNK);
-      const read = readSync(fd, chunk, 0, CHUNK, position);
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      const read = readSync(fd, chunk, 0, CHUNK_BYTES, position);
       if (read === 0) break;
       position += read;
       const data = Buffer.concat([rest, chunk.subarray(0, read)]);
@@ -111,17 +111,17 @@ export function parseLine(bytes: Buffer): AuditLine | undefined {
   }
 }
 
-/** Where a file ends. */
+/** End of a file. */
 export interface Tail {
   /** Its last whole lines, the oldest first: as many as a look at its end shows. */
   readonly lines: readonly { n: number; hash: string }[];
-  /** What a crash left of one that was being written. */
+  /** Remainder of a line that a crash cut off. */
   readonly torn: Buffer | undefined;
 }
 
-/** Of an open file of `size` bytes. */
+/** Reads the end of an open file of `size` bytes. */
 export function tailOf(fd: number, size: number): Tail {
-  const start = Math.max(0, size - CHUNK);
+  const start = Math.max(0, size - CHUNK_BYTES);
   const data = Buffer.alloc(size - start);
   readSync(fd, data, 0, data.length, start);
   const end = data.lastIndexOf(NEWLINE) + 1;
@@ -141,7 +141,7 @@ export function firstOf(path: string): number {
   for (const file of existing(path).reverse()) {
     const fd = openOwnedFile(file, O_RDONLY);
     try {
-      const data = Buffer.alloc(LONGEST_LINE);
+      const data = Buffer.alloc(MAX_LINE_BYTES);
       const read = readSync(fd, data, 0, data.length, 0);
       const end = data.subarray(0, read).indexOf(NEWLINE);
       const n = parseLine(data.subarray(0, Math.max(0, end)))?.n;
@@ -153,7 +153,7 @@ export function firstOf(path: string): number {
   return 0;
 }
 
-/** Why the log can't be used, in words that go on from "the audit log can't be written: ". */
+/** Describes why the log can't be used, in words that go on from "the audit log can't be written: ". */
 export function describe(error: unknown): string {
   const code = errorCode(error);
   const text = messageOf(error);

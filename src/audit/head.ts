@@ -1,5 +1,5 @@
 /**
- * What tells how far the log went, signed with a key of the vault's, in two files beside it. `audit.head`
+ * Two signed files beside the log tell how far it went, signed with a key of the vault's, in two files beside it. `audit.head`
  * is on the disk before it is in place: a power cut costs none of what it tells. `audit.last` is written
  * with every batch of lines and left to the system's cache, which a killed process does not take along:
  * it counts in the same boot of the machine only.
@@ -12,13 +12,13 @@ import { errorCode } from "../errors.ts";
 import type { AuditHead } from "./entry.ts";
 import { openOwnedFile } from "./files.ts";
 
-/** What the vault's key is asked for. */
+/** Purpose for which the vault's key makes one. */
 export const PURPOSE = "authd audit head";
 
 const FILES = { head: ".head", last: ".last" } as const;
 type Which = keyof typeof FILES;
 
-/** Beside the log. */
+/** Returns the path of a file beside the log. */
 export function pathOf(which: Which, log: string): string {
   return log.replace(/\.log$/, FILES[which]);
 }
@@ -29,7 +29,7 @@ export interface HeadKey {
   readonly keyId: string;
 }
 
-/** One of the two files. */
+/** Content of one of the two files. */
 interface SignedHead extends AuditHead {
   readonly v: 1;
   readonly keyId: string;
@@ -117,7 +117,7 @@ export function textOf(which: Which, head: AuditHead, key: HeadKey, boot: string
   return `${JSON.stringify(signed)}\n`;
 }
 
-/** One of the files does not pass for the other. */
+/** Signs the file's kind, too, so that one does not pass for the other. */
 function macOf(
   which: Which,
   { n, hash, first, keyId, boot }: Omit<SignedHead, "v" | "mac">,

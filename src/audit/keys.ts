@@ -5,7 +5,7 @@ export type Derive = (purpose: string) => HeadKey | undefined;
 
 const TOKEN_PURPOSE = "authd audit token";
 /** Hexadecimal digits of a token's fingerprint. */
-const DIGITS = 12;
+const FINGERPRINT_DIGITS = 12;
 
 /**
  * The keys of the audit log, made from the vault's key once that is there. They are kept while the vault
@@ -33,7 +33,10 @@ export class AuditKeys {
   fingerprint(token: string): string | undefined {
     this.#token ??= this.#derive(TOKEN_PURPOSE);
     if (!this.#token) return undefined;
-    return createHmac("sha256", this.#token.key).update(token).digest("hex").slice(0, DIGITS);
+    return createHmac("sha256", this.#token.key)
+      .update(token)
+      .digest("hex")
+      .slice(0, FINGERPRINT_DIGITS);
   }
 
   /** The vault may have another key: makes new ones from it. */

@@ -7,7 +7,7 @@ import { type HeadKey, pathOf, textOf } from "./head.ts";
 const { O_RDWR, O_CREAT } = constants;
 const writeTo = promisify(write);
 /** Bytes of the file, spaces included: one write puts all of it in the place of what was there. */
-const SIZE = 512;
+const FILE_BYTES = 512;
 
 /** Writes `audit.last`: how far the log goes at this moment. See head.ts. */
 export class AuditLast {
@@ -23,8 +23,8 @@ export class AuditLast {
   /** Resolves when the system has it, on the disk or not. Does nothing where the boot can't be told. */
   async write(head: AuditHead, key: HeadKey): Promise<void> {
     if (this.#boot === "") return;
-    const text = textOf("last", head, key, this.#boot).padEnd(SIZE - 1);
-    await writeTo(this.#file(), Buffer.from(`${text}\n`), 0, SIZE, 0);
+    const text = textOf("last", head, key, this.#boot).padEnd(FILE_BYTES - 1);
+    await writeTo(this.#file(), Buffer.from(`${text}\n`), 0, FILE_BYTES, 0);
   }
 
   close(): void {
@@ -38,7 +38,7 @@ export class AuditLast {
     this.close();
     const fd = openOwnedFile(this.#path, O_RDWR | O_CREAT);
     const { ino, size } = fstatSync(fd);
-    if (size > SIZE) ftruncateSync(fd, SIZE);
+    if (size > FILE_BYTES) ftruncateSync(fd, FILE_BYTES);
     this.#open = { fd, inode: ino };
     return fd;
   }

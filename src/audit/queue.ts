@@ -24,7 +24,7 @@ export interface Waiting {
  */
 export class AuditQueue {
   #waiting: Waiting[] = [];
-  /** By client, its last lines of this batch, the newest first. */
+  /** Last lines of each client in this batch, the newest first. */
   readonly #linesOf = new Map<AuditPeer | undefined, Waiting[]>();
   /** Lines that there was no room for. */
   lost = 0;

@@ -10,7 +10,7 @@ import type { AuditWriter } from "./writer.ts";
 const HEAD_INTERVAL_MS = 30_000;
 
 export interface SignedEndOptions {
-  /** Of the log. */
+  /** Path of the log. */
   path: string;
   /** Identifies this boot of the machine; empty where the system does not say. */
   bootId: string;
@@ -67,7 +67,7 @@ export class SignedEnd {
     }, HEAD_INTERVAL_MS).unref();
   }
 
-  /** Nothing is signed by itself from now on. */
+  /** Signs nothing by itself from now on. */
   stop(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -17,7 +17,7 @@ export interface Verification {
   readonly last: number;
   readonly files: readonly string[];
   readonly flaws: readonly Inconsistency[];
-  /** What is as it should be, but worth knowing. */
+  /** Observations that are no inconsistency. */
   readonly notes: readonly string[];
 }
 
@@ -46,7 +46,7 @@ interface Before {
   readonly hash: string;
 }
 
-/** What was read so far, and what has to follow. */
+/** State of a verification: what was read so far, and what has to follow. */
 class Check {
   readonly flaws: Inconsistency[] = [];
   readonly notes: string[] = [];

@@ -45,7 +45,7 @@ export class AuditWriter {
   /** The last line that is in the file. Undefined: the file was not looked at yet. */
   #last: Link | undefined;
   #first = 0;
-  /** What of the end was there before this start. */
+  /** Last lines that were there before this start. */
   #found: readonly Link[] = [];
 
   constructor(path: string, rotateAt = ROTATE_AT) {
@@ -68,7 +68,7 @@ export class AuditWriter {
     this.#reopen(now);
   }
 
-  /** All of them, or none: what was written of a batch that failed is taken back. */
+  /** Writes all entries, or none: what was written of a batch that failed is taken back. */
   async write(entries: readonly AuditEntry[], now: number): Promise<void> {
     const torn = this.#reopen(now);
     const before = this.#last ?? START;
@@ -92,7 +92,7 @@ export class AuditWriter {
     if (n > last.n) this.#last = { ...last, n };
   }
 
-  /** All that is written is on the disk. */
+  /** Resolves when all that was written is on the disk. */
   async sync(): Promise<void> {
     if (this.#open) await sync(this.#open.fd);
   }
@@ -152,14 +152,14 @@ export class AuditWriter {
     return this.#open;
   }
 
-  /** If even that fails, what is left is found as torn when the file is opened again. */
+  /** Removes what a failed write left. If that fails, it is found as torn when the file is opened again. */
   async #takeBack({ fd, size }: OpenFile): Promise<void> {
     await truncate(fd, size).catch(() => {});
     this.close();
   }
 }
 
-/** As pino would write them, which alone takes 4 MB of an idle daemon's memory. */
+/** Formats lines as pino would, which alone takes 4 MB of an idle daemon's memory. */
 function format(entries: readonly AuditEntry[], before: Link): { text: string; last: Link } {
   let last = before;
   const lines: string[] = [];

@@ -33,7 +33,7 @@ export class Core {
   readonly locked = new Signal();
   /** A person has changed something. */
   readonly changed = new Signal<EventPayload>();
-  /** Why the audit log can't be written. */
+  /** Problem of the audit log; set by the front. */
   auditProblem: string | undefined;
   readonly #foundation: Foundation;
   readonly #importJournal: ImportJournal;

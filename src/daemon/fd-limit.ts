@@ -2,7 +2,7 @@ import { libc } from "../base/libc.ts";
 import type { Log } from "../base/log.ts";
 import { DEFAULT_LIMITS } from "../rpc/server.ts";
 
-/** For files, issuers, the service manager, processes that have connected, and Node itself. */
+/** Descriptors for files, issuers, the service manager, processes that have connected, and Node itself. */
 const SPARE = 96;
 
 export interface Affordable {
@@ -22,7 +22,7 @@ export function descriptorLimit(): number | undefined {
 }
 
 /**
- * What fits into so many descriptors. Clients get half of what is not spare: if they took all, the
+ * Returns limits that fit into so many descriptors. Clients get half of what is not spare: if they took all, the
  * daemon could accept them but neither ask an issuer nor write the vault.
  */
 export function clampToFdLimit(wanted: Affordable, limit: number | undefined): Affordable {

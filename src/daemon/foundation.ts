@@ -19,7 +19,7 @@ export interface Foundation {
   readonly env: NodeJS.ProcessEnv;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** As it was read at the start. */
+  /** Configuration of the start. */
   readonly configuration: Configuration;
   readonly log: Log;
   readonly clock: Clock;

@@ -72,7 +72,7 @@ export class Front {
     this.#core.locked.on(() => queue.forgetAll());
     this.#core.changed.on(({ kind, credential }) => {
       if (kind === "reloaded") this.server.dismiss((peer) => isWelcome(peer, welcome.guests));
-      // What a person said was about the rules as they were.
+      // A person's answers were about the rules before the change.
       if (credential !== undefined) queue.forgetAbout(credential);
     });
   }

@@ -7,11 +7,11 @@ import type { Notifier } from "./notify.ts";
 
 /** After it was told to end the daemon finishes any token request for so long (ms). */
 export const GRACE = 5_000;
-/** It stays so long (ms) for those that spend a rotating refresh token; the units' stop limits are longer. */
+/** Longest wait (ms) for requests that spend a rotating refresh token; the units' stop limits are longer. */
 export const LONGEST_STAY = 120_000;
 /** The service manager is told so often (ms) that the daemon is still there, and until when to expect the next time. */
-const NOTICE = 5_000;
-const NEXT_NOTICE = 15_000;
+const NOTICE_INTERVAL_MS = 5_000;
+const NEXT_NOTICE_MS = 15_000;
 
 export interface LastAnswersOptions {
   clock: Clock;
@@ -41,7 +41,7 @@ export class LastAnswers {
   async wait(toldAt: number): Promise<void> {
     const { registry } = this.#options;
     await this.#until(toldAt + GRACE, () => registry.pendingRefreshes === 0);
-    // What waits for its turn is not sent any more.
+    // Requests that wait for their turn are not sent any more.
     registry.refuse(new AuthdError("shutting_down", "authd is stopping"));
     const deadline = toldAt + LONGEST_STAY;
     if (registry.spending.length > 0) this.#tell(deadline);
@@ -65,8 +65,8 @@ export class LastAnswers {
     let noticeAt = Number.NEGATIVE_INFINITY;
     while (!isOver() && !this.#isGivenUp && clock.monotonic() < deadline) {
       if (clock.monotonic() >= noticeAt) {
-        notifier.extend(NEXT_NOTICE);
-        noticeAt = clock.monotonic() + NOTICE;
+        notifier.extend(NEXT_NOTICE_MS);
+        noticeAt = clock.monotonic() + NOTICE_INTERVAL_MS;
       }
       await sleep(20);
     }

@@ -6,7 +6,7 @@ import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, Results } from "../protocol.ts";
 import type { Call } from "../rpc/call.ts";
 
-/** So long (ms) a list is made before others have their turn. */
+/** Time (ms) for which a list is made before others have their turn. */
 const SLICE_MS = 0.1;
 /** After a list none is made for so many times as long as it took. */
 const REST = 4;
@@ -29,7 +29,7 @@ export class Listing {
   };
   /** Lists that wait or are made, by uid. */
   readonly #waiting = new Map<number | undefined, number>();
-  /** For the daemon's own user; has not begun. */
+  /** A list for the daemon's own user that has not begun. */
   #next: Promise<List> | undefined;
 
   constructor(registry: Registry, access: Access) {
@@ -107,7 +107,7 @@ export function visibleTo(registry: Registry, access: Access, call: Call): strin
   return visible.map(({ name }) => name);
 }
 
-/** Who else may use it is no other user's business. */
+/** Leaves out, for other users, who else may use a credential. */
 export function infoFor(info: CredentialInfo, isOwn: boolean): CredentialInfo {
   if (isOwn) return info;
   const { policy: _, candidate: _candidate, ...shown } = info;

@@ -43,9 +43,9 @@ export interface MethodsOptions {
   lock: VaultLocker;
   subscriptions: Subscriptions;
   status: () => StatusResult;
-  /** What happened lately. */
+  /** Returns recent events. */
   events: (query: ParamsOf<"events">) => EventsResult;
-  /** How far the audit log goes. */
+  /** Returns how far the audit log goes. */
   auditHead: () => Promise<AuditHeadResult>;
   /** Begins an orderly end; the answer still gets out. */
   shutdown: () => void;
@@ -58,7 +58,7 @@ export interface MethodsOptions {
 export function methods(options: MethodsOptions): HandlersWithoutUploads {
   const { registry, access, approvals, admin, backup, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
-  /** For a change that concerns a guarded credential; which one is found out in the change's own turn. */
+  /** Consent to a change of a guarded credential, which is found out in the change's own turn. */
   const consentTo =
     (method: string, call: Call, what = method): Consent =>
     (guarded) =>
@@ -201,12 +201,12 @@ function getToken(
   return tokenOf(credential, given, call);
 }
 
-/** In words, for who may have to say yes to it. */
+/** Describes a request for a token to the person who may have to allow it. */
 function wishOf({ scope, audience }: ParamsOf<"getToken">): Wish {
   if (scope === undefined && audience === undefined) return { what: "its token" };
   const named = Object.entries({ scope, audience }).filter(([, value]) => value !== undefined);
   const more = named.map(([name, value]) => `${name} ${quoted(value!)}`);
-  // What is quoted may be shortened.
+  // Quoted values may be shortened.
   const exact = JSON.stringify([scope, audience]);
   return { what: `a token with ${more.join(" and ")}`, exact };
 }
@@ -224,7 +224,7 @@ function tokenUse({ settings }: Credential, given: ParamsOf<"getToken">): Use {
   return { kind: "token", ...reachOf(settings.own, given.scope, given.audience) };
 }
 
-/** What is asked for, the credential's own where the caller names none. */
+/** Returns scope and audience of a use; the credential's own where the caller names none. */
 function reachOf(own: unknown, scope?: string, audience?: string) {
   const known = own as TokenTarget;
   return {
@@ -268,7 +268,7 @@ async function refreshAdmitted(access: Access, credential: Credential, call: Cal
   );
 }
 
-/** For other users: of themselves and of what they may use. */
+/** Returns the status for another user: of what it may use. */
 function statusFor(status: StatusResult, theirs: readonly CredentialInfo[]): StatusResult {
   const names = new Set(theirs.map(({ name }) => name));
   const states: StatusResult["states"] = {};

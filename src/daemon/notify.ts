@@ -9,9 +9,9 @@ export interface Notifier {
   ready(): boolean;
   reloading(): boolean;
   stopping(): boolean;
-  /** It takes longer than the service manager expects: the next such message comes within `ms`. */
+  /** Extends the service manager's time limit: the next such message comes within `ms`. */
   extend(ms: number): boolean;
-  /** One line for `systemctl status`. */
+  /** Sets the line that `systemctl status` shows. */
   status(text: string): boolean;
   /** Milliseconds between two calls of `ping` that keep the watchdog quiet; undefined: no watchdog. */
   readonly watchdogMs?: number;

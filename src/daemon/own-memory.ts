@@ -1,4 +1,4 @@
-/** Who could read this process's memory although the kernel lets nobody open it any more (Linux). */
+/** Finds processes that can read this process's memory although the kernel lets nobody open it any more (Linux). */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 /** Files of a process that stay readable to whoever opened them while it was dumpable (proc(5)). */

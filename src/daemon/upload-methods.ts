@@ -113,7 +113,7 @@ class UploadCall implements Call {
     return this.#opener.connection;
   }
 
-  /** With room for what is kept of the body, until the answer needs it. */
+  /** Reserves what is kept of the body, until the answer needs it. */
   room(): ResponseReservation {
     const room = this.lastingRoom();
     this.#room = room;

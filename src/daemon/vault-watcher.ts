@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** The folder is looked at no more often than this (ms). */
-const PACE = 5_000;
+const CHECK_INTERVAL_MS = 5_000;
 
 export interface VaultGuardOptions {
   vault: Pick<Vault<object>, "ensure" | "names">;
@@ -30,11 +30,11 @@ export class VaultWatcher {
     this.#options = options;
   }
 
-  /** With every ring of the timer. Never rejects. */
+  /** Looks at the vault's folder now and then; call with every ring of the timer. Never rejects. */
   async check(): Promise<void> {
     const now = this.#options.time.now();
     if (this.#looking || now.boot < this.#nextAt) return;
-    this.#nextAt = now.boot + PACE;
+    this.#nextAt = now.boot + CHECK_INTERVAL_MS;
     this.#looking = true;
     await this.#look().catch((error) => this.#complain(messageOf(error)));
     this.#looking = false;
@@ -47,7 +47,7 @@ export class VaultWatcher {
       failure = error;
       return false;
     });
-    // What can't be sealed now says so for itself, and tries again.
+    // A credential that can't be sealed now reports it, and tries again.
     if (restored || failure !== undefined) registry.sealMissing(vault.names());
     if (failure !== undefined) throw failure;
     this.#alarm.clear();

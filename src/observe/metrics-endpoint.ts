@@ -50,7 +50,7 @@ export class MetricsEndpoint {
     server.requestTimeout = REQUEST_TIMEOUT_MS;
     // A thousand that come in one piece would all be begun before the first is answered.
     server.maxRequestsPerSocket = 1;
-    // Nobody's request keeps the daemon from ending.
+    // Open requests do not keep the daemon from ending.
     server.unref();
     this.#server = server;
     await new Promise<void>((resolve) => {

@@ -5,10 +5,10 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import { messageOf } from "../errors.ts";
 import type { Outlet } from "../protocol.ts";
 
-/** Changes are written after this, and so far apart at least; without one, after `IDLE` (all ms). */
-const SOON = 100;
-const APART = 15_000;
-const IDLE = 60_000;
+/** Changes are written after this, and so far apart at least; without one, after `IDLE_INTERVAL_MS` (all ms). */
+const WRITE_DELAY_MS = 100;
+const MIN_INTERVAL_MS = 15_000;
+const IDLE_INTERVAL_MS = 60_000;
 
 export interface MetricsFileOptions {
   path: string;
@@ -32,7 +32,7 @@ export class MetricsFile {
 
   constructor(options: MetricsFileOptions) {
     this.#options = options;
-    this.#idle = setInterval(() => this.changed(), IDLE).unref();
+    this.#idle = setInterval(() => this.changed(), IDLE_INTERVAL_MS).unref();
     this.changed();
   }
 
@@ -43,8 +43,8 @@ export class MetricsFile {
   /** Cheap: it is called with every request. */
   changed(): void {
     if (this.#timer !== undefined || this.#closed) return;
-    const { apartMs = APART } = this.#options;
-    const wait = Math.max(SOON, this.#writtenAt + apartMs - performance.now());
+    const { apartMs = MIN_INTERVAL_MS } = this.#options;
+    const wait = Math.max(WRITE_DELAY_MS, this.#writtenAt + apartMs - performance.now());
     this.#timer = setTimeout(() => {
       this.#writing = this.#write().finally(() => {
         this.#timer = undefined;

@@ -6,25 +6,25 @@ import type { CredentialInfo, EventPayload, Problem } from "../protocol.ts";
 import type { Interceptor } from "../rpc/compose.ts";
 
 export interface MetricsOptions {
-  /** One after another, each as it is when it is asked for. */
+  /** Yields credentials one by one, each as it is at that moment. */
   each(): Iterable<Pick<CredentialInfo, "name" | "state" | "expiresAt">>;
   problems(): readonly Problem[];
-  /** Something is another now. */
+  /** Called when a metric may have changed. */
   onChange(): void;
 }
 
-/** What Prometheus is told; docs/configuration.md lists every name. */
+/** Metrics for Prometheus; docs/configuration.md lists every name. */
 export interface Metrics {
   readonly contentType: string;
   hear(happened: EventPayload): void;
   /** Counts calls by their outcome. */
   readonly intercept: Interceptor;
-  /** All of it, in the text format. */
+  /** Returns all metrics in the text format. */
   text(): Promise<string>;
 }
 
 /** Others are served after so long (ms): with 10,000 credentials all of it takes some 0.3 s. */
-const SLICE = 5;
+const SLICE_MS = 5;
 /** Seconds. */
 const REFRESH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const REQUEST_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -93,7 +93,7 @@ export async function createMetrics(options: MetricsOptions): Promise<Metrics> {
       refreshes.inc({ credential: name }, 0);
       state.set({ credential: name, state: current }, 1);
       if (expiresAt !== null) expiry.set({ credential: name }, expiresAt / 1_000);
-      if (performance.now() - began < SLICE) continue;
+      if (performance.now() - began < SLICE_MS) continue;
       await nextTurn();
       began = performance.now();
     }
@@ -124,7 +124,7 @@ export async function createMetrics(options: MetricsOptions): Promise<Metrics> {
       if (kind === "removed") void forget(credential, refreshes, failures);
     },
     intercept: countCalls(requests, requestSeconds, options.onChange),
-    // One for all who ask meanwhile.
+    // One text serves all requests that come meanwhile.
     text: () => {
       making ??= make().finally(() => {
         making = undefined;
@@ -134,7 +134,7 @@ export async function createMetrics(options: MetricsOptions): Promise<Metrics> {
   };
 }
 
-/** What is gone leaves no series behind. */
+/** Removes the series of a credential that is gone. */
 async function forget(
   credential: string,
   refreshes: Counter<"credential">,

@@ -6,13 +6,13 @@ import type { Peer } from "./peer.ts";
 /** Names of methods that there are not are anybody's choice: they are not written down. */
 const isMethod = (method: string): method is Method => Object.hasOwn(params, method);
 
-/** Who asks, before anything that it asks for is known. */
+/** A client, before anything that it asks for is known. */
 export interface Client {
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
 }
 
-/** As much of a refused request as is written down. */
+/** The part of a refused request that is written down. */
 export interface RefusedRequest {
   readonly method: string;
   readonly credential?: string;
@@ -44,7 +44,7 @@ export class Admission {
     this.#client = client;
   }
 
-  /** Once true it stays so: what such a client asks for is judged by itself. */
+  /** True for good once a rule has let the client use anything: its requests are judged one by one. */
   get isAdmitted(): boolean {
     if (this.#isAdmitted) return true;
     const now = performance.now();

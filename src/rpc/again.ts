@@ -1,7 +1,7 @@
 import type { Method, ParamsOf } from "../protocol.ts";
 
 /**
- * Whether a request may be sent once more if its connection ended without an answer: it may have been
+ * Tells whether a request may be sent once more if its connection ended without an answer: it may have been
  * carried out. `yes`: twice is as good as once. `method`: as the HTTP method says. `anew`: on a new
  * connection, from the first part on. `look`: look first what became of it. `no`: the end is the answer.
  */

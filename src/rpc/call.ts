@@ -21,7 +21,7 @@ type Sent<Params> = {
   [Name in keyof Params]: number extends Params[Name] ? Params[Name] | JsonNumber : Params[Name];
 };
 
-/** What a handler knows of the request besides its params. */
+/** A request, as its handler knows it besides its params. */
 export interface Call {
   readonly id: Id;
   /** Aborted when the client cancels the request or is gone. */
@@ -29,7 +29,7 @@ export interface Call {
   /** Undefined where the system can't tell, as on Windows. */
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
-  /** For the audit log: the rule that let it pass or did not, and the token that was sent with it. */
+  /** Noted for the audit log: the rule that let the call pass or did not, and the token that was sent with it. */
   rule?: string | undefined;
   issued?: object | undefined;
   /**
@@ -50,7 +50,7 @@ export interface Call {
   notify<N extends keyof Notifications>(name: N, params: Sent<Notifications[N]>): Promise<void>;
 }
 
-/** One row a method. A handler that need not wait returns its result, not a promise. */
+/** Handlers by method. A handler that need not wait returns its result, not a promise. */
 export type Handlers = {
   [M in Method]: (params: ParamsOf<M>, call: Call) => Results[M] | Promise<Results[M]>;
 };
@@ -58,7 +58,7 @@ export type Handlers = {
 /** The handlers of all methods but those that send a body in parts: these are made of authorizedRequest. */
 export type HandlersWithoutUploads = Omit<Handlers, "request/open" | "request/chunk">;
 
-/** What a call needs of its connection. */
+/** The part of a connection that its calls use. */
 export interface CallConnection extends ConnectionHandle {
   readonly peer: Peer | undefined;
   readonly calls: Set<ServerCall>;

@@ -20,7 +20,7 @@ import { idOf } from "./request-key.ts";
 /** Keeps one client from keeping others waiting. */
 export interface ClientGuard {
   budgets: CpuBudgets;
-  /** Of another user than the daemon's own. */
+  /** Set for another user than the daemon's own. */
   admission?: AdmissionOptions | undefined;
   user?: UserUsage | undefined;
 }

@@ -1,6 +1,6 @@
 import { isOwnPeer, type Peer } from "./peer.ts";
 
-/** How fast a budget fills, and how much of it may be used at once; in units (see `cost`). */
+/** Speed at which a budget fills, and the part of it that may be used at once; in units (see `cost`). */
 interface Rate {
   readonly unitsPerMs: number;
   readonly burst: number;
@@ -20,12 +20,12 @@ const USUAL: Rate = {
   cost: (ms) => ms * Math.min(ms, 30),
   isAlways: false,
 };
-/** For guests who may use nothing: at most a hundredth of the thread. */
+/** Rate of guests who may use nothing: at most a hundredth of the thread. */
 const REFUSED: Rate = { unitsPerMs: 0.01, burst: 5, cost: (ms) => ms, isAlways: true };
 
-/** Of what is done once a connection. */
+/** Cost of work that is done once a connection. */
 const UNITS_PER_ONCE_MS = 0.2;
-/** Beside its time: 5,000 of them a second come back. */
+/** Cost of an invalid message beside its time: the budget returns that of 5,000 a second. */
 const UNITS_PER_INVALID = 0.02;
 /** The longest pause, ms: also a program that has just cost much is answered again. */
 const LONGEST_PAUSE_MS = 3_000;
@@ -33,10 +33,10 @@ const LONGEST_PAUSE_MS = 3_000;
 const ACTIVE_MS = 10_000;
 /** Blocks of less than this, ms, are taken as measured; longer ones may hold time that other processes had. */
 const CHECKED_MS = 0.2;
-/** So often, ms, the CPU time is read at most: it takes a system call. */
+/** The CPU time is read at most once in so long (ms): it takes a system call. */
 const CPU_SAMPLE_MS = 1;
 /** Budgets of clients that are gone are dropped when there are more than this. */
-const MOST_BUDGETS = 1_024;
+const MAX_BUDGETS = 1_024;
 
 /** Time sources, in milliseconds. */
 export interface CpuTimes {
@@ -61,10 +61,10 @@ export class CpuBudgets {
   #last: CpuBudget | undefined;
   #lastAtMs = Number.NEGATIVE_INFINITY;
   #beforeLastAtMs = Number.NEGATIVE_INFINITY;
-  /** What was measured last took so long. */
+  /** Time (ms) of the work that was measured last. */
   lastMs = 0;
   isMeasuring = false;
-  /** Of what is being measured, the time that `onceAConnection` took. */
+  /** Part (ms) of the work being measured that `onceAConnection` took. */
   #onceMs = 0;
   #cpuMs = 0;
   #cpuAtMs = Number.NEGATIVE_INFINITY;
@@ -83,7 +83,7 @@ export class CpuBudgets {
     const key = isOwnPeer(peer) ? `process ${peer.pid}` : `user ${peer.uid} ${isRefused}`;
     const known = this.#byPeer.get(key);
     if (known) return known;
-    if (this.#byPeer.size >= MOST_BUDGETS) this.#dropFull();
+    if (this.#byPeer.size >= MAX_BUDGETS) this.#dropFull();
     const budget = new CpuBudget(this, isRefused ? REFUSED : USUAL);
     this.#byPeer.set(key, budget);
     return budget;
@@ -156,7 +156,7 @@ export class CpuBudgets {
   }
 }
 
-/** What one client may still use of the daemon's thread. */
+/** CPU time that one client may still use of the daemon's thread. */
 export class CpuBudget {
   readonly #all: CpuBudgets;
   readonly #rate: Rate;
@@ -202,7 +202,7 @@ export class CpuBudget {
     this.#use(this.#rate.cost(ms) + onceMs * UNITS_PER_ONCE_MS);
   }
 
-  /** For messages that could not be read: a program that works sends hardly any. */
+  /** Charges messages that could not be read: a program that works sends hardly any. */
   spendOnInvalid(messages: number): void {
     this.#use(messages * UNITS_PER_INVALID);
   }

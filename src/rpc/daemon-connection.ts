@@ -15,7 +15,7 @@ import { FrameParser } from "./frame-parser.ts";
 import { untrustedPathReason } from "./path-ownership.ts";
 import { connect } from "./socket.ts";
 
-/** Nobody answers on the socket: authd is not running, or not there. Exit code 3. */
+/** Thrown when no daemon answers on the socket. Exit code 3. */
 export class NoDaemonError extends Error {
   override readonly name = "NoDaemonError";
   readonly code = "no_daemon";
@@ -35,9 +35,9 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** What the daemon accepts in one message; see protocol.ts. */
+/** Longest message that the daemon accepts; see protocol.ts. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
-/** What Node can hold in one string, nearly. */
+/** Longest text that Node can hold in one string, nearly. */
 const MAX_ANSWER_BYTES = 500 * 1024 * 1024;
 
 /** One connection to the daemon, speaking lines. It keeps the process alive while a call waits. */
@@ -130,7 +130,7 @@ export class DaemonConnection {
     this.#keepAlive();
   }
 
-  /** Nothing is read, so the daemon has to wait. */
+  /** Stops reading, so that the daemon has to wait. */
   pause(): void {
     this.#socket.pause();
   }

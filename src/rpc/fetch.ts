@@ -12,8 +12,8 @@ export type Fetch = (
 ) => Promise<Response>;
 
 /** Bytes of a body that are read ahead of their consumer. */
-const READ_AHEAD = 256 * 1024;
-/** As with `fetch`, it is the caller's signal that ends a request: the longest that authd takes. */
+const READ_AHEAD_BYTES = 256 * 1024;
+/** Longest timeout that authd takes: as with `fetch`, the caller's signal ends a request. */
 const NO_TIMEOUT_MS = 86_400_000;
 /** A Response must not have a body with these (Fetch, section 2.2.3). */
 const NULL_BODY = [204, 205, 304];
@@ -64,7 +64,7 @@ function respond(
         pull: () => connection.resume(),
         cancel: () => connection.destroy(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD }),
+      new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD_BYTES }),
     );
     const received = new ReceivedStream(params.credential);
     connection.onNotification = (name, told) => {

@@ -12,12 +12,12 @@ const PREFIX = Buffer.from("Content-Length: ");
 const MAX_HEADER_BYTES = 4096;
 const HEADER_END = "\r\n\r\n";
 const EMPTY = Buffer.alloc(0);
-/** What some writers of UTF-8 put in front of everything. */
+/** Byte order mark, which some writers of UTF-8 put first. */
 const MARK = Buffer.from("\ufeff");
 /** The first bytes of a connection that speaks lines: `{`, `[` and white space. */
 const LINE_STARTS = [0x7b, 0x5b, 0x20, 0x09, 0x0a, 0x0d];
 
-/** One message as it goes over the socket; `bytes` is the length of `json` in UTF-8. */
+/** Returns one message as it goes over the socket; `bytes` is the length of `json` in UTF-8. */
 export function frame(framing: Framing, json: string, bytes: number): string {
   return framing === "lines" ? `${json}\n` : baseHeader(bytes) + json;
 }
@@ -156,7 +156,7 @@ export class FrameParser {
     if (/(^|[^\r])\n/.test(end === -1 ? block : block.slice(0, end))) {
       throw malformed("a line of the header does not end in CR LF");
     }
-    // Not before its end must have come: however the stream is cut, the same headers are read.
+    // Refused only once its end must have come: however the stream is cut, the same headers are read.
     if (end === -1 && block.length === MAX_HEADER_BYTES + HEADER_END.length) {
       throw malformed(`the header is longer than ${MAX_HEADER_BYTES} bytes`);
     }

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 
-/** How often a half-closed client is asked whether it is still there. */
+/** Interval (ms) at which a half-closed client is probed. */
 const HALF_CLOSE_PROBE_MS = 1000;
-/** After `shutdown` a client has so long to say `exit`: a write to a closed socket would be an error. */
+/** Time (ms) that a client has after `shutdown` to say `exit`: a write to a closed socket would be an error. */
 const LEAVE_MS = 1000;
 
 export interface GracefulEndOptions {

@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
 import type { CpuBudget } from "./cpu-budget.ts";
 
-/** So long (ms) one client's bytes are read before others have their turn. */
+/** Time (ms) for which one client's bytes are read before others have their turn. */
 const SLICE_MS = 0.03;
 /** Bytes that are read before the clock is looked at: more, the less time they take. */
-const LEAST_PIECE = 256;
-const FIRST_PIECE = 4 * 1024;
-const MOST_PIECE = 64 * 1024;
+const MIN_PIECE_BYTES = 256;
+const FIRST_PIECE_BYTES = 4 * 1024;
+const MAX_PIECE_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 export interface IntakeHandlers {
@@ -28,7 +28,7 @@ export class Intake {
   readonly #handlers: IntakeHandlers;
   /** Received and not read. */
   #rest: Buffer | undefined;
-  #pieceBytes = FIRST_PIECE;
+  #pieceBytes = FIRST_PIECE_BYTES;
   #piece: Buffer = EMPTY;
   readonly #readIt = () => this.#handlers.read(this.#piece);
   #hasEnded = false;
@@ -88,7 +88,7 @@ export class Intake {
     else this.#read();
   }
 
-  /** Nothing is read any more. */
+  /** Reads nothing any more. */
   stop(): void {
     this.#isStopped = true;
     this.#rest = undefined;
@@ -139,17 +139,20 @@ export class Intake {
     this.#rest = piece === rest ? undefined : rest.subarray(piece.length);
     this.#piece = piece;
     this.budget.measure(this.#readIt);
-    // It may hold a secret.
+    // The piece may hold a secret.
     this.#piece = EMPTY;
     const tookMs = this.budget.lastMs;
     this.#pieceBytes =
       tookMs > 2 * SLICE_MS
-        ? Math.max(LEAST_PIECE, this.#pieceBytes / 4)
-        : Math.min(MOST_PIECE, tookMs < SLICE_MS / 2 ? this.#pieceBytes * 2 : this.#pieceBytes);
+        ? Math.max(MIN_PIECE_BYTES, this.#pieceBytes / 4)
+        : Math.min(
+            MAX_PIECE_BYTES,
+            tookMs < SLICE_MS / 2 ? this.#pieceBytes * 2 : this.#pieceBytes,
+          );
     return tookMs;
   }
 
-  /** What was received is read before more is. */
+  /** Pauses the socket while received bytes wait to be read. */
   #flow(): void {
     const isFull = this.#rest !== undefined || this.isPaused;
     if (isFull && !this.#socket.isPaused()) this.#socket.pause();

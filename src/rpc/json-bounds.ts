@@ -76,25 +76,25 @@ export class JsonBounds {
    */
   scan(bytes: Buffer): void {
     this.#bytes += bytes.length;
-    const { tokens: mostTokens, depth: mostDepth } = this.#limits;
+    const { tokens: maxTokens, depth: maxDepth } = this.#limits;
     const mayRefuse = !this.isSmall(this.#bytes);
     let [tokens, depth, inWord] = [this.#tokens, this.#depth, this.#inWord];
     let at = this.#inString ? this.#stringEnd(bytes, 0) : 0;
     while (at < bytes.length) {
       const kind = KIND[bytes[at]!]!;
       at++;
-      tokens += kind === kinds.word && inWord ? 0 : TOKENS[kind]!;
-      inWord = kind === kinds.word;
-      if (TOKENS[kind] === 0 || inWord) continue;
+      const isWord = kind === kinds.word;
+      tokens += isWord && inWord ? 0 : TOKENS[kind]!;
+      inWord = isWord;
       depth += NESTING[kind]!;
       if (depth > this.#deepest) this.#deepest = depth;
       if (kind === kinds.quote) at = this.#stringEnd(bytes, at);
-      if (mayRefuse && (tokens > mostTokens || depth > mostDepth)) break;
+      if (mayRefuse && (tokens > maxTokens || depth > maxDepth)) break;
     }
     this.#tokens = tokens;
     this.#depth = depth;
     this.#inWord = inWord;
-    if (mayRefuse && (tokens > mostTokens || this.#deepest > mostDepth)) this.#refuse();
+    if (mayRefuse) this.#refuseExceeding();
   }
 
   /** Returns the index after the string that `bytes[start]` is in, or the end of `bytes`. */
@@ -128,8 +128,9 @@ export class JsonBounds {
     return isEscaped && found !== -1 ? end - 1 : end;
   }
 
-  #refuse(): never {
+  #refuseExceeding(): void {
     const { tokens, depth } = this.#limits;
+    if (this.#tokens <= tokens && this.#deepest <= depth) return;
     const what =
       this.#deepest > depth
         ? `nested deeper than ${depth} levels`

@@ -33,7 +33,7 @@ import { type InFlightLimits, RequestsInFlight } from "./requests-in-flight.ts";
 import type { Serialize } from "./serializer.ts";
 import { WriteBuffer, type WriteBufferLimits } from "./write-buffer.ts";
 
-/** What may come from one connection, and what may wait on it. */
+/** Limits of what one connection may send, and of what may wait on it. */
 export interface TransportLimits extends WriteBufferLimits, ReaderLimits, InFlightLimits {}
 
 /** Parts that all connections of a server share. */
@@ -44,7 +44,7 @@ export interface SharedParts {
   readonly knownRequests: KnownRequests;
 }
 
-/** What the owner of the connection does for it. */
+/** The owner of a connection, as its transport calls it. */
 export interface TransportHandlers {
   /** Has vscode-jsonrpc listen to `reader`: called before the first message that is for it. */
   listen(): void;
@@ -133,17 +133,17 @@ export class JsonRpcTransport {
     this.#reader.listen();
   }
 
-  /** Nothing is in flight and every answer has been handed to the system. */
+  /** True if nothing is in flight and every answer has been handed to the system. */
   get idle(): boolean {
     return this.#inFlight.size === 0 && this.#buffer.queued === 0;
   }
 
-  /** For the answer to a request in flight. Throws AuthdError `too_busy`. */
+  /** Accounts for the answer to a request in flight. Throws AuthdError `too_busy`. */
   room(id: Id): ResponseReservation {
     return this.#inFlight.reserve(id);
   }
 
-  /** For the answer to a later request. Throws AuthdError `too_busy`. */
+  /** Accounts for the answer to a later request. Throws AuthdError `too_busy`. */
   lastingRoom(): LastingReservation {
     return this.#inFlight.reserveLasting();
   }
@@ -175,7 +175,7 @@ export class JsonRpcTransport {
       if (isRequest) this.#buffer.dispatched();
       return handled;
     };
-    // Also behind a held one: messages keep their order.
+    // A message waits also behind a held one: messages keep their order.
     if (this.#held.length === 0 && !this.#isBackpressured) return dispatched();
     this.#held.push(() => void dispatched()?.catch(() => {}));
   }
@@ -184,7 +184,7 @@ export class JsonRpcTransport {
     return this.#buffer.paused || this.#writer.isBehind || this.#reader.holdBack();
   }
 
-  /** One a turn, like vscode-jsonrpc: its answer tells whether there is room for the next one's. */
+  /** Dispatches one held message a turn: its answer tells whether there is room for the next one's. */
   #drainHeld(): void {
     if (this.#nextHeld || this.#isBackpressured || this.#held.length === 0) return;
     this.#nextHeld = setImmediate(() => {
@@ -205,7 +205,7 @@ export class JsonRpcTransport {
     this.#deliver?.(message);
   }
 
-  /** What was answered without a handler leaves now, so that it is at the cost of this client. */
+  /** Answers the known requests, and writes now, so that it is at the cost of this client. */
   #afterFrames(): void {
     if (this.#ready.length > 0) this.#answerReady();
     if (this.#buffer.expected === 0) this.#buffer.flush();
@@ -240,7 +240,7 @@ export class JsonRpcTransport {
     if (this.#end.hasBegun) return;
     this.#buffer.framing = this.#reader.framing ?? "lines";
     const { knownRequests } = this.#shared;
-    // Nobody else is to learn by the time that it takes what was asked for before.
+    // Other users must not learn from the time that it takes which requests were made before.
     const isOwn = this.#guard.user === undefined;
     const found = isOwn ? knownRequests.find(body) : undefined;
     if (found) return void this.#receiveKnown(found.id, found.known, body.length);
@@ -323,10 +323,10 @@ export class JsonRpcTransport {
     return new Refusal(codes.failed, admission.refuse(method, params), id, data);
   }
 
-  /** What is wrong with a valid request at this moment. */
+  /** Returns why a valid request can't be taken at this moment. */
   #unwelcome(id: Id, key: RequestKey, bytes: number): Refusal | undefined {
     if (this.#inFlight.has(key)) {
-      // With its id it would be taken for the answer to the first.
+      // A refusal with this id would be taken for the answer to the first.
       const text = "This id belongs to a request that is still in flight: choose another.";
       return new Refusal(codes.invalidRequest, text);
     }
@@ -344,7 +344,7 @@ export class JsonRpcTransport {
     return new Refusal(codes.failed, text, id, data);
   }
 
-  /** All that a client may tell unasked. */
+  /** Handles the notifications that a client may send: `exit` and `$/cancelRequest`. */
   #notified(method: string, params: object): void {
     if (method === "exit") return void this.#end.begin();
     if (method !== "$/cancelRequest") return;

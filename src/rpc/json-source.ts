@@ -82,7 +82,7 @@ function endOfContainer(json: string, start: number): number {
   return at;
 }
 
-/** From quote to quote, so that long strings take little time. */
+/** Searches from quote to quote, so that long strings take little time. */
 function endOfString(json: string, start: number): number {
   let end = start;
   for (;;) {

@@ -28,7 +28,7 @@ interface Head {
  * decoded, parsed and checked again.
  */
 export class KnownRequests {
-  /** By what follows the id, byte for byte. */
+  /** Keys are the bytes that follow the id. */
   readonly #byRest = new Map<string, KnownRequest>();
   readonly #check: (params: object) => ParamsOf<"getToken"> | undefined;
 

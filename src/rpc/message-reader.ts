@@ -10,11 +10,11 @@ import type { Peer } from "./peer.ts";
 
 export interface ReaderLimits {
   frameBytes: number;
-  /** Of a client that may use nothing. */
+  /** Limit for a client that may use nothing. */
   refusedFrameBytes: number;
-  /** In structure, so that no frame takes long to be parsed and checked. */
+  /** Limits of structure, so that no frame takes long to be parsed and checked. */
   json: JsonLimits;
-  /** From a frame's first byte to its last. */
+  /** Time (ms) from a frame's first byte to its last. */
   frameMs: number;
 }
 
@@ -22,7 +22,7 @@ export interface ReaderLimits {
 export interface ReaderGuard {
   peer: Peer | undefined;
   budgets: CpuBudgets;
-  /** Of another user than the daemon's own. */
+  /** Set for another user than the daemon's own. */
   admission?: Admission | undefined;
   user?: UserUsage | undefined;
 }
@@ -38,7 +38,7 @@ export interface ReaderHandlers {
   end(): void;
   /** Its frames can't be told apart any more: nothing more is read. */
   fail(error: AuthdError): void;
-  /** What was held because of the client's CPU budget can go on. */
+  /** Goes on with what was held because of the client's CPU budget. */
   resume(): void;
 }
 
@@ -106,7 +106,7 @@ export class MessageReader {
     this.ignoreRest();
   }
 
-  /** Of a client that may use nothing, little is read, and at little cost. */
+  /** Reads frames; of a client that may use nothing only small ones, on a budget of their own. */
   #read(bytes: Buffer): void {
     const { admission, budgets, peer, user } = this.#guard;
     if (admission) {
@@ -135,7 +135,7 @@ export class MessageReader {
     if (this.#hasFailed) return;
     try {
       read();
-      // What has been received and not read may be the rest of the frame.
+      // Bytes that were received and not read may be the rest of the frame.
       if (!this.#intake.hasMore && !this.#handlers.holdPartial(this.#parser.held))
         throw serverBusy();
       this.#watchFrame();

@@ -85,7 +85,7 @@ export class MessageWriter {
     return done;
   }
 
-  /** One by one, as the client takes them: large answers all at once would have it dropped. */
+  /** Answers one by one, as the client takes them: large answers all at once would have it dropped. */
   async #answerLate(): Promise<void> {
     const { buffer, reader, onCaughtUp } = this.#options;
     try {

@@ -81,7 +81,7 @@ function parsed(json: string): unknown {
   }
 }
 
-/** What is wrong with a message as such. */
+/** Returns what is wrong with a message, whatever its method. */
 function refused(message: Record<string, unknown>): Refusal | undefined {
   const { jsonrpc, id, method, params } = message;
   if (isResponse(message)) return undefined;
@@ -115,7 +115,7 @@ function accepted(message: Record<string, unknown>, json: string): Incoming {
 }
 
 /**
- * One refusal for each message, with its id. A response among them gets none: a complaint about it
+ * Returns one refusal for each message, with its id. A response among them gets none: a complaint about it
  * could go back and forth for ever.
  */
 function refusedBatch(batch: readonly unknown[], json: string): Refusal | readonly Refusal[] {
@@ -135,7 +135,7 @@ function refusedBatch(batch: readonly unknown[], json: string): Refusal | readon
   });
 }
 
-/** How most clients begin. */
+/** Beginning of most clients' requests. */
 const USUAL_HEAD = '{"jsonrpc":"2.0","id":';
 
 /** True if the id is where most clients write it, in digits: JavaScript writes it in the same way. */
@@ -157,6 +157,6 @@ const isResponse = (message: { method?: unknown }) =>
   message.method === undefined && ("result" in message || "error" in message);
 const isNamed = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-/** What clients without absent params send for them. */
+/** True for values that clients send for absent params. */
 const isAbsent = (params: unknown) =>
   params === undefined || params === null || (Array.isArray(params) && params.length === 0);

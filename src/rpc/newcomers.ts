@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import type { CpuBudget } from "./cpu-budget.ts";
 import type { Peer } from "./peer.ts";
 
-/** Of one client so many connections wait; more are turned away. */
-const MOST_OF_ONE = 128;
+/** Connections of one client that wait; more are rejected. */
+const MAX_OF_ONE_CLIENT = 128;
 
 interface Newcomer {
   readonly peer: Peer | undefined;
@@ -21,7 +21,7 @@ export class Newcomers {
 
   /** Calls `open` when the budget allows it. Returns false if too many of this client wait. */
   wait(socket: Socket, peer: Peer | undefined, budget: CpuBudget, open: () => void): boolean {
-    if (budget.newcomers >= MOST_OF_ONE) return false;
+    if (budget.newcomers >= MAX_OF_ONE_CLIENT) return false;
     budget.newcomers++;
     const timer = setTimeout(() => {
       this.#forget(socket);

@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Why an ordinary user could have put what stands at `path` (absolute, links resolved), which belongs
+ * Returns why an ordinary user could have put what stands at `path` (absolute, links resolved), which belongs
  * to `owner`: the folder must be its owner's or root's, all above it root's, and none of them open to
  * others for writing. Undefined: only root has made that place.
  */

@@ -4,14 +4,14 @@ import { lastError, libc } from "../base/libc.ts";
 import type { Guests } from "../config/settings.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
-/** Who is on the other end of a Unix socket, as the kernel noted it when the peer connected. */
+/** The process on the other end of a Unix socket, as the kernel noted it when the peer connected. */
 export interface Peer {
   uid: number;
   gid?: number;
   pid: number;
-  /** Boot time (ms) at which it was seen: a process that started later only has its number. */
+  /** Boot time (ms) of the connection. A process with this pid that started later is a different process. */
   connectedAt: number;
-  /** Beside `gid`, as they were when it connected; undefined when the kernel can't be asked (any more). */
+  /** Returns the groups beside `gid` at the time of the connection; undefined when the kernel can't be asked (any more). */
   groups?: () => readonly number[] | undefined;
   /**
    * A descriptor that stands for this very process (Linux 6.5 and later); the caller closes it.
@@ -22,7 +22,7 @@ export interface Peer {
 
 const NOBODY: Guests = { uids: [], gids: [] };
 
-/** How a platform's kernel is asked about the peer of a socket. */
+/** Questions to a platform's kernel about the peer of a socket. */
 interface Lookup {
   credentials(fd: number): Pick<Peer, "uid" | "gid" | "pid">;
   groups(fd: number): number[];
@@ -77,13 +77,13 @@ function ifSocketOpen<Answer>(socket: Socket, ask: (fd: number) => Answer): Answ
   }
 }
 
-/** All groups of a peer; undefined if they can't be had. */
+/** Returns all groups of a peer; undefined if they can't be had. */
 export function groupsOf({ gid, groups }: Peer): readonly number[] | undefined {
   const others = groups?.();
   return gid === undefined || others === undefined ? undefined : [...new Set([gid, ...others])];
 }
 
-/** Whether a peer is of our own user, or root. On Windows nobody else gets through the pipe. */
+/** True if a peer is of the daemon's own user, or root. On Windows nobody else gets through the pipe. */
 export function isOwnPeer(peer: Peer | undefined): boolean {
   return !peer || peer.uid === 0 || peer.uid === process.geteuid?.();
 }

@@ -24,7 +24,7 @@ export interface InFlightLimits {
 export class RequestsInFlight {
   readonly #limits: InFlightLimits;
   readonly #all: MemoryBudget;
-  /** All connections of another user. */
+  /** Totals of another user. */
   readonly #user: UserUsage | undefined;
   readonly #budget: ConnectionBudget;
   readonly #bytesOf = new Map<RequestKey, number>();

@@ -69,7 +69,7 @@ export interface ServerOptions {
 }
 
 export interface Server {
-  /** To listen with; see socket.ts. */
+  /** Node's server, which listens; see socket.ts. */
   readonly net: net.Server;
   readonly connections: number;
   /** Memory that is held for clients now. */
@@ -158,7 +158,7 @@ export function createServer(options: ServerOptions): Server {
   const server = net.createServer({ allowHalfOpen: true }, accept);
   // Connections beyond this are dropped by Node without reaching our code.
   server.maxConnections = limited.connections + MAX_LINGERING;
-  // Without a listener, running out of file descriptors could end the process.
+  // An error without a listener, such as running out of file descriptors, could end the process.
   server.on("error", ({ message }) => {
     if (server.listening) log.error({}, `a client could not be accepted: ${message}`);
   });

@@ -22,13 +22,13 @@ type Env = Readonly<Record<string, string | undefined>>;
 const longestPath = (platform: NodeJS.Platform) => (platform === "darwin" ? 103 : 107);
 /** Connections that wait to be accepted: as many as Linux allows by itself (net.core.somaxconn). */
 const BACKLOG = 4096;
-/** So often, and so far apart (ms), a connection is tried while too many others wait. */
+/** Number of tries to connect, and the time between them (ms), while too many others wait. */
 const CONNECT_TRIES = 50;
-const CONNECT_PAUSE = 20;
+const CONNECT_PAUSE_MS = 20;
 const PIPE = "\\\\.\\pipe\\";
 
 /**
- * Where daemon and clients meet if nobody says otherwise: an absolute path, on Windows a named
+ * Returns where daemon and clients meet by default: an absolute path, on Windows a named
  * pipe. Throws AuthdError `invalid_params` if the path is longer than a socket's may be.
  */
 export function defaultSocketPath(
@@ -108,7 +108,7 @@ export async function connect(path: string): Promise<net.Socket> {
       // What Linux says of a Unix socket on which too many wait to be accepted.
       const crowded = errorCode(error) === "EAGAIN";
       if (!crowded || tries === CONNECT_TRIES) throw error;
-      await sleep(CONNECT_PAUSE);
+      await sleep(CONNECT_PAUSE_MS);
     }
   }
 }
@@ -193,7 +193,7 @@ function prepareFolder(folder: string, gid: number | undefined): void {
   }
 }
 
-/** Nothing in it is anybody else's before it has its group. */
+/** Gives a new folder or socket to the group, before it is used. */
 function openToGroup(path: string, gid: number, mode: number): void {
   try {
     chownSync(path, process.geteuid?.() ?? -1, gid);

@@ -1,16 +1,16 @@
 import type { DaemonEvent, EventPayload, Reason } from "../protocol.ts";
 import type { Call, ConnectionHandle } from "./call.ts";
 
-/** What is subscribed to: the two notifications about tokens and states, or every event. */
+/** Subject of a subscription: the two notifications about tokens and states, or every event. */
 export type Interest = "changes" | "events";
 
 interface Subscriber {
   call: Call;
-  /** By interest; undefined: every credential. */
+  /** Names of credentials by subject; undefined: every credential. */
   names: Record<Interest, Set<string | undefined>>;
 }
 
-/** Who wants to hear of which credential. */
+/** Subscriptions of all connections. */
 export class Subscriptions {
   readonly #subscribers = new Map<ConnectionHandle, Subscriber>();
 
@@ -25,7 +25,7 @@ export class Subscriptions {
     subscriber.names[interest].add(credential);
   }
 
-  /** Without a name all of the connection's subscriptions end. */
+  /** Ends all of the connection's subscriptions if no name is given. */
   remove({ connection }: Call, credential: string | undefined): void {
     const known = this.#subscribers.get(connection);
     if (!known) return;

@@ -8,36 +8,36 @@ export interface WriteBufferLimits {
   lowWaterBytes: number;
   /** Above this nothing more is read from the peer until it has caught up. */
   highWaterBytes: number;
-  /** Nothing is added above this: the connection is dropped. */
+  /** Limit above which the connection is dropped. */
   maxBufferedBytes: number;
   /** A paused peer that takes no byte for so long is dropped. */
   stallTimeoutMs: number;
 }
 
-/** How often in `stallMs` is looked whether a paused peer takes anything. */
-const LOOKS = 4;
+/** Checks within `stallTimeoutMs` whether a paused peer takes anything. */
+const STALL_CHECKS = 4;
 /** Answers are collected up to this many characters before they are written regardless. */
-const BURST = 64 * 1024;
+const BURST_CHARACTERS = 64 * 1024;
 
 /**
- * What waits to be sent to one peer. Answers of a burst of requests leave in one write: as long as
+ * Data that waits to be sent to one peer. Answers of a burst of requests leave in one write: as long as
  * `expected` says that more requests are about to be looked at, nothing is written.
  */
 export class WriteBuffer {
   framing: Framing = "lines";
   /** Requests received and not yet handed to their handlers: their answers may come at once. */
   expected = 0;
-  /** Set while the peer is too slow to be read from. */
+  /** True while the peer is too slow to be read from. */
   paused = false;
   readonly #socket: Socket;
   readonly #limits: WriteBufferLimits;
   readonly #onPause: (paused: boolean) => void;
   #collected = "";
-  /** Nothing but ASCII is collected, which Node writes faster as Latin-1. */
+  /** True if only ASCII is collected, which Node writes faster as Latin-1. */
   #isAscii = true;
   #scheduled = false;
   #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
-  /** Those who want to know when the peer has taken what is collected. */
+  /** Called when the system has taken what is collected. */
   #takers: (() => void)[] = [];
   #watch: NodeJS.Timeout | undefined;
 
@@ -67,7 +67,7 @@ export class WriteBuffer {
       this.framing === "lines"
         ? `${json}\n`
         : frame(this.framing, json, bytes ?? Buffer.byteLength(json));
-    if (this.#collected.length >= BURST) this.flush();
+    if (this.#collected.length >= BURST_CHARACTERS) this.flush();
     else if (this.expected === 0) this.#flushSoon();
   }
 
@@ -92,7 +92,7 @@ export class WriteBuffer {
     this.#socket.uncork();
   }
 
-  /** One request fewer is expected; after the last one its answers go out. */
+  /** Notes that a request went to its handler; after the last expected one the answers are written. */
   dispatched(): void {
     this.expected--;
     // In a microtask: behind the answer of a handler that has just answered without waiting.
@@ -139,7 +139,7 @@ export class WriteBuffer {
     this.#onPause(paused);
   }
 
-  /** Not by the socket's own timer: that also starts anew when the peer sends something. */
+  /** Drops a stalled peer. The socket's own timer does not serve: it restarts when the peer sends something. */
   #watchStall(): void {
     let least = Number.POSITIVE_INFINITY;
     let idle = 0;
@@ -147,10 +147,10 @@ export class WriteBuffer {
       const left = untaken(this.#socket);
       idle = left < least ? 0 : idle + 1;
       least = left;
-      if (idle >= LOOKS) this.#socket.destroy();
+      if (idle >= STALL_CHECKS) this.#socket.destroy();
     };
     look();
-    this.#watch = setInterval(look, this.#limits.stallTimeoutMs / LOOKS).unref();
+    this.#watch = setInterval(look, this.#limits.stallTimeoutMs / STALL_CHECKS).unref();
   }
 
   #drained(): void {

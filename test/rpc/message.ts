@@ -160,7 +160,7 @@ test("an optional member that is null is absent, and so is PHP's empty object", 
   t.deepEqual(seen, [
     { credential: "a" },
     { credential: "a", url },
-    { name: "a", settings: { scope: null }, secrets: {} },
+    { name: "a", settings: { scope: null } },
     { passphrase: "p", only: [] },
   ]);
 });
