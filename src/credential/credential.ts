@@ -108,7 +108,7 @@ export class Credential {
     return this.#life.hasToSeal;
   }
 
-  /** What is in memory only; undefined if everything is sealed. */
+  /** The change that is in memory only; undefined if everything is sealed. */
   get unsaved(): Unsaved | undefined {
     return this.#life.stored.unsaved;
   }

@@ -15,7 +15,7 @@ import { asAuthdError, TokenRefresher } from "./token-refresher.ts";
 import { acquisitionDigest } from "./token-requests.ts";
 import { UnauthorizedBackoff } from "./unauthorized-backoff.ts";
 
-/** What becomes of the cached tokens with new settings. `restore`: the record's take their place. */
+/** Decides about the cached tokens when settings change. `restore`: the record's take their place. */
 type TokensAfter = "keep" | "drop" | "restore";
 
 /** Creates a credential: a candidate is tried as a credential of its own. */

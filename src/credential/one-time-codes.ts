@@ -6,7 +6,7 @@ import type { Grant, TimeStep } from "../grants/grant.ts";
 /** A clock set back by more than this many steps makes codes that were not sent from here. */
 const STEPS_BACK = 2;
 
-/** What a one-time code is made from, and where it goes. */
+/** The secrets that a one-time code is made from, and the settings that say where it is sent. */
 interface CodeSource {
   settings: CredentialSettings;
   grant: Grant;

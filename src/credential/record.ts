@@ -1,4 +1,4 @@
-/** What is sealed for one credential: the schema, from which the types are derived. */
+/** The sealed record of one credential: its schema, and the types that are derived from it. */
 
 import * as z from "../base/zod.ts";
 import type { BoundValues } from "../config/binding.ts";
@@ -76,7 +76,7 @@ const seenTrouble = z.object({
 });
 
 const members = {
-  /** By field name. A rotated refresh token replaces the one that was entered. */
+  /** Secrets by field name. A rotated refresh token replaces the one that was entered. */
   secrets: z.record(z.string(), z.string()),
   /** Digest of the settings that decide where the secrets go (see config/binding.ts). */
   binding: z.string(),

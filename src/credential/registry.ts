@@ -17,7 +17,7 @@ type RegistryDeps = Omit<CredentialDeps, "reschedule" | "callerRates"> & {
 /** Maps names to credentials, and drives them with the daemon's one timer. */
 export class Registry {
   readonly #credentials = new Map<string, Credential>();
-  /** For credentials that never worked since the start: why their files can't be used. */
+  /** Errors of credentials that never worked since the start, as their files can't be used. */
   readonly #broken = new Map<string, AuthdError>();
   /** Credentials whose file is gone while there is something to seal for them. */
   readonly #orphaned = new Map<string, Credential>();
@@ -83,7 +83,7 @@ export class Registry {
     return this.#credentials.has(name);
   }
 
-  /** Also true for a credential whose file is broken. */
+  /** True for every known name, that of a credential with a broken file included. */
   hasAny(name: string): boolean {
     return this.#credentials.has(name) || this.#broken.has(name);
   }

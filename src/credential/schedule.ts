@@ -72,7 +72,7 @@ export interface Backoff {
   /** Failures in a row, this one included: 1 or more. */
   failures: number;
   kind?: BackoffKind;
-  /** What the issuer asked for (`Retry-After`, ms); honoured up to an hour. */
+  /** The `Retry-After` of the issuer (ms); honoured up to an hour. */
   retryAfter?: number;
   /** Uniform in [0, 1). */
   random: number;

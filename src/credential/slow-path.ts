@@ -20,7 +20,7 @@ const EXPIRY_MARGIN_MS = 100;
 /** A forced refresh this soon after another gets that one's token. */
 const FORCE_DEDUPE_MS = SECOND;
 
-/** What a caller asks for. */
+/** Options of a `getToken` call. */
 export interface GetTokenOptions extends WaitLimits {
   scope?: string | undefined;
   audience?: string | undefined;

@@ -46,7 +46,7 @@ export class StoredRecord {
     this.#options = options;
   }
 
-  /** What is in memory only; undefined if everything is sealed. */
+  /** The change that is in memory only; undefined if everything is sealed. */
   get unsaved(): Unsaved | undefined {
     return this.#warning?.unsaved;
   }

@@ -3,7 +3,7 @@ import type { AuthdError } from "../errors.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import type { TokenTarget } from "./record.ts";
 
-/** Why a token request is sent. */
+/** The reason why a token request is sent. */
 export interface Purpose {
   /** The caller can't use the cached token. */
   forced?: boolean;

@@ -32,7 +32,7 @@ const LONG_LIVED_MS = 600 * SECOND;
 export interface Lifetime {
   /** Infinity: a static token. */
   lifetime: number;
-  /** Nothing told it: it schedules a refresh, but never makes the token unusable. */
+  /** True if nothing tells it: it schedules a refresh, but never makes the token unusable. */
   assumed: boolean;
   /** When the issuer wants a refresh, between 0 and the lifetime. */
   refreshIn?: number;

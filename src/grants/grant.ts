@@ -58,7 +58,7 @@ export interface AcquireContext<Settings> {
 /** A token from an issuer. */
 export interface Acquired {
   accessToken: string;
-  /** As RFC 6750 spells it ("Bearer"), whatever case the issuer used. */
+  /** The token type as RFC 6750 spells it ("Bearer"), whatever case the issuer used. */
   tokenType: string;
   scope?: string;
   /** Seconds from the request on; "forever" for a static token; absent: the issuer did not tell. */

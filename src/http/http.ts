@@ -6,7 +6,7 @@ export interface HttpRequest {
   method: string;
   url: string;
   headers: Record<string, string>;
-  /** For an iterable of known length, `headers` contains `content-length`. */
+  /** The body. For an iterable of known length, `headers` contains `content-length`. */
   body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** PEM text of the private CA to trust beside the system's. */
   ca?: string;

@@ -33,7 +33,7 @@ interface Connections {
 
 export function createTransport(proxy: string | undefined): Transport {
   const { newAgent, newClient } = loadUndici();
-  /** By proxy and CA. */
+  /** Connections by proxy and CA. */
   const connections = new Map<string, Connections>();
   /** Dispatchers that take no more requests and close with the last one that they have. */
   const closing = new Set<Dispatcher>();

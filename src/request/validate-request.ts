@@ -82,7 +82,7 @@ function detailsOf(body: string | Buffer | UploadBody): RequestDetails {
   if (!(body instanceof UploadBody)) {
     return { bodyBytes: Buffer.byteLength(body), bodySha256: sha256(body) };
   }
-  return { bodyFollows: true, ...(body.bytes === undefined ? {} : { bodyBytes: body.bytes }) };
+  return { bodyFollows: true, ...omitUndefined({ bodyBytes: body.bytes }) };
 }
 
 const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
