@@ -16,7 +16,7 @@ import {
 } from "./rpc/daemon-connection.ts";
 import { type Fetch, fetchThrough } from "./rpc/fetch.ts";
 import { sendRequest } from "./rpc/send-request.ts";
-import { defaultSocketPath } from "./rpc/socket.ts";
+import { clientSocketPath } from "./rpc/socket.ts";
 
 export { AuthdError } from "./errors.ts";
 export type {
@@ -84,7 +84,7 @@ export class Client {
   #closed = false;
 
   constructor({ socket, clientName }: ConnectOptions) {
-    this.#path = socket ?? defaultSocketPath();
+    this.#path = socket ?? clientSocketPath();
     this.#clientName = clientName;
   }
 

@@ -4,7 +4,9 @@ import { quickGet } from "./cli/get.ts";
 
 // The reader of a pipe has left (`authd request … | head`): it has what it wanted.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed);
+  if (error.code === "EPIPE") process.exit(EXIT.done);
+  process.stderr.write(`authd: standard output can't be written to (${error.code})\n`);
+  process.exit(EXIT.failed);
 });
 
 const [command, ...args] = process.argv.slice(2);

@@ -20,7 +20,7 @@ export function makePrivateFolder(folder: string): void {
   } catch (cause) {
     throw new AuthdError(
       "internal",
-      `The vault's folder ${folder} can't be made, or closed to others: ${explainFileError(cause)}`,
+      `The vault's folder ${folder} can't be made, or closed to others: ${explainFileError(cause)}; or name another state folder in AUTHD_STATE_DIR`,
       { cause },
     );
   }

@@ -1,7 +1,7 @@
 import { AuthdError } from "../errors.ts";
 import type { Method, ParamsOf, Results } from "../protocol.ts";
 import { ConnectionLost, DaemonConnection } from "../rpc/daemon-connection.ts";
-import { defaultSocketPath } from "../rpc/socket.ts";
+import { clientSocketPath } from "../rpc/socket.ts";
 
 /** Longer than anything that the daemon does for one call. */
 const CALL_TIMEOUT_MS = 150_000;
@@ -66,7 +66,7 @@ async function tellOf(connection: DaemonConnection, credential: string): Promise
 }
 
 export function connectToDaemon(): Promise<DaemonConnection> {
-  return DaemonConnection.open(defaultSocketPath());
+  return DaemonConnection.open(clientSocketPath());
 }
 
 export function connectionLost(): AuthdError {

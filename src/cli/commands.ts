@@ -153,6 +153,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "end the daemon, and wait until it is gone",
     load: () => import("./stop.ts"),
   },
+  logs: {
+    group: DAEMON,
+    usage: "logs [--follow]",
+    summary: "the service's log",
+    load: () => import("./logs.ts"),
+  },
   service: {
     group: DAEMON,
     usage: "service ACTION",

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
-import { defaultSocketPath } from "../rpc/socket.ts";
+import { clientSocketPath } from "../rpc/socket.ts";
 import { callDaemon } from "./call-daemon.ts";
 import { checkApprovals, checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
 import { checkClock, checkDaemon, checkService, checkSocket } from "./doctor/daemon.ts";
@@ -68,7 +68,7 @@ async function gatherContext(): Promise<DoctorContext> {
 
 /** Finds the user whose daemon it is, and whether its folders are known. */
 function hostOf(env: NodeJS.ProcessEnv, pid?: number): Pick<DoctorContext, "host" | "isElsewhere"> {
-  const owner = (pid === undefined ? undefined : userOf(pid)) ?? ownerOf(defaultSocketPath(env));
+  const owner = (pid === undefined ? undefined : userOf(pid)) ?? ownerOf(clientSocketPath(env));
   const own = process.geteuid?.();
   if (owner === undefined || own === undefined || owner === own) return { isElsewhere: false };
   const isKnown = env.AUTHD_CONFIG_DIR !== undefined && env.AUTHD_STATE_DIR !== undefined;

@@ -53,7 +53,9 @@ function askOnce() {
     if (asked) return undefined;
     asked = true;
     const { password, isCancel } = await import("@clack/prompts");
-    const first = await password({ message: "Passphrase of the vault" });
+    const { weaknessOf } = await import("./vault/passphrase.ts");
+    const validate = (given = "") => (isNew ? weaknessOf(given) : undefined);
+    const first = await password({ message: "Passphrase of the vault", validate });
     if (isCancel(first)) return undefined;
     if (!isNew) return first;
     const again = await password({ message: "The same once more" });

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { callDaemon } from "./call-daemon.ts";
 import { NO_CREDENTIALS } from "./credentials.ts";
+import { warnOfVersion } from "./daemon-version.ts";
 import { columns, print, printJson } from "./output.ts";
 import { credentialTable } from "./status/credential-table.ts";
 import {
@@ -35,6 +36,7 @@ async function status({ watch = false, json = false }: StatusOptions): Promise<v
   if (watch) return (await import("./follow.ts")).follow(json);
   const daemon = await callDaemon("status", {});
   const { credentials } = await callDaemon("credentials/list", {});
+  warnOfVersion(daemon);
   if (json) return printJson({ daemon, credentials });
   const options = { now: Date.now(), paint: painter(process.stdout), columns: columns() };
   const { paint } = options;

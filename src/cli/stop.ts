@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { AuthdError, errorCode } from "../errors.ts";
 import type { StatusResult } from "../protocol.ts";
 import { ConnectionLost, type DaemonConnection } from "../rpc/daemon-connection.ts";
-import { defaultSocketPath } from "../rpc/socket.ts";
+import { clientSocketPath } from "../rpc/socket.ts";
 import { connectToDaemon } from "./call-daemon.ts";
 import { print } from "./output.ts";
 
@@ -40,7 +40,7 @@ async function stop(): Promise<void> {
     throw new AuthdError("timeout", `authd (process ${pid}) has not ended within ${seconds} s`);
   }
   print(`authd (process ${pid}) has ended.`);
-  if (process.platform !== "win32" && existsSync(defaultSocketPath())) {
+  if (process.platform !== "win32" && existsSync(clientSocketPath())) {
     print(
       "Its socket is the service manager's: the next program that asks starts authd again, until " +
         "systemctl --user stop authd.socket.",

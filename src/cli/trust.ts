@@ -3,6 +3,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialDetails } from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
+import { RESTART } from "./daemon-version.ts";
 import { differenceLines } from "./differences.ts";
 import { EXIT } from "./exit-code.ts";
 import { print } from "./output.ts";
@@ -25,6 +26,12 @@ export const examples = [
 async function trust(name: string, { yes = false }: { yes?: boolean }): Promise<void> {
   const details = await callDaemon("credentials/show", { credential: name });
   refuseUnreadable(details);
+  if (details.binding === undefined) {
+    throw new AuthdError(
+      "internal",
+      `the running authd is too old to tell what differs: ${RESTART}`,
+    );
+  }
   print(...differenceLines(details, painter(process.stdout)));
   if (!yes && !interactive()) {
     throw new AuthdError(

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import { AuthdError } from "../errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -35,6 +36,16 @@ function folder(
   return join(home(env), base.otherwise, "authd");
 }
 
-function home(env: Env): string {
-  return env.HOME || homedir();
+/** Returns the user's home folder. Throws AuthdError `invalid_params` for a user that has none. */
+export function home(env: Env): string {
+  if (env.HOME) return env.HOME;
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new AuthdError(
+      "invalid_params",
+      `There is no home folder: HOME is not set, and no account has the user id ${process.getuid?.()}. Set HOME, or AUTHD_CONFIG_DIR, AUTHD_STATE_DIR and AUTHD_SOCKET.`,
+      { cause },
+    );
+  }
 }

@@ -197,8 +197,12 @@ function line(message: object): string {
   );
 }
 
-function fromWire({ message, data = {} }: NonNullable<Incoming["error"]>): AuthdError {
+/** JSON-RPC 2.0, section 5.1. */
+const METHOD_NOT_FOUND = -32601;
+
+function fromWire({ code, message, data = {} }: NonNullable<Incoming["error"]>): AuthdError {
   const { reason = "internal", ...details } = data;
+  if (code === METHOD_NOT_FOUND) return new AuthdError(reason, `${message} ${OLDER}`);
   return new AuthdError(reason, message, details);
 }
 
@@ -237,7 +241,7 @@ async function connectToOurs(path: string): Promise<Socket> {
 const O_PATH = 0o10000000;
 
 function refuseImpostor(path: string, found: Stats, realPath: () => string): void {
-  if (!found.isSocket()) throw new NoDaemonError(`${path} is not a socket. ${hint()}`);
+  if (!found.isSocket()) throw new NoDaemonError(`${path} is not a socket. ${HINT}`);
   refuseOther(path, found.uid, realPath);
 }
 
@@ -247,24 +251,31 @@ function refuseOther(path: string, uid: number | undefined, realPath: () => stri
   const why = uid === undefined ? "its user can't be told" : untrustedPathReason(realPath(), uid);
   if (why === undefined) return;
   throw new NoDaemonError(
-    `The socket ${path} belongs to user ${uid}, not to you (${own}), and ${why}: nothing was sent. ${hint()}`,
+    `The socket ${path} belongs to user ${uid}, not to you (${own}), and ${why}: nothing was sent. ${HINT}`,
   );
 }
 
-/** cron, su and the like leave out what says where a service's socket is: the usual reason on Linux. */
-function hint(): string {
-  const usual = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET.";
+/** Said where the daemon does not know what this authd asks for. */
+const OLDER =
+  "The running authd is of an older version than this command: end it (authd stop) and start it again, or authd service install.";
+
+const HINT = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET.";
+
+/** cron, su and the like leave out what says where a service's socket is: a client looks there all the same. */
+function alsoLookedAt(): string {
   const { AUTHD_SOCKET, XDG_RUNTIME_DIR } = process.env;
-  if (process.platform !== "linux" || AUTHD_SOCKET || XDG_RUNTIME_DIR) return usual;
-  const folder = `/run/user/${process.geteuid?.()}`;
-  return `${usual} If it runs as a service: XDG_RUNTIME_DIR is not set here (as in cron); set it to ${folder}.`;
+  if (process.platform !== "linux" || AUTHD_SOCKET || XDG_RUNTIME_DIR) return "";
+  return `, nor a service's in /run/user/${process.geteuid?.()}`;
 }
 
-const noDaemon = (path: string, cause: unknown) =>
-  new NoDaemonError(
-    `No daemon answers on ${path} (${errorCode(cause) ?? messageOf(cause)}). ${hint()}`,
-    { cause },
-  );
+function noDaemon(path: string, cause: unknown): NoDaemonError {
+  const code = errorCode(cause) ?? messageOf(cause);
+  const what =
+    code === "EACCES"
+      ? `You (user ${process.geteuid?.()}) may not use the socket ${path}: it is another user's, or in a folder of one (${code}).`
+      : `No daemon answers on ${path} (${code})${alsoLookedAt()}.`;
+  return new NoDaemonError(`${what} ${HINT}`, { cause });
+}
 
 const cancelled = (method: string, signal: AbortSignal | undefined) =>
   new AuthdError("cancelled", `${method} was cancelled.`, { cause: signal?.reason });

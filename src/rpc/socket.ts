@@ -1,6 +1,7 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readlinkSync,
@@ -40,6 +41,19 @@ export function defaultSocketPath(
   const runtime = env.XDG_RUNTIME_DIR;
   const folder = runtime?.startsWith("/") ? join(runtime, "authd") : stateDir(env, platform);
   return checkedPath(join(folder, "authd.sock"), platform);
+}
+
+/**
+ * Where a client looks for the daemon: as `defaultSocketPath`, but where nobody says otherwise and no
+ * daemon was started from such an environment, also where a service of the same user listens. cron, su and
+ * the like leave XDG_RUNTIME_DIR out.
+ */
+export function clientSocketPath(env: Env = process.env): string {
+  const path = defaultSocketPath(env);
+  const isTold = env.AUTHD_SOCKET || env.XDG_RUNTIME_DIR?.startsWith("/");
+  if (process.platform !== "linux" || isTold || existsSync(path)) return path;
+  const service = `/run/user/${process.geteuid?.()}/authd/authd.sock`;
+  return existsSync(service) ? service : path;
 }
 
 function checkedPath(given: string, platform: NodeJS.Platform): string {

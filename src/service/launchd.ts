@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { home } from "../config/directories.ts";
 import type { ServiceManager, ServiceState, Step } from "./manager.ts";
 import { commandInPlist, plistOf } from "./plist.ts";
 import type { Answer } from "./tool.ts";
@@ -15,12 +15,12 @@ export const launchd: ServiceManager = {
   // An XML declaration must stay the first line.
   comment: { open: "<!--", close: " -->", line: 1 },
   files: (launch, env) => [
-    { path: agentPath(env), content: plistOf({ label: LABEL, log: logPath(env) }, launch) },
+    { path: agentPath(env), content: plistOf({ label: LABEL, log: agentLog(env) }, launch) },
   ],
   commandIn: commandInPlist,
   ...stepsOf(DOMAIN, TARGET),
   customize: "keep a copy of your own under another name",
-  hints: async (_ask, env) => [`Its log is ${logPath(env)}`],
+  hints: async (_ask, env) => [`Its log is ${agentLog(env)}`],
 };
 
 /** Returns the steps by which launchd starts and stops the job `target` in `domain`. */
@@ -49,9 +49,10 @@ function stateOf({ code, stdout }: Answer): ServiceState {
 }
 
 function agentPath(env: NodeJS.ProcessEnv): string {
-  return join(env.HOME || homedir(), "Library", "LaunchAgents", `${LABEL}.plist`);
+  return join(home(env), "Library", "LaunchAgents", `${LABEL}.plist`);
 }
 
-function logPath(env: NodeJS.ProcessEnv): string {
-  return join(env.HOME || homedir(), "Library", "Logs", "authd.log");
+/** Returns where launchd writes what a user's daemon says. */
+export function agentLog(env: NodeJS.ProcessEnv): string {
+  return join(home(env), "Library", "Logs", "authd.log");
 }

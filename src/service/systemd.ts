@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
+import { home } from "../config/directories.ts";
 import { type Launch, templatePath } from "./launch.ts";
 import type { ServiceManager } from "./manager.ts";
 
@@ -53,7 +53,7 @@ export const systemd: ServiceManager = {
 
 /** Returns the folder in which systemd looks for a user's units. */
 export function unitFolder({ XDG_CONFIG_HOME: given, HOME }: NodeJS.ProcessEnv): string {
-  const config = given && isAbsolute(given) ? given : join(HOME || homedir(), ".config");
+  const config = given && isAbsolute(given) ? given : join(home({ HOME }), ".config");
   return join(config, "systemd", "user");
 }
 

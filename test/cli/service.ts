@@ -292,6 +292,14 @@ Once it runs, type:
   );
 });
 
+test("without a session's bus it is said what to do", async (t) => {
+  const { service, behave } = machine(t);
+  behave('echo "Failed to connect to bus: No medium found" >&2; exit 1');
+  const { code, err } = await service("install");
+  t.is(code, 1);
+  t.regex(err, /Failed to connect to bus.*\nThere is no session of this user here.*enable-linger/);
+});
+
 test("a daemon that was started by hand is not disturbed", async (t) => {
   const { home, env, service, units } = machine(t);
   env.AUTHD_SOCKET = join(home, "s");

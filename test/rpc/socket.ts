@@ -18,9 +18,15 @@ import * as net from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
-import { connect, defaultSocketPath, listen, listenActivated } from "../../src/rpc/socket.ts";
+import {
+  clientSocketPath,
+  connect,
+  defaultSocketPath,
+  listen,
+  listenActivated,
+} from "../../src/rpc/socket.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
-import { asRoot, onUnix } from "../helpers/optional.ts";
+import { asRoot, onLinux, onUnix } from "../helpers/optional.ts";
 
 function server(t: ExecutionContext): net.Server {
   const made = net.createServer((socket) => {
@@ -216,3 +222,19 @@ test("variables meant for another process are ignored and removed", async (t) =>
   t.false(await listenActivated(server(t), env));
   t.deepEqual(env as object, { PATH: "/bin" });
 });
+
+onLinux(
+  "a client looks where it is told; without XDG_RUNTIME_DIR also for a service's socket",
+  (t) => {
+    const folder = temporaryFolder(t);
+    t.is(clientSocketPath({ AUTHD_SOCKET: "/x/a.sock" }), "/x/a.sock");
+    t.is(clientSocketPath({ XDG_RUNTIME_DIR: "/x" }), "/x/authd/authd.sock");
+    const own = join(folder, "authd.sock");
+    writeFileSync(own, "");
+    t.is(clientSocketPath({ AUTHD_STATE_DIR: folder }), own, "the one that is there");
+    const service = `/run/user/${process.geteuid?.()}/authd/authd.sock`;
+    const absent = join(folder, "none");
+    const wanted = existsSync(service) ? service : join(absent, "authd.sock");
+    t.is(clientSocketPath({ AUTHD_STATE_DIR: absent }), wanted);
+  },
+);

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { version } from "../../base/version.ts";
 import { untrustedPathReason } from "../../rpc/path-ownership.ts";
-import { defaultSocketPath } from "../../rpc/socket.ts";
+import { clientSocketPath } from "../../rpc/socket.ts";
 import { inspectService } from "../../service/index.ts";
 import { problemsOf } from "../../service/problems.ts";
 import { duration, moment } from "../times.ts";
@@ -14,7 +14,7 @@ import { octal, ownerProblem } from "./permissions.ts";
 
 /** Checks that the socket is where it should be, and open to its user alone. */
 export const checkSocket: Check = ({ env, host }) => {
-  const path = defaultSocketPath(env);
+  const path = clientSocketPath(env);
   if (process.platform === "win32") return [ok("socket", path)];
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (!there)

@@ -67,12 +67,17 @@ export async function carryOut(
     const answer = await runTool(io.env, argv);
     if (answer.code === 0 || optional) continue;
     io.complain(`${manager.name} could not be told: ${reasonOf(argv[0], answer)}`);
+    if (/failed to connect to (user scope )?bus/i.test(answer.stderr)) io.complain(NO_BUS);
     io.complain("Once it runs, type:");
     for (const left of steps.slice(index)) io.complain(`  ${left.argv.map(shellWord).join(" ")}`);
     return false;
   }
   return true;
 }
+
+/** Said where su, sudo or cron left the session behind. */
+const NO_BUS =
+  "There is no session of this user here, as under su, sudo and cron: log in as this user (ssh, machinectl shell USER@), or run loginctl enable-linger USER once and set XDG_RUNTIME_DIR=/run/user/UID. Without systemd: authd serve.";
 
 function reasonOf(program: string, { code, stderr, stdout }: Answer): string {
   if (code === undefined) return `${program} is not there, or does not answer`;

@@ -15,15 +15,19 @@ export async function passphraseOf(
   { label, isNew }: { label: string; isNew: boolean },
 ): Promise<string> {
   protectTypedSecrets();
-  if (passphraseFrom !== undefined)
-    return checked((await read(passphraseFrom)).replace(/\r?\n$/, ""));
+  if (passphraseFrom !== undefined) {
+    const given = checked((await read(passphraseFrom)).replace(/\r?\n$/, ""));
+    const weakness = isNew ? weaknessOf(given) : undefined;
+    if (weakness === undefined) return given;
+    throw new AuthdError("invalid_params", `The passphrase is refused: ${weakness}`);
+  }
   if (!interactive()) {
     throw new AuthdError(
       "invalid_params",
       "There is no terminal to ask for the passphrase on: give --passphrase-from FILE, or - for a pipe",
     );
   }
-  const first = await askSecret({ label });
+  const first = await askSecret({ label, ...(isNew && { check: weaknessOf }) });
   if (!isNew) return first ?? "";
   if ((await askSecret({ label: "The same once more" })) === first) return first ?? "";
   throw new AuthdError(
@@ -31,6 +35,18 @@ export async function passphraseOf(
     "These were two different passphrases; nothing was changed",
   );
 }
+
+/** Returns why a new passphrase would be guessed in no time; undefined if it may do. */
+export function weaknessOf(passphrase: string): string | undefined {
+  const characters = [...passphrase];
+  if (characters.length < MIN_CHARACTERS) return TOO_SHORT;
+  return new Set(characters).size < MIN_DISTINCT ? TOO_PLAIN : undefined;
+}
+
+const MIN_CHARACTERS = 8;
+const MIN_DISTINCT = 4;
+const TOO_SHORT = `it needs ${MIN_CHARACTERS} characters at least; four words of a book's page are good`;
+const TOO_PLAIN = "it repeats the same few characters; four words of a book's page are good";
 
 async function read(source: string): Promise<string> {
   if (source === "-") return await text(process.stdin);
