@@ -18,7 +18,7 @@ export interface Caller {
   readonly sha256: string | undefined;
   /** systemd unit; null: none. */
   readonly unit: string | null | undefined;
-  /** For people: `/usr/bin/backup (process 4711)`. */
+  /** Name for people, such as `/usr/bin/backup (process 4711)`. */
   readonly displayName: string;
 }
 
@@ -36,7 +36,7 @@ export type Use =
       readonly audience: string;
       /** In upper case. */
       readonly method: string;
-      /** As the WHATWG URL parser spells it. */
+      /** Path as the WHATWG URL parser spells it. */
       readonly path: string;
       /** Header by which some servers take another method or path (see `overrideHeader`). */
       readonly override?: string;

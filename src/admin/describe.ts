@@ -6,7 +6,7 @@ import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
 import type { CredentialDetails } from "../protocol.ts";
 
-/** What a credential's own file holds now, and the settings that it makes. */
+/** Content of a credential's file now, and the settings that follow from it. */
 export interface ReadFile {
   content: Table;
   settings: CredentialSettings;
@@ -27,7 +27,7 @@ export function describe(
   });
 }
 
-/** By the keys of a credential file: `ca_file` as its path, rules as the file gives them. */
+/** Returns settings by the keys of a credential file: `ca_file` as its path, rules as in the file. */
 function settingsOf(settings: CredentialSettings, content: Table): Record<string, unknown> {
   const { preset, grant, own, headers, fields, boundValues, rejectedStatuses } = settings;
   const { expose, confirm, methods, paths, allow, deny, ca_file } = boundValues;
@@ -51,7 +51,7 @@ function secretsOf({ record }: Credential, { secrets }: CredentialSettings) {
   }));
 }
 
-/** Undefined where nothing differs, or nothing is bound: without a secret, none could go elsewhere. */
+/** Returns undefined if nothing differs, or nothing is bound: without a secret, none could go elsewhere. */
 function differencesFrom(credential: Credential, { content, settings }: ReadFile) {
   if (!credential.isReadable) return undefined;
   const { record } = credential;

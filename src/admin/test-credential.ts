@@ -8,7 +8,7 @@ import { authorizedRequest, type RequestOptions } from "../request/request.ts";
 /** Bounds a test; `admit` and `admitRefresh` throw or reject if the caller may not make it. */
 export interface TestOptions extends Required<Pick<RequestOptions, "signal" | "admit">> {
   admitRefresh: () => Promise<void>;
-  /** How long the token request may take, ms. */
+  /** Limit (ms) of the token request. */
   timeoutMs: number;
 }
 

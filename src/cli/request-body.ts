@@ -59,7 +59,7 @@ export function contentTypeOf(body: Buffer): string {
 const JSON_TYPE = "application/json";
 const FORM_TYPE = "application/x-www-form-urlencoded";
 
-/** Of what is too long to be parsed. */
+/** Guesses the type of a body that is too long to be parsed. */
 const typeByBeginning = (beginning: Buffer) =>
   /^\s*[{[]/.test(beginning.toString("latin1", 0, BEGINNING_BYTES)) ? JSON_TYPE : FORM_TYPE;
 

@@ -61,7 +61,7 @@ function problemRows(
   ];
 }
 
-/** Tells everything about one credential, a line each, and what to do about it. */
+/** Formats everything about one credential as lines, with the next step. */
 export function sheet(info: CredentialDetails, now: number, paint: Paint): string[] {
   const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
   const rows: Row[] = [

@@ -3,7 +3,7 @@ import { AuthdError } from "../errors.ts";
 import type { Unsaved } from "../protocol.ts";
 import type { KeySource } from "../vault/vault.ts";
 
-/** Why the vault is locked, in words that follow "The vault was locked". */
+/** Reasons for a lock, in words that follow "The vault was locked". */
 export const LOCK_REASONS = {
   asked: "with authd lock",
   idle: "because nothing was asked of it for a while (lock_after)",

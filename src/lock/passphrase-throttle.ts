@@ -37,9 +37,9 @@ interface Waiting {
  */
 export class PassphraseThrottle {
   readonly #clock: Clock;
-  /** By session. */
+  /** Failures by session. */
   readonly #failures = new Map<string, Failures>();
-  /** By process. */
+  /** Wrong passphrases by process. */
   readonly #wrong = new Map<string, WrongGuesses>();
   readonly #waiting: Waiting[] = [];
   /** Sessions that try a passphrase, or wait for their turn. */

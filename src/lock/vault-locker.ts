@@ -20,7 +20,7 @@ import {
 import { PassphraseThrottle } from "./passphrase-throttle.ts";
 import { sessionKey } from "./session-key.ts";
 
-/** How long a lock waits for token requests: longer than an ordinary request and its repetition take. */
+/** Time that a lock waits for token requests: longer than an ordinary request and its repetition take. */
 const PENDING_REFRESH_GRACE_MS = 30_000;
 /** Delay after which a lock that failed is tried again. */
 const RETRY_MS = 30_000;

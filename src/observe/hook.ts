@@ -44,7 +44,7 @@ export interface HookOptions {
 export class Hook {
   readonly #options: HookOptions;
   readonly #waiting: (HookEvent | ApprovalHookEvent)[] = [];
-  /** By credential; "" is the daemon itself. */
+  /** Programs that run, by credential; "" is the daemon itself. */
   readonly #running = new Map<string, ChildProcess | undefined>();
   #runs = 0;
   #failures = 0;

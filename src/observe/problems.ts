@@ -3,7 +3,7 @@ import type { CredentialInfo, Problem, ProblemReason, State } from "../protocol.
 /** Time before a secret's expiry from which on it is a problem: 14 days. */
 const SECRET_WARNING_MS = 14 * 86_400_000;
 
-/** For each reason, what a person does about the problem. */
+/** Remedy of each reason. */
 export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>> = {
   login_required: (name) => `authd set ${name}`,
   credential_rejected: (name) => `authd set ${name}`,

@@ -8,7 +8,7 @@ import type { Identity } from "../identity/identity.ts";
 export type Answer = ApprovalAnswer;
 
 const HOUR_MS = 3_600_000;
-/** How long a no holds for the process that asked, so that a person is not asked again and again. */
+/** Time for which a no holds for the process that asked, so that a person is not asked again and again. */
 const DENIAL_HOLDS_MS = 60_000;
 /** Limit of answers that are kept: the oldest go first. */
 const MAX_ANSWERS = 1_000;
@@ -56,9 +56,9 @@ export function processKey({ actor, peer }: Identity): string {
 /** Keeps answers for as long as they hold, on the monotonic clock. */
 export class ApprovalCache {
   readonly #clock: Clock;
-  /** By process or program, and subject: when the yes ends. */
+  /** End of each yes (monotonic, ms), by subject and process or program. */
   readonly #yes = new Map<string, number>();
-  /** By `denialKey`. */
+  /** Denials by `denialKey`. */
   readonly #no = new Map<string, { until: number; how: "no" | "none" }>();
 
   constructor(clock: Clock) {

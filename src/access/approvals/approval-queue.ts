@@ -40,14 +40,14 @@ interface Waiter {
 
 interface Pending {
   question: Question;
-  /** As clients see it, but for `count`. */
+  /** The question as clients see it, but for `count`. */
   shown: PendingApproval;
   waiters: Set<Waiter>;
   timer: Timer;
   withdrawPrompt: () => void;
 }
 
-/** Why a question ended without a yes. */
+/** Reason for which a question ended without a yes. */
 type ApprovalDenial = "no" | "none" | "locked" | "ending";
 
 /** Asks a person once for all who want the same thing, and keeps the answer for as long as it holds. */

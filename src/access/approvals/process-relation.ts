@@ -3,7 +3,7 @@
 import { isInterpreter, isLauncher } from "../../base/interpreter.ts";
 import type { Identity, ProcessInfo } from "../identity/identity.ts";
 
-/** What the kernel tells of a process and its ancestors. */
+/** Facts of the kernel about a process and its ancestors. */
 type Kin = Pick<Identity, "actor" | "chain" | "unit" | "userUnit">;
 
 const RELATED =

@@ -44,7 +44,7 @@ export interface Identity {
   readonly userUnit?: string | undefined;
   /** Kind of container, such as `docker`; null: none. */
   readonly container: string | null | undefined;
-  /** Why not all of this is known. */
+  /** Reason for which not all of this is known. */
   readonly unknownReason: string | undefined;
   /** Name for people, such as `/usr/bin/backup (process 4711)`. */
   readonly displayName: string;

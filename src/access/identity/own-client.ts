@@ -5,7 +5,7 @@ import type { ProcessInfo } from "./identity.ts";
 
 const MAIN = realPath(fileURLToPath(new URL("../../main.js", import.meta.url)));
 
-/** True for authd's own command line, which asks for whoever started it. */
+/** True for authd's own command line, which acts for the program that started it. */
 export function isOwnClient({
   executable,
   script,
