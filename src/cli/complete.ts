@@ -34,11 +34,25 @@ async function candidatesFor(words: readonly string[]): Promise<Candidates> {
   const joined = /^(--[a-z-]+)=/.exec(typed);
   if (joined && !option) return afterEquals(optionNamed(command, joined[1]!), joined[0], typed);
   const found = option
-    ? await valuesOf(option)
+    ? ((await settingsOf(option, command, rest, typed)) ?? (await valuesOf(option)))
     : typed.startsWith("-")
       ? optionsOf(command)
       : await argumentsOf(command, positionals);
   return found === "files" ? found : matching(found, typed);
+}
+
+/** Candidates that depend on what else is on the command line; undefined: `option` is none of these. */
+async function settingsOf(
+  { long }: Option,
+  command: Command,
+  words: readonly string[],
+  typed: string,
+): Promise<string[] | undefined> {
+  if (long !== "--set" && long !== "--unset") return undefined;
+  const { keyCandidates, settingCandidates } = await import("./complete-settings.ts");
+  return long === "--set"
+    ? await settingCandidates(command, words, typed)
+    : await keyCandidates(command, words);
 }
 
 /** `vault export …`: the command that the words name, and those behind its name. */

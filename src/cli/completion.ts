@@ -13,8 +13,8 @@ export async function define(command: Command): Promise<void> {
 
 export const examples = [
   "source <(authd completion bash)     in ~/.bashrc",
-  "source <(authd completion zsh)      in ~/.zshrc, after compinit",
-  "authd completion fish > ~/.config/fish/completions/authd.fish",
+  "source <(authd completion zsh)      in ~/.zshrc",
+  "authd completion fish | source      in ~/.config/fish/config.fish",
 ];
 
 /**
@@ -31,11 +31,14 @@ _authd() {
   [[ "\${COMP_LINE:0:COMP_POINT}" == *[[:space:]] ]] && words+=("")
   typed="\${words[\${#words[@]}-1]}"
   [[ "$current" == [:=] ]] && current=""
+  # A key of --set goes on with its value.
+  compopt +o nospace 2>/dev/null
   if out=$("\${words[0]}" __complete "\${words[@]:1}" 2>/dev/null); then
     while IFS= read -r line; do
       line="\${line%%$'\\t'*}"
       [[ -n "$line" ]] && COMPREPLY+=("\${line#"\${typed%"$current"}"}")
     done <<< "$out"
+    [[ \${#COMPREPLY[@]} -eq 1 && "\${COMPREPLY[0]}" == *= ]] && compopt -o nospace 2>/dev/null
   else
     compopt -o filenames 2>/dev/null
     while IFS= read -r line; do
@@ -49,19 +52,29 @@ complete -F _authd authd`,
 # authd's completion for zsh: source <(authd completion zsh), or a file _authd in $fpath
 _authd() {
   local out line
-  local -a candidates
+  local -a candidates keys
   if out=$("\${(Q)words[1]}" __complete "\${(@Q)words[2,CURRENT]}" 2>/dev/null); then
     for line in "\${(@f)out}"; do
-      [[ -n $line ]] && candidates+=("\${\${line//:/\\\\:}/$'\\t'/:}")
+      [[ -n $line ]] || continue
+      if [[ $line == *=$'\\t'* || $line == *= ]]; then
+        keys+=("\${\${line//:/\\\\:}/$'\\t'/:}")
+      else
+        candidates+=("\${\${line//:/\\\\:}/$'\\t'/:}")
+      fi
     done
-    _describe authd candidates
+    _describe authd candidates -- keys -S ''
   else
     _files
   fi
 }
-if [[ $funcstack[1] == _authd ]]; then _authd "$@"; else compdef _authd authd; fi`,
+if [[ $funcstack[1] == _authd ]]; then
+  _authd "$@"
+else
+  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
+  compdef _authd authd
+fi`,
 
-  fish: `# authd's completion for fish: authd completion fish > ~/.config/fish/completions/authd.fish
+  fish: `# authd's completion for fish: authd completion fish | source
 function __authd_complete
     set -l words (commandline -opc) (commandline -ct)
     authd __complete $words[2..-1] 2>/dev/null

@@ -27,6 +27,7 @@ export {
 export { configDir, stateDir } from "./directories.ts";
 export { coerceSettings, credentialFileText, updateCredentialFile } from "./edit.ts";
 export type { Table } from "./json-table.ts";
+export { knownSettings } from "./known-settings.ts";
 export { configFileMistake } from "./mistake.ts";
 export { assertCredentialName, whyNotAName } from "./name.ts";
 export { tomlTable } from "./toml.ts";

@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { run, start } from "../helpers/child.ts";
 import { type Daemon, MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
 import { absent, missing } from "../helpers/optional.ts";
+import { ROOT } from "../helpers/sources.ts";
 
 /** A test that needs a shell; where it is not installed it says so instead. */
 function testIn(shell: string, title: string, body: (t: ExecutionContext) => Promise<void>): void {
@@ -66,6 +67,36 @@ test("candidates: commands, options, their values, credentials, presets, origins
   t.is((await cli(["__complete", "vault", "import", ""])).code, 1, "file names");
 });
 
+test("keys of --set and their values: those of the preset, the grant or the credential", async (t) => {
+  const { cli } = await prepare(t);
+  const complete = async (...words: string[]) =>
+    (await cli(["__complete", ...words])).stdout.trimEnd().split("\n");
+  const words = async (...typed: string[]) =>
+    (await complete(...typed)).map((line) => line.split("\t")[0]);
+  t.deepEqual(await words("add", "x", "--preset", "onestepai", "--set", "re"), [
+    ...["region=", "request.method=", "request.url=", "request.headers=", "request.form="],
+    ...["request.json=", "request.text=", "request.repeatable=", "response.token="],
+    ...["response.expires_in=", "response.expires_at=", "response.token_type="],
+    "rejected_statuses=",
+  ]);
+  t.deepEqual(await complete("add", "x", "--preset=onestepai", "--set", "region="), [
+    "region=eu",
+    "region=us",
+  ]);
+  t.deepEqual(
+    await complete("add", "x", "--grant", "client_credentials", "--set", "client_auth=po"),
+    ["client_auth=post"],
+  );
+  t.deepEqual(await complete("set", "labelf", "--set", "war"), [
+    "warm=\tWhen to renew before expiry",
+  ]);
+  t.deepEqual(await words("set", "--force", "labelf", "--unset", "veri"), [
+    "verify.method",
+    "verify.url",
+  ]);
+  t.deepEqual(await words("add", "x", "--set", "tok"), [""], "which API is not known yet");
+});
+
 test("without a daemon completion is silent", async (t) => {
   const { cli } = makeHome(t);
   const said = await cli(["__complete", "get", ""]);
@@ -87,18 +118,22 @@ testIn("bash", "completes in bash", async (t) => {
     try "authd get --format=j" authd get --format = j
     try "authd get --format=" authd get --format =
     try "authd request labelf https://a" authd request labelf https : //a
+    try "authd add x --preset onestepai --set regi" authd add x --preset onestepai --set regi
+    try "authd add x --preset onestepai --set region=e" authd add x --preset onestepai --set region = e
     try "authd add x --secrets-from /etc/host" authd add x --secrets-from /etc/host`;
   const { stdout, stderr } = await run(t, "bash", ["--norc", "-c", script], { env });
   const lines = stdout.trimEnd().split("\n");
-  t.deepEqual(lines.slice(0, 6), [
+  t.deepEqual(lines.slice(0, 8), [
     "complete -F _authd authd",
     "authd g: get",
     "authd get l: labelf listings",
     "authd get --format=j: json",
     "authd get --format=: token header json",
     "authd request labelf https://a: //api.example/",
+    "authd add x --preset onestepai --set regi: region=",
+    "authd add x --preset onestepai --set region=e: eu",
   ]);
-  t.regex(lines[6] ?? "", /\/etc\/host/);
+  t.regex(lines[8] ?? "", /\/etc\/host/);
   t.is(stderr, "");
 });
 
@@ -117,18 +152,34 @@ testIn("fish", "completes in fish", async (t) => {
   t.deepEqual(words, ["get", "labelf", "listings", "json"]);
 });
 
-testIn("zsh", "completes in zsh", async (t) => {
+testIn("fish", "the file that the guide makes needs no folder before", async (t) => {
   const { env, folder } = await prepare(t);
-  // compadd inside a completion is the only way in; a pseudo-terminal of zsh's own is the user.
-  const script = `
+  const command =
+    "mkdir -p ~/.config/fish/completions && authd completion fish > ~/.config/fish/completions/authd.fish";
+  t.true(readFileSync(join(ROOT, "docs/guide.md"), "utf8").includes(command));
+  const home = { ...env, HOME: folder };
+  t.is((await run(t, "sh", ["-c", command], { env: home })).code, 0);
+  const { stdout } = await run(t, "fish", ["-c", 'complete -C "authd get l"'], { env: home });
+  t.regex(stdout, /^listings\b/m);
+});
+
+for (const [title, setUp, typed, wanted] of [
+  ["", "autoload -Uz compinit; compinit -u; ", "get l", "listings"],
+  [" without compinit", "", "get l", "listings"],
+  [" a key of --set", "", "add x --preset onestepai --set regi", "region="],
+] as const) {
+  testIn("zsh", `completes in zsh${title}`, async (t) => {
+    const { env, folder } = await prepare(t);
+    // compadd inside a completion is the only way in; a pseudo-terminal of zsh's own is the user.
+    const script = `
     zmodload zsh/zpty
     zpty shell zsh -f -i
-    zpty -w shell 'PS1=; autoload -Uz compinit; compinit -u -d ${folder}/zcompdump; source <(authd completion zsh); print RE""ADY'
+    zpty -w shell 'PS1=; ${setUp}source <(authd completion zsh); print RE""ADY'
     until [[ $out == *READY* ]]; do zpty -r shell chunk; out+=$chunk; done
-    zpty -w -n shell $'authd get l\\t'
-    until [[ $out == *listings* ]]; do zpty -r shell chunk; out+=$chunk; done
-    print COMPLETED`;
-  const zsh = start(t, "zsh", ["-f", "-c", script], { env });
-  await zsh.says("COMPLETED");
-  t.pass();
-});
+    zpty -w -n shell $'authd ${typed}\\t'
+    zpty -r shell chunk '*${wanted}' && print COMPLETED`;
+    const zsh = start(t, "zsh", ["-f", "-c", script], { env: { ...env, ZDOTDIR: folder } });
+    await zsh.says("COMPLETED");
+    t.pass();
+  });
+}

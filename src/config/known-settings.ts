@@ -1,0 +1,48 @@
+/** Every setting that a credential file of some kind may have, as `--set` names them: for completion. */
+import * as z from "../base/zod.ts";
+import { credentialTypeOf } from "./credential-type.ts";
+import { isTable, type Table } from "./json-table.ts";
+import { readPresets } from "./preset.ts";
+import { commonSchema } from "./schema.ts";
+
+export interface KnownSetting {
+  /** Dotted where it is nested. */
+  key: string;
+  description: string;
+  /** All values that it may have, where they are few. */
+  values: readonly string[];
+}
+
+/** `file` holds `preset` or `grant`. Throws AuthdError `invalid_params` for one that does not exist. */
+export function knownSettings(file: Table): KnownSetting[] {
+  const { preset, grant } = credentialTypeOf(file, readPresets());
+  const fields = (preset?.fields ?? [])
+    .filter(({ secret }) => !secret)
+    .map(({ name, label, choices = {} }) => ({
+      key: name,
+      description: label,
+      values: Object.keys(choices),
+    }));
+  const all = [...fields, ...settingsOf(grant.schema), ...settingsOf(commonSchema)];
+  return [...new Map(all.toReversed().map((setting) => [setting.key, setting])).values()].reverse();
+}
+
+function settingsOf(schema: z.ZodType): KnownSetting[] {
+  return flatten(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }), []);
+}
+
+function flatten(schema: unknown, path: readonly string[]): KnownSetting[] {
+  if (!isTable(schema)) return [];
+  if (isTable(schema.properties)) {
+    return Object.entries(schema.properties).flatMap(([key, inner]) =>
+      flatten(inner, [...path, key]),
+    );
+  }
+  const description = typeof schema.description === "string" ? schema.description : "";
+  return [{ key: path.join("."), description, values: valuesOf(schema) }];
+}
+
+function valuesOf({ enum: values, type }: Table): string[] {
+  if (Array.isArray(values)) return values.map(String);
+  return type === "boolean" ? ["true", "false"] : [];
+}
