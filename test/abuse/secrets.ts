@@ -74,8 +74,13 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
     { args: ["set", "mine", "--secrets-from", "-"], input: GOOD_SECRETS },
     { args: ["set", "mine", "--secrets-from", "-"], input: SECRETS.badInput },
     { args: ["set", "mine", "--set", `client_secret=${SECRETS.badInput}`] },
+    { args: ["set", "mine", "--secret", `client_secret=${SECRETS.badInput}`] },
+    { args: ["set", "mine", "--secret", "client_sekret=-"], input: SECRETS.badInput },
     { args: ["set", "nothing", "--secrets-from", "-"], input: GOOD_SECRETS },
   ],
+  // Without an editor: it only opens the file, which holds no secret.
+  edit: () => [{ args: ["edit", "edited"] }],
+  logs: () => [{ args: ["logs"] }],
   trust: () => [{ args: ["trust", "edited", "--yes"] }],
   list: () => [{ args: ["list"] }, { args: ["list", "--json"] }],
   show: () => [{ args: ["show", "mine"] }, { args: ["show", "fixed", "--json"] }],

@@ -1,13 +1,16 @@
 /** What authd says where something around it is missing: a home, a runtime folder, a right, room on the disk. */
 
 import { mkdirSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import type { Handlers } from "../../src/rpc/call.ts";
 import { as, ownersCli, ownersHome, STRANGER } from "../helpers/another-user.ts";
 import { run, start } from "../helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
 import { asRoot, onLinux } from "../helpers/optional.ts";
 import { CTRL_C, onTerminal } from "../helpers/terminal.ts";
+import { startWire } from "../helpers/wire.ts";
 
 /** `authd list` of a user that no account has. */
 function asStranger(t: ExecutionContext, env: NodeJS.ProcessEnv) {
@@ -82,4 +85,49 @@ test("a passphrase as weak as x is refused where one is chosen", async (t) => {
   t.is(weak.code, 2);
   const rekey = ["vault", "rekey", "--to", "passphrase", "--passphrase-from", "-"];
   t.is((await daemon.cli(rekey, { input: "x" })).code, 2);
+});
+
+onLinux("a daemon of an older version is told of by the commands that notice", async (t) => {
+  const home = makeHome(t);
+  const info = { name: "demo", grant: "static", state: "ready", origins: [] };
+  const old = { version: "0.0.1", pid: 1, startedAt: 0, socket: home.socket, vaultKey: "file" };
+  const counts = { credentials: 1, connections: 1, pendingRefreshes: 0 };
+  mkdirSync(dirname(home.socket), { mode: 0o700 });
+  const handlers = {
+    status: () => ({ ...old, ...counts, states: {}, problems: [], reporting: { notify: false } }),
+    "credentials/list": () => ({ credentials: [] }),
+    "credentials/show": () => info,
+  };
+  await startWire(t, handlers as unknown as Partial<Handlers>, { path: home.socket });
+  const status = await home.cli(["status"]);
+  t.is(status.code, 0, status.stderr);
+  t.regex(status.stderr, /running daemon is version 0\.0\.1, this command .*authd stop/);
+  for (const args of [
+    ["trust", "demo", "--yes"],
+    ["edit", "demo"],
+    ["set", "demo", "--unset", "ttl"],
+  ]) {
+    const { code, stderr } = await home.cli(args, { env: { EDITOR: "true" } });
+    t.is(code, 1, args.join(" "));
+    t.regex(stderr, /too old|older version/, args.join(" "));
+  }
+});
+
+onLinux("a command whose method the daemon does not know says why", async (t) => {
+  const home = makeHome(t);
+  mkdirSync(dirname(home.socket), { mode: 0o700 });
+  const unknown = {
+    jsonrpc: "2.0",
+    id: 1,
+    error: { code: -32601, message: "Unhandled method lock" },
+  };
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.write(`${JSON.stringify(unknown)}\n`));
+  });
+  await new Promise<void>((resolve) => server.listen(home.socket, resolve));
+  t.teardown(() => server.close());
+  const { code, stderr } = await home.cli(["lock"]);
+  t.is(code, 1);
+  t.regex(stderr, /Unhandled method lock.*of an older version/);
 });
