@@ -1,18 +1,10 @@
 import type { Command } from "commander";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
+import type { AddOptions } from "./add/options.ts";
 import { interactive } from "./prompts.ts";
 import { secretsFrom } from "./secrets-input.ts";
 import { parseSettings } from "./settings-input.ts";
-
-export interface AddOptions {
-  preset?: string;
-  grant?: string;
-  set?: string[];
-  secretsFrom?: string;
-  replace?: boolean;
-  register?: boolean;
-}
 
 export async function define(command: Command): Promise<void> {
   const { kindsForHelp } = await import("./add/kind.ts");

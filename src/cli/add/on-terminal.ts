@@ -9,7 +9,6 @@ import {
 import type { CredentialSettings } from "../../config/settings.ts";
 import { AuthdError } from "../../errors.ts";
 import { NoDaemonError } from "../../rpc/daemon-connection.ts";
-import type { AddOptions } from "../add.ts";
 import { askSecrets } from "../ask-secrets.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { withSilentKeyboard } from "../keyboard.ts";
@@ -22,6 +21,7 @@ import { Answers } from "./answers.ts";
 import { commandToGoOn, type Draft } from "./draft.ts";
 import { askKind, checkKind, type Kind } from "./kind.ts";
 import { askName } from "./name.ts";
+import type { AddOptions } from "./options.ts";
 import { announceAdded, sendAdd } from "./send.ts";
 import { askSettings } from "./settings.ts";
 

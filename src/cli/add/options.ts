@@ -1,0 +1,9 @@
+/** Options of `authd add`. */
+export interface AddOptions {
+  preset?: string;
+  grant?: string;
+  set?: string[];
+  secretsFrom?: string;
+  replace?: boolean;
+  register?: boolean;
+}
