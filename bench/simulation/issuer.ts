@@ -1,4 +1,5 @@
 /** The issuers: hosts with faults and clocks of their own, and the accounts that they know. */
+import { omitUndefined } from "../../src/base/omit-undefined.ts";
 import type { CredentialSettings } from "../../src/config/settings.ts";
 import { EPOCH } from "./clock.ts";
 import type { Outage } from "./faults.ts";
@@ -259,16 +260,20 @@ function grantToken({ account, variant, now }: Asked, random: Random): Answer {
     lifetime,
     within: 0,
     assumed: false,
-    ...(kind.refreshIn ? { refreshIn: kind.refreshIn * 1_000 } : {}),
-    ...(session ? { session: session * 1_000 } : {}),
+    ...omitUndefined({
+      refreshIn: kind.refreshIn && kind.refreshIn * 1_000,
+      session: session && session * 1_000,
+    }),
   };
   const base = { variant, bornAt: now, until: now + lifetime, within: 0 };
   const id = `${account.name}-${++account.serial}-${Math.floor(random.next() * 1e9)}`;
   const members = {
     token_type: "bearer",
-    ...(kind.refreshIn ? { refresh_in: kind.refreshIn } : {}),
-    ...(session ? { refresh_expires_in: session } : {}),
-    ...(account.family ? { refresh_token: account.family.current } : {}),
+    ...omitUndefined({
+      refresh_in: kind.refreshIn,
+      refresh_expires_in: session,
+      refresh_token: account.family?.current,
+    }),
   };
   const inJson = (access_token: string, more: object) => ({
     status: 200,
@@ -293,8 +298,11 @@ function grantToken({ account, variant, now }: Asked, random: Random): Answer {
     case "both": {
       const exp = Math.floor((issuerNow + lifetime) / 1_000);
       const iat = Math.floor(issuerNow / 1_000);
-      const withIat = kind.telling === "jwt with iat";
-      const text = jwt({ exp, jti: id, ...(withIat ? { iat } : {}) });
+      const text = jwt({
+        exp,
+        jti: id,
+        ...omitUndefined({ iat: kind.telling === "jwt with iat" ? iat : undefined }),
+      });
       const until = exp * 1_000 - host.skew - EPOCH;
       // Two clocks that agree within 2 s agree as far as can be told; Date and iat are whole seconds.
       const within = 3_000;

@@ -83,24 +83,28 @@ const LATEST = 6 * MINUTE;
 /** Why this request should not have been sent; undefined if it may. */
 export function complaint(track: Track, now: number, turns: Turns): string | undefined {
   const { state, sentAt, heardAt } = track;
-  if (state === "new" || turns.startedAt > sentAt || track.personAt > sentAt) return undefined;
+  if (state === "new" || isCountedAnew(track, turns)) return undefined;
   if (track.flying) return "a second request while one is under way";
   if (state === "refused") return track.again ? undefined : "a request after a refusal";
   if (track.again || now >= track.earliest - ROUNDING) return undefined;
   const soon = `a request ${Math.ceil(track.earliest - now)} ms too soon`;
-  if (state === "failing") {
-    if (track.needAt >= heardAt && now >= track.pressed - ROUNDING) return undefined;
-    if (!track.unsure) return `${soon} after ${track.failures} failures`;
-  }
+  const isFailing = state === "failing";
+  const isWanted = (at: number, earliest: number) => at >= heardAt && now >= earliest - ROUNDING;
+  if (isFailing && isWanted(track.needAt, track.pressed)) return undefined;
+  if (isFailing && !track.unsure) return `${soon} after ${track.failures} failures`;
   // At the very same moment (both waited for the machine to wake) it was sent before the step.
   if (turns.steppedAt >= sentAt || track.forcedAt >= heardAt) return undefined;
-  if (track.moreAt >= heardAt && now >= track.early - ROUNDING) return undefined;
+  if (isWanted(track.moreAt, track.early)) return undefined;
   return `${soon} after ${Math.round(now - sentAt)} ms`;
 }
 
-export function sent(track: Track, now: number, { startedAt }: Turns): void {
-  // Failures are counted anew after a start, and when a person acts.
-  const isAnew = Math.max(startedAt, track.personAt) > track.sentAt;
+/** Failures are counted anew after a start, and when a person acts. */
+function isCountedAnew({ personAt, sentAt }: Track, { startedAt }: Turns): boolean {
+  return startedAt > sentAt || personAt > sentAt;
+}
+
+export function sent(track: Track, now: number, turns: Turns): void {
+  const isAnew = isCountedAnew(track, turns);
   if (isAnew) track.failures = 0;
   if (isAnew || (track.state !== "refused" && now >= track.earliest)) track.again = false;
   const { rejected } = track;
@@ -140,14 +144,7 @@ export function brought(track: Track, now: number, told: Told): void {
   if (nothingNew || (next <= now && (last <= now || refreshIn !== undefined))) {
     // Two ends that are this close may be told apart the other way round: as a success, which counts none.
     const isLater = until > track.told - ROUNDING * 3;
-    track.unsure = nothingNew && isLater;
-    if (!isLater) track.failures++;
-    else track.failures = track.unsure ? 0 : 1;
-    track.state = "failing";
-    const least = leastBackoff(Math.max(1, track.failures));
-    track.earliest = Math.min(now + least, Math.max(next, now + SECOND));
-    track.pressed = track.sentAt + PACE;
-    track.latest = now + LATEST;
+    failedToExtend(track, now, { isLater, isUnsure: nothingNew && isLater, next });
   } else {
     track.failures = 0;
     track.state = "good";
@@ -157,6 +154,21 @@ export function brought(track: Track, now: number, told: Told): void {
   track.early = track.sentAt + lifetime / 2 - within;
   track.told = until;
   track.lifetime = lifetime;
+}
+
+function failedToExtend(
+  track: Track,
+  now: number,
+  { isLater, isUnsure, next }: { isLater: boolean; isUnsure: boolean; next: number },
+): void {
+  track.unsure = isUnsure;
+  if (!isLater) track.failures++;
+  else track.failures = isUnsure ? 0 : 1;
+  track.state = "failing";
+  const least = leastBackoff(Math.max(1, track.failures));
+  track.earliest = Math.min(now + least, Math.max(next, now + SECOND));
+  track.pressed = track.sentAt + PACE;
+  track.latest = now + LATEST;
 }
 
 export interface Failed {

@@ -239,13 +239,12 @@ function checkSpending(
 
 /** The news is there: what the rules make of it. */
 function hear(network: Network, one: Sent, { connection, reused }: Omit<Carrier, "done">): void {
-  const { account, track, fault, answer, retryAfter } = one;
+  const { account, track, fault, answer } = one;
   const { truth: now } = network.clock;
   const { host } = account;
   // Until a `Date` can't be stale, a token may be taken to live less, by the age of its connection.
   const unsureMs = reused && !host.clockTold ? now - connection.openedAt : 0;
   if (!reused && answer?.headers.date) host.clockTold = true;
-  const rotates = account.family !== undefined;
   account.host[fault ? "failedAt" : "answeredAt"] = now;
   const heard = fault ? undefined : answer?.token;
   if (heard) {
@@ -254,27 +253,28 @@ function hear(network: Network, one: Sent, { connection, reused }: Omit<Carrier,
   }
   // A person entered another secret meanwhile: nothing follows from what became of the old one.
   if (one.mendedAt !== account.mendedAt) return;
-  if (fault) {
-    const { lost, blocked = false, lasting = false } = fault;
-    const token = track.token ?? "";
-    const held =
-      (account.tokens.get(token)?.bornAt ?? -1) >= network.turns.startedAt ||
-      account.found.has(token);
-    failed(track, now, {
-      lost,
-      share: callersShare(fault),
-      blocked,
-      lasting,
-      retryAfter,
-      rotates,
-      held,
-    });
-    if (answer?.successor && account.family) account.family.excuse = "its answer was lost";
-  } else if (heard) {
+  if (fault) hearFault(network, one, fault);
+  else if (heard) {
     brought(track, now, { ...heard.told, within: heard.told.within + unsureMs });
     track.token = heard.text;
     if (answer?.successor && account.family) learn(account.family, one, answer.successor);
   } else refuse(network, one);
+}
+
+function hearFault(
+  network: Network,
+  { account, track, answer, retryAfter }: Sent,
+  fault: Fault,
+): void {
+  const { lost, blocked = false, lasting = false } = fault;
+  const token = track.token ?? "";
+  const held =
+    (account.tokens.get(token)?.bornAt ?? -1) >= network.turns.startedAt ||
+    account.found.has(token);
+  const rotates = account.family !== undefined;
+  const share = callersShare(fault);
+  failed(track, network.clock.truth, { lost, share, blocked, lasting, retryAfter, rotates, held });
+  if (answer?.successor && account.family) account.family.excuse = "its answer was lost";
 }
 
 /** The sooner, the less likely it is that the issuer has looked at what was sent. */

@@ -217,7 +217,7 @@ interface Refusal {
 }
 
 function whyWrong(account: Account, track: Track, refusal: Refusal): string | undefined {
-  const { reason, retryAfterMs, isForced, isHopeless, waited, now } = refusal;
+  const { reason, waited } = refusal;
   switch (reason) {
     case "login_required":
     case "credential_rejected": {
@@ -226,21 +226,25 @@ function whyWrong(account: Account, track: Track, refusal: Refusal): string | un
     }
     case "timeout":
       return waited >= TIMEOUT - 1 ? undefined : `after ${waited} ms`;
-    case "issuer_unavailable": {
-      // After two lost answers a token is used up before the next try.
-      const left = account.family && isForced ? track.told - now : 0;
-      const longest = Math.max(HOUR, left) + MINUTE;
-      if (waited > 2 * TIMEOUT) return `only after ${waited} ms`;
-      // Another secret was entered meanwhile: the next question may fare better at once.
-      if (retryAfterMs === undefined && account.mendedAt >= now - waited) return undefined;
-      if (!(retryAfterMs !== undefined && retryAfterMs >= 0 && retryAfterMs <= longest)) {
-        return `with retryAfterMs ${retryAfterMs}`;
-      }
-      if (isForced || isHopeless || track.flying) return undefined;
-      if (track.state !== "failing") return "although nothing failed";
-      return now <= track.latest ? undefined : "and no try any more";
-    }
+    case "issuer_unavailable":
+      return whyNotUnavailable(account, track, refusal);
     default:
       return "which nobody expects";
   }
+}
+
+function whyNotUnavailable(account: Account, track: Track, refusal: Refusal): string | undefined {
+  const { retryAfterMs, isForced, isHopeless, waited, now } = refusal;
+  // After two lost answers a token is used up before the next try.
+  const left = account.family && isForced ? track.told - now : 0;
+  const longest = Math.max(HOUR, left) + MINUTE;
+  if (waited > 2 * TIMEOUT) return `only after ${waited} ms`;
+  // Another secret was entered meanwhile: the next question may fare better at once.
+  if (retryAfterMs === undefined && account.mendedAt >= now - waited) return undefined;
+  if (!(retryAfterMs !== undefined && retryAfterMs >= 0 && retryAfterMs <= longest)) {
+    return `with retryAfterMs ${retryAfterMs}`;
+  }
+  if (isForced || isHopeless || track.flying) return undefined;
+  if (track.state !== "failing") return "although nothing failed";
+  return now <= track.latest ? undefined : "and no try any more";
 }

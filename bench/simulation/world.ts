@@ -325,20 +325,24 @@ export class World {
   #restless(): string | undefined {
     if (!this.daemon) return undefined;
     for (const [host, accounts] of this.#flying) {
-      if (host.inFlight >= LANES) continue;
-      let lanes = host.inFlight;
-      let restless: string | undefined;
-      for (const account of accounts) {
-        const writes = this.disk.pending(account.name);
-        // A rotated refresh token is sealed before its lane is free.
-        if (account.kind.rotates && writes > 0) lanes++;
-        const flights = this.credential(account).pendingRefreshes;
-        const needed = account.kind.rotates ? Math.min(1, flights) : flights;
-        if (account.inFlight + writes < needed) restless = account.name;
-      }
-      if (restless !== undefined && lanes < LANES) return restless;
+      const restless = host.inFlight < LANES ? this.#restlessAt(host, accounts) : undefined;
+      if (restless !== undefined) return restless;
     }
     return undefined;
+  }
+
+  #restlessAt(host: Host, accounts: Iterable<Account>): string | undefined {
+    let lanes = host.inFlight;
+    let restless: string | undefined;
+    for (const account of accounts) {
+      const writes = this.disk.pending(account.name);
+      // A rotated refresh token is sealed before its lane is free.
+      if (account.kind.rotates && writes > 0) lanes++;
+      const flights = this.credential(account).pendingRefreshes;
+      const needed = account.kind.rotates ? Math.min(1, flights) : flights;
+      if (account.inFlight + writes < needed) restless = account.name;
+    }
+    return lanes < LANES ? restless : undefined;
   }
 
   violation(text: string): void {
