@@ -36,7 +36,10 @@ export async function define(command: Command): Promise<void> {
       "--take-over",
       "with --system: let that user in, and move the vault of that user's authd here",
     )
-    .option("--purge", "with uninstall --system: delete settings, vault, key and accounts, too")
+    .option(
+      "--purge",
+      "with uninstall: delete settings, vault and key, too; with --system also the accounts",
+    )
     .option("--yes", "do not ask whether to purge")
     .option("--approve", "what asks you on the desktop what a system-wide daemon wants to know")
     .action(async (action: Action, options: ServiceOptions) => {
@@ -88,7 +91,10 @@ export async function service(
     return status(await inspectService(io.env, io.platform, scope), scope, io);
   if (scope === "system") return await onSystem(action, options, io);
   const installation = await installationOf(io.env, io.platform, io.execPath, scope);
-  return installation ? await ACTIONS[action](installation, io) : EXIT.failed;
+  if (!installation) return EXIT.failed;
+  if (options.purge)
+    return await (await import("./service/purge.ts")).purge(installation, options, io);
+  return await ACTIONS[action](installation, io);
 }
 
 async function onSystem(
@@ -102,7 +108,8 @@ async function onSystem(
 }
 
 function assertOptionsFit(action: Action, { system, approve, ...others }: ServiceOptions): void {
-  const allowed = system ? SYSTEM_OPTIONS[action] : [];
+  const own = action === "uninstall" && !approve ? SYSTEM_OPTIONS.uninstall : [];
+  const allowed = system ? SYSTEM_OPTIONS[action] : own;
   const unexpected = Object.entries(others).find(
     ([name, value]) => value && !allowed.includes(name as keyof ServiceOptions),
   );

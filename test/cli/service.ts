@@ -474,3 +474,41 @@ test("Windows is told how to start it at logon, others to run it themselves", as
   t.regex(other.err, /no service manager on freebsd.*\n.*authd serve/);
   t.false((await inspectService({}, "win32")).installed);
 });
+
+test("uninstall --purge removes settings, vault and records, and nothing else", async (t) => {
+  const { home, service } = machine(t);
+  await service("install");
+  const config = join(home, ".config", "authd");
+  const state = join(home, ".local", "state", "authd");
+  mkdirSync(join(config, "credentials"), { recursive: true });
+  writeFileSync(join(config, "config.toml"), "");
+  mkdirSync(join(state, "vault"), { recursive: true });
+  for (const name of ["vault/x", "audit.log", "told.json", "notes-of-mine"])
+    writeFileSync(join(state, name), "");
+  const unasked = await t.throwsAsync(service("uninstall", { purge: true }), {
+    instanceOf: AuthdError,
+  });
+  t.regex(unasked?.message ?? "", /give --yes as well; nothing was changed/);
+  t.true(existsSync(join(state, "vault/x")));
+
+  const { code, out, err } = await service("uninstall", { purge: true, yes: true });
+  t.is(code, 0, err);
+  t.false(existsSync(config));
+  t.deepEqual(readdirSync(state), ["notes-of-mine"]);
+  t.true(out.includes(`Removed ${join(state, "vault")}\n`));
+  t.regex(err, /it also holds notes-of-mine/);
+});
+
+test("uninstall --purge touches nothing while a daemon that was started by hand runs", async (t) => {
+  const { home, env, service } = machine(t);
+  const config = join(home, ".config", "authd");
+  mkdirSync(config, { recursive: true });
+  writeFileSync(join(config, "config.toml"), "");
+  mkdirSync(join(env.XDG_RUNTIME_DIR!, "authd"), { recursive: true });
+  const server = createServer().listen(join(env.XDG_RUNTIME_DIR!, "authd", "authd.sock"));
+  t.teardown(() => server.close());
+  await t.throwsAsync(service("uninstall", { purge: true, yes: true }), {
+    message: /A daemon answers on .*nothing was changed.*authd stop/,
+  });
+  t.true(existsSync(join(config, "config.toml")));
+});
