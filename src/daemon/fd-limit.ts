@@ -3,7 +3,7 @@ import type { Log } from "../base/log.ts";
 import { DEFAULT_LIMITS } from "../rpc/server.ts";
 
 /** Descriptors for files, issuers, the service manager, processes that have connected, and Node itself. */
-const SPARE = 96;
+const SPARE = 64;
 
 export interface Affordable {
   /** Clients connected at once. */

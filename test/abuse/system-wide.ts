@@ -103,7 +103,7 @@ test("none of a user's programs gets past the daemon's user, its files, its memo
     # All that the kernel tells a stranger: neither the program nor its digest.
     printf '[[allow]]\\nname = "by program"\\nuser = "alice"\\nexecutable = "%s"\\n' $(readlink -f /run/bin/node) \\
       >> /etc/authd/credentials/closed.toml
-    authd reload > /dev/null; authd trust mine > /dev/null; authd trust closed > /dev/null
+    authd reload > /dev/null; authd trust mine --yes > /dev/null; authd trust closed --yes > /dev/null
     before=$(find /etc/authd /var/lib/authd /etc/systemd/system /etc/credstore.encrypted -type f ! -name 'audit*' ! -name lock -exec sha256sum {} + | sort)
     pid=$(property authd-system.service MainPID)
     as alice touch /run/alice/mine

@@ -388,7 +388,7 @@ onLinux(
 
 test.serial("the harness runs", async (t) => {
   t.timeout(150_000);
-  const file = fileURLToPath(new URL("../../../bench/load.js", import.meta.url));
+  const file = fileURLToPath(new URL("../../bench/load.js", import.meta.url));
   for (const name of ["tokens", "header-names"]) {
     const { code, stdout, stderr } = await run(t, process.execPath, [
       file,

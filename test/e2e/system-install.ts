@@ -26,7 +26,7 @@ test("one command sets it up, users use it, and one command undoes it", async (t
       <<< '{"token":"made-up"}' > /dev/null
     echo "without a rule: $(as alice authd request demo ${origin}/x 2>&1)"
     printf '[[allow]]\\nuser = "alice"\\n' >> /etc/authd/credentials/demo.toml
-    authd reload > /dev/null; authd trust demo > /dev/null
+    authd reload > /dev/null; authd trust demo --yes > /dev/null
     echo "alice: $(as alice authd request demo ${origin}/x 2>&1)"
     echo "bob: $(as bob authd request demo ${origin}/x 2>&1)"
     SUDO_USER=alice authd service install --system </dev/null; echo "installed again: $?"
@@ -129,7 +129,7 @@ test("take-over moves a user's vault, all of it or nothing, and opens it to that
     add ruled
     printf '[[allow]]\\nexecutable = "/usr/bin/id"\\n' >> /run/alice/.config/authd/credentials/ruled.toml
     own authd reload > /dev/null
-    own authd trust ruled > /dev/null
+    own authd trust ruled --yes > /dev/null
     AUTHD_SOCKET=/run/alice/s/authd.sock SUDO_USER=alice authd service install --system --let-in </dev/null
     echo "not by itself: $?, $(own authd get mine)"
     AUTHD_SOCKET=/run/authd/authd.sock authd list
@@ -188,7 +188,7 @@ test("what a user's programs ask is shown in that user's session, and answered t
     export AUTHD_SOCKET=/run/authd/authd.sock
     authd add asks --grant static --set confirm=always --secrets-from - <<< '{"token":"made-up"}' > /dev/null
     printf '[[allow]]\nuser = "alice"\n[[allow]]\nuser = "bob"\n' >> /etc/authd/credentials/asks.toml
-    authd reload > /dev/null; authd trust asks > /dev/null
+    authd reload > /dev/null; authd trust asks --yes > /dev/null
     printf '%s\\n' '#!/bin/sh' 'echo "$@" >> /run/alice/asked' 'echo "Yes, this once"' > /run/bin/zenity
     printf '%s\\n' '#!/bin/sh' 'echo "$@" >> /run/alice/noted' > /run/bin/notify-send
     chmod 755 /run/bin/zenity /run/bin/notify-send

@@ -30,7 +30,7 @@ test("the system-wide units, set up as documented, serve users and units by rule
     echo "runs as: $(stat -c %U /proc/$pid), $(sed -n 's/^CapBnd:[^0-9]*//p' /proc/$pid/status)"
     printf '[[allow]]\\nname = "the reports"\\nunit = "reports.service"\\n[[allow]]\\nuser = 64012\\n' \\
       >> /etc/authd/credentials/demo.toml
-    authd reload > /dev/null; authd trust demo > /dev/null
+    authd reload > /dev/null; authd trust demo --yes > /dev/null
     authd status --json | grep -o '"vaultKey": *"[^"]*"'
     client() {
       printf '[Service]\\nType=oneshot\\nUser=%s\\nGroup=%s\\nSupplementaryGroups=%s\\nEnvironment=AUTHD_SOCKET=%s\\nStandardOutput=truncate:/run/said\\nStandardError=inherit\\nExecStart=/usr/bin/env authd %s\\n' \\

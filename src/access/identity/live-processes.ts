@@ -3,7 +3,7 @@ import { libc } from "../../base/libc.ts";
 import type { Peer } from "../../rpc/peer.ts";
 
 /** Each takes a file descriptor; daemon/fd-limit.ts leaves room for them. */
-const MAX_LIVE_PROCESSES = 32;
+const MAX_LIVE_PROCESSES = 16;
 
 /** One process, held by a pidfd (Linux, pidfd_open(2)): while it runs, its number stands for no other. */
 export class LiveProcess<Facts> {
