@@ -10,7 +10,7 @@ import { plain } from "./style.ts";
 
 type Head = Notifications["response/head"];
 
-export interface OutputOptions {
+interface OutputOptions {
   /** A path; undefined or `-`: stdout. */
   file?: string | undefined;
   include?: boolean | undefined;

@@ -5,7 +5,7 @@ import { isTable, type Table } from "./json-table.ts";
 import { readPresets } from "./preset.ts";
 import { commonSchema } from "./schema.ts";
 
-export interface KnownSetting {
+interface KnownSetting {
   /** Dotted where it is nested. */
   key: string;
   description: string;

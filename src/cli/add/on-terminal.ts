@@ -1,5 +1,4 @@
 /** `authd add` on a terminal: asks for everything that is missing. */
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   assertCredentialName,
   coerceSettings,
@@ -8,12 +7,10 @@ import {
 } from "../../config/config.ts";
 import type { CredentialSettings } from "../../config/settings.ts";
 import { AuthdError } from "../../errors.ts";
-import { NoDaemonError } from "../../rpc/daemon-connection.ts";
 import { askSecrets } from "../ask-secrets.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { withSilentKeyboard } from "../keyboard.ts";
 import { report } from "../print-error.ts";
-import { confirmed } from "../prompts.ts";
 import { secretsFrom } from "../secrets-input.ts";
 import { parseSettings } from "../settings-input.ts";
 import { painter, plain } from "../style.ts";
@@ -22,10 +19,8 @@ import { commandToGoOn, type Draft } from "./draft.ts";
 import { askKind, checkKind, type Kind } from "./kind.ts";
 import { askName } from "./name.ts";
 import type { AddOptions } from "./options.ts";
-import { announceAdded, sendAdd } from "./send.ts";
+import { STOPPED, sendDraft, stopped } from "./send-draft.ts";
 import { askSettings } from "./settings.ts";
-
-const STOPPED = "stopped; nothing was changed";
 
 export async function addOnTerminal(
   name: string | undefined,
@@ -45,7 +40,7 @@ export async function addOnTerminal(
     await withSilentKeyboard(async () => {
       const secrets = await askAll(draft, options);
       draft.stage = "sending";
-      await send(draft, secrets, options, sending.signal);
+      await sendDraft(draft, secrets, options, sending.signal);
     });
   } catch (error) {
     process.exitCode = stopWith(error, draft);
@@ -118,63 +113,4 @@ function nameTaken(name: string): AuthdError {
     "invalid_params",
     `${name}: there is a credential of that name; change it with \`authd set ${name}\`, or give --replace`,
   );
-}
-
-/** Sends it; after a failure of the daemon's the same answers can be sent again. */
-async function send(
-  draft: Draft,
-  secrets: Record<string, string>,
-  { register, replace = false }: AddOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const { name = "", kind, settings } = draft;
-  const flags = { ...(register && { register }), ...(replace && { replace }) };
-  const params = { name, ...kind, settings, secrets, ...flags };
-  for (let isDone = false; !isDone; ) {
-    try {
-      announceAdded(await sendAdd(params, signal), replace);
-      isDone = true;
-    } catch (error) {
-      if (await isThere(name)) draft.stage = "there";
-      if (signal.aborted) throw interruption(draft, replace);
-      await askToTryAgain(error, draft);
-    }
-  }
-}
-
-/** Throws `error` if another try makes no sense, or a person wants none. */
-async function askToTryAgain(error: unknown, { stage }: Draft): Promise<void> {
-  if (stage === "there" || !mayPass(error)) throw error;
-  report(error);
-  if (!(await confirmed("Try again with the same answers?"))) throw stopped(STOPPED);
-}
-
-/** Looks a few times: a change that was withdrawn may just be coming to its end. */
-async function isThere(name: string): Promise<boolean> {
-  for (const waitMs of [0, 100, 300]) {
-    await sleep(waitMs);
-    const { credentials } = await callDaemon("credentials/list", {}).catch(() => ({
-      credentials: [],
-    }));
-    if (credentials.some((each) => each.name === name)) return true;
-  }
-  return false;
-}
-
-function interruption({ name, stage }: Draft, replace: boolean): AuthdError {
-  if (stage !== "there") return stopped(STOPPED);
-  return stopped(
-    replace
-      ? `stopped; ${name} was just being replaced: authd show ${name} tells how it is now`
-      : `stopped; ${name} is added already, and was not tried: authd test ${name} tries it, authd remove ${name} takes it away`,
-  );
-}
-
-const stopped = (message: string) => new AuthdError("cancelled", message);
-
-/** True for a failure that a person may end, with the answers still here. */
-function mayPass(error: unknown): boolean {
-  if (error instanceof NoDaemonError) return true;
-  const passing = ["vault_locked", "shutting_down", "too_busy", "internal"];
-  return error instanceof AuthdError && passing.includes(error.reason);
 }
