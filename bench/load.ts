@@ -304,7 +304,7 @@ function readOptions(): Options {
 await run(async (bench) => {
   const options = readOptions();
   const api = await startProgram(bench, "../load/api.js");
-  const stage = new Stage(bench, api, options);
+  const setup = new Stage(bench, api, options);
   for (const [name, given] of Object.entries(CASES)) {
     if (options.only !== undefined && options.only !== name) continue;
     if (given.guest && process.geteuid?.() !== 0) {
@@ -312,6 +312,6 @@ await run(async (bench) => {
       continue;
     }
     process.stderr.write(`${name} …\n`);
-    await stage.play(name, given);
+    await setup.play(name, given);
   }
 });

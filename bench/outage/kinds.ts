@@ -31,7 +31,7 @@ export interface Kind {
   /** To what share of the back-off a caller brings a try forward; 0: no request leaves this machine. */
   share: number;
   /** Resolves with what ends it. */
-  begin(stage: Stage): End | Promise<End>;
+  begin(setup: Stage): End | Promise<End>;
 }
 
 export type End = () => unknown;
@@ -85,48 +85,48 @@ export const KINDS = {
   silent: {
     what: "it takes requests and never answers",
     share: 1 / 8,
-    begin: (stage) => answering(() => {}, stage),
+    begin: (setup) => answering(() => {}, setup),
   },
   500: {
     what: "HTTP 500",
     share: 1 / 2,
-    begin: (stage) => answering((response) => void response.writeHead(500).end("down"), stage),
+    begin: (setup) => answering((response) => void response.writeHead(500).end("down"), setup),
   },
   404: {
     what: "HTTP 404",
     share: 1 / 2,
-    begin: (stage) => answering((response) => void response.writeHead(404).end("gone"), stage),
+    begin: (setup) => answering((response) => void response.writeHead(404).end("gone"), setup),
   },
   503: {
     what: "HTTP 503 with Retry-After",
     share: 1 / 8,
     patient: true,
-    begin(stage) {
-      const headers = { "retry-after": String(stage.retryAfter) };
-      return answering((response) => void response.writeHead(503, headers).end(), stage);
+    begin(setup) {
+      const headers = { "retry-after": String(setup.retryAfter) };
+      return answering((response) => void response.writeHead(503, headers).end(), setup);
     },
   },
   "tls-expired": {
     what: "its certificate ran out",
     tls: true,
     share: 0,
-    begin: (stage) => presenting(["127.0.0.1"], true, stage),
+    begin: (setup) => presenting(["127.0.0.1"], true, setup),
   },
   "tls-host": {
     what: "its certificate is another host's",
     tls: true,
     share: 0,
-    begin: (stage) => presenting(["elsewhere.example"], false, stage),
+    begin: (setup) => presenting(["elsewhere.example"], false, setup),
   },
   half: {
     what: "half an answer, then the connection breaks",
     share: 1 / 8,
-    begin: (stage) =>
+    begin: (setup) =>
       answering((response, body) => {
         const type = { "content-type": "application/json", "content-length": body.length };
         response.writeHead(200, type);
         response.write(body.slice(0, body.length / 2), () => response.socket?.destroy());
-      }, stage),
+      }, setup),
   },
 } satisfies Record<string, Kind>;
 

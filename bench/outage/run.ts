@@ -66,8 +66,8 @@ export async function runOutage(bench: Bench, kind: Kind, options: Options): Pro
   bench.defer(() => issuer.close().catch(() => {}));
   const hosts = join(bench.folder, "hosts");
   const retryAfter = kind.patient ? Math.ceil(lifetime / 1_000) : 0;
-  const stage: Stage = { bench, issuer, authority, hosts, retryAfter };
-  const { origin, settings, through } = placeOf(kind, stage);
+  const setup: Stage = { bench, issuer, authority, hosts, retryAfter };
+  const { origin, settings, through } = placeOf(kind, setup);
   const home = makeHome(bench);
   const daemon = await startDaemon(bench, home, MAIN, through);
   const clients = Array.from({ length: CLIENTS }, () => connect({ socket: home.socket }));
@@ -97,7 +97,7 @@ export async function runOutage(bench: Bench, kind: Kind, options: Options): Pro
   const before = await list(clients[0]!);
   const { connections } = issuer;
   const startedAt = Date.now();
-  const end = await kind.begin(stage);
+  const end = await kind.begin(setup);
   await sleep(lifetimes * lifetime);
   const after = await list(clients[0]!);
   issuer.lifetime = LONG;

@@ -2,6 +2,7 @@
 import { accessSync, constants, createWriteStream, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { AuthorizedResponse, Notifications } from "../protocol.ts";
 import type { DaemonConnection } from "../rpc/daemon-connection.ts";
@@ -71,8 +72,8 @@ export class ResponseOutput {
     }
     const file = this.#body === process.stdout ? undefined : this.#body;
     if (!file) return;
-    const written = new Promise<void>((resolve) => file.end(resolve));
-    await Promise.race([written, this.failed]);
+    file.end();
+    await finished(file).catch(() => this.failed);
   }
 
   #open(): Writable {

@@ -7,7 +7,7 @@ import { startDaemon } from "../helpers/daemon.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { RawClient } from "../helpers/wire.ts";
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const issuer = await startIssuer(t, {});
   const api = await startApi(t, (_, response) => response.end("an answer of some length"));
   const daemon = await startDaemon(t);
@@ -37,7 +37,7 @@ const jwt = (payload: string) =>
   `eyJhbGciOiJub25lIn0.${Buffer.from(payload).toString("base64url")}.x`;
 
 test("frames that are nested without end are answered, and the daemon stays", async (t) => {
-  const { daemon, works } = await stage(t);
+  const { daemon, works } = await setup(t);
   for (const depth of DEPTHS) {
     for (const value of [deep("[", "]", depth), deep('{"a":', "}", depth), "[".repeat(depth)]) {
       for (const message of [
@@ -59,7 +59,7 @@ test("frames that are nested without end are answered, and the daemon stays", as
 });
 
 test("issuers, JWTs and files that are nested without end are refused", async (t) => {
-  const { issuer, daemon, ask, works } = await stage(t);
+  const { issuer, daemon, ask, works } = await setup(t);
   const settings = { token_url: issuer.url, client_id: "me" };
   const secrets = { client_secret: "practice" };
   const add = { name: "mine", grant: "client_credentials", settings, secrets, replace: true };
@@ -111,7 +111,7 @@ const polluting = KEYS.flatMap((key) => [
 ]);
 
 test("nothing that is sent, answered or written changes what all objects inherit", async (t) => {
-  const { issuer, daemon, client, ask, works } = await stage(t);
+  const { issuer, daemon, client, ask, works } = await setup(t);
   const settings = { token_url: issuer.url, client_id: "me" };
   const secrets = { client_secret: "practice" };
   const add = { name: "mine", grant: "client_credentials", settings, secrets, replace: true };

@@ -18,7 +18,7 @@ interface Stage extends Daemon {
 }
 
 /** A daemon whose credential `demo` asks a person first. */
-async function stage(t: ExecutionContext): Promise<Stage> {
+async function setup(t: ExecutionContext): Promise<Stage> {
   const daemon = await startDaemon(t);
   const client = connect({ socket: daemon.socket });
   t.teardown(() => client.close());
@@ -86,7 +86,7 @@ const CHANGES: readonly [Method, object][] = [
 onLinux(
   "files that are away when a change is asked for, and back when its turn comes, spare nobody the question",
   async (t) => {
-    const daemon = await stage(t);
+    const daemon = await setup(t);
     const { client } = daemon;
     const names = Array.from({ length: 60 }, (_, index) => `other-${index}`);
     const data = (await anExport(...names)).toString("base64");
@@ -121,7 +121,7 @@ onLinux(
 onLinux(
   "an import over a guarded credential asks, wherever its files are; one beside it does not",
   async (t) => {
-    const daemon = await stage(t);
+    const daemon = await setup(t);
     const { client } = daemon;
     const bring = async (name: string) => {
       const data = (await anExport(name)).toString("base64");
@@ -152,7 +152,7 @@ for (const [what, count] of [
   onLinux(
     `a guarded record is not overwritten by a new credential of its name when ${what} removed`,
     async (t) => {
-      const daemon = await stage(t);
+      const daemon = await setup(t);
       const { client } = daemon;
       const files = filesOf(daemon);
       for (const file of files.slice(0, count)) rmSync(file);
@@ -267,7 +267,7 @@ onLinux(
 );
 
 onLinux("a manifest that was removed while no daemon ran is told of in every place", async (t) => {
-  const daemon = await stage(t);
+  const daemon = await setup(t);
   await daemon.stop();
   rmSync(join(daemon.stateDir, "vault", "manifest"));
   const again = await startDaemon(t, { home: daemon });

@@ -19,7 +19,7 @@ import { asRoot } from "../helpers/optional.ts";
 
 const TOKEN = "practice-token-of-the-owner";
 
-async function stage(t: ExecutionContext): Promise<Daemon> {
+async function setup(t: ExecutionContext): Promise<Daemon> {
   const daemon = await startOwnersDaemon(t);
   await addMine(t, daemon, TOKEN);
   // What is above the owner's folders is open to everybody, as /run and /home are.
@@ -54,7 +54,7 @@ const TOUCH = `
 asRoot(
   "reading, replacing, linking or opening up any of the owner's files is refused",
   async (t) => {
-    const daemon = await stage(t);
+    const daemon = await setup(t);
     const all = (folder: string): string[] =>
       readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
         const path = join(folder, entry.name);
@@ -105,7 +105,7 @@ const CONNECT = `
 asRoot(
   "connecting is refused by the folder, and by the daemon if the folder is opened",
   async (t) => {
-    const daemon = await stage(t);
+    const daemon = await setup(t);
     t.is(await stranger(t, CONNECT, daemon.socket), "EACCES");
     chmodSync(join(daemon.socket, ".."), 0o777);
     chmodSync(daemon.socket, 0o666);
@@ -122,7 +122,7 @@ asRoot(
 );
 
 asRoot("signals, and a pid from the lock file, are worth nothing to him", async (t) => {
-  const daemon = await stage(t);
+  const daemon = await setup(t);
   const source = `
     const found = [];
     for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGKILL"])
@@ -135,7 +135,7 @@ asRoot("signals, and a pid from the lock file, are worth nothing to him", async 
 });
 
 asRoot("a daemon of his own in the owner's places is refused, and changes nothing", async (t) => {
-  const daemon = await stage(t);
+  const daemon = await setup(t);
   await daemon.stop();
   const [command = "", ...args] = [...as(STRANGER), process.execPath, MAIN, "serve"];
   const { code, stdout } = await run(t, command, args, { env: daemon.env });

@@ -164,7 +164,7 @@ const watched = (file: string) => [
   file,
 ];
 
-async function stage(t: ExecutionContext): Promise<World> {
+async function setup(t: ExecutionContext): Promise<World> {
   const issuer = await startIssuer(t, ({ path, form, headers }, response) => {
     // Whatever it is sent comes back, which is the worst that an issuer can do.
     const echo = `${form} ${headers.authorization} ${SECRETS.clientSecret} ${ACCESS}`;
@@ -298,7 +298,7 @@ for (const [world, change] of [
   // Only root may trace the daemon: a tracer of its own user keeps it from starting.
   asRoot(`no command gives a secret away: ${world}`, async (t) => {
     if (absent("strace").length > 0) return missing(t, "strace is not installed");
-    const first = await stage(t);
+    const first = await setup(t);
     await change(first);
     let now: World = { ...first, isWell: world === "all is well" };
     if (world.startsWith("the vault")) {
@@ -335,7 +335,7 @@ async function answerTo(client: RawClient, id: number): Promise<Answer> {
 }
 
 onLinux("no method repeats a secret to its caller, to other clients or to the log", async (t) => {
-  const world = await stage(t);
+  const world = await setup(t);
   const client = await RawClient.open(t, world.daemon.socket);
   const { badInput } = SECRETS;
   let id = 1;

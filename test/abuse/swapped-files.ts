@@ -16,7 +16,7 @@ const OWNER = "the owner's passphrase";
 const THIEF = "a thief's passphrase";
 
 /** A daemon whose vault is sealed with a passphrase, and a credential that asks a person. */
-async function stage(t: ExecutionContext): Promise<Daemon & { header: string; forged: Buffer }> {
+async function setup(t: ExecutionContext): Promise<Daemon & { header: string; forged: Buffer }> {
   const daemon = await startDaemon(t, { env: { AUTHD_VAULT_KEY: "passphrase" } });
   await unlock(daemon, OWNER);
   const args = ["add", "demo", "--grant", "static", "--set", "confirm=always"];
@@ -58,7 +58,7 @@ function inShell(t: ExecutionContext, { env }: Daemon, args: readonly string[]):
 onLinux(
   "vault.json, swapped while the vault is open, does not make another passphrase right",
   async (t) => {
-    const daemon = await stage(t);
+    const daemon = await setup(t);
     const asker = inShell(t, daemon, ["get", "demo"]);
     const client = connect({ socket: daemon.socket });
     t.teardown(() => client.close());
@@ -82,7 +82,7 @@ onLinux(
 onLinux(
   "vault.json, swapped or removed while the vault is locked, opens it for nobody else",
   async (t) => {
-    const daemon = await stage(t);
+    const daemon = await setup(t);
     t.is((await daemon.cli(["lock"])).code, 0);
     await swapped(daemon.header, daemon.forged, async () => {
       const thief = await unlock(daemon, THIEF);

@@ -19,7 +19,7 @@ async function ask(client: RawClient, method: string, params: object) {
   return (await client.next()) ?? {};
 }
 
-async function stage(t: ExecutionContext, origins: string[], daemon?: Daemon) {
+async function setup(t: ExecutionContext, origins: string[], daemon?: Daemon) {
   const running = daemon ?? (await startDaemon(t));
   const client = await RawClient.open(t, running.socket);
   const given = {
@@ -40,7 +40,7 @@ test("no redirect, of any code and spelling, leads a token elsewhere", async (t)
   const api = await startApi(t, ({ url }, response) => {
     response.writeHead(Number(url.slice(1)), { location }).end("here");
   });
-  const { get } = await stage(t, [api.origin]);
+  const { get } = await setup(t, [api.origin]);
   const [own, other] = [api.port, evil.port];
   for (const target of [
     `http://127.0.0.1:${other}/`,
@@ -83,7 +83,7 @@ test("redirects in a circle end", async (t) => {
   const api = await startApi(t, ({ url }, response) => {
     response.writeHead(302, { location: url === "/a" ? "/b" : "/a" }).end();
   });
-  const { get } = await stage(t, [api.origin]);
+  const { get } = await setup(t, [api.origin]);
   t.is((await get(`${api.origin}/a`)).error?.data.reason, "request_failed");
   t.true(api.seen.length <= 11);
 });
@@ -91,7 +91,7 @@ test("redirects in a circle end", async (t) => {
 test("no spelling of an address reaches a place that is not listed", async (t) => {
   const evil = await startApi(t, (_, response) => response.end("mine now"));
   const api = await startApi(t, (_, response) => response.end("fine"));
-  const { get } = await stage(t, [api.origin]);
+  const { get } = await setup(t, [api.origin]);
   const [own, other] = [api.port, evil.port];
   for (const url of [
     `http://127.0.0.1:${own}@127.0.0.1:${other}/`,
@@ -171,7 +171,7 @@ asRoot("a resolver that says that localhost is elsewhere gets nothing", async (t
   const probe = await run(t, through[0]!, [...through.slice(1), script, hosts, "true"]);
   if (probe.code !== 0) return impossible(t, `no mounts here: ${probe.stderr}`);
   const daemon = await startDaemon(t, { through: [...through, script, hosts] });
-  const { get } = await stage(t, ["http://localhost:4711"], daemon);
+  const { get } = await setup(t, ["http://localhost:4711"], daemon);
   const { error } = await get("http://localhost:4711/");
   t.is(error?.data.reason, "request_failed");
   // Not that it could not be reached: it was not tried.
@@ -206,7 +206,7 @@ const EVIL = [
 
 test("no header, method, URL, secret, setting or token writes a header of its own", async (t) => {
   const raw = await rawServer(t);
-  const { client } = await stage(t, [raw.origin]);
+  const { client } = await setup(t, [raw.origin]);
   const send = (more: object) =>
     ask(client, "authorizedRequest", { credential: "fixed", url: raw.origin, ...more });
   for (const evil of EVIL) {

@@ -12,7 +12,7 @@ import { until } from "../helpers/until.ts";
 
 const fine = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
 
-async function stage(t: ExecutionContext, answering: Responder = fine) {
+async function setup(t: ExecutionContext, answering: Responder = fine) {
   const issuer = await startIssuer(t, answering);
   const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
@@ -45,7 +45,7 @@ async function failure(work: Promise<unknown>): Promise<AuthdError> {
 }
 
 test("add writes the file, seals the secret, and tries it", async (t) => {
-  const { add, engine, file, issuer } = await stage(t);
+  const { add, engine, file, issuer } = await setup(t);
   const info = await add();
   t.is(info.state, "ready");
   t.is(issuer.requests.length, 1);
@@ -54,7 +54,7 @@ test("add writes the file, seals the secret, and tries it", async (t) => {
 });
 
 test("a secret that the issuer refuses is kept; one whose issuer is away is tried again", async (t) => {
-  const { add, engine, issuer, file } = await stage(t, {
+  const { add, engine, issuer, file } = await setup(t, {
     status: 401,
     json: { error: "invalid_client" },
   });
@@ -70,7 +70,7 @@ test("a secret that the issuer refuses is kept; one whose issuer is away is trie
 });
 
 test("a refusal in other words than OAuth's is told at once, what was entered kept and tried again", async (t) => {
-  const { add, set, engine, issuer, file } = await stage(t);
+  const { add, set, engine, issuer, file } = await setup(t);
   await add({ name: "other" });
   for (const refusal of [
     { status: 401, json: { detail: "no such user" } },
@@ -92,7 +92,7 @@ test("a refusal in other words than OAuth's is told at once, what was entered ke
 });
 
 test("an existing name needs replace", async (t) => {
-  const { add, engine } = await stage(t);
+  const { add, engine } = await setup(t);
   await add();
   t.is((await failure(add())).reason, "invalid_params");
   await add({ replace: true, secrets: { client_secret: "the-second" } });
@@ -101,7 +101,7 @@ test("an existing name needs replace", async (t) => {
 
 test("replacing while a flight is under way keeps what was entered last", async (t) => {
   const held = new HeldAnswers();
-  const { add, engine, issuer, signal, admin } = await stage(t);
+  const { add, engine, issuer, signal, admin } = await setup(t);
   await add();
   issuer.answer(held.answer);
   void admin.refresh("demo", signal).catch(() => {});
@@ -120,7 +120,7 @@ test("replacing while a flight is under way keeps what was entered last", async 
 });
 
 test("a replacement that can't be sealed leaves everything as it was", async (t) => {
-  const { add, engine, file } = await stage(t);
+  const { add, engine, file } = await setup(t);
   await add();
   const before = readFileSync(file(), "utf8");
   engine.vault.broken = new Error("no room on the disk");
@@ -141,7 +141,7 @@ test("a replacement that can't be sealed leaves everything as it was", async (t)
 });
 
 test("a file that can't be written leaves no secret behind, and no credential changed", async (t) => {
-  const { add, engine, file } = await stage(t);
+  const { add, engine, file } = await setup(t);
   await add();
   const folder = join(engine.dir, "config", "credentials");
   // A link to nothing can't be replaced by anything.
@@ -158,7 +158,7 @@ test("a file that can't be written leaves no secret behind, and no credential ch
 
 test("remove leaves nothing behind, also if a token comes meanwhile", async (t) => {
   const held = new HeldAnswers();
-  const { add, admin, engine, file, issuer, signal } = await stage(t);
+  const { add, admin, engine, file, issuer, signal } = await setup(t);
   await add();
   issuer.answer(held.answer);
   const asked = admin.refresh("demo", signal).catch(() => {});
@@ -177,7 +177,7 @@ test("remove leaves nothing behind, also if a token comes meanwhile", async (t) 
 });
 
 test("one that can't be removed goes on as before", async (t) => {
-  const { add, admin, engine } = await stage(t);
+  const { add, admin, engine } = await setup(t);
   await add();
   engine.vault.broken = new Error("read-only disk");
   await t.throwsAsync(admin.remove("demo", agreed), { message: /read-only/ });
@@ -186,7 +186,7 @@ test("one that can't be removed goes on as before", async (t) => {
 });
 
 test("set changes settings and secrets, and binds them", async (t) => {
-  const { add, set, engine, file } = await stage(t);
+  const { add, set, engine, file } = await setup(t);
   await add();
   const elsewhere = await startIssuer(t, fine);
   await set({ settings: { token_url: elsewhere.url }, secrets: { client_secret: "the-second" } });
@@ -196,7 +196,7 @@ test("set changes settings and secrets, and binds them", async (t) => {
 });
 
 test("set that can't be sealed changes neither the file nor the credential", async (t) => {
-  const { add, set, engine, file } = await stage(t);
+  const { add, set, engine, file } = await setup(t);
   await add();
   const before = readFileSync(file(), "utf8");
   engine.vault.broken = new Error("no room on the disk");
@@ -207,7 +207,7 @@ test("set that can't be sealed changes neither the file nor the credential", asy
 });
 
 test("set and trust bring what stands in the way of reading the secrets", async (t) => {
-  const { add, set, admin, engine } = await stage(t);
+  const { add, set, admin, engine } = await setup(t);
   await add();
   writeFileSync(join(engine.dir, "vault", "demo.sealed"), "rubbish");
   engine.registry.loadAll();
@@ -217,7 +217,7 @@ test("set and trust bring what stands in the way of reading the secrets", async 
 });
 
 test("set does not wave through an edit that nobody looked at; trust does", async (t) => {
-  const { add, set, admin, engine, file, issuer } = await stage(t);
+  const { add, set, admin, engine, file, issuer } = await setup(t);
   await add();
   const text = readFileSync(file(), "utf8");
   writeFileSync(file(), `${text}\norigins = ["https://evil.example"]\n`);
@@ -241,7 +241,7 @@ const zebbra = (origin: string, username = "me") => ({
 });
 
 test("register makes the account first, with a password that nobody sees", async (t) => {
-  const { add, engine, issuer } = await stage(t);
+  const { add, engine, issuer } = await setup(t);
   await add(zebbra(issuer.origin));
   const [registered, signedIn] = issuer.requests;
   const { password } = JSON.parse(registered?.body ?? "{}");
@@ -251,7 +251,7 @@ test("register makes the account first, with a password that nobody sees", async
 });
 
 test("an account that could not be made leaves nothing behind, unless it may exist", async (t) => {
-  const { add, engine, issuer, file } = await stage(t, { status: 409, json: {} });
+  const { add, engine, issuer, file } = await setup(t, { status: 409, json: {} });
   t.is((await failure(add(zebbra(issuer.origin)))).reason, "request_failed");
   t.deepEqual(engine.vault.names(), []);
   t.false(existsSync(file()));
@@ -261,7 +261,7 @@ test("an account that could not be made leaves nothing behind, unless it may exi
 });
 
 test("an account that could not be made does not cost the one that was there", async (t) => {
-  const { add, engine, issuer, file } = await stage(t);
+  const { add, engine, issuer, file } = await setup(t);
   await add({ ...zebbra(issuer.origin), secrets: { password: "the-working-one" } });
   const before = readFileSync(file(), "utf8");
   issuer.answer({ status: 409, json: {} });
@@ -274,7 +274,7 @@ test("an account that could not be made does not cost the one that was there", a
 });
 
 test("an account that could not be made makes no edit of before trusted", async (t) => {
-  const { add, admin, engine, issuer, file } = await stage(t);
+  const { add, admin, engine, issuer, file } = await setup(t);
   await add({ ...zebbra(issuer.origin), secrets: { password: "the-working-one" } });
   const text = readFileSync(file(), "utf8");
   writeFileSync(file(), text.replace(issuer.origin, "http://localhost:9"));
@@ -286,7 +286,7 @@ test("an account that could not be made makes no edit of before trusted", async 
 });
 
 test("allow adds a rule to the file, comments and all, and binds to it", async (t) => {
-  const { add, admin, engine, file, set } = await stage(t);
+  const { add, admin, engine, file, set } = await setup(t);
   await add();
   await set({ settings: { confirm: "first" } });
   writeFileSync(file(), `# keep me\n${readFileSync(file(), "utf8")}`);
@@ -313,7 +313,7 @@ test("allow adds a rule to the file, comments and all, and binds to it", async (
 });
 
 test("allow refuses what a person was not asked about, and leaves the file as it was", async (t) => {
-  const { add, admin, file, set } = await stage(t);
+  const { add, admin, file, set } = await setup(t);
   await add();
   await set({ settings: { confirm: "first" } });
   const allowed = { executable: "/usr/bin/backup", kind: "token", rule: "default" } as const;

@@ -60,7 +60,7 @@ function desk(engine: TestRegistry) {
   };
 }
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const issuer = await startIssuer(t, taking(OLD));
   const here = desk(await startTestRegistry(t));
   const add = (more: Partial<ParamsOf<"credentials/add">> = {}) =>
@@ -89,7 +89,7 @@ async function failure(work: Promise<unknown>): Promise<AuthdError> {
 }
 
 test("a new secret that is refused is kept beside the one that works, which stays in use", async (t) => {
-  const { enter, issuer, info, sealed, token, again } = await stage(t);
+  const { enter, issuer, info, sealed, token, again } = await setup(t);
   const refused = await failure(enter("a-typo"));
   t.is(refused.reason, "credential_rejected");
   t.regex(refused.message, /stays in use.*authd refresh demo.*--force.*--discard/s);
@@ -112,7 +112,7 @@ test("a new secret that is refused is kept beside the one that works, which stay
 });
 
 test("a new secret that works takes its place, with the token that it brought", async (t) => {
-  const { enter, engine, issuer, info, sealed, token } = await stage(t);
+  const { enter, engine, issuer, info, sealed, token } = await setup(t);
   issuer.answer(taking(NEW));
   const before = engine.events.length;
   const { refreshCount, candidate, expiresAt } = await enter(NEW);
@@ -127,7 +127,7 @@ test("a new secret that works takes its place, with the token that it brought", 
 });
 
 test("while the issuer can't be had, the old one stays, and the new one is tried until it has worked", async (t) => {
-  const { enter, issuer, engine, info, token, again } = await stage(t);
+  const { enter, issuer, engine, info, token, again } = await setup(t);
   issuer.answer({ status: 503, body: "down" });
   const { state, candidate } = await enter(NEW);
   t.is(state, "ready");
@@ -149,7 +149,7 @@ test("while the issuer can't be had, the old one stays, and the new one is tried
 });
 
 test("a new secret is tried until it has worked, however long its issuer is away", async (t) => {
-  const { enter, engine, issuer, info } = await stage(t);
+  const { enter, engine, issuer, info } = await setup(t);
   issuer.answer({ status: 503, body: "down" });
   await enter(NEW);
   for (let i = 0; i < 160; i++) {
@@ -166,7 +166,7 @@ test("a new secret is tried until it has worked, however long its issuer is away
 });
 
 test("a new secret that worked is put in force when the disk takes it", async (t) => {
-  const { enter, engine, issuer, info, sealed, token } = await stage(t);
+  const { enter, engine, issuer, info, sealed, token } = await setup(t);
   issuer.answer((seen) => {
     engine.vault.broken = new Error("the disk is full");
     return taking(NEW)(seen);
@@ -185,7 +185,7 @@ test("a new secret that worked is put in force when the disk takes it", async (t
 });
 
 test("force puts in force what is entered, or waits; discard drops what waits", async (t) => {
-  const { enter, set, issuer, info, sealed, token } = await stage(t);
+  const { enter, set, issuer, info, sealed, token } = await setup(t);
   await failure(enter("a-typo"));
   const dropped = await set({ discard: true });
   t.is(dropped.candidate, undefined);
@@ -204,7 +204,7 @@ test("force puts in force what is entered, or waits; discard drops what waits", 
 });
 
 test("the end of authd at any moment of a change loses neither secret", async (t) => {
-  const { engine, enter, issuer, info, again } = await stage(t);
+  const { engine, enter, issuer, info, again } = await setup(t);
   const held = new HeldAnswers();
   issuer.answer(held.answer);
   const release = engine.vault.hold();
@@ -222,7 +222,7 @@ test("the end of authd at any moment of a change loses neither secret", async (t
 });
 
 test("a replacement with other settings changes the file only when it has worked", async (t) => {
-  const { add, issuer, file, info, token, again } = await stage(t);
+  const { add, issuer, file, info, token, again } = await setup(t);
   const before = readFileSync(file, "utf8");
   const elsewhere = await startIssuer(t, { status: 503, body: "down" });
   const settings = { token_url: elsewhere.url, client_id: "other", origins: [elsewhere.origin] };
@@ -247,7 +247,7 @@ test("a replacement with other settings changes the file only when it has worked
 });
 
 test("killed between the file and the seal of a replacement, the next start completes it", async (t) => {
-  const { engine, add, file, again, sealed } = await stage(t);
+  const { engine, add, file, again, sealed } = await setup(t);
   const elsewhere = await startIssuer(t, taking(NEW));
   const settings = { token_url: elsewhere.url, client_id: "other" };
   // It has worked, and the disk takes no more: what was written of the file is put back.
@@ -273,7 +273,7 @@ test("killed between the file and the seal of a replacement, the next start comp
 });
 
 test("settings that were trusted since are not replaced unasked", async (t) => {
-  const { add, admin, engine, file, info, token } = await stage(t);
+  const { add, admin, engine, file, info, token } = await setup(t);
   const elsewhere = await startIssuer(t, { status: 503, body: "down" });
   const settings = { token_url: elsewhere.url, client_id: "other" };
   await add({ replace: true, settings, secrets: { client_secret: NEW } });
@@ -463,7 +463,7 @@ test("a locked vault has no trial, and an opened one has it as it was", async (t
 });
 
 test("a vault of the version before has no candidate; an export carries one", async (t) => {
-  const { enter, credential, info } = await stage(t);
+  const { enter, credential, info } = await setup(t);
   t.is(info().candidate, undefined);
   await failure(enter("a-typo"));
   const { parseExport: portables } = await import("../../src/admin/export-format.ts");
@@ -474,7 +474,7 @@ test("a vault of the version before has no candidate; an export carries one", as
 });
 
 test("new secrets that are refused in the background are a problem of a credential that works", async (t) => {
-  const { enter, issuer, engine, info, set } = await stage(t);
+  const { enter, issuer, engine, info, set } = await setup(t);
   issuer.answer({ status: 503, body: "down" });
   await enter(NEW);
   t.deepEqual(problemsOf(info(), engine.clock.wall()), []);

@@ -7,7 +7,7 @@ import { startTestRegistry } from "../helpers/test-registry.ts";
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-async function stage(t: ExecutionContext, accessToken = "token") {
+async function setup(t: ExecutionContext, accessToken = "token") {
   const answer = { access_token: accessToken, token_type: "bearer", expires_in: 3600 };
   const issuer = await startIssuer(t, { json: answer });
   const engine = await startTestRegistry(t);
@@ -21,7 +21,7 @@ async function stage(t: ExecutionContext, accessToken = "token") {
 }
 
 test("all is told but secrets: file, settings, headers as templates, rules", async (t) => {
-  const { admin, file, issuer } = await stage(t);
+  const { admin, file, issuer } = await setup(t);
   appendFileSync(file, '\n[[allow]]\nexecutable = "/usr/bin/backup"\nrate = "60/m"\n');
   const shown = admin.show("demo");
   t.is(shown.file, file);
@@ -39,18 +39,18 @@ test("all is told but secrets: file, settings, headers as templates, rules", asy
 test("the identity is what the access token names, if it is a JWT", async (t) => {
   const claims = { iss: "https://issuer.example", sub: "42", email: "me@example.com", scope: "x" };
   const jwt = `${part({ alg: "none" })}.${part(claims)}.c2lnbmF0dXJl`;
-  const { admin } = await stage(t, jwt);
+  const { admin } = await setup(t, jwt);
   t.deepEqual(admin.show("demo").identity, {
     iss: "https://issuer.example",
     sub: "42",
     email: "me@example.com",
   });
-  const { admin: other } = await stage(t);
+  const { admin: other } = await setup(t);
   t.is(other.show("demo").identity, undefined);
 });
 
 test("an edit is told as it was and is, read again or not, and trusted only as it was looked at", async (t) => {
-  const { admin, file, issuer, engine } = await stage(t);
+  const { admin, file, issuer, engine } = await setup(t);
   t.is(admin.show("demo").differences, undefined);
   const text = `grant = "client_credentials"\nclient_id = "app"\ntoken_url = "${issuer.url}"\n`;
   writeFileSync(file, `${text}origins = ["https://evil.example"]\n`);
@@ -72,7 +72,7 @@ test("an edit is told as it was and is, read again or not, and trusted only as i
 });
 
 test("a record of before opens without trust, and tells what it can of an edit", async (t) => {
-  const { admin, file, engine } = await stage(t);
+  const { admin, file, engine } = await setup(t);
   const { boundValues: _, ...before } = engine.registry.get("demo").snapshot();
   await engine.vault.write("demo", before, { durable: true });
   engine.registry.loadAll();
@@ -90,7 +90,7 @@ test("a record of before opens without trust, and tells what it can of an edit",
 });
 
 test("a file with a mistake is told of, and nothing is guessed", async (t) => {
-  const { admin, file } = await stage(t);
+  const { admin, file } = await setup(t);
   writeFileSync(file, "grant =");
   await admin.reload();
   const shown = admin.show("demo");

@@ -84,7 +84,7 @@ function desk(engine: TestRegistry, server: Server) {
   };
 }
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const server = await startServer(t);
   return { server, ...desk(await startTestRegistry(t), server) };
 }
@@ -108,7 +108,7 @@ const FAILURES: Record<string, StubResponse | undefined> = {
 
 for (const [how, answer] of Object.entries(FAILURES)) {
   test(`a server that makes the account and ${how}: the password is there, and the sign-in works`, async (t) => {
-    const { server, add, info, sealed } = await stage(t);
+    const { server, add, info, sealed } = await setup(t);
     server.registers = (make) => {
       make();
       return answer;
@@ -119,7 +119,7 @@ for (const [how, answer] of Object.entries(FAILURES)) {
   });
 
   test(`a server that makes no account and ${how}: what is known is told, and nothing is sent unasked`, async (t) => {
-    const { server, add, info, again } = await stage(t);
+    const { server, add, info, again } = await setup(t);
     server.registers = () => answer;
     const refused = await failure(add());
     t.is(refused.reason, "login_required");
@@ -143,7 +143,7 @@ for (const [how, answer] of Object.entries(FAILURES)) {
 }
 
 test("a name that is taken by the account of before is signed in to", async (t) => {
-  const { server, add, info, sealed } = await stage(t);
+  const { server, add, info, sealed } = await setup(t);
   server.registers = (make) => {
     make();
     return { status: 500, body: "oops" };
@@ -159,7 +159,7 @@ test("a name that is taken by the account of before is signed in to", async (t) 
 });
 
 test("refresh signs in to an account that was made, as the message says", async (t) => {
-  const { server, add, refresh } = await stage(t);
+  const { server, add, refresh } = await setup(t);
   server.registers = (make) => {
     make();
     return undefined;
@@ -172,7 +172,7 @@ test("refresh signs in to an account that was made, as the message says", async 
 });
 
 test("killed at any moment of a registration, the password of the account is sealed", async (t) => {
-  const { server, engine, add, again } = await stage(t);
+  const { server, engine, add, again } = await setup(t);
   const release = engine.vault.hold();
   void add().catch(() => {});
   await until(() => engine.vault.waiting === 1);
@@ -193,7 +193,7 @@ test("killed at any moment of a registration, the password of the account is sea
 });
 
 test("a registration that is refused costs nothing of what was there, working or not", async (t) => {
-  const { server, add, info, sealed, token } = await stage(t);
+  const { server, add, info, sealed, token } = await setup(t);
   await add();
   const password = sealed()?.secrets.password;
   server.registers = () => TAKEN;
@@ -215,7 +215,7 @@ test("a registration that is refused costs nothing of what was there, working or
 });
 
 test("a registration to an address that can't be reached leaves nothing behind", async (t) => {
-  const { engine, add } = await stage(t);
+  const { engine, add } = await setup(t);
   const settings = { username: "me", base_url: "http://127.0.0.1:1" };
   await failure(add({ settings }));
   t.deepEqual(engine.vault.names(), []);

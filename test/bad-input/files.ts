@@ -49,7 +49,7 @@ const failureOf = (promise: Promise<unknown>): Promise<AuthdError> =>
     (error: AuthdError) => error,
   );
 
-async function stage(t: ExecutionContext, options: DaemonOptions = {}) {
+async function setup(t: ExecutionContext, options: DaemonOptions = {}) {
   const daemon = await startDaemon(t, options);
   const client = clientOf(t, daemon);
   await add(client, "demo");
@@ -76,7 +76,7 @@ for (const [what, damage] of [
   test.serial(
     `a vault file that is ${what} costs that one credential, and is left as it is`,
     async (t) => {
-      const { daemon } = await stage(t);
+      const { daemon } = await setup(t);
       await daemon.stop();
       damage(daemon);
       const before = readFileSync(sealed(daemon, "demo"));
@@ -108,7 +108,7 @@ for (const [what, damage] of [
 test.serial(
   "a vault file that is damaged while the daemon runs is noticed at the next start, not before",
   async (t) => {
-    const { daemon: first } = await stage(t);
+    const { daemon: first } = await setup(t);
     // A new credential's first token is sealed after the answer: what is under way ends with the daemon.
     await first.stop();
     const daemon = await startDaemon(t, { home: first });
@@ -127,7 +127,7 @@ test.serial(
 test.serial(
   "a configuration folder that is read-only: what is there works, changes say why not and lose nothing",
   async (t) => {
-    const { daemon, client } = await stage(t, { through: AS_ORDINARY_USER });
+    const { daemon, client } = await setup(t, { through: AS_ORDINARY_USER });
     const folder = join(daemon.configDir, "credentials");
     chmodSync(folder, 0o500);
     t.teardown(() => chmodSync(folder, 0o700));
@@ -156,7 +156,7 @@ test.serial(
 test.serial(
   "a vault folder that is read-only: what is there works, changes say why not and lose nothing",
   async (t) => {
-    const { daemon, client } = await stage(t, { through: AS_ORDINARY_USER });
+    const { daemon, client } = await setup(t, { through: AS_ORDINARY_USER });
     const folder = join(daemon.stateDir, "vault");
     chmodSync(folder, 0o500);
     t.teardown(() => chmodSync(folder, 0o700));
@@ -182,7 +182,7 @@ test.serial(
 test.serial(
   "a configuration folder that others can write to stops a start, and closes everything at a reload",
   async (t) => {
-    const { daemon, client } = await stage(t);
+    const { daemon, client } = await setup(t);
     chmodSync(daemon.configDir, 0o777);
     const { changed, errors } = await client.request("reload", {});
     t.deepEqual(changed.sort(), ["demo", "other"]);
@@ -214,7 +214,7 @@ test.serial(
 test.serial(
   "a credential file that is a link to nothing costs that credential, and is not written through",
   async (t) => {
-    const { daemon, client } = await stage(t);
+    const { daemon, client } = await setup(t);
     const file = join(daemon.configDir, "credentials", "demo.toml");
     rmSync(file);
     symlinkSync(join(daemon.folder, "nowhere.toml"), file);

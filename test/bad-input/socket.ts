@@ -20,7 +20,7 @@ const REASONS = new Set([
 ]);
 
 /** A daemon that knows `fixed`, whose one origin is an API on loopback that says yes to all. */
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const api = await startApi(t, (_seen, response) => response.end("yes"));
   const daemon = await startDaemon(t);
   const credential = {
@@ -104,7 +104,7 @@ const isObject = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 test("any params of any method get a well-formed answer", async (t) => {
-  const { daemon, client } = await stage(t);
+  const { daemon, client } = await setup(t);
   let id = 0;
   for (const method of Object.keys(params) as Method[]) {
     await fc.assert(
@@ -138,7 +138,7 @@ async function askFor(client: RawClient, method: string, given: object = {}) {
 }
 
 test("any bytes: the connection is answered or closed, the daemon stays", async (t) => {
-  const { daemon } = await stage(t);
+  const { daemon } = await setup(t);
   const start = fc.constantFrom(
     "{",
     "[",
@@ -165,7 +165,7 @@ test("any bytes: the connection is answered or closed, the daemon stays", async 
 });
 
 test("URLs that are none of the credential's: refused by name, and nothing is sent", async (t) => {
-  const { api, daemon, client } = await stage(t);
+  const { api, daemon, client } = await setup(t);
   for (const [url, reason] of [
     [api.origin.replace("//", "//me:hunter2@"), "invalid_params"],
     ["https://me:hunter2@evil.example/", "origin_not_allowed"],
@@ -185,7 +185,7 @@ test("URLs that are none of the credential's: refused by name, and nothing is se
 });
 
 test("header values with CR, LF or NUL: refused by name, and nothing is sent", async (t) => {
-  const { api, daemon, client } = await stage(t);
+  const { api, daemon, client } = await setup(t);
   for (const value of ["a\r\nx-evil: 1", "a\nb", "a\r", "a\0"]) {
     const headers = { "x-a": value };
     const given = { credential: "fixed", url: api.origin, headers };
@@ -198,7 +198,7 @@ test("header values with CR, LF or NUL: refused by name, and nothing is sent", a
 });
 
 test("a frame of 9 MB, one that never ends and a flood of connections disturb nobody else", async (t) => {
-  const { daemon } = await stage(t);
+  const { daemon } = await setup(t);
   const huge = await RawClient.open(t, daemon.socket, "base");
   huge.socket.write(`Content-Length: ${9 * 2 ** 20}\r\n\r\n`);
   t.is((await huge.next())?.error?.data.reason, "request_too_large");
@@ -215,7 +215,7 @@ test("a frame of 9 MB, one that never ends and a flood of connections disturb no
 });
 
 test("many at once that add, set, remove and reload one name leave it whole or gone", async (t) => {
-  const { daemon, client: first } = await stage(t);
+  const { daemon, client: first } = await setup(t);
   const clients = await Promise.all(
     Array.from({ length: 6 }, () => RawClient.open(t, daemon.socket)),
   );
@@ -259,7 +259,7 @@ test("many at once that add, set, remove and reload one name leave it whole or g
 });
 
 test("no name collides with the files of the vault", async (t) => {
-  const { daemon, client } = await stage(t);
+  const { daemon, client } = await setup(t);
   const names = [
     "key",
     "lock",

@@ -138,7 +138,7 @@ const sealedPath = ({ stateDir }: { stateDir: string }, name: string) =>
   join(stateDir, "vault", `${name}.sealed`);
 
 /** Rotating credentials by these names beside a healthy one, all sealed; the daemon has ended. */
-async function stage(t: ExecutionContext, names: readonly string[]) {
+async function setup(t: ExecutionContext, names: readonly string[]) {
   const issuer = await RotatingIssuer.start({ lifetime: HOUR });
   t.teardown(() => issuer.close());
   const daemon = await startDaemon(t, { through: AS_ORDINARY_USER });
@@ -181,7 +181,7 @@ async function assertHealthy(t: ExecutionContext, daemon: Daemon, client: Client
 onUnix(
   "damaged in any way, a sealed file costs that credential alone, says how, and is left as it is",
   async (t) => {
-    const { issuer, daemon, start } = await stage(
+    const { issuer, daemon, start } = await setup(
       t,
       DAMAGES.map(({ name }) => name),
     );
@@ -207,7 +207,7 @@ onUnix(
 onUnix(
   "the files of two credentials swapped: neither is used, both are left, and swapped back both work",
   async (t) => {
-    const { issuer, daemon, start } = await stage(t, ["one", "two"]);
+    const { issuer, daemon, start } = await setup(t, ["one", "two"]);
     const [one, two] = [sealedPath(daemon, "one"), sealedPath(daemon, "two")];
     const swap = () => {
       renameSync(one, `${one}.x`);
@@ -238,7 +238,7 @@ onUnix(
   "any bit flipped, any length cut, any bytes in the place: damaged, and left as it is",
   async (t) => {
     const names = Array.from({ length: 100 }, (_, index) => `n${index}`);
-    const { daemon, start } = await stage(t, names);
+    const { daemon, start } = await setup(t, names);
     const damage = fc.oneof(
       fc.record({ bit: fc.nat() }),
       fc.record({ cut: fc.nat() }),

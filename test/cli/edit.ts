@@ -6,7 +6,7 @@ import { onLinux } from "../helpers/optional.ts";
 import { ENTER, onTerminal } from "../helpers/terminal.ts";
 
 /** A daemon with one credential, and an editor that runs `script` with the file as `$1`. */
-async function stage(t: ExecutionContext, script: string) {
+async function setup(t: ExecutionContext, script: string) {
   const daemon = await startDaemon(t);
   const args = ["add", "fixed", "--grant", "static", "--secrets-from", "-"];
   const added = await daemon.cli([...args, "--set", "origins=https://api.example"], {
@@ -25,7 +25,7 @@ const state = async (daemon: Daemon) =>
 onLinux(
   "edit opens the file in $VISUAL or $EDITOR, with its arguments, and reads it again",
   async (t) => {
-    const { daemon, editor, file } = await stage(
+    const { daemon, editor, file } = await setup(
       t,
       'echo "ttl = 60" >> "$2"; echo "$1" > "$0.args"',
     );
@@ -53,7 +53,7 @@ onLinux(
 onLinux(
   "edit tells a mistake with its line and key, and changes nothing in the daemon",
   async (t) => {
-    const { daemon, editor, file } = await stage(t, 'echo "tll = 60" >> "$1"');
+    const { daemon, editor, file } = await setup(t, 'echo "tll = 60" >> "$1"');
     const { code, stderr } = await daemon.cli(["edit", "fixed"], { env: { EDITOR: editor } });
     t.is(code, 5);
     const line = readFileSync(file, "utf8").split("\n").indexOf("tll = 60") + 1;
@@ -68,7 +68,7 @@ onLinux(
   async (t) => {
     const script = `if grep -q mistake "$1"; then sed -i /mistake/d "$1"; sed -i s/api.example/evil.example/ "$1"
 else echo "mistake" >> "$1"; fi`;
-    const { daemon, editor } = await stage(t, script);
+    const { daemon, editor } = await setup(t, script);
     const env = { env: { ...daemon.env, EDITOR: editor } };
     const terminal = onTerminal(t, env, ["edit", "fixed"]);
     await terminal.type("Open it again?", "y");
@@ -81,7 +81,7 @@ else echo "mistake" >> "$1"; fi`;
 );
 
 onLinux("without a terminal an edit of where secrets go waits for authd trust", async (t) => {
-  const { daemon, editor } = await stage(t, 'sed -i s/api.example/evil.example/ "$1"');
+  const { daemon, editor } = await setup(t, 'sed -i s/api.example/evil.example/ "$1"');
   const { code, stdout } = await daemon.cli(["edit", "fixed"], { env: { EDITOR: editor } });
   t.is(code, 5);
   t.regex(stdout, /was {2}\["https:\/\/api\.example"\][\s\S]*authd trust fixed/);

@@ -19,7 +19,7 @@ interface Seen {
 }
 
 /** An API that keeps what it is sent, and a daemon with a static token for it. */
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const seen: Seen[] = [];
   const origin = await startStreamingApi(t, async (request, response) => {
     const entry: Seen = { method: request.method, headers: request.headers, parts: [] };
@@ -52,7 +52,7 @@ async function stage(t: ExecutionContext) {
 }
 
 test("-T sends a file or standard input by PUT, as it is", async (t) => {
-  const { origin, send, file, daemon, seen } = await stage(t);
+  const { origin, send, file, daemon, seen } = await setup(t);
   const bytes = randomBytes(MAX_BODY_BYTES + 1_000_000);
   const sent = await send([`${origin}/`, "-T", file("body", bytes)]);
   t.is(sent.method, "PUT");
@@ -82,7 +82,7 @@ test("-T sends a file or standard input by PUT, as it is", async (t) => {
 });
 
 test("-d sends a file or a pipe of any length, and tells JSON from a form by its beginning", async (t) => {
-  const { origin, send, file } = await stage(t);
+  const { origin, send, file } = await setup(t);
   const json = Buffer.from(JSON.stringify({ words: Array(2_000_000).fill("a") }));
   t.true(json.length > MAX_BODY_BYTES);
   const read = await send([`${origin}/`, "-d", `@${file("long.json", json)}`]);
@@ -104,7 +104,7 @@ test("-d sends a file or a pipe of any length, and tells JSON from a form by its
 });
 
 test("Ctrl-C ends an upload, and the API does not get its end", async (t) => {
-  const { origin, seen, daemon } = await stage(t);
+  const { origin, seen, daemon } = await setup(t);
   const args = [MAIN, "request", "api", `${origin}/`, "-T", "-"];
   const stdio = ["pipe", "pipe", "pipe"] as const;
   const { child, ended } = start(t, process.execPath, args, { env: daemon.env, stdio: [...stdio] });

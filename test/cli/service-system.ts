@@ -92,7 +92,6 @@ asRoot("where systemd does not run nothing is changed", async (t) => {
 
 onUnix("options that don't belong together are refused", async (t) => {
   const odd: ["install" | "uninstall" | "status", ServiceOptions, RegExp][] = [
-    ["uninstall", { purge: true }, /--purge is for authd service uninstall --system/],
     ["install", { takeOver: true }, /--take-over is for authd service install --system/],
     ["uninstall", { system: true, letIn: true }, /--let-in is for authd service install --system/],
     ["install", { system: true, purge: true }, /--purge is for authd service uninstall --system/],

@@ -67,7 +67,7 @@ const CHANGES: Readonly<Record<string, (clock: FakeClock) => void>> = {
 };
 
 /** One credential at an issuer whose truth is boot time; its wall clock is `ahead` of what ours was at first. */
-async function stage(t: ExecutionContext, { lifetime, told }: Class, ahead = 0) {
+async function setup(t: ExecutionContext, { lifetime, told }: Class, ahead = 0) {
   const engine = await startTestRegistry(t);
   const { clock } = engine;
   const epoch = clock.wall() - clock.boot() + ahead;
@@ -126,7 +126,7 @@ for (const [what, change] of Object.entries(CHANGES)) {
       await Promise.all(
         CLASSES.map(async (given) => {
           const name = `${given.lifetime / SECOND} s told by ${given.told.join(" and ") || "nothing"}`;
-          const { clock, issuer, credential, settled, ask } = await stage(t, given);
+          const { clock, issuer, credential, settled, ask } = await setup(t, given);
           await ask();
           clock.advance(SECOND);
           change(clock);
@@ -183,7 +183,7 @@ for (const ahead of [5 * MINUTE, -5 * MINUTE]) {
       `an issuer whose clock is five minutes ${side} tells it with ${told.join(" and ")}`,
       async (t) => {
         for (const lifetime of [20 * SECOND, 4 * MINUTE, HOUR]) {
-          const given = await stage(t, { lifetime, told }, ahead);
+          const given = await setup(t, { lifetime, told }, ahead);
           const { clock, issuer, credential, settled, ask } = given;
           for (let passed = 0; passed < 4 * lifetime; passed += lifetime / 8) {
             const { left } = await ask();
@@ -201,7 +201,7 @@ for (const ahead of [5 * MINUTE, -5 * MINUTE]) {
 }
 
 test.serial("a JWT does not live longer for an answer that took long", async (t) => {
-  const { clock, issuer, ask, engine, credential } = await stage(
+  const { clock, issuer, ask, engine, credential } = await setup(
     t,
     { lifetime: MINUTE, told: ["exp", "date"] },
     5 * MINUTE,
@@ -224,7 +224,7 @@ test.serial("a JWT does not live longer for an answer that took long", async (t)
 test.serial(
   "a token that ran out while its answer was on its way, as the machine slept, is asked for once more",
   async (t) => {
-    const { clock, issuer, credential } = await stage(t, { lifetime: HOUR, told: [] });
+    const { clock, issuer, credential } = await setup(t, { lifetime: HOUR, told: [] });
     const held = new HeldAnswers();
     issuer.answer(held.answer);
     const answer = (access_token: string) => ({
@@ -256,7 +256,7 @@ test.serial(
 test.serial(
   "after a sleep no request goes over a connection that was kept alive before",
   async (t) => {
-    const { clock, issuer, credential } = await stage(t, { lifetime: HOUR, told: [] });
+    const { clock, issuer, credential } = await setup(t, { lifetime: HOUR, told: [] });
     const forgotten = new Set<unknown>();
     let count = 0;
     issuer.answer((_, response) => {
@@ -280,7 +280,7 @@ test.serial(
   "although renewals are spread after a jump, none is put off until its token has ended",
   async (t) => {
     const short = { lifetime: 4 * SECOND, told: ["expires_in"] } as const;
-    const { clock, issuer, credential, ask } = await stage(t, short);
+    const { clock, issuer, credential, ask } = await setup(t, short);
     clock.chance = 0.999;
     await ask();
     clock.stepWall(-HOUR);

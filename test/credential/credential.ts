@@ -33,7 +33,7 @@ interface Stage {
   credential: Credential;
 }
 
-async function stage(
+async function setup(
   t: ExecutionContext,
   answering: Parameters<typeof startIssuer>[1] = counting(),
   file: Record<string, unknown> = {},
@@ -61,7 +61,7 @@ async function failure(work: () => unknown): Promise<AuthdError> {
 }
 
 test("a cached token is answered at once, without a promise", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   t.is(await text(credential.token({})), "token-1");
   const again = credential.token({});
   t.false(again instanceof Promise);
@@ -70,14 +70,14 @@ test("a cached token is answered at once, without a promise", async (t) => {
 });
 
 test("a hundred callers share one request", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   const tokens = await Promise.all(Array.from({ length: 100 }, () => text(credential.token({}))));
   t.deepEqual(new Set(tokens), new Set(["token-1"]));
   t.is(issuer.requests.length, 1);
 });
 
 test("a token in use is renewed before it expires, without anybody waiting", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   engine.clock.advance(44 * MINUTE);
   t.is(issuer.requests.length, 1);
@@ -88,7 +88,7 @@ test("a token in use is renewed before it expires, without anybody waiting", asy
 });
 
 test("a token that nobody asked for in 12 hours is left to expire, and obtained anew when asked for", async (t) => {
-  const { credential, engine, issuer } = await stage(t, counting(86_400));
+  const { credential, engine, issuer } = await setup(t, counting(86_400));
   await credential.token({});
   engine.clock.advance(23.5 * HOUR);
   t.is(issuer.requests.length, 1);
@@ -98,7 +98,7 @@ test("a token that nobody asked for in 12 hours is left to expire, and obtained 
 });
 
 test('warm = "always" obtains a token unasked, and keeps it', async (t) => {
-  const { credential, engine, issuer } = await stage(t, counting(86_400), { warm: "always" });
+  const { credential, engine, issuer } = await setup(t, counting(86_400), { warm: "always" });
   engine.registry.tick();
   await until(() => credential.state() === "ready");
   engine.clock.advance(23.5 * HOUR);
@@ -107,7 +107,7 @@ test('warm = "always" obtains a token unasked, and keeps it', async (t) => {
 });
 
 test("one timer serves all credentials", async (t) => {
-  const { engine, issuer } = await stage(t);
+  const { engine, issuer } = await setup(t);
   for (let i = 0; i < 50; i++) {
     const file = { grant: "client_credentials", token_url: issuer.url, client_id: `app-${i}` };
     const credential = await engine.add(`demo-${i}`, file, { client_secret: "x" });
@@ -117,7 +117,7 @@ test("one timer serves all credentials", async (t) => {
 });
 
 test("minValidity: a caller that wants more than is left waits for a renewal", async (t) => {
-  const { credential, engine } = await stage(t, counting(600));
+  const { credential, engine } = await setup(t, counting(600));
   await credential.token({});
   engine.clock.advance(4 * MINUTE);
   t.is(await text(credential.token({ minValidity: 5 * MINUTE })), "token-1");
@@ -126,7 +126,7 @@ test("minValidity: a caller that wants more than is left waits for a renewal", a
 });
 
 test("if the renewal stalls, a caller gets the token that is still valid after 5 s", async (t) => {
-  const { credential, engine, issuer } = await stage(t, counting(600));
+  const { credential, engine, issuer } = await setup(t, counting(600));
   await credential.token({});
   issuer.answer(() => undefined);
   engine.clock.advance(6 * MINUTE);
@@ -137,7 +137,7 @@ test("if the renewal stalls, a caller gets the token that is still valid after 5
 });
 
 test("a failure with a token still valid serves that token, and tries again in the background", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   issuer.answer({ status: 500, body: "down" });
   engine.clock.advance(45 * MINUTE);
@@ -151,7 +151,7 @@ test("a failure with a token still valid serves that token, and tries again in t
 });
 
 test("without a valid token the answer in back-off comes at once, with retryAfterMs", async (t) => {
-  const { credential, engine, issuer } = await stage(t, { status: 500, body: "down" });
+  const { credential, engine, issuer } = await setup(t, { status: 500, body: "down" });
   await failure(() => credential.token({}));
   const error = await failure(() => credential.token({}));
   t.is(error.reason, "issuer_unavailable");
@@ -161,7 +161,7 @@ test("without a valid token the answer in back-off comes at once, with retryAfte
 });
 
 test("a caller brings the next try forward, but not under 5 s after the last", async (t) => {
-  const { credential, engine, issuer } = await stage(t, { status: 500, body: "down" });
+  const { credential, engine, issuer } = await setup(t, { status: 500, body: "down" });
   engine.clock.chance = 0.999;
   for (let tries = 1; tries <= 4; tries++) {
     await failure(() => credential.token({}));
@@ -182,7 +182,7 @@ test("a caller brings the next try forward, but not under 5 s after the last", a
 
 test("Retry-After is never undercut, whoever asks", async (t) => {
   const busy = { status: 429, headers: { "retry-after": "120" }, body: "slow down" };
-  const { credential, engine, issuer } = await stage(t, busy);
+  const { credential, engine, issuer } = await setup(t, busy);
   await failure(() => credential.token({}));
   const error = await failure(() => credential.token({}));
   t.true((error.retryAfterMs ?? 0) > 110 * SECOND);
@@ -194,7 +194,7 @@ test("Retry-After is never undercut, whoever asks", async (t) => {
 });
 
 test("a firewall's 403 backs off for 5 minutes, and callers do not bring it forward", async (t) => {
-  const { credential, engine, issuer } = await stage(t, { status: 403, body: "<html>blocked" });
+  const { credential, engine, issuer } = await setup(t, { status: 403, body: "<html>blocked" });
   await failure(() => credential.token({}));
   engine.clock.advance(4 * MINUTE);
   const error = await failure(() => credential.token({}));
@@ -206,7 +206,7 @@ test("a firewall's 403 backs off for 5 minutes, and callers do not bring it forw
 
 test("invalid_client stops every further try until a person acts", async (t) => {
   const refused = { status: 401, json: { error: "invalid_client" } };
-  const { credential, engine, issuer } = await stage(t, refused);
+  const { credential, engine, issuer } = await setup(t, refused);
   const error = await failure(() => credential.token({}));
   t.is(error.reason, "credential_rejected");
   t.is(error.oauth?.error, "invalid_client");
@@ -224,7 +224,7 @@ test("invalid_client stops every further try until a person acts", async (t) => 
 });
 
 test("a token still valid is served although the secret was rejected since", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   issuer.answer({ status: 401, json: { error: "invalid_client" } });
   engine.clock.advance(50 * MINUTE);
@@ -235,7 +235,7 @@ test("a token still valid is served although the secret was rejected since", asy
 });
 
 test("forceRefresh renews; within a second it gets the token that just came", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   t.is(await text(credential.token({ forceRefresh: true })), "token-1");
   engine.clock.advance(1_001);
@@ -244,7 +244,7 @@ test("forceRefresh renews; within a second it gets the token that just came", as
 });
 
 test("forceRefresh never hands back the old token, and sends nothing in back-off", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   engine.clock.advance(2 * SECOND);
   issuer.answer({ status: 500, body: "down" });
@@ -257,7 +257,7 @@ test("forceRefresh never hands back the old token, and sends nothing in back-off
 });
 
 test("a failed forceRefresh is tried again in the background", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   engine.clock.advance(2 * SECOND);
   issuer.answer({ status: 500, body: "down" });
@@ -269,7 +269,7 @@ test("a failed forceRefresh is tried again in the background", async (t) => {
 });
 
 test("rejectedToken renews only if it is still the current token", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   await credential.token({});
   t.is(await text(credential.token({ rejectedToken: "an older one" })), "token-1");
   t.is(await text(credential.token({ rejectedToken: "token-1" })), "token-2");
@@ -278,7 +278,7 @@ test("rejectedToken renews only if it is still the current token", async (t) => 
 });
 
 test("a program that rejects every new token does not make authd hammer the issuer", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   let current = await text(credential.token({}));
   let refused: AuthdError | undefined;
   for (let i = 0; i < 10 && !refused; i++) {
@@ -294,7 +294,7 @@ test("a program that rejects every new token does not make authd hammer the issu
 });
 
 test("a program that rejects every token after some seconds is held back more and more", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   let current = await text(credential.token({}));
   for (let i = 0; i < 200; i++) {
     engine.clock.advance(4 * SECOND);
@@ -313,7 +313,7 @@ test("a program that rejects every token after some seconds is held back more an
 
 test("a caller that gives up does not cancel the request", async (t) => {
   let release = () => {};
-  const { credential, issuer } = await stage(t, (_seen, response) => {
+  const { credential, issuer } = await setup(t, (_seen, response) => {
     release = () => {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(JSON.stringify({ access_token: "late", token_type: "bearer", expires_in: 60 }));
@@ -332,7 +332,7 @@ test("a caller that gives up does not cancel the request", async (t) => {
 });
 
 test("a caller's timeout is its own", async (t) => {
-  const { credential, engine, issuer } = await stage(t, () => undefined);
+  const { credential, engine, issuer } = await setup(t, () => undefined);
   const asked = failure(() => credential.token({ timeoutMs: 700 }));
   await until(() => issuer.requests.length === 1);
   engine.clock.advance(700);
@@ -341,7 +341,7 @@ test("a caller's timeout is its own", async (t) => {
 });
 
 test("a stalled issuer delays no cached token", async (t) => {
-  const { engine, credential, issuer } = await stage(t);
+  const { engine, credential, issuer } = await setup(t);
   await credential.token({});
   const stalled = await startIssuer(t, () => undefined);
   const other = await engine.add(
@@ -356,7 +356,7 @@ test("a stalled issuer delays no cached token", async (t) => {
 });
 
 test("scopes are sets: order does not matter, and the credential's own equals none", async (t) => {
-  const { credential, issuer } = await stage(t, counting(), { scope: "read write" });
+  const { credential, issuer } = await setup(t, counting(), { scope: "read write" });
   const own = await text(credential.token({}));
   t.is(await text(credential.token({ scope: "write read" })), own);
   const other = await text(credential.token({ scope: "b a" }));
@@ -371,7 +371,7 @@ test("scopes are sets: order does not matter, and the credential's own equals no
 });
 
 test("at most 32 variants are kept; the one not asked for longest makes room", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   for (let i = 0; i < 40; i++) {
     await credential.token({ scope: `s${i}` });
     engine.clock.advance(10);
@@ -384,7 +384,7 @@ test("at most 32 variants are kept; the one not asked for longest makes room", a
 });
 
 test("a scope that the issuer refuses costs that scope alone", async (t) => {
-  const { credential } = await stage(t, ({ form }) =>
+  const { credential } = await setup(t, ({ form }) =>
     form.get("scope") === "admin"
       ? { status: 400, json: { error: "invalid_scope" } }
       : { json: { access_token: "fine", token_type: "bearer", expires_in: 60 } },
@@ -407,7 +407,7 @@ test("a static token takes no scope of the caller's, and is never renewed", asyn
 
 test("a renewal that brings no later expiry is a failure for scheduling: no hot loop", async (t) => {
   const same = { json: { access_token: "same", token_type: "bearer", expires_in: 600 } };
-  const { credential, engine, issuer } = await stage(t, same);
+  const { credential, engine, issuer } = await setup(t, same);
   await credential.token({});
   const end = engine.clock.wall() + 600 * SECOND;
   issuer.answer(() => ({
@@ -425,7 +425,7 @@ test("a renewal that brings no later expiry is a failure for scheduling: no hot 
 });
 
 test("a token that has expired when it comes is a failure", async (t) => {
-  const { credential } = await stage(t, counting(0));
+  const { credential } = await setup(t, counting(0));
   const error = await failure(() => credential.token({}));
   t.is(error.reason, "issuer_unavailable");
   t.regex(error.message, /already expired/);
@@ -434,7 +434,7 @@ test("a token that has expired when it comes is a failure", async (t) => {
 for (const years of [1, -1]) {
   test(`a JWT's lifetime is right although the wall clock is set while its answer is on its way (${years} year)`, async (t) => {
     let release = () => {};
-    const { credential, engine, issuer } = await stage(t, (_seen, response) => {
+    const { credential, engine, issuer } = await setup(t, (_seen, response) => {
       release = () => {
         const exp = Math.floor(Date.parse("2030-01-01T01:00:00Z") / SECOND);
         const access_token = jwt({ exp });
@@ -453,14 +453,14 @@ for (const years of [1, -1]) {
 }
 
 test("after a suspend the first answer is not an expired token", async (t) => {
-  const { credential, engine } = await stage(t);
+  const { credential, engine } = await setup(t);
   await credential.token({});
   engine.clock.suspend(2 * HOUR);
   t.is(await text(credential.token({})), "token-2");
 });
 
 test("expired by the wall clock alone: renewed first, served if the issuer can't be had", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   engine.clock.stepWall(2 * HOUR);
   t.is(await text(credential.token({})), "token-2");
@@ -470,7 +470,7 @@ test("expired by the wall clock alone: renewed first, served if the issuer can't
 });
 
 test("a wall clock stepped back changes nothing but what clients are told", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   engine.clock.stepWall(-365 * DAY);
   engine.clock.advance(30 * SECOND);
@@ -480,7 +480,7 @@ test("a wall clock stepped back changes nothing but what clients are told", asyn
 });
 
 test("after a clock jump renewals that can wait do not all start at once", async (t) => {
-  const { engine, issuer, credential } = await stage(t);
+  const { engine, issuer, credential } = await setup(t);
   engine.clock.chance = 0.5;
   await credential.token({});
   engine.clock.suspend(50 * MINUTE);
@@ -491,7 +491,7 @@ test("after a clock jump renewals that can wait do not all start at once", async
 });
 
 test("a restart finds the token again", async (t) => {
-  const { engine, issuer, credential } = await stage(t);
+  const { engine, issuer, credential } = await setup(t);
   await credential.token({});
   const { settings } = credential;
   const restarted = await engine.restart();
@@ -504,7 +504,7 @@ test("a restart finds the token again", async (t) => {
 });
 
 test("a file that was edited so that secrets might go elsewhere stops the credential until it is trusted", async (t) => {
-  const { engine, issuer, credential } = await stage(t);
+  const { engine, issuer, credential } = await setup(t);
   await credential.token({});
   const elsewhere = await startIssuer(t, counting());
   const file = { grant: "client_credentials", client_id: "app" };
@@ -521,7 +521,7 @@ test("a file that was edited so that secrets might go elsewhere stops the creden
 });
 
 test("an edit that moves no secret takes effect at once", async (t) => {
-  const { engine, issuer, credential } = await stage(t);
+  const { engine, issuer, credential } = await setup(t);
   await credential.token({});
   const file = { grant: "client_credentials", client_id: "app", token_url: issuer.url };
   credential.applySettings(engine.settings("demo", { ...file, secret_expires: "2031-01-31" }));
@@ -546,7 +546,7 @@ test("one whose secret was never entered says so", async (t) => {
 });
 
 test("401: a token that the origin took is renewed once, however many requests got it", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   const issued = await credential.token({});
   credential.recordAccepted("https://api.example", issued);
   const renewed = await Promise.all(
@@ -559,7 +559,7 @@ test("401: a token that the origin took is renewed once, however many requests g
 });
 
 test("401: one for a token just obtained, or for lack of scope, is the caller's answer", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   const issued = await credential.token({});
   t.is(await credential.refreshAfter401("https://api.example", issued, undefined, {}), undefined);
   credential.recordAccepted("https://api.example", issued);
@@ -569,7 +569,7 @@ test("401: one for a token just obtained, or for lack of scope, is the caller's 
 });
 
 test("401: if the renewal fails, the 401 is the caller's answer", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   const issued = await credential.token({});
   credential.recordAccepted("https://api.example", issued);
   issuer.answer({ status: 500, body: "down" });
@@ -577,7 +577,7 @@ test("401: if the renewal fails, the 401 is the caller's answer", async (t) => {
 });
 
 test("no event, error or log line carries a secret or a token", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   issuer.answer({
     status: 401,
@@ -591,7 +591,7 @@ test("no event, error or log line carries a secret or a token", async (t) => {
 
 test("an edit that nobody trusted yet changes nothing for a request under way", async (t) => {
   const held = new HeldAnswers();
-  const { credential, engine, issuer } = await stage(t, held.answer);
+  const { credential, engine, issuer } = await setup(t, held.answer);
   const asked = credential.token({}) as Promise<IssuedToken>;
   await until(() => issuer.requests.length === 1);
   const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
@@ -603,7 +603,7 @@ test("an edit that nobody trusted yet changes nothing for a request under way", 
 });
 
 test("a new secret goes nowhere but to the new address", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   const elsewhere = await startIssuer(t, counting());
   const release = engine.vault.hold();
   const file = { grant: "client_credentials", client_id: "app" };
@@ -620,7 +620,7 @@ test("a new secret goes nowhere but to the new address", async (t) => {
 });
 
 test("what could not be sealed is as it was before", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   const elsewhere = await startIssuer(t, counting());
   const settings = engine.settings("demo", {
@@ -643,7 +643,7 @@ test("what could not be sealed is as it was before", async (t) => {
 
 test("a token that comes while new secrets are being sealed is not found again after a restart", async (t) => {
   const held = new HeldAnswers();
-  const { credential, engine, issuer } = await stage(t, held.answer);
+  const { credential, engine, issuer } = await setup(t, held.answer);
   const asked = credential.token({}) as Promise<IssuedToken>;
   await until(() => issuer.requests.length === 1);
   const file = { grant: "client_credentials", token_url: issuer.url, client_id: "another" };
@@ -660,7 +660,7 @@ test("a token that comes while new secrets are being sealed is not found again a
 });
 
 test("a file edited while authd was not running counts: tokens obtained before it are dropped", async (t) => {
-  const { engine, credential, issuer } = await stage(t, counting(), { scope: "read" });
+  const { engine, credential, issuer } = await setup(t, counting(), { scope: "read" });
   await credential.token({});
   const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
   const settings = engine.settings("demo", { ...file, scope: "write" });
@@ -671,7 +671,7 @@ test("a file edited while authd was not running counts: tokens obtained before i
 
 test("a request that waits for its turn serves for the secret that is entered meanwhile", async (t) => {
   const held = new HeldAnswers();
-  const { credential, engine, issuer } = await stage(t, held.answer);
+  const { credential, engine, issuer } = await setup(t, held.answer);
   const file = { grant: "client_credentials", token_url: issuer.url, client_id: "other" };
   for (let n = 0; n < 4; n++) {
     const other = await engine.add(`other-${n}`, file, { client_secret: "not-so-secret" });
@@ -695,7 +695,7 @@ test("a request that waits for its turn serves for the secret that is entered me
 
 test("how a request for replaced secrets ends is not said of the new ones", async (t) => {
   const held = new HeldAnswers();
-  const { credential, engine, issuer } = await stage(t, held.answer);
+  const { credential, engine, issuer } = await setup(t, held.answer);
   const asked = failure(() => credential.token({}));
   await until(() => issuer.requests.length === 1);
   await credential.update(credential.settings, { secrets: { client_secret: "the-new-one" } });
@@ -711,7 +711,7 @@ test("how a request for replaced secrets ends is not said of the new ones", asyn
 
 test("one that was removed tells nobody anything any more, and sends nothing", async (t) => {
   const held = new HeldAnswers();
-  const { credential, engine, issuer } = await stage(t, held.answer);
+  const { credential, engine, issuer } = await setup(t, held.answer);
   const asked = credential.token({}) as Promise<IssuedToken>;
   await until(() => issuer.requests.length === 1);
   engine.registry.delete("demo");
@@ -725,7 +725,7 @@ test("one that was removed tells nobody anything any more, and sends nothing", a
 });
 
 test("a refresh that a person asked for and that failed is tried again in the background", async (t) => {
-  const { credential, engine, issuer } = await stage(t, { status: 500, body: "down" });
+  const { credential, engine, issuer } = await setup(t, { status: 500, body: "down" });
   await failure(() => credential.refresh(5 * SECOND));
   t.is(credential.state(), "failing");
   t.true(Number.isFinite(credential.info().retryAt));
@@ -737,7 +737,7 @@ test("a refresh that a person asked for and that failed is tried again in the ba
 
 for (const error of ["access_denied", "invalid_target", "consent_required"]) {
   test(`an audience that the issuer refuses with ${error} costs that audience alone`, async (t) => {
-    const { credential } = await stage(t, ({ form }) =>
+    const { credential } = await setup(t, ({ form }) =>
       form.get("audience") === "theirs"
         ? { status: 403, json: { error } }
         : { json: { access_token: "fine", token_type: "bearer", expires_in: 60 } },
@@ -750,7 +750,7 @@ for (const error of ["access_denied", "invalid_target", "consent_required"]) {
 }
 
 test("a token whose age is in doubt stays so, however often authd starts", async (t) => {
-  const { engine, credential, issuer } = await stage(t);
+  const { engine, credential, issuer } = await setup(t);
   await credential.token({});
   const { settings } = credential;
   engine.clock.reboot(-2 * HOUR);
@@ -772,7 +772,7 @@ test("a token whose age is in doubt stays so, however often authd starts", async
 });
 
 test("a rejected token brings the next try forward, as no token at all does", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   issuer.answer({ status: 500, body: "down" });
   engine.clock.chance = 0.999;
@@ -791,7 +791,7 @@ test("a rejected token brings the next try forward, as no token at all does", as
 });
 
 test("what is in the way now is shown, not an error of before", async (t) => {
-  const { credential, engine, issuer } = await stage(t, { status: 500, body: "down" });
+  const { credential, engine, issuer } = await setup(t, { status: 500, body: "down" });
   await failure(() => credential.token({}));
   t.is(credential.info().lastError?.reason, "issuer_unavailable");
   const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
@@ -800,7 +800,7 @@ test("what is in the way now is shown, not an error of before", async (t) => {
 });
 
 test("a renewal that brings no later expiry is told as the last error", async (t) => {
-  const { credential, engine, issuer } = await stage(t, counting(600));
+  const { credential, engine, issuer } = await setup(t, counting(600));
   await credential.token({});
   engine.clock.advance(3 * SECOND);
   issuer.answer(counting(300));
@@ -810,7 +810,7 @@ test("a renewal that brings no later expiry is told as the last error", async (t
 });
 
 test("a token first asked for long after it came is renewed in time, however short it lives", async (t) => {
-  const { credential, engine, issuer } = await stage(t, counting(12));
+  const { credential, engine, issuer } = await setup(t, counting(12));
   await credential.refresh(5 * SECOND);
   engine.clock.advance(SECOND);
   t.is(await text(credential.token({})), "token-1");
@@ -820,7 +820,7 @@ test("a token first asked for long after it came is renewed in time, however sho
 });
 
 test("a token in use that ran out while authd was not running is renewed without a caller", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   engine.clock.advance(44 * MINUTE);
   const { settings } = credential;
@@ -834,7 +834,7 @@ test("a token in use that ran out while authd was not running is renewed without
 });
 
 test("a restart knows that a token which came long ago was asked for since", async (t) => {
-  const { credential, engine, issuer } = await stage(t, counting(20 * 3600));
+  const { credential, engine, issuer } = await setup(t, counting(20 * 3600));
   await credential.token({});
   engine.clock.advance(10 * HOUR);
   t.is(await text(credential.token({})), "token-1");
@@ -851,7 +851,7 @@ test("a restart knows that a token which came long ago was asked for since", asy
 });
 
 test("a token that nobody used for long stays what it was after a restart", async (t) => {
-  const { credential, engine, issuer } = await stage(t);
+  const { credential, engine, issuer } = await setup(t);
   await credential.token({});
   const { settings } = credential;
   const again = await engine.restart();
@@ -865,7 +865,7 @@ test("a token that nobody used for long stays what it was after a restart", asyn
 });
 
 test("a sealed token that can't be used is obtained anew, and keeps nothing from starting", async (t) => {
-  const { credential, engine } = await stage(t);
+  const { credential, engine } = await setup(t);
   await credential.token({});
   const { settings } = credential;
   const odd = [null, {}, { ...engine.vault.read("demo")!.tokens[0], accessToken: "a\r\nb: c" }];
@@ -882,7 +882,7 @@ test("a sealed token that can't be used is obtained anew, and keeps nothing from
 
 test("what an issuer refused is not sent again after a restart, until a person acts", async (t) => {
   const refused = { status: 401, json: { error: "invalid_client" } };
-  const { credential, engine, issuer } = await stage(t, refused, { warm: "always" });
+  const { credential, engine, issuer } = await setup(t, refused, { warm: "always" });
   await failure(() => credential.token({}));
   const { settings } = credential;
   const { engine: again, credential: revived } = await restarted(engine, settings);
@@ -907,7 +907,7 @@ async function restarted(before: TestRegistry, settings: Credential["settings"])
 
 test("another client id in the file lets a refused credential try again", async (t) => {
   const refused = { status: 401, json: { error: "invalid_client" } };
-  const { credential, engine, issuer } = await stage(t, refused);
+  const { credential, engine, issuer } = await setup(t, refused);
   await failure(() => credential.token({}));
   issuer.answer(counting());
   const file = { grant: "client_credentials", token_url: issuer.url, client_id: "another" };
@@ -916,7 +916,7 @@ test("another client id in the file lets a refused credential try again", async 
 });
 
 test("a scope that no issuer would take is refused before it is kept", async (t) => {
-  const { credential, issuer } = await stage(t);
+  const { credential, issuer } = await setup(t);
   const error = await failure(() => credential.token({ scope: "x".repeat(10_000) }));
   t.is(error.reason, "invalid_params");
   t.regex(error.message, /^demo: .*8192 characters/);

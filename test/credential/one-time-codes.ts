@@ -27,7 +27,7 @@ const file = (issuer: Issuer) => ({
 });
 const secrets = (otp_secret = KEY) => ({ password: "pw", otp_secret });
 
-async function stage(t: ExecutionContext, { lifetime = 3600, otp = KEY } = {}) {
+async function setup(t: ExecutionContext, { lifetime = 3600, otp = KEY } = {}) {
   const issuer = await strictIssuer(t, lifetime);
   const engine = await startTestRegistry(t);
   const credential = await engine.add("demo", file(issuer), secrets(otp));
@@ -48,7 +48,7 @@ async function failure(work: Promise<unknown>): Promise<AuthdError> {
 const settled = () => new Promise((resolve) => setTimeout(resolve, 60));
 
 test("a forced renewal waits for the next code; a caller with less time is told when to come back", async (t) => {
-  const { engine, credential, issuer, codes } = await stage(t);
+  const { engine, credential, issuer, codes } = await setup(t);
   await credential.token({});
   engine.clock.advance(10 * SECOND);
   const soon = await failure(
@@ -67,7 +67,7 @@ test("a forced renewal waits for the next code; a caller with less time is told 
 });
 
 test("a renewal ahead of time waits, and callers get the token that there is at once", async (t) => {
-  const { engine, credential, issuer, codes } = await stage(t, { lifetime: 40 });
+  const { engine, credential, issuer, codes } = await setup(t, { lifetime: 40 });
   await credential.token({});
   engine.registry.tick();
   engine.clock.advance(25 * SECOND);
@@ -81,7 +81,7 @@ test("a renewal ahead of time waits, and callers get the token that there is at 
 });
 
 test("other scopes of the credential, and other credentials with the same key, take the next codes", async (t) => {
-  const { engine, credential, issuer, codes } = await stage(t);
+  const { engine, credential, issuer, codes } = await setup(t);
   const padded = "otpauth://totp/Me?secret=gezd-gnbv-gy3t-qojq";
   const same = await engine.add("same", { ...file(issuer), username: "alias" }, secrets(padded));
   const elsewhere = await strictIssuer(t);
@@ -107,7 +107,7 @@ test("other scopes of the credential, and other credentials with the same key, t
 });
 
 test("a code whose answer was lost counts as sent", async (t) => {
-  const { engine, credential, issuer, codes } = await stage(t);
+  const { engine, credential, issuer, codes } = await setup(t);
   issuer.answer((_seen, response) => void response.socket?.destroy());
   await failure(Promise.resolve(credential.token({})));
   issuer.answer({ json: { access_token: "late", expires_in: 3600 } });
@@ -124,7 +124,7 @@ test("a code whose answer was lost counts as sent", async (t) => {
 });
 
 test("a restart does not forget which code was sent, for this credential and others", async (t) => {
-  const { engine, credential, issuer } = await stage(t);
+  const { engine, credential, issuer } = await setup(t);
   await engine.add("same", file(issuer), secrets());
   await credential.token({});
   await until(() => engine.vault.read("demo")?.lastRefreshAt !== undefined);
@@ -150,7 +150,7 @@ test("a restart does not forget which code was sent, for this credential and oth
 
 test("a period of a minute and eight digits hold, and a clock that was set back is no trap", async (t) => {
   const otp = `otpauth://totp/Me?secret=${KEY}&period=60&digits=8`;
-  const { engine, credential, issuer, codes } = await stage(t, { otp });
+  const { engine, credential, issuer, codes } = await setup(t, { otp });
   await credential.token({});
   engine.clock.advance(45 * SECOND);
   const soon = await failure(
@@ -168,7 +168,7 @@ test("a period of a minute and eight digits hold, and a clock that was set back 
 });
 
 test("settings that change while a request waits for a code end its wait", async (t) => {
-  const { engine, credential, issuer } = await stage(t);
+  const { engine, credential, issuer } = await setup(t);
   await credential.token({});
   engine.clock.advance(5 * SECOND);
   const forced = failure(Promise.resolve(credential.token({ forceRefresh: true })));

@@ -21,7 +21,7 @@ interface Stage {
   credential: Credential;
 }
 
-async function stage(
+async function setup(
   t: ExecutionContext,
   answering: Responder,
   file: Record<string, unknown> = {},
@@ -76,7 +76,7 @@ const REFUSALS: Record<string, StubResponse> = {
 
 for (const [what, answer] of Object.entries(REFUSALS)) {
   test(`three times ${what} are final, however often a program asks`, async (t) => {
-    const staged = await stage(t, answer);
+    const staged = await setup(t, answer);
     const { engine, credential, issuer } = staged;
     t.is((await failure(() => credential.token({}))).reason, "issuer_unavailable");
     await askFor(staged, 4 * MINUTE, SECOND / 2);
@@ -113,7 +113,7 @@ test("an exchange, a password and a refresh token stop after three refusals as w
 });
 
 test("restarts do not count refusals anew: a daemon that is started again and again sends three", async (t) => {
-  let { engine, credential, issuer } = await stage(t, WRONG, { warm: "always" });
+  let { engine, credential, issuer } = await setup(t, WRONG, { warm: "always" });
   const { settings } = credential;
   for (let start = 0; start < 10; start++) {
     await failure(() => credential.token({}));
@@ -128,7 +128,7 @@ test("restarts do not count refusals anew: a daemon that is started again and ag
 });
 
 test("a token ends the row of refusals; another failure does not", async (t) => {
-  const staged = await stage(t, WRONG);
+  const staged = await setup(t, WRONG);
   const { engine, credential, issuer } = staged;
   const next = async (answer: StubResponse) => {
     issuer.answer(answer);
@@ -147,7 +147,7 @@ test("a token ends the row of refusals; another failure does not", async (t) => 
 });
 
 test("a person's refresh tries once, and does not start the tries anew", async (t) => {
-  const staged = await stage(t, WRONG);
+  const staged = await setup(t, WRONG);
   const { credential, issuer, engine } = staged;
   await askFor(staged, 2 * MINUTE, SECOND);
   t.is(issuer.requests.length, 3);
@@ -168,7 +168,7 @@ test("a person's refresh tries once, and does not start the tries anew", async (
 });
 
 test("a new secret is tried anew, with three tries of its own", async (t) => {
-  const staged = await stage(t, WRONG);
+  const staged = await setup(t, WRONG);
   const { credential, issuer } = staged;
   await askFor(staged, 2 * MINUTE, SECOND);
   await credential.update(credential.settings, { secrets: { client_secret: "another" } });
@@ -186,7 +186,7 @@ const LASTING: Record<string, StubResponse> = {
 
 for (const [what, answer] of Object.entries(LASTING)) {
   test(`${what} never stops it, but a program that asks twice a second for an hour causes 14 requests at most`, async (t) => {
-    const staged = await stage(t, answer);
+    const staged = await setup(t, answer);
     const { credential, issuer, engine } = staged;
     await askFor(staged, HOUR, SECOND / 2);
     t.true(
@@ -204,12 +204,12 @@ for (const [what, answer] of Object.entries(LASTING)) {
 }
 
 test("a program that asks twice a second causes 60 requests a day at a wrong address, 24 an hour at a broken server", async (t) => {
-  const lasting = await stage(t, { status: 404, body: "" });
+  const lasting = await setup(t, { status: 404, body: "" });
   // Between two tries a program's asking changes nothing: it need not be simulated each time.
   await askFor(lasting, HOUR, SECOND / 2);
   await askFor(lasting, 23 * HOUR, 15 * SECOND);
   t.true(lasting.issuer.requests.length <= 60, `${lasting.issuer.requests.length}`);
-  const broken = await stage(t, { status: 500, body: "wrong password" });
+  const broken = await setup(t, { status: 500, body: "wrong password" });
   await askFor(broken, HOUR, SECOND / 2);
   const first = broken.issuer.requests.length;
   t.true(first <= 35, `${first}`);
@@ -220,7 +220,7 @@ test("a program that asks twice a second causes 60 requests a day at a wrong add
 
 test("programs that force a new token each time get one every 5 s in the end", async (t) => {
   let count = 0;
-  const staged = await stage(t, () => ({
+  const staged = await setup(t, () => ({
     json: { access_token: `t-${++count}`, token_type: "bearer", expires_in: 3600 },
   }));
   await askFor(staged, 10 * MINUTE, SECOND / 2, () => ({ forceRefresh: true }));
@@ -287,7 +287,7 @@ for (const [error, answer] of Object.entries(ODD)) {
     test(`a caller's scope that gets ${error} stops that scope alone (own token before: ${worked})`, async (t) => {
       const odd = ({ form }: { form: URLSearchParams }) =>
         form.get("scope") === "odd" ? answer : GOOD;
-      const staged = await stage(t, odd, { rejected_statuses: [418] });
+      const staged = await setup(t, odd, { rejected_statuses: [418] });
       const { credential, issuer, engine } = staged;
       if (worked) await credential.token({});
       const refused = await failure(() => credential.token({ scope: "odd" }));
@@ -309,7 +309,7 @@ for (const [error, answer] of Object.entries(ODD)) {
 
 test("a caller's scope that gets 401 pages three times stops that scope alone", async (t) => {
   const odd = ({ form }: { form: URLSearchParams }) => (form.get("audience") ? page(401) : GOOD);
-  const staged = await stage(t, odd);
+  const staged = await setup(t, odd);
   const { credential, issuer } = staged;
   await credential.token({});
   await askFor(staged, 3 * MINUTE, SECOND, () => ({ audience: "theirs" }));
@@ -321,7 +321,7 @@ test("a caller's scope that gets 401 pages three times stops that scope alone", 
 });
 
 test("secrets that never worked: a caller's scope that is refused is followed by one try without it", async (t) => {
-  const { credential, issuer } = await stage(t, { status: 401, json: { error: "invalid_client" } });
+  const { credential, issuer } = await setup(t, { status: 401, json: { error: "invalid_client" } });
   const error = await failure(() => credential.token({ scope: "read" }));
   t.is(error.reason, "credential_rejected");
   t.regex(error.message, /authd set demo/);
@@ -337,7 +337,7 @@ test("secrets that never worked: a caller's scope that is refused is followed by
 });
 
 test("wrong secrets and many scopes: the account sees few sign-ins", async (t) => {
-  const staged = await stage(t, WRONG);
+  const staged = await setup(t, WRONG);
   await askFor(staged, HOUR, SECOND, (asked) => ({ scope: `s${asked % 1000}` }));
   t.is(staged.credential.state(), "rejected");
   t.true(staged.issuer.requests.length <= 4, `${staged.issuer.requests.length}`);
@@ -346,7 +346,7 @@ test("wrong secrets and many scopes: the account sees few sign-ins", async (t) =
 test("a thousand odd scopes in turn: 16 requests in the first hour, also over restarts", async (t) => {
   const odd = ({ form }: { form: URLSearchParams }) =>
     form.get("scope") ? { status: 401, json: { error: "invalid_client" } } : GOOD;
-  const staged = await stage(t, odd);
+  const staged = await setup(t, odd);
   await staged.credential.token({});
   await askFor(staged, HOUR, SECOND / 2, (asked) => ({ scope: `s${asked % 1000}` }));
   const { length } = staged.issuer.requests;

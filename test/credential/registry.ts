@@ -29,7 +29,7 @@ function configuration(
   };
 }
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const issuer = await startIssuer(t, fine);
   const engine = await startTestRegistry(t);
   const file = (more: object = {}) => ({
@@ -54,7 +54,7 @@ const reasonOf = (registry: Registry, name: string) => {
 };
 
 test("an unknown name is told with the likeliest one", async (t) => {
-  const { registry, add } = await stage(t);
+  const { registry, add } = await setup(t);
   await add("labelf");
   const error = t.throws(() => registry.get("lablef")) as AuthdError;
   t.is(error.reason, "unknown_credential");
@@ -62,7 +62,7 @@ test("an unknown name is told with the likeliest one", async (t) => {
 });
 
 test("apply adds, changes and takes away, and says which", async (t) => {
-  const { registry, settings, engine } = await stage(t);
+  const { registry, settings, engine } = await setup(t);
   t.deepEqual(registry.apply(configuration([settings("a"), settings("b")])), ["a", "b"]);
   t.deepEqual(registry.apply(configuration([settings("a"), settings("b")])), []);
   const edited = settings("a", { secret_expires: "2031-01-31" });
@@ -77,7 +77,7 @@ test("apply adds, changes and takes away, and says which", async (t) => {
 });
 
 test("a broken file closes its credential, also one that never worked", async (t) => {
-  const { registry, add } = await stage(t);
+  const { registry, add } = await setup(t);
   const known = await add("known");
   const broken = (name: string) => ({ file: `${name}.toml`, credential: name, message: "Line 1." });
   registry.apply(configuration([], [broken("known"), broken("never")]));
@@ -93,7 +93,7 @@ test("a broken file closes its credential, also one that never worked", async (t
 });
 
 test("a credential whose file is gone keeps its sealed record", async (t) => {
-  const { registry, add, engine, settings } = await stage(t);
+  const { registry, add, engine, settings } = await setup(t);
   await add("a");
   registry.apply(configuration([]));
   t.deepEqual(engine.vault.names(), ["a"]);
@@ -102,7 +102,7 @@ test("a credential whose file is gone keeps its sealed record", async (t) => {
 });
 
 test("the timer sleeps 30 s at most, and does not ring in vain", async (t) => {
-  const { add, engine } = await stage(t);
+  const { add, engine } = await setup(t);
   await (await add("a")).token({});
   engine.registry.tick();
   const before = engine.rings;
@@ -122,7 +122,7 @@ function visits(credential: Credential): () => number {
 }
 
 test("between two looks at all, a ring looks at those alone whose time has come", async (t) => {
-  const { add, engine } = await stage(t);
+  const { add, engine } = await setup(t);
   engine.registry.tick();
   const [idle, busy] = [await add("idle"), await add("busy")];
   await busy.token({});
@@ -134,7 +134,7 @@ test("between two looks at all, a ring looks at those alone whose time has come"
 });
 
 test("a next try that a caller brings forward is made in its time", async (t) => {
-  const { add, engine, issuer } = await stage(t);
+  const { add, engine, issuer } = await setup(t);
   issuer.answer({ status: 500, body: "down" });
   const credential = await add("a");
   engine.clock.chance = 0.999;
@@ -153,7 +153,7 @@ test("a next try that a caller brings forward is made in its time", async (t) =>
 });
 
 test("that a token has run out is told in its time, although nobody renews it", async (t) => {
-  const { add, engine, issuer } = await stage(t);
+  const { add, engine, issuer } = await setup(t);
   issuer.answer({ json: { access_token: "token", token_type: "bearer", expires_in: 86_400 } });
   await (await add("a")).token({});
   engine.registry.tick();
@@ -165,7 +165,7 @@ test("that a token has run out is told in its time, although nobody renews it", 
 });
 
 test("neither a failing issuer nor a failing disk makes the timer ring again and again", async (t) => {
-  const { add, engine, issuer } = await stage(t);
+  const { add, engine, issuer } = await setup(t);
   const credential = await add("a");
   await credential.token({});
   issuer.answer({ status: 500, body: "down" });
@@ -181,7 +181,7 @@ test("neither a failing issuer nor a failing disk makes the timer ring again and
 });
 
 test("one that was removed while it could not be sealed is tried no more", async (t) => {
-  const { add, engine } = await stage(t);
+  const { add, engine } = await setup(t);
   const credential = await add("a");
   engine.vault.broken = new Error("no room on the disk");
   await credential.token({});
@@ -194,7 +194,7 @@ test("one that was removed while it could not be sealed is tried no more", async
 });
 
 test("nothing is started by itself after close", async (t) => {
-  const { add, engine, issuer } = await stage(t);
+  const { add, engine, issuer } = await setup(t);
   await add("a", { warm: "always" });
   engine.registry.close();
   engine.registry.tick();
@@ -204,7 +204,7 @@ test("nothing is started by itself after close", async (t) => {
 });
 
 test("a request whose token nobody wants any more still counts as under way", async (t) => {
-  const { add, engine, issuer } = await stage(t);
+  const { add, engine, issuer } = await setup(t);
   const held = new HeldAnswers();
   issuer.answer(held.answer);
   const credential = await add("a");
@@ -218,7 +218,7 @@ test("a request whose token nobody wants any more still counts as under way", as
 });
 
 test("an intent found while the vault is locked is acted on when it opens", async (t) => {
-  const { engine, issuer } = await stage(t);
+  const { engine, issuer } = await setup(t);
   const file = { grant: "refresh_token", token_url: issuer.url, client_id: "app" };
   const more = { rotation: { intent: {}, worked: false } };
   const { settings } = await engine.add("a", file, { refresh_token: "r" }, more);
@@ -243,7 +243,7 @@ test("an intent found while the vault is locked is acted on when it opens", asyn
 });
 
 test("an answer that lives for an instant is not asked for once more", async (t) => {
-  const { issuer, registry, add } = await stage(t);
+  const { issuer, registry, add } = await setup(t);
   issuer.answer({ json: { access_token: "token", token_type: "bearer", expires_in: "5e-324" } });
   await add("demo", { warm: "always" });
   registry.tick();
@@ -252,7 +252,7 @@ test("an answer that lives for an instant is not asked for once more", async (t)
 });
 
 test("tokens that hardly live are renewed twice a second at most", async (t) => {
-  const { issuer, engine, registry, add } = await stage(t);
+  const { issuer, engine, registry, add } = await setup(t);
   issuer.answer({ json: { access_token: "token", token_type: "bearer", expires_in: 0.01 } });
   await add("demo", { warm: "always" });
   registry.tick();

@@ -46,7 +46,7 @@ class Rotating {
 
 const refused: StubResponse = { status: 400, json: { error: "invalid_grant" } };
 
-async function stage(t: ExecutionContext, record: Partial<CredentialRecord> = {}) {
+async function setup(t: ExecutionContext, record: Partial<CredentialRecord> = {}) {
   const rotating = new Rotating();
   /** What goes wrong with answers, one entry each; they are lost after the issuer rotated. */
   const faults: ("reset" | "stall" | number | "garbage")[] = [];
@@ -73,7 +73,7 @@ async function stage(t: ExecutionContext, record: Partial<CredentialRecord> = {}
 const sealedToken = (record: CredentialRecord | undefined) => record?.secrets.refresh_token;
 
 test("the new refresh token is sealed before anybody gets the access token", async (t) => {
-  const { engine, start } = await stage(t);
+  const { engine, start } = await setup(t);
   const credential = await start();
   for (let i = 1; i <= 5; i++) {
     const { accessToken } = await credential.token(i === 1 ? {} : { forceRefresh: true });
@@ -84,7 +84,7 @@ test("the new refresh token is sealed before anybody gets the access token", asy
 });
 
 test("an intent is sealed before a refresh token is spent", async (t) => {
-  const { engine, faults, issuer, start } = await stage(t);
+  const { engine, faults, issuer, start } = await setup(t);
   const credential = await start();
   faults.push("stall");
   void Promise.resolve(credential.token({})).catch(() => {});
@@ -95,7 +95,7 @@ test("an intent is sealed before a refresh token is spent", async (t) => {
 
 /** A renewal is due, and the disk does not take its intent. */
 async function stageOnBrokenDisk(t: ExecutionContext) {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   const credential = await start();
   await credential.token({});
   await until(() => (engine.vault.read("demo")?.tokens.length ?? 0) > 0);
@@ -138,7 +138,7 @@ test("a disk that is not mended until the access token has all but run out does 
 });
 
 test("a token that is no use to its caller is renewed, whatever the disk says", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   const credential = await start();
   await credential.token({});
   engine.clock.advance(2 * SECOND);
@@ -162,7 +162,7 @@ test("what an API refused does not wait for the disk, whoever tries next", async
 });
 
 test("nor does it matter that the renewal was under way already, and could have waited", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   const credential = await start();
   await credential.token({});
   await until(() => (engine.vault.read("demo")?.tokens.length ?? 0) > 0);
@@ -178,7 +178,7 @@ test("nor does it matter that the renewal was under way already, and could have 
 
 for (const fault of ["reset", 502, 504, "garbage"] as const) {
   test(`an answer lost (${fault}) after the issuer rotated is asked for once more at once, within its grace`, async (t) => {
-    const { rotating, faults, issuer, start } = await stage(t);
+    const { rotating, faults, issuer, start } = await setup(t);
     rotating.grace = true;
     faults.push(fault);
     const credential = await start();
@@ -189,7 +189,7 @@ for (const fault of ["reset", 502, 504, "garbage"] as const) {
 }
 
 test("without a grace a lost answer costs the session, and says that a person must log in", async (t) => {
-  const { faults, start, issuer } = await stage(t);
+  const { faults, start, issuer } = await setup(t);
   faults.push("reset");
   const credential = await start();
   await t.throwsAsync(async () => credential.token({}), { message: /demo/ });
@@ -198,7 +198,7 @@ test("without a grace a lost answer costs the session, and says that a person mu
 });
 
 test("503 and 429 spend nothing: ordinary back-off, no second try at once", async (t) => {
-  const { engine, faults, issuer, start, rotating } = await stage(t);
+  const { engine, faults, issuer, start, rotating } = await setup(t);
   faults.push(503);
   const credential = await start();
   await t.throwsAsync(async () => credential.token({}));
@@ -210,7 +210,7 @@ test("503 and 429 spend nothing: ordinary back-off, no second try at once", asyn
 });
 
 test("two answers lost in a row: what there is gets used up first", async (t) => {
-  const { engine, faults, issuer, rotating, start } = await stage(t);
+  const { engine, faults, issuer, rotating, start } = await setup(t);
   rotating.grace = true;
   const credential = await start();
   await credential.token({});
@@ -228,14 +228,14 @@ test("two answers lost in a row: what there is gets used up first", async (t) =>
 });
 
 test("an open intent found at start is tried once, at once, although nobody asks", async (t) => {
-  const { issuer, start } = await stage(t, { rotation: { intent: {}, worked: false } });
+  const { issuer, start } = await setup(t, { rotation: { intent: {}, worked: false } });
   const credential = await start();
   await until(() => credential.state() === "ready");
   t.is(issuer.requests.length, 1);
 });
 
 test("the previous token is tried once if the current one was refused and never worked", async (t) => {
-  const { issuer, rotating, engine, start } = await stage(t, {
+  const { issuer, rotating, engine, start } = await setup(t, {
     secrets: { refresh_token: "lost-by-the-issuer" },
     rotation: { previous: "refresh-0", worked: false },
   });
@@ -250,7 +250,7 @@ test("the previous token is tried once if the current one was refused and never 
 });
 
 test("a token that worked before is not replaced by an older one", async (t) => {
-  const { issuer, start } = await stage(t, {
+  const { issuer, start } = await setup(t, {
     secrets: { refresh_token: "worked" },
     rotation: { previous: "refresh-0", worked: true },
   });
@@ -262,7 +262,7 @@ test("a token that worked before is not replaced by an older one", async (t) => 
 });
 
 test("an answer without a refresh token keeps the old one", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   issuer.answer({ json: { access_token: "a", token_type: "Bearer", expires_in: 60 } });
   const credential = await start();
   await credential.token({});
@@ -271,7 +271,7 @@ test("an answer without a refresh token keeps the old one", async (t) => {
 });
 
 test("two scopes of one credential spend the refresh token one after the other", async (t) => {
-  const { rotating, start, issuer } = await stage(t);
+  const { rotating, start, issuer } = await setup(t);
   const credential = await start();
   const scopes = ["a", "b", "c", "d"];
   const tokens = await Promise.all(scopes.map(async (scope) => credential.token({ scope })));
@@ -281,7 +281,7 @@ test("two scopes of one credential spend the refresh token one after the other",
 });
 
 test("a refresh token that runs out is renewed in time, although nobody asks", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   let count = 0;
   issuer.answer(() => ({
     json: {
@@ -307,7 +307,7 @@ test("a refresh token that runs out is renewed in time, although nobody asks", a
 });
 
 test("a session with a fixed end is not renewed again and again towards it", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   const end = engine.clock.wall() + 24 * HOUR;
   issuer.answer(() => ({
     json: {
@@ -330,7 +330,7 @@ test("a session with a fixed end is not renewed again and again towards it", asy
 });
 
 test("a refresh token entered while a refresh is under way is kept", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   let release = () => {};
   issuer.answer((_seen, response) => {
     release = () => {
@@ -451,7 +451,7 @@ test("the previous token is tried once", async (t) => {
 });
 
 test("a scope that waits for its turn spends no newly entered token at the address of before", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   const held = new HeldAnswers();
   issuer.answer(held.answer);
   const credential = await start();
@@ -479,7 +479,7 @@ test("a scope that waits for its turn spends no newly entered token at the addre
 });
 
 test("a token that rotates while another secret is being sealed is not lost", async (t) => {
-  const { engine, issuer, start } = await stage(t);
+  const { engine, issuer, start } = await setup(t);
   const held = new HeldAnswers();
   issuer.answer(held.answer);
   const credential = await start();

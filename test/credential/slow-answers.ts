@@ -14,7 +14,7 @@ import { until } from "../helpers/until.ts";
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 
-async function stage(t: ExecutionContext, record: Partial<CredentialRecord> = {}) {
+async function setup(t: ExecutionContext, record: Partial<CredentialRecord> = {}) {
   const reuse = await startReuseIssuer(t);
   const engine = await startTestRegistry(t);
   const file = {
@@ -45,7 +45,7 @@ const quiet = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 for (const seconds of [12, 25, 60, 119]) {
   test(`an answer that takes ${seconds} s is awaited, and the token is sent once`, async (t) => {
-    const { reuse, engine, sealed, asked, arrivals, credential } = await stage(t);
+    const { reuse, engine, sealed, asked, arrivals, credential } = await setup(t);
     const forced = asked({ forceRefresh: true, timeoutMs: 120 * SECOND });
     const patient = asked({});
     await arrivals(1);
@@ -65,7 +65,7 @@ for (const seconds of [12, 25, 60, 119]) {
 }
 
 test("after 120 s the connection is ended, and then the token is sent once more", async (t) => {
-  const { reuse, engine, sealed, asked, arrivals } = await stage(t);
+  const { reuse, engine, sealed, asked, arrivals } = await setup(t);
   reuse.grace = true;
   const forced = asked({ forceRefresh: true, timeoutMs: 200 * SECOND });
   await arrivals(1);
@@ -82,7 +82,7 @@ test("after 120 s the connection is ended, and then the token is sent once more"
 });
 
 test("two in a row that never come: the access token is used up first, and then the tries back off", async (t) => {
-  const { reuse, engine, credential, asked, arrivals } = await stage(t);
+  const { reuse, engine, credential, asked, arrivals } = await setup(t);
   reuse.grace = true;
   reuse.holding = false;
   await asked({});
@@ -107,7 +107,7 @@ test("two in a row that never come: the access token is used up first, and then 
 });
 
 test("a connection that breaks after a long wait is followed by one more request at once", async (t) => {
-  const { reuse, engine, asked, arrivals } = await stage(t);
+  const { reuse, engine, asked, arrivals } = await setup(t);
   reuse.grace = true;
   const forced = asked({ forceRefresh: true, timeoutMs: 120 * SECOND });
   await arrivals(1);
@@ -121,7 +121,7 @@ test("a connection that breaks after a long wait is followed by one more request
 });
 
 test("an issuer that restarts between request and answer gets the token again when it is back", async (t) => {
-  const { engine, file } = await stage(t);
+  const { engine, file } = await setup(t);
   const issuer = new OutageIssuer(HOUR);
   await issuer.listen();
   t.teardown(() => issuer.close().catch(() => {}));
@@ -150,7 +150,7 @@ test("an issuer that restarts between request and answer gets the token again wh
 });
 
 test("requests that take long leave their host's slots to others after 10 s", async (t) => {
-  const { reuse, engine, file } = await stage(t);
+  const { reuse, engine, file } = await setup(t);
   const slow = await Promise.all(
     ["a", "b", "c", "d"].map((name) => engine.add(name, file, { refresh_token: `of-${name}` })),
   );
@@ -168,7 +168,7 @@ test("requests that take long leave their host's slots to others after 10 s", as
 
 test("429 and 503 spend nothing: the token is sent again after the back-off alone", async (t) => {
   for (const status of [429, 503]) {
-    const { engine, file } = await stage(t);
+    const { engine, file } = await setup(t);
     const issuer = await startIssuer(t, { status, headers: { "retry-after": "30" }, body: "" });
     const settings = { ...file, token_url: issuer.url };
     const credential = await engine.add("other", settings, { refresh_token: "refresh-0" });
@@ -183,7 +183,7 @@ test("429 and 503 spend nothing: the token is sent again after the back-off alon
 // ---- what people do meanwhile ----
 
 test("a refresh that a person asks for joins the request under way", async (t) => {
-  const { reuse, engine, credential, asked, arrivals } = await stage(t);
+  const { reuse, engine, credential, asked, arrivals } = await setup(t);
   void reasonOf(asked({}));
   await arrivals(1);
   engine.clock.advance(20 * SECOND);
@@ -195,7 +195,7 @@ test("a refresh that a person asks for joins the request under way", async (t) =
 });
 
 test("a setting that is changed meanwhile waits for the answer, and goes on with what it brought", async (t) => {
-  const { reuse, engine, file, credential, asked, arrivals, sealed } = await stage(t);
+  const { reuse, engine, file, credential, asked, arrivals, sealed } = await setup(t);
   void reasonOf(asked({}));
   await arrivals(1);
   const settings = engine.settings("demo", { ...file, scope: "another" });
@@ -213,7 +213,7 @@ test("a setting that is changed meanwhile waits for the answer, and goes on with
 });
 
 test("another refresh token that a person enters need not wait for the answer to the one before", async (t) => {
-  const { reuse, credential, asked, arrivals, sealed } = await stage(t);
+  const { reuse, credential, asked, arrivals, sealed } = await setup(t);
   void reasonOf(asked({}));
   await arrivals(1);
   await credential.update(credential.settings, { secrets: { refresh_token: "refresh-1" } });
@@ -227,7 +227,7 @@ test("another refresh token that a person enters need not wait for the answer to
 });
 
 test("the same refresh token entered again is not sent again: the answer under way is taken over", async (t) => {
-  const { reuse, engine, credential, asked, arrivals, sealed } = await stage(t);
+  const { reuse, engine, credential, asked, arrivals, sealed } = await setup(t);
   void reasonOf(asked({}));
   await arrivals(1);
   await credential.update(credential.settings, { secrets: { refresh_token: "refresh-0" } });
@@ -242,7 +242,7 @@ test("the same refresh token entered again is not sent again: the answer under w
 });
 
 test("removed and added again with the same refresh token, its answer is taken over", async (t) => {
-  const { reuse, engine, file, asked, arrivals, sealed } = await stage(t);
+  const { reuse, engine, file, asked, arrivals, sealed } = await setup(t);
   void reasonOf(asked({}));
   await arrivals(1);
   engine.registry.delete("demo");
@@ -260,7 +260,7 @@ test("removed and added again with the same refresh token, its answer is taken o
 
 for (const back of ["before", "after"] as const) {
   test(`a file that is gone, and back ${back} the answer, costs nothing`, async (t) => {
-    const { reuse, engine, file, asked, arrivals, sealed } = await stage(t);
+    const { reuse, engine, file, asked, arrivals, sealed } = await setup(t);
     const configuration = (names: string[]): Configuration => ({
       ...loadConfiguration({ dir: engine.dir, env: {} }),
       credentials: new Map(names.map((name) => [name, engine.settings(name, file)])),
@@ -284,7 +284,7 @@ for (const back of ["before", "after"] as const) {
 }
 
 test("one that was removed is not sent again when its connection breaks", async (t) => {
-  const { reuse, engine, asked, arrivals } = await stage(t);
+  const { reuse, engine, asked, arrivals } = await setup(t);
   void reasonOf(asked({}));
   await arrivals(1);
   engine.registry.delete("demo");

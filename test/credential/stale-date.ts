@@ -32,7 +32,7 @@ interface Stage {
 }
 
 /** One credential at such an issuer; the local clock is `ahead` (ms) of the issuer's, which is right. */
-async function stage(
+async function setup(
   t: ExecutionContext,
   { lifetime, ahead, told = ["exp"] }: { lifetime: number; ahead: number; told?: readonly Told[] },
 ): Promise<Stage> {
@@ -101,7 +101,7 @@ for (const [name, ahead] of [
     test.serial(
       `local clock ${name}, tokens of ${lifetime / SECOND} s: none is handed out after its end, none renewed too often`,
       async (t) => {
-        const { ask, pass, requests, connections, credential } = await stage(t, {
+        const { ask, pass, requests, connections, credential } = await setup(t, {
           lifetime,
           ahead,
         });
@@ -126,7 +126,7 @@ for (const [name, ahead] of [
 
 test.serial("a token from a kept-alive connection keeps its age over a restart", async (t) => {
   for (const ahead of [0, 295 * SECOND, -295 * SECOND]) {
-    const { engine, ask, pass, requests } = await stage(t, { lifetime: 5 * MINUTE, ahead });
+    const { engine, ask, pass, requests } = await setup(t, { lifetime: 5 * MINUTE, ahead });
     await ask();
     await pass(4 * MINUTE);
     t.is(requests(), 2);
@@ -158,7 +158,7 @@ for (const [by, ahead, told] of [
     `an issuer's clock set by ${by / SECOND} s, ours ${ahead / SECOND} s ahead: believed within seconds`,
     async (t) => {
       const lifetime = 5 * MINUTE;
-      const { ask, pass, step, requests, credential } = await stage(t, { lifetime, ahead, told });
+      const { ask, pass, step, requests, credential } = await setup(t, { lifetime, ahead, told });
       await ask();
       await pass(MINUTE);
       step(by);

@@ -9,7 +9,7 @@ import type { AuthdError } from "../../src/errors.ts";
 import { startTestRegistry } from "../helpers/test-registry.ts";
 import { until } from "../helpers/until.ts";
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const engine = await startTestRegistry(t);
   const { vault, clock, log } = engine;
   const slot = createTokenSlot({});
@@ -49,7 +49,7 @@ const issued = (engine: {
 };
 
 test("a record is sealed with the tokens of now, and what they were obtained with", async (t) => {
-  const { engine, stored, record, slot, vault } = await stage(t);
+  const { engine, stored, record, slot, vault } = await setup(t);
   slot.issued = issued(engine);
   await stored.save(record, true);
   const sealed = vault.read("demo");
@@ -60,7 +60,7 @@ test("a record is sealed with the tokens of now, and what they were obtained wit
 });
 
 test("what could not be sealed is tried again, and no longer when it is dropped", async (t) => {
-  const { stored, record, vault, clock, failures } = await stage(t);
+  const { stored, record, vault, clock, failures } = await setup(t);
   vault.broken = new Error("no room on the disk");
   await stored.save(record, true);
   t.is(failures.length, 1);
@@ -80,7 +80,7 @@ test("what could not be sealed is tried again, and no longer when it is dropped"
 });
 
 test("what waits for a change to be sealed is not started again with every ring", async (t) => {
-  const { stored, record, vault } = await stage(t);
+  const { stored, record, vault } = await setup(t);
   vault.broken = new Error("no room on the disk");
   await stored.save(record, true);
   const due = stored.retrySaveAt;
@@ -97,7 +97,7 @@ test("what waits for a change to be sealed is not started again with every ring"
 });
 
 test("when a program asked is sealed anew after six hours", async (t) => {
-  const { engine, stored, record, slot, vault, clock } = await stage(t);
+  const { engine, stored, record, slot, vault, clock } = await setup(t);
   slot.issued = issued(engine);
   slot.lastUsedAt = clock.boot();
   await stored.save(record, true);
@@ -115,13 +115,13 @@ test("when a program asked is sealed anew after six hours", async (t) => {
 });
 
 test("another record than the present one is not sealed", async (t) => {
-  const { stored, record, vault } = await stage(t);
+  const { stored, record, vault } = await setup(t);
   await stored.save({ ...record }, true);
   t.deepEqual(vault.names(), []);
 });
 
 test("a change is made when it is sealed, and not before; what is saved meanwhile comes after it", async (t) => {
-  const { stored, record, vault } = await stage(t);
+  const { stored, record, vault } = await setup(t);
   const release = vault.hold();
   let adopted = false;
   const amended = stored.update(
@@ -144,7 +144,7 @@ test("a change is made when it is sealed, and not before; what is saved meanwhil
 });
 
 test("a change that can't be sealed is not made, and holds nothing up", async (t) => {
-  const { stored, record, vault } = await stage(t);
+  const { stored, record, vault } = await setup(t);
   vault.broken = new Error("no room on the disk");
   const change = () => t.fail("adopted");
   await t.throwsAsync(
@@ -160,7 +160,7 @@ test("a change that can't be sealed is not made, and holds nothing up", async (t
 });
 
 test("changes are made one after the other", async (t) => {
-  const { stored, record } = await stage(t);
+  const { stored, record } = await setup(t);
   const add = (name: string) =>
     stored.update(
       (changed) => {
@@ -173,7 +173,7 @@ test("changes are made one after the other", async (t) => {
 });
 
 test("a record that authd never sealed like that is damaged; tokens that don't fit are dropped", async (t) => {
-  const { stored, vault } = await stage(t);
+  const { stored, vault } = await setup(t);
   const sound = { secrets: { token: "x" }, binding: "b", tokens: [] };
   const malformed = [
     { ...sound, secrets: { token: 12345 } },
@@ -197,7 +197,7 @@ test("a record that authd never sealed like that is damaged; tokens that don't f
 });
 
 test("a record as every earlier version sealed it opens as it is", async (t) => {
-  const { stored, vault } = await stage(t);
+  const { stored, vault } = await setup(t);
   const token = {
     accessToken: "a",
     tokenType: "Bearer",

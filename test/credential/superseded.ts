@@ -20,7 +20,7 @@ interface Stage {
   isLive(token: string): boolean;
 }
 
-async function stage(
+async function setup(
   t: ExecutionContext,
   file: Record<string, unknown> = {},
   { rotates = true, granted }: { rotates?: boolean; granted?: string } = {},
@@ -53,7 +53,7 @@ const get = async ({ credential }: Stage, options: GetTokenOptions = {}): Promis
 
 for (const rotates of [true, false]) {
   test(`a 401 for a token that worked, after a refresh for another scope: the dead one is never handed out or shown again (rotating: ${rotates})`, async (t) => {
-    const staged = await stage(t, {}, { rotates });
+    const staged = await setup(t, {}, { rotates });
     const { engine, credential, issuer, isLive } = staged;
     const own = await get(staged);
     credential.recordAccepted(API, own);
@@ -85,7 +85,7 @@ for (const rotates of [true, false]) {
 }
 
 test("a program tells that its token was rejected: the same", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   const { engine, isLive } = staged;
   const mail = await get(staged, { scope: "mail" });
   engine.clock.advance(MINUTE);
@@ -97,7 +97,7 @@ test("a program tells that its token was rejected: the same", async (t) => {
 });
 
 test("a 401 for the newest token says nothing about the others, nor does one that the file rules out", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   const { engine, credential, issuer } = staged;
   const mail = await get(staged, { scope: "mail" });
   engine.clock.advance(MINUTE);
@@ -108,7 +108,7 @@ test("a 401 for the newest token says nothing about the others, nor does one tha
   t.is(credential.info().lastError, undefined);
   t.is(issuer.requests.length, 3);
 
-  const told = await stage(t, { single_access_token: false });
+  const told = await setup(t, { single_access_token: false });
   const first = await get(told, { scope: "mail" });
   told.engine.clock.advance(MINUTE);
   const second = await get(told);
@@ -118,7 +118,7 @@ test("a 401 for the newest token says nothing about the others, nor does one tha
 });
 
 test("single_access_token = true: the credential's own token serves a scope that it holds", async (t) => {
-  const staged = await stage(t, { single_access_token: true });
+  const staged = await setup(t, { single_access_token: true });
   const { engine, issuer, isLive } = staged;
   const wants = [{}, { scope: "mail" }, { scope: "files mail" }];
   for (let asked = 0; asked < 60; asked++) {
@@ -127,7 +127,7 @@ test("single_access_token = true: the credential's own token serves a scope that
   }
   t.is(issuer.requests.length, 1);
 
-  const narrow = await stage(t, { single_access_token: true }, { granted: "mail" });
+  const narrow = await setup(t, { single_access_token: true }, { granted: "mail" });
   t.true(isLive((await get(staged)).accessToken));
   await get(narrow);
   t.is((await get(narrow, { scope: "mail" })).scope, "mail");
@@ -140,14 +140,14 @@ test("single_access_token = true: the credential's own token serves a scope that
 
 test("single_access_token = true: no broader token where a rule depends on the scope", async (t) => {
   const allow = [{ user: "root", scope: ["mail"] }];
-  const staged = await stage(t, { single_access_token: true, allow });
+  const staged = await setup(t, { single_access_token: true, allow });
   await get(staged);
   t.is((await get(staged, { scope: "mail" })).scope, "mail");
   t.is(staged.issuer.requests.length, 2);
 });
 
 test("two programs that ask for different audiences do not revoke each other's tokens without end", async (t) => {
-  const staged = await stage(t, { single_access_token: true, warm: "always" });
+  const staged = await setup(t, { single_access_token: true, warm: "always" });
   const { engine, credential, issuer, isLive } = staged;
   let served = 0;
   for (let asked = 0; asked < 2 * 3600; asked++) {

@@ -10,7 +10,7 @@ const fine = { json: { access_token: "token", token_type: "bearer", expires_in: 
 const { signal } = new AbortController();
 const admitted = { signal, admit: () => () => true, admitRefresh: async () => {} };
 
-async function stage(t: ExecutionContext, answering: Responder) {
+async function setup(t: ExecutionContext, answering: Responder) {
   const issuer = await startIssuer(t, answering);
   const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
@@ -63,7 +63,7 @@ const ANSWERS: [string, Responder, { reason: string; help: string }][] = [
 
 for (const [what, answering, wanted] of ANSWERS) {
   test(`add whose first try gets ${what} fails, and the problem survives a restart`, async (t) => {
-    const { add, engine, issuer } = await stage(t, answering);
+    const { add, engine, issuer } = await setup(t, answering);
     const error = await failure(add());
     t.is(error?.reason, "issuer_unavailable");
     t.true(error?.message.includes(`What was entered is kept. Next: ${wanted.help}`));
@@ -79,7 +79,7 @@ for (const [what, answering, wanted] of ANSWERS) {
 }
 
 test("a name that no host has is a problem until the address is another", async (t) => {
-  const { add, admin, engine, issuer } = await stage(t, fine);
+  const { add, admin, engine, issuer } = await setup(t, fine);
   const error = await failure(add({ token_url: "https://no-such-host.invalid/token" }));
   t.regex(error?.message ?? "", /can't be looked up.*Next: authd set e5 --set token_url=…/);
   t.deepEqual(listed(engine), [WRONG]);
@@ -88,13 +88,13 @@ test("a name that no host has is a problem until the address is another", async 
 });
 
 test("an outage is no problem of the settings: add keeps trying", async (t) => {
-  const { add, engine } = await stage(t, { status: 500, body: "down" });
+  const { add, engine } = await setup(t, { status: 500, body: "down" });
   t.is((await add()).state, "failing");
   t.deepEqual(listed(engine), []);
 });
 
 test("the address is the preset's field where there is one", async (t) => {
-  const { engine } = await stage(t, fine);
+  const { engine } = await setup(t, fine);
   const key = (file: Record<string, unknown>) => addressKey(engine.settings("demo", file));
   t.is(key({ preset: "zebbra", username: "me", base_url: "https://zebbra.example" }), "base_url");
   t.is(key({ preset: "labelf", client_id: "x" }), "token_url");
@@ -103,7 +103,7 @@ test("the address is the preset's field where there is one", async (t) => {
 });
 
 test("a static key that a test found refused is a problem until it works, or another is entered", async (t) => {
-  const { admin, engine, issuer } = await stage(t, { status: 401 });
+  const { admin, engine, issuer } = await setup(t, { status: 401 });
   const name = "key";
   const settings = { origins: [issuer.origin], "verify.url": `${issuer.origin}/me` };
   await admin.add({ name, grant: "static", settings, secrets: { token: "x" } }, signal, agreed);
@@ -135,7 +135,7 @@ test("a static key that a test found refused is a problem until it works, or ano
 });
 
 test("a template that goes out as it stands is a problem", async (t) => {
-  const { admin, engine } = await stage(t, fine);
+  const { admin, engine } = await setup(t, fine);
   const settings = { "headers.x-app": "{tokn}" };
   const secrets = { token: "x" };
   await admin.add({ name: "key", grant: "static", settings, secrets }, signal, agreed);

@@ -73,7 +73,7 @@ test("a second signal, later than the first, gives the answer up; the next start
   t.deepEqual(reuse.sentTwice, []);
 });
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const reuse = await startReuseIssuer(t);
   const engine = await startTestRegistry(t);
   const file = { grant: "refresh_token", token_url: reuse.issuer.url, client_auth: "none" };
@@ -96,7 +96,7 @@ async function stage(t: ExecutionContext) {
 }
 
 test("what waits for its turn when the daemon ends is not sent any more", async (t) => {
-  const { reuse, clock, vault, ask, notices, lastAnswers } = await stage(t);
+  const { reuse, clock, vault, ask, notices, lastAnswers } = await setup(t);
   void ask({});
   await until(() => reuse.waiting === 1);
   const second = ask({ scope: "another", forceRefresh: true });
@@ -114,7 +114,7 @@ test("what waits for its turn when the daemon ends is not sent any more", async 
 });
 
 test("an issuer that does not answer keeps the daemon for 120 s, no longer", async (t) => {
-  const { reuse, clock, ask, lastAnswers, errors } = await stage(t);
+  const { reuse, clock, ask, lastAnswers, errors } = await setup(t);
   clock.advance(SECOND);
   void ask({});
   await until(() => reuse.waiting === 1);

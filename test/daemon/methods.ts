@@ -52,7 +52,7 @@ class FakeCall implements Call {
   }
 }
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   let count = 0;
   const issuer = await startIssuer(t, () => ({
     json: { access_token: `token-${++count}`, token_type: "bearer", expires_in: 600 },
@@ -92,7 +92,7 @@ async function stage(t: ExecutionContext) {
 }
 
 test("initialize names every method of the contract", async (t) => {
-  const { handlers } = await stage(t);
+  const { handlers } = await setup(t);
   const told = await handlers.initialize({}, new FakeCall());
   t.is(told.protocolVersion, 1);
   t.deepEqual(told.capabilities, {});
@@ -101,7 +101,7 @@ test("initialize names every method of the contract", async (t) => {
 });
 
 test("getToken answers a warm token without a promise and without a signal, the same object each time", async (t) => {
-  const { handlers } = await stage(t);
+  const { handlers } = await setup(t);
   const cold = await handlers.getToken({ credential: "demo" }, new FakeCall());
   const call = new FakeCall();
   const warm = handlers.getToken({ credential: "demo" }, call);
@@ -113,7 +113,7 @@ test("getToken answers a warm token without a promise and without a signal, the 
 });
 
 test("getToken takes minValidity in seconds", async (t) => {
-  const { handlers, engine } = await stage(t);
+  const { handlers, engine } = await setup(t);
   await handlers.getToken({ credential: "demo" }, new FakeCall());
   engine.clock.advance(301_000);
   const enough = await handlers.getToken({ credential: "demo", minValidity: 299 }, new FakeCall());
@@ -123,7 +123,7 @@ test("getToken takes minValidity in seconds", async (t) => {
 });
 
 test("getToken ends with its call, or after its own time", async (t) => {
-  const { handlers, engine, issuer } = await stage(t);
+  const { handlers, engine, issuer } = await setup(t);
   issuer.answer(new HeldAnswers().answer);
   const call = new FakeCall();
   const cancelled = handlers.getToken({ credential: "demo" }, call) as Promise<unknown>;
@@ -138,7 +138,7 @@ test("getToken ends with its call, or after its own time", async (t) => {
 });
 
 test("an unknown credential is unknown to every method that takes one", async (t) => {
-  const { handlers } = await stage(t);
+  const { handlers } = await setup(t);
   const credential = "nobody";
   const asked = [
     () => handlers.getToken({ credential }, new FakeCall()),
@@ -158,7 +158,7 @@ test("an unknown credential is unknown to every method that takes one", async (t
 });
 
 test("subscribe and unsubscribe, list, remove, status and shutdown", async (t) => {
-  const { handlers, engine, subscriptions, shutdowns } = await stage(t);
+  const { handlers, engine, subscriptions, shutdowns } = await setup(t);
   const call = new FakeCall();
   handlers.subscribe({ credential: "demo" }, call);
   subscriptions.publish({ kind: "refreshed", credential: "demo", expiresAt: null });
@@ -180,7 +180,7 @@ test("subscribe and unsubscribe, list, remove, status and shutdown", async (t) =
 });
 
 test("only the daemon's own user and root end it", async (t) => {
-  const { handlers, shutdowns } = await stage(t);
+  const { handlers, shutdowns } = await setup(t);
   const call = new FakeCall();
   const uid = (process.geteuid?.() ?? 0) + 1;
   Object.assign(call, { peer: { uid, gid: uid, pid: 4711, connectedAt: 0 } });
@@ -191,7 +191,7 @@ test("only the daemon's own user and root end it", async (t) => {
 });
 
 test("another user that no rule names may ask for nothing but the daemon itself", async (t) => {
-  const { handlers } = await stage(t);
+  const { handlers } = await setup(t);
   const uid = (process.geteuid?.() ?? 0) + 1;
   const peer = { uid, gid: uid, pid: 4711, connectedAt: 0 };
   const given = { credential: "demo", name: "other", daemon: true, approvals: true };
@@ -212,7 +212,7 @@ test("another user that no rule names may ask for nothing but the daemon itself"
 });
 
 test("lists that one other user waits for are few, and the daemon's own user does not wait behind them", async (t) => {
-  const { handlers } = await stage(t);
+  const { handlers } = await setup(t);
   const uid = (process.geteuid?.() ?? 0) + 1;
   const done: string[] = [];
   const ask = async (who: string, call: FakeCall) => {
@@ -235,7 +235,7 @@ test("lists that one other user waits for are few, and the daemon's own user doe
 });
 
 test("a streamed answer goes out as notifications that name the request", async (t) => {
-  const { handlers, engine, issuer } = await stage(t);
+  const { handlers, engine, issuer } = await setup(t);
   const file = { grant: "static", origins: [issuer.origin] };
   await engine.add("fixed", file, { token: "fixed" });
   issuer.answer({ body: "hello" });

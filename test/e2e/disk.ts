@@ -30,7 +30,7 @@ function clientOf(t: ExecutionContext, { socket }: { socket: string }): Client {
 }
 
 /** A daemon on a disk that can be made to fail, with a credential that has been renewed once. */
-async function stage(t: ExecutionContext, place: Place, home = makeHome(t), lifetime = HOUR) {
+async function setup(t: ExecutionContext, place: Place, home = makeHome(t), lifetime = HOUR) {
   /** What happens when the next request has arrived. */
   let arrived: (() => Promise<void>) | undefined;
   const issuer = await RotatingIssuer.start({
@@ -82,7 +82,7 @@ for (const [what, { prepare, says }] of Object.entries(DISK_FAULTS) as [string, 
         const home = makeHome(t);
         const place = await prepare(t, home);
         if (!place) return;
-        const { issuer, family, daemon, client, start, atNextRequest, sealed } = await stage(
+        const { issuer, family, daemon, client, start, atNextRequest, sealed } = await setup(
           t,
           place,
           home,
@@ -136,7 +136,7 @@ asRoot(
     const home = makeHome(t);
     const place = await full.prepare(t, home);
     if (!place) return;
-    const { family, daemon, client, start, sealed } = await stage(t, place, home);
+    const { family, daemon, client, start, sealed } = await setup(t, place, home);
     const mend = await place.strike(daemon.pid);
     await client.getToken({ credential: NAME, scope: "one" });
     const { code, stderr } = await daemon.stop();
@@ -157,7 +157,7 @@ asRoot(
     const home = makeHome(t);
     const place = await full.prepare(t, home);
     if (!place) return;
-    const { family, daemon, client, sealed } = await stage(t, place, home);
+    const { family, daemon, client, sealed } = await setup(t, place, home);
     const mend = await place.strike(daemon.pid);
     await client.getToken({ credential: NAME, scope: "one" });
     await mend();
@@ -175,7 +175,7 @@ for (const what of ["is full", "is mounted read-only"] as const) {
       const home = makeHome(t);
       const place = await DISK_FAULTS[what].prepare(t, home);
       if (!place) return;
-      const { issuer, family, daemon, client, start, sealed } = await stage(t, place, home);
+      const { issuer, family, daemon, client, start, sealed } = await setup(t, place, home);
       const { accessToken } = await client.getToken({ credential: NAME });
       await daemon.stop();
       const mend = await place.strike(daemon.pid);
@@ -224,7 +224,7 @@ onUnix(
   "of two daemons on one vault the second is refused, says who has it, and the first goes on",
   async (t) => {
     const home = makeHome(t);
-    const { daemon, client, sealed, family } = await stage(t, ordinary(home), home);
+    const { daemon, client, sealed, family } = await setup(t, ordinary(home), home);
     const { code, stderr } = await second(t, home);
     t.is(code, 1, stderr);
     t.regex(stderr, new RegExp(`in use by another authd \\(process ${daemon.pid}\\)`));
@@ -239,7 +239,7 @@ onUnix(
   async (t) => {
     const home = makeHome(t);
     const place = ordinary(home);
-    const { family, daemon, client, start, sealed } = await stage(t, place, home);
+    const { family, daemon, client, start, sealed } = await setup(t, place, home);
     await client.request("credentials/add", {
       name: "other",
       grant: "static",
@@ -274,7 +274,7 @@ onUnix(
   async (t) => {
     const home = makeHome(t);
     const place = ordinary(home);
-    const { family, daemon, client, start, sealed } = await stage(t, place, home);
+    const { family, daemon, client, start, sealed } = await setup(t, place, home);
     removeAtOnce(home.stateDir);
     const socket = join(home.folder, "second", "authd.sock");
     const intruder = startProgram(t, process.execPath, [MAIN, "serve"], {
@@ -307,7 +307,7 @@ onUnix(
   "a state folder moved elsewhere, with a link in its place, goes on being used, and stays locked",
   async (t) => {
     const home = makeHome(t);
-    const { family, client, sealed } = await stage(t, ordinary(home), home);
+    const { family, client, sealed } = await setup(t, ordinary(home), home);
     const moved = join(home.folder, "moved");
     renameSync(home.stateDir, moved);
     symlinkSync(moved, home.stateDir);
@@ -321,7 +321,7 @@ onUnix(
 
 onUnix("a state folder replaced by a link to an empty one gets a whole vault there", async (t) => {
   const home = makeHome(t);
-  const { family, client, sealed } = await stage(t, ordinary(home), home);
+  const { family, client, sealed } = await setup(t, ordinary(home), home);
   renameSync(home.stateDir, `${home.stateDir}-before`);
   const empty = join(home.folder, "empty");
   mkdirSync(empty);

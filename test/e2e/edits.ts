@@ -13,18 +13,18 @@ import { until } from "../helpers/until.ts";
 const FINE = { json: { access_token: "token", token_type: "bearer", expires_in: 3600 } };
 const WRONG = { status: 401, json: { error: "invalid_client" } };
 
-async function stage(t: ExecutionContext, answering: Responder = FINE) {
+async function setup(t: ExecutionContext, answering: Responder = FINE) {
   const issuer = await startIssuer(t, answering);
   const engine = await startTestRegistry(t);
-  const stage = desk(engine);
+  const setup = desk(engine);
   const add = async (name = "demo") => {
     const { signal } = new AbortController();
     const settings = { token_url: issuer.url, client_id: "app" };
     const secrets = { client_secret: "not-so-secret" };
     const params = { name, grant: "client_credentials", settings, secrets };
-    await stage.admin.add(params, signal, agreed);
+    await setup.admin.add(params, signal, agreed);
   };
-  return { issuer, ...stage, add };
+  return { issuer, ...setup, add };
 }
 
 /** What is done to an engine's files, and what comes of it. */
@@ -65,7 +65,7 @@ function withCa(engine: TestRegistry, name = "ca.pem") {
 }
 
 test("what an edit changed is named, with its file and its key", async (t) => {
-  const { engine, add, edit, why, state, text, issuer } = await stage(t);
+  const { engine, add, edit, why, state, text, issuer } = await setup(t);
   await add();
   const before = text();
   withCa(engine);
@@ -85,7 +85,7 @@ test("what an edit changed is named, with its file and its key", async (t) => {
 });
 
 test("what an edit changed is named after a restart, too, and once it was trusted it is what holds", async (t) => {
-  const { engine, admin, add, edit } = await stage(t);
+  const { engine, admin, add, edit } = await setup(t);
   await add();
   withCa(engine);
   await edit({ "config.toml": 'ca_file = "ca.pem"' });
@@ -102,7 +102,7 @@ test("what an edit changed is named after a restart, too, and once it was truste
 });
 
 test("a vault of the version before opens as it is, and learns to name edits", async (t) => {
-  const { engine, add } = await stage(t);
+  const { engine, add } = await setup(t);
   await add();
   await until(() => engine.vault.read("demo")?.tokens.length === 1);
   const { written, ...before } = engine.vault.read("demo")!;
@@ -121,7 +121,7 @@ test("a vault of the version before opens as it is, and learns to name edits", a
 });
 
 test("what is refused stays refused, whatever is edited around it", async (t) => {
-  const { engine, admin, add, edit, state, ask, issuer, text } = await stage(t, WRONG);
+  const { engine, admin, add, edit, state, ask, issuer, text } = await setup(t, WRONG);
   await failure(add());
   t.is(state(), "rejected");
   issuer.answer(FINE);
@@ -158,7 +158,7 @@ test("what is refused stays refused, whatever is edited around it", async (t) =>
 });
 
 test("an edit of the token request itself may be tried, and undone it was none", async (t) => {
-  const { engine, add, edit, state, issuer, text } = await stage(t, WRONG);
+  const { engine, add, edit, state, issuer, text } = await setup(t, WRONG);
   await failure(add());
   const before = text();
   const mended = before.replace('"app"', '"the-right-app"');
@@ -179,7 +179,7 @@ test("an edit of the token request itself may be tried, and undone it was none",
 });
 
 test("a refresh of a person ends a refusal, of a vault of the version before, too", async (t) => {
-  const { engine, add, issuer } = await stage(t, WRONG);
+  const { engine, add, issuer } = await setup(t, WRONG);
   await failure(add());
   await until(() => engine.vault.read("demo")?.refused !== undefined);
   const record = engine.vault.read("demo")!;
@@ -195,7 +195,7 @@ test("a refresh of a person ends a refusal, of a vault of the version before, to
 });
 
 test("a file with a mistake closes its credential, and mended it is as it was", async (t) => {
-  const { engine, add, edit, state, why, ask, issuer, text, file } = await stage(t);
+  const { engine, add, edit, state, why, ask, issuer, text, file } = await setup(t);
   await add();
   await until(() => engine.vault.read("demo")?.tokens.length === 1);
   const before = text();
@@ -231,7 +231,7 @@ test("a file with a mistake closes its credential, and mended it is as it was", 
 });
 
 test("mended, a credential has the refusal and the failures that it had", async (t) => {
-  const { add, edit, state, issuer, text } = await stage(t, { status: 500, body: "down" });
+  const { add, edit, state, issuer, text } = await setup(t, { status: 500, body: "down" });
   await add();
   t.is(state(), "failing");
   const before = text();
@@ -239,7 +239,7 @@ test("mended, a credential has the refusal and the failures that it had", async 
   await edit({ "credentials/demo.toml": before });
   t.is(state(), "failing");
   t.is(issuer.requests.length, 1);
-  const other = await stage(t, WRONG);
+  const other = await setup(t, WRONG);
   await failure(other.add());
   const same = other.text();
   await other.edit({ "credentials/demo.toml": "nonsense" });
@@ -250,7 +250,7 @@ test("mended, a credential has the refusal and the failures that it had", async 
 });
 
 test("a mistake in what config.toml says about access closes everything, another one nothing", async (t) => {
-  const { engine, add, edit, state, why, ask, issuer } = await stage(t);
+  const { engine, add, edit, state, why, ask, issuer } = await setup(t);
   await add();
   const refused = async (config: string, said: RegExp) => {
     const { errors } = await edit({ "config.toml": config });

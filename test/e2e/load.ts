@@ -31,7 +31,7 @@ function credential(origin: string): RequestCredential {
 }
 
 /** A server whose `authorizedRequest` is the daemon's own, and an API. */
-async function stage(t: ExecutionContext, handler: Handler, limits: Partial<ServerLimits> = {}) {
+async function setup(t: ExecutionContext, handler: Handler, limits: Partial<ServerLimits> = {}) {
   const api = await startApi(t, handler);
   const http = createHttp();
   t.teardown(() => http.close());
@@ -137,7 +137,7 @@ test.serial("a slow reader of large answers is not taken for one that takes noth
 
 test.serial("of a stream that nobody reads, no more is fetched than fits", async (t) => {
   let sent = 0;
-  const wire = await stage(t, (_, response) => {
+  const wire = await setup(t, (_, response) => {
     const chunk = Buffer.alloc(64 * 1024);
     response.on("error", () => {});
     const more = () => {
@@ -169,7 +169,7 @@ for (const [how, headers] of Object.entries({
 })) {
   test.serial(`large answers ${how} are fetched as there is room, and all arrive`, async (t) => {
     const limits = { answerBytes: 12 * MiB, answerBytesEach: 8 * MiB };
-    const wire = await stage(t, sized(MiB, headers), limits);
+    const wire = await setup(t, sized(MiB, headers), limits);
     const clients = await Promise.all([1, 2, 3].map(() => RawClient.open(t, wire.path)));
     for (const client of clients)
       for (let id = 0; id < 20; id++) client.request(id, "authorizedRequest", wire.get);
@@ -191,7 +191,7 @@ test.serial(
   async (t) => {
     const limits = { answerBytes: 8 * MiB, answerBytesEach: 4 * MiB };
     const handler = sized(MiB, { "content-length": MiB });
-    const wire = await stage(t, handler, { ...limits, stallTimeoutMs: 2_000 });
+    const wire = await setup(t, handler, { ...limits, stallTimeoutMs: 2_000 });
     const deaf = await RawClient.open(t, wire.path);
     deaf.socket.pause();
     for (let id = 0; id < 40; id++) deaf.request(id, "authorizedRequest", wire.get);
@@ -209,7 +209,7 @@ test.serial(
 
 test.serial("who waits for room in vain is told too_busy when its time is up", async (t) => {
   const limits = { answerBytes: 2 * MiB, answerBytesEach: 2 * MiB };
-  const wire = await stage(t, sized(2 * MiB, { "content-length": 2 * MiB }), limits);
+  const wire = await setup(t, sized(2 * MiB, { "content-length": 2 * MiB }), limits);
   const deaf = await RawClient.open(t, wire.path);
   deaf.socket.pause();
   deaf.request(1, "authorizedRequest", wire.get);
@@ -231,7 +231,7 @@ test.serial(
   "a request that is taken back while it waits for room gives everything back",
   async (t) => {
     const limits = { answerBytes: 2 * MiB, answerBytesEach: 2 * MiB };
-    const wire = await stage(t, sized(2 * MiB), limits);
+    const wire = await setup(t, sized(2 * MiB), limits);
     const deaf = await RawClient.open(t, wire.path);
     deaf.socket.pause();
     deaf.request(1, "authorizedRequest", { ...wire.get, maxResponseBytes: 2 * MiB });
@@ -251,7 +251,7 @@ test.serial(
   "1,024 requests are in flight on one connection, the 1,025th is too_busy",
   async (t) => {
     const held: (() => void)[] = [];
-    const wire = await stage(t, (_, response) => void held.push(() => response.end("ok")));
+    const wire = await setup(t, (_, response) => void held.push(() => response.end("ok")));
     const client = await RawClient.open(t, wire.path);
     for (let id = 1; id <= 1_025; id++) client.request(id, "authorizedRequest", wire.get);
     const first = await client.next();
@@ -271,7 +271,7 @@ test.serial(
 test.serial(
   "more requests to APIs than all clients may have are too_busy, and not sent",
   async (t) => {
-    const wire = await stage(t, () => {}, { answers: 4 });
+    const wire = await setup(t, () => {}, { answers: 4 });
     const clients = await Promise.all([1, 2].map(() => RawClient.open(t, wire.path)));
     for (let id = 0; id < 3; id++) clients[0]!.request(id, "authorizedRequest", wire.get);
     await until(() => wire.api.seen.length === 3);

@@ -15,7 +15,7 @@ const PAIRS = (["reset", "half", 502] as const).flatMap((first, _, all) =>
 /** Which of two requests' answers is lost. */
 const POSITIONS = [0, 1];
 
-async function stage(t: ExecutionContext) {
+async function setup(t: ExecutionContext) {
   const daemon = await startDaemon(t);
   const client = connect({ socket: daemon.socket });
   t.teardown(() => client.close());
@@ -46,7 +46,7 @@ async function credential(
 const at = (position: number, fault: Fault) => [...Array(position).fill(undefined), fault];
 
 test("an answer lost after the issuer rotated is asked for once more at once, within the issuer's grace", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   for (const fault of LOST) {
     const what = { name: `lost-${fault}`, grace: HOUR, faults: [fault] };
     const { issuer, family, ask, state, sealed, outcomes } = await credential(t, staged, what);
@@ -61,7 +61,7 @@ test("an answer lost after the issuer rotated is asked for once more at once, wi
 });
 
 test("without a grace an answer lost costs the session: a person is told, the issuer left alone, and a token that is valid served", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   for (const fault of LOST) {
     const what = { name: `lost-${fault}`, grace: 0, faults: [fault] };
     const { ask, state, outcomes } = await credential(t, staged, what);
@@ -76,7 +76,7 @@ test("without a grace an answer lost costs the session: a person is told, the is
 });
 
 test("two scopes at once, and the answer to either lost: with a grace both get a token", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   for (const position of POSITIONS) {
     for (const fault of LOST) {
       const what = { name: `lost-${fault}-${position}`, grace: HOUR, faults: at(position, fault) };
@@ -93,7 +93,7 @@ test("two scopes at once, and the answer to either lost: with a grace both get a
 });
 
 test("two scopes at once, and the answer to either lost: without a grace nothing is spent in vain", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   for (const position of POSITIONS) {
     for (const fault of LOST) {
       const what = { name: `lost-${fault}-${position}`, grace: 0, faults: at(position, fault) };
@@ -113,13 +113,13 @@ test("two scopes at once, and the answer to either lost: without a grace nothing
 
 test("a connection that breaks before the issuer spent anything costs nothing, without a grace either", async (t) => {
   const what = { name: "dropped", grace: 0, faults: ["dropped" as const] };
-  const { ask, outcomes } = await credential(t, await stage(t), what);
+  const { ask, outcomes } = await credential(t, await setup(t), what);
   t.truthy((await ask("new")).accessToken);
   t.deepEqual(outcomes(), ["dropped", "rotated"]);
 });
 
 test("two answers lost in a row, in each order: the caller is told when to come back, and the token there is served", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   const lose = async (faults: readonly [Fault, Fault]) => {
     const what = { name: `lost-${faults.join("-")}`, grace: HOUR, faults: [...faults] };
     const { ask, sealed, outcomes } = await credential(t, staged, what);
@@ -138,7 +138,7 @@ for (const second of [undefined, ...LOST]) {
   test(`two answers lost in a row at an issuer without a grace (${second ?? "the second arrives"}): never a third try at once`, async (t) => {
     const faults: (Fault | undefined)[] = ["reset", second];
     const what = { name: "demo", grace: 0, faults };
-    const { ask, outcomes } = await credential(t, await stage(t), what);
+    const { ask, outcomes } = await credential(t, await setup(t), what);
     const before = await ask();
     const refused = await t.throwsAsync<AuthdError>(ask("new"));
     // Whether the session is gone is known only if the issuer's refusal arrives.
@@ -149,7 +149,7 @@ for (const second of [undefined, ...LOST]) {
 }
 
 test("two answers lost in a row: the token there is gets used up, and the next start tries again at once", async (t) => {
-  const staged = await stage(t);
+  const staged = await setup(t);
   const what = { name: "demo", grace: HOUR, faults: ["reset" as const, 502 as const] };
   const { family, ask, sealed, outcomes } = await credential(t, staged, what);
   const before = await ask();

@@ -69,7 +69,7 @@ function misspelt(request: HttpRequest): HttpRequest {
 }
 
 /** One that is asked for all the time and one that nobody asks for any more, at an issuer that works. */
-async function stage(t: ExecutionContext, kind: Kind) {
+async function setup(t: ExecutionContext, kind: Kind) {
   const clock = new FakeClock();
   const network = new Network(clock);
   const engine = await startTestRegistry(t, { clock, through: (http) => network.through(http) });
@@ -142,7 +142,7 @@ async function goDown(
 
 for (const [name, kind] of Object.entries(KINDS as Record<string, Kind>)) {
   test(`an issuer that is down for ten lifetimes (${name}: ${kind.what}): tokens are used up, callers told at once, tries within the back-off`, async (t) => {
-    const { clock, network, engine, asked, quiet, begin } = await stage(t, kind);
+    const { clock, network, engine, asked, quiet, begin } = await setup(t, kind);
     const retryAfter = kind.patient ? RETRY_AFTER * SECOND : 0;
     const { share } = kind;
     const stall = STALLS[name]?.after ?? 0;

@@ -38,7 +38,7 @@ client.on("error", ({ code }) => console.log(code)).on("close", () => console.lo
 client.on("data", (data) => process.stdout.write(data));
 client.end(lines.map((line) => line + "\\n").join(""));`;
 
-async function stage(t: ExecutionContext): Promise<SharedDaemon & { origin: string }> {
+async function setup(t: ExecutionContext): Promise<SharedDaemon & { origin: string }> {
   const { origin } = await startApi(t, ({ headers }, response) =>
     response.end(`${headers.authorization}`),
   );
@@ -56,7 +56,7 @@ async function stage(t: ExecutionContext): Promise<SharedDaemon & { origin: stri
 }
 
 asRoot("users and groups get what rules give them, and see no more", async (t) => {
-  const { cli, origin, socket } = await stage(t);
+  const { cli, origin, socket } = await setup(t);
   const seen = async (user: User) => {
     const { stdout } = await cli(user, "list", "--json");
     return JSON.parse(stdout).credentials.map(({ name }: { name: string }) => name);
@@ -93,7 +93,7 @@ asRoot("users and groups get what rules give them, and see no more", async (t) =
 });
 
 asRoot("who is not let in is cut off before a byte is read", async (t) => {
-  const { script } = await stage(t);
+  const { script } = await setup(t);
   const hello = '{"jsonrpc":"2.0","id":1,"method":"initialize"}';
   t.regex((await script(alice, SEND, hello)).stdout, /"serverName":"authd"/);
   t.regex((await script(mallory, SEND, hello)).stdout, /^(EPIPE\n|ECONNRESET\n)?closed\n$/);
@@ -114,7 +114,7 @@ client.on("data", (data) => {
 setInterval(() => client.write('{"jsonrpc":"2.0","id":1,"method":"credentials/list"}\\n'), 50);`;
 
 asRoot("who is let in no more is cut off by the reload, the others are not", async (t) => {
-  const { client, script, configDir } = await stage(t);
+  const { client, script, configDir } = await setup(t);
   const [gone, stays] = [script(alice, STAY), script(bob, STAY)];
   await until(async () => (await client.request("status", {})).connections >= 3);
   const file = join(configDir, "config.toml");
@@ -129,7 +129,7 @@ asRoot("who is let in no more is cut off by the reload, the others are not", asy
 });
 
 asRoot("as long as [access] can't be read nobody else is let in", async (t) => {
-  const { client, script, cli, configDir } = await stage(t);
+  const { client, script, cli, configDir } = await setup(t);
   const waits = script(alice, STAY);
   await until(async () => (await client.request("status", {})).connections >= 2);
   const file = join(configDir, "config.toml");
@@ -166,7 +166,7 @@ const PARAMS: Record<string, object> = {
 };
 
 asRoot("what is for the daemon's own user is refused to others, method by method", async (t) => {
-  const { script, cli, client } = await stage(t);
+  const { script, cli, client } = await setup(t);
   const about = { credential: "for-alice" };
   const methods = Object.keys(params).filter((method) => !OPEN_TO_ALL.includes(method));
   t.true(methods.length > 15);
@@ -203,7 +203,7 @@ async function answersAbout(
 }
 
 asRoot("a guest whom no rule names is told the same, whatever it asks", async (t) => {
-  const daemon = await stage(t);
+  const daemon = await setup(t);
   const told = new Set<string>();
   for (const method of [...Object.keys(params), "no/such/method"]) {
     const url = `${daemon.origin}/v2`;
@@ -241,7 +241,7 @@ asRoot("a guest whom no rule names is told the same, whatever it asks", async (t
 });
 
 asRoot("a guest with a rule of its own is told nothing of other credentials", async (t) => {
-  const daemon = await stage(t);
+  const daemon = await setup(t);
   const others = ["for-alice", "for-nobody", "for-everybody", "no-such-name"];
   const asked: [method: string, more: object][] = [
     ["getToken", {}],
@@ -278,7 +278,7 @@ setInterval(() => client.write(ask), 100);`;
 asRoot(
   "a guest is heard when a rule for it is made, and was written down once until then",
   async (t) => {
-    const { client, script, folder } = await stage(t);
+    const { client, script, folder } = await setup(t);
     const served = script(dora, WAIT);
     const log = join(folder, "state", "audit.log");
     const refusals = () =>
@@ -316,7 +316,7 @@ const hello = '{"jsonrpc":"2.0","id":1,"method":"initialize"}\\n';
 })();`;
 
 asRoot("one user gets half of the connections at most", async (t) => {
-  const { script, cli } = await stage(t);
+  const { script, cli } = await setup(t);
   t.is((await script(alice, CROWD)).stdout, "after 4\n");
   t.is((await cli(alice, "get", "for-alice")).code, 0, "they are free again");
 });
@@ -341,7 +341,7 @@ asRoot("a locked vault does not tell other users which names there are", async (
 });
 
 asRoot("a user who is taken off the list is refused after a reload", async (t) => {
-  const { cli, client, configDir } = await stage(t);
+  const { cli, client, configDir } = await setup(t);
   t.is((await cli(alice, "get", "for-alice")).code, 0);
   const file = `${configDir}/config.toml`;
   writeFileSync(file, readFileSync(file, "utf8").replace(/users = .*/, "users = []"));

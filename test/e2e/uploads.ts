@@ -12,7 +12,7 @@ import { RawClient } from "../helpers/wire.ts";
 const MiB = 1024 * 1024;
 
 /** A daemon with a credential for an API that counts what it is sent. */
-async function stage(t: ExecutionContext, policy: object = {}) {
+async function setup(t: ExecutionContext, policy: object = {}) {
   const origin = await startStreamingApi(t, async (request, response) => {
     const { bytes, error } = await countBytes(request);
     if (!error) response.end(`${bytes}`);
@@ -40,7 +40,7 @@ test("an upload is one line of the audit log, refused or not, and one use of a r
     paths: ["/in/*"],
     allow: [{ name: "few", rate: "2/h" }],
   };
-  const { origin, uploader, audited } = await stage(t, rules);
+  const { origin, uploader, audited } = await setup(t, rules);
   const opened = async (path: string, method = "PUT") => {
     const about = { credential: "mine", url: `${origin}${path}`, method };
     return (await uploader.call("request/open", about)).error?.data.reason;
@@ -68,7 +68,7 @@ test("an upload is one line of the audit log, refused or not, and one use of a r
 });
 
 test("an upload goes on when its credential is removed or the daemon takes no other", async (t) => {
-  const { client, daemon, origin, uploader } = await stage(t);
+  const { client, daemon, origin, uploader } = await setup(t);
   const [removed, ended] = [await uploader.open(origin), await uploader.open(origin)];
   await uploader.chunk(removed, 0, "one ");
   await client.request("credentials/remove", { credential: "mine" });
@@ -93,7 +93,7 @@ function peakRss(pid: number): number {
 }
 
 onLinux("a body of 256 MiB takes no memory for its length", async (t) => {
-  const { daemon, client, origin } = await stage(t);
+  const { daemon, client, origin } = await setup(t);
   const fetch = client.authorizedFetch("mine");
   const send = async (length: number) => {
     const part = Buffer.alloc(MiB, "some bytes. ");

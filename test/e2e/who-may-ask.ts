@@ -33,7 +33,7 @@ interface Stage {
   byScript(...args: string[]): ReturnType<typeof run>;
 }
 
-async function stage(t: ExecutionContext): Promise<Stage> {
+async function setup(t: ExecutionContext): Promise<Stage> {
   const daemon = await startDaemon(t);
   const origin = `http://127.0.0.1:${(await startApi(t, api)).port}`;
   const { env, folder } = daemon;
@@ -56,7 +56,7 @@ async function stage(t: ExecutionContext): Promise<Stage> {
 }
 
 onLinux("a program is let in by its path, also through authd get; a script is not", async (t) => {
-  const { add, program, byProgram, byScript, daemon } = await stage(t);
+  const { add, program, byProgram, byScript, daemon } = await setup(t);
   if (!ownProgram(t, program)) return;
   await add("demo", { allow: [{ name: "backup job", executable: program }] });
   t.like(await byProgram("get", "demo"), { code: 0, stdout: "made-up-token\n" });
@@ -69,7 +69,7 @@ onLinux("a program is let in by its path, also through authd get; a script is no
 });
 
 onLinux("a program is let in by what is in its file", async (t) => {
-  const { add, program, byProgram, byScript } = await stage(t);
+  const { add, program, byProgram, byScript } = await setup(t);
   if (!ownProgram(t, program)) return;
   const sha256 = createHash("sha256").update(readFileSync(program)).digest("hex");
   await add("demo", { allow: [{ sha256 }] });
@@ -80,7 +80,7 @@ onLinux("a program is let in by what is in its file", async (t) => {
 });
 
 onLinux("an interpreter under another name is none that a rule can mean", async (t) => {
-  const { add, program, daemon } = await stage(t);
+  const { add, program, daemon } = await setup(t);
   copyFileSync(process.execPath, program);
   const sha256 = createHash("sha256").update(readFileSync(program)).digest("hex");
   await add("by-digest", { allow: [{ sha256 }] });
@@ -108,7 +108,7 @@ onLinux("an interpreter under another name is none that a rule can mean", async 
 onLinux(
   "what a caller chooses stands in a question in quotes, and can't pass for its words",
   async (t) => {
-    const { add, daemon } = await stage(t);
+    const { add, daemon } = await setup(t);
     await add("demo", { confirm: "first" });
     const client = await connect({ socket: daemon.socket });
     t.teardown(() => client.close());
@@ -126,7 +126,7 @@ onLinux(
 );
 
 onLinux("rules that match no program are told of by show, doctor and the log", async (t) => {
-  const { add, daemon, program } = await stage(t);
+  const { add, daemon, program } = await setup(t);
   await add("demo", { allow: [{ name: "gone", executable: program }] });
   const says = /the rule gone matches no program: .*backup is not there/;
   t.regex((await daemon.cli(["show", "demo"])).stdout, says);
@@ -136,7 +136,7 @@ onLinux("rules that match no program are told of by show, doctor and the log", a
 });
 
 onLinux("deny wins, and the answer names the rule", async (t) => {
-  const { add, program, byProgram, byScript } = await stage(t);
+  const { add, program, byProgram, byScript } = await setup(t);
   if (!ownProgram(t, program)) return;
   await add("demo", {
     allow: [{ executable: program }, {}],
@@ -149,7 +149,7 @@ onLinux("deny wins, and the answer names the rule", async (t) => {
 });
 
 onLinux("with expose = request the token stays, and the answer says what to do", async (t) => {
-  const { add, daemon, origin } = await stage(t);
+  const { add, daemon, origin } = await setup(t);
   await add("demo", { expose: "request" });
   for (const args of [
     ["get", "demo"],
@@ -165,7 +165,7 @@ onLinux("with expose = request the token stays, and the answer says what to do",
 });
 
 onLinux("a rate: what comes too often is told to come later", async (t) => {
-  const { add, daemon } = await stage(t);
+  const { add, daemon } = await setup(t);
   await add("demo", { allow: [{ name: "seldom", rate: "2/h" }] });
   t.is((await daemon.cli(["get", "demo"])).code, 0);
   t.is((await daemon.cli(["get", "demo"])).code, 0);
@@ -175,7 +175,7 @@ onLinux("a rate: what comes too often is told to come later", async (t) => {
 });
 
 onLinux("origins, methods and paths hold over redirects and headers, too", async (t) => {
-  const { add, daemon, origin } = await stage(t);
+  const { add, daemon, origin } = await setup(t);
   await add("demo", { expose: "request", methods: ["GET", "POST"], paths: ["/v2/*"] });
   const request = (...args: string[]) => daemon.cli(["request", "demo", ...args, "-i"]);
   const refused = async (reason: RegExp, ...args: string[]) => {
@@ -205,7 +205,7 @@ onLinux("origins, methods and paths hold over redirects and headers, too", async
 });
 
 onLinux("once is for the request that was shown, and for one of it", async (t) => {
-  const { add, daemon, origin } = await stage(t);
+  const { add, daemon, origin } = await setup(t);
   await add("demo", { expose: "request", confirm: "first" });
   const client = await connect({ socket: daemon.socket });
   t.teardown(() => client.close());
@@ -245,7 +245,7 @@ onLinux("once is for the request that was shown, and for one of it", async (t) =
 });
 
 onLinux("a yes for once does not follow a redirect to what was not shown", async (t) => {
-  const { add, daemon, origin } = await stage(t);
+  const { add, daemon, origin } = await setup(t);
   await add("demo", { expose: "request", confirm: "first" });
   const asked = run(t, process.execPath, [MAIN, "request", "demo", `${origin}/go?/other`, "-i"], {
     env: daemon.env,
@@ -256,7 +256,7 @@ onLinux("a yes for once does not follow a redirect to what was not shown", async
 });
 
 onLinux("test and refresh are uses: rules, rates and questions hold for them", async (t) => {
-  const { add, daemon, origin, byProgram, program } = await stage(t);
+  const { add, daemon, origin, byProgram, program } = await setup(t);
   if (!ownProgram(t, program)) return;
   const verify = { url: `${origin}/me` };
   const deny = [{ name: "no backup", executable: program }];
@@ -287,7 +287,7 @@ onLinux("test and refresh are uses: rules, rates and questions hold for them", a
 });
 
 onLinux("a scope beside the credential's own is for whom a rule names it", async (t) => {
-  const { daemon } = await stage(t);
+  const { daemon } = await setup(t);
   const client = await connect({ socket: daemon.socket });
   t.teardown(() => client.close());
   const settings = {

@@ -7,7 +7,7 @@ const START = Date.parse("2030-01-01T00:00:00Z");
 const ORIGIN = "https://issuer.example";
 
 /** An issuer's clock as its responses tell it; `time` is this machine's. */
-function stage({ ahead = 0 } = {}) {
+function setup({ ahead = 0 } = {}) {
   const time = {
     wall: START,
     boot: 50 * SECOND,
@@ -42,7 +42,7 @@ function stage({ ahead = 0 } = {}) {
 }
 
 test("an issuer that agrees with the local clock is read on the local clock", (t) => {
-  const { respond, pass, clocks } = stage();
+  const { respond, pass, clocks } = setup();
   for (let i = 0; i < 20; i++) {
     t.is(respond({ tookMs: 150 }).error, 0);
     pass(3_210);
@@ -52,7 +52,7 @@ test("an issuer that agrees with the local clock is read on the local clock", (t
 
 test("an issuer with another clock is read on its own, and asked over new connections", (t) => {
   for (const ahead of [295 * SECOND, -295 * SECOND]) {
-    const { respond, pass, clocks } = stage({ ahead });
+    const { respond, pass, clocks } = setup({ ahead });
     for (let i = 0; i < 20; i++) {
       const { error } = respond({ tookMs: 150 });
       t.true(Math.abs(error) <= SECOND, `${error}`);
@@ -67,7 +67,7 @@ test("an issuer with another clock is read on its own, and asked over new connec
 
 test("an answer that takes long, once, does not blur what is known", (t) => {
   for (const ahead of [0, 295 * SECOND]) {
-    const { respond, pass } = stage({ ahead });
+    const { respond, pass } = setup({ ahead });
     t.true(respond({ tookMs: 9 * SECOND }).error <= 9 * SECOND);
     for (let i = 0; i < 5; i++) {
       pass(3_210);
@@ -79,7 +79,7 @@ test("an answer that takes long, once, does not blur what is known", (t) => {
 
 test("an answer for which the machine slept tells of its own token alone", (t) => {
   for (const ahead of [0, 295 * SECOND, -295 * SECOND]) {
-    const { respond, pass } = stage({ ahead });
+    const { respond, pass } = setup({ ahead });
     const { error } = respond({ tookMs: 20 * MINUTE });
     t.true(error >= -SECOND && error <= 20 * MINUTE);
     pass(3_210);
@@ -90,7 +90,7 @@ test("an answer for which the machine slept tells of its own token alone", (t) =
 });
 
 test("a Date that stands still counts once, one that advances counts again", (t) => {
-  const { respond, pass, clocks, setIssuer } = stage({ ahead: 20 * SECOND });
+  const { respond, pass, clocks, setIssuer } = setup({ ahead: 20 * SECOND });
   const [still, running] = [{}, {}];
   respond({ connection: still });
   respond({ connection: running });
@@ -116,7 +116,7 @@ test("a Date that stands still counts once, one that advances counts again", (t)
 
 test("a Date behind a server that repeats others' is believed only while nothing says more", (t) => {
   // Something in between keeps its own connections to such a server: a first response may be stale, too.
-  const { respond, pass } = stage({ ahead: 295 * SECOND });
+  const { respond, pass } = setup({ ahead: 295 * SECOND });
   respond({});
   for (let i = 1; i < 20; i++) {
     pass(7 * SECOND);
@@ -126,7 +126,7 @@ test("a Date behind a server that repeats others' is believed only while nothing
 });
 
 test("a clock set ahead is believed at once, one set back with a second witness", (t) => {
-  const { respond, pass, setIssuer } = stage({ ahead: 295 * SECOND });
+  const { respond, pass, setIssuer } = setup({ ahead: 295 * SECOND });
   respond({});
   setIssuer(10 * MINUTE);
   pass(SECOND);
@@ -139,7 +139,7 @@ test("a clock set ahead is believed at once, one set back with a second witness"
 });
 
 test("a clock set back to the local one is believed at once", (t) => {
-  const { respond, pass, setIssuer } = stage({ ahead: 295 * SECOND });
+  const { respond, pass, setIssuer } = setup({ ahead: 295 * SECOND });
   respond({});
   setIssuer(-295 * SECOND);
   pass(SECOND);
@@ -147,7 +147,7 @@ test("a clock set back to the local one is believed at once", (t) => {
 });
 
 test("steps of the local clock change nothing of what is known", (t) => {
-  const { respond, pass, time } = stage();
+  const { respond, pass, time } = setup();
   respond({});
   for (const by of [3_600 * SECOND, -7_200 * SECOND, 3_600 * SECOND]) {
     time.wall += by;
@@ -157,7 +157,7 @@ test("steps of the local clock change nothing of what is known", (t) => {
 });
 
 test("without a Date what is known counts on, and nothing is known of who never told any", (t) => {
-  const { respond, pass, clocks, time } = stage({ ahead: 295 * SECOND });
+  const { respond, pass, clocks, time } = setup({ ahead: 295 * SECOND });
   const silent = { headers: {}, connection: {}, reused: false };
   t.is(clocks.observe(ORIGIN, silent, time.now()), undefined);
   respond({});
@@ -169,7 +169,7 @@ test("without a Date what is known counts on, and nothing is known of who never 
 });
 
 test("of very many issuers the least recently used are forgotten", (t) => {
-  const { respond, clocks, time } = stage({ ahead: 295 * SECOND });
+  const { respond, clocks, time } = setup({ ahead: 295 * SECOND });
   const silent = { headers: {}, connection: {}, reused: false };
   for (let i = 0; i < 1_100; i++) {
     respond({ origin: `https://issuer-${i}.example` });
@@ -182,11 +182,11 @@ test("of very many issuers the least recently used are forgotten", (t) => {
 });
 
 test("the local clock is compared with every issuer that told its time", (t) => {
-  const { clocks, respond } = stage();
+  const { clocks, respond } = setup();
   t.deepEqual(clocks.compare(), { issuers: 0 });
   respond({});
   t.deepEqual(clocks.compare(), { issuers: 1 });
-  const late = stage({ ahead: 5 * MINUTE });
+  const late = setup({ ahead: 5 * MINUTE });
   late.respond({});
   const { issuers, apart } = late.clocks.compare();
   t.is(issuers, 1);
@@ -197,7 +197,7 @@ test("the local clock is compared with every issuer that told its time", (t) => 
 test("a `Date` that may be stale is no older than its connection: a clock a year ahead is not taken for right", (t) => {
   const YEAR = 365 * 24 * 60 * MINUTE;
   for (const ahead of [-YEAR, -170 * SECOND]) {
-    const { respond, pass, clocks, time } = stage({ ahead });
+    const { respond, pass, clocks, time } = setup({ ahead });
     const connection = {};
     const silent = { headers: {}, connection, reused: false };
     t.is(clocks.observe(ORIGIN, silent, time.now()), undefined);

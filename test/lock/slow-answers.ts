@@ -16,7 +16,7 @@ const me = { uid: process.geteuid?.() ?? 0, pid: process.pid, connectedAt: 0 };
 const LOCKED = { instanceOf: AuthdError, message: /authd unlock/ };
 
 /** A request that has spent `refresh-0` of "slow", and a vault that is locked beside it. */
-async function stage(t: ExecutionContext, secret = "practice-secret") {
+async function setup(t: ExecutionContext, secret = "practice-secret") {
   const reuse = await startReuseIssuer(t);
   reuse.grace = true;
   const staged = await startLockable(t);
@@ -49,7 +49,7 @@ test("everything else is wiped after 30 s; the answer is sealed when it comes, a
   const api = await startIssuer(t, () => ({
     json: { access_token: straight(1), token_type: "Bearer", expires_in: 3_600 },
   }));
-  const { reuse, credential, asked, lockUp, header, ...engine } = await stage(t, straight(2));
+  const { reuse, credential, asked, lockUp, header, ...engine } = await setup(t, straight(2));
   const file = { grant: "client_credentials", token_url: api.url, client_id: "me" };
   const other = await engine.add("other", file, { client_secret: straight(0) });
   await other.token({});
@@ -89,7 +89,7 @@ test("everything else is wiped after 30 s; the answer is sealed when it comes, a
 });
 
 test("a daemon that starts on what was sealed while the vault was locked reads it", async (t) => {
-  const { reuse, credential, asked, lockUp, restart } = await stage(t);
+  const { reuse, credential, asked, lockUp, restart } = await setup(t);
   await lockUp();
   reuse.answer();
   await until(() => !credential.hasToSeal);
@@ -99,7 +99,7 @@ test("a daemon that starts on what was sealed while the vault was locked reads i
 });
 
 test("unlocked before the answer, the request goes on and brings the token", async (t) => {
-  const { reuse, credential, asked, lockUp, lock, sealed, clock } = await stage(t);
+  const { reuse, credential, asked, lockUp, lock, sealed, clock } = await setup(t);
   await lockUp();
   await lock.unlock(PASSPHRASE, me);
   clock.advance(30 * SECOND);
@@ -112,7 +112,7 @@ test("unlocked before the answer, the request goes on and brings the token", asy
 });
 
 test("unlocked and locked again before the answer, it is sealed all the same", async (t) => {
-  const { reuse, credential, lockUp, lock, sealed } = await stage(t);
+  const { reuse, credential, lockUp, lock, sealed } = await setup(t);
   await lockUp();
   await lock.unlock(PASSPHRASE, me);
   await lockUp();
@@ -123,7 +123,7 @@ test("unlocked and locked again before the answer, it is sealed all the same", a
 });
 
 test("a connection that breaks while the vault is locked is followed by one more request", async (t) => {
-  const { reuse, credential, lockUp, lock, sealed } = await stage(t);
+  const { reuse, credential, lockUp, lock, sealed } = await setup(t);
   await lockUp();
   reuse.reset();
   await until(() => reuse.arrived.length === 2);
@@ -135,7 +135,7 @@ test("a connection that breaks while the vault is locked is followed by one more
 });
 
 test("a disk that does not take it while the vault is locked is tried until it does", async (t) => {
-  const { reuse, credential, lockUp, lock, sealed, vault, clock } = await stage(t);
+  const { reuse, credential, lockUp, lock, sealed, vault, clock } = await setup(t);
   await lockUp();
   vault.broken = new Error("the disk is full");
   reuse.answer();
@@ -152,7 +152,7 @@ test("a disk that does not take it while the vault is locked is tried until it d
 });
 
 test("a file that is edited while the vault is locked opens nothing", async (t) => {
-  const { reuse, credential, lockUp, settings } = await stage(t);
+  const { reuse, credential, lockUp, settings } = await setup(t);
   await lockUp();
   const file = { grant: "refresh_token", token_url: reuse.issuer.url, client_id: "me" };
   credential.applySettings(settings("slow", { ...file, warm: "always" }));

@@ -14,7 +14,7 @@ import { FakeClock } from "../helpers/fake-clock.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 
 /** Credentials that are as the test says, and what people were told. */
-function stage(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")) {
+function setup(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")) {
   const clock = new FakeClock();
   const infos = new Map<string, CredentialInfo>();
   const runs: string[] = [];
@@ -56,7 +56,7 @@ function stage(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
 }
 
 test("a problem is told once, and again only if it was over in between", (t) => {
-  const { be, clock, runs, notes } = stage(t);
+  const { be, clock, runs, notes } = setup(t);
   for (let i = 0; i < 5; i++) {
     be("a", { state: "rejected" });
     be("a", { state: "refreshing" });
@@ -75,7 +75,7 @@ test("a problem is told once, and again only if it was over in between", (t) => 
 });
 
 test("new secrets that are only being tried solve nothing, until they work or are dropped", (t) => {
-  const { be, hear, runs } = stage(t);
+  const { be, hear, runs } = setup(t);
   const candidate = (state: CredentialInfo["state"]) =>
     be("a", { candidate: { enteredAt: 0, state } });
   hear({ kind: "refresh_failed", credential: "a", reason: "credential_rejected" });
@@ -89,7 +89,7 @@ test("new secrets that are only being tried solve nothing, until they work or ar
 });
 
 test("a file that is trusted is no problem any more, whatever comes next", (t) => {
-  const { be, runs, events } = stage(t);
+  const { be, runs, events } = setup(t);
   be("a", { state: "changed" });
   be("a", { state: "idle" });
   be("a", { state: "changed" });
@@ -110,7 +110,7 @@ test("a file that is trusted is no problem any more, whatever comes next", (t) =
 });
 
 test("many at once are one note; what follows waits, and is one note too", (t) => {
-  const { be, clock, runs, notes } = stage(t);
+  const { be, clock, runs, notes } = setup(t);
   for (let i = 0; i < 15; i++) be(`c${i}`, { state: "login_required" });
   clock.advance(GATHER_MS);
   t.is(notes.length, 1);
@@ -124,7 +124,7 @@ test("many at once are one note; what follows waits, and is one note too", (t) =
 });
 
 test("what is over before the note is not in it", (t) => {
-  const { be, clock, notes } = stage(t);
+  const { be, clock, notes } = setup(t);
   be("a", { state: "changed" });
   be("b", { state: "changed" });
   be("a", { state: "ready" });
@@ -138,7 +138,7 @@ test("what is over before the note is not in it", (t) => {
 });
 
 test("states that pass in no time are not told", (t) => {
-  const { hear, infos, clock, runs } = stage(t);
+  const { hear, infos, clock, runs } = setup(t);
   infos.set("a", infoOf("a", { state: "ready" }));
   hear({ kind: "state", credential: "a", state: "rejected" });
   clock.advance(1_000);
@@ -146,7 +146,7 @@ test("states that pass in no time are not told", (t) => {
 });
 
 test("a locked vault is one problem, and none if the key comes soon", (t) => {
-  const { be, hear, clock, runs } = stage(t);
+  const { be, hear, clock, runs } = setup(t);
   hear({ kind: "vault_locked", message: "no keychain" });
   for (const name of ["a", "b"]) be(name, { state: "locked" });
   clock.advance(VAULT_UNLOCK_GRACE_MS / 2);
@@ -161,7 +161,7 @@ test("a locked vault is one problem, and none if the key comes soon", (t) => {
 });
 
 test("what was told is not told again after a restart; what is over by then is resolved", async (t) => {
-  const { be, restart, clock, runs, notes, infos, close } = stage(t);
+  const { be, restart, clock, runs, notes, infos, close } = setup(t);
   be("a", { state: "rejected" });
   be("b", { state: "changed" });
   be("c", { state: "damaged" });
@@ -183,7 +183,7 @@ test("what was told is not told again after a restart; what is over by then is r
 });
 
 test("one that is removed is a problem no more", (t) => {
-  const { be, hear, infos, clock, runs, notes } = stage(t);
+  const { be, hear, infos, clock, runs, notes } = setup(t);
   be("a", { state: "rejected" });
   infos.delete("a");
   hear({ kind: "removed", credential: "a" });
@@ -195,7 +195,7 @@ test("one that is removed is a problem no more", (t) => {
 });
 
 test("the day on which a secret's end is near comes by itself; what is not sealed says so", (t) => {
-  const { hear, tick, infos, clock, runs } = stage(t);
+  const { hear, tick, infos, clock, runs } = setup(t);
   infos.set("a", infoOf("a", { secretExpires: "2030-01-16" }));
   tick();
   clock.advance(1_000);

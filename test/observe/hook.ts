@@ -8,7 +8,7 @@ import { onUnix } from "../helpers/optional.ts";
 import { notedRuns, noteVariables, writeProgram } from "../helpers/program.ts";
 import { until } from "../helpers/until.ts";
 
-function stage(
+function setup(
   t: ExecutionContext,
   script: (folder: string) => string,
   { args = [], timeoutMs }: { args?: string[]; timeoutMs?: number } = {},
@@ -40,7 +40,7 @@ onUnix(
     const script = (folder: string) =>
       `printf '%s|' "$@" > '${folder}/args'; printf %s "$AUTHD_MESSAGE" > '${folder}/message'
 ${noteVariables(join(folder, "runs"))}`;
-    const { hook, folder, file } = stage(t, script, { args: ["a b", "$HOME"] });
+    const { hook, folder, file } = setup(t, script, { args: ["a b", "$HOME"] });
     hook.run({ event: "problem", problem: problem("a"), state: "rejected" });
     await until(() => hook.report.runs === 1 && notedRuns(file).length === 1);
     const [run = {}] = notedRuns(file);
@@ -60,7 +60,7 @@ ${noteVariables(join(folder, "runs"))}`;
 );
 
 onUnix("one at a time for a credential, in order", async (t) => {
-  const { hook, file } = stage(
+  const { hook, file } = setup(
     t,
     (folder) => `mkdir '${folder}/lock' || echo AUTHD_TWICE=1 >> '${folder}/runs'
 sleep 0.05; rmdir '${folder}/lock'
@@ -78,7 +78,7 @@ ${noteVariables(join(folder, "runs"), "AUTHD_EVENT")}`,
 });
 
 onUnix("one that hangs is killed; what it wrote is not logged", async (t) => {
-  const { hook, said } = stage(t, () => "echo a-secret-of-its-own; echo more >&2; exec sleep 100", {
+  const { hook, said } = setup(t, () => "echo a-secret-of-its-own; echo more >&2; exec sleep 100", {
     timeoutMs: 200,
   });
   hook.run({ event: "problem", problem: problem("a") });
@@ -89,7 +89,7 @@ onUnix("one that hangs is killed; what it wrote is not logged", async (t) => {
 });
 
 onUnix("an exit code is a failure until it succeeds; one that is missing says so", async (t) => {
-  const { hook, said, folder } = stage(
+  const { hook, said, folder } = setup(
     t,
     (folder) => `test -e '${folder}/well' && exit 0; : > '${folder}/well'; exit 9`,
   );
@@ -111,7 +111,7 @@ onUnix("an exit code is a failure until it succeeds; one that is missing says so
 });
 
 onUnix("so many wait, and no more; none runs after the end", async (t) => {
-  const { hook, said } = stage(t, () => "exec sleep 100");
+  const { hook, said } = setup(t, () => "exec sleep 100");
   for (let i = 0; i < MAX_WAITING + 5; i++) hook.run({ event: "problem", problem: problem("a") });
   t.is(said.length, 4);
   t.regex(said[0]!, /is not run: 1000 runs wait/);

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from "ava";
 import { MetricsEndpoint } from "../../src/observe/metrics-endpoint.ts";
 import { freePort } from "../helpers/port.ts";
 
-async function stage(t: ExecutionContext, port: number, text = async () => "up 1\n") {
+async function setup(t: ExecutionContext, port: number, text = async () => "up 1\n") {
   const errors: string[] = [];
   const quiet = () => {};
   const endpoint = new MetricsEndpoint({
@@ -28,7 +28,7 @@ async function ask(port: number, path: string, method = "GET", host = `127.0.0.1
 
 test("GET /metrics, and nothing else", async (t) => {
   const port = await freePort();
-  const { endpoint } = await stage(t, port);
+  const { endpoint } = await setup(t, port);
   t.deepEqual(endpoint.report, { to: `http://127.0.0.1:${port}/metrics` });
   t.deepEqual(await ask(port, "/metrics"), [200, "text/plain; version=0.0.4", "up 1\n"]);
   t.deepEqual(await ask(port, "/metrics?x=1", "HEAD"), [200, "text/plain; version=0.0.4", ""]);
@@ -40,7 +40,7 @@ test("GET /metrics, and nothing else", async (t) => {
 
 test("a name that only points to loopback is refused", async (t) => {
   const port = await freePort();
-  await stage(t, port);
+  await setup(t, port);
   for (const host of [`evil.example:${port}`, "127.0.0.1.evil.example"]) {
     t.is((await ask(port, "/metrics", "GET", host))[0], 403, host);
   }
@@ -51,14 +51,14 @@ test("a port that is taken is said once and told in status; the daemon goes on",
   await once(taken, "listening");
   t.teardown(() => taken.close());
   const { port } = taken.address() as { port: number };
-  const { endpoint, errors } = await stage(t, port);
+  const { endpoint, errors } = await setup(t, port);
   t.regex(endpoint.report.error ?? "", /EADDRINUSE/);
   t.is(errors.length, 1);
 });
 
 test("metrics that can't be made are a 500", async (t) => {
   const port = await freePort();
-  const { errors } = await stage(t, port, async () => {
+  const { errors } = await setup(t, port, async () => {
     throw new Error("out of order");
   });
   t.is((await ask(port, "/metrics"))[0], 500);
@@ -68,7 +68,7 @@ test("metrics that can't be made are a 500", async (t) => {
 test("many who ask at once, or in one piece, are answered with one text", async (t) => {
   const port = await freePort();
   let made = 0;
-  await stage(t, port, async () => {
+  await setup(t, port, async () => {
     made++;
     await sleep(100);
     return `made ${made}\n`;

@@ -16,7 +16,7 @@ import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix } from "../helpers/optional.ts";
 import { until } from "../helpers/until.ts";
 
-function stage(t: ExecutionContext, path: string, apartMs = 20) {
+function setup(t: ExecutionContext, path: string, apartMs = 20) {
   const errors: string[] = [];
   const quiet = () => {};
   let written = 0;
@@ -34,7 +34,7 @@ onUnix("it is replaced as a whole, for all to read, and removed at the end", asy
   const path = join(temporaryFolder(t), "authd.prom");
   const before = process.umask(0o077);
   t.teardown(() => void process.umask(before));
-  const { file } = stage(t, path);
+  const { file } = setup(t, path);
   await until(() => existsSync(path));
   t.is(statSync(path).mode & 0o777, 0o644);
   const { ino } = statSync(path);
@@ -48,7 +48,7 @@ onUnix("it is replaced as a whole, for all to read, and removed at the end", asy
 
 test("many changes are one writing, and writings are apart", async (t) => {
   const path = join(temporaryFolder(t), "authd.prom");
-  const { file, written } = stage(t, path, 3_600_000);
+  const { file, written } = setup(t, path, 3_600_000);
   for (let i = 0; i < 1_000; i++) file.changed();
   await until(() => existsSync(path));
   for (let i = 0; i < 1_000; i++) file.changed();
@@ -60,7 +60,7 @@ test("many changes are one writing, and writings are apart", async (t) => {
 test("what can't be written is said once, told in status, and tried again", async (t) => {
   const folder = join(temporaryFolder(t), "later");
   const path = join(folder, "authd.prom");
-  const { file, errors } = stage(t, path);
+  const { file, errors } = setup(t, path);
   await until(() => file.report.error !== undefined);
   t.regex(file.report.error ?? "", /ENOENT/);
   await sleep(300);
@@ -76,7 +76,7 @@ onUnix("what others put in the way of it is not written through", async (t) => {
   const precious = join(folder, "precious");
   writeFileSync(precious, "keep me");
   symlinkSync(precious, path);
-  const { errors } = stage(t, path);
+  const { errors } = setup(t, path);
   await until(() => lstatSync(path).isFile());
   t.is(readFileSync(precious, "utf8"), "keep me");
   t.deepEqual(errors, []);

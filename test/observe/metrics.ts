@@ -7,7 +7,7 @@ import { compose } from "../../src/rpc/compose.ts";
 import { infoOf } from "../helpers/credential-info.ts";
 import { parseMetrics, valueIn } from "../helpers/prometheus.ts";
 
-async function stage() {
+async function setup() {
   const infos = new Map<string, CredentialInfo>();
   const problems: Problem[] = [];
   let changes = 0;
@@ -21,7 +21,7 @@ async function stage() {
 }
 
 test("refreshes, failures by reason, expiry, state and problems", async (t) => {
-  const { metrics, infos, problems, samples, changes } = await stage();
+  const { metrics, infos, problems, samples, changes } = await setup();
   infos.set("a", infoOf("a", { expiresAt: 1_900_000_000_500 }));
   infos.set("b", infoOf("b", { state: "rejected" }));
   problems.push({ credential: "b", reason: "credential_rejected", message: "no", help: "" });
@@ -53,7 +53,7 @@ test("refreshes, failures by reason, expiry, state and problems", async (t) => {
 });
 
 test("what is over or removed leaves no series behind", async (t) => {
-  const { metrics, infos, problems, samples } = await stage();
+  const { metrics, infos, problems, samples } = await setup();
   infos.set("a", infoOf("a", { state: "rejected", expiresAt: 1_000 }));
   problems.push({ credential: "a", reason: "credential_rejected", message: "no", help: "" });
   metrics.hear({ kind: "refreshed", credential: "a", expiresAt: 1, tookMs: 1 });
@@ -70,7 +70,7 @@ test("what is over or removed leaves no series behind", async (t) => {
 });
 
 test("requests are counted by outcome; what is answered at once still is", async (t) => {
-  const { metrics, samples } = await stage();
+  const { metrics, samples } = await setup();
   const busy = new AuthdError("too_busy", "no");
   const answers: unknown[] = [{ accessToken: "x" }, Promise.resolve(7), Promise.reject(busy)];
   const handlers = {
@@ -96,7 +96,7 @@ test("requests are counted by outcome; what is answered at once still is", async
 });
 
 test("names that could break the format are escaped", async (t) => {
-  const { infos, samples } = await stage();
+  const { infos, samples } = await setup();
   infos.set("a", infoOf('a"\\\n', {}));
   t.truthy((await samples()).find(({ labels }) => labels.credential === 'a\\"\\\\\\n'));
 });

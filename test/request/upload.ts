@@ -9,7 +9,7 @@ import { countBytes, startStreamingApi } from "../helpers/streaming-api.ts";
 import { until } from "../helpers/until.ts";
 import { startUploading } from "../helpers/uploading.ts";
 
-async function stage(
+async function setup(
   t: ExecutionContext,
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
   options: Parameters<typeof startUploading>[2] = {},
@@ -31,7 +31,7 @@ const echo = async (request: IncomingMessage, response: ServerResponse) => {
 };
 
 test("a body in parts arrives whole, and the last part gets the answer", async (t) => {
-  const { origin, client, outcomes } = await stage(t, echo);
+  const { origin, client, outcomes } = await setup(t, echo);
   const upload = await client.open(`${origin}/x?y`);
   t.like(await client.chunk(upload, 0, "one, "), { result: {} });
   t.like(await client.chunk(upload, 1, ""), { result: {} });
@@ -49,7 +49,7 @@ test("a body in parts arrives whole, and the last part gets the answer", async (
 });
 
 test("with bodyBytes the API is told the length", async (t) => {
-  const { origin, client } = await stage(t, echo);
+  const { origin, client } = await setup(t, echo);
   for (const body of ["123456", ""]) {
     const upload = await client.open(origin, { bodyBytes: body.length, method: "POST" });
     const { result } = await client.chunk(upload, 0, body, true);
@@ -59,7 +59,7 @@ test("with bodyBytes the API is told the length", async (t) => {
 });
 
 test("parts that are sent without waiting for answers arrive in their order", async (t) => {
-  const { origin, client } = await stage(t, echo);
+  const { origin, client } = await setup(t, echo);
   const upload = await client.open(origin);
   const ids = Array.from({ length: 50 }, (_, seq) => {
     const data = Buffer.from(`${seq},`).toString("base64");
@@ -76,7 +76,7 @@ test("parts that are sent without waiting for answers arrive in their order", as
 });
 
 test("a large body arrives whole", async (t) => {
-  const { origin, client } = await stage(t, async (request, response) => {
+  const { origin, client } = await setup(t, async (request, response) => {
     response.end(JSON.stringify(await countBytes(request)));
   });
   const upload = await client.open(origin);
@@ -107,7 +107,7 @@ function arrived(request: IncomingMessage, bytes: number): Promise<void> {
 }
 
 test("a 401 before more than 1 MiB was sent renews the token, and the body begins anew", async (t) => {
-  const { origin, client, owner, outcomes } = await stage(t, refusing(KEPT_BYTES));
+  const { origin, client, owner, outcomes } = await setup(t, refusing(KEPT_BYTES));
   let renewals = 0;
   owner.renew = async () => `second${++renewals}`.slice(0, -1);
   const upload = await client.open(origin);
@@ -123,7 +123,7 @@ test("a 401 before more than 1 MiB was sent renews the token, and the body begin
 });
 
 test("parts that come while the token is renewed are sent behind those before", async (t) => {
-  const { origin, client, owner } = await stage(t, refusing(1));
+  const { origin, client, owner } = await setup(t, refusing(1));
   let finish: ((token: string) => void) | undefined;
   owner.renew = () =>
     new Promise((resolve) => {
@@ -145,7 +145,7 @@ test("a 401 after more than 1 MiB is the answer, and so is one that renews nothi
     [KEPT_BYTES + 1, "second"],
     [10, undefined],
   ] as const) {
-    const { origin, client, owner } = await stage(t, refusing(bytes));
+    const { origin, client, owner } = await setup(t, refusing(bytes));
     let renewals = 0;
     owner.renew = async () => {
       renewals++;
@@ -160,7 +160,7 @@ test("a 401 after more than 1 MiB is the answer, and so is one that renews nothi
 });
 
 test("an early answer goes to the first chunk that waits, and ends the upload", async (t) => {
-  const { origin, client, outcomes } = await stage(t, (request, response) => {
+  const { origin, client, outcomes } = await setup(t, (request, response) => {
     request.once("data", () => response.writeHead(413).end("too much"));
   });
   const upload = await client.open(origin);
@@ -176,7 +176,7 @@ test("an early answer goes to the first chunk that waits, and ends the upload", 
 });
 
 test("an early answer waits for the next chunk; an answer's head alone does not end the upload", async (t) => {
-  const { origin, client, outcomes } = await stage(t, async (request, response) => {
+  const { origin, client, outcomes } = await setup(t, async (request, response) => {
     response.flushHeaders();
     for await (const chunk of request) {
       response.write(chunk);
@@ -195,7 +195,7 @@ test("an early answer waits for the next chunk; an answer's head alone does not 
 });
 
 test("redirects: 303 becomes GET, 307 sends the body anew if all of it is kept", async (t) => {
-  const { origin, client } = await stage(t, async (request, response) => {
+  const { origin, client } = await setup(t, async (request, response) => {
     const { searchParams, pathname } = new URL(request.url!, "http://localhost");
     if (pathname !== "/go") return await echo(request, response);
     await arrived(request, Number(searchParams.get("at")));
@@ -225,7 +225,7 @@ test("redirects: 303 becomes GET, 307 sends the body anew if all of it is kept",
 // ---- what clients do wrong ----
 
 test("a chunk out of turn, without base64 or of another connection changes nothing", async (t) => {
-  const { origin, client, connect } = await stage(t, echo);
+  const { origin, client, connect } = await setup(t, echo);
   const other = await connect();
   const upload = await client.open(origin);
   const refused = async (params: object, says: RegExp, from = client) => {
@@ -251,7 +251,7 @@ test("a chunk out of turn, without base64 or of another connection changes nothi
 });
 
 test("request/open refuses a body, and what authorizedRequest refuses", async (t) => {
-  const { origin, client, outcomes } = await stage(t, echo);
+  const { origin, client, outcomes } = await setup(t, echo);
   const opened = async (params: object) =>
     (await client.call("request/open", { credential: "mine", url: origin, ...params })).error;
   t.regex((await opened({ body: "" }))?.message ?? "", /takes no body: send it in request\/chunk/);
@@ -269,7 +269,7 @@ for (const [what, chunks, says] of [
 ] as const) {
   test(`${what} bytes than bodyBytes end the upload, and the API gets no end`, async (t) => {
     let ending: { bytes: number; error?: Error } | undefined;
-    const { origin, client, outcomes } = await stage(t, async (request) => {
+    const { origin, client, outcomes } = await setup(t, async (request) => {
       ending = await countBytes(request);
     });
     const upload = await client.open(origin, { bodyBytes: 10 });
@@ -287,9 +287,9 @@ for (const [what, chunks, says] of [
 // ---- the end of it ----
 
 /** An API that never answers. */
-async function stalled(t: ExecutionContext, options: Parameters<typeof stage>[2] = {}) {
+async function stalled(t: ExecutionContext, options: Parameters<typeof setup>[2] = {}) {
   const api = { broken: 0, begun: 0, whole: 0 };
-  const staged = await stage(
+  const staged = await setup(
     t,
     async (request) => {
       api.begun++;
@@ -362,7 +362,7 @@ test("a client that sends nothing more is given up after a while, one that sends
 
 test("an answer that nobody asks for is dropped after a while, and gives back what it holds", async (t) => {
   const options = { idleMs: 200 };
-  const { origin, client, server } = await stage(
+  const { origin, client, server } = await setup(
     t,
     (_, response) => response.end("early"),
     options,
@@ -375,7 +375,7 @@ test("an answer that nobody asks for is dropped after a while, and gives back wh
 });
 
 test("an API that takes nothing, or gives no answer, is given up after timeoutMs", async (t) => {
-  const { origin, client } = await stage(t, (request) => void request.pause());
+  const { origin, client } = await setup(t, (request) => void request.pause());
   const upload = await client.open(origin, { timeoutMs: 300 });
   const part = Buffer.alloc(3_000_000);
   let answer = await client.chunk(upload, 0, part);
@@ -406,7 +406,7 @@ test("a daemon that ends answers a chunk in flight, and takes no more", async (t
 // ---- limits ----
 
 test("a streamed answer has the id of request/open and its streamToken", async (t) => {
-  const { origin, client } = await stage(t, echo);
+  const { origin, client } = await setup(t, echo);
   const upload = await client.open(origin, { stream: true, streamToken: "mark" });
   await client.chunk(upload, 0, "one ");
   const { result } = await client.chunk(upload, 1, "two", true);
@@ -419,14 +419,14 @@ test("a streamed answer has the id of request/open and its streamToken", async (
 });
 
 test("maxResponseBytes limits the answer", async (t) => {
-  const { origin, client } = await stage(t, echo);
+  const { origin, client } = await setup(t, echo);
   const upload = await client.open(origin, { maxResponseBytes: 10 });
   const { error } = await client.chunk(upload, 0, "many words", true);
   t.is(error?.data.reason, "response_too_large");
 });
 
 test("uploads count as requests to APIs, and what is kept of their bodies as large answers", async (t) => {
-  const { origin, client, server } = await stage(t, echo, { limits: { answers: 2 } });
+  const { origin, client, server } = await setup(t, echo, { limits: { answers: 2 } });
   const { memoryBudget } = server;
   const uploads = [await client.open(origin), await client.open(origin, { bodyBytes: 100_000 })];
   t.is(memoryBudget.answers, 2);
@@ -441,7 +441,7 @@ test("uploads count as requests to APIs, and what is kept of their bodies as lar
   await until(() => memoryBudget.answers === 0);
   t.is(memoryBudget.answerBytes, 0);
 
-  const small = await stage(t, echo, { limits: { answerBytes: KEPT_BYTES } });
+  const small = await setup(t, echo, { limits: { answerBytes: KEPT_BYTES } });
   await small.client.open(small.origin);
   const refused = await small.client.call("request/open", {
     credential: "mine",

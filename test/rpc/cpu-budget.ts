@@ -2,7 +2,7 @@ import test from "ava";
 import { CpuBudgets } from "../../src/rpc/cpu-budget.ts";
 
 /** Budgets on clocks that stand still unless a test moves them. */
-function stage() {
+function setup() {
   let nowMs = 0;
   let cpuMs = 0;
   const budgets = new CpuBudgets({ monotonic: () => nowMs, cpu: () => cpuMs });
@@ -29,7 +29,7 @@ function stage() {
 const GUEST = 64_200;
 
 test("one process has one budget, whatever the number of its connections; a guest has one for all processes", (t) => {
-  const { own, guest, budgets } = stage();
+  const { own, guest, budgets } = setup();
   t.is(own(1), own(1));
   t.not(own(1), own(2));
   t.is(guest(GUEST), guest(GUEST));
@@ -39,7 +39,7 @@ test("one process has one budget, whatever the number of its connections; a gues
 });
 
 test("short work is free at any pace, a long block is paid with a pause", (t) => {
-  const { own, work } = stage();
+  const { own, work } = setup();
   const [busy, other] = [own(1), own(2)];
   for (let i = 0; i < 10_000; i++) {
     busy.measure(work(0.1));
@@ -55,7 +55,7 @@ test("short work is free at any pace, a long block is paid with a pause", (t) =>
 });
 
 test("a program that opens a hundred connections a second is not paused", (t) => {
-  const { own, work, pass, budgets } = stage();
+  const { own, work, pass, budgets } = setup();
   const [busy, other] = [own(1), own(2)];
   for (let i = 0; i < 1_000; i++) {
     // Who it is, is found out once a connection.
@@ -73,7 +73,7 @@ test("a program that opens a hundred connections a second is not paused", (t) =>
 });
 
 test("pauses end, and are never longer than 3 s", (t) => {
-  const { own, work, pass } = stage();
+  const { own, work, pass } = setup();
   const [busy, other] = [own(1), own(2)];
   other.measure(work(0.01));
   busy.measure(work(60_000));
@@ -85,7 +85,7 @@ test("pauses end, and are never longer than 3 s", (t) => {
 
 test("a program whose requests keep everybody waiting has less than a hundredth of the time", (t) => {
   for (const ms of [10, 20, 30]) {
-    const { own, work, pass } = stage();
+    const { own, work, pass } = setup();
     const [busy, other] = [own(1), own(2)];
     let usedMs = 0;
     let passedMs = 0;
@@ -101,7 +101,7 @@ test("a program whose requests keep everybody waiting has less than a hundredth 
 });
 
 test("who is alone is not paused, until somebody else comes", (t) => {
-  const { own, work, pass } = stage();
+  const { own, work, pass } = setup();
   const [busy, other] = [own(1), own(2)];
   for (let i = 0; i < 100; i++) busy.measure(work(20));
   t.is(busy.pauseMs, 0);
@@ -114,7 +114,7 @@ test("who is alone is not paused, until somebody else comes", (t) => {
 });
 
 test("of messages that can't be read 5,000 a second are free", (t) => {
-  const { own, work, pass } = stage();
+  const { own, work, pass } = setup();
   const [busy, other] = [own(1), own(2)];
   for (let second = 0; second < 20; second++) {
     busy.spendOnInvalid(5_000);
@@ -127,7 +127,7 @@ test("of messages that can't be read 5,000 a second are free", (t) => {
 });
 
 test("a guest who may use nothing gets a hundredth of the thread, also alone", (t) => {
-  const { guest, work, pass } = stage();
+  const { guest, work, pass } = setup();
   const refused = guest(GUEST, true);
   let worked = 0;
   let elapsed = 0;
@@ -146,7 +146,7 @@ test("a guest who may use nothing gets a hundredth of the thread, also alone", (
 });
 
 test("time that other processes had is nobody's", (t) => {
-  const { own, work } = stage();
+  const { own, work } = setup();
   const [busy, other] = [own(1), own(2)];
   for (let i = 0; i < 100; i++) {
     other.measure(work(0.01));
@@ -156,7 +156,7 @@ test("time that other processes had is nobody's", (t) => {
 });
 
 test("work inside of work counts once", (t) => {
-  const { own, work } = stage();
+  const { own, work } = setup();
   const [busy, other] = [own(1), own(2)];
   other.measure(work(0.01));
   busy.measure(() => {

@@ -16,7 +16,7 @@ interface Stage {
 }
 
 /** A connection whose reading takes `msPerRead` on the budgets' clock, which does not move otherwise. */
-async function stage(t: ExecutionContext, msPerRead: number): Promise<Stage> {
+async function setup(t: ExecutionContext, msPerRead: number): Promise<Stage> {
   const path = join(temporaryFolder(t), "s");
   const server = net.createServer({ allowHalfOpen: true }).listen(path);
   await once(server, "listening");
@@ -49,7 +49,7 @@ const bytesOf = (log: Stage["log"]) =>
   log.reduce<number>((sum, each) => sum + (typeof each === "number" ? each : 0), 0);
 
 test("what takes long is read in small pieces, with a turn for others after each", async (t) => {
-  const { client, log } = await stage(t, 0.07);
+  const { client, log } = await setup(t, 0.07);
   client.end(Buffer.alloc(60_000));
   while (log.at(-1) !== "end") {
     const before = log.length;
@@ -62,7 +62,7 @@ test("what takes long is read in small pieces, with a turn for others after each
 });
 
 test("what is cheap is read in large pieces, and the end comes after all of it", async (t) => {
-  const { client, log } = await stage(t, 0);
+  const { client, log } = await setup(t, 0);
   client.end(Buffer.alloc(2 ** 20));
   while (log.at(-1) !== "end") await turn();
   t.is(bytesOf(log), 2 ** 20);
@@ -71,7 +71,7 @@ test("what is cheap is read in large pieces, and the end comes after all of it",
 
 test("over the budget nothing is read until it has come back; then what waited goes on", async (t) => {
   // Some of these are more than may be used at once; the clock of the budgets stands still after it.
-  const { client, log, intake } = await stage(t, 3);
+  const { client, log, intake } = await setup(t, 3);
   client.write(Buffer.alloc(100_000));
   while (!intake.isPaused) await turn();
   const read = bytesOf(log);
@@ -85,7 +85,7 @@ test("over the budget nothing is read until it has come back; then what waited g
 });
 
 test("while responses wait nothing is read", async (t) => {
-  const { client, log, intake } = await stage(t, 0);
+  const { client, log, intake } = await setup(t, 0);
   intake.block(true);
   client.end(Buffer.alloc(10_000));
   await sleep(50);

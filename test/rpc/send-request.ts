@@ -25,7 +25,7 @@ async function digest(request: IncomingMessage, response: ServerResponse) {
   response.end(JSON.stringify({ bytes, length, sha256: hash.digest("hex") }));
 }
 
-async function stage(
+async function setup(
   t: ExecutionContext,
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ) {
@@ -51,7 +51,7 @@ for (const [what, body] of Object.entries(growing)) {
   test.serial(
     `${what} arrive as they are, by authorizedRequest and by authorizedFetch`,
     async (t) => {
-      const { client, origin, fetch } = await stage(t, digest);
+      const { client, origin, fetch } = await setup(t, digest);
       const bytes = Buffer.byteLength(body);
       const expected = { bytes, length: `${bytes}`, sha256: sha256(body) };
       const about = { credential: "mine", url: origin, method: "POST" };
@@ -63,7 +63,7 @@ for (const [what, body] of Object.entries(growing)) {
 }
 
 test.serial("a long bodyBase64 goes in parts; a wrong one is refused", async (t) => {
-  const { client, origin } = await stage(t, digest);
+  const { client, origin } = await setup(t, digest);
   const bytes = randomBytes(MAX_BODY_BYTES);
   const about = { credential: "mine", url: origin, method: "POST" };
   const bodyBase64 = bytes.toString("base64");
@@ -106,7 +106,7 @@ function longStream(parts = 100) {
 }
 
 test("authorizedFetch streams a ReadableStream up", async (t) => {
-  const { origin, fetch } = await stage(t, digest);
+  const { origin, fetch } = await setup(t, digest);
   const { stream, state } = longStream();
   const response = await fetch(origin, { method: "PUT", body: stream, duplex: "half" });
   t.deepEqual(await response.json(), {
@@ -117,7 +117,7 @@ test("authorizedFetch streams a ReadableStream up", async (t) => {
 });
 
 test("authorizedFetch streams an async iterable and a large Blob up", async (t) => {
-  const { origin, fetch } = await stage(t, digest);
+  const { origin, fetch } = await setup(t, digest);
   async function* lines() {
     for (const line of ["one\n", "two\n"]) yield Buffer.from(line);
   }
@@ -131,7 +131,7 @@ test("authorizedFetch streams an async iterable and a large Blob up", async (t) 
 
 test("the first part of a stream is sent before the second is there", async (t) => {
   let arrived = "";
-  const { origin, fetch } = await stage(t, async (request, response) => {
+  const { origin, fetch } = await setup(t, async (request, response) => {
     for await (const chunk of request) arrived += chunk;
     response.end(arrived);
   });
@@ -148,7 +148,7 @@ test("the first part of a stream is sent before the second is there", async (t) 
 });
 
 test("an API that takes nothing holds the stream back", async (t) => {
-  const { origin, fetch } = await stage(t, async (request, response) => {
+  const { origin, fetch } = await setup(t, async (request, response) => {
     await pause(300);
     response.end(JSON.stringify(await countBytes(request)));
   });
@@ -161,7 +161,7 @@ test("an API that takes nothing holds the stream back", async (t) => {
 
 test("an aborted fetch ends the request, and the stream is told", async (t) => {
   let [arrived, ending]: [boolean, unknown] = [false, undefined];
-  const { origin, fetch, outcomes } = await stage(t, async (request) => {
+  const { origin, fetch, outcomes } = await setup(t, async (request) => {
     arrived = true;
     ending = await countBytes(request);
   });
@@ -187,7 +187,7 @@ test("an aborted fetch ends the request, and the stream is told", async (t) => {
 
 test("a stream that fails is the caller's error, and the API does not get an end", async (t) => {
   let ending: { bytes: number; error?: Error } | undefined;
-  const { origin, fetch } = await stage(t, async (request) => {
+  const { origin, fetch } = await setup(t, async (request) => {
     ending = await countBytes(request);
   });
   const broken = new Error("the disk is gone");
@@ -202,7 +202,7 @@ test("a stream that fails is the caller's error, and the API does not get an end
 });
 
 test("an answer before the end of the body is the answer, and the stream is told", async (t) => {
-  const { origin, fetch } = await stage(t, (_, response) => {
+  const { origin, fetch } = await setup(t, (_, response) => {
     response.writeHead(413).end("too much");
   });
   const { stream, state } = longStream(1_000_000);
@@ -214,7 +214,7 @@ test("an answer before the end of the body is the answer, and the stream is told
 });
 
 test("a refusal is the daemon's error", async (t) => {
-  const { fetch } = await stage(t, digest);
+  const { fetch } = await setup(t, digest);
   const { stream } = longStream();
   const fetched = fetch("http://127.0.0.1:1/", { method: "PUT", body: stream, duplex: "half" });
   const error = await t.throwsAsync(fetched, { instanceOf: AuthdError });
