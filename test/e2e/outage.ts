@@ -18,7 +18,7 @@ import { onLinux } from "../helpers/optional.ts";
 import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 import { until } from "../helpers/until.ts";
 
-const OUTAGE = fileURLToPath(new URL("../../../bench/outage.js", import.meta.url));
+const OUTAGE = fileURLToPath(new URL("../../bench/outage.js", import.meta.url));
 const SECOND = 1_000;
 const LIFETIME = 20 * SECOND;
 /** How far the clock moves between two looks, ms. */
