@@ -137,7 +137,13 @@ export class UploadBody {
     for (const part of parts) part.settle("over");
   }
 
+  #isSending(sending: number): boolean {
+    return !this.#isClosed && sending === this.#sending;
+  }
+
   #next(sending: number): Promise<Buffer | undefined> {
+    // An earlier connection that closes late asks once more: the reader of the present one stays.
+    if (!this.#isSending(sending)) return Promise.reject(notSent());
     return new Promise((resolve, reject) => {
       this.#reader = { sending, resolve, reject };
       this.#feed();
@@ -147,10 +153,9 @@ export class UploadBody {
   #feed(): void {
     const reader = this.#reader;
     if (!reader || this.#isHeld) return;
-    if (this.#isClosed || reader.sending !== this.#sending) {
+    if (!this.#isSending(reader.sending)) {
       this.#reader = undefined;
-      // Never as the end of the body: a part of it would be taken for all of it.
-      reader.reject(new Error("The body is not sent any further."));
+      reader.reject(notSent());
       return;
     }
     this.#current?.settle("taken");
@@ -192,3 +197,6 @@ export class UploadBody {
     bytes.copy(this.#kept, before);
   }
 }
+
+/** Never as the end of the body: a part of it would be taken for all of it. */
+const notSent = () => new Error("The body is not sent any further.");
