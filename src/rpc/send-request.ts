@@ -31,7 +31,11 @@ const WINDOW = 8;
 /** While the body pauses so long (ms), an empty chunk says that it goes on: authd waits for 60 s. */
 const KEEPALIVE_MS = 20_000;
 
-/** Sends a request in one message if its body fits, otherwise in parts. Rejects like `request`. */
+/**
+ * Sends a request in one message if its body fits, otherwise in parts. Rejects like `request`. Of a body in
+ * parts, `timeoutMs` limits the beginning alone: chunks wait for an API that may be slow, and authd
+ * limits how long it may take nothing.
+ */
 export async function sendRequest(
   connection: DaemonConnection,
   head: RequestHead,
@@ -78,11 +82,12 @@ async function sendInParts(
     const params = { ...head, ...(bytes === undefined ? {} : { bodyBytes: bytes }) };
     const opened = await connection.request("request/open", params, options);
     const { upload } = opened as OpenResult;
+    const chunkOptions = { signal: options?.signal };
     let seq = 0;
     return await pump(iterator, (part, last) => {
       const data = Buffer.from(part.buffer, part.byteOffset, part.length).toString("base64");
       const chunk = { upload, seq: seq++, data, ...(last ? { last } : {}) };
-      return connection.request("request/chunk", chunk, options) as Promise<ChunkResult>;
+      return connection.request("request/chunk", chunk, chunkOptions) as Promise<ChunkResult>;
     });
   } finally {
     cancel?.();

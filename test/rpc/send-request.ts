@@ -4,12 +4,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { AuthdError, connect } from "../../src/client.ts";
-import { MAX_BODY_BYTES } from "../../src/protocol.ts";
-import { encodeInMessage } from "../../src/rpc/send-request.ts";
+import { type AuthorizedResponse, MAX_BODY_BYTES } from "../../src/protocol.ts";
+import { DaemonConnection } from "../../src/rpc/daemon-connection.ts";
+import { encodeInMessage, sendRequest } from "../../src/rpc/send-request.ts";
 
 import { countBytes, startStreamingApi } from "../helpers/streaming-api.ts";
 import { until } from "../helpers/until.ts";
 import { startUploading } from "../helpers/uploading.ts";
+import { startWire } from "../helpers/wire.ts";
 
 const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
 
@@ -84,6 +86,11 @@ test("the shorter way to write a body is taken", (t) => {
   t.is(encodeInMessage(Buffer.alloc(MAX_BODY_BYTES)), undefined);
 });
 
+const answer: AuthorizedResponse = {
+  ...{ status: 200, statusText: "OK", headers: {}, url: "https://api.example/" },
+  ...{ body: "fine", refreshed: false },
+};
+
 /** 100 parts of 100,000 bytes each, and how many of them were asked for. */
 function longStream(parts = 100) {
   const state = { asked: 0, cancelled: undefined as unknown, hash: createHash("sha256") };
@@ -157,6 +164,26 @@ test("an API that takes nothing holds the stream back", async (t) => {
   await pause(250);
   t.true(state.asked < 100, `${state.asked} parts were read ahead`);
   t.deepEqual(await (await fetched).json(), { bytes: 20_000_000 });
+});
+
+test("chunks that wait for a slow API are not given up, however long all of them take", async (t) => {
+  const timeoutMs = 1_000;
+  let before = Promise.resolve();
+  const wire = await startWire(t, {
+    "request/open": () => ({ upload: "one" }),
+    "request/chunk": async ({ last }) => {
+      before = before.then(() => pause(timeoutMs / 4));
+      await before;
+      return last ? answer : {};
+    },
+  });
+  const connection = await DaemonConnection.open(wire.path);
+  t.teardown(() => connection.destroy());
+  const parts = (async function* () {
+    for (let sent = 0; sent < 8; sent++) yield Buffer.from("part");
+  })();
+  const head = { credential: "mine", url: answer.url, method: "PUT" };
+  t.deepEqual(await sendRequest(connection, head, { parts }, { timeoutMs }), answer);
 });
 
 test("an aborted fetch ends the request, and the stream is told", async (t) => {
