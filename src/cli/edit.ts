@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
@@ -65,17 +66,43 @@ async function editUntilRight(editor: string, file: string, name: string): Promi
 }
 
 async function runEditor(editor: string, file: string): Promise<void> {
-  const child =
-    process.platform === "win32"
-      ? spawn(`${editor} "${file}"`, { stdio: "inherit", shell: true })
-      : spawn("/bin/sh", ["-c", `${editor} "$@"`, editor, file], { stdio: "inherit" });
-  const [code] = (await once(child, "exit")) as [number | null];
+  const [code, signal] = await untilEnded(editor, file);
   if (code === 0) return;
-  const why = code === 127 ? "can't be found" : `ended with exit code ${code}`;
+  const endedBy = signal ?? signalOf(code);
+  const how = endedBy ? `was ended by ${endedBy}` : `ended with exit code ${code}`;
+  const why = code === 127 ? "can't be found" : how;
   throw new AuthdError(
     "request_failed",
     `the editor ${editor} ${why}; what it left in ${file} counts from the next authd reload on`,
   );
+}
+
+/** Returns the signal that a shell tells by its exit code: 128 and the signal's number. */
+function signalOf(code: number | null): string | undefined {
+  return Object.entries(constants.signals).find(([, number]) => 128 + number === code)?.[0];
+}
+
+/** Signals that a terminal sends, at Ctrl-C and Ctrl-\, to the editor and to those who wait for it. */
+const KEYBOARD_SIGNALS = ["SIGINT", "SIGQUIT"] as const;
+/** A trap, unlike a signal that is ignored, is not inherited by the editor. */
+const LEAVE_TO_EDITOR = "trap : INT QUIT";
+
+type Exit = [code: number | null, signal: NodeJS.Signals | null];
+
+/** Leaves the keyboard's signals to the editor, as git does: to ed and vi they are commands. */
+async function untilEnded(editor: string, file: string): Promise<Exit> {
+  const ignore = () => {};
+  for (const signal of KEYBOARD_SIGNALS) process.on(signal, ignore);
+  try {
+    const command = `${LEAVE_TO_EDITOR}; ${editor} "$@"`;
+    const child =
+      process.platform === "win32"
+        ? spawn(`${editor} "${file}"`, { stdio: "inherit", shell: true })
+        : spawn("/bin/sh", ["-c", command, editor, file], { stdio: "inherit" });
+    return (await once(child, "exit")) as Exit;
+  } finally {
+    for (const signal of KEYBOARD_SIGNALS) process.off(signal, ignore);
+  }
 }
 
 /** Shows what the edit changes about where secrets go, and asks; without a terminal it says what to type. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { type Daemon, startDaemon } from "../helpers/daemon.ts";
 import { onLinux } from "../helpers/optional.ts";
-import { ENTER, onTerminal } from "../helpers/terminal.ts";
+import { CTRL_BACKSLASH, CTRL_C, ENTER, onTerminal } from "../helpers/terminal.ts";
 
 /** A daemon with one credential, and an editor that runs `script` with the file as `$1`. */
 async function setup(t: ExecutionContext, script: string) {
@@ -86,4 +86,30 @@ onLinux("without a terminal an edit of where secrets go waits for authd trust", 
   t.is(code, 5);
   t.regex(stdout, /was {2}\["https:\/\/api\.example"\][\s\S]*authd trust fixed/);
   t.is(await state(daemon), "changed");
+});
+
+for (const [signal, key] of [
+  ["INT", CTRL_C],
+  ["QUIT", CTRL_BACKSLASH],
+] as const) {
+  onLinux(`SIG${signal} from the keyboard is the editor's, and edit goes on after it`, async (t) => {
+    const change = 'sed -i s/api.example/evil.example/ "$1"';
+    const { daemon, editor } = await setup(
+      t,
+      `trap '${change}; exit 0' ${signal}; echo "the editor waits"; while :; do sleep 0.1; done`,
+    );
+    const env = { env: { ...daemon.env, EDITOR: editor } };
+    const terminal = onTerminal(t, env, ["edit", "fixed"]);
+    await terminal.type("the editor waits", key);
+    await terminal.type("Trust fixed as its file says now?", ENTER);
+    t.is((await terminal.ended).code, 1);
+    t.is(await state(daemon), "changed");
+  });
+}
+
+onLinux("edit names the signal that ended the editor", async (t) => {
+  const { daemon, editor } = await setup(t, "kill -TERM $$");
+  const { code, stderr } = await daemon.cli(["edit", "fixed"], { env: { EDITOR: editor } });
+  t.is(code, 1);
+  t.regex(stderr, /the editor .* was ended by SIGTERM; what it left in/);
 });

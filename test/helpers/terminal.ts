@@ -14,6 +14,7 @@ export interface Terminal extends Running {
 
 export const ENTER = "\r";
 export const CTRL_C = "\x03";
+export const CTRL_BACKSLASH = "\x1c";
 
 /** Runs `authd ARGS…` on a pseudo-terminal of 100 columns by 24 rows: util-linux's script(1) has them. */
 export function onTerminal(
