@@ -89,7 +89,7 @@ function drawStory(
   const room = Math.max(1, rows - 1);
   view.page = room;
   view.top = Math.max(0, Math.min(view.top, story.lines.length - room));
-  const foot = view.message ?? "↑↓ scroll · r renew · q back";
+  const foot = plain(view.message ?? "↑↓ scroll · r renew · q back");
   return [
     ...story.lines.slice(view.top, view.top + room).map((line) => cut(line, columns)),
     paint("dim", cut(foot, columns)),

@@ -106,5 +106,11 @@ test("a daemon that went away is told, and what was known stays", (t) => {
 
 test("text of others can't steer the terminal", (t) => {
   const view = viewOf([readyInfo()], [{ ...problem, help: "no\x1b[2J answer" }]);
-  t.false(drawScreen(view, NOW, { columns: 80, rows: 24 }, bare).join("").includes("\x1b"));
+  const steers = () =>
+    drawScreen(view, NOW, { columns: 80, rows: 24 }, bare).join("").includes("\x1b");
+  t.false(steers());
+  view.message = "labelf: no\x1b[2J answer";
+  t.false(steers(), "the list's last line");
+  view.story = { name: "labelf", lines: [] };
+  t.false(steers(), "the story's last line");
 });
