@@ -9,8 +9,9 @@ import { temporaryFolder } from "../helpers/folder.ts";
 import { missing } from "../helpers/optional.ts";
 import { ROOT } from "../helpers/sources.ts";
 
-const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+const { version, man } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
   version: string;
+  man: string[];
 };
 const NO_REGISTRY = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 
@@ -72,7 +73,8 @@ function expectedFiles(): string[] {
     return path.endsWith(".ts") ? [name.replace(/ts$/, "js"), name.replace(/ts$/, "d.ts")] : [name];
   });
   const rest = ["docs", "launchd", "schemas", "systemd"].flatMap(filesBelow);
-  return [...compiled, ...rest, "CHANGELOG.md", "LICENSE", "README.md", "package.json"].sort();
+  const top = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+  return [...compiled, ...rest, ...man, ...top].sort();
 }
 
 /** Installs the tarball into an empty project; undefined, with the test ended, without a registry. */
