@@ -92,19 +92,22 @@ for (const [signal, key] of [
   ["INT", CTRL_C],
   ["QUIT", CTRL_BACKSLASH],
 ] as const) {
-  onLinux(`SIG${signal} from the keyboard is the editor's, and edit goes on after it`, async (t) => {
-    const change = 'sed -i s/api.example/evil.example/ "$1"';
-    const { daemon, editor } = await setup(
-      t,
-      `trap '${change}; exit 0' ${signal}; echo "the editor waits"; while :; do sleep 0.1; done`,
-    );
-    const env = { env: { ...daemon.env, EDITOR: editor } };
-    const terminal = onTerminal(t, env, ["edit", "fixed"]);
-    await terminal.type("the editor waits", key);
-    await terminal.type("Trust fixed as its file says now?", ENTER);
-    t.is((await terminal.ended).code, 1);
-    t.is(await state(daemon), "changed");
-  });
+  onLinux(
+    `SIG${signal} from the keyboard is the editor's, and edit goes on after it`,
+    async (t) => {
+      const change = 'sed -i s/api.example/evil.example/ "$1"';
+      const { daemon, editor } = await setup(
+        t,
+        `trap '${change}; exit 0' ${signal}; echo "the editor waits"; while :; do sleep 0.1; done`,
+      );
+      const env = { env: { ...daemon.env, EDITOR: editor } };
+      const terminal = onTerminal(t, env, ["edit", "fixed"]);
+      await terminal.type("the editor waits", key);
+      await terminal.type("Trust fixed as its file says now?", ENTER);
+      t.is((await terminal.ended).code, 1);
+      t.is(await state(daemon), "changed");
+    },
+  );
 }
 
 onLinux("edit names the signal that ended the editor", async (t) => {
