@@ -8,12 +8,10 @@ import { type Content, Contents } from "./digest.ts";
 import type { Identities, Identity, ProcessEntry, ProcessInfo } from "./identity.ts";
 import { imageOf, read } from "./linux.ts";
 import { isOwnClient } from "./own-client.ts";
-import { readProcess } from "./processes.ts";
+import { readProcess, START_TIME_TOLERANCE_MS } from "./processes.ts";
 
 /** Limit of ancestors that are read. */
 const MAX_PARENTS = 32;
-/** Difference that two start times of one process may have: proc(5) counts in ticks. */
-const START_TIME_TOLERANCE_MS = 20;
 
 export type LookUp = <Found>(look: () => Found) => Found;
 

@@ -24,6 +24,12 @@ export function readLinuxProcess(pid: number): ProcessEntry | undefined {
   };
 }
 
+/** Returns the boot time (ms) of the start; undefined if the process has ended. */
+export function startTimeOf(pid: number): number | undefined {
+  const stat = read(pid, "stat");
+  return stat === undefined ? undefined : fieldsOf(stat).startedAt;
+}
+
 /** Path to the program's file itself, even if another file has its name now. */
 export const imageOf = (pid: number) => `/proc/${pid}/exe`;
 

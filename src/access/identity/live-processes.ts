@@ -1,6 +1,8 @@
 import { closeSync } from "node:fs";
 import { libc } from "../../base/libc.ts";
 import type { Peer } from "../../rpc/peer.ts";
+import { startTimeOf } from "./linux.ts";
+import { START_TIME_TOLERANCE_MS } from "./processes.ts";
 
 /** Each takes a file descriptor; daemon/fd-limit.ts leaves room for them. */
 const MAX_LIVE_PROCESSES = 16;
@@ -10,9 +12,17 @@ export class LiveProcess<Facts> {
   /** What the owner has found out about this process. */
   facts: Facts | undefined = undefined;
   readonly #pidfd: number;
+  readonly #startedAt: number;
 
-  constructor(pidfd: number) {
+  /** `startedAt` is in boot time (ms). */
+  constructor(pidfd: number, startedAt: number) {
     this.#pidfd = pidfd;
+    this.#startedAt = startedAt;
+  }
+
+  /** False if the peer is an earlier process of this number, which has ended. */
+  hasStartedBefore({ connectedAt }: Peer): boolean {
+    return this.#startedAt <= connectedAt + START_TIME_TOLERANCE_MS;
   }
 
   /** True if the process has not ended: everything that was read under its number is about it. */
@@ -38,12 +48,20 @@ export class LiveProcesses<Facts> {
   readonly #byPid = new Map<number, LiveProcess<Facts>>();
 
   /** Returns undefined if the process has ended, or if its kernel has no pidfd for peers (before Linux 6.5). */
-  of({ pid, pidfd }: Peer): LiveProcess<Facts> | undefined {
-    const known = this.#byPid.get(pid);
-    if (known) return known;
+  of(peer: Peer): LiveProcess<Facts> | undefined {
+    const process = this.#byPid.get(peer.pid) ?? this.#open(peer);
+    return process?.hasStartedBefore(peer) ? process : undefined;
+  }
+
+  #open({ pid, pidfd }: Peer): LiveProcess<Facts> | undefined {
     const descriptor = pidfd?.();
     if (typeof descriptor !== "number") return undefined;
-    const process = new LiveProcess<Facts>(descriptor);
+    const startedAt = startTimeOf(pid);
+    if (startedAt === undefined) {
+      closeSync(descriptor);
+      return undefined;
+    }
+    const process = new LiveProcess<Facts>(descriptor, startedAt);
     this.#byPid.set(pid, process);
     const [oldest] = this.#byPid.keys();
     if (this.#byPid.size > MAX_LIVE_PROCESSES && oldest !== undefined) this.drop(oldest);

@@ -12,3 +12,6 @@ const readers: Partial<Record<NodeJS.Platform, ReadProcess>> = {
 
 /** Reader for this platform; undefined where processes can't be read. */
 export const readProcess: ReadProcess | undefined = readers[process.platform];
+
+/** Difference that two start times of one process may have: proc(5) counts in ticks. */
+export const START_TIME_TOLERANCE_MS = 20;

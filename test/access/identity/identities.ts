@@ -254,3 +254,18 @@ onLinux(
     t.like(identities.programOf(second.socket, second.peer), { uid, pid, program: undefined });
   },
 );
+
+onLinux("the log names no later process that has the number of one that has ended", async (t) => {
+  const { folder, path, next } = await listen(t);
+  connectFrom(t, [program(folder), "-e", CONNECT], path);
+  const later = await next();
+  const { child, ended } = connectFrom(t, [process.execPath, "-e", CONNECT], path);
+  const earlier = await next();
+  child.kill("SIGKILL");
+  await ended;
+  const identities = new ProcessIdentities();
+  t.is(identities.programOf(later.socket, later.peer).program, join(folder, "backup"));
+  const peer = { ...earlier.peer, pid: later.peer.pid, connectedAt: 1 };
+  t.is(identities.programOf(earlier.socket, peer).program, undefined);
+  t.is(identities.programOf({}, later.peer).program, join(folder, "backup"), "still known");
+});
