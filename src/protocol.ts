@@ -121,6 +121,8 @@ export const MAX_FRAME_TOKENS = 10_000;
 export const MAX_FRAME_DEPTH = 64;
 /** Bytes that one notification carries in base64: with all around them, a line stays below 64 KiB. */
 export const MAX_CHUNK_BYTES = 45 * 1024;
+/** Characters of the `what` of a question about a change, which is shown in full. */
+export const MAX_CHANGE_LENGTH = 1_000;
 export const DEFAULT_TIMEOUT_MS = 30_000;
 export const DEFAULT_MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 

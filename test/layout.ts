@@ -47,7 +47,7 @@ const MOST_MEDIAN_LINES = 110;
 /** The files of a room that others may import; of rooms not named here, any. */
 const DOORS: Partial<Record<Room, RegExp>> = {
   daemon: /^daemon\/(daemon|harden)\.ts$/,
-  admin: /^admin\/(admin|backup|consent|describe-set|import-journal|reloader)\.ts$/,
+  admin: /^admin\/(admin|backup|consent|import-journal|reloader)\.ts$/,
   lock: /^lock\/(lock-errors|logind|vault-lock-interceptor|vault-locker)\.ts$/,
   observe: /^observe\/(desktop-notifier|observe|problems)\.ts$/,
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,

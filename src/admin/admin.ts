@@ -8,6 +8,7 @@ import {
   tomlTable,
   withAllowance,
 } from "../config/config.ts";
+import { differencesOf } from "../config/differences.ts";
 import type { Credential } from "../credential/credential.ts";
 import { AuthdError } from "../errors.ts";
 import type {
@@ -23,6 +24,7 @@ import { ChangeQueue } from "./change-queue.ts";
 import { type Consent, ifRestricted } from "./consent.ts";
 import { writeFileFor } from "./credential-file.ts";
 import { describe } from "./describe.ts";
+import { describeChange } from "./describe-change.ts";
 import { Reloader } from "./reloader.ts";
 import { removeCredential } from "./remove-credential.ts";
 import { assertTrusted } from "./secret-input.ts";
@@ -112,7 +114,12 @@ export class Admin {
       const settings = file ? reloader.resolver()(name, file) : credential.settings;
       if (asked !== undefined && settings.binding !== asked) throw editedMeanwhile(name);
       asked = settings.binding;
-      needs(ifRestricted(registry, name));
+      needs(ifRestricted(registry, name), () =>
+        describeChange({
+          ...{ method: "credentials/trust", name, namesAll: true },
+          differences: differencesOf(settings, credential.record, file ?? {}),
+        }),
+      );
       // The file may be newer than the last reload.
       credential.applySettings(settings);
       await credential.trust();

@@ -7,6 +7,7 @@ import {
   type Table,
   updateCredentialFile,
 } from "../config/config.ts";
+import { differencesOf } from "../config/differences.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
 import { boundTo } from "../credential/record-changes.ts";
@@ -25,6 +26,7 @@ import {
   sharesRefreshToken,
   waitsWithSettings,
 } from "./credential-input.ts";
+import { describeChange } from "./describe-change.ts";
 import { generatedPassword, registering } from "./register-account.ts";
 import { removeCredential } from "./remove-credential.ts";
 import {
@@ -35,7 +37,7 @@ import {
   withGenerated,
 } from "./secret-input.ts";
 import { promoteNow } from "./trials.ts";
-import { type Unset, unsetKeys, withoutSecrets } from "./unset.ts";
+import { assertNoneEntered, type Unset, unsetKeys, withoutSecrets } from "./unset.ts";
 
 /** Adds a credential, or replaces one. `isAgain`: its account was asked for before. Runs in a turn. */
 export async function applyAdd(
@@ -120,15 +122,23 @@ export async function applySet(
   const { force = false, discard = false } = params;
   const credential = registry.get(params.credential);
   const { name } = credential;
-  needs(ifRestricted(registry, name));
   const resolve = reloader.resolver();
   const file = readCredentialFile(dir, name) ?? {};
   // `set` seals a new binding, so it must not accept an edit that nobody looked at.
   const current = resolve(name, file);
   assertTrusted(current, credential.record);
   const unset = unsetKeys(current, file, params.unset ?? []);
+  const waiting = discard ? undefined : credential.candidate;
+  const edit = editOf(context, credential, { params, unset, file, resolve, waiting });
+  needs(ifRestricted(registry, name), () =>
+    describeChange({
+      ...{ method: "credentials/set", name, given: params },
+      differences: differencesOf(edit.settings, boundIn(credential, current), file),
+      namesAll: waiting?.file !== undefined,
+      fields: Object.keys(edit.settings.fields),
+    }),
+  );
   if (discard) await credential.offer(undefined);
-  const edit = editOf(context, credential, { params, unset, file, resolve });
   const offered = await applyEdit(context, credential, edit, force);
   if (offered && !force) return offered;
   if (force) await promoteNow(context, credential);
@@ -152,15 +162,22 @@ interface EditInput {
   /** Content of the credential file. */
   file: Table;
   resolve: (name: string, file: Table) => CredentialSettings;
+  /** The candidate that the edit goes on from; undefined if there is none, or it is discarded. */
+  waiting: Credential["candidate"];
+}
+
+/** Returns what the secrets are bound to; a record of an earlier version has no values, only a digest. */
+function boundIn({ record }: Credential, current: CredentialSettings) {
+  return record.boundValues ? record : current;
 }
 
 /** Builds and checks an edit. Throws AuthdError `invalid_params`. */
 function editOf(
   { reloader }: AdminContext,
   credential: Credential,
-  { params, unset, file, resolve }: EditInput,
+  { params, unset, file, resolve, waiting: candidate }: EditInput,
 ): Edit {
-  const { name, candidate, record } = credential;
+  const { name, record } = credential;
   const changes = { ...params.settings, ...unset.settings };
   const hasSettings = Object.keys(changes).length > 0;
   if (hasSettings && candidate?.file !== undefined) throw waitsWithSettings(name);
@@ -172,6 +189,7 @@ function editOf(
   const entered = enteredSecrets(settings, params.secrets ?? {});
   assertUnspent(credential, entered);
   const { secrets: dropped } = unset;
+  assertNoneEntered(name, dropped, entered);
   const before = withoutSecrets((candidate?.record ?? record).secrets, dropped);
   const secrets = { ...before, ...entered };
   assertComplete(settings, secrets);

@@ -1,13 +1,17 @@
 import type { Registry } from "../credential/registry.ts";
 
-/** Asks a person to agree to a change that concerns the named restricted credential. Rejects if they do not. */
-export type Consent = (restricted: string) => Promise<void>;
+/**
+ * Asks a person to agree to a change that concerns the named restricted credential; `what` describes it.
+ * Rejects if they do not.
+ */
+export type Consent = (restricted: string, what?: string) => Promise<void>;
 
 /**
- * Says which restricted credentials a change concerns, before any of them is changed or given away.
+ * Says that a change concerns a restricted credential, before any is changed or given away. `describe`
+ * returns what a person agrees to; if that is something else in a later turn, they are asked again.
  * Undefined is ignored.
  */
-export type Needs = (...restricted: readonly (string | undefined)[]) => void;
+export type Needs = (restricted: string | undefined, describe?: () => string) => void;
 
 /**
  * Runs `work` in a turn. There, before it changes anything, `work` calls `needs`. If consent is
@@ -20,17 +24,18 @@ export async function withConsent<T>(
   work: (needs: Needs) => Promise<T>,
 ): Promise<T> {
   const agreed = new Set<string>();
-  const needs: Needs = (...restricted) => {
-    const missing = restricted.find((name) => name !== undefined && !agreed.has(name));
-    if (missing !== undefined) throw new ConsentMissing(missing);
+  const needs: Needs = (restricted, describe) => {
+    if (restricted === undefined) return;
+    const missing = new ConsentMissing(restricted, describe?.());
+    if (!agreed.has(missing.key)) throw missing;
   };
   for (;;) {
     try {
       return await inTurn(() => work(needs));
     } catch (error) {
       if (!(error instanceof ConsentMissing)) throw error;
-      await ask(error.restricted);
-      agreed.add(error.restricted);
+      await ask(error.restricted, error.what);
+      agreed.add(error.key);
     }
   }
 }
@@ -38,10 +43,18 @@ export async function withConsent<T>(
 /** Ends a turn whose work lacks consent. `withConsent` catches it always. */
 class ConsentMissing extends Error {
   readonly restricted: string;
+  /** Describes the change; undefined: its method says all. */
+  readonly what: string | undefined;
 
-  constructor(restricted: string) {
+  constructor(restricted: string, what: string | undefined) {
     super(`a person has not agreed yet: ${restricted}`);
     this.restricted = restricted;
+    this.what = what;
+  }
+
+  /** Equal for the same change of the same credential. */
+  get key(): string {
+    return JSON.stringify([this.restricted, this.what]);
   }
 }
 

@@ -50,3 +50,18 @@ export function withoutSecrets(
 ): Record<string, string> {
   return Object.fromEntries(Object.entries(secrets).filter(([name]) => !dropped.includes(name)));
 }
+
+/** Throws AuthdError `invalid_params` if a secret is to be dropped that is entered in the same change. */
+export function assertNoneEntered(
+  name: string,
+  dropped: readonly string[],
+  entered: Readonly<Record<string, string>>,
+): void {
+  const both = dropped.find((key) => Object.hasOwn(entered, key));
+  if (both === undefined) return;
+  throw new AuthdError(
+    "invalid_params",
+    `${name}: the secret ${both} is entered, and unset as well: do one of the two. Nothing was changed`,
+    { credential: name },
+  );
+}

@@ -28,7 +28,7 @@ export async function importAll(
   const imported = credentials.map(({ name }) => name);
   const replaced = existingOf(context, imported);
   if (replaced.length > 0 && !replace) throw alreadyThere(replaced);
-  needs(...replaced.map((name) => ifRestricted(registry, name)));
+  for (const name of replaced) needs(ifRestricted(registry, name));
   await putInPlace(context, credentials);
   const problems = problemsOf(context, imported);
   return { imported, replaced, rotating: rotatingOf(context, imported), problems };

@@ -4,7 +4,6 @@ import { overrideHeader, type Use } from "../access/policy.ts";
 import type { Admin } from "../admin/admin.ts";
 import type { Backup } from "../admin/backup.ts";
 import type { Consent } from "../admin/consent.ts";
-import { describeSet } from "../admin/describe-set.ts";
 import { normalizeScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
@@ -60,8 +59,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
   const { subscriptions, status, events, shutdown } = options;
   /** Consent to a change of a guarded credential, which is found out in the change's own turn. */
   const consentTo =
-    (method: string, call: Call, what = method): Consent =>
-    (guarded) =>
+    (method: string, call: Call): Consent =>
+    (guarded, what) =>
       access.authorizeChange(method, guarded, call, what);
   const listing = new Listing(registry, access);
   return {
@@ -89,10 +88,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     },
     "credentials/add": async (given, call) =>
       await admin.add(given, call.signal, consentTo("credentials/add", call)),
-    "credentials/set": async (given, call) => {
-      const consent = consentTo("credentials/set", call, describeSet(given));
-      return await admin.set(given, call.signal, consent);
-    },
+    "credentials/set": async (given, call) =>
+      await admin.set(given, call.signal, consentTo("credentials/set", call)),
     "credentials/trust": async (given, call) =>
       await admin.trust(given, consentTo("credentials/trust", call)),
     "credentials/refresh": async ({ credential }, call) => {

@@ -195,6 +195,35 @@ test("set changes settings and secrets, and binds them", async (t) => {
   t.is(engine.registry.get("demo").state(), "ready");
 });
 
+test("set with discard that fails drops nothing", async (t) => {
+  const { add, set, engine, issuer } = await setup(t);
+  await add();
+  issuer.answer({ status: 503 });
+  await set({ secrets: { client_secret: "the-second" } });
+  const { candidate } = engine.registry.get("demo");
+  t.is(candidate?.record.secrets.client_secret, "the-second");
+  const mistake = { discard: true, settings: { token_url: "not a url" } };
+  t.is((await failure(set(mistake))).reason, "invalid_params");
+  t.is(engine.registry.get("demo").candidate, candidate);
+  await set({ discard: true, settings: { ttl: 60 } });
+  t.is(engine.registry.get("demo").candidate, undefined);
+});
+
+test("a secret that is entered and unset at once is refused, and what was there stays", async (t) => {
+  const { add, set, engine, issuer } = await setup(t);
+  const settings = { token_url: issuer.url, client_id: "app", username: "me" };
+  const secrets = { password: "the-first", client_secret: "the-first" };
+  await add({ grant: "password", settings, secrets });
+  const both = { unset: ["client_secret"], secrets: { client_secret: "the-second" } };
+  for (const force of [false, true]) {
+    const { reason, message } = await failure(set({ ...both, force }));
+    t.is(reason, "invalid_params");
+    t.regex(message, /demo: the secret client_secret is entered, and unset as well/);
+  }
+  t.deepEqual(engine.registry.get("demo").record.secrets, secrets);
+  t.is(engine.registry.get("demo").candidate, undefined);
+});
+
 test("set that can't be sealed changes neither the file nor the credential", async (t) => {
   const { add, set, engine, file } = await setup(t);
   await add();

@@ -52,10 +52,27 @@ test("a change of several guarded credentials asks about each of them", async (t
   const log: string[] = [];
   const ask = async (name: string) => void log.push(`asked about ${name}`);
   await changing(ask, async (needs) => {
-    needs("one", undefined, "two");
+    needs("one");
+    needs(undefined);
+    needs("two");
     log.push("done");
   });
   t.deepEqual(log, ["asked about one", "asked about two", "done"]);
+});
+
+test("a change that comes to something else after the yes is asked about again", async (t) => {
+  const { changing } = setUp();
+  const log: string[] = [];
+  let where = "here";
+  const ask = async (name: string, what?: string) => {
+    log.push(`${name} ${what}`);
+    where = "there";
+  };
+  await changing(ask, async (needs) => {
+    needs("demo", () => `token_url=${where}`);
+    log.push("done");
+  });
+  t.deepEqual(log, ["demo token_url=here", "demo token_url=there", "done"]);
 });
 
 test("a no ends it with nothing done, and the next change has its turn", async (t) => {

@@ -167,11 +167,11 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
     ["credentials/add", [...replace, secrets]],
     ["credentials/remove", ["remove", "demo", "--yes"]],
     ["vault/export", ["vault", "export", out, "--passphrase-from", passphrase]],
-    ["credentials/trust", ["trust", "demo", "--yes"]],
+    ["credentials/trust confirm", ["trust", "demo", "--yes"]],
   ];
   for (const [what, args] of tries) {
     // The way around: take the rule out of the file, and accept that.
-    if (what === "credentials/trust") writeFileSync(file, 'grant = "static"\n');
+    if (what.startsWith("credentials/trust")) writeFileSync(file, 'grant = "static"\n');
     const asker = inShell(t, daemon, args);
     const [question] = await pending(daemon);
     t.like(question, { kind: "change", what, credential: "demo", choices: ["once"] }, what);
@@ -188,6 +188,40 @@ onLinux("what would open a guarded credential asks a person, too", async (t) => 
   t.is((await answer(t, daemon, "--once")).code, 0);
   t.is((await set.ended).code, 0);
   t.regex(readFileSync(file, "utf8"), /confirm = "always"/);
+});
+
+onLinux("a question shows where secrets go by what really changes", async (t) => {
+  const daemon = await guarded(t);
+  const credential = {
+    settings: {
+      ...{ origins: ["https://api.example"], confirm: "always" },
+      ...{ "request.url": "http://127.0.0.1:{port}/login", fields: { port: "9" } },
+      ...{ "request.form": { p: "{secret.password}" }, "response.token": "/token" },
+      secrets: ["password"],
+    },
+    secrets: { password: "of-the-test" },
+  };
+  const client = connect({ socket: daemon.socket });
+  t.teardown(() => client.close());
+  // Its issuer is away: the credential is there all the same.
+  await client
+    .request("credentials/add", { name: "mine", grant: "exchange", ...credential })
+    .catch(() => {});
+  const asks = async (args: string[]) => {
+    const asker = inShell(t, daemon, args);
+    const [question] = await pending(daemon);
+    t.is((await daemon.cli(["approve", "--deny"])).code, 0);
+    t.is((await asker.ended).code, 6);
+    return question?.what;
+  };
+  t.is(await asks(["set", "mine", "--set", "fields.port=8"]), "credentials/set fields.port=8");
+  const file = join(daemon.configDir, "credentials", "mine.toml");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace("http://127.0.0.1:{port}", "https://evil.example"));
+  t.is(
+    await asks(["trust", "mine", "--yes"]),
+    "credentials/trust request.url=https://evil.example fields.port",
+  );
 });
 
 onLinux("an answer to a question from before a restart meets no other question", async (t) => {

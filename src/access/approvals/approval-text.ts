@@ -1,5 +1,10 @@
 import { quoted } from "../../base/terminal-safe.ts";
-import type { ApprovalAnswer, PendingApproval, RequestDetails } from "../../protocol.ts";
+import {
+  type ApprovalAnswer,
+  MAX_CHANGE_LENGTH,
+  type PendingApproval,
+  type RequestDetails,
+} from "../../protocol.ts";
 
 /** Labels of the answers. */
 export const ANSWERS: Readonly<Record<ApprovalAnswer, string>> = {
@@ -19,13 +24,14 @@ const MAX_WISH_LENGTH = 200;
 /** Returns the question in one sentence: `/usr/bin/backup (process 4711) asks labelf for its token`. */
 export function sentenceOf({ program, kind, what, credential, count }: PendingApproval): string {
   const more = count > 1 ? ` (${count} requests wait)` : "";
-  // A long wish is cut visibly, before the limit of the line would cut it.
-  const wanted = what.length > MAX_WISH_LENGTH ? `${what.slice(0, MAX_WISH_LENGTH)}… (cut)` : what;
+  // A long wish is cut visibly, before the limit of the line would cut it; a change is shown in full.
+  const longest = kind === "change" ? MAX_CHANGE_LENGTH : MAX_WISH_LENGTH;
+  const wanted = what.length > longest ? `${what.slice(0, longest)}… (cut)` : what;
   const wish =
     kind === "change"
       ? `wants to change ${credential} (${wanted})`
       : `asks ${credential} for ${wanted}`;
-  return oneLine(`${program} ${wish}${more}`);
+  return oneLine(`${program} ${wish}${more}`, MAX_LINE_LENGTH + longest - MAX_WISH_LENGTH);
 }
 
 /** Returns one line for each further fact about the asking program. A program chooses its name itself. */
@@ -52,8 +58,8 @@ export function detailsOf(question: PendingApproval): string[] {
 const word = (text: string | undefined) => (text === undefined ? undefined : quoted(text));
 
 /** Replaces characters that begin a line, reverse the text, or control a terminal. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, MAX_LINE_LENGTH);
+function oneLine(text: string, longest = MAX_LINE_LENGTH): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?").slice(0, longest);
 }
 
 function bodyText({ bodyBytes, bodySha256, bodyFollows }: RequestDetails): string | undefined {

@@ -37,6 +37,12 @@ test("what is wanted does not fall off the end, and says so where it is cut", (t
   t.regex(sentenceOf(long), /asks labelf for POST .*… \(cut\)$/);
 });
 
+test("a change is shown in full", (t) => {
+  const what = `credentials/set origins=${"https://api.example,".repeat(45)}https://evil.example`;
+  const sentence = sentenceOf({ ...asked, kind: "change", what, program: "x".repeat(150) });
+  t.true(sentence.endsWith(`(${what})`));
+});
+
 test("a program's name begins no line of its own, steers no terminal, and turns no text around", (t) => {
   const evil = "/tmp/x\n/usr/bin/good\x1b[2J\u202egpj\u0085\u2028.sh";
   const lines = [sentenceOf({ ...asked, program: evil }), ...detailsOf({ ...asked, script: evil })];
