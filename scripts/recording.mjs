@@ -15,7 +15,7 @@ const { startPracticeApis } = await import("../dist/src/sandbox/index.js");
 
 const SIZE = { columns: 96, rows: 20 };
 /** Lifetimes (s) of the practice APIs' tokens: short, so that they are seen being renewed. */
-const LIFETIMES = { labelf: 14, onestepai: 24, zebbra: 18, realtyna: 34 };
+const LIFETIMES = { labelf: 14, onestepai: 24, zebbra: 18, realtyna: 90 };
 const MAX_BYTES = 200_000;
 const ENTER = "\r";
 
@@ -78,6 +78,9 @@ async function record({ url, credential }) {
     await sleep(9_000);
     await terminal.type("\x1b[B\x1b[B");
     await terminal.type(ENTER);
+    await terminal.shows("q back");
+    await sleep(2_000);
+    await terminal.type("\x1b[6~");
     await terminal.shows("What happened");
     await sleep(3_000);
     await terminal.type("q");

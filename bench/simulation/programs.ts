@@ -182,6 +182,8 @@ function refuse(world: World, call: Call, error: unknown): void {
   const { reason, retryAfterMs } = error;
   world.tally.count(`refused: ${reason}`);
   if (reason === "cancelled" && want.signal?.aborted) return;
+  // The daemon answers whoever still waits 5 s after it was told to end.
+  if (reason === "shutting_down" && world.daemon?.closing) return;
   const isForced = want.forceRefresh || want.rejectedToken !== undefined;
   if (!isForced && world.hasGood(account, scope)) {
     world.violation(`${who}: ${reason}, although there is a good token: ${error.message}`);
