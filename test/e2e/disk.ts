@@ -16,7 +16,7 @@ import { sealedRecord } from "../../bench/helpers/sealed-record.ts";
 import { type Client, connect } from "../../src/client.ts";
 import { run, start as startProgram } from "../helpers/child.ts";
 import { type Daemon, type Home, MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
-import { DISK_FAULTS, type DiskFault, type Place } from "../helpers/failing-disk.ts";
+import { DISK_FAULTS, type Place } from "../helpers/failing-disk.ts";
 import { absent, asRoot, missing, onUnix } from "../helpers/optional.ts";
 import { until } from "../helpers/until.ts";
 
@@ -74,58 +74,61 @@ async function assertShouts(t: ExecutionContext, daemon: Daemon, client: Client,
   t.regex(examined.stdout, says);
 }
 
-for (const [what, { prepare, says }] of Object.entries(DISK_FAULTS) as [string, DiskFault][]) {
-  for (const moment of ["before the intent", "with the request under way"] as const) {
-    asRoot(
-      `a disk that ${what} ${moment}: the rotated refresh token is served from memory, told of, and written when it can be`,
-      async (t) => {
-        const home = makeHome(t);
-        const place = await prepare(t, home);
-        if (!place) return;
-        const { issuer, family, daemon, client, start, atNextRequest, sealed } = await setup(
-          t,
-          place,
-          home,
-        );
-        let mend = async () => {};
-        const strike = async () => {
-          mend = await place.strike(daemon.pid);
-        };
-        if (moment === "before the intent") await strike();
-        else atNextRequest(strike);
-        for (const scope of ["one", "two"]) {
-          const { accessToken } = await client.getToken({ credential: NAME, scope });
-          t.is(issuer.access.get(accessToken)?.refreshToken, family.refreshTokens.at(-1));
-        }
-        const { unsaved } = await client.request("credentials/show", { credential: NAME });
-        t.is(unsaved?.atRisk, "secrets");
-        t.regex(unsaved?.message ?? "", says);
-        if (moment === "before the intent") await assertShouts(t, daemon, client, says);
-        const newest = family.refreshTokens.at(-1);
-        t.is(family.refreshTokens.length, 4);
+/** One for each moment; all faults at both are in test/credential/disk.ts. */
+const CASES = [
+  ["is full", "before the intent"],
+  ["fails to sync", "with the request under way"],
+] as const;
 
-        const mendedAt = performance.now();
-        await mend();
-        await until(async () => (await client.request("status", {})).unsaved?.length === 0);
-        t.log(`written ${Math.round(performance.now() - mendedAt)} ms after the disk was mended`);
-        t.is(sealed(), newest);
-        t.is((await daemon.cli(["doctor", "--json"])).stdout.includes("in memory only"), false);
-        process.kill(daemon.pid, "SIGKILL");
-        const { stderr } = await daemon.ended;
-        const complaints = stderr
-          .split("\n")
-          .filter((line) => line.includes("kept in memory only"));
-        // Once more when the refresh token came: more is at stake than before.
-        t.is(complaints.length, moment === "before the intent" ? 2 : 1, stderr);
-        t.regex(stderr, /demo: sealed again, after/);
+for (const [what, moment] of CASES) {
+  const { prepare, says } = DISK_FAULTS[what];
+  asRoot(
+    `a disk that ${what} ${moment}: the rotated refresh token is served from memory, told of, and written when it can be`,
+    async (t) => {
+      const home = makeHome(t);
+      const place = await prepare(t, home);
+      if (!place) return;
+      const { issuer, family, daemon, client, start, atNextRequest, sealed } = await setup(
+        t,
+        place,
+        home,
+      );
+      let mend = async () => {};
+      const strike = async () => {
+        mend = await place.strike(daemon.pid);
+      };
+      if (moment === "before the intent") await strike();
+      else atNextRequest(strike);
+      for (const scope of ["one", "two"]) {
+        const { accessToken } = await client.getToken({ credential: NAME, scope });
+        t.is(issuer.access.get(accessToken)?.refreshToken, family.refreshTokens.at(-1));
+      }
+      const { unsaved } = await client.request("credentials/show", { credential: NAME });
+      t.is(unsaved?.atRisk, "secrets");
+      t.regex(unsaved?.message ?? "", says);
+      if (moment === "before the intent") await assertShouts(t, daemon, client, says);
+      const newest = family.refreshTokens.at(-1);
+      t.is(family.refreshTokens.length, 4);
 
-        await start();
-        await client.getToken({ credential: NAME, scope: "three" });
-        t.false(family.revoked);
-        t.is(sealed(), family.refreshTokens.at(-1));
-      },
-    );
-  }
+      const mendedAt = performance.now();
+      await mend();
+      await until(async () => (await client.request("status", {})).unsaved?.length === 0);
+      t.log(`written ${Math.round(performance.now() - mendedAt)} ms after the disk was mended`);
+      t.is(sealed(), newest);
+      t.is((await daemon.cli(["doctor", "--json"])).stdout.includes("in memory only"), false);
+      process.kill(daemon.pid, "SIGKILL");
+      const { stderr } = await daemon.ended;
+      const complaints = stderr.split("\n").filter((line) => line.includes("kept in memory only"));
+      // Once more when the refresh token came: more is at stake than before.
+      t.is(complaints.length, moment === "before the intent" ? 2 : 1, stderr);
+      t.regex(stderr, /demo: sealed again, after/);
+
+      await start();
+      await client.getToken({ credential: NAME, scope: "three" });
+      t.false(family.revoked);
+      t.is(sealed(), family.refreshTokens.at(-1));
+    },
+  );
 }
 
 const full = DISK_FAULTS["is full"];

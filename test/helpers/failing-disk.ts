@@ -1,6 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { run, start } from "./child.ts";
 import type { Home } from "./daemon.ts";
@@ -12,13 +21,22 @@ const AS_ORDINARY_USER =
     ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
     : [];
 
-/** Where a daemon runs whose disk is going to fail. */
+/** A user without any rights of its own. */
+const NOBODY = 65_534;
+
+/** Where the state folder is that the disk is going to fail under. */
+type Folders = Pick<Home, "stateDir">;
+
+/** A vault whose disk is going to fail: a daemon's, or one that the test's own process has open. */
 export interface Place {
-  /** Starts the daemon there. */
+  /** Starts a daemon there. */
   through: readonly string[];
   /** The vault's folder as the test sees it. */
   vault: string;
-  /** Breaks the disk; what it resolves to mends it. */
+  /**
+   * Breaks the disk for the process that has the vault open; what it resolves to mends it. For the test's
+   * own process no other test may run meanwhile.
+   */
   strike: (pid: number) => Promise<() => Promise<void>>;
 }
 
@@ -27,7 +45,7 @@ export interface DiskFault {
   /** What the daemon says of it. */
   says: RegExp;
   /** Undefined: it can't be had on this machine, and the test has ended. */
-  prepare: (t: ExecutionContext, home: Home) => Promise<Place | undefined>;
+  prepare: (t: ExecutionContext, folders: Folders) => Promise<Place | undefined>;
 }
 
 /** By what happens to the disk. */
@@ -129,7 +147,7 @@ function skip(end: typeof missing, t: ExecutionContext, reason: string): undefin
 /** A disk of 64 KiB that only the daemon sees; it is gone with the process that holds it. */
 async function onDiskOfItsOwn(
   t: ExecutionContext,
-  { stateDir }: Home,
+  { stateDir }: Folders,
   strike: (disk: OwnDisk) => () => void,
 ): Promise<Place | undefined> {
   const needed = absent("unshare", "nsenter", "mount");
@@ -161,7 +179,7 @@ async function onDiskOfItsOwn(
 
 function withMode(
   t: ExecutionContext,
-  { stateDir }: Home,
+  { stateDir }: Folders,
   which: (vault: string) => string,
   good: number,
   bad: number,
@@ -171,19 +189,33 @@ function withMode(
   return {
     through: AS_ORDINARY_USER,
     vault,
-    strike: async () => {
+    strike: async (pid) => {
+      const becomeRoot = pid === process.pid ? becomeNobody(dirname(stateDir)) : () => {};
+      const mendAsRoot = () => {
+        becomeRoot();
+        mend();
+      };
       chmodSync(which(vault), bad);
       // Or the folder can't be removed.
-      t.teardown(mend);
-      return async () => mend();
+      t.teardown(mendAsRoot);
+      return async () => mendAsRoot();
     },
   };
+}
+
+/** Makes this process one that heeds the modes of `folder` and all in it, its own files; returns what undoes it. */
+function becomeNobody(folder: string): () => void {
+  if (process.geteuid?.() !== 0) return () => {};
+  const entries = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const entry of ["", ...entries]) chownSync(join(folder, entry), NOBODY, NOBODY);
+  process.seteuid!(NOBODY);
+  return () => process.seteuid!(0);
 }
 
 /** System calls fail while strace is there. */
 async function injected(
   t: ExecutionContext,
-  { stateDir }: Home,
+  { stateDir }: Folders,
   fault: string,
 ): Promise<Place | undefined> {
   if (absent("strace").length > 0) return skip(missing, t, "strace is not installed");
@@ -206,7 +238,7 @@ async function injected(
 }
 
 /** The state folder is moved away, and something else put in its place. */
-function moved({ stateDir }: Home, replace: (state: string) => () => void): Place {
+function moved({ stateDir }: Folders, replace: (state: string) => () => void): Place {
   return {
     through: [],
     vault: join(stateDir, "vault"),

@@ -7,6 +7,8 @@ export const onUnix = process.platform === "win32" ? test.skip : test;
 export const onLinux = process.platform === "linux" ? test : test.skip;
 /** On Linux; only root may become somebody else. */
 export const asRoot = process.geteuid?.() === 0 ? onLinux : test.skip;
+/** The same, one test of a file after another. */
+export const asRootSerial = asRoot === test ? test.serial : test.serial.skip;
 
 /**
  * Ends a test for which an optional program is not installed: it says so and passes, or fails if
