@@ -1,6 +1,9 @@
 /** Bytes from the beginning of a body that are kept, so that they can be sent once more. */
 export const KEPT_BYTES = 1024 * 1024;
 
+/** The most bytes that the HTTP client is given at once: an API that takes so many makes progress. */
+const SLICE_BYTES = 64 * 1024;
+
 const EMPTY = Buffer.alloc(0);
 
 /** The side that a body waits for: the client, for its next part, or the API, to take the last one. */
@@ -43,8 +46,12 @@ export class UploadBody {
   readonly #options: UploadBodyOptions;
   #onWanted: () => void = () => {};
   readonly #waiting: Part[] = [];
-  /** The part that the HTTP client has, and after which it has not asked for the next one. */
+  /** The part that is given in slices, until the HTTP client asks for more than it. */
   #current: Part | undefined;
+  /** The end of that part, which was not given yet. */
+  #rest: Buffer = EMPTY;
+  /** The end of the kept beginning, which was not given again yet. */
+  #keptRest: Buffer = EMPTY;
   #reader: Reader | undefined;
   #kept: Buffer = EMPTY;
   #givenBytes = 0;
@@ -85,14 +92,13 @@ export class UploadBody {
     });
   }
 
-  /** Returns the body for one request: the kept beginning, then the parts that come. */
+  /** Returns the body for one request, in slices: the kept beginning, then the parts that come. */
   parts(): AsyncIterable<Buffer> {
     const sending = this.#sending;
-    let kept = this.#kept.subarray(0, this.#givenBytes);
+    this.#keptRest = this.#kept.subarray(0, this.#givenBytes);
     const next = async (): Promise<IteratorResult<Buffer, undefined>> => {
       this.#onWanted();
-      const value = kept.length > 0 ? kept : await this.#next(sending);
-      kept = EMPTY;
+      const value = await this.#next(sending);
       return value ? { done: false, value } : { done: true, value: undefined };
     };
     return { [Symbol.asyncIterator]: () => ({ next }) };
@@ -134,6 +140,7 @@ export class UploadBody {
     this.#feed();
     const parts = [this.#current ?? [], this.#waiting.splice(0)].flat();
     this.#current = undefined;
+    this.#rest = EMPTY;
     for (const part of parts) part.settle("over");
   }
 
@@ -158,16 +165,33 @@ export class UploadBody {
       reader.reject(notSent());
       return;
     }
-    this.#current?.settle("taken");
-    this.#current = this.#waiting.shift();
-    if (this.#current) this.#give(reader, this.#current.bytes);
+    const slice = this.#nextSlice();
+    if (slice) this.#give(reader, slice);
     else if (this.#hasLast) this.#end(reader);
     else this.#options.onTurn("client");
   }
 
+  /** Returns the bytes that come next; undefined if no part is waiting. */
+  #nextSlice(): Buffer | undefined {
+    if (this.#keptRest.length > 0) {
+      const again = this.#keptRest.subarray(0, SLICE_BYTES);
+      this.#keptRest = this.#keptRest.subarray(again.length);
+      return again;
+    }
+    if (this.#rest.length === 0) {
+      this.#current?.settle("taken");
+      this.#current = this.#waiting.shift();
+      if (!this.#current) return undefined;
+      this.#rest = this.#current.bytes;
+    }
+    const slice = this.#rest.subarray(0, SLICE_BYTES);
+    this.#rest = this.#rest.subarray(slice.length);
+    this.#keep(slice);
+    return slice;
+  }
+
   #give(reader: Reader, bytes: Buffer): void {
     this.#reader = undefined;
-    this.#keep(bytes);
     this.#options.onTurn("api");
     reader.resolve(bytes);
   }
