@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { Command } from "commander";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
@@ -26,12 +27,7 @@ export const examples = [
 async function trust(name: string, { yes = false }: { yes?: boolean }): Promise<void> {
   const details = await callDaemon("credentials/show", { credential: name });
   refuseUnreadable(details);
-  if (details.binding === undefined) {
-    throw new AuthdError(
-      "internal",
-      `the running authd is too old to tell what differs: ${RESTART}`,
-    );
-  }
+  if (details.binding === undefined) throw await whyNoBinding(details);
   print(...differenceLines(details, painter(process.stdout)));
   if (!yes && !interactive()) {
     throw new AuthdError(
@@ -52,6 +48,24 @@ export async function trustShown(details: CredentialDetails, yes: boolean): Prom
   }
   const params = { credential: name, ...omitUndefined({ binding }) };
   announce(await callDaemon("credentials/trust", params), "trusted as its file says now");
+}
+
+/** Returns the error where the daemon tells no binding: the file is broken since it was read, or the daemon is old. */
+async function whyNoBinding({ name, file }: CredentialDetails): Promise<AuthdError> {
+  if (file === undefined) {
+    return new AuthdError(
+      "internal",
+      `the running authd is too old to tell what differs: ${RESTART}`,
+    );
+  }
+  const { mistakeIn } = await import("../config/config.ts");
+  const mistake = mistakeIn({ dir: dirname(dirname(file)), env: process.env }, name);
+  const why = mistake
+    ? `${mistake.file}, ${mistake.message}; mend it: authd edit ${name}`
+    : "its file could not be read just now; try again";
+  return new AuthdError("credential_damaged", `${name}: nothing was trusted: ${why}`, {
+    credential: name,
+  });
 }
 
 /** Throws the error of one that can't be trusted, whatever a person says. */

@@ -37,6 +37,23 @@ test("trust shows what was edited; without a terminal only --yes trusts it", asy
   t.not(await state(), "changed");
 });
 
+test("trust of a file that is broken since it was read says where, and nothing else", async (t) => {
+  const { daemon } = await edited(t);
+  const file = join(daemon.configDir, "credentials", "labelf.toml");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, `${text}\nbroken = \n`);
+  for (const args of [
+    ["trust", "labelf"],
+    ["trust", "labelf", "--yes"],
+  ]) {
+    const { code, stdout, stderr } = await daemon.cli(args);
+    t.is(code, 5);
+    t.is(stdout, "");
+    t.true(stderr.includes(`labelf: nothing was trusted: ${file}, line `), stderr);
+    t.regex(stderr, /authd edit labelf/);
+  }
+});
+
 onLinux("trust asks on a terminal", async (t) => {
   const { daemon, state } = await edited(t);
   const no = onTerminal(t, daemon, ["trust", "labelf"]);
