@@ -8,7 +8,7 @@ import { type Foundation, openFoundation } from "./foundation.ts";
 import { Front } from "./front.ts";
 import { LastAnswers } from "./last-answers.ts";
 import { createNotifier } from "./notify.ts";
-import { shutDown } from "./shut-down.ts";
+import { closeUnstarted, shutDown } from "./shut-down.ts";
 
 export interface DaemonOptions {
   env: NodeJS.ProcessEnv;
@@ -40,10 +40,7 @@ export interface Daemon {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const notifier = createNotifier(options.env);
   const foundation = await openFoundation(options);
-  const core = new Core(foundation);
-  await core.load();
-  const front = await Front.create(foundation, core);
-  const listening = await startListening(foundation, core, front);
+  const { core, front, listening } = await openLayers(foundation);
 
   const { log, clock } = foundation;
   const { registry, admin } = core;
@@ -66,7 +63,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   front.endRequested.on(() => void close());
 
-  await begin(foundation, core, front);
+  try {
+    await begin(foundation, core, front);
+  } catch (error) {
+    // Clients may have been served by now.
+    await close();
+    throw error;
+  }
   notifier.ready();
   return {
     socket: listening.path,
@@ -86,19 +89,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
-/** Rejects with the layers closed if nothing can be listened on. */
-async function startListening(
-  { env, configuration, http, vault }: Foundation,
-  { logind, registry }: Core,
-  { server }: Front,
-): Promise<Listening> {
+/** Rejects with all layers closed, the foundation too, if one can't be made or nothing can be listened on. */
+async function openLayers(foundation: Foundation) {
+  let core: Core | undefined;
+  let front: Front | undefined;
   try {
-    return await listenSomehow(server.net, env, configuration.daemon.socketGid);
+    core = new Core(foundation);
+    await core.load();
+    front = await Front.create(foundation, core);
+    const { env, configuration } = foundation;
+    const { socketGid } = configuration.daemon;
+    const listening = await listenSomehow(front.server.net, env, socketGid);
+    return { core, front, listening };
   } catch (error) {
-    logind.close();
-    registry.close();
-    await http.close();
-    await vault.close();
+    await closeUnstarted(foundation, core, front);
     throw error;
   }
 }

@@ -36,6 +36,21 @@ export async function shutDown(
   return losers;
 }
 
+/** Closes as much of a daemon as there is before it serves anybody. */
+export async function closeUnstarted(
+  { http, vault }: Foundation,
+  core: Core | undefined,
+  front: Front | undefined,
+): Promise<void> {
+  core?.registry.close();
+  front?.approvals.close();
+  core?.logind.close();
+  await front?.server.close(0);
+  await http.close();
+  await vault.close();
+  await core?.observer.close();
+}
+
 /** Returns the names of credentials of which more than tokens is lost: the disk does not take it even now. */
 async function sealForTheLastTime(registry: Registry, log: Log): Promise<string[]> {
   const losers: string[] = [];
