@@ -78,7 +78,7 @@ async function anExport(...names: string[]): Promise<Buffer> {
 
 const CHANGES: readonly [Method, object][] = [
   ["vault/export", { passphrase: "a passphrase of the thief's" }],
-  ["credentials/set", { credential: "demo", settings: { confirm: "never" } }],
+  ["credentials/set", { credential: "demo", settings: { confirm: "first" } }],
   ["vault/rekey", { to: "file" }],
   ["credentials/add", { ...guardedOne(), settings: {}, replace: true }],
 ];
