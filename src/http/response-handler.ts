@@ -66,7 +66,8 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
       const later = performance.now();
       const isOver = later >= this.#responseDeadline;
       if (!this.#isSent && (isOver || later >= this.#connectDeadline)) {
-        this.#fail("No connection in time.", "UND_ERR_CONNECT_TIMEOUT");
+        // After a pause of the process, timers run before a connection that opened meanwhile is told of.
+        setImmediate(() => this.#failUnlessSent());
       } else if (isOver) {
         this.#fail("No answer in time.", "UND_ERR_HEADERS_TIMEOUT");
       } else {
@@ -78,6 +79,13 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
         );
       }
     }, ms);
+  }
+
+  /** Fails the request if it still waits for its connection. */
+  #failUnlessSent(): void {
+    if (this.isSettled) return;
+    if (this.#isSent) this.#setTimer(this.#responseDeadline, performance.now());
+    else this.#fail("No connection in time.", "UND_ERR_CONNECT_TIMEOUT");
   }
 
   /** Called when the connection is open and the request about to be written. */

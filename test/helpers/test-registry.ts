@@ -21,6 +21,12 @@ import { HeldVault } from "./held-vault.ts";
 import { NO_CANDIDATES } from "./no-candidates.ts";
 import type { Scope } from "./scope.ts";
 
+/**
+ * Limits opening a connection, in real time: no fake clock would bring the next try. As `until`: longer than a
+ * loaded machine takes.
+ */
+const CONNECT_TIMEOUT_MS = 60_000;
+
 /** A registry with a real vault and real HTTP, on a clock that the test moves. */
 export interface TestRegistry {
   clock: FakeClock;
@@ -98,7 +104,7 @@ export async function startTestRegistry(
     candidates,
     clock,
     time,
-    http: through(http),
+    http: through((request) => http({ ...request, connectTimeoutMs: CONNECT_TIMEOUT_MS })),
     hostLimiter: new HostLimiter(),
     codes: new OneTimeCodes(),
     issuerClocks: new IssuerClocks(time),
