@@ -223,11 +223,15 @@ for (const [what, time, end] of [
     const issuer = await startTimedIssuer(t, { clients: CLASSES });
     const { home, set, start } = elsewhen(t);
     const zone = { TZ: "Europe/Berlin" };
+    const setAt = performance.now();
     set(time);
     const client = clientOf(t, (await start(zone)).socket);
     const startedAt = performance.now();
     const { startedAt: told } = await client.request("status", {});
-    t.true(Math.abs(told - Date.parse(end)) < 10 * SECOND, new Date(told).toISOString());
+    // A busy machine may take long to start it.
+    const lateMs = told - Date.parse(end);
+    const waitedMs = performance.now() - setAt;
+    t.true(lateMs > -10 * SECOND && lateMs < waitedMs + SECOND, new Date(told).toISOString());
     await addAll(client, issuer, NAMES);
     const expiries: number[] = [];
     const stop = keepAsking(t, client, issuer, SHORT);
