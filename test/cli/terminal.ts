@@ -2,7 +2,10 @@ import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { onLinux } from "../helpers/optional.ts";
 import { CTRL_C, ENTER, onTerminal } from "../helpers/terminal.ts";
+import { until } from "../helpers/until.ts";
 
+const END = "\x1b[F";
+const ENTERED = "\x1b[?1049h";
 const LEFT = "\x1b[?25h\x1b[?1049l";
 
 onLinux("add asks for what is missing, for secrets without echo", async (t) => {
@@ -91,10 +94,13 @@ onLinux(
     await terminal.type("Enter story", "r");
     await terminal.type("labelf is renewed.", ENTER);
     t.is(api.stats.tokenRequests, tokenRequests + 1);
+    await terminal.type("q back", END);
     await terminal.says("token refreshed in");
     await terminal.type("q back", "q");
     await terminal.type("q quit", "a");
     await terminal.says("Nobody waits for an answer.");
+    // Keys pressed before the screen is back are nobody's.
+    await until(async () => (await terminal.says("q quit")).split(ENTERED).length === 3);
     await terminal.type("q quit", "/nothing");
     await terminal.type('Nothing has "nothing" in it.', `${ENTER}q`);
     const { code, stdout } = await terminal.ended;

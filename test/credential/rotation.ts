@@ -112,10 +112,10 @@ test("while the disk takes no intent, the refresh token is not spent and the acc
   t.is(credential.state(), "failing");
   t.regex(credential.info().lastError?.message ?? "", /disk/);
   t.is(credential.unsaved?.atRisk, "tokens");
+  t.is(engine.vault.read("demo")?.rotation?.intent, undefined, "it was not spent");
   engine.vault.broken = undefined;
   engine.clock.advance(5 * SECOND);
   await until(() => credential.unsaved === undefined);
-  t.is(engine.vault.read("demo")?.rotation?.intent, undefined, "it was not spent");
   engine.clock.advance(300 * SECOND);
   await until(() => issuer.requests.length === 2 && credential.state() === "ready");
   t.is(sealedToken(engine.vault.read("demo")), "refresh-2");

@@ -1,6 +1,10 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { ExecutionContext } from "ava";
+import { until } from "./until.ts";
+
+/** How long (ms) a program may take to say something on a loaded machine. */
+const SAYS_LIMIT_MS = 120_000;
 
 /** What a program that has ended said. */
 export interface Ended {
@@ -37,12 +41,20 @@ export function start(
     child.kill("SIGKILL");
     await ended.catch(() => {});
   });
+  let end: Ended | undefined;
+  ended.then(
+    (how) => {
+      end = how;
+    },
+    () => {},
+  );
   const says = async (text: string) => {
-    while (!output.stdout.includes(text)) {
-      const end = await Promise.race([ended, once(child.stdout!, "data").then(() => undefined)]);
-      if (end && !output.stdout.includes(text))
-        throw new Error(`ended with ${end.code ?? end.signal} before "${text}": ${end.stderr}`);
-    }
+    const isSaid = () => output.stdout.includes(text);
+    await until(() => isSaid() || end !== undefined, {
+      ...{ message: `"${text}" from ${command}`, limitMs: SAYS_LIMIT_MS },
+    });
+    if (end && !isSaid())
+      throw new Error(`ended with ${end.code ?? end.signal} before "${text}": ${end.stderr}`);
     return output.stdout;
   };
   return { child, says, ended };
