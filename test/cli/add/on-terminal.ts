@@ -25,7 +25,7 @@ onLinux("add alone asks for the API, its name, where the token goes, and the tok
   await terminal.type("without a path", `${CTRL_U}https://api.example${ENTER}`);
   await terminal.type("ask for?", `https://other.example/me${ENTER}`);
   await terminal.type("none of the token's origins", `${CTRL_U}/v1/me${ENTER}`);
-  await terminal.type("Token", `tell\u2028nobody${ENTER}`);
+  await terminal.type("  Token", `tell€nobody${ENTER}`);
   await terminal.type("no HTTP header can carry", `${CTRL_U}tell-nobody${ENTER}`);
   const { code, stdout } = await terminal.ended;
   t.is(code, 0, stdout);
