@@ -12,9 +12,12 @@ const OTHERS = new RegExp(
     "(?:abuse|bad-input|e2e|helpers|properties|system)/",
     "access/approvals/desktop-prompt\\.js",
     "cli/service-system\\.js",
+    "config/parse-policy\\.js",
+    "credential/superseded\\.js",
     "lock/slow-answers\\.js",
-    "observe/(?:desktop-notifier|hook|alerts)\\.js",
-    "sandbox/tour\\.js",
+    "observe/(?:desktop-notifier|hook|alerts|metrics-endpoint|metrics-file)\\.js",
+    "rpc/server\\.js",
+    "sandbox/(?:tour|variants)\\.js",
   ].join("|")})`,
 );
 

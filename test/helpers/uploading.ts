@@ -10,6 +10,7 @@ import {
 import type { HandlersWithoutUploads } from "../../src/rpc/call.ts";
 import { ResponseStream } from "../../src/rpc/response-stream.ts";
 import type { ServerOptions } from "../../src/rpc/server.ts";
+import { staticSettings } from "./static-settings.ts";
 import { type Answer, RawClient, startWire } from "./wire.ts";
 
 /** A credential with a token that a 401 may renew. */
@@ -20,22 +21,7 @@ class UploadingOwner implements RequestCredential {
   renew: () => Promise<string | undefined> = async () => undefined;
 
   constructor(origins: string[]) {
-    this.settings = {
-      name: this.name,
-      grant: "static",
-      origins,
-      headers: {},
-      warm: "used",
-      allowInsecureHttp: false,
-      fields: {},
-      own: {},
-      secrets: [],
-      rejectedStatuses: [],
-      boundValues: {},
-      written: {},
-      writtenRequest: "",
-      binding: "",
-    };
+    this.settings = staticSettings(this.name, origins);
   }
 
   recordAccepted(): void {}

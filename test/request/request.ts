@@ -15,6 +15,7 @@ import {
 import { MAX_RESPONSE_BYTES } from "../../src/request/request-error.ts";
 import { allClosed, type Handler, startApi } from "../helpers/api.ts";
 import { createAuthority } from "../helpers/certificates.ts";
+import { staticSettings } from "../helpers/static-settings.ts";
 import { until } from "../helpers/until.ts";
 
 type Params = Omit<ParamsOf<"authorizedRequest">, "credential">;
@@ -29,23 +30,10 @@ class Owner implements RequestCredential {
   current = "first";
 
   constructor(origins: string[], ca?: string) {
-    this.settings = {
-      name: this.name,
-      grant: "static",
-      origins,
+    this.settings = staticSettings(this.name, origins, {
       headers: { "x-api-key": "key" },
-      warm: "used",
       ...(ca === undefined ? {} : { ca }),
-      allowInsecureHttp: false,
-      fields: {},
-      own: {},
-      secrets: [],
-      rejectedStatuses: [],
-      boundValues: {},
-      written: {},
-      writtenRequest: "",
-      binding: "",
-    };
+    });
   }
 
   token(): Issued {

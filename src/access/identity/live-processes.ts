@@ -43,7 +43,7 @@ const pollEvents = new Int16Array(pollFd.buffer);
 const REQUESTED = 2;
 const POLLIN = 1;
 
-/** The processes that connected last. */
+/** Holds the processes that were met last, each until it has ended or so many others have come. */
 export class LiveProcesses<Facts> {
   readonly #byPid = new Map<number, LiveProcess<Facts>>();
 
