@@ -16,7 +16,6 @@ const OTHERS = new RegExp(
     "credential/superseded\\.js",
     "lock/slow-answers\\.js",
     "observe/(?:desktop-notifier|hook|alerts|metrics-endpoint|metrics-file)\\.js",
-    "rpc/server\\.js",
     "sandbox/(?:tour|variants)\\.js",
   ].join("|")})`,
 );
