@@ -2,7 +2,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import * as z from "../base/zod.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
-import { isJsonPointer, parseJson, valueAt } from "./json.ts";
+import { isJsonPointer, parseJson, resolvePointer } from "./json.ts";
 import {
   type AnswerContext,
   isPage,
@@ -78,7 +78,7 @@ function findToken(response: IssuerResponse, place: string, document: unknown): 
   // A body of one JSON string is that string: ASP.NET quotes text when asked for JSON.
   const value =
     place !== "text"
-      ? valueAt(document, place)
+      ? resolvePointer(document, place)
       : typeof document === "string"
         ? document
         : response.text;
@@ -100,16 +100,16 @@ function complaint(response: IssuerResponse, place: string, token: string | unde
 }
 
 function tokenType(document: unknown, place: string | undefined): string {
-  const value = place?.startsWith("/") ? valueAt(document, place) : place;
+  const value = place?.startsWith("/") ? resolvePointer(document, place) : place;
   if (typeof value !== "string" || !/^[\w.-]{1,32}$/.test(value)) return "Bearer";
   return value.toLowerCase() === "bearer" ? "Bearer" : value;
 }
 
 /** Returns seconds from now on. */
 function lifetime(document: unknown, places: ExchangeResponse, now: number): number | undefined {
-  if (places.expires_in !== undefined) return seconds(valueAt(document, places.expires_in));
+  if (places.expires_in !== undefined) return seconds(resolvePointer(document, places.expires_in));
   if (places.expires_at === undefined) return undefined;
-  const at = instant(valueAt(document, places.expires_at));
+  const at = instant(resolvePointer(document, places.expires_at));
   return at === undefined ? undefined : seconds(Math.max(0, at - now) / 1000);
 }
 

@@ -24,6 +24,8 @@ export interface IssuerResponse {
   status: number;
   /** Names in lower case; repeated ones joined with ", ". */
   headers: Record<string, string>;
+  /** The `set-cookie` headers, one an element; absent: there is none. */
+  setCookies?: readonly string[];
   /** Without a byte order mark. */
   text: string;
   /** The issuer's time when the request was sent; absent: it has never told its time. */

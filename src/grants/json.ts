@@ -1,12 +1,24 @@
 /** Reads JSON, and values in it by JSON pointer (RFC 6901). */
 
-/** Returns the parsed text; undefined if it is not JSON. */
+/** Prefixes that keep a response from running as a script when another site includes it. */
+const XSSI_PREFIX =
+  /^\s*(?:\)\]\}'?,?|(?:while|for)\s*\((?:1|true|\s*;\s*;\s*)\)\s*;?|\{\}\s*&&)\s*(?=[[{"\d])/;
+
+/** Returns the parsed text, without a prefix such as `)]}',`; undefined if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text.trim());
+    return JSON.parse(withExactIntegers(text.replace(XSSI_PREFIX, "").trim()));
   } catch {
     return undefined;
   }
+}
+
+/** Turns integers that a number can't hold exactly into strings, as a token or an id may be one. */
+function withExactIntegers(json: string): string {
+  if (!/\d{16}/.test(json)) return json;
+  return json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/gs, (token) =>
+    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
+  );
 }
 
 /** True for a JSON pointer: empty, or a path whose every `~` is `~0` or `~1`. */
@@ -15,7 +27,7 @@ export function isJsonPointer(text: string): boolean {
 }
 
 /** Returns the value that `pointer` points to; undefined if there is none. Reads own members only. */
-export function valueAt(document: unknown, pointer: string): unknown {
+export function resolvePointer(document: unknown, pointer: string): unknown {
   let value = document;
   for (const part of pointer.split("/").slice(1)) {
     const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
@@ -26,3 +38,21 @@ export function valueAt(document: unknown, pointer: string): unknown {
   }
   return value;
 }
+
+/**
+ * Returns the member with the first of `names` that is there, with a value. Issuers differ in case and in `_`:
+ * `access_token` also finds `ACCESS_TOKEN` and `accessToken`, unless a member is spelled exactly so.
+ */
+export function memberNamed(members: object, ...names: readonly string[]): unknown {
+  for (const name of names) {
+    const folded = foldedName(name);
+    const spellings = [name, ...Object.keys(members).filter((key) => foldedName(key) === folded)];
+    for (const key of spellings) {
+      const value = Object.hasOwn(members, key) && (members as Record<string, unknown>)[key];
+      if (value !== undefined && value !== null && value !== false && value !== "") return value;
+    }
+  }
+  return undefined;
+}
+
+const foldedName = (name: string) => name.toLowerCase().replace(/[_-]/g, "");

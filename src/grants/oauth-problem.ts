@@ -2,6 +2,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { OAuthProblem } from "../protocol.ts";
 import type { IssuerResponse } from "./grant.ts";
+import { parseJson } from "./json.ts";
 import { reveals, tokensIn } from "./redaction.ts";
 
 /** Characters. */
@@ -39,16 +40,16 @@ export function hiddenIn(response: IssuerResponse, { secrets, held = [] }: Conce
 /** Returns the members of a JSON object or a form, without a prototype; undefined if the text is neither. */
 export function readMembers(text: string): Record<string, unknown> | undefined {
   const trimmed = text.trim();
-  if (trimmed.startsWith("{")) {
-    try {
-      return Object.assign(Object.create(null), JSON.parse(trimmed)) as Record<string, unknown>;
-    } catch {
-      return undefined;
-    }
-  }
+  const json = parseJson(trimmed);
+  if (typeof json === "object" && json !== null && !Array.isArray(json))
+    return withoutPrototype(json);
   if (!/^(access_token|error|[\w.-]+=[^&]*&(.*&)?(access_token|error))=/.test(trimmed))
     return undefined;
-  return Object.assign(Object.create(null), Object.fromEntries(new URLSearchParams(trimmed)));
+  return withoutPrototype(Object.fromEntries(new URLSearchParams(trimmed)));
+}
+
+function withoutPrototype(members: object): Record<string, unknown> {
+  return Object.assign(Object.create(null), members);
 }
 
 /** Returns an issuer's text as it may be shown in a terminal and a log; undefined if it repeats a secret or a token. */

@@ -173,7 +173,13 @@ async function readWhole(response: HttpResponse, maxBytes: number): Promise<Issu
   // TextDecoder drops a byte order mark.
   const text = new TextDecoder().decode(bytes);
   const joined = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(", ")]);
-  return { status: response.status, headers: Object.fromEntries(joined), text };
+  const setCookies = headers["set-cookie"];
+  return {
+    status: response.status,
+    headers: Object.fromEntries(joined),
+    text,
+    ...(setCookies === undefined ? {} : { setCookies: [setCookies].flat() }),
+  };
 }
 
 /** Limits the compressed bytes, and all that the decoding steps put out together. */

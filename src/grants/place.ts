@@ -1,0 +1,74 @@
+/**
+ * A place says where in a response a value is: a JSON pointer (`/data/token`, or the bare name of a member),
+ * `text` (the whole body), `header:NAME` or `cookie:NAME`.
+ */
+import { HEADER_NAME } from "../base/header-names.ts";
+import * as z from "../base/zod.ts";
+import type { IssuerResponse } from "./grant.ts";
+import { isJsonPointer, parseJson, resolvePointer } from "./json.ts";
+import { readMembers } from "./oauth-problem.ts";
+
+const BARE_NAME = /^[A-Za-z_$][\w$-]*$/;
+
+const PLACES =
+  "a JSON pointer such as /data/token, the name of a member, text, header:NAME or cookie:NAME";
+
+/** A response whose places are read. */
+export interface Answer extends Pick<IssuerResponse, "headers" | "text" | "setCookies"> {
+  /** The JSON or form in the body; undefined: it is neither. */
+  readonly document: unknown;
+}
+
+/** Returns the response with its body parsed, so that several places are read of it. */
+export function readAnswer(response: IssuerResponse): Answer {
+  const { headers, text, setCookies = [] } = response;
+  return { headers, text, setCookies, document: parseJson(text) ?? readMembers(text) };
+}
+
+/** Parses a place of a credential file; the bare name of a member becomes a JSON pointer. */
+export const placeSchema = z
+  .string()
+  .min(1)
+  .transform((place) => (BARE_NAME.test(place) && place !== "text" ? `/${place}` : place))
+  .refine(isPlace, `must be ${PLACES}`);
+
+/** True for a place as `placeSchema` returns it. */
+export function isPlace(text: string): boolean {
+  if (text === "text") return true;
+  const named = /^(header|cookie):(.+)$/i.exec(text);
+  return named ? HEADER_NAME.test(named[2]!) : text.startsWith("/") && isJsonPointer(text);
+}
+
+/** Returns the value at `place`: any JSON value, or text; undefined if there is none. */
+export function valueAt(place: string, answer: Answer): unknown {
+  if (place === "text") return wholeText(answer);
+  const [, kind, name = ""] = /^(header|cookie):(.+)$/i.exec(place) ?? [];
+  if (kind?.toLowerCase() === "header") return headerAt(name, answer);
+  if (kind?.toLowerCase() === "cookie") return cookieAt(name, answer);
+  return resolvePointer(answer.document, place);
+}
+
+/** Returns the text or number at `place` as text, without white space around it; undefined if it is neither, or empty. */
+export function textAt(place: string, answer: Answer): string | undefined {
+  const value = valueAt(place, answer);
+  const text = typeof value === "number" ? String(value) : value;
+  return typeof text === "string" && text.trim() !== "" ? text.trim() : undefined;
+}
+
+/** Returns the body. One that is a JSON string is that string: ASP.NET quotes text when asked for JSON. */
+function wholeText({ document, text }: Answer): string {
+  return typeof document === "string" && text.trim().startsWith('"') ? document : text;
+}
+
+function headerAt(name: string, { headers }: Answer): string | undefined {
+  const lower = name.toLowerCase();
+  return Object.hasOwn(headers, lower) ? headers[lower] : undefined;
+}
+
+/** Returns the cookie's value; the last of one name counts (RFC 6265 section 5.3), and an expired one does not. */
+function cookieAt(name: string, { setCookies = [] }: Answer): string | undefined {
+  const line = setCookies.findLast((each) => each.trimStart().startsWith(`${name}=`));
+  if (line === undefined || /;\s*max-age\s*=\s*(0|-\d+)\s*(;|$)/i.test(line)) return undefined;
+  const [pair = ""] = line.split(";");
+  return pair.slice(pair.indexOf("=") + 1).trim();
+}
