@@ -37,7 +37,9 @@ const ROOMS = [
 type Room = (typeof ROOMS)[number];
 
 /** Folders of test without a room: whole programs, the repository itself, and what tests are made of. */
-const OTHER_TESTS = ["abuse", "bad-input", "e2e", "helpers", "properties", "repository", "system"];
+const OTHER_TESTS = [
+  ...["abuse", "bad-input", "e2e", "habits", "helpers", "properties", "repository", "system"],
+];
 
 /** The most entries side by side in src. */
 const MOST_ENTRIES = 24;

@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { ExecutionContext } from "ava";
+import type { Scope } from "./scope.ts";
 import { until } from "./until.ts";
 
 /** How long (ms) a program may take to say something on a loaded machine. */
@@ -24,7 +24,7 @@ export interface Running {
 
 /** Starts a program with its output collected; what is still running at the test's end is killed. */
 export function start(
-  t: ExecutionContext,
+  t: Scope,
   command: string,
   args: readonly string[],
   options: SpawnOptions = {},
@@ -62,7 +62,7 @@ export function start(
 
 /** Runs a program to its end. */
 export function run(
-  t: ExecutionContext,
+  t: Scope,
   command: string,
   args: readonly string[],
   options: SpawnOptions = {},

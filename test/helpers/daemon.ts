@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ExecutionContext } from "ava";
 import type { PracticeApi } from "../../src/sandbox/practice-api.ts";
 import { type Ended, type Running, start } from "./child.ts";
 import { temporaryFolder } from "./folder.ts";
+import type { Scope } from "./scope.ts";
 
 /** The program under test, compiled. */
 export const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));
@@ -55,7 +55,7 @@ export interface DaemonOptions {
 }
 
 /** A place for an authd of its own, removed when the test ends. No daemon runs there yet. */
-export function makeHome(t: ExecutionContext, options: Omit<DaemonOptions, "home"> = {}): Home {
+export function makeHome(t: Scope, options: Omit<DaemonOptions, "home"> = {}): Home {
   const folder = temporaryFolder(t);
   const socket = join(folder, "s", "authd.sock");
   const configDir = join(folder, "config");
@@ -87,10 +87,7 @@ export function makeHome(t: ExecutionContext, options: Omit<DaemonOptions, "home
 }
 
 /** Runs a real daemon until the test ends, ready to be asked when this resolves. */
-export async function startDaemon(
-  t: ExecutionContext,
-  options: DaemonOptions = {},
-): Promise<Daemon> {
+export async function startDaemon(t: Scope, options: DaemonOptions = {}): Promise<Daemon> {
   const home = options.home ?? makeHome(t, options);
   const [command = "", ...args] = [...(options.through ?? []), process.execPath, MAIN, "serve"];
   const running: Running = start(t, command, args, {
@@ -105,7 +102,7 @@ export async function startDaemon(
 }
 
 /** Runs the command line as a process of its own. */
-function runCli(t: ExecutionContext, args: readonly string[], options: CliOptions): Promise<Said> {
+function runCli(t: Scope, args: readonly string[], options: CliOptions): Promise<Said> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: options.env,
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
