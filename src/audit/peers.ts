@@ -1,3 +1,4 @@
+import { Attachment } from "../base/attachment.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Peer } from "../rpc/peer.ts";
 import type { AuditPeer, ClientProgram } from "./entry.ts";
@@ -17,7 +18,7 @@ const MAX_NAME_LENGTH = 300;
  */
 export class AuditPeers {
   readonly #identities: ClientPrograms;
-  readonly #byConnection = new WeakMap<object, AuditPeer>();
+  readonly #byConnection = new Attachment<AuditPeer>();
   readonly #byProgram = new WeakMap<ClientProgram, AuditPeer>();
 
   constructor(identities: ClientPrograms) {
@@ -25,13 +26,12 @@ export class AuditPeers {
   }
 
   of(connection: object, peer: Peer | undefined): AuditPeer {
-    const known = this.#byConnection.get(connection);
+    const known = this.#byConnection.of(connection);
     if (known) return known;
     const program = this.#identities.programOf(connection, peer);
     const described = this.#byProgram.get(program) ?? describeProgram(program);
     this.#byProgram.set(program, described);
-    this.#byConnection.set(connection, described);
-    return described;
+    return this.#byConnection.set(connection, described);
   }
 }
 

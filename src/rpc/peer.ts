@@ -7,18 +7,21 @@ import { AuthdError, errorCode, messageOf } from "../errors.ts";
 /** The process on the other end of a Unix socket, as the kernel noted it when the peer connected. */
 export interface Peer {
   uid: number;
-  gid?: number;
+  gid?: number | undefined;
   pid: number;
   /** Boot time (ms) of the connection. A process with this pid that started later is a different process. */
   connectedAt: number;
   /** Returns the groups beside `gid` at the time of the connection; undefined when the kernel can't be asked (any more). */
-  groups?: () => readonly number[] | undefined;
+  groups?(): readonly number[] | undefined;
   /**
    * A descriptor that stands for this very process (Linux 6.5 and later); the caller closes it.
    * "gone": the process has ended, and its number may be another's.
    */
-  pidfd?: () => number | "gone" | undefined;
+  pidfd?(): number | "gone" | undefined;
 }
+
+/** The daemon's own user, which never changes; undefined on Windows. */
+const OWN_UID = process.geteuid?.();
 
 const NOBODY: Guests = { uids: [], gids: [] };
 
@@ -44,13 +47,35 @@ export function peerOf(socket: Socket): Peer | undefined {
   if (process.platform === "win32") return undefined;
   const lookup = lookups[process.platform];
   if (!lookup) throw new Error(`no way to identify a socket's peer on ${process.platform}`);
-  const { credentials, groups, pidfd } = lookup;
-  return {
-    ...credentials(descriptorOf(socket)),
-    connectedAt: bootTimeMs(),
-    groups: () => ifSocketOpen(socket, groups),
-    ...(pidfd && { pidfd: () => ifSocketOpen(socket, pidfd) }),
-  };
+  return new SocketPeer(socket, lookup);
+}
+
+/** Asks the kernel for groups and pidfd when they are wanted, as long as the socket is open. */
+class SocketPeer implements Peer {
+  readonly uid: number;
+  readonly gid: number | undefined;
+  readonly pid: number;
+  readonly connectedAt = bootTimeMs();
+  readonly #socket: Socket;
+  readonly #lookup: Lookup;
+
+  constructor(socket: Socket, lookup: Lookup) {
+    const { uid, gid, pid } = lookup.credentials(descriptorOf(socket));
+    this.uid = uid;
+    this.gid = gid;
+    this.pid = pid;
+    this.#socket = socket;
+    this.#lookup = lookup;
+  }
+
+  groups(): readonly number[] | undefined {
+    return ifSocketOpen(this.#socket, this.#lookup.groups);
+  }
+
+  pidfd(): number | "gone" | undefined {
+    const { pidfd } = this.#lookup;
+    return pidfd && ifSocketOpen(this.#socket, pidfd);
+  }
 }
 
 /** The system reads a file for its boot time; between two readings (ms) the monotonic clock carries it on. */
@@ -78,14 +103,15 @@ function ifSocketOpen<Answer>(socket: Socket, ask: (fd: number) => Answer): Answ
 }
 
 /** Returns all groups of a peer; undefined if they can't be had. */
-export function groupsOf({ gid, groups }: Peer): readonly number[] | undefined {
-  const others = groups?.();
+export function groupsOf(peer: Peer): readonly number[] | undefined {
+  const { gid } = peer;
+  const others = peer.groups?.();
   return gid === undefined || others === undefined ? undefined : [...new Set([gid, ...others])];
 }
 
 /** True if a peer is of the daemon's own user, or root. On Windows nobody else gets through the pipe. */
 export function isOwnPeer(peer: Peer | undefined): boolean {
-  return !peer || peer.uid === 0 || peer.uid === process.geteuid?.();
+  return !peer || peer.uid === 0 || peer.uid === OWN_UID;
 }
 
 /** Our own user, root, and these guests. */
@@ -99,7 +125,6 @@ export function isWelcome(peer: Peer | undefined, guests: Guests = NOBODY): bool
  * `caller_not_allowed` too.
  */
 export function assertWelcome(socket: Socket, guests: Guests = NOBODY): Peer | undefined {
-  const own = process.geteuid?.();
   let peer: Peer | undefined;
   try {
     peer = peerOf(socket);
@@ -113,7 +138,7 @@ export function assertWelcome(socket: Socket, guests: Guests = NOBODY): Peer | u
   if (!peer || isWelcome(peer, guests)) return peer;
   throw new AuthdError(
     "caller_not_allowed",
-    `User ${peer.uid} (process ${peer.pid}) may not use the authd of user ${own}. ` +
+    `User ${peer.uid} (process ${peer.pid}) may not use the authd of user ${OWN_UID}. ` +
       "Each user runs an own authd; use the socket of yours. If this one is for several users, name them under [access] in its config.toml.",
   );
 }
@@ -127,7 +152,7 @@ function isGuest(peer: Peer, { uids, gids }: Guests): boolean {
 function ucred(fd: number) {
   const SOL_SOCKET = 1;
   const SO_PEERCRED = 17;
-  const [pid, uid, gid] = new Uint32Array(option(fd, SOL_SOCKET, SO_PEERCRED, 12).buffer);
+  const [pid, uid, gid] = option(fd, SOL_SOCKET, SO_PEERCRED, 12);
   return { uid: uid!, gid: gid!, pid: pid! };
 }
 
@@ -136,7 +161,7 @@ function pidfdOf(fd: number): number | "gone" | undefined {
   const SOL_SOCKET = 1;
   const SO_PEERPIDFD = 77;
   try {
-    return new Int32Array(option(fd, SOL_SOCKET, SO_PEERPIDFD, 4).buffer)[0];
+    return option(fd, SOL_SOCKET, SO_PEERPIDFD, 4)[0];
   } catch (error) {
     // An older kernel does not know the option. One that does has no process for it any more.
     return errorCode(error) === "ENOPROTOOPT" ? undefined : "gone";
@@ -168,7 +193,7 @@ function peerGroups(fd: number): number[] {
 function xucred(fd: number) {
   const LOCAL_PEERPID = 2;
   const [, uid, , gid] = peerCredentials(fd);
-  const [pid] = new Uint32Array(option(fd, SOL_LOCAL, LOCAL_PEERPID, 4).buffer);
+  const [pid] = option(fd, SOL_LOCAL, LOCAL_PEERPID, 4);
   return { uid: uid!, gid: gid!, pid: pid! };
 }
 
@@ -183,19 +208,26 @@ const SOL_LOCAL = 0;
 function peerCredentials(fd: number): Uint32Array {
   const LOCAL_PEERCRED = 1;
   const XUCRED_VERSION = 0;
-  const credentials = new Uint32Array(option(fd, SOL_LOCAL, LOCAL_PEERCRED, 76).buffer);
+  const credentials = option(fd, SOL_LOCAL, LOCAL_PEERCRED, 76);
   if (credentials[0] === XUCRED_VERSION) return credentials;
   throw new Error("LOCAL_PEERCRED answers in an unknown format");
 }
 
-/** getsockopt(2); an answer of another size than expected is another option's. */
-function option(fd: number, level: number, name: number, bytes: number): Uint8Array {
+/** The largest option that is asked for, 76 bytes, in words. */
+const optionValue = new Uint32Array(19);
+const optionLength = new Uint32Array(1);
+
+/**
+ * getsockopt(2), in words that are good until the next call; an answer of another size than expected is
+ * another option's.
+ */
+function option(fd: number, level: number, name: number, bytes: number): Uint32Array {
   const getsockopt = libc("int getsockopt(int, int, int, void *, void *)");
-  const value = new Uint8Array(bytes);
-  const length = new Uint32Array([bytes]);
-  if (getsockopt?.(fd, level, name, value, length) !== 0) throw lastError("getsockopt");
-  if (length[0] !== bytes) throw new Error(`getsockopt answered ${length[0]} bytes, not ${bytes}`);
-  return value;
+  optionLength[0] = bytes;
+  if (getsockopt?.(fd, level, name, optionValue, optionLength) !== 0) throw lastError("getsockopt");
+  if (optionLength[0] !== bytes)
+    throw new Error(`getsockopt answered ${optionLength[0]} bytes, not ${bytes}`);
+  return optionValue;
 }
 
 /** Node keeps the descriptor in an undocumented place, and drops it when the socket closes. */

@@ -1,28 +1,30 @@
 import type { ClientProgram } from "../../audit/entry.ts";
+import { Attachment } from "../../base/attachment.ts";
 import type { Peer } from "../../rpc/peer.ts";
 import { unitOf } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
-import { executableOf, read, scriptOf } from "./linux.ts";
+import { executableOf, imageIdOf, read, scriptOf } from "./linux.ts";
 import { LiveProcesses } from "./live-processes.ts";
 import { isOwnClient } from "./own-client.ts";
 
-/** A process is asked for its unit again after so long (ms). No rule is decided by it. */
-const UNIT_MAX_AGE_MS = 1_000;
+/** A process is asked for its unit, and for the path of its executable, again after so long (ms). */
+const FACTS_MAX_AGE_MS = 1_000;
 
 interface Facts {
+  /** Device and inode of the executable. */
   readonly image: string;
   readonly program: ClientProgram;
-  readonly unitAtMs: number;
+  readonly readAtMs: number;
 }
 
 /**
- * Reads as little of a Linux process as the audit log names: some 15 µs for one that has connected
- * before, where a whole identity takes some 250 µs. The executable is read for each connection: a process
- * can run another one at any time (execve(2)).
+ * Reads as little of a Linux process as the audit log names: some 5 µs for one that has connected within
+ * the last second, where a whole identity takes some 250 µs. The executable's inode is read for each connection:
+ * a process can run another one at any time (execve(2)). No rule is decided by what is found here.
  */
 export class ClientPrograms {
   readonly #processes = new LiveProcesses<Facts>();
-  readonly #images = new WeakMap<object, string>();
+  readonly #images = new Attachment<string>();
 
   /**
    * Returns undefined where more has to be read: the process has ended, is authd's own client, or does
@@ -31,55 +33,57 @@ export class ClientPrograms {
   find(connection: object, peer: Peer | undefined): ClientProgram | undefined {
     const live = peer && this.#processes.of(peer);
     if (!live) return undefined;
-    const { executable, image } = executableOf(peer.pid);
-    if (executable === undefined || image === undefined) return undefined;
-    const script = scriptOf(peer.pid, executable);
-    if (isOwnClient({ executable, script })) return undefined;
-    const facts = isOf(live.facts, peer, executable, image, script)
-      ? live.facts
-      : factsOf(peer, executable, image, script);
+    const facts = isStillOf(live.facts, peer) ? live.facts : readFacts(peer, live.facts);
     // Asked last: everything before was read of this process.
     if (!live.isRunning()) {
       this.#processes.drop(peer.pid);
       return undefined;
     }
     live.facts = facts;
-    this.#images.set(connection, image);
+    if (!facts) return undefined;
+    this.#images.set(connection, facts.image);
     return facts.program;
   }
 
   /** True if `find` has seen another executable in the process of this connection. */
   hasSeenAnother(connection: object, { chain: [first] }: Identity): boolean {
-    const image = this.#images.get(connection);
+    const image = this.#images.of(connection);
     return image !== undefined && first !== undefined && first.image !== image;
   }
 }
 
-function isOf(
-  facts: Facts | undefined,
-  { uid }: Peer,
-  executable: string,
-  image: string,
-  script: string | undefined,
-): facts is Facts {
-  if (facts?.image !== image || facts.program.uid !== uid) return false;
-  if (facts.program.program !== executable || facts.program.script !== script) return false;
-  return performance.now() - facts.unitAtMs < UNIT_MAX_AGE_MS;
+/** True if the process runs the same file as a moment ago. The script of an interpreter is asked for each time. */
+function isStillOf(facts: Facts | undefined, { pid, uid }: Peer): facts is Facts {
+  if (!facts || facts.program.uid !== uid || facts.program.program === undefined) return false;
+  if (performance.now() - facts.readAtMs >= FACTS_MAX_AGE_MS) return false;
+  if (imageIdOf(pid) !== facts.image) return false;
+  return scriptOf(pid, facts.program.program) === facts.program.script;
 }
 
-function factsOf(
-  { pid, uid }: Peer,
-  executable: string,
-  image: string,
-  script: string | undefined,
-): Facts {
+/** Keeps the program of `known` if it is equal: what was made of it stays. */
+function readFacts(peer: Peer, known: Facts | undefined): Facts | undefined {
+  const { pid, uid } = peer;
+  const { executable, image } = executableOf(pid);
+  if (executable === undefined || image === undefined) return undefined;
+  const script = scriptOf(pid, executable);
+  if (isOwnClient({ executable, script })) return undefined;
   const cgroup = read(pid, "cgroup");
   const unit = cgroup === undefined ? undefined : unitOf(cgroup, ownUser(uid));
+  const program = { uid, pid, program: executable, script, unit: unit ?? undefined };
   return {
     image,
-    program: { uid, pid, program: executable, script, unit: unit ?? undefined },
-    unitAtMs: performance.now(),
+    program: known && isEqual(known.program, program) ? known.program : program,
+    readAtMs: performance.now(),
   };
+}
+
+function isEqual(one: ClientProgram, other: ClientProgram): boolean {
+  return (
+    one.uid === other.uid &&
+    one.program === other.program &&
+    one.script === other.script &&
+    one.unit === other.unit
+  );
 }
 
 /** Returns `uid` if it is the daemon's own user: the units of its service manager are known by their own names. */

@@ -1,5 +1,6 @@
 import { closeSync, readFileSync, readlinkSync } from "node:fs";
 import type { ClientProgram } from "../../audit/entry.ts";
+import { Attachment } from "../../base/attachment.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { groupsOf, type Peer } from "../../rpc/peer.ts";
 import { containerOf, unitOf } from "./cgroup.ts";
@@ -17,8 +18,8 @@ export type LookUp = <Found>(look: () => Found) => Found;
 
 /** Identifies the program behind a connection, once for each connection, when it is first needed. */
 export class ProcessIdentities implements Identities {
-  readonly #known = new WeakMap<object, Identity>();
-  readonly #programOf = new WeakMap<object, ClientProgram>();
+  readonly #known = new Attachment<Identity>();
+  readonly #programOf = new Attachment<ClientProgram>();
   readonly #programs = new ClientPrograms();
   readonly #contents = new Contents();
   readonly #lookUp: LookUp;
@@ -29,25 +30,23 @@ export class ProcessIdentities implements Identities {
   }
 
   of(connection: object, peer: Peer | undefined): Identity {
-    const known = this.#known.get(connection);
+    const known = this.#known.of(connection);
     if (known) return known;
     const found = this.#lookUp(() => identify(peer));
     // Another program in the same process is not the one that asked before.
     const identity = this.#programs.hasSeenAnother(connection, found)
       ? unknownIdentity(peer, "the process that connected runs another program by now")
       : found;
-    this.#known.set(connection, identity);
-    return identity;
+    return this.#known.set(connection, identity);
   }
 
   programOf(connection: object, peer: Peer | undefined): ClientProgram {
-    const known = this.#programOf.get(connection);
+    const known = this.#programOf.of(connection);
     if (known) return known;
-    const identity = this.#known.get(connection);
+    const identity = this.#known.of(connection);
     const quick = identity ? undefined : this.#lookUp(() => this.#programs.find(connection, peer));
     const program = quick ?? programOf(identity ?? this.of(connection, peer));
-    this.#programOf.set(connection, program);
-    return program;
+    return this.#programOf.set(connection, program);
   }
 
   async content({ actor }: Identity): Promise<Content | undefined> {

@@ -70,6 +70,21 @@ function ownerOf(pid: number): number | undefined {
   }
 }
 
+/** Returns device and inode of the program's file; undefined if that can't be told. */
+export function imageIdOf(pid: number): string | undefined {
+  try {
+    return fileOf(imageOf(pid));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns device and inode; undefined if nothing is there. Throws where it can't be told. */
+function fileOf(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats && `${stats.dev}:${stats.ino}`;
+}
+
 /**
  * Returns the program's path if the same file is at this path for authd. It is another file if it was
  * replaced since, or has this path in another mount namespace.
@@ -77,10 +92,8 @@ function ownerOf(pid: number): number | undefined {
 export function executableOf(pid: number): { executable?: string; image?: string; gap?: string } {
   try {
     const path = readlinkSync(imageOf(pid));
-    const [image, named] = [statSync(imageOf(pid)), statSync(path, { throwIfNoEntry: false })];
-    if (image.dev === named?.dev && image.ino === named.ino) {
-      return { executable: path, image: `${image.dev}:${image.ino}` };
-    }
+    const image = fileOf(imageOf(pid));
+    if (image !== undefined && image === fileOf(path)) return { executable: path, image };
     return { gap: `its program is not the file at ${quoted(path)} (any more): start it again` };
   } catch (error) {
     return { gap: `its program can't be told: ${messageOf(error)}` };

@@ -53,8 +53,9 @@ export class LiveProcesses<Facts> {
     return process?.hasStartedBefore(peer) ? process : undefined;
   }
 
-  #open({ pid, pidfd }: Peer): LiveProcess<Facts> | undefined {
-    const descriptor = pidfd?.();
+  #open(peer: Peer): LiveProcess<Facts> | undefined {
+    const { pid } = peer;
+    const descriptor = peer.pidfd?.();
     if (typeof descriptor !== "number") return undefined;
     const startedAt = startTimeOf(pid);
     if (startedAt === undefined) {
