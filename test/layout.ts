@@ -58,7 +58,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   grants: /^grants\/(grant|index|exchange-request)\.ts$/,
   presets: /^$/,
   config:
-    /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|policy|preset|settings|urls)\.ts$/,
+    /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|origin-pattern|policy|preset|settings|urls)\.ts$/,
   // `doctor` looks for the key without opening the vault.
   vault: /^vault\/(index|vault|header|derived-key|keys\/index)\.ts$/,
 };
@@ -70,6 +70,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   commander: { files: /^cli\// },
   "fast-string-width": { files: /^cli\/style\.ts$/ },
   "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
+  tldts: { files: /^config\/origin-pattern\.ts$/, late: true },
   koffi: { files: /^base\/libc\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },
   pino: { files: /^base\/log\.ts$/, late: true },
