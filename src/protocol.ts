@@ -542,6 +542,7 @@ export type EventKind =
   | "set"
   | "trusted"
   | "removed"
+  | "tested"
   | "refreshed"
   | "refresh_failed"
   | "issuer_back"

@@ -94,6 +94,7 @@ const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
   set: { words: ({ message = "" }) => `changed: ${message}` },
   trusted: { words: () => "its file is trusted" },
   removed: { words: () => "removed" },
+  tested: { words: ({ message }) => message ?? "its test works again" },
   refreshed: {
     style: "green",
     words: ({ first, tookMs, expiresAt, at }) =>

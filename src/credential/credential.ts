@@ -345,6 +345,8 @@ export class Credential {
   async noteTest(failure: { status?: number; message: string } | undefined): Promise<void> {
     const { stored } = this.#life;
     if (!stored.record || !noteTest(stored.record, this.settings, failure)) return;
+    const told = failure ? { message: failure.message } : {};
+    this.#deps.onEvent({ kind: "tested", credential: this.name, ...told });
     await stored.save(stored.record, false);
   }
 

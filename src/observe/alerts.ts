@@ -10,7 +10,16 @@ import type {
 } from "../protocol.ts";
 import type { HookEvent } from "./hook.ts";
 import type { NotifiedProblems } from "./notified-problems.ts";
-import { auditProblem, lockedVault, manifestProblem, needsPerson, problemsOf } from "./problems.ts";
+import {
+  auditProblem,
+  lockedVault,
+  manifestProblem,
+  needsPerson,
+  nextSecretWarningAt,
+  problemsOf,
+  secretWarning,
+} from "./problems.ts";
+import { WakeAt } from "./wake-at.ts";
 
 /** Delay between an event and the check of its credential: some states pass quickly. */
 const CHECK_DELAY_MS = 50;
@@ -20,7 +29,7 @@ export const GATHER_MS = 2_000;
 export const MIN_INTERVAL_MS = 60_000;
 /** Time after which a locked vault is a problem: at login the keychain becomes available a little later. */
 export const VAULT_UNLOCK_GRACE_MS = 60_000;
-/** Interval at which all credentials are checked: no event tells that a secret is about to expire. */
+/** Interval at which all credentials are checked, should an event have told too little. */
 const FULL_CHECK_INTERVAL_MS = 3_600_000;
 
 /** Events after which the credential is checked. */
@@ -28,6 +37,8 @@ const CHECKED_AFTER: ReadonlySet<EventKind> = new Set([
   "added",
   "set",
   "trusted",
+  "tested",
+  "refresh_failed",
   "unsaved",
   "sealed",
 ]);
@@ -61,6 +72,8 @@ export class Alerts {
   #checkTimer: Timer | undefined;
   #notifyTimer: Timer | undefined;
   #vaultTimer: Timer | undefined;
+  /** The next date at which a secret's end is near, or has come. */
+  readonly #secretDate: WakeAt;
   /** Monotonic time, ms. */
   #allCheckedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic time (ms) before which no notification is shown. */
@@ -69,9 +82,11 @@ export class Alerts {
 
   constructor(options: AlertsOptions) {
     this.#options = options;
+    this.#secretDate = new WakeAt(options.clock, () => this.checkAll());
     // Problems from before this start that are over by now are resolved by their check.
     for (const key of options.notified.keys()) {
-      const [name = "", reason = ""] = key.split(" ");
+      const [name = "", reason = "", isOver] = key.split(" ");
+      if (isOver !== undefined) continue;
       // A rebuilt manifest is a problem of the run that found it only.
       if (reason === "manifest") {
         options.notified.delete(key);
@@ -99,17 +114,26 @@ export class Alerts {
     else if (kind === "manifest_rebuilt" && !wanted) this.#raise(manifestProblem(message));
     else if (kind === "audit_failed") this.#raise(auditProblem(message));
     else if (kind === "audit_written") this.#resolveReason("audit");
+    else if (kind === "reloaded") this.checkAll();
+  }
+
+  /** Reports that the hook's last run failed; undefined: it works, or there is none. */
+  onHook(problem: Problem | undefined): void {
+    if (this.#closed) return;
+    if (problem) this.#raise(problem);
+    else this.#resolveReason("hook");
   }
 
   /** Called with each tick of the registry's timer. */
   tick(): void {
+    this.#secretDate.look();
     const now = this.#options.clock.monotonic();
     if (now - this.#allCheckedAtMs < FULL_CHECK_INTERVAL_MS) return;
     this.#allCheckedAtMs = now;
     for (const name of this.#options.needingAttention()) this.#checkSoon(name);
   }
 
-  /** Checks all credentials: the settings were read again. */
+  /** Checks all credentials: after a reload, an unlock, or at a date. */
   checkAll(): void {
     this.#allCheckedAtMs = Number.NEGATIVE_INFINITY;
     for (const name of this.#open.keys()) if (name !== "") this.#checkSoon(name);
@@ -118,6 +142,7 @@ export class Alerts {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#secretDate.cancel();
     for (const timer of [this.#checkTimer, this.#notifyTimer, this.#vaultTimer]) timer?.cancel();
     await this.#options.notified.settled();
   }
@@ -149,26 +174,35 @@ export class Alerts {
     if (!info) this.#resolveAll(name);
     // A credential in a locked vault tells nothing.
     if (!info || info.state === "locked") return;
-    const problems = problemsOf(info, clock.wall());
+    const now = clock.wall();
+    this.#secretDate.note(nextSecretWarningAt(info, now));
+    const problems = problemsOf(info, now);
     const reasons = new Set(problems.map(({ reason }) => reason));
     for (const known of [...(this.#open.get(name)?.values() ?? [])]) {
       if (reasons.has(known.reason)) continue;
       if (needsPerson(info.state)) this.#drop(known);
       else if (!UNTIL_READY.has(known.reason) || isWell(info)) this.#resolve(known, info.state);
     }
-    for (const problem of problems) this.#raise(problem, info.state);
+    const isOver = secretWarning(info, now)?.over;
+    for (const problem of problems) {
+      this.#raise(problem, info.state, isOver && problem.reason === "secret_expires");
+    }
   }
 
-  #raise(problem: Problem, state?: State): void {
+  /** `isOver`: a date has come, which is told beside the warning that it would. */
+  #raise(problem: Problem, state?: State, isOver = false): void {
     const { notified, emit, runHook } = this.#options;
     const { credential, reason, message } = problem;
     const open = this.#problemsFor(credential ?? "");
-    const isKnown = open.has(reason);
+    const key = problemKey(problem);
+    const isKnown = open.has(reason) && (!isOver || notified.has(overKey(key)));
     open.set(reason, problem);
     if (isKnown) return;
-    notified.add(problemKey(problem));
+    notified.add(key);
+    if (isOver) notified.add(overKey(key));
     emit({ kind: "problem", reason, message, ...omitUndefined({ credential }) });
-    runHook({ event: "problem", problem, state });
+    // A hook that fails can't tell so.
+    if (reason !== "hook") runHook({ event: "problem", problem, state });
     this.#unshown.push(problem);
     this.#notifySoon();
   }
@@ -178,7 +212,7 @@ export class Alerts {
     const { credential, reason } = problem;
     this.#drop(problem);
     emit({ kind: "resolved", reason, ...omitUndefined({ credential }) });
-    runHook({ event: "resolved", problem: { ...problem, help: "" }, state });
+    if (reason !== "hook") runHook({ event: "resolved", problem: { ...problem, help: "" }, state });
   }
 
   #drop(problem: Problem): void {
@@ -187,6 +221,7 @@ export class Alerts {
     open?.delete(reason);
     if (open?.size === 0) this.#open.delete(credential);
     this.#options.notified.delete(problemKey(problem));
+    this.#options.notified.delete(overKey(problemKey(problem)));
     this.#unshown = this.#unshown.filter((one) => problemKey(one) !== problemKey(problem));
   }
 
@@ -206,7 +241,7 @@ export class Alerts {
   #onVaultUnlocked(): void {
     this.#vaultTimer?.cancel();
     this.#resolveReason("vault_locked");
-    for (const name of this.#open.keys()) if (name !== "") this.#checkSoon(name);
+    this.checkAll();
   }
 
   #resolveReason(reason: ProblemReason): void {
@@ -231,10 +266,8 @@ export class Alerts {
 }
 
 /** True if the credential may need a person after this event. */
-function mayNeedPerson({ kind, state, retryAt }: EventPayload): boolean {
-  if (CHECKED_AFTER.has(kind) || (state !== undefined && needsPerson(state))) return true;
-  // A refresh that is not retried: new secrets are refused while the credential's state stays.
-  return kind === "refresh_failed" && retryAt === undefined;
+function mayNeedPerson({ kind, state }: EventPayload): boolean {
+  return CHECKED_AFTER.has(kind) || (state !== undefined && needsPerson(state));
 }
 
 /** False while new secrets are tried. */
@@ -244,6 +277,11 @@ function isWell({ state, candidate }: CredentialInfo): boolean {
 
 function problemKey({ credential = "", reason }: Problem): string {
   return `${credential} ${reason}`;
+}
+
+/** Key of the note that a date has come of which problem `key` warned. */
+function overKey(key: string): string {
+  return `${key} over`;
 }
 
 /** Stands for a problem that was reported before this start, until the credential is checked. */

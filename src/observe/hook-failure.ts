@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { replaceFile } from "../base/atomic-write.ts";
+import { makeFolder } from "../base/make-folder.ts";
 
 /**
  * Why the hook's last run failed, across restarts. A file that can't be read or written costs that alone:
@@ -30,7 +31,7 @@ export class HookFailure {
     this.#error = error;
     const text = `${JSON.stringify({ command, error })}\n`;
     this.#write(async () => {
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(this.#path), 0o700);
       await replaceFile(this.#path, text, { sync: "none" });
     });
   }

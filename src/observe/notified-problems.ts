@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+
 import { dirname } from "node:path";
 import { replaceFile } from "../base/atomic-write.ts";
+import { makeFolder } from "../base/make-folder.ts";
 
 /** Former name of the reason `unsaved`, as in files of earlier versions. */
 const FORMER_NAME = / unsealed$/;
@@ -57,10 +58,13 @@ export class NotifiedProblems {
       await Promise.resolve();
       this.#isStale = false;
       const text = `${JSON.stringify([...this.#keys])}\n`;
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
-        .then(() => replaceFile(this.#path, text, { sync: "none" }))
-        .catch(() => {});
+      await this.#replace(text).catch(() => {});
     }
+  }
+
+  async #replace(text: string): Promise<void> {
+    makeFolder(dirname(this.#path), 0o700);
+    await replaceFile(this.#path, text, { sync: "none" });
   }
 }
 

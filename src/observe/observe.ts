@@ -94,6 +94,7 @@ export class Observer {
       runHook: (event) => this.#hook?.run(event),
       notify: (problems) => this.#desktop?.show(problems),
     });
+    this.#reportHook();
   }
 
   /** Applies `notify` and `hook`. Metrics stay as they were at the start. */
@@ -107,6 +108,7 @@ export class Observer {
     const onEnd = (error: string | undefined) => {
       if (error === undefined) this.#hookFailure.clear();
       else this.#hookFailure.set(hook ?? [], error);
+      this.#reportHook();
     };
     this.#hook = hook && new Hook({ command: hook, env, log, onEnd });
     for (const event of waiting) this.#hook?.run(event);
@@ -126,7 +128,7 @@ export class Observer {
     // A person has looked at the settings; the hook's next run tells whether that helped.
     this.#hookFailure.clear();
     this.configure(settings);
-    this.#alerts.checkAll();
+    this.#reportHook();
   }
 
   /** Reports a question that no dialog shows. `text` is the question. */
@@ -200,18 +202,23 @@ export class Observer {
     const now = clock.wall();
     const audit = source.audit?.();
     const manifest = source.manifest?.();
+    const hook = this.#hookProblem();
     return [
       ...(manifest === undefined ? [] : [manifestProblem(manifest)]),
       ...(audit === undefined ? [] : [auditProblem(audit)]),
       ...(locked === undefined ? [] : [lockedVault(locked)]),
-      ...this.#hookProblems(),
+      ...(hook === undefined ? [] : [hook]),
       ...source.needingAttention().flatMap((info) => problemsOf(info, now)),
     ];
   }
 
-  #hookProblems(): Problem[] {
+  #hookProblem(): Problem | undefined {
     const { error } = this.#hookFailure;
-    return this.#hook && error !== undefined ? [hookProblem(this.#hook.command, error)] : [];
+    return this.#hook && error !== undefined ? hookProblem(this.#hook.command, error) : undefined;
+  }
+
+  #reportHook(): void {
+    this.#alerts.onHook(this.#hookProblem());
   }
 
   #reporting(): Reporting {

@@ -112,3 +112,13 @@ export function secretWarning(
   const over = left <= 0;
   return { over, text: `its secret ${over ? "ran" : "runs"} out on ${secretExpires}` };
 }
+
+/** Returns the next wall time (ms) at which `secretWarning` says something else; Infinity: never. */
+export function nextSecretWarningAt(
+  { secretExpires }: Pick<CredentialInfo, "secretExpires">,
+  now: number,
+): number {
+  const endsAt = secretExpires === undefined ? Number.NaN : Date.parse(secretExpires);
+  const next = [endsAt - SECRET_WARNING_MS, endsAt].find((at) => at > now);
+  return next ?? Number.POSITIVE_INFINITY;
+}

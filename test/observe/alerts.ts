@@ -47,6 +47,7 @@ function setup(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
     },
     hear: (happened: EventPayload) => alerts.onEvent(happened),
     tick: () => alerts.tick(),
+    hook: (problem: Problem | undefined) => alerts.onHook(problem),
     close: () => alerts.close(),
     async restart() {
       await alerts.close();
@@ -192,6 +193,75 @@ test("one that is removed is a problem no more", (t) => {
   t.deepEqual(notes, []);
   be("a", { state: "rejected" });
   t.is(runs.length, 3);
+});
+
+const trouble = (reason: "test_failed" | "wrong_address") => ({
+  troubles: [{ reason, message: "refused", help: "authd set a" }],
+});
+
+test("a fault that an event brings is told at once, and so is its end", (t) => {
+  const { hear, tick, infos, clock, runs, notes } = setup(t);
+  tick();
+  infos.set("a", infoOf("a", { state: "ready", ...trouble("test_failed") }));
+  hear({ kind: "tested", credential: "a", message: "a: refused" });
+  // An address that leads nowhere is tried again, so the state alone tells nothing.
+  infos.set("b", infoOf("b", { state: "failing", ...trouble("wrong_address") }));
+  hear({ kind: "refresh_failed", credential: "b", reason: "issuer_unavailable", retryAt: 1 });
+  clock.advance(100);
+  t.deepEqual(runs, ["problem a test_failed", "problem b wrong_address"]);
+  clock.advance(GATHER_MS);
+  t.deepEqual(notes, [["a test_failed", "b wrong_address"]]);
+  infos.set("a", infoOf("a"));
+  hear({ kind: "tested", credential: "a" });
+  clock.advance(100);
+  t.deepEqual(runs.splice(2), ["resolved a test_failed"]);
+});
+
+test("what a reload or an unlock brings is told at once", (t) => {
+  const { hear, tick, infos, clock, runs } = setup(t);
+  tick();
+  for (const [name, kind] of [
+    ["a", "reloaded"],
+    ["b", "vault_unlocked"],
+  ] as const) {
+    infos.set(name, infoOf(name, { state: "ready", ...trouble("test_failed") }));
+    hear({ kind });
+    clock.advance(100);
+    t.deepEqual(runs.splice(0), [`problem ${name} test_failed`]);
+  }
+});
+
+test("a hook that fails is told on the desktop, not by itself", (t) => {
+  const { hook, clock, runs, notes } = setup(t);
+  const problem = { reason: "hook", message: "it ended", help: "mend it" } as const;
+  hook(problem);
+  hook(problem);
+  clock.advance(GATHER_MS);
+  t.deepEqual(notes, [[" hook"]]);
+  hook(undefined);
+  hook(problem);
+  clock.advance(MIN_INTERVAL_MS);
+  t.is(notes.length, 2);
+  t.deepEqual(runs, []);
+});
+
+test("a secret's date is told when it comes, beside the warning, and once across restarts", async (t) => {
+  const { tick, infos, clock, runs, restart } = setup(t);
+  infos.set("a", infoOf("a", { secretExpires: "2030-01-02" }));
+  tick();
+  clock.advance(1_000);
+  t.deepEqual(runs.splice(0), ["problem a secret_expires"]);
+  // Nothing ticks: the date alone wakes it.
+  clock.advance(86_400_000);
+  t.deepEqual(runs.splice(0), ["problem a secret_expires"]);
+  await restart();
+  tick();
+  clock.advance(86_400_000);
+  t.deepEqual(runs, []);
+  infos.set("a", infoOf("a", { secretExpires: "2031-01-02" }));
+  tick();
+  clock.advance(1_000);
+  t.deepEqual(runs, ["resolved a secret_expires"]);
 });
 
 test("the day on which a secret's end is near comes by itself; what is not sealed says so", (t) => {

@@ -115,6 +115,44 @@ onUnix("a hook that failed is a problem, also after a restart, until it is mende
   t.is((await listed(again)).length, 0);
 });
 
+onUnix("a key that a test finds refused, and its end, reach the hook at once", async (t) => {
+  const issuer = await startIssuer(t, { status: 401 });
+  const home = makeHome(t, { config: { "config.toml": "" } });
+  const runs = join(home.folder, "runs");
+  const hook = writeProgram(join(home.folder, "hook"), noteVariables(runs));
+  const config = `notify = false\nhook = "${hook}"\n`;
+  writeFileSync(join(home.configDir, "config.toml"), config, { mode: 0o600 });
+  const daemon = await startDaemon(t, { home });
+  const settings = { origins: [issuer.origin], "verify.url": `${issuer.origin}/me` };
+  const credential = { grant: "static", settings, secrets: { token: "not-to-be-told" } };
+  t.is((await daemon.add("key", { credential })).code, 0);
+  t.is((await daemon.cli(["test", "key"])).code, 1);
+  await until(() => notedRuns(runs).length === 1);
+  issuer.answer({ status: 200 });
+  t.is((await daemon.cli(["test", "key"])).code, 0);
+  await until(() => notedRuns(runs).length === 2);
+  const told = notedRuns(runs).map((run) => [run.AUTHD_EVENT, run.AUTHD_REASON]);
+  t.deepEqual(told, [
+    ["problem", "test_failed"],
+    ["resolved", "test_failed"],
+  ]);
+});
+
+onUnix("an address that leads nowhere reaches the hook at once", async (t) => {
+  const issuer = await startIssuer(t, { status: 404, body: "nothing here" });
+  const home = makeHome(t, { config: { "config.toml": "" } });
+  const runs = join(home.folder, "runs");
+  const hook = writeProgram(join(home.folder, "hook"), noteVariables(runs));
+  const config = `notify = false\nhook = "${hook}"\n`;
+  writeFileSync(join(home.configDir, "config.toml"), config, { mode: 0o600 });
+  const daemon = await startDaemon(t, { home });
+  const settings = { token_url: issuer.url, client_id: "app" };
+  const credential = { grant: "client_credentials", settings, secrets: { client_secret: "x" } };
+  t.is((await daemon.add("e5", { credential })).code, 7);
+  await until(() => notedRuns(runs).length === 1);
+  t.is(notedRuns(runs)[0]?.AUTHD_REASON, "wrong_address");
+});
+
 onUnix(
   "the hook runs once a problem, and once when it is over; reload takes it over",
   async (t) => {
