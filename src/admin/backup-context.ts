@@ -2,6 +2,7 @@ import { credentialFileNames } from "../config/config.ts";
 import type { CredentialRecord } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError } from "../errors.ts";
+import { assertStrong } from "../vault/passphrase-strength.ts";
 import type { ManagedVault } from "../vault/vault.ts";
 import type { Admin } from "./admin.ts";
 import type { ImportJournal } from "./import-journal.ts";
@@ -30,7 +31,10 @@ export function rotatingOf({ registry }: BackupContext, names: readonly string[]
   );
 }
 
-export function assertPassphrase(passphrase: string | undefined): asserts passphrase is string {
-  if (passphrase) return;
-  throw new AuthdError("invalid_params", "A passphrase is needed, and it must not be empty.");
+/** Throws AuthdError `invalid_params` unless a new passphrase is given that is not guessed in no time. */
+export function assertNewPassphrase(passphrase: string | undefined): asserts passphrase is string {
+  if (!passphrase) {
+    throw new AuthdError("invalid_params", "A passphrase is needed, and it must not be empty.");
+  }
+  assertStrong(passphrase);
 }

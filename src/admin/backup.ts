@@ -11,7 +11,7 @@ import {
 } from "../protocol.ts";
 import type { Call, ConnectionHandle } from "../rpc/call.ts";
 import { openExport } from "../vault/index.ts";
-import { assertPassphrase, type BackupContext } from "./backup-context.ts";
+import { assertNewPassphrase, type BackupContext } from "./backup-context.ts";
 import type { Consent } from "./consent.ts";
 import { Uploads } from "./uploads.ts";
 import { sealAll } from "./vault-export.ts";
@@ -39,7 +39,7 @@ export class Backup {
     ask: Consent,
   ): Promise<ExportResult> {
     const { admin } = this.#context;
-    assertPassphrase(passphrase);
+    assertNewPassphrase(passphrase);
     const { sealed, ...result } = await admin.changes.runWithConsent(ask, (needs) =>
       sealAll(this.#context, passphrase, needs),
     );
@@ -84,7 +84,7 @@ export class Backup {
   /** Seals the vault with a new key. */
   async rekey({ to, passphrase }: ParamsOf<"vault/rekey">, ask: Consent): Promise<RekeyResult> {
     const { admin, registry, vault, env, dir } = this.#context;
-    if (to === "passphrase") assertPassphrase(passphrase);
+    if (to === "passphrase") assertNewPassphrase(passphrase);
     return await admin.changes.runWithConsent(ask, async (needs) => {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());

@@ -53,7 +53,7 @@ function askOnce() {
     if (asked) return undefined;
     asked = true;
     const { password, isCancel } = await import("@clack/prompts");
-    const { weaknessOf } = await import("./vault/passphrase.ts");
+    const { weaknessOf } = await import("../vault/passphrase-strength.ts");
     const validate = (given = "") => (isNew ? weaknessOf(given) : undefined);
     const first = await password({ message: "Passphrase of the vault", validate });
     if (isCancel(first)) return undefined;

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { protectTypedSecrets } from "../../base/core-dump.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
+import { assertStrong, weaknessOf } from "../../vault/passphrase-strength.ts";
 import { askSecret, interactive } from "../prompts.ts";
 
 export interface PassphraseOptions {
@@ -17,9 +18,8 @@ export async function passphraseOf(
   protectTypedSecrets();
   if (passphraseFrom !== undefined) {
     const given = checked((await read(passphraseFrom)).replace(/\r?\n$/, ""));
-    const weakness = isNew ? weaknessOf(given) : undefined;
-    if (weakness === undefined) return given;
-    throw new AuthdError("invalid_params", `The passphrase is refused: ${weakness}`);
+    if (isNew) assertStrong(given);
+    return given;
   }
   if (!interactive()) {
     throw new AuthdError(
@@ -35,18 +35,6 @@ export async function passphraseOf(
     "These were two different passphrases; nothing was changed",
   );
 }
-
-/** Returns why a new passphrase would be guessed in no time; undefined if it may do. */
-export function weaknessOf(passphrase: string): string | undefined {
-  const characters = [...passphrase];
-  if (characters.length < MIN_CHARACTERS) return TOO_SHORT;
-  return new Set(characters).size < MIN_DISTINCT ? TOO_PLAIN : undefined;
-}
-
-const MIN_CHARACTERS = 8;
-const MIN_DISTINCT = 4;
-const TOO_SHORT = `it needs ${MIN_CHARACTERS} characters at least; four words of a book's page are good`;
-const TOO_PLAIN = "it repeats the same few characters; four words of a book's page are good";
 
 async function read(source: string): Promise<string> {
   if (source === "-") return await text(process.stdin);

@@ -32,7 +32,8 @@ export interface NewKey {
 
 /**
  * Provides a vault's key from one source: a row of the table in index.ts. Every method rejects with an
- * AuthdError `vault_locked` that says why the key is not available and what to do.
+ * AuthdError `vault_locked` that says why the key is not available and what to do; `create` with
+ * `invalid_params` for a passphrase of the caller's that is too weak.
  */
 export interface KeyProvider {
   /** Makes a new vault's key, and keeps it where `load` finds it. */

@@ -1,3 +1,4 @@
+import { assertStrong } from "../passphrase-strength.ts";
 import { acceptable, derive, MOST_N, newParameters } from "../scrypt.ts";
 import { type KeyContext, type KeyProvider, locked } from "./key-source.ts";
 import { readCredential } from "./systemd-credential.ts";
@@ -5,7 +6,9 @@ import { readCredential } from "./systemd-credential.ts";
 /** Derives the key by scrypt from a passphrase that a person types, or that systemd hands to the service. */
 export const passphraseKey = {
   async create(context) {
-    const passphrase = context.passphrase ?? (await passphraseFor(context, true));
+    const { passphrase: given } = context;
+    const passphrase = given ?? (await passphraseFor(context, true));
+    assertStrong(passphrase, given === undefined ? "vault_locked" : "invalid_params");
     const parameters = newParameters();
     return { key: await derive(passphrase, parameters), scrypt: parameters };
   },

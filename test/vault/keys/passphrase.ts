@@ -48,6 +48,20 @@ test.serial("systemd can hand the passphrase over", async (t) => {
   t.is(again.vault.locked, undefined);
 });
 
+test.serial("a new vault takes no weak passphrase, whoever hands it over", async (t) => {
+  const dir = join(temporaryFolder(t), "vault");
+  const credentials = temporaryFolder(t);
+  writeFileSync(join(credentials, "authd-passphrase"), "x\n");
+  const env = { CREDENTIALS_DIRECTORY: credentials };
+  const { vault } = await openSample(t, dir, { keySource, env });
+  t.regex(vault.locked!, /The passphrase is refused: it needs 8 characters/);
+  const open = vault.open("aaaaaaaaaaaa");
+  await t.throwsAsync(open, { message: /refused: it repeats the same few characters/ });
+  t.false(existsSync(join(dir, "vault.json")));
+  await vault.open("battery staple");
+  t.is(vault.locked, undefined);
+});
+
 test.serial("with nobody to ask, a new vault is locked and not made", async (t) => {
   const dir = temporaryFolder(t);
   const { vault } = await openSample(t, dir, { keySource });
