@@ -27,6 +27,7 @@ export interface RequestOptions {
   include?: boolean;
   verbose?: boolean;
   silent?: boolean;
+  showError?: boolean;
   fail?: boolean;
   failWithBody?: boolean;
   timeout?: string;
@@ -57,6 +58,7 @@ export function define(command: Command): void {
     .option("-i, --include", "write status and headers to stderr")
     .option("-v, --verbose", "write what is sent and what comes back to stderr, but no token")
     .option("-s, --silent", "say nothing of errors: the exit code tells")
+    .option("-S, --show-error", "with -s: say errors all the same, as -sS of curl does")
     .option("-f, --fail", "exit with 1 and no body if the HTTP status is 400 or more")
     .option("--fail-with-body", "exit with 1 if the HTTP status is 400 or more")
     .option("--timeout <seconds>", "how long it may take (default: 30)")
@@ -74,8 +76,9 @@ async function request(
   name: string,
   first: string,
   second: string | undefined,
-  options: RequestOptions,
+  given: RequestOptions,
 ): Promise<void> {
+  const options = { ...given, silent: given.silent === true && given.showError !== true };
   try {
     const { head, body } = await paramsFor(name, first, second, options);
     const url = await wholeUrl(name, head.url);

@@ -171,6 +171,19 @@ test("-s says nothing of errors; the exit code tells", async (t) => {
   });
 });
 
+test("short options are combined as for curl; -sS says errors", async (t) => {
+  const { seen, daemon } = await startEcho(t);
+  const errors = await daemon.cli(["request", "-sS", "none", "/a"]);
+  t.is(errors.code, 4);
+  t.regex(errors.stderr, /none/);
+  t.like(await daemon.cli(["request", "-sSfXDELETE", "api", "/a"]), { code: 0, stderr: "" });
+  t.is((await daemon.cli(["request", "-sSi", "-d", "x=1", "api", "/b"])).code, 0);
+  t.deepEqual(
+    seen.map(({ method, url }) => `${method} ${url}`),
+    ["DELETE /a", "POST /b"],
+  );
+});
+
 test("a path alone goes to the only origin; with several, or none, it is not enough", async (t) => {
   const { seen, origin, daemon } = await startEcho(t);
   t.is((await daemon.cli(["request", "api", "/a?b=c"])).code, 0);
