@@ -1,8 +1,9 @@
-import { accessSync, chmodSync, constants, mkdirSync, statSync } from "node:fs";
+import { accessSync, chmodSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { AuthdError } from "../errors.ts";
 import { syncFolderNow } from "./atomic-write.ts";
 import { explainFileError } from "./file-error.ts";
+import { makeFolder } from "./make-folder.ts";
 
 const windows = process.platform === "win32";
 
@@ -12,7 +13,7 @@ const windows = process.platform === "win32";
  */
 export function makePrivateFolder(folder: string): void {
   try {
-    const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const first = makeFolder(folder, 0o700);
     if (first !== undefined) syncParents(folder, dirname(first));
     const { mode, uid } = statSync(folder);
     if (uid !== 0 && uid !== (process.geteuid?.() ?? uid)) throw new Error(foreign(uid));

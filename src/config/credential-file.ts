@@ -1,8 +1,9 @@
 /** The files `credentials/NAME.toml` of the configuration folder. */
 
-import { mkdirSync, realpathSync, rmSync } from "node:fs";
+import { realpathSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { replaceFileNow, syncFolderNow } from "../base/atomic-write.ts";
+import { makeFolder } from "../base/make-folder.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import type { Table } from "./json-table.ts";
 import { assertCredentialName } from "./name.ts";
@@ -30,7 +31,7 @@ export function credentialFileNames(configDir: string): string[] {
 export function writeCredentialFile(configDir: string, name: string, text: string): void {
   const file = credentialFile(configDir, name);
   changing(file, () => {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file), 0o700);
     const target = isLink(file) ? realpathSync(file) : file;
     replaceFileNow(target, text, { sync: "folder" });
   });

@@ -3,7 +3,6 @@ import {
   chownSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   readlinkSync,
   renameSync,
   type Stats,
@@ -14,6 +13,7 @@ import * as net from "node:net";
 import { userInfo } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeFolder } from "../base/make-folder.ts";
 import { stateDir } from "../config/directories.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
@@ -196,7 +196,7 @@ async function bindAside(server: net.Server, path: string): Promise<string> {
 function prepareFolder(folder: string, gid: number | undefined): void {
   try {
     refuseForeignLinks(folder);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     const stats = statSync(folder);
     refuseShared(folder, stats);
     const isOpen = stats.mode & 0o001 || (stats.gid === gid && stats.mode & 0o010);

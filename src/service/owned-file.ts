@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { replaceFileNow } from "../base/atomic-write.ts";
+import { makeFolder } from "../base/make-folder.ts";
 import type { ServiceManager } from "./manager.ts";
 
 /**
@@ -41,7 +42,7 @@ export function look(path: string): FoundFile {
 
 /** Writes a file, whole or not at all, and makes its folder. */
 export function put(path: string, content: string): void {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   replaceFileNow(path, content, { sync: "folder", mode: 0o644 });
 }
 

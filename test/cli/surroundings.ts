@@ -4,11 +4,12 @@ import { mkdirSync, openSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { type AuthdError, connect } from "../../src/client.ts";
 import type { Handlers } from "../../src/rpc/call.ts";
 import { as, ownersCli, ownersHome, STRANGER } from "../helpers/another-user.ts";
 import { run, start } from "../helpers/child.ts";
 import { MAIN, makeHome, startDaemon } from "../helpers/daemon.ts";
-import { asRoot, onLinux } from "../helpers/optional.ts";
+import { asRoot, missing, onLinux } from "../helpers/optional.ts";
 import { CTRL_C, onTerminal } from "../helpers/terminal.ts";
 import { startWire } from "../helpers/wire.ts";
 
@@ -70,6 +71,21 @@ onLinux("serve on a terminal speaks in words, elsewhere in JSON", async (t) => {
   t.regex((await piped.ended).stderr, /^\{"level":50/m);
 });
 
+test("a weak passphrase is refused on the socket, too, where one is chosen", async (t) => {
+  const daemon = await startDaemon(t, { env: { AUTHD_VAULT_KEY: "passphrase" } });
+  const client = connect({ socket: daemon.socket });
+  t.teardown(() => client.close());
+  const passphrase = "x";
+  const refused = { message: /The passphrase is refused/ };
+  const unlock = await t.throwsAsync(client.request("unlock", { passphrase }), refused);
+  t.is((unlock as AuthdError).reason, "invalid_params");
+  await client.request("unlock", { passphrase: "open sesame" });
+  const rekey = () => client.request("vault/rekey", { to: "passphrase", passphrase });
+  await t.throwsAsync(rekey, refused);
+  await t.throwsAsync(() => client.request("vault/export", { passphrase }), refused);
+  t.is((await client.request("status", {})).vaultKey, "passphrase");
+});
+
 test("a passphrase as weak as x is refused where one is chosen", async (t) => {
   const daemon = await startDaemon(t, { env: { AUTHD_VAULT_KEY: "passphrase" } });
   const unlock = (input: string) => daemon.cli(["unlock", "--passphrase-from", "-"], { input });
@@ -85,6 +101,46 @@ test("a passphrase as weak as x is refused where one is chosen", async (t) => {
   t.is(weak.code, 2);
   const rekey = ["vault", "rekey", "--to", "passphrase", "--passphrase-from", "-"];
   t.is((await daemon.cli(rekey, { input: "x" })).code, 2);
+});
+
+onLinux("a folder where nothing can be made ends serve with a clear error", async (t) => {
+  const home = makeHome(t);
+  for (const [variable, value, words] of [
+    [
+      "AUTHD_STATE_DIR",
+      "/proc/authd",
+      /vault's folder \/proc\/authd\/vault can't be made.*in \/proc/,
+    ],
+    [
+      "AUTHD_SOCKET",
+      "/proc/authd/a.sock",
+      /socket's folder \/proc\/authd can't be used.*in \/proc/,
+    ],
+  ] as const) {
+    const { code, stderr } = await home.cli(["serve"], { env: { [variable]: value } });
+    t.is(code, 1, stderr);
+    t.regex(stderr, words);
+  }
+});
+
+asRoot("without XDG_RUNTIME_DIR the commands find a service's socket in /run/user", async (t) => {
+  const home = makeHome(t);
+  // A mount namespace of its own: the machine's /run/user stays as it is.
+  const script = [
+    "mount -t tmpfs none /run/user && mkdir -m 700 /run/user/0",
+    'XDG_RUNTIME_DIR=/run/user/0 "$@" serve &',
+    "trap 'kill %1; wait' EXIT",
+    "until [ -S /run/user/0/authd/authd.sock ]; do sleep 0.1; done",
+    '"$@" status',
+  ].join("\n");
+  const { AUTHD_SOCKET: _, ...env } = home.env;
+  const args = ["-m", "bash", "-c", script, "bash", process.execPath, MAIN];
+  const { code, stdout, stderr } = await run(t, "unshare", args, { env });
+  if (/unshare failed|permission denied/.test(stderr)) {
+    return missing(t, `no mount namespace can be made here: ${stderr}`);
+  }
+  t.is(code, 0, stderr);
+  t.regex(stdout, /listening on \/run\/user\/0\/authd\/authd\.sock/);
 });
 
 onLinux("a daemon of an older version is told of by the commands that notice", async (t) => {

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "../../base/make-folder.ts";
 
 /** Numbers that one write to the file reserves. */
 const BLOCK_SIZE = 10;
@@ -28,7 +29,7 @@ export class QuestionIds {
     this.#reservedUntil = this.#next + BLOCK_SIZE;
     try {
       const temporary = `${this.#path}.new`;
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(this.#path), 0o700);
       writeFileSync(temporary, `${this.#reservedUntil}\n`, { mode: 0o600 });
       renameSync(temporary, this.#path);
     } catch {

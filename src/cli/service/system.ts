@@ -1,6 +1,7 @@
 /** Runs `authd service install --system`: one daemon for several users, under a user of its own. */
-import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../../base/make-folder.ts";
 import { idOf } from "../../config/accounts.ts";
 import { AuthdError } from "../../errors.ts";
 import { type Installation, systemInstallationOf } from "../../service/index.ts";
@@ -92,7 +93,7 @@ async function start({ manager, wanted }: Installation, io: ServiceIo): Promise<
   const { configDir, folders, user } = placesOn(io.platform);
   if (io.platform === "darwin" && !accountsAreThere(user, io)) return false;
   for (const { path, mode, isDaemons } of folders) {
-    mkdirSync(path, { recursive: true });
+    makeFolder(path);
     chmodSync(path, mode);
     if (isDaemons) chownSync(path, idOf("user", user), idOf("group", user));
   }
