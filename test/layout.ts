@@ -60,7 +60,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   config:
     /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|origin-pattern|policy|preset|settings|urls)\.ts$/,
   // `doctor` looks for the key without opening the vault.
-  vault: /^vault\/(index|vault|header|derived-key|keys\/index)\.ts$/,
+  vault: /^vault\/(index|vault|header|derived-key|passphrase-strength|keys\/index)\.ts$/,
 };
 
 /** Which files a package is for. `late`: too heavy to be loaded with a file. */
