@@ -1,4 +1,5 @@
 import type * as z from "../base/zod.ts";
+import type { LifetimeSetting } from "./lifetime-setting.ts";
 
 /** A request to an issuer, whose whole response the sender reads, decodes and limits. */
 export interface IssuerRequest {
@@ -50,6 +51,8 @@ export interface AcquireContext<Settings> {
   audience?: string;
   /** HTTP statuses with which this API refuses a secret, beside RFC 6749 errors. */
   rejectedStatuses: readonly number[];
+  /** Puts right what the issuer says about its tokens' life. */
+  lifetime?: LifetimeSetting | undefined;
   /** Wall clock, ms. */
   now: number;
   /** Wall clock, ms: the moment of the one-time code that this request may carry. Absent: `now`. */
@@ -72,8 +75,20 @@ export interface Acquired {
   /** The issuer's time when the request was sent (what `exp` is read against): ms since the epoch. */
   issuerSentAt?: number;
   refreshToken?: string;
-  /** Seconds from the request on. */
+  /** Seconds from the request on, after which a refresh token that was not used ends. */
   refreshExpiresIn?: number;
+  /** Seconds from the request on, after which the refresh token ends in any case. */
+  refreshHardExpiresIn?: number;
+  /** What the issuer, or the credential file, says about these times, and can't be. */
+  lifetimeFault?: LifetimeFault;
+}
+
+/** A lifetime that can't be read, or can't be. */
+export interface LifetimeFault {
+  /** Without the credential's name, and without a full stop. */
+  message: string;
+  /** The `key=value` that most likely mends it, for `authd set`. */
+  set?: string;
 }
 
 /** A named secret that a grant or preset asks for. */

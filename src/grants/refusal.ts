@@ -11,7 +11,7 @@ const ANSWERED: IssuerContact = { sent: true, answered: true };
 /** Facts that decide about a response, besides the response itself. */
 export type AnswerContext = Pick<
   AcquireContext<unknown>,
-  "credential" | "secrets" | "held" | "rejectedStatuses" | "now"
+  "credential" | "secrets" | "held" | "rejectedStatuses" | "now" | "lifetime"
 > & {
   /** True if the secret that was sent is a refresh token. */
   refreshing?: boolean;

@@ -61,6 +61,11 @@ function readPart(part: string): Record<string, unknown> | undefined {
   }
 }
 
+/** True for a NumericDate that can be a token's: after September 2001. */
+export function isDate(seconds: number): boolean {
+  return seconds >= 1e9;
+}
+
 /** Converts a NumericDate (RFC 7519 section 2) to seconds; some issuers write a string, and some milliseconds. */
 function numericDate(value: unknown): number | undefined {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
