@@ -1,8 +1,9 @@
 /** Reads an exchange's response: finds the token and its lifetime in it. */
-import { omitUndefined } from "../base/omit-undefined.ts";
 import * as z from "../base/zod.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
 import { isJsonPointer, parseJson, resolvePointer } from "./json.ts";
+import { readLifetime } from "./lifetime.ts";
+import { placeSchema, readAnswer } from "./place.ts";
 import {
   type AnswerContext,
   isPage,
@@ -10,14 +11,11 @@ import {
   toRefusalError,
   unusableAnswer,
 } from "./refusal.ts";
-import { jwtTimes, seconds, unfitToken } from "./token-claims.ts";
+import { unfitToken } from "./token-claims.ts";
 
 const HEADER = /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/i;
 
-const pointer = z
-  .string()
-  .min(1)
-  .refine(isJsonPointer, "is not a JSON pointer such as /data/token");
+const timePlace = placeSchema.refine((place) => place !== "text", "must not be the whole body");
 
 export const responseSchema = z
   .strictObject({
@@ -29,10 +27,12 @@ export const responseSchema = z
         "must be a JSON pointer such as /data/token, text, or header:NAME",
       )
       .describe("Where the token is: a JSON pointer, text (the whole body) or header:NAME."),
-    expires_in: pointer.optional().describe("JSON pointer to the lifetime in seconds."),
-    expires_at: pointer
+    expires_in: timePlace
       .optional()
-      .describe("JSON pointer to the end: seconds or milliseconds since 1970, or ISO 8601."),
+      .describe("Where the lifetime is: a JSON pointer, header:NAME or cookie:NAME. In seconds."),
+    expires_at: timePlace
+      .optional()
+      .describe("Where the end is: a JSON pointer, header:NAME or cookie:NAME."),
     token_type: z
       .string()
       .min(1)
@@ -52,7 +52,7 @@ export function readExchangeAnswer(
   places: ExchangeResponse,
   context: AnswerContext,
 ): Acquired {
-  const { status, sentAt } = response;
+  const { status } = response;
   if (status < 200 || status > 299) throw toRefusalError(response, context);
   const document = parseJson(response.text);
   const accessToken = findToken(response, places.token, document);
@@ -61,12 +61,12 @@ export function readExchangeAnswer(
     if (!accessToken && saysRefused(response, context)) throw toRefusalError(response, context);
     throw unusableAnswer(context, complaint(response, places.token, accessToken));
   }
-  const expiresIn = lifetime(document, places, sentAt?.assumed ?? context.now);
-  const jwt = jwtTimes(accessToken);
+  const answer = readAnswer(response);
+  const source = { response, answer, members: holderOf(document, places.token), accessToken };
   return {
     accessToken,
     tokenType: tokenType(document, places.token_type),
-    ...omitUndefined({ expiresIn, jwt, issuerSentAt: sentAt?.assumed }),
+    ...readLifetime({ ...source, places }, context),
   };
 }
 
@@ -105,27 +105,10 @@ function tokenType(document: unknown, place: string | undefined): string {
   return value.toLowerCase() === "bearer" ? "Bearer" : value;
 }
 
-/** Returns seconds from now on. */
-function lifetime(document: unknown, places: ExchangeResponse, now: number): number | undefined {
-  if (places.expires_in !== undefined) return seconds(resolvePointer(document, places.expires_in));
-  if (places.expires_at === undefined) return undefined;
-  const at = instant(resolvePointer(document, places.expires_at));
-  return at === undefined ? undefined : seconds(Math.max(0, at - now) / 1000);
-}
-
-/** Converts seconds, milliseconds or ISO 8601 (UTC, if it has no zone) to milliseconds since the epoch. */
-function instant(value: unknown): number | undefined {
-  const text = typeof value === "string" ? value.trim() : value;
-  const number = typeof text === "string" && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
-  // Seconds reach this number in the year 5138, milliseconds did in 1973.
-  if (typeof number === "number") {
-    if (!(number > 0)) return undefined;
-    return number < 100_000_000_000 ? number * 1000 : number;
-  }
-  const iso =
-    typeof text === "string" && /^(\d{4}-\d\d-\d\d)(?:[T ](\S+?))?(Z|[+-]\d\d:?\d\d)?$/i.exec(text);
-  if (!iso) return undefined;
-  const [, day, time = "00:00", zone = "Z"] = iso;
-  const at = Date.parse(`${day}T${time}${zone.replace(/^([+-]\d\d)(\d\d)$/, "$1:$2")}`);
-  return Number.isNaN(at) ? undefined : at;
+/** Returns the object that has the token as a member; an empty one if it is elsewhere. */
+function holderOf(document: unknown, place: string): object {
+  const holder = place.startsWith("/")
+    ? resolvePointer(document, place.slice(0, place.lastIndexOf("/")))
+    : document;
+  return typeof holder === "object" && holder !== null ? holder : {};
 }

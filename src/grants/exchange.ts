@@ -32,6 +32,7 @@ export const exchange: Grant<z.output<typeof schema>> = {
     return readExchangeAnswer(response, settings.response, {
       credential,
       rejectedStatuses,
+      lifetime: context.lifetime,
       now,
       secrets,
       held,

@@ -40,7 +40,7 @@ const USUAL = {
   instant: ["expires_at", "expires_on", ".expires", "expires", "expiry", "expiration"],
 } satisfies Record<TimeKind, string[]>;
 /** A told lifetime this many times as long as the token's own can't be. */
-const FAR_APART = 2;
+const FAR_APART = 10;
 const APART_SECONDS = 60;
 
 /** Returns what an answer tells of its token's life. The credential's `lifetime` overrides it. */

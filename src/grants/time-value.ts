@@ -8,7 +8,8 @@ import { seconds } from "./token-claims.ts";
 export type TimeKind = "duration" | "instant";
 
 /** How values are read: the parts of `lifetime` that say so, and the issuer's time (ms since the epoch). */
-export interface Reading extends Pick<Exclude<LifetimeSetting, "never">, "unit" | "format" | "zone"> {
+export interface Reading
+  extends Pick<Exclude<LifetimeSetting, "never">, "unit" | "format" | "zone"> {
   now: number;
 }
 

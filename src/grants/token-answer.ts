@@ -6,7 +6,9 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
+import { readLifetime } from "./lifetime.ts";
 import { readMembers } from "./oauth-problem.ts";
+import { readAnswer } from "./place.ts";
 import {
   type AnswerContext,
   isPage,
@@ -14,7 +16,7 @@ import {
   toRefusalError,
   unusableAnswer,
 } from "./refusal.ts";
-import { jwtTimes, seconds, unfitToken } from "./token-claims.ts";
+import { unfitToken } from "./token-claims.ts";
 
 /** Token types that bind the token to a key or a signature: useless as a plain header. */
 const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
@@ -24,7 +26,7 @@ export async function readTokenAnswer(
   response: IssuerResponse,
   context: AnswerContext,
 ): Promise<Acquired> {
-  const { status, text, sentAt } = response;
+  const { status, text } = response;
   const members = readMembers(text);
   // Some issuers send errors with status 200, and tokens with 201.
   const isError = !members?.access_token && saysRefused(response, context);
@@ -32,13 +34,12 @@ export async function readTokenAnswer(
   if (members === undefined) throw unusableAnswer(context, unreadable(response));
   const answer = await validateAnswer(normalize(members), context);
   const refreshToken = context.refreshing ? answer.refresh_token : undefined;
-  const jwt = jwtTimes(answer.access_token);
+  const accessToken = answer.access_token;
+  const source = { response, answer: readAnswer(response), members, accessToken };
   return {
-    accessToken: answer.access_token,
-    tokenType: "Bearer",
-    ...omitUndefined({ scope: answer.scope, expiresIn: answer.expires_in }),
-    ...lifetimes(members, refreshToken !== undefined),
-    ...omitUndefined({ jwt, issuerSentAt: sentAt?.assumed, refreshToken }),
+    ...{ accessToken, tokenType: "Bearer" },
+    ...omitUndefined({ scope: answer.scope, refreshToken }),
+    ...readLifetime(source, context),
   };
 }
 
@@ -48,7 +49,6 @@ function normalize(members: Record<string, unknown>): Record<string, unknown> {
   return {
     access_token: nonEmptyString(members.access_token),
     token_type: tokenType(members.token_type),
-    expires_in: seconds(members.expires_in),
     refresh_token: nonEmptyString(members.refresh_token),
     // RFC 6749 has one string; some issuers send a list.
     scope: nonEmptyString(Array.isArray(scope) ? scope.filter(isString).join(" ") : scope),
@@ -67,17 +67,6 @@ function nonEmptyString(value: unknown): string | undefined {
 function tokenType(value: unknown): string {
   const type = nonEmptyString(value)?.toLowerCase() ?? "bearer";
   return NEEDS_PROOF.has(type) ? type : "bearer";
-}
-
-/** Reads the additions of Microsoft, Keycloak and GitHub, in seconds; 0 is Keycloak's "never". */
-function lifetimes(members: Record<string, unknown>, rotated: boolean) {
-  const refreshIn = seconds(members.refresh_in);
-  const refreshExpiresIn =
-    seconds(members.refresh_expires_in) ?? seconds(members.refresh_token_expires_in);
-  return {
-    ...(refreshIn ? { refreshIn } : {}),
-    ...(rotated && refreshExpiresIn ? { refreshExpiresIn } : {}),
-  };
 }
 
 /** Checks a response with oauth4webapi. Its errors quote the body, so nothing of them is kept. */

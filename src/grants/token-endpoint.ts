@@ -71,6 +71,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   return readTokenAnswer(response, {
     credential,
     rejectedStatuses,
+    lifetime: context.lifetime,
     now,
     secrets,
     held,
