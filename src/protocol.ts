@@ -307,6 +307,8 @@ export interface CredentialInfo {
   secretExpires?: string;
   /** Faults that trying again will hardly change, whatever the state is; they outlast a restart. */
   troubles?: Trouble[];
+  /** The token was entered by a person, and nothing has used it since: whether it works is not known. */
+  untested?: true;
 }
 
 /** A fault of one credential that a person must mend, and what mends it, most often a command. */

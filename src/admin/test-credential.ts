@@ -1,6 +1,7 @@
 /** Tries one credential with a real request, or without one to make with a fresh token. */
 import type { Credential } from "../credential/credential.ts";
 import { AuthdError } from "../errors.ts";
+import { grantNamed } from "../grants/index.ts";
 import type { Http } from "../http/http.ts";
 import type { TestResult } from "../protocol.ts";
 import { authorizedRequest, type RequestOptions } from "../request/request.ts";
@@ -23,7 +24,10 @@ export async function testCredential(
   if (!verify) {
     await options.admitRefresh();
     await credential.refresh(options.timeoutMs, options.signal);
-    const detail = `${name}: got a fresh token; the API itself is untested, as there is no \`verify\` request`;
+    const got = grantNamed(settings.grant).issuerUrl(settings.own, settings.fields)
+      ? "got a fresh token; "
+      : "";
+    const detail = `${name}: ${got}the API itself is untested, as there is no \`verify\` request`;
     return { ok: true, verified: false, detail };
   }
   const { signal, admit } = options;

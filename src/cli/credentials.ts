@@ -34,14 +34,14 @@ export const STATES: Readonly<
 
 /** Returns how a credential looks: no state that does not work looks fine, whatever the wire calls it. */
 export function appearance(
-  info: Pick<CredentialInfo, "state" | "secretExpires" | "troubles">,
+  info: Pick<CredentialInfo, "state" | "secretExpires" | "troubles" | "untested">,
   now: number,
 ): Appearance {
   const own = STATES[info.state];
   if (own.style === "red") return own;
   if (secretWarning(info, now)?.over) return { sign: "✖", style: "red", words: "expired" };
   const [trouble] = info.troubles ?? [];
-  if (!trouble) return own;
+  if (!trouble) return info.untested ? UNTESTED : own;
   return { sign: "✖", style: "red", words: TROUBLES[trouble.reason] ?? own.words };
 }
 
@@ -52,6 +52,9 @@ export function appearanceCell(info: CredentialInfo, now: number, paint: Paint):
 }
 
 type Appearance = { sign: string; style: Style; words: string };
+
+/** A token that was entered, and that nothing has used since. */
+const UNTESTED: Appearance = { sign: "○", style: "dim", words: "untested" };
 
 /** Words for what does not work although a token is there, or none was asked for yet. */
 const TROUBLES: Partial<Record<ProblemReason, string>> = {

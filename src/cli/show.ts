@@ -66,6 +66,10 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
   const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
   const rows: Row[] = [
     ["state", appearanceCell(info, now, paint)],
+    [
+      "",
+      info.untested && `nothing has used its token since it was entered: authd test ${info.name}`,
+    ],
     ["preset", info.preset],
     ["grant", info.grant],
     ...tokenRows(info, now, at),

@@ -34,6 +34,7 @@ import type { TokenRefresher } from "./token-refresher.ts";
 import type { TokenSlot } from "./token-slot.ts";
 import { noteTest } from "./troubles.ts";
 import { isJustObtained, refreshAfter401 } from "./unauthorized-backoff.ts";
+import { noteAccepted } from "./untested.ts";
 import type { WaitLimits } from "./wait.ts";
 
 /** One credential: hands out its tokens, takes a person's changes, and tells its state. */
@@ -148,6 +149,8 @@ export class Credential {
   /** Notes that `origin` accepted this token. */
   recordAccepted(origin: string, issued: IssuedToken): void {
     this.#life.unauthorized.recordAccepted(origin, issued);
+    const { stored } = this.#life;
+    if (noteAccepted(this.#life, issued) && stored.record) void stored.save(stored.record, false);
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Lifecycle } from "./lifecycle.ts";
 import { expiresAt } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
 import { troublesOf } from "./troubles.ts";
+import { isUntested } from "./untested.ts";
 
 /** A slot and the boot time of its next refresh; Infinity: none. */
 interface SlotDeadline {
@@ -54,6 +55,7 @@ export function infoOf(life: Lifecycle): CredentialInfo {
     origins: [...origins],
     ...omitUndefined({ policy: policy && policyInfo(policy), secretExpires }),
     ...(troubles.length > 0 ? { troubles } : {}),
+    ...(isUntested(life) ? { untested: true as const } : {}),
   };
 }
 

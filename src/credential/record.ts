@@ -101,6 +101,8 @@ const members = {
   refusedVariations: z.number().exactOptional(),
   /** A refresh was seen to revoke the access token of another scope. */
   singleAccessToken: z.boolean().exactOptional(),
+  /** An API accepted the token, of which no issuer tells whether it is good. */
+  accepted: z.boolean().exactOptional(),
   /** The last fault of a token request, and that of a test of the API. */
   troubles: z
     .object({ request: seenTrouble.exactOptional(), test: seenTrouble.exactOptional() })

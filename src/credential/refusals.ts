@@ -143,6 +143,7 @@ export function clearRefusals(record: CredentialRecord): void {
   delete record.refusedVariations;
   delete record.singleAccessToken;
   delete record.troubles;
+  delete record.accepted;
 }
 
 /** True if a person must act. */

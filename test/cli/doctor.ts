@@ -4,6 +4,7 @@ import test from "ava";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { type Home, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { startIssuer } from "../helpers/issuer.ts";
 
 async function examine({ cli }: Home): Promise<{ code: number | null; findings: Finding[] }> {
   const { code, stdout } = await cli(["doctor", "--json"]);
@@ -126,6 +127,38 @@ test("a credential that nobody asked for yet is not ticked, one in trouble is a 
   t.regex(stdout, /✖ bad template/);
   t.regex(stdout, /✖ wrong address/);
   t.regex(stdout, /lost.*wrong_address.*authd set lost --set token_url=…/);
+});
+
+test("a static key is untested until something has used it, and again with another secret", async (t) => {
+  const api = await startIssuer(t, { status: 200 });
+  const daemon = await startDaemon(t);
+  const settings = { origins: [api.origin], "verify.url": `${api.origin}/me` };
+  const credential = { grant: "static", settings, secrets: { token: "x" } };
+  for (const name of ["tested", "sent", "handed"])
+    t.is((await daemon.add(name, { credential })).code, 0);
+  const isUntested = async (name: string, told: boolean) => {
+    const [finding] = about((await examine(daemon)).findings, name);
+    t.is(finding?.level, told ? "unknown" : "ok", name);
+    t.is(finding?.fix, told ? `authd test ${name}` : undefined, name);
+    const show = await daemon.cli(["show", name]);
+    t.is(/state +○ untested\n +nothing has used .*authd test/.test(show.stdout), told, show.stdout);
+    const status = await daemon.cli(["status"]);
+    t.is(new RegExp(`^${name} .*○ untested`, "m").test(status.stdout), told, status.stdout);
+    t.notRegex(status.stdout, /to do:/);
+    const json = JSON.parse((await daemon.cli(["show", name, "--json"])).stdout);
+    t.is(json.state, "ready");
+  };
+  for (const name of ["tested", "sent", "handed"]) await isUntested(name, true);
+  t.is((await daemon.cli(["test", "tested"])).code, 0);
+  t.is((await daemon.cli(["request", "sent", "/a"])).code, 0);
+  t.is((await daemon.cli(["get", "handed"])).code, 0);
+  for (const name of ["tested", "sent", "handed"]) await isUntested(name, false);
+  await daemon.stop();
+  const again = await startDaemon(t, { home: daemon });
+  await isUntested("tested", false);
+  const input = { input: '{"token":"y"}' };
+  t.is((await again.cli(["set", "tested", "--secrets-from", "-"], input)).code, 0);
+  await isUntested("tested", true);
 });
 
 test("a key file that others can read is told with its remedy", async (t) => {

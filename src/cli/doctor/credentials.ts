@@ -50,6 +50,9 @@ function checkState(info: CredentialInfo, now: number): Finding[] {
   const again = info.retryAt === undefined ? "" : `, next try ${fromNow(info.retryAt, now)}`;
   if (state === "failing") return [warning(name, `failing${why}${again}`)];
   if (appearance(info, now).style === "red") return [];
+  if (info.untested) {
+    return [unknown(name, "nothing has used its token since it was entered", `authd test ${name}`)];
+  }
   const isUntried = state === "idle" && info.refreshCount === 0;
   return [
     isUntried ? unknown(name, "no token was asked for yet", `authd test ${name}`) : ok(name, words),

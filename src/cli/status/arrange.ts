@@ -1,4 +1,5 @@
 import type { CredentialInfo, State } from "../../protocol.ts";
+import { appearance } from "../credentials.ts";
 import { apiOf } from "./credential-rows.ts";
 
 /** By what a list is sorted; the next one follows at the press of a key. */
@@ -24,11 +25,18 @@ const RANK: Readonly<Record<State, number>> = {
 };
 
 const KEYS: Readonly<Record<Sort, (info: CredentialInfo) => number>> = {
-  problems: ({ state, unsaved }) => (unsaved ? 0 : RANK[state]),
+  problems: rankOf,
   name: () => 0,
   expiry: ({ expiresAt }) => expiresAt ?? Number.POSITIVE_INFINITY,
   "last use": ({ lastAskedAt = 0 }) => -lastAskedAt,
 };
+
+/** A fault makes a credential a problem whatever its state is. */
+function rankOf(info: CredentialInfo): number {
+  const { state, unsaved } = info;
+  const isRed = state !== "locked" && appearance(info, Date.now()).style === "red";
+  return unsaved || isRed ? 0 : RANK[state];
+}
 
 /**
  * Returns the credentials whose name, API, preset, grant or state has `filter` in it, sorted, and by

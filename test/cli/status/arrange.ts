@@ -19,8 +19,10 @@ test("what needs a person comes first, then what fails", (t) => {
     named("rejected", { state: "rejected" }),
     named("damaged", { state: "damaged" }),
     named("z", { unsaved }),
+    named("refused", { troubles: [{ reason: "test_failed", message: "401", help: "set it" }] }),
   ];
-  t.deepEqual(names(arrange(list, "problems")), ["damaged", "rejected", "z", "failing", "a"]);
+  const sorted = ["damaged", "refused", "rejected", "z", "failing", "a"];
+  t.deepEqual(names(arrange(list, "problems")), sorted);
 });
 
 test("by expiry the next end comes first, by last use the newest", (t) => {
