@@ -445,7 +445,6 @@ export type ProblemReason =
   | "wrong_address"
   | "blocked"
   | "test_failed"
-  | "template"
   | "hook";
 
 /** The ways in which people and programs are told of problems; an outlet that is not configured is absent. */

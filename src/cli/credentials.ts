@@ -61,7 +61,6 @@ const TROUBLES: Partial<Record<ProblemReason, string>> = {
   wrong_address: "wrong address",
   blocked: "blocked",
   test_failed: "refused",
-  template: "bad template",
 };
 
 export function stateCell(state: State, paint: Paint): string {

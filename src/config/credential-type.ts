@@ -1,3 +1,4 @@
+import { suggest } from "../base/suggest.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import type { Grant } from "../grants/grant.ts";
@@ -5,6 +6,7 @@ import { grantNamed, grants } from "../grants/index.ts";
 import type { Table } from "./json-table.ts";
 import { type Preset, presetInfo } from "./preset.ts";
 import { commonSchema, parseWith, shapeOf, unknownKey } from "./schema.ts";
+import { declaredSecrets } from "./secrets.ts";
 
 /** The preset or grant of a credential file, which decides which keys it may have. */
 export interface CredentialType {
@@ -40,17 +42,29 @@ export function isSetting(type: CredentialType, key: string): boolean {
  * True for a field that the preset asks for and inserts where it belongs. Throws AuthdError
  * `invalid_params` for a key that is neither field nor setting, or that names a secret.
  */
-export function isField(type: CredentialType, key: string): boolean {
+export function isField(type: CredentialType, key: string, file: Table): boolean {
   const field = type.preset?.fields.find((each) => each.name === key);
   if (field && !field.secret) return true;
   if (!field && isSetting(type, key)) return false;
-  if (field || /(^|_)(secret|password|passphrase|token|key|pin|jwt)$/.test(key)) {
-    throw new AuthdError(
-      "invalid_params",
-      `${key} is a secret, and secrets are kept in the vault only: leave it out; authd add and authd set ask for it, or read it with --secrets-from.`,
-    );
+  const secrets = declaredSecrets(type, file);
+  if (secrets.includes(key) || isSecretOfAnyGrant(key)) {
+    throw new AuthdError("invalid_params", `${key} ${IS_SECRET}`);
   }
-  throw new AuthdError("invalid_params", unknownKey(key, knownKeys(type)));
+  const nearest = suggest(key, [...knownKeys(type), ...secrets]);
+  const message =
+    nearest !== undefined && secrets.includes(nearest)
+      ? `There is no key "${key}". If ${nearest} is meant: it ${IS_SECRET}`
+      : unknownKey(key, knownKeys(type));
+  throw new AuthdError("invalid_params", message);
+}
+
+const IS_SECRET =
+  "is a secret, and secrets are kept in the vault only: leave it out; authd add and authd set ask for it, or read it with --secrets-from.";
+
+/** True for a name such as `refresh_token`, which is a secret even where this grant has no use for it. */
+function isSecretOfAnyGrant(key: string): boolean {
+  const all = Object.values<Grant>(grants);
+  return all.some((grant) => declaredSecrets({ preset: undefined, grant }, {}).includes(key));
 }
 
 /** Returns every key that a file of this type may have, beside `preset` and `grant`. */

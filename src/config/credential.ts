@@ -3,21 +3,20 @@
 import { resolve as resolvePath } from "node:path";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
-import { CALLER_VALUES } from "../grants/exchange-request.ts";
 import { cachingIdOf, type IdOf } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
+import { checkTemplates } from "./check-templates.ts";
 import { type CredentialType, credentialTypeOf, isField, isSetting } from "./credential-type.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
-import { literalsIn } from "./literals.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { type Preset, readPresets } from "./preset.ts";
 import { readSafeFile } from "./safe-file.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
-import { secretFields } from "./secrets.ts";
+import { declaredSecrets, secretFields } from "./secrets.ts";
 import type { CredentialSettings } from "./settings.ts";
 import { writtenKeys, writtenRequest } from "./written.ts";
 
@@ -74,6 +73,10 @@ function resolve(
   const { fields: ownFields, ...rest } = settings;
   const allowInsecureHttp = rest.allow_insecure_http === true;
   const fields = readFields(type.preset, file, ownFields, allowInsecureHttp);
+  checkTemplates(rest, {
+    fields: Object.keys(fields.values),
+    secrets: declaredSecrets(type, rest).map((secret) => `secret.${secret}`),
+  });
   const { common, own } = parseSettings(type, fillIn(rest, fields));
   checkUrls(own, fields, allowInsecureHttp);
   const origins = originsOf(common, given.origins === undefined && type.preset !== undefined);
@@ -86,10 +89,6 @@ function resolve(
   const policy = parsePolicy(common, context.idOf);
   const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
   const secrets = secretFields(type, own, headers, values);
-  const literals = literalsOf({ own, headers, verify }, [
-    ...Object.keys(fields.values),
-    ...secrets.map((field) => `secret.${field.name}`),
-  ]);
   const binding = bindingOf({
     ...{ grant: type.grantName, ...destination },
     ...{ policy: policyGiven(common), verify },
@@ -110,7 +109,6 @@ function resolve(
       fields: context.share(values),
       own: context.share(own),
       secrets: context.share(secrets),
-      literals: literals && context.share(literals),
       rejectedStatuses: context.share(common.rejected_statuses ?? []),
       register: register && context.share(register),
       policy: policy && context.share(policy),
@@ -124,25 +122,10 @@ function resolve(
   );
 }
 
-/** Returns names in braces that no template fills in; `{token}` counts in requests to the API only. */
-function literalsOf(
-  { own, headers, verify }: { own: Table; headers: Table; verify: Table | undefined },
-  names: readonly string[],
-) {
-  const sent = Object.entries(own).filter(
-    ([key]) => key.endsWith("_url") || key === "extra" || key === "request",
-  );
-  return literalsIn([
-    ...sent.map(([key, value]) => ({ key, value, names: [...CALLER_VALUES, ...names] })),
-    { key: "headers", value: headers, names: ["token", ...names] },
-    { key: "verify.url", value: verify?.url, names },
-  ]);
-}
-
 /** Returns the file's own settings, without the preset's fields. */
 function settingsIn(type: CredentialType, file: Table): Table {
   const { preset: _preset, grant: _grant, ...rest } = file;
-  return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(type, key)));
+  return Object.fromEntries(Object.entries(rest).filter(([key]) => !isField(type, key, file)));
 }
 
 /** Returns the defaults that this grant knows. */

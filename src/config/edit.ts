@@ -31,7 +31,7 @@ export function coerceSettings(
     const [first, ...below] = key.split(".");
     assertDepth(below.length);
     const path = [first ?? "", ...below] as const;
-    putAt(coerced, path, value, wantedAt(type, path[0]));
+    putAt(coerced, path, value, wantedAt(type, path[0], { ...file, ...settings }));
   }
   return coerced;
 }
@@ -48,14 +48,14 @@ export function credentialFileText(file: Table): string {
   return `${HEADER}${stringify({ ...first, ...settings })}`;
 }
 
-function wantedAt(type: CredentialType, key: string): Wanted {
+function wantedAt(type: CredentialType, key: string, file: Table): Wanted {
   if (key === "preset" || key === "grant") {
     throw new AuthdError(
       "invalid_params",
       `${key} can't be changed by a setting: add the credential anew, with --replace.`,
     );
   }
-  if (isField(type, key)) return { type: "string" };
+  if (isField(type, key, file)) return { type: "string" };
   const schema = { ...shapeOf(type.grant.schema), ...commonSchema.shape }[key];
   return schema instanceof z.ZodType ? wantedBy(schema) : {};
 }

@@ -1,10 +1,7 @@
-import { type Encode, missing, percent, render } from "../base/template.ts";
-import { AuthdError } from "../errors.ts";
+import { type Encode, missing, percent, render, renderPartly } from "../base/template.ts";
 import type { Fields } from "./fields.ts";
 import { isTable, type Table } from "./json-table.ts";
-
-/** Fills in templates, each in the way of its place in a credential's settings. */
-export type Place = "url" | "sent_url" | "header" | "sent" | "text";
+import { type KeyPlace, type Place, placeOf } from "./template-places.ts";
 
 /**
  * Fills in the `{field}`s of settings, as far as that can be done before a token is asked for: `{token}`
@@ -13,45 +10,28 @@ export type Place = "url" | "sent_url" | "header" | "sent" | "text";
  * without a value is left out; a field that is not optional is asked for.
  */
 export function fillIn(settings: Table, fields: Fields): Record<string, unknown> {
-  return fillTable(settings, fields, (key) => placeOf(key));
-}
-
-const PLACES = new Map<string, Place>([
-  ["headers", "header"],
-  ["extra", "sent"],
-]);
-
-function placeOf(key: string): { place: Place; inside: (key: string) => Place } {
-  const isUrl = key === "origins" || key.endsWith("_url");
-  const place: Place = isUrl ? "url" : (PLACES.get(key) ?? "text");
-  if (key === "request")
-    return { place, inside: (inner) => (inner === "url" ? "sent_url" : "sent") };
-  if (key === "verify") return { place, inside: (inner) => (inner === "url" ? "url" : "text") };
-  return { place, inside: () => place };
+  return fillTable(settings, fields, placeOf);
 }
 
 function fillTable(
   table: Table,
   fields: Fields,
-  placed: (key: string) => { place: Place; inside: (key: string) => Place },
+  placed: (key: string) => KeyPlace,
 ): Record<string, unknown> {
   const filled: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(table)) {
-    const { place, inside } = placed(key);
-    const member = isTable(value)
-      ? fillTable(value, fields, (inner) => ({ place: inside(inner), inside: () => inside(inner) }))
-      : fill(value, fields, place);
+    const member = fill(value, fields, placed(key));
     if (member !== undefined) filled[key] = member;
   }
   return filled;
 }
 
-function fill(value: unknown, fields: Fields, place: Place): unknown {
-  if (typeof value === "string") return fillText(value, fields, place);
+function fill(value: unknown, fields: Fields, at: KeyPlace): unknown {
+  if (typeof value === "string") return fillText(value, fields, at.place);
   if (Array.isArray(value)) {
-    return value.map((item) => fill(item, fields, place)).filter((item) => item !== undefined);
+    return value.map((item) => fill(item, fields, at)).filter((item) => item !== undefined);
   }
-  if (isTable(value)) return fillTable(value, fields, () => ({ place, inside: () => place }));
+  if (isTable(value)) return fillTable(value, fields, at.inside);
   return value;
 }
 
@@ -64,8 +44,8 @@ export function fillText(text: string, fields: Fields, place: Place): string | u
     return undefined;
   }
   if (place === "sent") return text;
-  if (place === "sent_url") return render(text, valuesOfUrls(fields));
-  if (place === "header") return render(text, fields.values, withoutTemplates);
+  if (place === "sent_url") return renderPartly(text, valuesOfUrls(fields));
+  if (place === "header" || place === "unchecked") return renderPartly(text, fields.values);
   if (place === "text") return render(text, fields.values);
   // The first field is the base of the rest: inserted as it is.
   const base = /^\{[A-Za-z0-9_-]+\}/.exec(text)?.[0] ?? "";
@@ -81,13 +61,4 @@ function urlPart(fields: Fields): Encode {
 /** Returns the values that hold URLs or paths: percent-encoded by a grant they would break the URL around them. */
 function valuesOfUrls({ values, urls }: Fields): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(values).filter(([name]) => urls.has(name)));
-}
-
-/** Refuses templates in a header's value: headers are filled in once more, with token and secrets. */
-function withoutTemplates(value: string, name: string): string {
-  if (!/\{(token|secret\.[A-Za-z0-9_-]+)\}/.test(value)) return value;
-  throw new AuthdError(
-    "invalid_params",
-    `${name} must not hold a template: write it into the header itself.`,
-  );
 }

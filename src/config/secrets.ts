@@ -1,8 +1,18 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
+import { namesOf, placeholders } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
-import type { SecretField } from "../grants/grant.ts";
-import type { CredentialType } from "./credential-type.ts";
+import type { Grant, SecretField } from "../grants/grant.ts";
 import type { Table } from "./json-table.ts";
+import type { Preset } from "./preset.ts";
+
+/** Begins the names of secrets in templates. */
+const PREFIX = "secret.";
+
+/** The part of a credential's type that decides which secrets it has. */
+interface CredentialType {
+  readonly preset: Preset | undefined;
+  readonly grant: Grant;
+}
 
 /**
  * Returns the secrets that a credential asks for: the preset's with its own wording, those that the grant
@@ -37,8 +47,23 @@ export function secretFields(
   return [...secrets.values()];
 }
 
-function namedIn(templates: unknown): string[] {
-  const text = JSON.stringify(templates);
-  if (!text.includes("{secret.")) return [];
-  return Array.from(text.matchAll(/\{secret\.([A-Za-z0-9_-]+)\}/g), (match) => match[1]!);
+/**
+ * Returns the names of all secrets that a file of this type can have, whatever else it says. `settings`: merged,
+ * but neither filled in nor checked.
+ */
+export function declaredSecrets({ preset, grant }: CredentialType, settings: Table): string[] {
+  const listed = Array.isArray(settings.secrets) ? settings.secrets.map(String) : [];
+  // With a client id and no client_auth, the grant's secrets include the client's.
+  const own = { ...settings, client_id: "any", client_auth: undefined, secrets: listed };
+  return [
+    ...(preset?.fields ?? []).filter((field) => field.secret).map((field) => field.name),
+    ...grant.secrets(own).map((secret) => secret.name),
+    ...namedIn([settings.headers, settings.extra]),
+  ];
+}
+
+/** Returns the names of the secrets that templates mention. */
+function namedIn(templates: readonly unknown[]): string[] {
+  const names = placeholders(JSON.stringify(templates)).flatMap(namesOf);
+  return names.filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length));
 }

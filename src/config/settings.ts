@@ -32,8 +32,6 @@ export interface CredentialSettings {
   /** The grant's own settings, as its schema returns them. */
   readonly own: unknown;
   readonly secrets: readonly SecretField[];
-  /** A text about braces that no template fills in (see config/literals.ts). */
-  readonly literals?: readonly string[];
   readonly rejectedStatuses: readonly number[];
   /** The request that makes an account first (`add --register`). */
   readonly register?: RegisterRequest;

@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Timekeeper } from "../base/timekeeper.ts";
+import type { TimeStep } from "../base/totp.ts";
 import type { CredentialSettings } from "../config/settings.ts";
-import type { Grant, TimeStep } from "../grants/grant.ts";
+import type { Grant } from "../grants/grant.ts";
 
 /** A clock set back by more than this many steps makes codes that were not sent from here. */
 const STEPS_BACK = 2;

@@ -56,17 +56,11 @@ export function troublesOf(
   settings: CredentialSettings,
   record: CredentialRecord | undefined,
 ): Trouble[] {
-  const { name, literals = [] } = settings;
   const { request, test } = record?.troubles ?? {};
   const isRequest = request?.settings === settings.writtenRequest;
   // The digest takes long where 10,000 credentials are looked at.
   const isTest = test !== undefined && test.settings === testDigest(settings);
   return [
-    ...literals.map((message) => ({
-      reason: "template" as const,
-      message: `${name}: ${message}`,
-      help: `authd edit ${name}`,
-    })),
     ...(request && isRequest
       ? [toTrouble(request, requestHelp(settings, request.reason === "blocked"))]
       : []),

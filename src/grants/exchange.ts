@@ -3,6 +3,7 @@ import * as z from "../base/zod.ts";
 import { buildRequest } from "./build-request.ts";
 import { readExchangeAnswer, responseSchema } from "./exchange-answer.ts";
 import { CALLER_VALUES, renderUrl, requestSchema, writeRequest } from "./exchange-request.ts";
+import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Grant } from "./grant.ts";
 
 /** The key of the credential file that holds the address, for messages. */
@@ -59,6 +60,7 @@ function valuesOf(context: AcquireContext<z.output<typeof schema>>): TemplateVal
     audience: context.audience ?? fields.audience,
   };
   return {
+    ...generatedValues(context.codeAt ?? context.now),
     ...fields,
     ...Object.fromEntries([...declared].map((name) => [`secret.${name}`, secrets[name]])),
     ...callerValues,

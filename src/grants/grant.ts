@@ -1,3 +1,4 @@
+import type { TimeStep } from "../base/totp.ts";
 import type * as z from "../base/zod.ts";
 import type { LifetimeSetting } from "./lifetime-setting.ts";
 
@@ -98,15 +99,6 @@ export interface SecretField {
   /** Text of the prompt. */
   label: string;
   hint?: string;
-}
-
-/** Identifies the one-time code of a moment (RFC 6238 section 4), without the code. */
-export interface TimeStep {
-  /** Equal for equal keys, digits and periods, however the secret is written. It is a secret itself. */
-  key: string;
-  /** One code holds for one step. */
-  step: number;
-  periodMs: number;
 }
 
 /** One way of obtaining tokens: stateless. A row of the table in index.ts. */

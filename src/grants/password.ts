@@ -1,11 +1,11 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
+import { timeStepOf, totp } from "../base/totp.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import { required } from "./build-request.ts";
 import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
 import { isRefusal } from "./refusal.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
-import { timeStepOf, totp } from "./totp.ts";
 
 /** Issuers accept codes of a minute around (RFC 6238 section 5.2), and responses take time. */
 const MAX_CLOCK_OFFSET_MS = 60_000;

@@ -1,9 +1,10 @@
 /** Shared by the grants of RFC 6749: the client's settings, and one form-encoded request. */
 
-import { render } from "../base/template.ts";
+import { missing, render, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { buildRequest } from "./build-request.ts";
 import { type ClientAuthMethod, clientAuthMethods, proveClient } from "./client-auth.ts";
+import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
@@ -85,7 +86,7 @@ function writeForm(
   context: AcquireContext<TokenEndpointSettings>,
   parameters: Record<string, string>,
 ): { request: IssuerRequest; sent: Record<string, string> } {
-  const { settings, secrets, fields } = context;
+  const { settings, secrets } = context;
   const proof = proveClient(settings.client_id, secrets.client_secret, settings.client_auth);
   const form = new URLSearchParams(parameters);
   for (const [name, value] of Object.entries(proof.form ?? {})) form.set(name, value);
@@ -94,9 +95,10 @@ function writeForm(
   const audience = context.audience ?? settings.audience;
   if (audience) form.set("audience", audience);
   for (const resource of [settings.resource ?? []].flat()) form.append("resource", resource);
-  const values = templateValues(fields, secrets);
+  const values = templateValues(context);
   for (const [name, value] of Object.entries(settings.extra ?? {})) {
-    form.set(name, render(String(value), values));
+    const template = String(value);
+    if (missing(template, values) === undefined) form.set(name, render(template, values));
   }
   const headers = {
     accept: "application/json",
@@ -110,11 +112,15 @@ function writeForm(
   };
 }
 
-/** Returns the values that templates of a grant may contain. */
-function templateValues(
-  fields: Readonly<Record<string, string>>,
-  secrets: Readonly<Record<string, string>>,
-): Record<string, string> {
+/** Returns the values that templates of a grant may contain; none for a scope or audience that is not asked for. */
+function templateValues(context: AcquireContext<TokenEndpointSettings>): TemplateValues {
+  const { settings, fields, secrets } = context;
   const named = Object.entries(secrets).map(([name, value]) => [`secret.${name}`, value]);
-  return { ...fields, ...Object.fromEntries(named) };
+  return {
+    ...generatedValues(context.codeAt ?? context.now),
+    scope: context.scope ?? settings.scope,
+    audience: context.audience ?? settings.audience,
+    ...fields,
+    ...Object.fromEntries(named),
+  };
 }

@@ -19,7 +19,6 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   wrong_address: (name) => `authd edit ${name}`,
   blocked: (name) => `authd refresh ${name}`,
   test_failed: (name) => `authd set ${name}`,
-  template: (name) => `authd edit ${name}`,
   hook: (program) => `mend ${program}, or change hook in config.toml, then authd reload`,
 };
 

@@ -10,7 +10,7 @@ test("only declared names are replaced, every other brace stays", (t) => {
   );
   t.is(render("{secret.api_key}{secret.other}", values), "k1{secret.other}");
   t.is(render('{"a":{"b":"{region}"}}', values), '{"a":{"b":"eu"}}');
-  t.is(render("{{region}}", values), "{eu}");
+  t.is(render("{{region} {{{region}", values), "{region} {eu");
 });
 
 test("there is no second pass: a value with braces is put in as it is", (t) => {

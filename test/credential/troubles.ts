@@ -133,11 +133,3 @@ test("a static key that a test found refused is a problem until it works, or ano
   await again.set({ credential: name, secrets: { token: "y" } }, signal, agreed);
   t.deepEqual(listed(next), []);
 });
-
-test("a template that goes out as it stands is a problem", async (t) => {
-  const { admin, engine } = await setup(t, fine);
-  const settings = { "headers.x-app": "{tokn}" };
-  const secrets = { token: "x" };
-  await admin.add({ name: "key", grant: "static", settings, secrets }, signal, agreed);
-  t.deepEqual(listed(engine), [{ reason: "template", help: "authd edit key" }]);
-});

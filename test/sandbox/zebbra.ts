@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from "ava";
-import { totp } from "../../src/grants/totp.ts";
+import { totp } from "../../src/base/totp.ts";
 import { startZebbra, type ZebbraOptions } from "../../src/sandbox/zebbra.ts";
 
 async function zebbra(t: ExecutionContext, options: ZebbraOptions = {}) {

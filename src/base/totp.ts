@@ -2,7 +2,15 @@
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { AuthdError } from "../errors.ts";
-import type { TimeStep } from "./grant.ts";
+
+/** Identifies the one-time code of a moment (RFC 6238 section 4), without the code. */
+export interface TimeStep {
+  /** Equal for equal keys, digits and periods, however the secret is written. It is a secret itself. */
+  key: string;
+  /** One code holds for one step. */
+  step: number;
+  periodMs: number;
+}
 
 interface TotpKey {
   key: Buffer;

@@ -1,5 +1,5 @@
 import test from "ava";
-import { totp } from "../../src/grants/totp.ts";
+import { totp } from "../../src/base/totp.ts";
 
 /** RFC 6238 appendix B: "12345678901234567890" in base32. */
 const SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";

@@ -1,0 +1,92 @@
+/** Refuses names in braces that nothing declares: they are typing mistakes, and would be sent as they stand. */
+import { didYouMean, suggest } from "../base/suggest.ts";
+import { namesOf, type Placeholder, placeholders } from "../base/template.ts";
+import { functionNames, templateFunction } from "../base/template-functions.ts";
+import { AuthdError } from "../errors.ts";
+import { isTable, type Table } from "./json-table.ts";
+import {
+  type DeclaredNames,
+  type KeyPlace,
+  type Place,
+  placeOf,
+  templateNames,
+} from "./template-places.ts";
+
+/** Throws AuthdError `invalid_params` that names the key of the first template that can't be filled in. */
+export function checkTemplates(settings: Table, declared: DeclaredNames): void {
+  for (const [key, value] of Object.entries(settings)) {
+    checkValue(key, value, placeOf(key), (place) => templateNames(key, place, declared));
+  }
+}
+
+interface AllowedNames {
+  names: readonly string[];
+  /** True if any secret may be named. */
+  declares?: boolean;
+}
+
+function checkValue(
+  key: string,
+  value: unknown,
+  { place, inside }: KeyPlace,
+  allowed: (place: Place) => AllowedNames,
+): void {
+  if (place === "unchecked") return;
+  if (typeof value === "string") checkTemplate(key, value, allowed(place));
+  else if (Array.isArray(value)) {
+    const isList = !value.some(isTable);
+    for (const [index, item] of value.entries()) {
+      checkValue(isList ? key : `${key}[${index + 1}]`, item, { place, inside }, allowed);
+    }
+  } else if (isTable(value)) {
+    for (const [inner, member] of Object.entries(value)) {
+      checkValue(`${key}.${inner}`, member, inside(inner), allowed);
+    }
+  }
+}
+
+/** Throws AuthdError `invalid_params` for one template, at `key`, that can't be filled in. */
+function checkTemplate(key: string, text: string, allowed: AllowedNames): void {
+  const doubled = /\{\{([A-Za-z0-9_.-]+)\}\}/.exec(text)?.[1];
+  if (doubled !== undefined && allowed.names.includes(doubled)) {
+    throw mistake(key, `holds {{${doubled}}}, but {{ is a brace: write {${doubled}}.`);
+  }
+  for (const placeholder of placeholders(text)) {
+    const why = whyUnfit(placeholder, allowed);
+    if (why !== undefined) throw mistake(key, why);
+  }
+}
+
+function whyUnfit(placeholder: Placeholder, { names, declares = false }: AllowedNames) {
+  for (const name of namesOf(placeholder)) {
+    if (names.includes(name) || (declares && name.startsWith("secret."))) continue;
+    return `holds ${placeholder.text}, but nothing here is named ${name}.${hint(name, names)} A brace that is meant is written {{.`;
+  }
+  const misused = placeholder.steps.map((step) => whyUnfitStep(step, names)).find(Boolean);
+  return misused && `holds ${placeholder.text}, but ${misused}`;
+}
+
+function whyUnfitStep({ name, argument }: Placeholder["steps"][number], names: readonly string[]) {
+  const row = templateFunction(name);
+  if (row === undefined) {
+    return `there is no function ${name}.${didYouMean(name, functionNames)} Functions: ${functionNames.join(", ")}.`;
+  }
+  if (row.argument === "required" && argument === undefined) {
+    return `${name} needs a value, such as ${name}:secret.NAME.`;
+  }
+  if (row.argument === "none" && argument !== undefined) return `${name} takes no value.`;
+  if (row.needs !== undefined && !names.includes(row.needs)) {
+    return `${name} works in token requests only.`;
+  }
+  return undefined;
+}
+
+function hint(name: string, names: readonly string[]): string {
+  const nearest = suggest(name, names);
+  if (nearest !== undefined) return ` Did you mean {${nearest}}?`;
+  return names.length > 0 ? ` Names here: ${names.slice(0, 12).join(", ")}.` : "";
+}
+
+function mistake(key: string, what: string): AuthdError {
+  return new AuthdError("invalid_params", `${key} ${what}`);
+}

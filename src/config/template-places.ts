@@ -1,0 +1,61 @@
+/** Says, by key of a credential file, whether a value is a template, and which names it may hold. */
+import { CALLER_VALUES } from "../grants/exchange-request.ts";
+import { GENERATED_NAMES } from "../grants/generated-values.ts";
+import { policyKeys } from "./policy-schema.ts";
+
+/**
+ * Kinds of templates. `text` and `url`: filled in when the file is read. `header`: filled in with each token.
+ * `sent`: filled in with each token request. `sent_url`: the URL of such a request. `unchecked`: text in which
+ * braces can be part of another language; declared fields are filled in.
+ */
+export type Place = "text" | "url" | "header" | "sent" | "sent_url" | "unchecked";
+
+/** A place, and the places of the keys inside of it. */
+export interface KeyPlace {
+  place: Place;
+  inside: (key: string) => KeyPlace;
+}
+
+const everywhere = (place: Place): KeyPlace => ({ place, inside: () => everywhere(place) });
+const withUrl = (url: Place, other: Place): KeyPlace => ({
+  place: other,
+  inside: (key) => everywhere(key === "url" ? url : other),
+});
+
+/** Keys that are neither `text` nor, as all that end in `_url`, `url`. */
+const PLACES: Readonly<Record<string, KeyPlace>> = {
+  origins: everywhere("url"),
+  headers: everywhere("header"),
+  extra: everywhere("sent"),
+  request: withUrl("sent_url", "sent"),
+  verify: withUrl("url", "text"),
+  ...Object.fromEntries(Object.keys(policyKeys).map((key) => [key, everywhere("unchecked")])),
+};
+
+/** Returns the place of a key at the top of a credential file. */
+export function placeOf(key: string): KeyPlace {
+  if (Object.hasOwn(PLACES, key)) return PLACES[key]!;
+  return everywhere(key.endsWith("_url") ? "url" : "text");
+}
+
+/** Names that are known when a credential file is read. */
+export interface DeclaredNames {
+  fields: readonly string[];
+  /** With their prefix: `secret.password`. */
+  secrets: readonly string[];
+}
+
+/**
+ * Returns the names that a template may hold. `declares`: any secret may be named, which declares it
+ * (config/secrets.ts).
+ */
+export function templateNames(
+  key: string,
+  place: Place,
+  { fields, secrets }: DeclaredNames,
+): { names: readonly string[]; declares: boolean } {
+  if (place === "header") return { names: ["token", ...fields, ...secrets], declares: true };
+  if (place !== "sent" && place !== "sent_url") return { names: fields, declares: false };
+  const names = [...fields, ...secrets, ...CALLER_VALUES, ...GENERATED_NAMES];
+  return { names, declares: key === "extra" };
+}

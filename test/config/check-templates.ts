@@ -1,0 +1,144 @@
+import test from "ava";
+import { resolveCredential } from "../../src/config/config.ts";
+import { readPresets } from "../../src/config/preset.ts";
+
+const resolve = (file: Record<string, unknown>) =>
+  resolveCredential("demo", file, {}, { configDir: "/nowhere" });
+
+const exchange = (request: Record<string, unknown>, more: Record<string, unknown> = {}) => ({
+  grant: "exchange",
+  secrets: ["api_token"],
+  request: { url: "https://issuer.example/token", ...request },
+  response: { token: "/token" },
+  ...more,
+});
+
+const client = { grant: "client_credentials", client_id: "me" };
+
+/** Refused files, with the beginning of what is said. */
+const refused: [title: string, file: Record<string, unknown>, message: RegExp][] = [
+  [
+    "a header's misspelt token",
+    { grant: "static", headers: { authorization: "Bearer {tokn}" } },
+    /^Credential "demo": headers\.authorization holds \{tokn\}, but nothing here is named tokn\. Did you mean \{token\}\? A brace that is meant is written \{\{\.$/,
+  ],
+  [
+    "a secret that is not listed",
+    exchange({ json: { deep: [{ key: "{secret.api_tokn}" }] } }),
+    /request\.json\.deep\[1\]\.key holds \{secret\.api_tokn\}.* Did you mean \{secret\.api_token\}\?/,
+  ],
+  ["a request's header", exchange({ headers: { "x-a": "{nope}" } }), /request\.headers\.x-a /],
+  ["a token where there is none yet", exchange({ form: { key: "{token}" } }), /request\.form\.key/],
+  ["a request's text", exchange({ text: "query {viewer}" }), /request\.text holds \{viewer\}/],
+  ["a request's URL", exchange({ url: "https://a.example/{tenat}" }), /request\.url holds/],
+  [
+    "a URL, with the nearest field",
+    { ...client, token_url: "https://{tenat}.example/", fields: { tenant: "acme" } },
+    /token_url holds \{tenat\}.* Did you mean \{tenant\}\?/,
+  ],
+  [
+    "an extra parameter",
+    { ...client, token_url: "https://a.example", extra: { a: "{x}" } },
+    /extra\.a/,
+  ],
+  ["a plain key", { ...client, token_url: "https://a.example", scope: "{x}" }, /scope holds \{x\}/],
+  [
+    "the request of authd test",
+    { grant: "static", origins: ["https://a.example"], verify: { url: "https://a.example/{id}" } },
+    /verify\.url holds \{id\}/,
+  ],
+  ["an origin", { grant: "static", origins: ["https://{host}"] }, /origins holds \{host\}/],
+  [
+    "a secret in a URL that takes none",
+    { ...client, token_url: "https://a.example/{secret.client_secret}" },
+    /token_url holds \{secret\.client_secret\}/,
+  ],
+  [
+    "a misspelt prefix",
+    exchange({ form: { a: "{secrets.api_token}" } }),
+    /Did you mean \{secret\.api_token\}\?/,
+  ],
+  [
+    "double braces",
+    exchange({ form: { a: "{{secret.api_token}}" } }),
+    /write \{secret\.api_token\}/,
+  ],
+  [
+    "an unknown function",
+    exchange({ form: { a: "{secret.api_token|sha265}" } }),
+    /there is no function sha265\. Did you mean "sha256"\?/,
+  ],
+  [
+    "an unknown value of a function",
+    exchange({ form: { a: "{secret.api_token|hmac_sha256:secret.kye}" } }),
+    /nothing here is named secret\.kye/,
+  ],
+  [
+    "a function without its value",
+    exchange({ form: { a: "{secret.api_token|hmac_sha256}" } }),
+    /hmac_sha256 needs a value/,
+  ],
+  [
+    "a function with a value too many",
+    exchange({ form: { a: "{secret.api_token|hex:now}" } }),
+    /hex takes no value/,
+  ],
+  [
+    "a one-time code in a header that is made once for each token",
+    { grant: "static", headers: { "x-code": "{secret.otp|totp}" } },
+    /totp works in token requests only/,
+  ],
+  ["the time in such a header", { grant: "static", headers: { "x-at": "{now}" } }, /named now/],
+];
+
+for (const [title, file, message] of refused) {
+  test(`a name that nothing declares is refused: ${title}`, (t) => {
+    t.throws(() => resolve(file), { message });
+  });
+}
+
+test("declared names, functions and braces around anything but a name are taken", (t) => {
+  const fields = { fields: { tenant: "acme" } };
+  const form = {
+    key: "{secret.api_token|sha256|base64}",
+    of: "{tenant | url}",
+    for: "{scope}",
+    at: "{now_ms}{uuid}",
+  };
+  t.notThrows(() => resolve(exchange({ form }, fields)));
+  const text = 'query { viewer { name } } {{viewer} {} {"a":1} {a:1} ${{tenant}';
+  t.notThrows(() => resolve(exchange({ text }, fields)));
+  t.notThrows(() => resolve({ grant: "static", headers: { "x-key": "{secret.any_name}" } }));
+  const basic = { authorization: "{secret.user|basic:token}" };
+  t.notThrows(() => resolve({ grant: "static", headers: basic }));
+});
+
+test("braces in rules of use are another language", (t) => {
+  const deny = [{ executable: "/opt/{id}/bin/tool" }];
+  t.notThrows(() => resolve({ grant: "static", origins: ["https://a.example"], deny }));
+});
+
+test("no preset has a mistake in a template", (t) => {
+  const given: Record<string, Record<string, string>> = {
+    labelf: { client_id: "x" },
+    onestepai: { region: "eu" },
+    realtyna: { client_id: "x", token_url: "https://issuer.example/token" },
+    zebbra: { username: "me", base_url: "http://localhost:8000" },
+  };
+  for (const [preset, settings] of Object.entries(given)) {
+    t.notThrows(() => resolve({ preset, ...settings }), preset);
+  }
+  t.true(Object.keys(given).every((preset) => readPresets().has(preset)));
+});
+
+test("an unknown key that looks like a secret's is told as an unknown key", (t) => {
+  const url = { token_url: "https://a.example" };
+  const why = (file: Record<string, unknown>, message: RegExp) =>
+    t.throws(() => resolve({ ...client, ...url, ...file }), { message });
+  why({ scope_key: "x" }, /There is no key "scope_key"\. ?/);
+  why({ clinet_secret: "x" }, /no key "clinet_secret"\. If client_secret is meant: it is a secret/);
+  why({ client_secret: "x" }, /client_secret is a secret, and secrets are kept in the vault only/);
+  why({ api_key: "x", extra: { k: "{secret.api_key}" } }, /api_key is a secret/);
+  why({ refresh_token: "x" }, /refresh_token is a secret/);
+  why({ api_token: "x" }, /There is no key "api_token"/);
+});
