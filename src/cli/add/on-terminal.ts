@@ -7,6 +7,7 @@ import {
 } from "../../config/config.ts";
 import type { CredentialSettings } from "../../config/settings.ts";
 import { AuthdError } from "../../errors.ts";
+import type { CredentialInfo } from "../../protocol.ts";
 import { askSecrets } from "../ask-secrets.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { withSilentKeyboard } from "../keyboard.ts";
@@ -19,6 +20,7 @@ import { commandToGoOn, type Draft } from "./draft.ts";
 import { askKind, checkKind, type Kind } from "./kind.ts";
 import { askName } from "./name.ts";
 import type { AddOptions } from "./options.ts";
+import { replacedLine } from "./replaced.ts";
 import { STOPPED, sendDraft, stopped } from "./send-draft.ts";
 import { askSettings } from "./settings.ts";
 
@@ -62,13 +64,19 @@ function stopWith(error: unknown, draft: Draft): number {
 async function askAll(draft: Draft, options: AddOptions): Promise<Record<string, string>> {
   if (draft.kind) checkKind(draft.kind);
   if (draft.name !== undefined) assertCredentialName(draft.name);
-  const taken = await takenNames(options);
+  const there = await credentialsThere();
+  // With --replace no name is taken.
+  const taken = new Set(options.replace ? [] : there.keys());
   if (draft.name !== undefined && taken.has(draft.name)) throw nameTaken(draft.name);
+  tellReplaced(there.get(draft.name ?? ""));
   draft.stage = "asked";
   const kind = draft.kind ?? (await askKind());
   draft.kind = kind;
-  const name = draft.name ?? (await askName(kind, taken));
-  draft.name = name;
+  if (draft.name === undefined) {
+    draft.name = await askName(kind, taken);
+    tellReplaced(there.get(draft.name));
+  }
+  const { name } = draft;
   const { secretsFrom: source, set, register } = options;
   const resolved = await settle(name, new Answers(kind, draft.settings), {
     all: set === undefined && source === undefined,
@@ -100,12 +108,18 @@ async function settle(
   }
 }
 
-/** Before any question, so that nobody answers them all in vain. With --replace no name is taken. */
-async function takenNames({ replace }: AddOptions): Promise<ReadonlySet<string>> {
+/** Lists credentials before any question, so that nobody answers them all in vain. */
+async function credentialsThere(): Promise<ReadonlyMap<string, CredentialInfo>> {
   const { credentials } = await callDaemon("credentials/list", {});
   const { lock } = await callDaemon("status", {});
   if (lock?.locked) throw new AuthdError("vault_locked", "the vault is locked");
-  return new Set(replace ? [] : credentials.map(({ name }) => name));
+  return new Map(credentials.map((info) => [info.name, info]));
+}
+
+function tellReplaced(info: CredentialInfo | undefined): void {
+  if (!info) return;
+  const line = replacedLine(info, Date.now(), painter(process.stderr));
+  process.stderr.write(`${line}\n`);
 }
 
 function nameTaken(name: string): AuthdError {

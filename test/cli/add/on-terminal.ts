@@ -29,7 +29,7 @@ onLinux("add alone asks for the API, its name, where the token goes, and the tok
   await terminal.type("no HTTP header can carry", `${CTRL_U}tell-nobody${ENTER}`);
   const { code, stdout } = await terminal.ended;
   t.is(code, 0, stdout);
-  t.regex(stdout, /files.* is added: .*ready/);
+  t.regex(stdout, /files.* is added: .*untested/);
   t.false(stdout.includes("tell-nobody"));
   const file = readFileSync(join(daemon.configDir, "credentials", "files.toml"), "utf8");
   t.regex(file, /^origins = \[ ?"https:\/\/api\.example" ?\]$/m);
@@ -37,6 +37,25 @@ onLinux("add alone asks for the API, its name, where the token goes, and the tok
   t.regex(file, /^url = "https:\/\/api\.example\/v1\/me"$/m);
   const got = await daemon.cli(["get", "files", "--format", "header"]);
   t.is(got.stdout, "X-Key: tell-nobody\n");
+});
+
+onLinux("add --replace shows what it replaces before it asks", async (t) => {
+  const daemon = await startDaemon(t);
+  const origins = ["https://old.example"];
+  const credential = { grant: "static", settings: { origins }, secrets: { token: "x" } };
+  t.is((await daemon.add("files", { credential })).code, 0);
+  const told = "grant static, old.example, never used";
+  const given = onTerminal(t, daemon, ["add", "files", "--grant", "static", "--replace"]);
+  await given.type("How does the API want the token?", CTRL_C);
+  const [shown = ""] = (await given.ended).stdout.split("How does");
+  t.true(shown.includes(told), shown);
+  t.is((await daemon.cli(["get", "files"])).stdout, "x\n");
+  const asked = onTerminal(t, daemon, ["add", "--grant", "static", "--replace"]);
+  await asked.type("What will you call it?", `files${ENTER}`);
+  await asked.type("How does the API want the token?", CTRL_C);
+  const { stdout } = await asked.ended;
+  t.regex(stdout, /This replaces.*files.*: grant static, old\.example, last used \d+ s ago/);
+  t.is((await daemon.cli(["get", "files"])).stdout, "x\n");
 });
 
 onLinux("an exchange is asked for step by step, and a mistake costs one answer", async (t) => {
