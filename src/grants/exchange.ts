@@ -1,17 +1,18 @@
 import { referenced, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { buildRequest } from "./build-request.ts";
-import { readExchangeAnswer, responseSchema } from "./exchange-answer.ts";
+import { readExchangeAnswer } from "./exchange-answer.ts";
 import { CALLER_VALUES, renderUrl, requestSchema, writeRequest } from "./exchange-request.ts";
 import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Grant } from "./grant.ts";
+import { exchangeResponse } from "./response-settings.ts";
 
 /** The key of the credential file that holds the address, for messages. */
 const URL_KEY = "request.url";
 
 const schema = z.strictObject({
   request: requestSchema.describe("The request that brings a token, as data."),
-  response: responseSchema.describe("Where in the answer the token and its lifetime are."),
+  response: exchangeResponse.describe("Where in the answer the token and its lifetime are."),
   secrets: z
     .array(z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -"))
     .default([])

@@ -82,6 +82,8 @@ export interface Acquired {
   refreshHardExpiresIn?: number;
   /** What the issuer, or the credential file, says about these times, and can't be. */
   lifetimeFault?: LifetimeFault;
+  /** Further values of the answer, by the names that the credential file gives them; absent: it keeps none. */
+  kept?: Readonly<Record<string, string>>;
 }
 
 /** A lifetime that can't be read, or can't be. */

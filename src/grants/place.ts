@@ -48,9 +48,13 @@ export function valueAt(place: string, answer: Answer): unknown {
   return resolvePointer(answer.document, place);
 }
 
-/** Returns the text or number at `place` as text, without white space around it; undefined if it is neither, or empty. */
+/** Returns the text or number at `place`, as `asText` does. */
 export function textAt(place: string, answer: Answer): string | undefined {
-  const value = valueAt(place, answer);
+  return asText(valueAt(place, answer));
+}
+
+/** Returns a text or number as text, without white space around it; undefined if it is neither, or empty. */
+export function asText(value: unknown): string | undefined {
   const text = typeof value === "number" ? String(value) : value;
   return typeof text === "string" && text.trim() !== "" ? text.trim() : undefined;
 }

@@ -1,10 +1,16 @@
 import * as z from "../base/zod.ts";
 import { required } from "./build-request.ts";
 import type { Grant } from "./grant.ts";
+import { refreshResponse } from "./response-settings.ts";
 import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
 
 const schema = z.strictObject({
   ...tokenEndpointShape,
+  response: refreshResponse
+    .optional()
+    .describe(
+      "Where in the answer the tokens are, if not where RFC 6749 says, and what else to keep.",
+    ),
   single_access_token: z
     .boolean()
     .optional()

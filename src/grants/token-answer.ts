@@ -5,10 +5,20 @@
  */
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
+import {
+  holderOf,
+  keptValues,
+  scopeText,
+  tokenAt,
+  tokenTypeAt,
+  whyNoToken,
+  withoutBearer,
+} from "./answer-values.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
-import { readLifetime } from "./lifetime.ts";
+import { memberNamed } from "./json.ts";
+import { readLifetime, type TokenSource } from "./lifetime.ts";
 import { readMembers } from "./oauth-problem.ts";
-import { readAnswer } from "./place.ts";
+import { type Answer, asText, readAnswer, valueAt } from "./place.ts";
 import {
   type AnswerContext,
   isPage,
@@ -16,57 +26,90 @@ import {
   toRefusalError,
   unusableAnswer,
 } from "./refusal.ts";
+import type { ResponsePlaces } from "./response-settings.ts";
 import { unfitToken } from "./token-claims.ts";
 
 /** Token types that bind the token to a key or a signature: useless as a plain header. */
 const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
 
-/** Returns the token in a response. Rejects with the AuthdError that says why there is none. */
+/**
+ * Returns the token in a response, read at `places` or where RFC 6749 says. Rejects with the AuthdError that
+ * says why there is none.
+ */
 export async function readTokenAnswer(
   response: IssuerResponse,
+  places: ResponsePlaces,
   context: AnswerContext,
 ): Promise<Acquired> {
-  const { status, text } = response;
-  const members = readMembers(text);
+  const { status } = response;
+  const answer = readAnswer(response);
+  const members = readMembers(response.text) ?? {};
+  const found = findMembers(response, answer, members, places);
   // Some issuers send errors with status 200, and tokens with 201.
-  const isError = !members?.access_token && saysRefused(response, context);
+  const isError = found.access_token === undefined && saysRefused(response, context);
   if (status < 200 || status > 299 || isError) throw toRefusalError(response, context);
-  if (members === undefined) throw unusableAnswer(context, unreadable(response));
-  const answer = await validateAnswer(normalize(members), context);
-  const refreshToken = context.refreshing ? answer.refresh_token : undefined;
-  const accessToken = answer.access_token;
-  const source = { response, answer: readAnswer(response), members, accessToken };
+  assertToken(found.access_token, response, places, context);
+  const { access_token, scope, refresh_token } = await validateAnswer(found, context);
+  const holder = places.token === undefined ? members : holderOf(places.token, answer);
+  const source = { response, answer, members: holder, accessToken: access_token };
   return {
-    ...{ accessToken, tokenType: "Bearer" },
-    ...omitUndefined({ scope: answer.scope, refreshToken }),
-    ...readLifetime(source, context),
+    accessToken: access_token,
+    tokenType: tokenTypeAt(places.token_type, answer),
+    ...omitUndefined({ scope, refreshToken: context.refreshing ? refresh_token : undefined }),
+    ...readLifetime({ ...source, ...lifetimePlaces(places) }, context),
+    ...(places.keep && { kept: keptValues(places.keep, answer) }),
   };
 }
 
-/** Leaves out empty strings, nulls and impossible values. */
-function normalize(members: Record<string, unknown>): Record<string, unknown> {
-  const { scope } = members;
+/** Returns the places of the lifetime; nothing if the file has none, so that the usual names are looked for. */
+function lifetimePlaces(places: ResponsePlaces): Pick<TokenSource, "places"> {
+  const { expires_in, expires_at } = places;
+  return expires_in === undefined && expires_at === undefined ? {} : { places };
+}
+
+/** Finds the members of RFC 6749, without empty strings, nulls and impossible values. */
+function findMembers(
+  response: IssuerResponse,
+  answer: Answer,
+  members: Record<string, unknown>,
+  places: ResponsePlaces,
+) {
+  const at = (place: string | undefined, name: string) =>
+    place === undefined ? memberNamed(members, name) : valueAt(place, answer);
+  const token =
+    places.token === undefined
+      ? asText(memberNamed(members, "access_token"))
+      : tokenAt(places.token, answer, response);
   return {
-    access_token: nonEmptyString(members.access_token),
-    token_type: tokenType(members.token_type),
-    refresh_token: nonEmptyString(members.refresh_token),
-    // RFC 6749 has one string; some issuers send a list.
-    scope: nonEmptyString(Array.isArray(scope) ? scope.filter(isString).join(" ") : scope),
+    access_token: token && withoutBearer(token),
+    token_type: tokenType(
+      places.token_type === undefined
+        ? memberNamed(members, "token_type")
+        : tokenTypeAt(places.token_type, answer),
+    ),
+    refresh_token: asText(at(places.refresh_token, "refresh_token")),
+    scope: scopeText(at(places.scope, "scope")),
   };
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === "string";
-}
-
-function nonEmptyString(value: unknown): string | undefined {
-  return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
 }
 
 /** Returns the token type; `bearer` if it is missing, or one of the many other words that issuers use for it. */
 function tokenType(value: unknown): string {
-  const type = nonEmptyString(value)?.toLowerCase() ?? "bearer";
+  const type = asText(value)?.toLowerCase() ?? "bearer";
   return NEEDS_PROOF.has(type) ? type : "bearer";
+}
+
+/** Throws the AuthdError of an answer without a token, but for one that only lacks the standard member. */
+function assertToken(
+  token: string | undefined,
+  response: IssuerResponse,
+  { token: place }: ResponsePlaces,
+  context: AnswerContext,
+): void {
+  if (token !== undefined) return;
+  if (place !== undefined) {
+    throw unusableAnswer(context, whyNoToken(response, place, undefined, context.urlKey));
+  }
+  if (readMembers(response.text) === undefined) throw unusableAnswer(context, unreadable(response));
 }
 
 /** Checks a response with oauth4webapi. Its errors quote the body, so nothing of them is kept. */

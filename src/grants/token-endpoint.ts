@@ -6,6 +6,7 @@ import { buildRequest } from "./build-request.ts";
 import { type ClientAuthMethod, clientAuthMethods, proveClient } from "./client-auth.ts";
 import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
+import { type ResponsePlaces, tokenResponse } from "./response-settings.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
 /** The key of the credential file that holds the address, for messages. */
@@ -37,6 +38,11 @@ export const tokenEndpointShape = {
     .record(z.string(), parameter)
     .optional()
     .describe("Further form parameters; {field} and {secret.name} are filled in."),
+  response: tokenResponse
+    .optional()
+    .describe(
+      "Where in the answer the token is, if not where RFC 6749 says, and what else to keep.",
+    ),
 };
 
 export interface TokenEndpointSettings {
@@ -47,6 +53,7 @@ export interface TokenEndpointSettings {
   audience?: string | undefined;
   resource?: string | string[] | undefined;
   extra?: Record<string, string | number | boolean> | undefined;
+  response?: ResponsePlaces | undefined;
 }
 
 /** Returns the client's secret; `optional` where a public client is usual. */
@@ -69,7 +76,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   const repeatable = !(refreshing || once);
   const response = await context.send({ ...request, urlKey: URL_KEY, repeatable });
   const secrets = { ...context.secrets, ...sent };
-  return readTokenAnswer(response, {
+  return readTokenAnswer(response, context.settings.response ?? {}, {
     credential,
     rejectedStatuses,
     lifetime: context.lifetime,

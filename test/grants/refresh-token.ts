@@ -26,7 +26,7 @@ test("the refresh token is spent and its successor brought back, with its lifeti
 });
 
 test("an answer without a refresh token, or with an empty one, brings none", async (t) => {
-  for (const refresh_token of [undefined, null, "", 7]) {
+  for (const refresh_token of [undefined, null, "", true]) {
     const issuer = await startIssuer(t, { json: { access_token: "abc", refresh_token } });
     const settings = { token_url: issuer.url, client_id: "demo" };
     const acquired = await acquire(t, "refresh_token", { settings, secrets });
@@ -51,4 +51,16 @@ test("an answer that can't be parsed may have spent the refresh token", async (t
       contact: { sent: true, answered: false },
     });
   }
+});
+
+test("the next refresh token at a place of its own", async (t) => {
+  const json = { data: { access: "abc", refresh: { token: 42 } }, refresh_token: "no" };
+  const issuer = await startIssuer(t, { json });
+  const response = { token: "/data/access", refresh_token: "/data/refresh/token" };
+  const acquired = await acquire(t, "refresh_token", {
+    settings: { token_url: issuer.url, response },
+    secrets,
+  });
+  t.is(acquired.accessToken, "abc");
+  t.is(acquired.refreshToken, "42");
 });

@@ -4,9 +4,9 @@ import { acquire, jwt } from "../helpers/acquire.ts";
 import { type StubResponse, startIssuer } from "../helpers/issuer.ts";
 
 /** What authd makes of an issuer's answer to client_credentials. */
-async function answered(t: ExecutionContext, answer: StubResponse) {
+async function answered(t: ExecutionContext, answer: StubResponse, response?: object) {
   const { url } = await startIssuer(t, answer);
-  const settings = { token_url: url, client_id: "demo" };
+  const settings = { token_url: url, client_id: "demo", ...(response && { response }) };
   return acquire(t, "client_credentials", { settings, secrets: { client_secret: "s3cret" } });
 }
 
@@ -116,7 +116,7 @@ test("a scope as a list", async (t) => {
 });
 
 test("an answer without an access token, or with something else in its place", async (t) => {
-  for (const access_token of [undefined, null, "", " ", 12, ["abc"], { token: "abc" }]) {
+  for (const access_token of [undefined, null, "", " ", true, ["abc"], { token: "abc" }]) {
     const error = await unusable(t, { json: { access_token, token_type: "bearer" } });
     t.regex(error.message, /no access_token/);
   }
@@ -159,4 +159,74 @@ test("refresh_in and the times of a JWT access token", async (t) => {
   const acquired = await answered(t, { json: { access_token, refresh_in: "1800" } });
   t.is(acquired.refreshIn, 1800);
   t.deepEqual(acquired.jwt, { exp: 1_800_000_000, iat: 1_700_000_000 });
+});
+
+test("members in another case, a number as the token, and one that already says Bearer", async (t) => {
+  const json = { Access_Token: "abc", TOKEN_TYPE: "Bearer", ExpiresIn: "60", Scope: "a" };
+  const { accessToken, expiresIn, scope } = await answered(t, { json });
+  t.deepEqual({ accessToken, expiresIn, scope }, { accessToken: "abc", expiresIn: 60, scope: "a" });
+  const numeric = await answered(t, { body: '{"access_token":12345678901234567890}' });
+  t.is(numeric.accessToken, "12345678901234567890");
+  const token = jwt({ exp: 1_700_000_900 });
+  const doubled = await answered(t, { json: { access_token: `bearer  ${token}` } });
+  t.is(doubled.accessToken, token);
+  t.is(doubled.jwt?.exp, 1_700_000_900);
+});
+
+test("a token behind a prefix against inclusion as a script", async (t) => {
+  const acquired = await answered(t, { body: ')]}\',\n{"access_token":"abc"}' });
+  t.is(acquired.accessToken, "abc");
+  const refused = answered(t, { body: 'while(1);{"error":"invalid_client"}' });
+  t.is((await t.throwsAsync(refused, { instanceOf: AuthdError }))!.reason, "credential_rejected");
+});
+
+test("places of a file: the token and what is beside it, anywhere in an answer", async (t) => {
+  const body = {
+    data: { tokens: [{ value: "abc" }, { value: "def" }], life: 90, scopes: ["a", "b"] },
+    access_token: "no",
+    id_token: "id",
+  };
+  const headers = { "x-token": "Bearer hhh", "set-cookie": "session=ccc; HttpOnly" };
+  const read = (response: object) => answered(t, { json: body, headers }, response);
+  t.like(
+    await read({ token: "/data/tokens/0/value", expires_in: "/data/life", scope: "/data/scopes" }),
+    {
+      accessToken: "abc",
+      expiresIn: 90,
+      scope: "a b",
+    },
+  );
+  t.is((await read({ token: "id_token" })).accessToken, "id");
+  t.is((await read({ token: "header:X-Token" })).accessToken, "hhh");
+  t.is((await read({ token: "cookie:session" })).accessToken, "ccc");
+  t.is((await read({})).accessToken, "no");
+  t.like(await read({ token_type: "Custom" }), { tokenType: "Custom" });
+  t.is((await answered(t, { body: "abc" }, { token: "text" })).accessToken, "abc");
+});
+
+test("a place where no token is, is named; an error in its stead is an error", async (t) => {
+  const { url } = await startIssuer(t, { json: { access_token: "abc" } });
+  const settings = { token_url: url, client_id: "demo", response: { token: "/data/token" } };
+  const wanted = { settings, secrets: { client_secret: "s3cret" } };
+  const error = await t.throwsAsync(acquire(t, "client_credentials", wanted));
+  t.regex(error!.message, /no token at response\.token = "\/data\/token"/);
+  const refused = answered(t, { json: { error: "invalid_client" } }, { token: "/data/token" });
+  t.is((await t.throwsAsync(refused, { instanceOf: AuthdError }))!.reason, "credential_rejected");
+});
+
+test("values to keep, by name; one that is missing or that no header can carry is left out", async (t) => {
+  const json = {
+    access_token: "abc",
+    instance_url: "https://eu.example.com",
+    id: 12,
+    odd: "a\nb",
+    long: "x".repeat(20_000),
+  };
+  const keep = {
+    ...{ api: "/instance_url", id: { from: "id", secret: true } },
+    ...{ odd: "/odd", long: "/long", none: "/none" },
+  };
+  const { kept } = await answered(t, { json }, { keep });
+  t.deepEqual(kept, { api: "https://eu.example.com", id: "12" });
+  t.is((await answered(t, { json })).kept, undefined);
 });

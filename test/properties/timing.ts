@@ -90,7 +90,7 @@ const soundTimes: Checkable = fc.asyncProperty(
       now: EPOCH,
       urlKey: "token_url",
     };
-    const acquired = await readTokenAnswer({ status: 200, headers, text }, context);
+    const acquired = await readTokenAnswer({ status: 200, headers, text }, {}, context);
     const life = lifetimeOf(acquired, EPOCH, EPOCH + took, ttl);
     const born = 50_000_000;
     const token: Token = {

@@ -1,0 +1,87 @@
+/** The table `[response]` of a credential file: where in an issuer's answer the token and further values are. */
+import * as z from "../base/zod.ts";
+import { placeSchema } from "./place.ts";
+
+/** Values of an answer that one credential keeps. */
+const MAX_KEPT = 32;
+
+/** A value of an answer that is kept. */
+export interface KeptPlace {
+  from: string;
+  /** True if it is for templates only, and never handed out or shown. */
+  secret: boolean;
+}
+
+const keptPlace = z
+  .union([
+    placeSchema,
+    z.strictObject({
+      from: placeSchema.describe("Where the value is."),
+      secret: z
+        .boolean()
+        .default(false)
+        .describe("Whether it is for templates only: neither handed out nor shown."),
+    }),
+  ])
+  .transform(
+    (kept): KeptPlace => (typeof kept === "string" ? { from: kept, secret: false } : kept),
+  );
+
+const keep = z
+  .record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be letters, digits, _ and -"), keptPlace)
+  .refine((kept) => Object.keys(kept).length <= MAX_KEPT, `keeps more than ${MAX_KEPT} values`);
+
+const token = placeSchema.describe(
+  "Where the token is: a JSON pointer or the name of a member, text (the whole body), header:NAME or cookie:NAME.",
+);
+
+const timePlace = placeSchema.refine((place) => place !== "text", "must not be the whole body");
+
+const shape = {
+  expires_in: timePlace
+    .optional()
+    .describe("Where the lifetime is: a JSON pointer, header:NAME or cookie:NAME. In seconds."),
+  expires_at: timePlace
+    .optional()
+    .describe("Where the end is: a JSON pointer, header:NAME or cookie:NAME."),
+  token_type: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The token's type, or a JSON pointer to it. Default: Bearer."),
+  scope: placeSchema.optional().describe("Where the scope is that was granted."),
+  keep: keep
+    .optional()
+    .describe(
+      "Further values to keep, by a name of your own: {kept.NAME} in headers and origins, and in getToken's extra.",
+    ),
+};
+
+const hasOneEnd = ({ expires_in, expires_at }: { expires_in?: unknown; expires_at?: unknown }) =>
+  expires_in === undefined || expires_at === undefined;
+const TWO_ENDS = "has both expires_in and expires_at";
+
+/** `[response]` of an exchange, which has no standard answer. */
+export const exchangeResponse = z.strictObject({ token, ...shape }).refine(hasOneEnd, TWO_ENDS);
+
+/** `[response]` of the grants of RFC 6749: what it leaves out is where the RFC says. */
+export const tokenResponse = z
+  .strictObject({ token: token.optional(), ...shape })
+  .refine(hasOneEnd, TWO_ENDS);
+
+/** `[response]` of a grant that sends a refresh token. */
+export const refreshResponse = z
+  .strictObject({
+    token: token.optional(),
+    ...shape,
+    refresh_token: placeSchema.optional().describe("Where the next refresh token is."),
+  })
+  .refine(hasOneEnd, TWO_ENDS);
+
+export type ExchangeResponse = z.output<typeof exchangeResponse>;
+/** Places in an answer; absent: where RFC 6749 says. */
+export interface ResponsePlaces
+  extends Omit<z.output<typeof refreshResponse>, "token" | "refresh_token"> {
+  token?: string | undefined;
+  refresh_token?: string | undefined;
+}
