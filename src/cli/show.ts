@@ -76,7 +76,7 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
     ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
     ["who may use it", info.policy && whoMay(info.policy)],
     ["rules", lined(ruleLines(info))],
-    ["signed in as", lined(Object.entries(info.identity ?? {}).map((pair) => pair.join(" ")))],
+    ["signed in as", signedInAs(info)],
     ["secrets", lined((info.secrets ?? []).map(secretLine))],
     ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
     ...problemRows(info, at),
@@ -108,6 +108,12 @@ function unread({ state }: CredentialInfo): string[] {
 
 function lined(lines: readonly string[]): string | undefined {
   return lines.length > 0 ? lines.join("\n") : undefined;
+}
+
+/** Lists the names that the issuer reports. */
+function signedInAs({ identity, acquiredAt }: CredentialDetails): string | undefined {
+  if (identity) return lined(Object.entries(identity).map((pair) => pair.join(" ")));
+  return acquiredAt === undefined ? undefined : "not told: an opaque token, and no id_token";
 }
 
 function secretLine({ name, optional, isEntered }: Secret): string {

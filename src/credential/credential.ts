@@ -353,8 +353,9 @@ export class Credential {
     await stored.save(stored.record, false);
   }
 
-  /** Names that the issuer put into the access token; for people. */
+  /** Names that the issuer reports, in an ID token or in the access token; for people. */
   get identity(): Record<string, string> {
-    return tokenIdentity(this.#tokens.own.issued?.accessToken ?? "");
+    const inToken = tokenIdentity(this.#tokens.own.issued?.accessToken ?? "");
+    return { ...inToken, ...this.#life.stored.record?.identity };
   }
 }

@@ -63,6 +63,8 @@ export function enterSecrets(
     bind(record, bound);
     delete record.candidate;
     clearRefusals(record);
+    // Other secrets may be those of somebody else.
+    delete record.identity;
   } else bindAll(record, bound);
   if (replacesRotating(settings, entered)) delete record.rotation;
   if (!replaceAll) return;

@@ -101,6 +101,8 @@ const members = {
   refusedVariations: z.number().exactOptional(),
   /** A refresh was seen to revoke the access token of another scope. */
   singleAccessToken: z.boolean().exactOptional(),
+  /** Names in the last ID token; for people. */
+  identity: z.record(z.string(), z.string()).exactOptional(),
   /** An API accepted the token, of which no issuer tells whether it is good. */
   accepted: z.boolean().exactOptional(),
   /** The last fault of a token request, and that of a test of the API. */

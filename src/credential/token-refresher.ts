@@ -177,6 +177,8 @@ export class TokenRefresher implements RefreshContext {
     forgetFailure(record);
     this.refusals.onSuccess(slot, record);
     if (keepsOneToken(settings, record)) supersedeOthers(slot, tokens, this.deps, now);
+    const { identity } = response.acquired;
+    if (identity) record.identity = { ...identity };
     record.refreshCount = (record.refreshCount ?? 0) + 1;
     record.lastRefreshAt = now.wall;
     record.lastRefreshMs = Math.round(response.answered.boot - response.sent.boot);

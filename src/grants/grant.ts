@@ -75,6 +75,8 @@ export interface Acquired {
   jwt?: { exp?: number; iat?: number };
   /** The issuer's time when the request was sent (what `exp` is read against): ms since the epoch. */
   issuerSentAt?: number;
+  /** Names that the issuer reports beside the token; for people. */
+  identity?: Readonly<Record<string, string>>;
   refreshToken?: string;
   /** Seconds from the request on, after which a refresh token that was not used ends. */
   refreshExpiresIn?: number;

@@ -27,7 +27,7 @@ import {
   unusableAnswer,
 } from "./refusal.ts";
 import type { ResponsePlaces } from "./response-settings.ts";
-import { unfitToken } from "./token-claims.ts";
+import { tokenIdentity, unfitToken } from "./token-claims.ts";
 
 /** Token types that bind the token to a key or a signature: useless as a plain header. */
 const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
@@ -57,6 +57,7 @@ export async function readTokenAnswer(
     tokenType: tokenTypeAt(places.token_type, answer),
     ...omitUndefined({ scope, refreshToken: context.refreshing ? refresh_token : undefined }),
     ...readLifetime({ ...source, ...lifetimePlaces(places) }, context),
+    ...omitUndefined({ identity: idTokenIdentity(members) }),
     ...(places.keep && { kept: keptValues(places.keep, answer) }),
   };
 }
@@ -65,6 +66,12 @@ export async function readTokenAnswer(
 function lifetimePlaces(places: ResponsePlaces): Pick<TokenSource, "places"> {
   const { expires_in, expires_at } = places;
   return expires_in === undefined && expires_at === undefined ? {} : { places };
+}
+
+/** Returns the names in an ID token (OpenID Connect Core section 2), its signature unchecked: for people. */
+function idTokenIdentity({ id_token: idToken }: Record<string, unknown>) {
+  const identity = typeof idToken === "string" ? tokenIdentity(idToken) : {};
+  return Object.keys(identity).length > 0 ? identity : undefined;
 }
 
 /** Finds the members of RFC 6749, without empty strings, nulls and impossible values. */

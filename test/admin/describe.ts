@@ -7,8 +7,8 @@ import { startTestRegistry } from "../helpers/test-registry.ts";
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-async function setup(t: ExecutionContext, accessToken = "token") {
-  const answer = { access_token: accessToken, token_type: "bearer", expires_in: 3600 };
+async function setup(t: ExecutionContext, accessToken = "token", more = {}) {
+  const answer = { access_token: accessToken, token_type: "bearer", expires_in: 3600, ...more };
   const issuer = await startIssuer(t, { json: answer });
   const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
@@ -47,6 +47,26 @@ test("the identity is what the access token names, if it is a JWT", async (t) =>
   });
   const { admin: other } = await setup(t);
   t.is(other.show("demo").identity, undefined);
+});
+
+test("the identity is what an ID token names, also after a restart, until other secrets are entered", async (t) => {
+  const claims = { iss: "https://issuer.example", sub: "42", name: "Ada", nonce: "not-a-name" };
+  const idToken = `${part({ alg: "none" })}.${part(claims)}.c2lnbmF0dXJl`;
+  const { admin, engine, issuer } = await setup(t, "opaque", { id_token: idToken });
+  const identity = { iss: "https://issuer.example", sub: "42", name: "Ada" };
+  t.deepEqual(admin.show("demo").identity, identity);
+  issuer.answer({ json: { access_token: "next", token_type: "bearer", expires_in: 3600 } });
+  await engine.registry.get("demo").refresh(5_000);
+  t.deepEqual(admin.show("demo").identity, identity, "a renewal tells none");
+  t.false(JSON.stringify(engine.registry.get("demo").snapshot()).includes(idToken));
+  const all = engine.registry.all().map(({ settings }) => settings);
+  const next = await engine.restart();
+  for (const settings of all) next.registry.add(settings);
+  t.deepEqual(next.registry.get("demo").identity, identity);
+  const { signal } = new AbortController();
+  const secrets = { client_secret: "another" };
+  await adminOf(next).admin.set({ credential: "demo", secrets, force: true }, signal, agreed);
+  t.deepEqual(next.registry.get("demo").identity, {});
 });
 
 test("an edit is told as it was and is, read again or not, and trusted only as it was looked at", async (t) => {

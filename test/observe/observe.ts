@@ -329,6 +329,7 @@ test("show tells the whole story", async (t) => {
     /^ {2}refreshes +2, failed 1, the last 1 in a row$/m,
     /^ {2}last asked for +20.* ago\)$/m,
     /^ {2}also for +scope write: expires in /m,
+    /^ {2}signed in as +not told: an opaque token, and no id_token$/m,
     /^ {2}secret expires +2020-01-01: it is over, make a new one$/m,
   ]) {
     t.regex(stdout, line);
