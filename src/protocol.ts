@@ -289,8 +289,12 @@ export interface CredentialInfo {
   acquiredAt?: number;
   /** When a program last asked for a token. */
   lastAskedAt?: number;
-  /** When the refresh token itself expires, where the issuer told. */
+  /** When the refresh token itself expires unless it is used before, where the issuer told. */
   refreshTokenExpiresAt?: number;
+  /** When the refresh token ends however often it is used, where that is known. */
+  refreshTokenHardExpiresAt?: number;
+  /** From when on that end is a problem. */
+  refreshTokenWarningAt?: number;
   /** Present while something could not be written to the disk and is kept in memory only. */
   unsaved?: Unsaved;
   /**
@@ -309,6 +313,14 @@ export interface CredentialInfo {
   troubles?: Trouble[];
   /** The token was entered by a person, and nothing has used it since: whether it works is not known. */
   untested?: true;
+  /** Facts that a person should know, although nothing is wrong. */
+  notes?: Note[];
+}
+
+/** A fact about a credential, and what a person can do about it. */
+export interface Note {
+  message: string;
+  help: string;
 }
 
 /** A fault of one credential that a person must mend, and what mends it, most often a command. */
@@ -442,6 +454,8 @@ export type ProblemReason =
   | "audit"
   | "unsaved"
   | "secret_expires"
+  | "refresh_token_expires"
+  | "lifetime"
   | "wrong_address"
   | "blocked"
   | "test_failed"

@@ -55,7 +55,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,
   request: /^request\/(request|response-body|upload|upload-body|validate-request)\.ts$/,
   http: /^http\/(content|http|issuer|issuer-clock|transport-error)\.ts$/,
-  grants: /^grants\/(generated-values|grant|index|exchange-request)\.ts$/,
+  grants: /^grants\/(generated-values|grant|index|exchange-request|lifetime-setting)\.ts$/,
   presets: /^$/,
   config:
     /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|origin-pattern|policy|preset|settings|urls)\.ts$/,

@@ -31,10 +31,11 @@ export function describe(
 function settingsOf(settings: CredentialSettings, content: Table): Record<string, unknown> {
   const { preset, grant, own, headers, fields, boundValues, rejectedStatuses } = settings;
   const { expose, confirm, methods, paths, allow, deny, ca_file } = boundValues;
-  const { ttl, warm, verify, register, secretExpires, allowInsecureHttp, origins } = settings;
+  const { ttl, lifetime, warm, verify, register, secretExpires, allowInsecureHttp, origins } =
+    settings;
   return omitUndefined<Record<string, unknown>>({
     ...{ preset, grant, ...(own as Table) },
-    ...{ origins, headers, verify, ttl, warm, register },
+    ...{ origins, headers, verify, ttl, lifetime, warm, register },
     ca_file: content.ca_file ?? ca_file,
     allow_insecure_http: allowInsecureHttp || undefined,
     secret_expires: secretExpires,

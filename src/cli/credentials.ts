@@ -42,6 +42,8 @@ export function appearance(
   if (secretWarning(info, now)?.over) return { sign: "✖", style: "red", words: "expired" };
   const [trouble] = info.troubles ?? [];
   if (!trouble) return info.untested ? UNTESTED : own;
+  // The token works, perhaps not for as long as it seems.
+  if (trouble.reason === "lifetime") return { ...own, sign: "▲", style: "yellow" };
   return { sign: "✖", style: "red", words: TROUBLES[trouble.reason] ?? own.words };
 }
 

@@ -25,6 +25,9 @@ export function announce(info: CredentialInfo, done: string, next: readonly stri
     `${paint("bold", plain(info.name))} ${done}: ${appearanceCell(info, Date.now(), paint)}${expires}`,
   );
   if (info.lastError && info.state !== "ready") print(`  ${plain(info.lastError.message)}`);
+  for (const { message, help } of [...(info.troubles ?? []), ...(info.notes ?? [])]) {
+    print(`  ${plain(message)}`, `  ${paint("dim", "→")} ${plain(help)}`);
+  }
   if (info.candidate) print(`  ${plain(waiting(info.name, info.candidate))}`);
   const step = STATES[info.state].next?.(info.name);
   const steps = step ? [step] : next;

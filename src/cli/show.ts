@@ -41,13 +41,13 @@ function tokenRows(info: CredentialDetails, now: number, at: FormatTime): Row[] 
     ["last refresh", lastRefresh(info, at)],
     ["refreshes", counts(info)],
     ["last asked for", maybe(info.lastAskedAt) ?? "never"],
-    ["refresh token", ends(info.refreshTokenExpiresAt, now)],
+    ["refresh token", refreshTokenEnds(info, now)],
     ["also for", info.tokens?.map((token) => variantLine(token, now)).join("\n")],
   ];
 }
 
 function problemRows(
-  { unsaved, candidate, troubles = [], lastError }: CredentialDetails,
+  { unsaved, candidate, troubles = [], notes = [], lastError }: CredentialDetails,
   at: FormatTime,
 ): Row[] {
   return [
@@ -55,6 +55,7 @@ function problemRows(
     ["", unsaved?.message],
     ["new secrets", candidate && waiting(candidate, at)],
     ["", candidate?.message],
+    ["note", lined(notes.map(({ message, help }) => `${message} → ${help}`))],
     ["to do", lined(troubles.map(({ message, help }) => `${message} → ${help}`))],
     ["last error", lastError && `${lastError.message} (${lastError.reason})`],
     ["", lastError && at(lastError.at)],
@@ -148,8 +149,15 @@ function whoMay(policy: PolicyInfo): string {
   return lines.filter((line) => line).join("\n");
 }
 
-function ends(at: number | undefined, now: number): string | undefined {
-  return at === undefined ? undefined : `${expiry(at, now)} (${moment(at)})`;
+/** Says when the refresh token ends unused, and when in any case. */
+function refreshTokenEnds(info: CredentialInfo, now: number): string | undefined {
+  const { refreshTokenExpiresAt: idle, refreshTokenHardExpiresAt: hard } = info;
+  const ends = (at: number) => `${expiry(at, now)} (${moment(at)})`;
+  const lines = [
+    idle === undefined || idle === hard ? undefined : `${ends(idle)}, unless it is used`,
+    hard === undefined ? undefined : `${ends(hard)}, however often it is used`,
+  ];
+  return lined(lines.filter((line) => line !== undefined));
 }
 
 function soon(info: CredentialInfo, now: number): string {

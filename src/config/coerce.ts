@@ -78,6 +78,9 @@ function itemsOf(wanted: Wanted): Wanted {
 }
 
 function member(wanted: Wanted, key: string): Wanted {
+  const inAny = (wanted.anyOf ?? []).map((each) => member(each as Wanted, key));
+  const any = inAny.find((each) => Object.keys(each).length > 0);
+  if (any) return any;
   const known: Table = wanted.properties ?? {};
   const found = Object.hasOwn(known, key) ? known[key] : wanted.additionalProperties;
   return isTable(found) ? (found as Wanted) : {};

@@ -12,6 +12,7 @@ import { givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
+import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { type Preset, readPresets } from "./preset.ts";
 import { readSafeFile } from "./safe-file.ts";
@@ -78,6 +79,7 @@ function resolve(
     secrets: declaredSecrets(type, rest).map((secret) => `secret.${secret}`),
   });
   const { common, own } = parseSettings(type, fillIn(rest, fields));
+  checkLifetime(type.grantName, file);
   checkUrls(own, fields, allowInsecureHttp);
   const origins = originsOf(common, given.origins === undefined && type.preset !== undefined);
   const moves = !isTable(given.verify) || given.verify.url === undefined;
@@ -101,6 +103,8 @@ function resolve(
       origins: context.share(origins),
       headers: context.share(headers),
       ttl: common.ttl,
+      lifetime:
+        typeof common.lifetime === "object" ? context.share(common.lifetime) : common.lifetime,
       warm: common.warm ?? "used",
       verify: verify && context.share(verify),
       ca,

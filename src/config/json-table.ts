@@ -56,11 +56,18 @@ export function assertDepth(depth: number): void {
   throw new AuthdError("invalid_params", message);
 }
 
-/** Groups of keys of which one replaces another. */
-const EITHER = [
-  ["form", "json", "text"],
-  ["expires_in", "expires_at"],
-];
+/** Groups of keys, of which one replaces the others. */
+type Alternatives = readonly (readonly string[])[];
+
+/** For each table with keys that exclude each other: which do. */
+const EXCLUSIVE: Readonly<Record<string, readonly Alternatives[]>> = {
+  request: [[["form"], ["json"], ["text"]]],
+  response: [[["expires_in"], ["expires_at"]]],
+  lifetime: [
+    [["seconds"], ["unit", "from", "format", "zone"]],
+    [["unit"], ["format", "zone"]],
+  ],
+};
 
 /**
  * Merges `over` into `base`: tables merge by key, everything else replaces. A request's body and a
@@ -70,23 +77,23 @@ export function mergeTables(base: Table, over: Table): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const below = base[key];
-    if (key === "request" || key === "response") {
-      merged[key] = isTable(below) && isTable(value) ? mergeExclusive(below, value) : value;
-    } else {
-      merged[key] = isTable(below) && isTable(value) ? mergeTables(below, value) : value;
-    }
+    if (isTable(below) && isTable(value)) {
+      const exclusive = Object.hasOwn(EXCLUSIVE, key) ? EXCLUSIVE[key]! : [];
+      merged[key] = mergeTables(withoutReplaced(below, value, exclusive), value);
+    } else merged[key] = value;
   }
   return merged;
 }
 
-function mergeExclusive(base: Table, over: Table): Record<string, unknown> {
+/** Leaves out what one of the keys of `over` excludes. */
+function withoutReplaced(base: Table, over: Table, exclusive: readonly Alternatives[]): Table {
   const kept = { ...base };
-  for (const group of EITHER) {
-    const given = group.filter((key) => over[key] !== undefined && over[key] !== null);
-    if (given.length === 0) continue;
-    for (const key of group) if (!given.includes(key)) delete kept[key];
+  const isGiven = (key: string) => over[key] !== undefined && over[key] !== null;
+  for (const groups of exclusive) {
+    if (!groups.flat().some(isGiven)) continue;
+    for (const key of groups.filter((group) => !group.some(isGiven)).flat()) delete kept[key];
   }
-  return mergeTables(kept, over);
+  return kept;
 }
 
 /** Returns JSON with sorted keys; members without a value are left out. */

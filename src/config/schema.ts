@@ -1,6 +1,7 @@
 import { didYouMean } from "../base/suggest.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
+import { lifetimeSchema } from "../grants/lifetime-setting.ts";
 import { policyKeys } from "./policy-schema.ts";
 
 /** Keys that every credential file may have, whatever its grant (docs/configuration.md). */
@@ -11,6 +12,7 @@ export const commonSchema = z
       .record(z.string(), z.string())
       .describe("Sent with every request; templates with {token}, {secret.NAME} and {field}"),
     ttl: z.number().positive().describe("Seconds, if the issuer gives no lifetime"),
+    lifetime: lifetimeSchema,
     warm: z.enum(["used", "always"]).describe("When to renew before expiry"),
     verify: z
       .strictObject({ method: z.enum(["GET", "HEAD", "POST", "OPTIONS"]), url: z.string() })
@@ -68,6 +70,12 @@ function describe(issue: z.core.$ZodIssue, schema: unknown, value: unknown): str
       ),
     );
   }
+  const inner = issue.code === "invalid_union" ? branchFor(issue) : undefined;
+  if (inner) {
+    return inner.flatMap((each) =>
+      describe({ ...each, path: [...issue.path, ...each.path] }, schema, value),
+    );
+  }
   const key = dotted(issue.path);
   if (key !== "" && valueAt(value, issue.path) === undefined) return [`${key} is missing.`];
   const what =
@@ -78,6 +86,14 @@ function describe(issue: z.core.$ZodIssue, schema: unknown, value: unknown): str
         : issue.message;
   const text = what.replace(/^Invalid (input|option): /, "");
   return [key === "" ? `${text}.` : `${key}: ${text}.`];
+}
+
+/** Returns the issues of the only branch whose type the value has: those of the others say nothing. */
+function branchFor({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
+  const isOther = ({ code, path }: z.core.$ZodIssue) =>
+    path.length === 0 && (code === "invalid_type" || code === "invalid_value");
+  const branches = errors.filter((issues) => !issues.some(isOther));
+  return branches.length === 1 ? branches[0] : undefined;
 }
 
 function nearestBranch(issue: z.core.$ZodIssueInvalidUnion): string {

@@ -1,4 +1,5 @@
 import type { SecretField } from "../grants/grant.ts";
+import type { LifetimeSetting } from "../grants/lifetime-setting.ts";
 import type { BoundValues } from "./binding.ts";
 import type { Policy } from "./policy.ts";
 
@@ -20,6 +21,8 @@ export interface CredentialSettings {
   readonly headers: Readonly<Record<string, string>>;
   /** Seconds, for an issuer that gives no lifetime. */
   readonly ttl?: number;
+  /** Overrides what the issuer says of its tokens' life. */
+  readonly lifetime?: LifetimeSetting;
   readonly warm: "used" | "always";
   readonly verify?: { readonly method: string; readonly url: string };
   /** PEM text of `ca_file`. */

@@ -9,6 +9,7 @@ import type { CredentialDeps } from "./credential-deps.ts";
 import { infoOf, mayNeedPerson } from "./info.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { noteEarlyRejection } from "./lifetime-fault.ts";
 import { type Candidate, type CredentialRecord, isGuarded, type Refused } from "./record.ts";
 import {
   bindAll,
@@ -143,7 +144,9 @@ export class Credential {
   #noteRejection(slot: TokenSlot, rejectedToken: string, now: Moment): void {
     const { issued } = slot;
     if (issued?.accessToken !== rejectedToken) return;
-    if (!isJustObtained(issued, now)) this.#refresher.onRevoked(slot);
+    if (isJustObtained(issued, now)) return;
+    this.#refresher.onRevoked(slot);
+    noteEarlyRejection(slot, issued, now);
   }
 
   /** Notes that `origin` accepted this token. */

@@ -5,6 +5,8 @@ import type { AuthdError } from "../errors.ts";
 import type { CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { candidateInfo } from "./candidate.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import { assumedNote } from "./lifetime-fault.ts";
+import { hardEnd } from "./refresh-token-life.ts";
 import { expiresAt } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
 import { troublesOf } from "./troubles.ts";
@@ -31,6 +33,9 @@ export function infoOf(life: Lifecycle): CredentialInfo {
   const lastError = blocker ? toLastError(blocker.error, now.wall) : refresher.status.lastError;
   const candidate = record?.candidate && candidateInfo(record.candidate, life.trial?.credential);
   const troubles = troublesOf(settings, record);
+  const limit = hardEnd(record?.rotation);
+  const isTold = troubles.some(({ reason }) => reason === "lifetime");
+  const notes = isTold ? [] : assumedNote(name, primary.slot.issued);
   return {
     name,
     grant,
@@ -50,12 +55,17 @@ export function infoOf(life: Lifecycle): CredentialInfo {
     }),
     failuresInRow: primary.slot.failures,
     ...omitUndefined({ acquiredAt, lastAskedAt: toWallTime(lastUsedAt, now), unsaved, candidate }),
-    ...omitUndefined({ refreshTokenExpiresAt: record?.rotation?.expiresAt }),
+    ...omitUndefined({
+      refreshTokenExpiresAt: record?.rotation?.expiresAt,
+      refreshTokenHardExpiresAt: limit?.endsAt,
+      refreshTokenWarningAt: limit?.warnAt,
+    }),
     ...(others.length > 0 ? { tokens: others.map((other) => slotInfo(other, now)) } : {}),
     origins: [...origins],
     ...omitUndefined({ policy: policy && policyInfo(policy), secretExpires }),
     ...(troubles.length > 0 ? { troubles } : {}),
     ...(isUntested(life) ? { untested: true as const } : {}),
+    ...(notes.length > 0 ? { notes } : {}),
   };
 }
 
@@ -65,6 +75,7 @@ export function mayNeedPerson({ blocker, refresher, settings, stored, trial }: L
   if (blocker !== undefined && blocker.state !== "locked") return true;
   if (refresher.status.rejectedWith || trial?.credential?.needsAttention) return true;
   if (stored.unsaved !== undefined || settings.secretExpires !== undefined) return true;
+  if (hardEnd(stored.record?.rotation) !== undefined) return true;
   return troublesOf(settings, stored.record).length > 0;
 }
 

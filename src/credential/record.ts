@@ -52,6 +52,10 @@ const rotation = z.object({
   expiresAt: z.number().exactOptional(),
   /** How long it lived from its issue (ms); present only where a refresh postpones its end. */
   lifetime: z.number().exactOptional(),
+  /** When it ends however often it is used (wall clock as of `obtainedAt`, ms), where the issuer tells that apart. */
+  hardExpiresAt: z.number().exactOptional(),
+  /** How long it was to live when the end that nothing postpones was first told (ms). */
+  hardLifetime: z.number().exactOptional(),
 });
 
 /** The issuer refused the secrets: nothing is sent until a person acts, whatever restarts in between. */
@@ -72,6 +76,15 @@ const seenTrouble = z.object({
   /** HTTP status of a request that failed. */
   status: z.number().exactOptional(),
   /** Digest of the settings that the fault is about: with others it does not count. */
+  settings: z.string(),
+});
+
+/** A lifetime that can't be read, or can't be (see lifetime-fault.ts). */
+const lifetimeTrouble = z.object({
+  message: z.string(),
+  /** The `key=value` that mends it. */
+  set: z.string().exactOptional(),
+  /** Digest of the settings that it is about: with others it does not count. */
   settings: z.string(),
 });
 
@@ -105,9 +118,13 @@ const members = {
   identity: z.record(z.string(), z.string()).exactOptional(),
   /** An API accepted the token, of which no issuer tells whether it is good. */
   accepted: z.boolean().exactOptional(),
-  /** The last fault of a token request, and that of a test of the API. */
+  /** The last fault of a token request, of a test of the API, and of what is told of a token's life. */
   troubles: z
-    .object({ request: seenTrouble.exactOptional(), test: seenTrouble.exactOptional() })
+    .object({
+      request: seenTrouble.exactOptional(),
+      test: seenTrouble.exactOptional(),
+      lifetime: lifetimeTrouble.exactOptional(),
+    })
     .exactOptional(),
 };
 

@@ -1,10 +1,10 @@
 /** Uses a rotating refresh token so that neither a crash nor a lost response loses the session. */
 
 import { createHash } from "node:crypto";
-import type { Moment } from "../base/timekeeper.ts";
 import { AuthdError } from "../errors.ts";
-import type { CredentialRecord, Rotation, Stamp, TokenTarget } from "./record.ts";
-import { ageOf, type TokenResponse } from "./token.ts";
+import type { CredentialRecord, Rotation, TokenTarget } from "./record.ts";
+import { storeLives } from "./refresh-token-life.ts";
+import type { TokenResponse } from "./token.ts";
 
 export interface RotationContext {
   record: CredentialRecord;
@@ -132,8 +132,9 @@ async function storeRotated(
   delete rotation.intent;
   // A person entered another refresh token meanwhile, which stays.
   if (record.rotation !== rotation) return;
-  const { refreshToken, refreshExpiresIn } = acquired;
-  if (refreshToken === undefined || refreshToken === sentToken) {
+  const { refreshToken } = acquired;
+  const isSame = refreshToken === undefined || refreshToken === sentToken;
+  if (isSame) {
     if (record.secrets[secret] !== sentToken) {
       record.secrets = { ...record.secrets, [secret]: sentToken };
     }
@@ -146,7 +147,7 @@ async function storeRotated(
     rotation.entered ??= tokenDigest(sentToken);
     rotation.worked = false;
   }
-  storeLifetime(rotation, { ...sent, bootId }, refreshExpiresIn);
+  storeLives(rotation, { ...sent, bootId }, { ...acquired, isSame });
   await seal();
 }
 
@@ -156,32 +157,6 @@ export function isSpent({ previous, entered }: Rotation, refreshToken: string): 
 }
 
 const tokenDigest = (token: string) => createHash("sha256").update(token).digest("base64url");
-
-/** Stores when the refresh token ends. `lifetime` is kept only where a refresh postpones the end. */
-function storeLifetime(rotation: Rotation, sent: Stamp, seconds: number | undefined): void {
-  const before = sessionLeft(rotation, sent, sent.bootId);
-  delete rotation.lifetime;
-  delete rotation.expiresAt;
-  delete rotation.obtainedAt;
-  if (seconds === undefined) return;
-  const lifetime = seconds * 1_000;
-  rotation.expiresAt = sent.wall + lifetime;
-  rotation.obtainedAt = sent;
-  if (before === undefined || lifetime > before + 1_000) rotation.lifetime = lifetime;
-}
-
-/**
- * Returns how long the refresh token itself still lives (ms), if the issuer told: on the boot clock while
- * the machine runs, as a wall clock that was set back would let it end unnoticed. 0 for one that comes
- * from the future.
- */
-export function sessionLeft(rotation: Rotation, now: Moment, bootId: string): number | undefined {
-  const { expiresAt, obtainedAt } = rotation;
-  if (expiresAt === undefined) return undefined;
-  if (obtainedAt === undefined) return expiresAt - now.wall;
-  const age = ageOf(obtainedAt, now, bootId);
-  return age < 0 ? 0 : expiresAt - obtainedAt.wall - age;
-}
 
 function notSpent(): AuthdError {
   return new AuthdError(

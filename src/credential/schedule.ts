@@ -3,7 +3,7 @@
 import type { Moment } from "../base/timekeeper.ts";
 import type { AuthdError } from "../errors.ts";
 import type { Rotation } from "./record.ts";
-import { sessionLeft } from "./rotation.ts";
+import { sessionLeft } from "./refresh-token-life.ts";
 import { expiryOf, freshness, refreshAt, refreshLeadMs, type Token } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
 

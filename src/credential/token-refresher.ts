@@ -1,8 +1,12 @@
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
+import type { LifetimeFault } from "../grants/grant.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { buildIssuedToken, type IssuedToken } from "./issued-token.ts";
+import { faultOf, forgetEarlyRejections, lifetimeHelp, noteLifetime } from "./lifetime-fault.ts";
 import type { RefreshContext, TokenOwner } from "./refresh-context.ts";
 import { handleFailure, MUST_REFRESH_WITHIN_MS, RETRY_SOON_MS } from "./refresh-failure.ts";
 import { RefreshStatus } from "./refresh-status.ts";
@@ -144,8 +148,8 @@ export class TokenRefresher implements RefreshContext {
 
   /** True if the token has expired since it was issued. A token that lives for an instant only was never good. */
   #expiredInTransit(response: TokenResponse): boolean {
-    const { ttl } = this.owner.current().settings;
-    const { lifetime, assumed } = lifetimeOfResponse(response, ttl);
+    const { settings } = this.owner.current();
+    const { lifetime, assumed } = lifetimeOfResponse(response, settings);
     if (assumed || lifetime < RETRY_SOON_MS) return false;
     return this.deps.time.now().boot >= response.sent.boot + lifetime;
   }
@@ -159,8 +163,15 @@ export class TokenRefresher implements RefreshContext {
     const { tokens, stored } = this.owner;
     const { record, settings } = inputs;
     const now = this.deps.time.now();
-    const token = this.#tokenOf(response, settings.ttl);
-    if (expiryOf(token) <= now.boot) throw expiredOnArrival(settings.name);
+    const token = this.#tokenOf(response, settings);
+    forgetEarlyRejections(slot);
+    const fault = faultOf(response.acquired, token, slot, settings);
+    const isShown = slot === tokens.own || !tokens.own.issued;
+    const isNewFault = isShown && noteLifetime(record, settings, fault);
+    if (expiryOf(token) <= now.boot) {
+      if (isNewFault) void stored.save(record, false);
+      throw expiredOnArrival(settings.name, fault);
+    }
     const isReplaced = !tokens.has(slot);
     // While the credential file waits for `authd trust`, headers are built from the settings that this request
     // began with, not from the edited file.
@@ -185,14 +196,20 @@ export class TokenRefresher implements RefreshContext {
     this.#scheduleNext(slot, before, token, now);
     // A new refresh token is sealed already; the access token can be obtained again, so it needs no fsync.
     void stored.save(record, false);
-    this.#reportSuccess(issued, !before, failures, record.lastRefreshMs);
+    const message = isNewFault ? fault?.message : undefined;
+    this.#reportSuccess(
+      issued,
+      !before,
+      failures,
+      omitUndefined({ message, tookMs: record.lastRefreshMs }),
+    );
     return issued;
   }
 
-  #tokenOf(response: TokenResponse, ttl: number | undefined): Token {
+  #tokenOf(response: TokenResponse, settings: CredentialSettings): Token {
     const { sent } = response;
     return {
-      ...lifetimeOfResponse(response, ttl),
+      ...lifetimeOfResponse(response, settings),
       bornAt: sent.boot,
       obtainedAt: sent.wall,
       jitter: this.deps.clock.random(),
@@ -204,12 +221,12 @@ export class TokenRefresher implements RefreshContext {
     { answer: { expiresAt } }: IssuedToken,
     isFirst: boolean,
     failures: number,
-    tookMs: number,
+    about: { message?: string; tookMs: number },
   ): void {
     const { onEvent } = this.deps;
     const { credential } = this;
     const first = isFirst ? { first: isFirst } : {};
-    onEvent({ kind: "refreshed", credential, expiresAt, tookMs, ...first });
+    onEvent({ kind: "refreshed", credential, expiresAt, ...about, ...first });
     if (failures === 0) return;
     const message = `answered again after ${failures} failure${failures === 1 ? "" : "s"}`;
     onEvent({ kind: "issuer_back", credential, message });
@@ -292,12 +309,13 @@ export class TokenRefresher implements RefreshContext {
   }
 }
 
-function expiredOnArrival(credential: string): AuthdError {
-  return new AuthdError(
-    "issuer_unavailable",
-    `${credential}: the issuer gave a token that has already expired; check the clock of this machine and of the issuer.`,
-    { credential, contact: { sent: true, answered: true } },
-  );
+/** Tells that a token has no time left. `fault`: what is wrong with the lifetime, if that is known. */
+function expiredOnArrival(credential: string, fault: LifetimeFault | undefined): AuthdError {
+  const message = fault
+    ? `${credential}: ${fault.message}. Next: ${lifetimeHelp(credential, fault)}`
+    : `${credential}: the issuer gave a token that has already expired; check the clock of this machine and of the issuer.`;
+  const contact = { sent: true, answered: true };
+  return new AuthdError("issuer_unavailable", message, { credential, contact });
 }
 
 export function asAuthdError(error: unknown, credential: string): AuthdError {

@@ -206,6 +206,7 @@ export class TokenRequests {
       settings: settings.own,
       fields: settings.fields,
       rejectedStatuses: settings.rejectedStatuses,
+      lifetime: settings.lifetime,
       now: sent.wall,
       ...{ secrets, held, send },
       ...target,
@@ -235,8 +236,9 @@ export function hostOf(url: string | undefined): string | undefined {
 }
 
 /** Digest of everything a token depends on but for secrets: one obtained with other settings is not used. */
-export function acquisitionDigest({ grant, own, fields, ca, ttl }: CredentialSettings): string {
+export function acquisitionDigest(settings: CredentialSettings): string {
+  const { grant, own, fields, ca, ttl, lifetime } = settings;
   return createHash("sha256")
-    .update(JSON.stringify([grant, own, fields, ca, ttl]))
+    .update(JSON.stringify([grant, own, fields, ca, ttl, ...(lifetime ? [lifetime] : [])]))
     .digest("base64url");
 }

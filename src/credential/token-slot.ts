@@ -53,6 +53,10 @@ export interface TokenSlot {
   rejectionCooldownUntil: number;
   /** The token that an API last refused: the refresh that replaces it can't wait for the disk. */
   rejectedToken: string | undefined;
+  /** Tokens in a row that an API rejected long before their end; `last` is the latest of them. */
+  rejectedEarly:
+    | { count: number; last: IssuedToken; shortestMs: number; lifetime: number }
+    | undefined;
   /** Failures in a row. */
   failures: number;
   /** Refusals in a row that were no OAuth errors, of a caller's target. The record counts the credential's own. */
@@ -85,6 +89,7 @@ export function createTokenSlot(target: TokenTarget): TokenSlot {
     rejections: 0,
     rejectionCooldownUntil: 0,
     rejectedToken: undefined,
+    rejectedEarly: undefined,
     failures: 0,
     refusals: 0,
     superseded: false,

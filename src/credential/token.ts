@@ -5,6 +5,7 @@
 
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import type { Acquired } from "../grants/grant.ts";
 import type { Stamp, StoredToken } from "./record.ts";
 
@@ -50,16 +51,20 @@ export interface Token extends Lifetime {
   ageUncertain: boolean;
 }
 
+/** The settings of a credential file about its tokens' life, as far as a grant has not applied them. */
+type LifeSettings = Pick<CredentialSettings, "ttl" | "lifetime">;
+
 /**
  * Returns the earliest end that is told: by `expires_in`, the JWT's `exp` on the issuer's clock, and
  * `exp − iat`. Where the issuer's clock is not known, `iat` tells it; if nothing does and by the local clock
- * `exp` has passed, `expires_in` counts alone. `ttl` (seconds) counts only if no end is told.
+ * `exp` has passed, `expires_in` counts alone. `ttl` (seconds) counts only if no end is told. The margin is
+ * taken off, but never more than half of the lifetime.
  */
 export function lifetimeOf(
   acquired: Acquired,
   sentAt: number,
   answeredAt: number,
-  ttl: number | undefined,
+  { ttl, lifetime: setting }: LifeSettings,
 ): Lifetime {
   const { expiresIn } = acquired;
   if (expiresIn === "forever") return { lifetime: Number.POSITIVE_INFINITY, assumed: false };
@@ -69,10 +74,16 @@ export function lifetimeOf(
     if (ttl === undefined) return { lifetime: ASSUMED_LIFETIME_MS, assumed: true };
     told.push(ttl * SECOND);
   }
-  const lifetime = Math.min(Math.max(0, Math.min(...told)), MAX_LIFETIME_MS);
+  const whole = Math.min(Math.max(0, Math.min(...told)), MAX_LIFETIME_MS);
+  const lifetime = Math.max(whole - marginMs(setting), whole / 2);
   const refreshIn = (acquired.refreshIn ?? 0) * SECOND;
   const isUsable = refreshIn > 0 && refreshIn < lifetime;
   return { lifetime, assumed: false, ...(isUsable ? { refreshIn } : {}) };
+}
+
+/** Returns the time (ms) by which tokens are to count as ended earlier. */
+export function marginMs(setting: LifeSettings["lifetime"]): number {
+  return typeof setting === "object" ? (setting.margin ?? 0) * SECOND : 0;
 }
 
 function jwtLifetimes(acquired: Acquired, sentAt: number, answeredAt: number): number[] {
@@ -97,14 +108,14 @@ export interface TokenResponse {
   answered: Moment;
 }
 
-/** Returns the lifetime of the token in a response. `ttl` in seconds, as in `lifetimeOf`. */
+/** Returns the lifetime of the token in a response. */
 export function lifetimeOfResponse(
   { acquired, sent, answered }: TokenResponse,
-  ttl: number | undefined,
+  settings: LifeSettings,
 ): Lifetime {
   // Computed from the boot clock: the wall clock may have been set while the response was on its way.
   const answeredAt = sent.wall + answered.boot - sent.boot;
-  return lifetimeOf(acquired, sent.wall, answeredAt, ttl);
+  return lifetimeOf(acquired, sent.wall, answeredAt, settings);
 }
 
 /** Returns how long before its end a token of this lifetime is refreshed; jitter in [0, 1) lengthens it. */

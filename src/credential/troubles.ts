@@ -4,6 +4,7 @@ import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { Trouble } from "../protocol.ts";
+import { lifetimeTroubles } from "./lifetime-fault.ts";
 import type { CredentialRecord, SeenTrouble } from "./record.ts";
 
 /** True for an answer, or a name without a host, that another try will hardly change. */
@@ -61,6 +62,7 @@ export function troublesOf(
   // The digest takes long where 10,000 credentials are looked at.
   const isTest = test !== undefined && test.settings === testDigest(settings);
   return [
+    ...lifetimeTroubles(settings, record),
     ...(request && isRequest
       ? [toTrouble(request, requestHelp(settings, request.reason === "blocked"))]
       : []),

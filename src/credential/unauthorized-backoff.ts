@@ -1,6 +1,8 @@
 import type { Moment } from "../base/timekeeper.ts";
+import { grantNamed } from "../grants/index.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import { noteEarlyRejection } from "./lifetime-fault.ts";
 import { backoff } from "./schedule.ts";
 import { forceRefresh } from "./slow-path.ts";
 import { freshness } from "./token.ts";
@@ -64,13 +66,14 @@ interface Unauthorized {
 
 /** Returns the token to repeat a request with after a 401; undefined if the 401 is the caller's response. */
 export async function refreshAfter401(
-  { deps, blocker, tokens, refresher, unauthorized }: Lifecycle,
+  { deps, blocker, settings, tokens, refresher, unauthorized }: Lifecycle,
   { origin, issued, challenge }: Unauthorized,
   limits: WaitLimits,
 ): Promise<IssuedToken | undefined> {
   const slot = tokens.own;
   const now = deps.time.now();
-  const isStatic = issued.token.lifetime === Number.POSITIVE_INFINITY;
+  const { grant, own, fields } = settings;
+  const isStatic = grantNamed(grant).issuerUrl(own, fields) === undefined;
   if (blocker || isStatic || isScopeMissing(challenge)) return undefined;
   const current = slot.issued;
   const isReplaced = current && current.accessToken !== issued.accessToken;
@@ -79,7 +82,10 @@ export async function refreshAfter401(
   const about = { age: ageMs(issued, now), now: now.boot, random };
   const mayRefresh = slot.pendingRefresh || unauthorized.shouldRefresh(origin, issued, about);
   if (!mayRefresh) return undefined;
-  if (current === issued && unauthorized.hasWorked(issued)) refresher.onRevoked(slot);
+  if (current === issued && unauthorized.hasWorked(issued)) {
+    refresher.onRevoked(slot);
+    noteEarlyRejection(slot, issued, now);
+  }
   return await forceRefresh(refresher, slot, limits, now, true).catch(() => undefined);
 }
 

@@ -15,7 +15,7 @@ import {
   lockedVault,
   manifestProblem,
   needsPerson,
-  nextSecretWarningAt,
+  nextWarningAt,
   problemsOf,
   secretWarning,
 } from "./problems.ts";
@@ -72,8 +72,8 @@ export class Alerts {
   #checkTimer: Timer | undefined;
   #notifyTimer: Timer | undefined;
   #vaultTimer: Timer | undefined;
-  /** The next date at which a secret's end is near, or has come. */
-  readonly #secretDate: WakeAt;
+  /** The next date at which the end of a secret or a refresh token is near, or has come. */
+  readonly #nextDate: WakeAt;
   /** Monotonic time, ms. */
   #allCheckedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic time (ms) before which no notification is shown. */
@@ -82,7 +82,7 @@ export class Alerts {
 
   constructor(options: AlertsOptions) {
     this.#options = options;
-    this.#secretDate = new WakeAt(options.clock, () => this.checkAll());
+    this.#nextDate = new WakeAt(options.clock, () => this.checkAll());
     // Problems from before this start that are over by now are resolved by their check.
     for (const key of options.notified.keys()) {
       const [name = "", reason = "", isOver] = key.split(" ");
@@ -126,7 +126,7 @@ export class Alerts {
 
   /** Called with each tick of the registry's timer. */
   tick(): void {
-    this.#secretDate.look();
+    this.#nextDate.look();
     const now = this.#options.clock.monotonic();
     if (now - this.#allCheckedAtMs < FULL_CHECK_INTERVAL_MS) return;
     this.#allCheckedAtMs = now;
@@ -142,7 +142,7 @@ export class Alerts {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#secretDate.cancel();
+    this.#nextDate.cancel();
     for (const timer of [this.#checkTimer, this.#notifyTimer, this.#vaultTimer]) timer?.cancel();
     await this.#options.notified.settled();
   }
@@ -175,7 +175,7 @@ export class Alerts {
     // A credential in a locked vault tells nothing.
     if (!info || info.state === "locked") return;
     const now = clock.wall();
-    this.#secretDate.note(nextSecretWarningAt(info, now));
+    this.#nextDate.note(nextWarningAt(info, now));
     const problems = problemsOf(info, now);
     const reasons = new Set(problems.map(({ reason }) => reason));
     for (const known of [...(this.#open.get(name)?.values() ?? [])]) {
@@ -266,7 +266,9 @@ export class Alerts {
 }
 
 /** True if the credential may need a person after this event. */
-function mayNeedPerson({ kind, state }: EventPayload): boolean {
+function mayNeedPerson({ kind, state, message }: EventPayload): boolean {
+  // A token came, and something about it is not right.
+  if (kind === "refreshed" && message !== undefined) return true;
   return CHECKED_AFTER.has(kind) || (state !== undefined && needsPerson(state));
 }
 

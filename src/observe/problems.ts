@@ -16,6 +16,8 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   audit: () => "authd audit verify; authd doctor says more",
   unsaved: () => "make room on the disk, or mend it; authd doctor says more",
   secret_expires: (name) => `make a new one, then authd set ${name} and change secret_expires`,
+  refresh_token_expires: (name) => `sign in again at the issuer, then authd set ${name}`,
+  lifetime: (name) => `authd edit ${name}`,
   wrong_address: (name) => `authd edit ${name}`,
   blocked: (name) => `authd refresh ${name}`,
   test_failed: (name) => `authd set ${name}`,
@@ -45,6 +47,7 @@ export function problemsOf(info: CredentialInfo, now: number): Problem[] {
   });
   const reason = PROBLEM_REASONS[state];
   const secret = secretWarning(info, now);
+  const refreshToken = refreshTokenWarning(info, now);
   const isRefused = reason === undefined && candidate !== undefined && isRefusal(candidate.state);
   return [
     ...(isRefused
@@ -60,6 +63,9 @@ export function problemsOf(info: CredentialInfo, now: number): Problem[] {
     ...troubles.map((trouble) => ({ credential: name, ...trouble })),
     ...(unsaved ? [problem("unsaved", unsaved.message)] : []),
     ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),
+    ...(refreshToken && !reason
+      ? [problem("refresh_token_expires", `${name}: ${refreshToken}`)]
+      : []),
   ];
 }
 
@@ -112,12 +118,30 @@ export function secretWarning(
   return { over, text: `its secret ${over ? "ran" : "runs"} out on ${secretExpires}` };
 }
 
-/** Returns the next wall time (ms) at which `secretWarning` says something else; Infinity: never. */
-export function nextSecretWarningAt(
-  { secretExpires }: Pick<CredentialInfo, "secretExpires">,
+/** Returns a warning for a refresh token whose end no use postpones, once that is near. */
+export function refreshTokenWarning(
+  { refreshTokenHardExpiresAt: endsAt, refreshTokenWarningAt: warnAt }: RefreshTokenEnd,
+  now: number,
+): string | undefined {
+  if (endsAt === undefined || warnAt === undefined || now < warnAt) return undefined;
+  const when = `${new Date(endsAt).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return `its refresh token ${endsAt <= now ? "ended" : "ends"} on ${when}, however often it is used`;
+}
+
+type RefreshTokenEnd = Pick<CredentialInfo, "refreshTokenHardExpiresAt" | "refreshTokenWarningAt">;
+
+/** Returns the next wall time (ms) at which one of both warnings says something else; Infinity: never. */
+export function nextWarningAt(
+  info: RefreshTokenEnd & Pick<CredentialInfo, "secretExpires">,
   now: number,
 ): number {
+  const { secretExpires, refreshTokenHardExpiresAt, refreshTokenWarningAt } = info;
   const endsAt = secretExpires === undefined ? Number.NaN : Date.parse(secretExpires);
-  const next = [endsAt - SECRET_WARNING_MS, endsAt].find((at) => at > now);
-  return next ?? Number.POSITIVE_INFINITY;
+  const all = [
+    endsAt - SECRET_WARNING_MS,
+    endsAt,
+    refreshTokenWarningAt,
+    refreshTokenHardExpiresAt,
+  ];
+  return Math.min(...all.filter((at) => at !== undefined && at > now).map(Number));
 }

@@ -40,7 +40,7 @@ const later = (ms: number) => ({ wall: NOW.wall + ms, boot: NOW.boot + ms });
 test("the lifetime is the earlier of expires_in and the JWT's exp", (t) => {
   const exp = (NOW.wall + 10 * MINUTE) / SECOND;
   const life = (parts: Partial<Acquired>) =>
-    lifetimeOf(acquired(parts), NOW.wall, NOW.wall, undefined).lifetime;
+    lifetimeOf(acquired(parts), NOW.wall, NOW.wall, {}).lifetime;
   t.is(life({ expiresIn: 3600, jwt: { exp } }), 10 * MINUTE);
   t.is(life({ expiresIn: 300, jwt: { exp } }), 5 * MINUTE);
   t.is(life({ jwt: { exp } }), 10 * MINUTE);
@@ -53,7 +53,7 @@ test("exp is on the issuer's clock where that is known, else iat tells it", (t) 
     iat: (NOW.wall + ahead) / SECOND,
   };
   const life = (parts: Partial<Acquired>) =>
-    lifetimeOf(acquired(parts), NOW.wall, NOW.wall + 200, undefined).lifetime;
+    lifetimeOf(acquired(parts), NOW.wall, NOW.wall + 200, {}).lifetime;
   t.is(life({ jwt }), HOUR);
   t.is(life({ jwt, issuerSentAt: NOW.wall + ahead }), HOUR, "however long the answer took");
   t.is(life({ jwt, issuerSentAt: NOW.wall + ahead + MINUTE }), HOUR - MINUTE);
@@ -71,7 +71,7 @@ test("Labelf's 99-year lifetime fits every sum and every timer", (t) => {
     acquired({ expiresIn: 3_122_063_999 }),
     NOW.wall,
     NOW.wall,
-    undefined,
+    {},
   );
   t.is(lifetime, 3_122_063_999_000);
   t.false(assumed);
@@ -83,20 +83,22 @@ test("Labelf's 99-year lifetime fits every sum and every timer", (t) => {
 });
 
 test("without any lifetime an hour is assumed, which never makes the token unusable", (t) => {
-  const life = lifetimeOf(acquired(), NOW.wall, NOW.wall, undefined);
+  const life = lifetimeOf(acquired(), NOW.wall, NOW.wall, {});
   t.deepEqual(life, { lifetime: HOUR, assumed: true });
   const assumed = token({ assumed: true });
   t.is(freshness(assumed, later(30 * DAY)), "fresh");
   t.is(expiresAt(assumed, NOW), null);
   t.is(refreshAt(assumed), NOW.boot + 45 * MINUTE);
-  t.deepEqual(lifetimeOf(acquired(), NOW.wall, NOW.wall, 120), {
+  t.deepEqual(lifetimeOf(acquired(), NOW.wall, NOW.wall, { ttl: 120 }), {
     lifetime: 2 * MINUTE,
     assumed: false,
   });
 });
 
 test("a static token lives forever", (t) => {
-  const { lifetime } = lifetimeOf(acquired({ expiresIn: "forever" }), NOW.wall, NOW.wall, 60);
+  const { lifetime } = lifetimeOf(acquired({ expiresIn: "forever" }), NOW.wall, NOW.wall, {
+    ttl: 60,
+  });
   const eternal = token({ lifetime });
   t.is(refreshAt(eternal), Number.POSITIVE_INFINITY);
   t.is(freshness(eternal, later(1_000 * DAY), 10 * DAY), "fresh");
@@ -116,7 +118,7 @@ test("the lead is a quarter of the lifetime within its bounds, and jitter length
 
 test("refresh_in counts only between 0 and the lifetime", (t) => {
   const life = (refreshIn: number) =>
-    lifetimeOf(acquired({ expiresIn: 3600, refreshIn }), NOW.wall, NOW.wall, undefined);
+    lifetimeOf(acquired({ expiresIn: 3600, refreshIn }), NOW.wall, NOW.wall, {});
   t.is(life(1800).refreshIn, 30 * MINUTE);
   for (const wish of [0, -5, 3600, 7200]) t.is(life(wish).refreshIn, undefined);
   t.is(refreshAt(token({ refreshIn: 30 * MINUTE })), NOW.boot + 30 * MINUTE);

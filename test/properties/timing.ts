@@ -1,5 +1,6 @@
 /** Token timing: whatever an issuer says of lifetimes, and whatever the clocks do. */
 import fc from "fast-check";
+import { omitUndefined } from "../../src/base/omit-undefined.ts";
 import {
   expiresAt,
   expiryOf,
@@ -91,7 +92,7 @@ const soundTimes: Checkable = fc.asyncProperty(
       urlKey: "token_url",
     };
     const acquired = await readTokenAnswer({ status: 200, headers, text }, {}, context);
-    const life = lifetimeOf(acquired, EPOCH, EPOCH + took, ttl);
+    const life = lifetimeOf(acquired, EPOCH, EPOCH + took, omitUndefined({ ttl }));
     const born = 50_000_000;
     const token: Token = {
       ...life,

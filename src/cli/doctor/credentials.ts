@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { configDir, loadConfiguration } from "../../config/config.ts";
-import { REMEDIES, secretWarning } from "../../observe/problems.ts";
-import type { CredentialInfo } from "../../protocol.ts";
+import { REMEDIES, refreshTokenWarning, secretWarning } from "../../observe/problems.ts";
+import type { CredentialInfo, Trouble } from "../../protocol.ts";
 import { appearance, STATES } from "../credentials.ts";
 import { fromNow } from "../times.ts";
 import { type Check, type Finding, ok, problem, unknown, warning } from "./finding.ts";
@@ -32,7 +32,8 @@ export const checkConfiguration: Check = ({ env, isElsewhere }) => {
 export const checkCredentials: Check = ({ credentials, now }) =>
   credentials.flatMap((info) => [
     ...checkState(info, now),
-    ...(info.troubles ?? []).map(({ message, help }) => problem(info.name, message, help)),
+    ...(info.troubles ?? []).map((trouble) => troubleOf(info.name, trouble)),
+    ...(info.notes ?? []).map(({ message, help }) => ok(info.name, `${message} → ${help}`)),
     ...checkExpiry(info, now),
     ...(info.policy?.warnings ?? []).map((text) => warning(info.name, text, RULE_FIX)),
   ]);
@@ -59,11 +60,21 @@ function checkState(info: CredentialInfo, now: number): Finding[] {
   ];
 }
 
+/** Reports a fault: a token whose lifetime is uncertain still works. */
+function troubleOf(name: string, { reason, message, help }: Trouble): Finding {
+  return (reason === "lifetime" ? warning : problem)(name, message, help);
+}
+
 function checkExpiry(info: CredentialInfo, now: number): Finding[] {
   const secret = secretWarning(info, now);
-  if (!secret) return [];
-  const level = secret.over ? problem : warning;
-  return [level(info.name, secret.text, REMEDIES.secret_expires(info.name))];
+  const refreshToken = refreshTokenWarning(info, now);
+  const level = secret?.over ? problem : warning;
+  return [
+    ...(secret ? [level(info.name, secret.text, REMEDIES.secret_expires(info.name))] : []),
+    ...(refreshToken
+      ? [warning(info.name, refreshToken, REMEDIES.refresh_token_expires(info.name))]
+      : []),
+  ];
 }
 
 /** Reports where a person is asked, if any credential wants one to confirm its use. */

@@ -27,6 +27,10 @@ function trouble(info: CredentialInfo, { paint, columns }: TableOptions): string
   if (info.unsaved)
     return [cut(paint("red", `  └ not on disk: ${plain(info.unsaved.message)}`), columns)];
   // Of a locked vault the whole list is told once.
+  const [note] = info.notes ?? [];
+  if (note && info.state === "ready") {
+    return [cut(paint("dim", `  └ ${plain(note.message)}`), columns)];
+  }
   if (!info.lastError || info.state === "ready" || info.state === "locked") return [];
   return [cut(paint("dim", `  └ ${plain(info.lastError.message)}`), columns)];
 }
