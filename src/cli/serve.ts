@@ -53,12 +53,13 @@ function askOnce() {
     if (asked) return undefined;
     asked = true;
     const { password, isCancel } = await import("@clack/prompts");
+    const { askFresh } = await import("./keyboard.ts");
     const { weaknessOf } = await import("../vault/passphrase-strength.ts");
     const validate = (given = "") => (isNew ? weaknessOf(given) : undefined);
-    const first = await password({ message: "Passphrase of the vault", validate });
+    const first = await askFresh(() => password({ message: "Passphrase of the vault", validate }));
     if (isCancel(first)) return undefined;
     if (!isNew) return first;
-    const again = await password({ message: "The same once more" });
+    const again = await askFresh(() => password({ message: "The same once more" }));
     return again === first ? first : undefined;
   };
 }

@@ -5,6 +5,7 @@ import type { ExecutionContext } from "ava";
 import { type Ended, type Running, start } from "./child.ts";
 import { type Home, MAIN } from "./daemon.ts";
 import { temporaryFolder } from "./folder.ts";
+import type { Size } from "./screen.ts";
 
 /** A command on a terminal, and whoever types there. */
 export interface Terminal extends Running {
@@ -16,13 +17,21 @@ export const ENTER = "\r";
 export const CTRL_C = "\x03";
 export const CTRL_BACKSLASH = "\x1c";
 
-/** Runs `authd ARGS…` on a pseudo-terminal of 100 columns by 24 rows: util-linux's script(1) has them. */
+interface TerminalOptions extends Size {
+  /** Shell command that is run on the terminal before authd. */
+  before?: string;
+}
+
+/** Runs `authd ARGS…` on a pseudo-terminal: util-linux's script(1) has them. */
 export function onTerminal(
   t: ExecutionContext,
   home: Pick<Home, "env">,
   args: readonly string[],
+  { columns, rows, before }: TerminalOptions = { columns: 100, rows: 24 },
 ): Terminal {
-  return startScript(t, home, [], `stty cols 100 rows 24; exec ${wordsOf(args)}`);
+  const size = `stty cols ${columns} rows ${rows}`;
+  const command = [size, before, `exec ${wordsOf(args)}`].filter(Boolean).join("; ");
+  return startScript(t, home, [], command);
 }
 
 /**

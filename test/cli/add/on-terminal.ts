@@ -3,10 +3,11 @@ import { createServer, type Socket, connect as toSocket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startLabelf } from "../../../src/sandbox/labelf.ts";
-import { startDaemon } from "../../helpers/daemon.ts";
+import { makeHome, startDaemon } from "../../helpers/daemon.ts";
 import { HeldAnswers } from "../../helpers/held-answers.ts";
 import { startIssuer } from "../../helpers/issuer.ts";
 import { onLinux } from "../../helpers/optional.ts";
+import { screenOf } from "../../helpers/screen.ts";
 import { CTRL_C, ENTER, onTerminal } from "../../helpers/terminal.ts";
 
 const CTRL_U = "\x15";
@@ -138,6 +139,49 @@ onLinux("what is typed before a question is neither echoed nor an answer", async
   const { stdout } = await terminal.ended;
   t.false(stdout.includes("typed-too-early"), stdout);
   t.true(stdout.includes("authd add labelf --preset labelf"), stdout);
+});
+
+onLinux(
+  "what is typed before authd runs is no answer, and not left before the question",
+  async (t) => {
+    const daemon = await startDaemon(t);
+    // The terminal echoes what is typed here; authd starts when it was.
+    const before = "echo begun; sleep 1";
+    const size = { columns: 80, rows: 24 };
+    const terminal = onTerminal(t, daemon, ["add", "x", "--grant", "static"], { ...size, before });
+    await terminal.type("begun", "typed-too-early");
+    await terminal.type("How does the API want", ENTER);
+    await terminal.type("To which origins", ENTER);
+    await terminal.says("  Token");
+    await terminal.type("", `tell-nobody${ENTER}`);
+    const { code, stdout } = await terminal.ended;
+    t.is(code, 0, stdout);
+    t.is((await daemon.cli(["get", "x"])).stdout, "tell-nobody\n");
+    const shown = (await screenOf(stdout, size)).map(({ text }) => text);
+    t.false(shown.join("\n").includes("typed-too-early"), shown.join("\n"));
+  },
+);
+
+onLinux("a passphrase typed before serve asks for it is none", async (t) => {
+  const home = makeHome(t, { env: { AUTHD_VAULT_KEY: "passphrase" } });
+  const before = "echo begun; sleep 1";
+  const terminal = onTerminal(t, home, ["serve"], { columns: 80, rows: 24, before });
+  await terminal.type("begun", `typed too early${ENTER}typed too early${ENTER}`);
+  await terminal.type("Passphrase of the vault", `correct horse battery${ENTER}`);
+  await terminal.type("The same once more", `correct horse battery${ENTER}`);
+  await terminal.says("authd listens on");
+  const { lock } = JSON.parse((await home.cli(["status", "--json"])).stdout).daemon;
+  t.false(lock.locked);
+  await terminal.type("", CTRL_C);
+  await terminal.ended;
+  const again = await startDaemon(t, { home });
+  const input = { input: "typed too early\n" };
+  t.is((await again.cli(["unlock", "--passphrase-from", "-"], input)).code, 6);
+  t.is(
+    (await again.cli(["unlock", "--passphrase-from", "-"], { input: "correct horse battery\n" }))
+      .code,
+    0,
+  );
 });
 
 onLinux("a daemon that ends meanwhile costs no answer", async (t) => {
