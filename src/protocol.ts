@@ -302,6 +302,8 @@ export interface CredentialInfo {
    * accepted them; `message` says why it has not.
    */
   candidate?: { enteredAt: number; state: State; message?: string };
+  /** Present where a person signs in (`login/start`), and who did last. */
+  login?: LoginInfo;
   /** Tokens for scopes and audiences beside the credential's own. */
   tokens?: VariantInfo[];
   origins: string[];
@@ -321,6 +323,18 @@ export interface CredentialInfo {
 export interface Note {
   message: string;
   help: string;
+}
+
+/** Ways of signing in: a browser here, another device, or an address that is pasted. */
+export type LoginFlow = "browser" | "device" | "paste";
+
+export interface LoginInfo {
+  /** The usual way first. */
+  how: LoginFlow[];
+  /** Absent while nobody is signed in. */
+  signedInAt?: number;
+  /** The account as the issuer names it; shown to the daemon's own user only. */
+  account?: string;
 }
 
 /** A fault of one credential that a person must mend, and what mends it, most often a command. */

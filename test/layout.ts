@@ -55,7 +55,8 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,
   request: /^request\/(request|response-body|upload|upload-body|validate-request)\.ts$/,
   http: /^http\/(content|http|issuer|issuer-clock|transport-error)\.ts$/,
-  grants: /^grants\/(generated-values|grant|index|exchange-request|lifetime-setting)\.ts$/,
+  grants:
+    /^grants\/(generated-values|grant|index|exchange-request|lifetime-setting|login\/index)\.ts$/,
   presets: /^$/,
   config:
     /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|origin-pattern|policy|preset|settings|urls)\.ts$/,
@@ -71,6 +72,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   "fast-string-width": { files: /^cli\/style\.ts$/ },
   "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
   tldts: { files: /^config\/origin-pattern\.ts$/, late: true },
+  jose: { files: /^grants\/login\//, late: true },
   koffi: { files: /^base\/libc\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },
   pino: { files: /^base\/log\.ts$/, late: true },

@@ -10,6 +10,7 @@ import {
 } from "../config/config.ts";
 import { differencesOf } from "../config/differences.ts";
 import type { Credential } from "../credential/credential.ts";
+import { metadataDifferences } from "../credential/issuer-metadata.ts";
 import { AuthdError } from "../errors.ts";
 import type {
   CredentialDetails,
@@ -117,7 +118,10 @@ export class Admin {
       needs(ifRestricted(registry, name), () =>
         describeChange({
           ...{ method: "credentials/trust", name, namesAll: true },
-          differences: differencesOf(settings, credential.record, file ?? {}),
+          differences: [
+            ...differencesOf(settings, credential.record, file ?? {}),
+            ...metadataDifferences(settings, credential.record),
+          ],
         }),
       );
       // The file may be newer than the last reload.

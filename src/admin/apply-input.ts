@@ -12,6 +12,7 @@ import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
 import { boundTo } from "../credential/record-changes.ts";
 import { AuthdError } from "../errors.ts";
+import { grantNamed } from "../grants/index.ts";
 import type { ParamsOf } from "../protocol.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { ifRestricted, type Needs } from "./consent.ts";
@@ -76,7 +77,9 @@ async function replace(
 ): Promise<AppliedInput> {
   const { settings, secrets, file, refused } = input;
   assertUnspent(known, secrets);
-  const isTried = known.works && !sharesRefreshToken(known, secrets);
+  // A person signs in with the new settings, which no secret of before is tried beside.
+  const signsIn = grantNamed(settings.grant).signsIn !== undefined;
+  const isTried = known.works && !signsIn && !sharesRefreshToken(known, secrets);
   // A generated password may have an account by now: it is kept until the new one has one.
   if (isTried || refused) return await offer(known, input);
   await writeFileFor({ dir, name: known.name, text: file }, () =>

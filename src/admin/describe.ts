@@ -4,6 +4,8 @@ import type { Table } from "../config/config.ts";
 import { differencesOf } from "../config/differences.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
+import { metadataDifferences } from "../credential/issuer-metadata.ts";
+import { hasSecrets } from "../credential/record.ts";
 import type { CredentialDetails } from "../protocol.ts";
 
 /** Content of a credential's file now, and the settings that follow from it. */
@@ -56,7 +58,7 @@ function secretsOf({ record }: Credential, { secrets }: CredentialSettings) {
 function differencesFrom(credential: Credential, { content, settings }: ReadFile) {
   if (!credential.isReadable) return undefined;
   const { record } = credential;
-  const isBound = Object.keys(record.secrets).length > 0;
-  if (!isBound || record.binding === settings.binding) return undefined;
-  return differencesOf(settings, record, content);
+  const edited = hasSecrets(record) ? differencesOf(settings, record, content) : [];
+  const differences = [...edited, ...metadataDifferences(settings, record)];
+  return differences.length > 0 ? differences : undefined;
 }

@@ -1,11 +1,9 @@
-import { REMEDIES, secretWarning } from "../observe/problems.ts";
+import { secretWarning } from "../observe/problems.ts";
 import type { CredentialInfo, ProblemReason, State } from "../protocol.ts";
 import type { Paint, Style } from "./style.ts";
 
-/** For each state, its sign and style, and what a person does about it. */
-export const STATES: Readonly<
-  Record<State, { sign: string; style: Style; words: string; next?: (name: string) => string }>
-> = {
+/** For each state, its sign, style and words. */
+export const STATES: Readonly<Record<State, { sign: string; style: Style; words: string }>> = {
   idle: { sign: "○", style: "dim", words: "idle" },
   ready: { sign: "●", style: "green", words: "ready" },
   refreshing: { sign: "◌", style: "cyan", words: "refreshing" },
@@ -14,22 +12,19 @@ export const STATES: Readonly<
     sign: "✖",
     style: "red",
     words: "login required",
-    next: REMEDIES.login_required,
   },
-  rejected: { sign: "✖", style: "red", words: "rejected", next: REMEDIES.credential_rejected },
+  rejected: { sign: "✖", style: "red", words: "rejected" },
   changed: {
     sign: "✖",
     style: "red",
     words: "changed",
-    next: REMEDIES.credential_changed,
   },
   damaged: {
     sign: "✖",
     style: "red",
     words: "damaged",
-    next: REMEDIES.credential_damaged,
   },
-  locked: { sign: "✖", style: "red", words: "locked", next: REMEDIES.vault_locked },
+  locked: { sign: "✖", style: "red", words: "locked" },
 };
 
 /** Returns how a credential looks: no state that does not work looks fine, whatever the wire calls it. */

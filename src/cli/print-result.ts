@@ -1,5 +1,6 @@
+import { remedyOf } from "../observe/problems.ts";
 import type { CredentialInfo, Reason, State } from "../protocol.ts";
-import { appearanceCell, STATES } from "./credentials.ts";
+import { appearanceCell } from "./credentials.ts";
 import { EXIT, EXIT_CODE } from "./exit-code.ts";
 import { print } from "./output.ts";
 import { painter, plain } from "./style.ts";
@@ -29,7 +30,7 @@ export function announce(info: CredentialInfo, done: string, next: readonly stri
     print(`  ${plain(message)}`, `  ${paint("dim", "→")} ${plain(help)}`);
   }
   if (info.candidate) print(`  ${plain(waiting(info.name, info.candidate))}`);
-  const step = STATES[info.state].next?.(info.name);
+  const step = remedyOf(info, info.state);
   const steps = step ? [step] : next;
   steps.forEach((each, index) => {
     print(`  ${index === 0 ? paint("bold", "Next:") : "     "} ${each}`);

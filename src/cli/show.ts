@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { secretWarning } from "../observe/problems.ts";
+import { remedyOf, secretWarning } from "../observe/problems.ts";
 import type { CredentialDetails, CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
-import { AT_RISK, appearanceCell, STATES } from "./credentials.ts";
+import { AT_RISK, appearanceCell } from "./credentials.ts";
 import { differenceLines } from "./differences.ts";
 import { print, printJson } from "./output.ts";
 import { ruleLines, settingsRows } from "./settings-rows.ts";
@@ -93,7 +93,7 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
           label === "state" ? line : plain(line),
         ]) ?? [],
   );
-  const next = STATES[info.state].next?.(info.name);
+  const next = remedyOf(info, info.state);
   return [
     paint("bold", plain(info.name)),
     ...table(cells).map((line) => `  ${line}`),

@@ -32,7 +32,7 @@ export interface BindingParts {
  */
 const HARMLESS = new Set([
   ...["scope", "audience", "resource", "client_id", "username", "response"],
-  "single_access_token",
+  ...["single_access_token", "prompt", "login_hint", "max_age"],
 ]);
 
 /**

@@ -12,7 +12,7 @@ import { parseOrigin, parseUrl } from "./urls.ts";
 /** Checks the addresses that a grant sends secrets to: `…_url`, and the URL of an exchange's request. */
 export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean): void {
   for (const [key, value] of Object.entries(own)) {
-    if (key.endsWith("_url")) parseUrl(String(value), key, allowInsecureHttp);
+    if (key.endsWith("_url") || key === "issuer") parseUrl(String(value), key, allowInsecureHttp);
   }
   if (!isTable(own.request)) return;
   const template = String(own.request.url);

@@ -1,7 +1,9 @@
 import { type CredentialSettings, FROM_CONFIG } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
+import { grantNamed } from "../grants/index.ts";
 import type { State } from "../protocol.ts";
-import type { CredentialRecord } from "./record.ts";
+import { knownMetadata, movedIssuer, offeredMetadata } from "./issuer-metadata.ts";
+import { type CredentialRecord, hasSecrets } from "./record.ts";
 
 /** The reason why a credential can't be used until a person acts. */
 export interface Blocker {
@@ -23,10 +25,18 @@ export function findBlocker(
     return { state: "login_required", error };
   }
   // Without any secret there is nothing that could go elsewhere.
-  if (!record || Object.keys(record.secrets).length === 0 || record.binding === binding) {
-    return undefined;
+  if (record && hasSecrets(record) && record.binding !== binding) {
+    return { state: "changed", error: changed(settings, record) };
   }
-  return { state: "changed", error: changed(settings, record) };
+  const offered = record && offeredMetadata(settings, record);
+  if (offered) {
+    const error = movedIssuer(name, knownMetadata(settings, record)!, offered);
+    return { state: "changed", error };
+  }
+  if (!grantNamed(settings.grant).signsIn || record?.session) return undefined;
+  const message = `${name}: nobody has signed in; run: authd login ${name}`;
+  const error = new AuthdError("login_required", message, { credential: name });
+  return { state: "login_required", error };
 }
 
 /** Returns the blocker for a record that could not be read: `error` is `vault_locked` or `credential_damaged`. */

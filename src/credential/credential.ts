@@ -2,15 +2,23 @@ import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
 import { grantNamed, tokenIdentity } from "../grants/index.ts";
+import type { Account, SignedIn } from "../grants/login/index.ts";
 import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
 import { promoteCandidate } from "./candidate.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { infoOf, mayNeedPerson } from "./info.ts";
 import type { IssuedToken } from "./issued-token.ts";
+import { acceptMetadata } from "./issuer-metadata.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { noteEarlyRejection } from "./lifetime-fault.ts";
-import { type Candidate, type CredentialRecord, isGuarded, type Refused } from "./record.ts";
+import {
+  type Candidate,
+  type CredentialRecord,
+  hasSecrets,
+  isGuarded,
+  type Refused,
+} from "./record.ts";
 import {
   bindAll,
   boundTo,
@@ -23,6 +31,16 @@ import {
 import { clearRefusals } from "./refusals.ts";
 import { rebuildResponses } from "./restored-tokens.ts";
 import { KEEP_WARM_MS } from "./schedule.ts";
+import {
+  type HeldSession,
+  heldSession,
+  type LoginOutcome,
+  type LoginStart,
+  loginStart,
+  replacedAccount,
+  signIn,
+  signOut,
+} from "./sign-in.ts";
 import {
   forceRefresh,
   type GetTokenOptions,
@@ -222,7 +240,10 @@ export class Credential {
     const { blocker } = this.#life;
     if (blocker && blocker.state !== "changed") throw blocker.error;
     const bound = boundTo(this.settings);
-    await this.#life.change(this.settings, false, (record) => bindAll(record, bound));
+    await this.#life.change(this.settings, false, (record) => {
+      bindAll(record, bound);
+      acceptMetadata(record);
+    });
   }
 
   /** Seals why nothing is sent to the issuer until a person acts; undefined: requests are sent again. */
@@ -236,6 +257,31 @@ export class Credential {
       this.#life.recallRejection();
       this.#life.onChange();
     });
+  }
+
+  // ---- a person's sign-in: see sign-in.ts ----
+
+  /** Everything that a sign-in works with from now on. Rejects with AuthdError. */
+  async loginStart(): Promise<LoginStart> {
+    return await loginStart(this.#life);
+  }
+
+  /** Returns the account of before if this sign-in is not known to be of the same one. */
+  replacedAccount(signedIn: SignedIn): Account | undefined {
+    return replacedAccount(this.#life, signedIn);
+  }
+
+  async signIn(outcome: LoginOutcome): Promise<void> {
+    await signIn(this.#life, outcome);
+  }
+
+  /** The tokens of the sign-in. Throws AuthdError if nobody is signed in. */
+  get heldSession(): HeldSession {
+    return heldSession(this.#life);
+  }
+
+  async signOut(): Promise<void> {
+    await signOut(this.#life);
   }
 
   // ---- secrets that are tried before they are in force ----
@@ -285,7 +331,7 @@ export class Credential {
   /** Seals the record as it is in memory, if it was read. Never rejects. */
   async seal(): Promise<void> {
     const { record } = this.#life.stored;
-    if (record && Object.keys(record.secrets).length > 0) {
+    if (record && hasSecrets(record)) {
       await this.#life.stored.save(record, true);
     }
   }

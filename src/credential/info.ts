@@ -2,7 +2,8 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { Policy, Rule } from "../config/policy.ts";
 import type { AuthdError } from "../errors.ts";
-import type { CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
+import { grantNamed } from "../grants/index.ts";
+import type { CredentialInfo, LoginInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { candidateInfo } from "./candidate.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { assumedNote } from "./lifetime-fault.ts";
@@ -62,11 +63,20 @@ export function infoOf(life: Lifecycle): CredentialInfo {
     }),
     ...(others.length > 0 ? { tokens: others.map((other) => slotInfo(other, now)) } : {}),
     origins: [...origins],
+    ...omitUndefined({ login: loginInfo(life) }),
     ...omitUndefined({ policy: policy && policyInfo(policy), secretExpires }),
     ...(troubles.length > 0 ? { troubles } : {}),
     ...(isUntested(life) ? { untested: true as const } : {}),
     ...(notes.length > 0 ? { notes } : {}),
   };
+}
+
+function loginInfo({ settings, stored }: Lifecycle): LoginInfo | undefined {
+  const { signsIn } = grantNamed(settings.grant);
+  if (!signsIn) return undefined;
+  const { signedInAt, account } = stored.record?.session ?? {};
+  const name = account && (account.name ?? account.sub);
+  return { how: [...signsIn], ...omitUndefined({ signedInAt, account: name }) };
 }
 
 /** True if something about a credential may need a person, now or later. */

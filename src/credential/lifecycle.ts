@@ -68,6 +68,7 @@ export class Lifecycle {
       current: () => ({ settings: this.settings, blocker: this.blocker }),
       onChange: () => {
         this.#dropIfLocked();
+        this.recheck();
         this.onChange();
       },
     });
@@ -170,6 +171,13 @@ export class Lifecycle {
     if (record?.binding === bound.binding) bind(record, bound);
     this.stored.record = record ?? { secrets: {}, ...bound, tokens: [] };
     return this.stored.record;
+  }
+
+  /** Blocks the credential if its issuer has named other addresses since its record was read. */
+  recheck(): void {
+    if (this.#recordBlocker || !this.stored.record?.discovered?.offered) return;
+    this.#recordBlocker = findBlocker(this.settings, this.stored.record);
+    this.onChange();
   }
 
   /** Drops tokens, failures and rejections. `keepQueued`: requests that were not sent yet stay. */

@@ -68,6 +68,8 @@ export function enterSecrets(
   } else bindAll(record, bound);
   if (replacesRotating(settings, entered)) delete record.rotation;
   if (!replaceAll) return;
+  delete record.session;
+  delete record.discovered;
   delete record.refreshCount;
   delete record.lastRefreshAt;
 }

@@ -3,6 +3,7 @@
 import * as z from "../base/zod.ts";
 import type { BoundValues } from "../config/binding.ts";
 import { RESTRICTED_PREFIX } from "../config/policy.ts";
+import type { IssuerMetadata } from "../grants/login/index.ts";
 import type { OAuthProblem } from "../protocol.ts";
 
 /** The clocks at one moment, in ms, and the boot of the machine that `boot` counts from. */
@@ -88,6 +89,20 @@ const lifetimeTrouble = z.object({
   settings: z.string(),
 });
 
+const metadata = z.custom<IssuerMetadata>((value) => typeof Object(value).issuer === "string");
+
+/** The metadata of an issuer that gives the addresses. `offered`: newer ones at another origin, not trusted yet. */
+const discovered = z.object({ metadata, offered: metadata.exactOptional() });
+
+/** A person's sign-in, and who that was, where the issuer told. */
+const session = z.object({
+  /** Wall clock, ms. */
+  signedInAt: z.number(),
+  account: z
+    .object({ iss: z.string(), sub: z.string(), name: z.string().exactOptional() })
+    .exactOptional(),
+});
+
 const members = {
   /** Secrets by field name. A rotated refresh token replaces the one that was entered. */
   secrets: z.record(z.string(), z.string()),
@@ -101,6 +116,8 @@ const members = {
   /** Digest of the settings that the tokens were obtained with (see token-requests.ts). */
   obtainedWith: z.string().exactOptional(),
   rotation: rotation.exactOptional(),
+  session: session.exactOptional(),
+  discovered: discovered.exactOptional(),
   refreshCount: z.number().exactOptional(),
   /** Wall clock, ms. */
   lastRefreshAt: z.number().exactOptional(),
@@ -182,7 +199,15 @@ export function malformedPart(record: CredentialRecord): string | undefined {
   return error && (error.issues[0]?.path ?? []).slice(0, 2).join(".");
 }
 
+/** True if there is something that could be sent elsewhere: a secret, or a token of a person's sign-in. */
+export function hasSecrets({
+  secrets,
+  session,
+}: Pick<CredentialRecord, "secrets" | "session">): boolean {
+  return session !== undefined || Object.keys(secrets).length > 0;
+}
+
 /** True if rules limit who may use the credential. Without secrets there is nothing to protect yet. */
-export function isGuarded({ secrets, binding }: CredentialRecord): boolean {
-  return Object.keys(secrets).length > 0 && binding.startsWith(RESTRICTED_PREFIX);
+export function isGuarded(record: CredentialRecord): boolean {
+  return hasSecrets(record) && record.binding.startsWith(RESTRICTED_PREFIX);
 }

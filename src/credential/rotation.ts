@@ -151,6 +151,16 @@ async function storeRotated(
   await seal();
 }
 
+/** Begins with the refresh token that a person's sign-in brought. */
+export function beginRotation(
+  record: CredentialRecord,
+  { acquired, sent }: Pick<TokenResponse, "acquired" | "sent">,
+  bootId: string,
+): void {
+  record.rotation = { worked: false };
+  storeLives(record.rotation, { ...sent, bootId }, { ...acquired, isSame: false });
+}
+
 /** True for the refresh token that a person entered, and for the one before the current: authd sent both. */
 export function isSpent({ previous, entered }: Rotation, refreshToken: string): boolean {
   return refreshToken === previous || tokenDigest(refreshToken) === entered;

@@ -71,6 +71,14 @@ export class TokenRefresher implements RefreshContext {
 
   // ---- requests ----
 
+  /** Hands out the token that a person's sign-in brought, and counts it as used. */
+  accept(response: TokenResponse): void {
+    const { own } = this.owner.tokens;
+    own.lastUsedAt = this.deps.time.now().boot;
+    this.#onTokenResponse(own, this.#inputs(), response);
+    this.owner.onChange();
+  }
+
   start(slot: TokenSlot, awaited: boolean, purpose: Purpose = {}): PendingRefresh {
     const pendingRefresh: PendingRefresh = { awaited, ...purpose, promise: Promise.reject() };
     pendingRefresh.promise.catch(() => {});

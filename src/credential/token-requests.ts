@@ -5,13 +5,17 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
+import { AuthdError } from "../errors.ts";
 import type { Grant } from "../grants/grant.ts";
 import { createIssuerSend } from "../http/issuer.ts";
+import { acquireContext } from "./acquire-context.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
+import { ensureMetadata } from "./issuer-metadata.ts";
 import type { CredentialRecord } from "./record.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
 import type { TokenResponse } from "./token.ts";
 import { type PendingRefresh, type TokenSlot, targetKey } from "./token-slot.ts";
+import { isLastingFailure } from "./troubles.ts";
 
 /**
  * Limit of a request with a rotating refresh token: given up while its connection is open, its response
@@ -55,6 +59,8 @@ export class TokenRequests {
   spending = 0;
   readonly #deps: CredentialDeps;
   readonly #onPause: () => void;
+  /** True after a request failed as if its address were wrong. */
+  #isMetadataStale = false;
   #rotating = new Turns();
 
   /** `onPause` is called when a request begins to wait for a one-time code. */
@@ -92,6 +98,7 @@ export class TokenRequests {
     const { slot, pendingRefresh, inputs } = request;
     const { codes, hostLimiter, time } = this.#deps;
     const codeWaitMs = () => codes.waitMs(inputs(), time.now().wall);
+    await this.#ensureMetadata(inputs());
     for (;;) {
       const waitMs = codeWaitMs();
       if (waitMs > 0) await this.#pause(pendingRefresh, waitMs);
@@ -109,6 +116,13 @@ export class TokenRequests {
       });
       if (response) return response;
     }
+  }
+
+  /** Reads the issuer's metadata where its file gives only `issuer`: once, and after an address has failed. */
+  async #ensureMetadata(keeper: TokenRequestInputs): Promise<void> {
+    const again = this.#isMetadataStale;
+    this.#isMetadataStale = false;
+    await ensureMetadata(this.#deps, keeper, again);
   }
 
   async #sendNow(request: QueuedTokenRequest, release: () => void): Promise<TokenResponse> {
@@ -185,7 +199,7 @@ export class TokenRequests {
   /** Sends one HTTP request. `codeAt`: the moment (wall clock, ms) of the one-time code that it carries. */
   async #requestToken(
     { target }: TokenSlot,
-    { settings, grant, held }: TokenRequestInputs,
+    { settings, grant, record, held }: TokenRequestInputs,
     secrets: Readonly<Record<string, string>>,
     codeAt?: number,
   ): Promise<TokenResponse> {
@@ -201,16 +215,11 @@ export class TokenRequests {
       ...omitUndefined({ ca: settings.ca }),
     });
     const sent = time.now();
-    const acquired = await grant.acquire({
-      credential: settings.name,
-      settings: settings.own,
-      fields: settings.fields,
-      rejectedStatuses: settings.rejectedStatuses,
-      lifetime: settings.lifetime,
-      now: sent.wall,
-      ...{ secrets, held, send },
-      ...target,
-      ...omitUndefined({ codeAt }),
+    const context = acquireContext({ settings, record, secrets, held, now: sent.wall, send });
+    const request = grant.acquire({ ...context, ...target, ...omitUndefined({ codeAt }) });
+    const acquired = await request.catch((error) => {
+      this.#isMetadataStale = error instanceof AuthdError && isLastingFailure(error);
+      throw error;
     });
     return { acquired, sent, answered: time.now() };
   }

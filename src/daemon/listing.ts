@@ -110,6 +110,6 @@ export function visibleTo(registry: Registry, access: Access, call: Call): strin
 /** Leaves out, for other users, who else may use a credential. */
 export function infoFor(info: CredentialInfo, isOwn: boolean): CredentialInfo {
   if (isOwn) return info;
-  const { policy: _, candidate: _candidate, ...shown } = info;
-  return shown;
+  const { policy: _, candidate: _candidate, login, ...shown } = info;
+  return login ? { ...shown, login: { how: login.how } } : shown;
 }

@@ -1,15 +1,24 @@
 import * as z from "../base/zod.ts";
 import type { Grant } from "./grant.ts";
-import { clientId, clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
+import {
+  addressOf,
+  clientId,
+  clientSecret,
+  issuerOr,
+  requestToken,
+  tokenEndpointShape,
+} from "./token-endpoint.ts";
 
-const schema = z.strictObject({ ...tokenEndpointShape, client_id: clientId });
+const schema = z
+  .strictObject({ ...tokenEndpointShape, client_id: clientId })
+  .refine(...issuerOr("token_url"));
 
 /** Signs in a program as itself (RFC 6749 section 4.4). */
 export const clientCredentials: Grant<z.output<typeof schema>> = {
   summary: "a client id and secret (OAuth)",
   schema,
   secrets: (settings) => clientSecret(settings, false),
-  issuerUrl: (settings) => settings.token_url,
+  issuerUrl: addressOf,
   acceptsTarget: () => true,
   acquire: (context) => requestToken(context, () => ({ grant_type: "client_credentials" })),
 };

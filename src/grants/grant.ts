@@ -1,5 +1,6 @@
 import type { TimeStep } from "../base/totp.ts";
 import type * as z from "../base/zod.ts";
+import type { LoginFlow } from "../protocol.ts";
 import type { LifetimeSetting } from "./lifetime-setting.ts";
 
 /** A request to an issuer, whose whole response the sender reads, decodes and limits. */
@@ -58,6 +59,8 @@ export interface AcquireContext<Settings> {
   now: number;
   /** Wall clock, ms: the moment of the one-time code that this request may carry. Absent: `now`. */
   codeAt?: number;
+  /** True if a person signs in with `authd login`: what they are told when the issuer wants that again. */
+  signsIn?: boolean;
   send: SendToIssuer;
 }
 
@@ -120,6 +123,8 @@ export interface Grant<Settings = unknown> {
   acceptsTarget(settings: Settings): boolean;
   /** Name of the secret that the issuer may replace with each response. */
   rotates?: string;
+  /** How a person signs in (`authd login`), the usual way first; absent: secrets are entered instead. */
+  signsIn?: readonly LoginFlow[];
   /** Identifies the one-time code that a request carries at this moment (wall clock, ms); undefined: it carries none. */
   timeStep?(secrets: Readonly<Record<string, string>>, at: number): TimeStep | undefined;
   /**

@@ -1,6 +1,8 @@
 import { didYouMean } from "../base/suggest.ts";
 import { AuthdError } from "../errors.ts";
+import { authorizationCode } from "./authorization-code.ts";
 import { clientCredentials } from "./client-credentials.ts";
+import { deviceCode } from "./device-code.ts";
 import { exchange } from "./exchange.ts";
 import type { Grant } from "./grant.ts";
 import { password } from "./password.ts";
@@ -14,6 +16,8 @@ export const grants = {
   client_credentials: clientCredentials,
   password,
   refresh_token: refreshToken,
+  authorization_code: authorizationCode,
+  device_code: deviceCode,
   exchange,
   static: staticToken,
 } satisfies Record<string, Grant>;

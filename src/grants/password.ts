@@ -5,28 +5,36 @@ import { AuthdError, type IssuerContact } from "../errors.ts";
 import { required } from "./build-request.ts";
 import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
 import { isRefusal } from "./refusal.ts";
-import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
+import {
+  addressOf,
+  clientSecret,
+  issuerOr,
+  requestToken,
+  tokenEndpointShape,
+} from "./token-endpoint.ts";
 
 /** Issuers accept codes of a minute around (RFC 6238 section 5.2), and responses take time. */
 const MAX_CLOCK_OFFSET_MS = 60_000;
 /** Contact of a refused one-time code, which does not count as a refused secret (`refusal`). */
 const ANSWERED: IssuerContact = { sent: true, answered: true };
 
-const schema = z.strictObject({
-  ...tokenEndpointShape,
-  username: z.string().min(1).describe("The user's name at the issuer."),
-  otp_field: z
-    .string()
-    .min(1)
-    .default("otp")
-    .describe("The form field for the one-time code, where there is an otp_secret."),
-  send_grant_type: z
-    .boolean()
-    .default(true)
-    .describe(
-      "Whether the form says grant_type=password; some sign-ins that are not OAuth refuse it.",
-    ),
-});
+const schema = z
+  .strictObject({
+    ...tokenEndpointShape,
+    username: z.string().min(1).describe("The user's name at the issuer."),
+    otp_field: z
+      .string()
+      .min(1)
+      .default("otp")
+      .describe("The form field for the one-time code, where there is an otp_secret."),
+    send_grant_type: z
+      .boolean()
+      .default(true)
+      .describe(
+        "Whether the form says grant_type=password; some sign-ins that are not OAuth refuse it.",
+      ),
+  })
+  .refine(...issuerOr("token_url"));
 
 /** Signs in with a user's name and password (RFC 6749 section 4.3), and a one-time code where the issuer wants one. */
 export const password: Grant<z.output<typeof schema>> = {
@@ -43,7 +51,7 @@ export const password: Grant<z.output<typeof schema>> = {
     ...clientSecret(settings, true),
   ],
   whyUnfitSecret: (name, value) => (name === "otp_secret" ? whyNoTotpSecret(value) : undefined),
-  issuerUrl: (settings) => settings.token_url,
+  issuerUrl: addressOf,
   acceptsTarget: () => true,
   timeStep: ({ otp_secret }, at) => {
     try {

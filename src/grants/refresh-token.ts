@@ -2,22 +2,30 @@ import * as z from "../base/zod.ts";
 import { required } from "./build-request.ts";
 import type { Grant } from "./grant.ts";
 import { refreshResponse } from "./response-settings.ts";
-import { clientSecret, requestToken, tokenEndpointShape } from "./token-endpoint.ts";
+import {
+  addressOf,
+  clientSecret,
+  issuerOr,
+  requestToken,
+  tokenEndpointShape,
+} from "./token-endpoint.ts";
 
-const schema = z.strictObject({
-  ...tokenEndpointShape,
-  response: refreshResponse
-    .optional()
-    .describe(
-      "Where in the answer the tokens are, if not where RFC 6749 says, and what else to keep.",
-    ),
-  single_access_token: z
-    .boolean()
-    .optional()
-    .describe(
-      "Whether each refresh revokes the access token of before (Ory Hydra). Default: as it is noticed.",
-    ),
-});
+const schema = z
+  .strictObject({
+    ...tokenEndpointShape,
+    response: refreshResponse
+      .optional()
+      .describe(
+        "Where in the answer the tokens are, if not where RFC 6749 says, and what else to keep.",
+      ),
+    single_access_token: z
+      .boolean()
+      .optional()
+      .describe(
+        "Whether each refresh revokes the access token of before (Ory Hydra). Default: as it is noticed.",
+      ),
+  })
+  .refine(...issuerOr("token_url"));
 
 /** Uses a refresh token from an earlier sign-in (RFC 6749 section 6); the response may contain a new one. */
 export const refreshToken: Grant<z.output<typeof schema>> = {
@@ -27,7 +35,7 @@ export const refreshToken: Grant<z.output<typeof schema>> = {
     { name: "refresh_token", optional: false, label: "Refresh token" },
     ...clientSecret(settings, true),
   ],
-  issuerUrl: (settings) => settings.token_url,
+  issuerUrl: addressOf,
   acceptsTarget: () => true,
   rotates: "refresh_token",
   acquire: (context) =>

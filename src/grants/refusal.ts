@@ -11,7 +11,7 @@ const ANSWERED: IssuerContact = { sent: true, answered: true };
 /** Facts that decide about a response, besides the response itself. */
 export type AnswerContext = Pick<
   AcquireContext<unknown>,
-  "credential" | "secrets" | "held" | "rejectedStatuses" | "now" | "lifetime"
+  "credential" | "secrets" | "held" | "rejectedStatuses" | "now" | "lifetime" | "signsIn"
 > & {
   /** True if the secret that was sent is a refresh token. */
   refreshing?: boolean;
@@ -159,22 +159,25 @@ interface Failure {
 
 const TRIES_AGAIN = "authd tries again by itself.";
 
-type Advice = (credential: string) => string;
+type Advice = (credential: string, signsIn: boolean) => string;
 
 const ADVICE: Partial<Record<Reason, Advice>> = {
-  login_required: (name) => `Sign in again and enter the new refresh token with: authd set ${name}`,
+  login_required: (name, signsIn) =>
+    signsIn
+      ? `Sign in again: authd login ${name}`
+      : `Sign in again and enter the new refresh token with: authd set ${name}`,
   credential_rejected: (name) =>
     `Check its settings and enter its secrets again with: authd set ${name} (as it is, once more: authd refresh ${name})`,
 };
 
 function toFailure(
-  context: Pick<AnswerContext, "credential">,
+  context: Pick<AnswerContext, "credential" | "signsIn">,
   reason: Reason,
   { what, ...details }: Failure,
 ): AuthdError {
-  const { credential } = context;
+  const { credential, signsIn = false } = context;
   const advice = ADVICE[reason];
-  const next = advice?.(credential) ?? TRIES_AGAIN;
+  const next = advice?.(credential, signsIn) ?? TRIES_AGAIN;
   return new AuthdError(reason, `"${credential}" got no token: ${what} ${next}`, {
     credential,
     ...details,

@@ -1,7 +1,9 @@
 /** Shared by the grants of RFC 6749: the client's settings, and one form-encoded request. */
 
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { missing, render, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
+import { AuthdError } from "../errors.ts";
 import { buildRequest } from "./build-request.ts";
 import { type ClientAuthMethod, clientAuthMethods, proveClient } from "./client-auth.ts";
 import { generatedValues } from "./generated-values.ts";
@@ -18,9 +20,16 @@ export const clientId = z.string().min(1).describe("The client's id at the issue
 
 /** Keys of every grant with a token endpoint. */
 export const tokenEndpointShape = {
+  issuer: z
+    .url({ protocol: /^https?$/, error: "must be a complete https: URL" })
+    .optional()
+    .describe(
+      "The issuer's URL; its metadata (RFC 8414, OpenID Connect) gives all other addresses.",
+    ),
   token_url: z
     .url({ protocol: /^https?$/, error: "must be a complete https: URL" })
-    .describe("The token endpoint's URL."),
+    .optional()
+    .describe("The token endpoint's URL. Not needed where there is issuer."),
   client_id: clientId.optional(),
   client_auth: z
     .enum(clientAuthMethods)
@@ -45,8 +54,24 @@ export const tokenEndpointShape = {
     ),
 };
 
+/** Refines a schema, by `refine(...issuerOr("token_url"))`: the file gives this address, or `issuer`. */
+export function issuerOr<Key extends string>(key: Key) {
+  const gives = (settings: { issuer?: string | undefined } & { [K in Key]?: string | undefined }) =>
+    settings.issuer !== undefined || settings[key] !== undefined;
+  const path: PropertyKey[] = [key];
+  // Told together with whatever else is missing.
+  const when = ({ value }: { value: unknown }) => typeof value === "object" && value !== null;
+  return [gives, { path, error: "is missing", when }] as const;
+}
+
+/** Returns where the secrets are sent, as far as the file says it. */
+export function addressOf({ token_url, issuer }: TokenEndpointSettings): string | undefined {
+  return token_url ?? issuer;
+}
+
 export interface TokenEndpointSettings {
-  token_url: string;
+  issuer?: string | undefined;
+  token_url?: string | undefined;
   client_id?: string | undefined;
   client_auth?: ClientAuthMethod | undefined;
   scope?: string | undefined;
@@ -71,7 +96,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   parameters: () => Record<string, string>,
   { refreshing = false, once = false } = {},
 ): Promise<Acquired> {
-  const { credential, held, rejectedStatuses, now } = context;
+  const { credential, held, rejectedStatuses, now, signsIn } = context;
   const { request, sent } = buildRequest(context, () => writeForm(context, parameters()));
   const repeatable = !(refreshing || once);
   const response = await context.send({ ...request, urlKey: URL_KEY, repeatable });
@@ -84,6 +109,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
     secrets,
     held,
     refreshing,
+    ...omitUndefined({ signsIn }),
     urlKey: URL_KEY,
   });
 }
@@ -114,9 +140,15 @@ function writeForm(
   };
   const sent = { proof: proof.headers?.authorization.slice("Basic ".length) ?? "" };
   return {
-    request: { method: "POST", url: settings.token_url, headers, body: form.toString() },
+    request: { method: "POST", url: tokenUrl(settings), headers, body: form.toString() },
     sent,
   };
+}
+
+/** Throws AuthdError `invalid_params` if neither the file nor the issuer's metadata gives it. */
+function tokenUrl({ token_url }: TokenEndpointSettings): string {
+  if (token_url !== undefined) return token_url;
+  throw new AuthdError("invalid_params", "its issuer names no token endpoint: set token_url.");
 }
 
 /** Returns the values that templates of a grant may contain; none for a scope or audience that is not asked for. */

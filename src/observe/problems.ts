@@ -24,6 +24,13 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   hook: (program) => `mend ${program}, or change hook in config.toml, then authd reload`,
 };
 
+/** Returns what ends a state in which a person must act: where people sign in, they sign in again. */
+export function remedyOf({ name, login }: Pick<CredentialInfo, "name" | "login">, state: State) {
+  const reason = state === "locked" ? "vault_locked" : PROBLEM_REASONS[state];
+  if (reason === undefined) return undefined;
+  return reason === "login_required" && login ? `authd login ${name}` : REMEDIES[reason](name);
+}
+
 /** Problems of states that only a person ends. A locked vault is one problem, not one of each credential. */
 const PROBLEM_REASONS: Partial<Record<State, ProblemReason>> = {
   login_required: "login_required",
@@ -59,7 +66,9 @@ export function problemsOf(info: CredentialInfo, now: number): Problem[] {
           ),
         ]
       : []),
-    ...(reason ? [problem(reason, lastError?.message ?? `${name}: ${reason}`)] : []),
+    ...(reason
+      ? [problem(reason, lastError?.message ?? `${name}: ${reason}`, remedyOf(info, state))]
+      : []),
     ...troubles.map((trouble) => ({ credential: name, ...trouble })),
     ...(unsaved ? [problem("unsaved", unsaved.message)] : []),
     ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),

@@ -70,7 +70,7 @@ test(
   "a missing key",
   refuses,
   { grant: "client_credentials" },
-  /token_url is missing\. client_id is/,
+  /client_id is missing\. token_url is/,
 );
 test(
   "a missing field of a preset",

@@ -7,6 +7,8 @@ test("the grants of the contract", (t) => {
     "client_credentials",
     "password",
     "refresh_token",
+    "authorization_code",
+    "device_code",
     "exchange",
     "static",
   ]);

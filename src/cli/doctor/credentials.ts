@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { configDir, loadConfiguration } from "../../config/config.ts";
-import { REMEDIES, refreshTokenWarning, secretWarning } from "../../observe/problems.ts";
+import { REMEDIES, refreshTokenWarning, remedyOf, secretWarning } from "../../observe/problems.ts";
 import type { CredentialInfo, Trouble } from "../../protocol.ts";
 import { appearance, STATES } from "../credentials.ts";
 import { fromNow } from "../times.ts";
@@ -43,11 +43,11 @@ const RULE_FIX =
 
 function checkState(info: CredentialInfo, now: number): Finding[] {
   const { name, state, lastError } = info;
-  const { words, style, next } = STATES[state];
+  const { words, style } = STATES[state];
   const why = lastError ? `: ${lastError.message}` : "";
   // A locked vault is a finding of its own, once for all of them.
   if (state === "locked") return [];
-  if (style === "red") return [problem(name, `${words}${why}`, next?.(name))];
+  if (style === "red") return [problem(name, `${words}${why}`, remedyOf(info, state))];
   const again = info.retryAt === undefined ? "" : `, next try ${fromNow(info.retryAt, now)}`;
   if (state === "failing") return [warning(name, `failing${why}${again}`)];
   if (appearance(info, now).style === "red") return [];

@@ -1,0 +1,169 @@
+/** Puts a person's sign-in in force, and forgets one. */
+import { omitUndefined } from "../base/omit-undefined.ts";
+import type { Moment } from "../base/timekeeper.ts";
+import type { CredentialSettings } from "../config/settings.ts";
+import { AuthdError } from "../errors.ts";
+import { grantNamed } from "../grants/index.ts";
+import type { Account, LoginContext, SignedIn } from "../grants/login/index.ts";
+import { createIssuerSend } from "../http/issuer.ts";
+import { acquireContext } from "./acquire-context.ts";
+import { ensureMetadata } from "./issuer-metadata.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { CredentialRecord } from "./record.ts";
+import { enterSecrets } from "./record-changes.ts";
+import { clearRefusals } from "./refusals.ts";
+import { beginRotation } from "./rotation.ts";
+
+/** What a sign-in works with, and the settings that it began with. */
+export interface LoginStart {
+  context: LoginContext;
+  settings: CredentialSettings;
+}
+
+/** The outcome of a sign-in, and when its last request was sent and answered. */
+export interface LoginOutcome {
+  signedIn: SignedIn;
+  settings: CredentialSettings;
+  sent: Moment;
+  answered: Moment;
+}
+
+/**
+ * Returns what a sign-in works with; `now` and `send` are those of this moment. Reads the issuer's metadata
+ * anew. Rejects with AuthdError if the credential can't be used for a reason that no sign-in ends.
+ */
+export async function loginStart(life: Lifecycle): Promise<LoginStart> {
+  const { deps, settings, stored } = life;
+  assertMaySignIn(life);
+  const { record } = stored;
+  if (!record) throw new Error(`${life.name} was not loaded`);
+  const seal = () => stored.save(record, true);
+  await ensureMetadata(deps, { settings, record, seal }, true).finally(() => life.recheck());
+  return { context: loginContext(life, settings, record), settings };
+}
+
+function loginContext(
+  { deps, tokens }: Lifecycle,
+  settings: CredentialSettings,
+  record: CredentialRecord,
+): LoginContext {
+  const { http, clock, issuerClocks, time } = deps;
+  const send = createIssuerSend({
+    ...{ http, clock, clocks: issuerClocks, credential: settings.name },
+    allowInsecureHttp: settings.allowInsecureHttp,
+    // On a reused connection, which its server may have closed unheard, a code could be sent twice.
+    freshConnection: true,
+    ...omitUndefined({ ca: settings.ca }),
+  });
+  const { secrets } = record;
+  const held = tokens.all().flatMap(({ issued }) => issued?.accessToken ?? []);
+  const now = time.now().wall;
+  return acquireContext({ settings, record, secrets, held, now, send }) as LoginContext;
+}
+
+/** Throws the AuthdError of what blocks the credential, unless it is that nobody has signed in. */
+function assertMaySignIn({ blocker, name, settings }: Lifecycle): void {
+  if (!grantNamed(settings.grant).signsIn) throw nobodySignsIn(name, settings.grant);
+  if (blocker && blocker.state !== "login_required") throw blocker.error;
+}
+
+/** Seals a sign-in, and hands out its token from then on. If it can't be sealed, nothing changes. */
+export async function signIn(life: Lifecycle, outcome: LoginOutcome): Promise<void> {
+  const { settings, signedIn, sent, answered } = outcome;
+  const { acquired } = signedIn;
+  assertMaySignIn(life);
+  if (life.settings.binding !== settings.binding) throw editedMeanwhile(life.name);
+  const change = (record: CredentialRecord) => {
+    enterTokens(record, life.settings, signedIn);
+    if (acquired.refreshToken) {
+      beginRotation(record, { acquired, sent }, life.deps.time.bootId);
+    }
+    record.session = { signedInAt: answered.wall, ...omitUndefined({ account: signedIn.account }) };
+    record.tokens = [];
+  };
+  await life.seal(change, () => {
+    life.refresher.startAnew();
+    life.adopt(life.settings, "drop");
+  });
+  life.refresher.accept({ acquired, sent, answered });
+}
+
+/** Enters the refresh token. One of before stays if none came and the account is the same, as at Google. */
+function enterTokens(
+  record: CredentialRecord,
+  settings: CredentialSettings,
+  { acquired, account }: SignedIn,
+): void {
+  const rotates = grantNamed(settings.grant).rotates ?? "";
+  const { refreshToken } = acquired;
+  const before = record.session?.account;
+  const keeps = !refreshToken && !record.refused && account && isSame(account, before);
+  const dropped = refreshToken || keeps ? [] : [rotates];
+  const secrets = refreshToken ? { [rotates]: refreshToken } : {};
+  enterSecrets(record, settings, { secrets, dropped });
+  clearRefusals(record);
+  if (!refreshToken && !keeps) delete record.rotation;
+}
+
+/** True unless both are known and differ. */
+function isSame(one: Account, other: Account | undefined): boolean {
+  return other !== undefined && one.iss === other.iss && one.sub === other.sub;
+}
+
+/** Returns the account of before if another one has signed in now, or nobody can tell. */
+export function replacedAccount(life: Lifecycle, { account }: SignedIn): Account | undefined {
+  const before = life.stored.record?.session?.account;
+  return before && !(account && isSame(account, before)) ? before : undefined;
+}
+
+/** What a sign-in brought, as far as it is still there. */
+export interface HeldSession {
+  refreshToken?: string;
+  accessTokens: string[];
+}
+
+/** Returns everything to revoke. Throws AuthdError if nobody is signed in. */
+export function heldSession({ stored, settings, name, tokens }: Lifecycle): HeldSession {
+  const grant = grantNamed(settings.grant);
+  if (!grant.signsIn) throw nobodySignsIn(name, settings.grant);
+  const { session, secrets } = stored.record ?? {};
+  if (!session) {
+    const message = `${name}: nobody is signed in; to sign in: authd login ${name}`;
+    throw new AuthdError("invalid_params", message, { credential: name });
+  }
+  const refreshToken = secrets?.[grant.rotates ?? ""];
+  const accessTokens = tokens.all().flatMap(({ issued }) => issued?.accessToken ?? []);
+  return { ...omitUndefined({ refreshToken }), accessTokens };
+}
+
+/** Forgets a sign-in: its tokens, and who it was. The client's own secrets stay. */
+export async function signOut(life: Lifecycle): Promise<void> {
+  const { rotates = "" } = grantNamed(life.settings.grant);
+  const change = (record: CredentialRecord) => {
+    const { [rotates]: _, ...secrets } = record.secrets;
+    Object.assign(record, { secrets, tokens: [] });
+    clearRefusals(record);
+    delete record.rotation;
+    delete record.session;
+  };
+  await life.seal(change, () => {
+    life.refresher.startAnew();
+    life.adopt(life.settings, "drop");
+  });
+}
+
+function nobodySignsIn(credential: string, grant: string): AuthdError {
+  return new AuthdError(
+    "invalid_params",
+    `${credential}: nobody signs in for the grant ${grant}: its secrets are entered with authd set ${credential}`,
+    { credential },
+  );
+}
+
+function editedMeanwhile(credential: string): AuthdError {
+  return new AuthdError(
+    "credential_changed",
+    `${credential}: its settings were changed while you signed in, so the sign-in is not used. To sign in with those of now: authd login ${credential}`,
+    { credential },
+  );
+}

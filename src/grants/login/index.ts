@@ -1,0 +1,18 @@
+/** How a person signs in: what the daemon's login service is made of. */
+export {
+  type AuthorizationRequest,
+  authorizationRequest,
+} from "./authorization-request.ts";
+export { answers, codeIn, wrongAnswer } from "./authorization-response.ts";
+export { exchangeCode, type SignedIn } from "./code-exchange.ts";
+export { authorizeDevice, type DeviceAuthorization, pollDevice } from "./device-flow.ts";
+export { discover } from "./discovery.ts";
+export type { Account } from "./id-token.ts";
+export {
+  foreignEndpoints,
+  type IssuerMetadata,
+  withEndpoints,
+} from "./metadata.ts";
+export { isAtRedirectUri, type RedirectUri, readRedirectUri, withPort } from "./redirect-uri.ts";
+export { revoke } from "./revocation.ts";
+export type { LoginContext } from "./settings.ts";

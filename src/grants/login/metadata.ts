@@ -1,0 +1,101 @@
+/** An issuer's metadata (RFC 8414 section 2, OpenID Connect Discovery section 3), as far as authd uses it. */
+import { omitUndefined } from "../../base/omit-undefined.ts";
+import * as z from "../../base/zod.ts";
+
+const text = z.string().optional().catch(undefined);
+const flag = z.boolean().optional().catch(undefined);
+const list = z.array(z.string()).optional().catch(undefined);
+
+/** Addresses that requests, keys or a person's browser go to. */
+const endpoints = {
+  authorization_endpoint: text,
+  token_endpoint: text,
+  device_authorization_endpoint: text,
+  pushed_authorization_request_endpoint: text,
+  revocation_endpoint: text,
+  introspection_endpoint: text,
+  registration_endpoint: text,
+  jwks_uri: text,
+};
+
+const schema = z.object({
+  issuer: z.string(),
+  ...endpoints,
+  authorization_response_iss_parameter_supported: flag,
+  require_pushed_authorization_requests: flag,
+  require_signed_request_object: flag,
+  request_object_signing_alg_values_supported: list,
+  id_token_signing_alg_values_supported: list,
+  token_endpoint_auth_methods_supported: list,
+});
+
+type EndpointName = keyof typeof endpoints;
+
+export type IssuerMetadata = { issuer: string } & Partial<Record<EndpointName, string>> & {
+    authorization_response_iss_parameter_supported?: boolean;
+    require_pushed_authorization_requests?: boolean;
+    require_signed_request_object?: boolean;
+    request_object_signing_alg_values_supported?: string[];
+    id_token_signing_alg_values_supported?: string[];
+    token_endpoint_auth_methods_supported?: string[];
+  };
+
+/** Keeps the members that authd uses; one of another type counts as absent. Undefined without an issuer. */
+export function readMetadata(value: unknown): IssuerMetadata | undefined {
+  const { data } = schema.safeParse(value);
+  return data && omitUndefined(data);
+}
+
+/** Keys of a credential file, and the members that stand in for them where the file gives only `issuer`. */
+const ENDPOINT_OF = {
+  authorization_url: "authorization_endpoint",
+  token_url: "token_endpoint",
+  device_url: "device_authorization_endpoint",
+  par_url: "pushed_authorization_request_endpoint",
+  revocation_url: "revocation_endpoint",
+} as const satisfies Record<string, EndpointName>;
+
+/**
+ * Returns a grant's settings with what its file leaves to the issuer: addresses, and for a client with a
+ * secret that it goes into the form, where the issuer takes it there and not in the header.
+ */
+export function withEndpoints(
+  own: unknown,
+  metadata: IssuerMetadata | undefined,
+  hasClientSecret: boolean,
+): unknown {
+  if (!metadata) return own;
+  const found = Object.entries(ENDPOINT_OF).map(([key, name]) => [key, metadata[name]]);
+  const methods = metadata.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
+  const isPost = methods.includes("client_secret_post") && !methods.includes("client_secret_basic");
+  return {
+    ...omitUndefined(Object.fromEntries(found)),
+    ...(isPost && hasClientSecret ? { client_auth: "post" } : {}),
+    ...(own as Record<string, unknown>),
+  };
+}
+
+/** Returns each address of `next` at an origin that `known` has nowhere. */
+export function foreignEndpoints(
+  known: IssuerMetadata,
+  next: IssuerMetadata,
+): { key: EndpointName; was: string | undefined; is: string }[] {
+  const origins = new Set([
+    originOf(known.issuer),
+    ...addressesOf(known).map(({ is }) => originOf(is)),
+  ]);
+  return addressesOf(next)
+    .filter(({ is }) => !origins.has(originOf(is)))
+    .map(({ key, is }) => ({ key, was: known[key], is }));
+}
+
+function addressesOf(metadata: IssuerMetadata): { key: EndpointName; is: string }[] {
+  return (Object.keys(endpoints) as EndpointName[]).flatMap((key) => {
+    const is = metadata[key];
+    return is === undefined ? [] : [{ key, is }];
+  });
+}
+
+function originOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).origin : address;
+}
