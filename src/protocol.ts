@@ -164,6 +164,8 @@ export interface GetTokenResult {
   scope?: string;
   /** Every header that the API wants, names in lower case, ready to send. */
   headers: Record<string, string>;
+  /** Values of the issuer's answer that the credential keeps, and that are no secret; absent: none. */
+  extra?: Record<string, string>;
 }
 
 export interface AuthorizedRequestParams {
@@ -306,7 +308,10 @@ export interface CredentialInfo {
   login?: LoginInfo;
   /** Tokens for scopes and audiences beside the credential's own. */
   tokens?: VariantInfo[];
+  /** Those that came with the token are last. */
   origins: string[];
+  /** Names of the values that are kept from the issuer's answer. */
+  kept?: string[];
   /** Shown to the daemon's own user only; absent: every program of that user may use it. */
   policy?: PolicyInfo;
   /** The day (YYYY-MM-DD) on which the secret itself expires. */

@@ -56,10 +56,10 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   request: /^request\/(request|response-body|upload|upload-body|validate-request)\.ts$/,
   http: /^http\/(content|http|issuer|issuer-clock|transport-error)\.ts$/,
   grants:
-    /^grants\/(generated-values|grant|index|exchange-request|lifetime-setting|login\/index)\.ts$/,
+    /^grants\/(generated-values|grant|index|exchange-request|lifetime-setting|response-settings|login\/index)\.ts$/,
   presets: /^$/,
   config:
-    /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|origin-pattern|policy|preset|settings|urls)\.ts$/,
+    /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|kept-origins|origin-pattern|policy|preset|settings|urls)\.ts$/,
   // `doctor` looks for the key without opening the vault.
   vault: /^vault\/(index|vault|header|derived-key|passphrase-strength|keys\/index)\.ts$/,
 };

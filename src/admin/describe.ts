@@ -2,6 +2,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Table } from "../config/config.ts";
 import { differencesOf } from "../config/differences.ts";
+import { originEntries } from "../config/kept-origins.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
 import { metadataDifferences } from "../credential/issuer-metadata.ts";
@@ -33,8 +34,9 @@ export function describe(
 function settingsOf(settings: CredentialSettings, content: Table): Record<string, unknown> {
   const { preset, grant, own, headers, fields, boundValues, rejectedStatuses } = settings;
   const { expose, confirm, methods, paths, allow, deny, ca_file } = boundValues;
-  const { ttl, lifetime, warm, verify, register, secretExpires, allowInsecureHttp, origins } =
+  const { ttl, lifetime, warm, verify, register, secretExpires, allowInsecureHttp, keptOrigins } =
     settings;
+  const origins = [...settings.origins, ...(keptOrigins ? originEntries(keptOrigins) : [])];
   return omitUndefined<Record<string, unknown>>({
     ...{ preset, grant, ...(own as Table) },
     ...{ origins, headers, verify, ttl, lifetime, warm, register },

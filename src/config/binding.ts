@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { referenced } from "../base/template.ts";
-import { canonical } from "./json-table.ts";
+import { canonical, isTable, type Table } from "./json-table.ts";
 import { RESTRICTED_PREFIX } from "./policy.ts";
 import type { RegisterRequest } from "./settings.ts";
 
@@ -51,6 +51,8 @@ export function bindingOf(parts: BindingParts): Binding {
   const own = Object.fromEntries(
     Object.entries(parts.own).filter(([key]) => isGuarded || !HARMLESS.has(key)),
   );
+  const response = isGuarded ? undefined : boundResponse(parts);
+  if (response) own.response = response;
   const content = {
     grant: parts.grant,
     own,
@@ -67,6 +69,20 @@ export function bindingOf(parts: BindingParts): Binding {
     .update(`authd binding 1\n${canonical(content)}`)
     .digest("base64url");
   return { digest: isGuarded ? RESTRICTED_PREFIX + digest : digest, values: valuesOf(content) };
+}
+
+/**
+ * Returns the part of `[response]` that decides which values of an answer are sent to APIs and handed out;
+ * undefined if nothing does. An exchange's token is not bound: it is where the file of before had it.
+ */
+function boundResponse({ grant, own }: BindingParts): Table | undefined {
+  const { response } = own;
+  if (!isTable(response)) return undefined;
+  const { token, refresh_token, keep } = response;
+  const bound = { token: grant === "exchange" ? undefined : token, refresh_token, keep };
+  return Object.values(bound).some((value) => value !== undefined)
+    ? omitUndefined<Table>(bound)
+    : undefined;
 }
 
 /** Values of the keys that a binding is a digest of; a certificate stands as the SHA-256 of its PEM text. */

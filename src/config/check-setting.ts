@@ -7,6 +7,7 @@ import { coerceSettings } from "./edit.ts";
 import { checkField } from "./fields.ts";
 import { checkedHeaders } from "./headers.ts";
 import { isTable, type Table } from "./json-table.ts";
+import { keptOriginsOf } from "./kept-origins.ts";
 import { readPresets } from "./preset.ts";
 import { commonSchema, parseWith, shapeOf } from "./schema.ts";
 import { parseUrl } from "./urls.ts";
@@ -62,14 +63,22 @@ function innermost(type: CredentialType, path: readonly string[], table: Table) 
   return { label, schema: schema as z.ZodType, part };
 }
 
+/** Kept values are checked with the whole file. */
+function checkVerifyUrl(url: string, key: string, allowInsecureHttp: boolean): void {
+  if (!url.includes("{kept.")) parseUrl(url, key, allowInsecureHttp);
+}
+
 const NO_FIELDS = { values: {}, urls: new Set<string>(), demand: () => {} };
 
 function checkAddresses(key: string, table: Table, allowInsecureHttp: boolean): void {
   const common = commonSchema.safeParse(table).data ?? {};
   const { origins, headers } = table as { origins?: string[]; headers?: Record<string, string> };
-  if (origins) originsOf({ ...common, origins, allow_insecure_http: allowInsecureHttp }, false);
+  if (origins) {
+    originsOf({ ...common, origins, allow_insecure_http: allowInsecureHttp }, false);
+    keptOriginsOf(origins, undefined);
+  }
   if (headers) checkedHeaders(headers);
   if (isTable(table.verify) && table.verify.url !== undefined)
-    parseUrl(String(table.verify.url), key, allowInsecureHttp);
+    checkVerifyUrl(String(table.verify.url), key, allowInsecureHttp);
   if (key.endsWith("_url") || key === "request.url") checkUrls(table, NO_FIELDS, allowInsecureHttp);
 }

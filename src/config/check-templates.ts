@@ -19,6 +19,10 @@ export function checkTemplates(settings: Table, declared: DeclaredNames): void {
   }
 }
 
+/** Says where kept values may stand: nowhere in a request that carries a secret to an issuer. */
+const WHERE_KEPT =
+  "but only headers, origins and verify.url can hold a kept value, if response.keep has it.";
+
 interface AllowedNames {
   names: readonly string[];
   /** True if any secret may be named. */
@@ -60,6 +64,9 @@ function checkTemplate(key: string, text: string, allowed: AllowedNames): void {
 function whyUnfit(placeholder: Placeholder, { names, declares = false }: AllowedNames) {
   for (const name of namesOf(placeholder)) {
     if (names.includes(name) || (declares && name.startsWith("secret."))) continue;
+    if (name.startsWith("kept.") && !names.some((each) => each.startsWith("kept."))) {
+      return `holds ${placeholder.text}, ${WHERE_KEPT}`;
+    }
     return `holds ${placeholder.text}, but nothing here is named ${name}.${hint(name, names)} A brace that is meant is written {{.`;
   }
   const misused = placeholder.steps.map((step) => whyUnfitStep(step, names)).find(Boolean);

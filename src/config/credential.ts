@@ -12,6 +12,8 @@ import { givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
+import { keptOriginsOf, originEntries } from "./kept-origins.ts";
+import { keptNames, keptPlaces } from "./kept-places.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { type Preset, readPresets } from "./preset.ts";
@@ -77,36 +79,51 @@ function resolve(
   checkTemplates(rest, {
     fields: Object.keys(fields.values),
     secrets: declaredSecrets(type, rest).map((secret) => `secret.${secret}`),
+    kept: keptNames(rest).map((name) => `kept.${name}`),
   });
   const { common, own } = parseSettings(type, fillIn(rest, fields));
   checkLifetime(type.grantName, file);
   checkUrls(own, fields, allowInsecureHttp);
   const origins = originsOf(common, given.origins === undefined && type.preset !== undefined);
+  const kept = keptPlaces(own);
+  const keptOrigins = keptOriginsOf(common.origins ?? [], kept ?? {});
   const moves = !isTable(given.verify) || given.verify.url === undefined;
-  const verify = verifyOf(common, origins, moves);
+  const verify = verifyOf(common, origins, moves, keptOrigins);
   const register = registerOf(type.preset, fields, allowInsecureHttp);
   const headers = checkedHeaders(common.headers ?? {});
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : context.pem(common.ca_file);
   const policy = parsePolicy(common, context.idOf);
-  const destination = { own, origins, headers, fields: values, ca, allowInsecureHttp, register };
+  const bound = keptOrigins ? [...origins, ...originEntries(keptOrigins)] : origins;
+  const destination = {
+    own,
+    origins: bound,
+    headers,
+    fields: values,
+    ca,
+    allowInsecureHttp,
+    register,
+  };
   const secrets = secretFields(type, own, headers, values);
   const binding = bindingOf({
     ...{ grant: type.grantName, ...destination },
     ...{ policy: policyGiven(common), verify },
   });
+  const share = <Value extends object>(value: Value | undefined) => value && context.share(value);
   return Object.freeze(
     omitUndefined({
       name,
       preset: type.preset?.name,
       grant: type.grantName,
       origins: context.share(origins),
+      keptOrigins: share(keptOrigins),
+      kept: share(kept),
       headers: context.share(headers),
       ttl: common.ttl,
       lifetime:
         typeof common.lifetime === "object" ? context.share(common.lifetime) : common.lifetime,
       warm: common.warm ?? "used",
-      verify: verify && context.share(verify),
+      verify: share(verify),
       ca,
       allowInsecureHttp,
       secretExpires: common.secret_expires,
@@ -114,8 +131,8 @@ function resolve(
       own: context.share(own),
       secrets: context.share(secrets),
       rejectedStatuses: context.share(common.rejected_statuses ?? []),
-      register: register && context.share(register),
-      policy: policy && context.share(policy),
+      register: share(register),
+      policy: share(policy),
       binding: binding.digest,
       boundValues: context.share(binding.values),
       written: context.share(

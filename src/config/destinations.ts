@@ -4,9 +4,10 @@ import { CALLER_VALUES, renderUrl } from "../grants/exchange-request.ts";
 import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
 import { isTable, type Table } from "./json-table.ts";
+import { isIndirect, keptUrl } from "./kept-origins.ts";
 import type { Preset } from "./preset.ts";
 import type { Common } from "./schema.ts";
-import type { CredentialSettings, RegisterRequest } from "./settings.ts";
+import type { CredentialSettings, KeptOrigins, RegisterRequest } from "./settings.ts";
 import { parseOrigin, parseUrl } from "./urls.ts";
 
 /** Checks the addresses that a grant sends secrets to: `…_url`, and the URL of an exchange's request. */
@@ -36,14 +37,15 @@ function exampleUrl(template: string, fields: Fields, value: string): string {
   return renderUrl(template, { ...fields.values, ...given });
 }
 
-/** Returns the origins. A preset derives them from a base URL with its path; in a file a path is a mistake. */
+/** Returns the origins that need no answer of an issuer. A preset derives them from a base URL with its path; in a file a path is a mistake. */
 export function originsOf(common: Common, derived: boolean): readonly string[] {
   const allowInsecureHttp = common.allow_insecure_http === true;
-  const origins = (common.origins ?? []).map((origin, index) =>
-    derived
+  const origins = (common.origins ?? []).flatMap((origin, index) => {
+    if (isIndirect(origin)) return [];
+    return derived
       ? parseUrl(origin, `origins[${index}]`, allowInsecureHttp).origin
-      : parseOrigin(origin, `origins[${index}]`, allowInsecureHttp),
-  );
+      : parseOrigin(origin, `origins[${index}]`, allowInsecureHttp);
+  });
   return [...new Set(origins)];
 }
 
@@ -55,9 +57,13 @@ export function verifyOf(
   common: Common,
   origins: readonly string[],
   moves: boolean,
+  keptOrigins?: KeptOrigins,
 ): CredentialSettings["verify"] {
   if (!common.verify) return undefined;
   const { method = "GET" } = common.verify;
+  if (common.verify.url.includes("{kept.")) {
+    return { method, url: keptUrl(common.verify.url, "verify.url", origins, keptOrigins) };
+  }
   const url = parseUrl(common.verify.url, "verify.url", common.allow_insecure_http === true);
   if (origins.includes(url.origin)) return { method, url: url.href };
   const first = origins[0];

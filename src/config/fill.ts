@@ -49,8 +49,10 @@ export function fillText(text: string, fields: Fields, place: Place): string | u
   if (place === "text") return render(text, fields.values);
   // The first field is the base of the rest: inserted as it is.
   const base = /^\{[A-Za-z0-9_-]+\}/.exec(text)?.[0] ?? "";
+  // Kept values are filled in later.
+  const fillRest = text.includes("{kept.") ? renderPartly : render;
   return (
-    render(base, fields.values) + render(text.slice(base.length), fields.values, urlPart(fields))
+    render(base, fields.values) + fillRest(text.slice(base.length), fields.values, urlPart(fields))
   );
 }
 

@@ -7,7 +7,9 @@ import { policyKeys } from "./policy-schema.ts";
 /** Keys that every credential file may have, whatever its grant (docs/configuration.md). */
 export const commonSchema = z
   .strictObject({
-    origins: z.array(z.string()).describe("Where the token may be sent: scheme, host and port"),
+    origins: z
+      .array(z.string())
+      .describe("Where the token may be sent: scheme, host and port; {kept.NAME} beside a pattern"),
     headers: z
       .record(z.string(), z.string())
       .describe("Sent with every request; templates with {token}, {secret.NAME} and {field}"),

@@ -1,5 +1,6 @@
 import type { SecretField } from "../grants/grant.ts";
 import type { LifetimeSetting } from "../grants/lifetime-setting.ts";
+import type { KeptPlace } from "../grants/response-settings.ts";
 import type { BoundValues } from "./binding.ts";
 import type { Policy } from "./policy.ts";
 
@@ -17,6 +18,10 @@ export interface CredentialSettings {
   readonly grant: string;
   /** Spelled as `new URL(x).origin` does. */
   readonly origins: readonly string[];
+  /** Further origins, which come out of the issuer's answer; absent: none. */
+  readonly keptOrigins?: KeptOrigins;
+  /** Values of the issuer's answer that are kept, by name; absent: none. */
+  readonly kept?: KeptPlaces;
   /** Names in lower case. Templates in which only `{token}` and `{secret.NAME}` are left to fill in. */
   readonly headers: Readonly<Record<string, string>>;
   /** Seconds, for an issuer that gives no lifetime. */
@@ -49,6 +54,17 @@ export interface CredentialSettings {
   /** Digest of the part of the credential's own file that is about its token request. */
   readonly writtenRequest: string;
 }
+
+/** Origins that a kept value names, if it fits one of the patterns. */
+export interface KeptOrigins {
+  /** Names of kept values. */
+  readonly from: readonly string[];
+  /** `https://*.example.com`. */
+  readonly within: readonly string[];
+}
+
+/** Where each kept value stands in the issuer's answer. */
+export type KeptPlaces = Readonly<Record<string, Readonly<KeptPlace>>>;
 
 /** A JSON request whose answer of 2xx means that the account exists now. */
 export interface RegisterRequest {

@@ -44,6 +44,8 @@ export interface DeclaredNames {
   fields: readonly string[];
   /** With their prefix: `secret.password`. */
   secrets: readonly string[];
+  /** With their prefix: `kept.api`. */
+  kept: readonly string[];
 }
 
 /**
@@ -53,9 +55,14 @@ export interface DeclaredNames {
 export function templateNames(
   key: string,
   place: Place,
-  { fields, secrets }: DeclaredNames,
+  { fields, secrets, kept }: DeclaredNames,
 ): { names: readonly string[]; declares: boolean } {
-  if (place === "header") return { names: ["token", ...fields, ...secrets], declares: true };
+  if (place === "header") {
+    return { names: ["token", ...fields, ...secrets, ...kept], declares: true };
+  }
+  if (key === "origins" || (key === "verify" && place === "url")) {
+    return { names: [...fields, ...kept], declares: false };
+  }
   if (place !== "sent" && place !== "sent_url") return { names: fields, declares: false };
   const names = [...fields, ...secrets, ...CALLER_VALUES, ...GENERATED_NAMES];
   return { names, declares: key === "extra" };

@@ -3,6 +3,7 @@ import { headerValue, missing, render, type TemplateValues } from "../base/templ
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { GetTokenResult } from "../protocol.ts";
+import { extraOf, type Kept, keptTemplateValues, originsIn } from "./kept-values.ts";
 import { expiresAt, type Token } from "./token.ts";
 
 /** A token ready to be handed out. */
@@ -10,6 +11,10 @@ export interface IssuedToken {
   readonly accessToken: string;
   readonly tokenType: string;
   readonly scope?: string;
+  /** Values that are kept of the issuer's answer, by name. */
+  readonly kept?: Kept;
+  /** Origins that they name, to which the token may go, too. */
+  readonly keptOrigins?: readonly string[];
   readonly token: Token;
   /** Read from the sealed record at start: it was not obtained by this process. */
   readonly isRestored: boolean;
@@ -18,7 +23,7 @@ export interface IssuedToken {
 }
 
 /** The token's own fields, from an issuer's response or a sealed record. */
-type TokenFields = Pick<IssuedToken, "accessToken" | "tokenType" | "scope">;
+type TokenFields = Pick<IssuedToken, "accessToken" | "tokenType" | "scope" | "kept">;
 
 /** The templates of the headers, and the secrets that fill them. */
 export interface HeaderSource {
@@ -28,29 +33,36 @@ export interface HeaderSource {
 
 /** Builds a token together with the response that clients get for it. */
 export function buildIssuedToken(
-  { accessToken, tokenType, scope }: TokenFields,
+  { accessToken, tokenType, scope, kept }: TokenFields,
   { token, isRestored }: Pick<IssuedToken, "token" | "isRestored">,
   { settings, secrets }: HeaderSource,
   now: Moment,
 ): IssuedToken {
   const fields: TokenFields = omitUndefined({ accessToken, tokenType, scope });
+  const extra = kept && extraOf(settings, kept);
   const answer: GetTokenResult = Object.freeze({
     ...fields,
     expiresAt: expiresAt(token, now),
-    headers: Object.freeze(buildHeaders(settings, secrets, accessToken)),
+    headers: Object.freeze(buildHeaders({ settings, secrets }, accessToken, kept)),
+    ...(extra && { extra }),
   });
-  return Object.freeze({ ...fields, token, isRestored, answer });
+  const keptOrigins = settings.keptOrigins && originsIn(settings, kept);
+  return Object.freeze({
+    ...{ ...fields, token, isRestored, answer },
+    ...omitUndefined({ kept, keptOrigins }),
+  });
 }
 
-/** Leaves out a header that needs an optional secret which was not given. */
+/** Leaves out a header that needs an optional secret which was not given, or a value that the issuer did not give. */
 function buildHeaders(
-  settings: CredentialSettings,
-  secrets: Readonly<Record<string, string>>,
+  { settings, secrets }: HeaderSource,
   token: string,
+  kept: Kept | undefined,
 ): Record<string, string> {
   const values: TemplateValues = {
     token,
     ...Object.fromEntries(settings.secrets.map(({ name }) => [`secret.${name}`, secrets[name]])),
+    ...keptTemplateValues(settings, kept),
   };
   return Object.fromEntries(
     Object.entries(settings.headers)

@@ -34,6 +34,8 @@ export function bindAll(record: CredentialRecord, bound: Bound): void {
 }
 
 export function bind(record: Omit<CredentialRecord, "candidate">, bound: Bound): void {
+  // With other settings they may be another issuer's, or stand for something else.
+  if (record.binding !== bound.binding) delete record.kept;
   record.binding = bound.binding;
   if (bound.written) record.written = bound.written;
   else delete record.written;
@@ -62,6 +64,7 @@ export function enterSecrets(
   if (isEntered(entered)) {
     bind(record, bound);
     delete record.candidate;
+    delete record.kept;
     clearRefusals(record);
     // Other secrets may be those of somebody else.
     delete record.identity;

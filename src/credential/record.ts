@@ -31,6 +31,8 @@ const storedToken = z.object({
   obtainedAt: stamp,
   /** Uniform in [0, 1): spreads the refreshes of tokens acquired together. */
   jitter: z.number(),
+  /** Values that the token's answer brought, or lacked and earlier ones had, by name. */
+  kept: z.record(z.string(), z.string()).exactOptional(),
   /** When a program last asked for the token (wall clock, ms); 0: never. */
   askedAt: z.number(),
   /** The moment of `askedAt` on the boot clock of `obtainedAt`. */
@@ -113,6 +115,8 @@ const members = {
   /** The settings that `binding` is a digest of, so that `trust` can tell what was edited; absent in records of older versions. */
   boundValues: z.custom<BoundValues>(isTable).exactOptional(),
   tokens: z.array(storedToken),
+  /** The newest values that were kept of answers, by name: for an answer that lacks some. */
+  kept: z.record(z.string(), z.string()).exactOptional(),
   /** Digest of the settings that the tokens were obtained with (see token-requests.ts). */
   obtainedWith: z.string().exactOptional(),
   rotation: rotation.exactOptional(),

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { AuthdError } from "../errors.ts";
+import { noteKept } from "./kept-values.ts";
 import type { CredentialRecord, Rotation, TokenTarget } from "./record.ts";
 import { storeLives } from "./refresh-token-life.ts";
 import type { TokenResponse } from "./token.ts";
@@ -124,7 +125,7 @@ export async function adoptResponse(
 
 /** Stores and seals a response. One without a refresh token keeps the token that was sent. */
 async function storeRotated(
-  { record, secret, bootId, seal }: RotationContext,
+  { record, secret, bootId, seal, isCallers = false }: RotationContext,
   rotation: Rotation,
   sentToken: string,
   { acquired, sent }: TokenResponse,
@@ -147,6 +148,7 @@ async function storeRotated(
     rotation.entered ??= tokenDigest(sentToken);
     rotation.worked = false;
   }
+  noteKept(record, acquired, isCallers);
   storeLives(rotation, { ...sent, bootId }, { ...acquired, isSame });
   await seal();
 }

@@ -197,13 +197,13 @@ function storedToken(
   time: Timekeeper,
 ): StoredToken | undefined {
   if (!issued) return undefined;
-  const { token, accessToken, tokenType, scope } = issued;
+  const { token, accessToken, tokenType, scope, kept } = issued;
   const { lifetime, assumed, refreshIn, obtainedAt, bornAt, jitter, ageUncertain } = token;
   const now = time.now();
   const isUnused = lastUsedAt === Number.NEGATIVE_INFINITY;
   return {
     ...{ accessToken, tokenType, assumed, jitter },
-    ...omitUndefined({ variant: key === "" ? undefined : target, scope, refreshIn }),
+    ...omitUndefined({ variant: key === "" ? undefined : target, scope, kept, refreshIn }),
     lifetime: Number.isFinite(lifetime) ? lifetime : null,
     // An uncertain age is read from the wall clock the next time, too.
     obtainedAt: { wall: obtainedAt, boot: bornAt, bootId: ageUncertain ? "" : time.bootId },

@@ -6,6 +6,7 @@ import type { LifetimeFault } from "../grants/grant.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { buildIssuedToken, type IssuedToken } from "./issued-token.ts";
+import { completeKept, noteKept, secretsIn } from "./kept-values.ts";
 import { faultOf, forgetEarlyRejections, lifetimeHelp, noteLifetime } from "./lifetime-fault.ts";
 import type { RefreshContext, TokenOwner } from "./refresh-context.ts";
 import { handleFailure, MUST_REFRESH_WITHIN_MS, RETRY_SOON_MS } from "./refresh-failure.ts";
@@ -147,6 +148,7 @@ export class TokenRefresher implements RefreshContext {
       secrets: record.secrets,
       held: [
         ...tokens.all().flatMap(({ issued }) => issued?.accessToken ?? []),
+        ...tokens.all().flatMap(({ issued }) => secretsIn(settings, issued?.kept)),
         ...[record.rotation?.previous ?? []].flat(),
       ],
       seal: () => stored.save(record, true),
@@ -185,8 +187,11 @@ export class TokenRefresher implements RefreshContext {
     // began with, not from the edited file.
     const source = isReplaced || this.owner.current().blocker ? inputs : this.#inputs();
     const restored = { token, isRestored: false };
-    const issued = buildIssuedToken(response.acquired, restored, source, now);
+    const kept = completeKept(record, slot.issued?.kept, response.acquired);
+    const fields = { ...response.acquired, ...omitUndefined({ kept }) };
+    const issued = buildIssuedToken(fields, restored, source, now);
     if (isReplaced) return issued;
+    noteKept(record, response.acquired, slot.key !== "");
     const before = slot.issued?.token;
     const { failures } = slot;
     const received = { issued, receivedAt: now.boot, rejectedWith: undefined, superseded: false };
