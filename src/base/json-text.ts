@@ -13,19 +13,18 @@ export class JsonNumber {
   }
 }
 
-/** JSON of results that were serialized before, piece by piece. */
-const written = new WeakMap<object, string>();
+/** JSON of results that was written and encoded before, piece by piece. */
+const encoded = new WeakMap<object, readonly Buffer[]>();
 
-/** Keeps the JSON of `result`, which is without any character at which a line could end. Returns `result`. */
-export function keepJson<Result extends object>(result: Result, json: string): Result {
-  written.set(result, json);
+/** Keeps the JSON of `result` in UTF-8, which is without any character at which a line could end. Returns `result`. */
+export function keepJson<Result extends object>(result: Result, pieces: readonly Buffer[]): Result {
+  encoded.set(result, pieces);
   return result;
 }
 
-/** Returns the JSON of a result: the kept one, or else a new one. */
-export function resultToJson(result: unknown): string {
-  const known = typeof result === "object" && result !== null ? written.get(result) : undefined;
-  return known ?? toJson(result);
+/** Returns the pieces that are kept of a result's JSON. */
+export function keptJson(result: object): readonly Buffer[] | undefined {
+  return encoded.get(result);
 }
 
 /** A request's id, or the token of a stream: JavaScript's own number only if it is written alike. */

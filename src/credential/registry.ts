@@ -19,6 +19,8 @@ export class Registry {
   readonly #credentials = new Map<string, Credential>();
   /** Errors of credentials that never worked since the start, as their files can't be used. */
   readonly #broken = new Map<string, AuthdError>();
+  /** Undefined after every change of the names. */
+  #sortedNames: readonly string[] | undefined;
   /** Credentials whose file is gone while there is something to seal for them. */
   readonly #orphaned = new Map<string, Credential>();
   readonly #deps: CredentialDeps & { vault: Vault<CredentialRecord> };
@@ -96,9 +98,10 @@ export class Registry {
     return this.#orphaned.size === 0 ? this.all() : [...this.all(), ...this.#orphaned.values()];
   }
 
-  /** Returns all names, those of credentials with broken files included. */
-  names(): string[] {
-    return [...this.#credentials.keys(), ...this.#broken.keys()];
+  /** Returns all names, those of credentials with broken files included, in the order of their characters. */
+  sortedNames(): readonly string[] {
+    this.#sortedNames ??= [...this.#credentials.keys(), ...this.#broken.keys()].sort();
+    return this.#sortedNames;
   }
 
   /** True if rules limit who may use the credential; also if its files are broken or gone, until a person removes it. */
@@ -172,6 +175,7 @@ export class Registry {
   #applyErrors(errors: readonly AuthdError[]): string[] {
     const knownBroken = new Set(this.#broken.keys());
     this.#broken.clear();
+    this.#sortedNames = undefined;
     const changed: string[] = [];
     for (const error of errors) {
       const credential = error.credential ?? "";
@@ -219,6 +223,7 @@ export class Registry {
     const credential = orphaned ?? new Credential(settings, this.#deps);
     this.#credentials.set(name, credential);
     this.#broken.delete(name);
+    this.#sortedNames = undefined;
     this.#timer.add(name);
     credential.load();
     return credential;
@@ -234,6 +239,7 @@ export class Registry {
     this.#credentials.delete(name);
     this.#timer.delete(name);
     this.#broken.delete(name);
+    this.#sortedNames = undefined;
   }
 
   /** Removes a credential whose file is gone, once what a request under way brings is sealed. */

@@ -8,6 +8,8 @@ import type { Call } from "../rpc/call.ts";
 
 /** Time (ms) for which a list is made before others have their turn. */
 const SLICE_MS = 0.1;
+/** Length of text that is encoded at once: takes some 10 µs. */
+const PIECE_CHARACTERS = 16 * 1024;
 /** After a list none is made for so many times as long as it took. */
 const REST = 4;
 /** Lists that one other user may wait for. */
@@ -43,7 +45,7 @@ export class Listing {
     }
     this.#next ??= this.#inTurn("own", () => {
       this.#next = undefined;
-      return this.#make(this.#registry.names(), true);
+      return this.#make(this.#registry.sortedNames(), true);
     });
     return this.#next;
   }
@@ -79,20 +81,26 @@ export class Listing {
 
   async #make(names: readonly string[], isOwn: boolean): Promise<List> {
     const credentials: CredentialInfo[] = [];
-    const parts: string[] = [];
+    const pieces: Buffer[] = [];
+    let text = '{"credentials":[';
     let startedAtMs = performance.now();
-    for (const name of names.toSorted()) {
+    for (const name of names) {
       // It may have been removed meanwhile.
       if (this.#registry.hasAny(name)) {
         const info = infoFor(this.#registry.info(name), isOwn);
+        text += `${credentials.length > 0 ? "," : ""}${toJson(info)}`;
         credentials.push(info);
-        parts.push(toJson(info));
+        if (text.length > PIECE_CHARACTERS) {
+          pieces.push(Buffer.from(text));
+          text = "";
+        }
       }
       if (performance.now() - startedAtMs < SLICE_MS) continue;
       await turn();
       startedAtMs = performance.now();
     }
-    return keepJson(Object.freeze({ credentials }), `{"credentials":[${parts.join(",")}]}`);
+    pieces.push(Buffer.from(`${text}]}`));
+    return keepJson(Object.freeze({ credentials }), pieces);
   }
 }
 
@@ -101,10 +109,10 @@ function tooMany(): AuthdError {
   return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
 }
 
-/** Returns the names of what another user may use; nothing of those whose files are broken. */
+/** Returns the sorted names of what another user may use; nothing of those whose files are broken. */
 export function visibleTo(registry: Registry, access: Access, call: Call): string[] {
   const visible = registry.all().filter((credential) => access.mayUse(credential, call));
-  return visible.map(({ name }) => name);
+  return visible.map(({ name }) => name).toSorted();
 }
 
 /** Leaves out, for other users, who else may use a credential. */

@@ -125,7 +125,7 @@ export class MessageWriter {
     const head = `${headOf(id)}"result":`;
     try {
       const { json, bytes, encoded } = serialize(result);
-      if (encoded) return void buffer.pushEncoded(head, encoded, "}", onTaken);
+      if (encoded) return void buffer.pushEncoded(head, { pieces: encoded, bytes }, "}", onTaken);
       const headBytes = typeof id === "number" ? head.length : Buffer.byteLength(head);
       buffer.push(`${head}${json}}`, headBytes + bytes + 1, onTaken);
     } catch {

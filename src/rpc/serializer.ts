@@ -1,10 +1,10 @@
-import { resultToJson } from "../base/json-text.ts";
+import { keptJson, toJson } from "../base/json-text.ts";
 
 /** A result as JSON, with its length in UTF-8; `encoded` instead of `json` for a long one that is kept. */
 interface Serialized {
   readonly json: string;
   readonly bytes: number;
-  readonly encoded?: Buffer;
+  readonly encoded?: readonly Buffer[];
 }
 
 export type Serialize = (result: unknown) => Serialized;
@@ -22,11 +22,24 @@ export function createSerializer(): Serialize {
     const isFrozen = typeof result === "object" && result !== null && Object.isFrozen(result);
     const known = isFrozen ? kept.get(result) : undefined;
     if (known) return known;
-    const json = resultToJson(result);
-    const bytes = Buffer.byteLength(json);
-    const isEncoded = isFrozen && bytes > MAX_KEPT_TEXT_BYTES;
-    const fresh = isEncoded ? { json: "", bytes, encoded: Buffer.from(json) } : { json, bytes };
+    const fresh = isFrozen ? serializeKept(result) : serialize(result);
     if (isFrozen) kept.set(result, fresh);
     return fresh;
   };
+}
+
+function serializeKept(result: object): Serialized {
+  const pieces = keptJson(result);
+  if (pieces) return encodedOf(pieces);
+  const written = serialize(result);
+  return written.bytes > MAX_KEPT_TEXT_BYTES ? encodedOf([Buffer.from(written.json)]) : written;
+}
+
+function encodedOf(encoded: readonly Buffer[]): Serialized {
+  return { json: "", bytes: encoded.reduce((sum, { length }) => sum + length, 0), encoded };
+}
+
+function serialize(result: unknown): Serialized {
+  const json = toJson(result);
+  return { json, bytes: Buffer.byteLength(json) };
 }

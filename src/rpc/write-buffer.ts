@@ -75,17 +75,22 @@ export class WriteBuffer {
    * Adds a message whose middle is encoded already: it goes to the system as it is, however long. As
    * `push` otherwise.
    */
-  pushEncoded(head: string, middle: Buffer, tail: string, onTaken?: () => void): void {
+  pushEncoded(
+    head: string,
+    middle: { pieces: readonly Buffer[]; bytes: number },
+    tail: string,
+    onTaken?: () => void,
+  ): void {
     if (!this.#socket.writable) return;
     if (this.queued > this.#limits.maxBufferedBytes) return void this.#socket.destroy();
-    const bytes = Buffer.byteLength(head) + middle.length + Buffer.byteLength(tail);
+    const bytes = Buffer.byteLength(head) + middle.bytes + Buffer.byteLength(tail);
     const [before, after] = this.framing === "lines" ? ["", "\n"] : [baseHeader(bytes), ""];
     if (onTaken) this.#takers.push(onTaken);
     this.#socket.cork();
     this.#isAscii = false;
     this.#collected += before + head;
     this.flush();
-    this.#socket.write(middle);
+    for (const piece of middle.pieces) this.#socket.write(piece);
     this.#isAscii = false;
     this.#collected = tail + after;
     this.flush();

@@ -50,7 +50,7 @@ test("short work is free at any pace, a long block is paid with a pause", (t) =>
   t.is(busy.pauseMs, 0, "one of them is within what may be used at once");
   busy.measure(work(10));
   const pause = busy.pauseMs;
-  t.true(pause > 900 && pause <= 1_000, `${pause}`);
+  t.true(pause > 1_900 && pause <= 2_000, `${pause}`);
   t.is(other.pauseMs, 0);
 });
 
@@ -84,7 +84,7 @@ test("pauses end, and are never longer than 3 s", (t) => {
 });
 
 test("a program whose requests keep everybody waiting has less than a hundredth of the time", (t) => {
-  for (const ms of [10, 20, 30]) {
+  for (const ms of [4, 10, 20, 30]) {
     const { own, work, pass } = setup();
     const [busy, other] = [own(1), own(2)];
     let usedMs = 0;

@@ -43,7 +43,7 @@ const pollEvents = new Int16Array(pollFd.buffer);
 const REQUESTED = 2;
 const POLLIN = 1;
 
-/** Holds the processes that were met last, each until it has ended or so many others have come. */
+/** Holds the processes that were met last, each until another comes after its end, or so many others. */
 export class LiveProcesses<Facts> {
   readonly #byPid = new Map<number, LiveProcess<Facts>>();
 
@@ -63,6 +63,7 @@ export class LiveProcesses<Facts> {
       return undefined;
     }
     const process = new LiveProcess<Facts>(descriptor, startedAt);
+    for (const [other, held] of this.#byPid) if (!held.isRunning()) this.drop(other);
     this.#byPid.set(pid, process);
     const [oldest] = this.#byPid.keys();
     if (this.#byPid.size > MAX_LIVE_PROCESSES && oldest !== undefined) this.drop(oldest);
