@@ -8,6 +8,9 @@ import type { Preset } from "./preset.ts";
 /** Begins the names of secrets in templates. */
 const PREFIX = "secret.";
 
+/** The grant's keys whose templates may name any secret, which is asked for then. */
+export const DECLARING = ["extra", "refresh_extra", "token_headers"];
+
 /** The part of a credential's type that decides which secrets it has. */
 interface CredentialType {
   readonly preset: Preset | undefined;
@@ -16,7 +19,7 @@ interface CredentialType {
 
 /**
  * Returns the secrets that a credential asks for: the preset's with its own wording, those that the grant
- * requires, and those that a header or form parameter names (`{secret.api_key}`).
+ * requires, and those that a header or parameter names (`{secret.api_key}`).
  */
 export function secretFields(
   type: CredentialType,
@@ -34,7 +37,7 @@ export function secretFields(
     if (secrets.has(secret.name) || (type.preset && secret.optional)) continue;
     secrets.set(secret.name, secret);
   }
-  for (const name of namedIn([headers, own.extra])) {
+  for (const name of namedIn([headers, ...DECLARING.map((key) => own[key])])) {
     if (!secrets.has(name)) secrets.set(name, { name, optional: false, label: name });
   }
   for (const name of secrets.keys()) {
@@ -58,7 +61,7 @@ export function declaredSecrets({ preset, grant }: CredentialType, settings: Tab
   return [
     ...(preset?.fields ?? []).filter((field) => field.secret).map((field) => field.name),
     ...grant.secrets(own).map((secret) => secret.name),
-    ...namedIn([settings.headers, settings.extra]),
+    ...namedIn([settings.headers, ...DECLARING.map((key) => settings[key])]),
   ];
 }
 

@@ -2,6 +2,7 @@
 import { CALLER_VALUES } from "../grants/exchange-request.ts";
 import { GENERATED_NAMES } from "../grants/generated-values.ts";
 import { policyKeys } from "./policy-schema.ts";
+import { DECLARING } from "./secrets.ts";
 
 /**
  * Kinds of templates. `text` and `url`: filled in when the file is read. `header`: filled in with each token.
@@ -28,6 +29,8 @@ const PLACES: Readonly<Record<string, KeyPlace>> = {
   issuer: everywhere("url"),
   headers: everywhere("header"),
   extra: everywhere("sent"),
+  refresh_extra: everywhere("sent"),
+  token_headers: everywhere("sent"),
   request: withUrl("sent_url", "sent"),
   verify: withUrl("url", "text"),
   ...Object.fromEntries(Object.keys(policyKeys).map((key) => [key, everywhere("unchecked")])),
@@ -65,5 +68,5 @@ export function templateNames(
   }
   if (place !== "sent" && place !== "sent_url") return { names: fields, declares: false };
   const names = [...fields, ...secrets, ...CALLER_VALUES, ...GENERATED_NAMES];
-  return { names, declares: key === "extra" };
+  return { names, declares: DECLARING.includes(key) };
 }

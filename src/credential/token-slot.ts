@@ -106,6 +106,12 @@ export function targetKey({ scope, audience }: TokenTarget): string {
   return scope === undefined && audience === undefined ? "" : JSON.stringify([scope, audience]);
 }
 
+/** Returns the audience of the credential's `own` settings; of several a text with spaces between. */
+export function ownAudience(own: unknown): string | undefined {
+  const { audience } = own as { audience?: string | string[] };
+  return Array.isArray(audience) ? audience.join(" ") : audience;
+}
+
 /**
  * Returns how a caller's scope and audience differ from the credential's `own` settings. A scope is a set,
  * and one equal to the credential's own is left out.
@@ -116,6 +122,6 @@ export function targetOf(own: unknown, scope?: string, audience?: string): Token
   if (scope !== undefined && normalizeScope(scope) !== normalizeScope(known.scope ?? "")) {
     target.scope = normalizeScope(scope);
   }
-  if (audience !== undefined && audience !== known.audience) target.audience = audience;
+  if (audience !== undefined && audience !== ownAudience(own)) target.audience = audience;
   return target;
 }

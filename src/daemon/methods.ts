@@ -11,6 +11,7 @@ import type { Credential } from "../credential/credential.ts";
 import type { TokenTarget } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
 import type { GetTokenOptions } from "../credential/slow-path.ts";
+import { ownAudience } from "../credential/token-slot.ts";
 import type { Http } from "../http/http.ts";
 import { LOCK_REASONS } from "../lock/lock-errors.ts";
 import type { VaultLocker } from "../lock/vault-locker.ts";
@@ -226,7 +227,7 @@ function reachOf(own: unknown, scope?: string, audience?: string) {
   const known = own as TokenTarget;
   return {
     scope: normalizeScope(scope ?? known.scope ?? ""),
-    audience: audience ?? known.audience ?? "",
+    audience: audience ?? ownAudience(own) ?? "",
   };
 }
 

@@ -34,8 +34,28 @@ const methods = {
   none: ({ id }: Client): ClientProof => ({ form: { client_id: id } }),
 };
 
-export type ClientAuthMethod = keyof typeof methods;
-export const clientAuthMethods = Object.keys(methods) as [ClientAuthMethod, ...ClientAuthMethod[]];
+type ClientAuthMethod = keyof typeof methods;
+
+/** The names that RFC 7591 section 2 registers, which mean a method of the table. */
+const STANDARD_NAMES = {
+  client_secret_basic: "basic",
+  client_secret_post: "post",
+} satisfies Record<string, ClientAuthMethod>;
+
+type ClientAuthName = ClientAuthMethod | keyof typeof STANDARD_NAMES;
+
+/** Every value of `client_auth`. */
+export const clientAuthMethods = [...Object.keys(methods), ...Object.keys(STANDARD_NAMES)] as [
+  ClientAuthName,
+  ...ClientAuthName[],
+];
+
+/** Returns the row that a value of `client_auth` means. */
+export function toClientAuthMethod(name: ClientAuthName): ClientAuthMethod {
+  return Object.hasOwn(STANDARD_NAMES, name)
+    ? STANDARD_NAMES[name as keyof typeof STANDARD_NAMES]
+    : (name as ClientAuthMethod);
+}
 
 /**
  * Returns the proof for a token request. Without a method: `basic` for a client with a secret, `none` for one

@@ -4,14 +4,15 @@ import {
   addressOf,
   clientId,
   clientSecret,
+  consistent,
   issuerOr,
   requestToken,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
 
-const schema = z
-  .strictObject({ ...tokenEndpointShape, client_id: clientId })
-  .refine(...issuerOr("token_url"));
+const schema = consistent(z.strictObject({ ...tokenEndpointShape, client_id: clientId })).refine(
+  ...issuerOr("token_url"),
+);
 
 /** Signs in a program as itself (RFC 6749 section 4.4). */
 export const clientCredentials: Grant<z.output<typeof schema>> = {

@@ -1,25 +1,21 @@
 /** Builds an exchange's request from data with templates in it. */
 
-import { HEADER_NAME, isConnectionHeader } from "../base/header-names.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
-import {
-  type Encode,
-  headerValue,
-  missing,
-  noEncoding,
-  percent,
-  render,
-  type TemplateValues,
-} from "../base/template.ts";
+import { type Encode, missing, percent, render, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import type { IssuerRequest } from "./grant.ts";
+import {
+  filledHeaders,
+  filledParameters,
+  formBody,
+  headersSchema,
+  parametersSchema,
+} from "./request-parameters.ts";
 
 /** Names of the options of a caller that templates may contain. */
 export const CALLER_VALUES: readonly string[] = ["scope", "audience"];
 const WITHOUT_BODY = new Set(["GET", "HEAD"]);
-
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
 export const requestSchema = z
   .strictObject({
@@ -34,17 +30,8 @@ export const requestSchema = z
       .string()
       .min(1)
       .describe("Where to ask; {field} and {secret.name} are filled in, percent-encoded."),
-    headers: z
-      .record(
-        z
-          .string()
-          .regex(HEADER_NAME, "is not a header name")
-          .refine((name) => !isConnectionHeader(name), "is a header that authd writes itself"),
-        z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "holds what no HTTP header can carry"),
-      )
-      .default({})
-      .describe("Headers of the request."),
-    form: z.record(z.string(), scalar).optional().describe("The body as a form."),
+    headers: headersSchema.default({}).describe("Headers of the request."),
+    form: parametersSchema.optional().describe("The body as a form; a list repeats its name."),
     json: z
       .json()
       .optional()
@@ -71,15 +58,13 @@ export function writeRequest(request: ExchangeRequest, values: TemplateValues): 
   const { method } = request;
   const url = renderUrl(request.url, values);
   const body = WITHOUT_BODY.has(method) ? undefined : writeBody(request, values);
-  const headers: Record<string, string> = {
+  const headers = {
     accept: "application/json, text/plain;q=0.9, */*;q=0.8",
+    ...body?.headers,
+    ...filledHeaders(request.headers, values),
   };
-  if (body) headers["content-type"] = body.type;
-  for (const [name, value] of kept(request.headers, values)) {
-    headers[name.toLowerCase()] = render(value, values, headerValue);
-  }
   const { repeatable = true } = request;
-  return { method, url, headers, ...omitUndefined({ body: body?.content }), repeatable };
+  return { method, url, headers, ...omitUndefined({ body: body?.body }), repeatable };
 }
 
 /**
@@ -99,19 +84,13 @@ export function renderUrl(template: string, values: TemplateValues): string {
 const withoutEnd: Encode = (value) => value.replace(/(?<!\/)\/+$/, "");
 
 function writeBody({ form, json, text }: ExchangeRequest, values: TemplateValues) {
-  if (form !== undefined) {
-    const members = kept(form, values).map(([name, value]): [string, string] => [
-      name,
-      render(String(value), values),
-    ]);
-    const content = new URLSearchParams(members).toString();
-    return { type: "application/x-www-form-urlencoded", content };
-  }
+  if (form !== undefined) return formBody(filledParameters(form, values));
   if (json !== undefined) {
-    return { type: "application/json", content: JSON.stringify(fillJson(json, values)) };
+    const headers = { "content-type": "application/json" };
+    return { headers, body: JSON.stringify(fillJson(json, values)) };
   }
   if (text !== undefined) {
-    return { type: "text/plain;charset=utf-8", content: render(text, values, noEncoding) };
+    return { headers: { "content-type": "text/plain;charset=utf-8" }, body: render(text, values) };
   }
   return undefined;
 }

@@ -8,6 +8,7 @@ import { isRefusal } from "./refusal.ts";
 import {
   addressOf,
   clientSecret,
+  consistent,
   issuerOr,
   requestToken,
   tokenEndpointShape,
@@ -18,8 +19,8 @@ const MAX_CLOCK_OFFSET_MS = 60_000;
 /** Contact of a refused one-time code, which does not count as a refused secret (`refusal`). */
 const ANSWERED: IssuerContact = { sent: true, answered: true };
 
-const schema = z
-  .strictObject({
+const schema = consistent(
+  z.strictObject({
     ...tokenEndpointShape,
     username: z.string().min(1).describe("The user's name at the issuer."),
     otp_field: z
@@ -33,8 +34,8 @@ const schema = z
       .describe(
         "Whether the form says grant_type=password; some sign-ins that are not OAuth refuse it.",
       ),
-  })
-  .refine(...issuerOr("token_url"));
+  }),
+).refine(...issuerOr("token_url"));
 
 /** Signs in with a user's name and password (RFC 6749 section 4.3), and a one-time code where the issuer wants one. */
 export const password: Grant<z.output<typeof schema>> = {

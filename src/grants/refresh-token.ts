@@ -5,14 +5,17 @@ import { refreshResponse } from "./response-settings.ts";
 import {
   addressOf,
   clientSecret,
+  consistent,
   issuerOr,
+  renewalShape,
   requestToken,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
 
-const schema = z
-  .strictObject({
+const schema = consistent(
+  z.strictObject({
     ...tokenEndpointShape,
+    ...renewalShape,
     response: refreshResponse
       .optional()
       .describe(
@@ -24,8 +27,8 @@ const schema = z
       .describe(
         "Whether each refresh revokes the access token of before (Ory Hydra). Default: as it is noticed.",
       ),
-  })
-  .refine(...issuerOr("token_url"));
+  }),
+).refine(...issuerOr("token_url"));
 
 /** Uses a refresh token from an earlier sign-in (RFC 6749 section 6); the response may contain a new one. */
 export const refreshToken: Grant<z.output<typeof schema>> = {
@@ -45,6 +48,6 @@ export const refreshToken: Grant<z.output<typeof schema>> = {
         grant_type: "refresh_token",
         refresh_token: required(context.secrets, "refresh_token"),
       }),
-      { refreshing: true },
+      { refreshing: true, renewing: true },
     ),
 };

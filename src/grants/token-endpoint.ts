@@ -1,57 +1,86 @@
-/** Shared by the grants of RFC 6749: the client's settings, and one form-encoded request. */
+/** Shared by the grants of RFC 6749: the client's settings, and one token request. */
 
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { missing, render, type TemplateValues } from "../base/template.ts";
+import type { TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { buildRequest } from "./build-request.ts";
-import { type ClientAuthMethod, clientAuthMethods, proveClient } from "./client-auth.ts";
+import { clientAuthMethods, proveClient, toClientAuthMethod } from "./client-auth.ts";
 import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
-import { type ResponsePlaces, tokenResponse } from "./response-settings.ts";
+import {
+  filledHeaders,
+  filledParameters,
+  headersSchema,
+  type Parameters,
+  parametersSchema,
+  writeParameters,
+} from "./request-parameters.ts";
+import { tokenResponse } from "./response-settings.ts";
 import { readTokenAnswer } from "./token-answer.ts";
-
-/** The key of the credential file that holds the address, for messages. */
-const URL_KEY = "token_url";
-
-const parameter = z.union([z.string(), z.number(), z.boolean()]);
 
 export const clientId = z.string().min(1).describe("The client's id at the issuer.");
 
+const endpoint = z.url({ protocol: /^https?$/, error: "must be a complete https: URL" });
+
 /** Keys of every grant with a token endpoint. */
 export const tokenEndpointShape = {
-  issuer: z
-    .url({ protocol: /^https?$/, error: "must be a complete https: URL" })
+  issuer: endpoint
     .optional()
     .describe(
       "The issuer's URL; its metadata (RFC 8414, OpenID Connect) gives all other addresses.",
     ),
-  token_url: z
-    .url({ protocol: /^https?$/, error: "must be a complete https: URL" })
+  token_url: endpoint
     .optional()
     .describe("The token endpoint's URL. Not needed where there is issuer."),
+  token_headers: headersSchema
+    .optional()
+    .describe("Headers of token requests; {field} and {secret.name} are filled in."),
+  token_method: z
+    .enum(["POST", "GET"])
+    .optional()
+    .describe("The HTTP method of token requests; GET puts the parameters into the query."),
+  token_format: z
+    .enum(["form", "json"])
+    .optional()
+    .describe("How the parameters of token requests are written. Default: form."),
   client_id: clientId.optional(),
   client_auth: z
     .enum(clientAuthMethods)
+    .transform(toClientAuthMethod)
     .optional()
     .describe(
-      "How the client proves who it is: in the Authorization header (basic, basic_raw), in the form (post), with the client id in both (basic+post, basic_raw+post), or not at all (none). Default: basic if there is a client secret.",
+      "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), or not at all (none). Default: basic if there is a client secret.",
     ),
   scope: z.string().optional().describe("The scopes to ask for, separated by spaces."),
-  audience: z.string().optional().describe("The API that the token is for, where the issuer asks."),
+  audience: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe("The API that the token is for, where the issuer asks, or several."),
   resource: z
     .union([z.string(), z.array(z.string())])
     .optional()
     .describe("The API's URI (RFC 8707), or several."),
-  extra: z
-    .record(z.string(), parameter)
+  extra: parametersSchema
     .optional()
-    .describe("Further form parameters; {field} and {secret.name} are filled in."),
+    .describe(
+      "Further parameters; {field} and {secret.name} are filled in. A list repeats its name.",
+    ),
   response: tokenResponse
     .optional()
     .describe(
       "Where in the answer the token is, if not where RFC 6749 says, and what else to keep.",
     ),
+};
+
+/** Keys of a grant that renews with a refresh token. */
+export const renewalShape = {
+  refresh_url: endpoint
+    .optional()
+    .describe("The URL of renewals, where it is not the token endpoint's."),
+  refresh_extra: parametersSchema
+    .optional()
+    .describe("Further parameters of renewals, beside and before those of extra."),
 };
 
 /** Refines a schema, by `refine(...issuerOr("token_url"))`: the file gives this address, or `issuer`. */
@@ -69,16 +98,22 @@ export function addressOf({ token_url, issuer }: TokenEndpointSettings): string 
   return token_url ?? issuer;
 }
 
-export interface TokenEndpointSettings {
-  issuer?: string | undefined;
-  token_url?: string | undefined;
-  client_id?: string | undefined;
-  client_auth?: ClientAuthMethod | undefined;
-  scope?: string | undefined;
-  audience?: string | undefined;
-  resource?: string | string[] | undefined;
-  extra?: Record<string, string | number | boolean> | undefined;
-  response?: ResponsePlaces | undefined;
+const endpointSchema = z.object({ ...tokenEndpointShape, ...renewalShape });
+export type TokenEndpointSettings = z.output<typeof endpointSchema>;
+
+/** Refuses keys of a token endpoint that contradict each other. */
+export function consistent<Schema extends z.ZodType<TokenEndpointSettings>>(schema: Schema) {
+  return schema
+    .refine(
+      ({ token_method, token_format }) => token_method !== "GET" || token_format !== "json",
+      "token_format can't be json where token_method is GET, which has no body",
+    )
+    .refine(
+      ({ client_auth = "", token_headers = {} }) =>
+        !client_auth.startsWith("basic") ||
+        !Object.keys(token_headers).some((name) => name.toLowerCase() === "authorization"),
+      "token_headers.authorization and client_auth both write the Authorization header: leave one out",
+    );
 }
 
 /** Returns the client's secret; `optional` where a public client is usual. */
@@ -88,20 +123,26 @@ export function clientSecret(settings: TokenEndpointSettings, optional: boolean)
 }
 
 /**
- * Sends one token request; `parameters` returns the grant's own part of the form. `refreshing`: the secret that
- * is sent is a refresh token. `once`: the issuer accepts the request only once.
+ * Sends one token request; `parameters` returns the grant's own part of the parameters. `refreshing`: the answer
+ * may hold a refresh token, or the one that is sent is used up. `renewing`: the request is a renewal. `once`: the
+ * issuer accepts the request only once.
  */
 export async function requestToken<Settings extends TokenEndpointSettings>(
   context: AcquireContext<Settings>,
   parameters: () => Record<string, string>,
-  { refreshing = false, once = false } = {},
+  { refreshing = false, renewing = false, once = false } = {},
 ): Promise<Acquired> {
-  const { credential, held, rejectedStatuses, now, signsIn } = context;
-  const { request, sent } = buildRequest(context, () => writeForm(context, parameters()));
+  const { credential, held, rejectedStatuses, now, settings, signsIn } = context;
+  const isElsewhere = renewing && settings.refresh_url !== undefined;
+  // The key of the credential file that holds the address, for messages.
+  const urlKey = isElsewhere ? "refresh_url" : "token_url";
+  const { request, sent } = buildRequest(context, () =>
+    writeTokenRequest(context, { urlKey, own: parameters(), renewing }),
+  );
   const repeatable = !(refreshing || once);
-  const response = await context.send({ ...request, urlKey: URL_KEY, repeatable });
+  const response = await context.send({ ...request, urlKey, repeatable });
   const secrets = { ...context.secrets, ...sent };
-  return readTokenAnswer(response, context.settings.response ?? {}, {
+  return readTokenAnswer(response, settings.response ?? {}, {
     credential,
     rejectedStatuses,
     lifetime: context.lifetime,
@@ -110,39 +151,40 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
     held,
     refreshing,
     ...omitUndefined({ signsIn }),
-    urlKey: URL_KEY,
+    urlKey,
   });
 }
 
 /** Returns the request, and the values in it that must not be shown if the issuer repeats them. */
-function writeForm(
+function writeTokenRequest(
   context: AcquireContext<TokenEndpointSettings>,
-  parameters: Record<string, string>,
+  asked: { urlKey: "token_url" | "refresh_url"; own: Parameters; renewing: boolean },
 ): { request: IssuerRequest; sent: Record<string, string> } {
   const { settings, secrets } = context;
   const proof = proveClient(settings.client_id, secrets.client_secret, settings.client_auth);
-  const form = new URLSearchParams(parameters);
-  for (const [name, value] of Object.entries(proof.form ?? {})) form.set(name, value);
-  const scope = context.scope ?? settings.scope;
-  if (scope) form.set("scope", scope);
-  const audience = context.audience ?? settings.audience;
-  if (audience) form.set("audience", audience);
-  for (const resource of [settings.resource ?? []].flat()) form.append("resource", resource);
   const values = templateValues(context);
-  for (const [name, value] of Object.entries(settings.extra ?? {})) {
-    const template = String(value);
-    if (missing(template, values) === undefined) form.set(name, render(template, values));
-  }
+  const written = writeParameters({
+    method: settings.token_method ?? "POST",
+    format: settings.token_format ?? "form",
+    url: settings[asked.urlKey] ?? tokenUrl(settings),
+    parameters: {
+      ...asked.own,
+      ...proof.form,
+      ...omitUndefined({ scope: values.scope || undefined }),
+      ...omitUndefined({ audience: (context.audience ?? settings.audience) || undefined }),
+      ...omitUndefined({ resource: settings.resource }),
+      ...filledParameters(settings.extra, values),
+      ...(asked.renewing && filledParameters(settings.refresh_extra, values)),
+    },
+  });
   const headers = {
     accept: "application/json",
-    "content-type": "application/x-www-form-urlencoded",
+    ...written.headers,
     ...proof.headers,
+    ...filledHeaders(settings.token_headers, values),
   };
   const sent = { proof: proof.headers?.authorization.slice("Basic ".length) ?? "" };
-  return {
-    request: { method: "POST", url: tokenUrl(settings), headers, body: form.toString() },
-    sent,
-  };
+  return { request: { ...written, headers }, sent };
 }
 
 /** Throws AuthdError `invalid_params` if neither the file nor the issuer's metadata gives it. */
@@ -157,9 +199,9 @@ function templateValues(context: AcquireContext<TokenEndpointSettings>): Templat
   const named = Object.entries(secrets).map(([name, value]) => [`secret.${name}`, value]);
   return {
     ...generatedValues(context.codeAt ?? context.now),
-    scope: context.scope ?? settings.scope,
-    audience: context.audience ?? settings.audience,
     ...fields,
+    scope: context.scope ?? settings.scope,
+    audience: context.audience ?? ([settings.audience ?? []].flat().join(" ") || undefined),
     ...Object.fromEntries(named),
   };
 }

@@ -1,6 +1,7 @@
 /** Sends one request to an issuer and returns its whole response, or the error that says why there is none. */
 import { type Clock, scheduleLong } from "../base/clock.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
+import { version } from "../base/version.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
 import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
@@ -9,6 +10,7 @@ import { type Http, type HttpResponse, neverSent, REDIRECT_STATUSES } from "./ht
 import type { IssuerClocks } from "./issuer-clock.ts";
 import { explainNetworkError, isUnknownHost } from "./transport-error.ts";
 
+const USER_AGENT = `authd/${version}`;
 const UNSENT: IssuerContact = { sent: false, answered: false };
 const SENT: IssuerContact = { sent: true, answered: false };
 
@@ -72,6 +74,7 @@ async function send(
   const sent = clocks?.now();
   const response = await http({
     ...request,
+    headers: { "user-agent": USER_AGENT, ...request.headers },
     url: url.href,
     connectTimeoutMs,
     signal,

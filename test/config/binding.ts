@@ -44,12 +44,23 @@ test("a file from before is bound as it was", (t) => {
   t.is(binding, "IL9lYaNM3ovkAtKioYhdXZ6zPgjvW__o7QZ2jpJJV18");
 });
 
+test("the standard name of a client authentication is bound as the short one", (t) => {
+  const file = { grant: "client_credentials", token_url: "https://a.example", client_id: "me" };
+  const digest = (client_auth: string) =>
+    resolveCredential("demo", { ...file, client_auth }, {}, { configDir: "/nowhere" }).binding;
+  t.is(digest("client_secret_post"), digest("post"));
+  t.is(digest("client_secret_basic"), digest("basic"));
+});
+
 const redirecting: Record<string, Partial<BindingParts>> = {
   "the grant": { grant: "password" },
   "the token URL": own({ token_url: "https://evil.example/token" }),
   "the request": own({ request: { method: "POST", url: "https://evil.example" } }),
   "how the client signs in": own({ client_auth: "post" }),
   "extra parameters": own({ extra: { copy: "{secret.key}" } }),
+  "a header of token requests": own({ token_headers: { "x-copy": "{secret.key}" } }),
+  "the URL of renewals": own({ refresh_url: "https://evil.example" }),
+  "a parameter of renewals": own({ refresh_extra: { copy: "{secret.key}" } }),
   "a key of a grant yet to be written": own({ device_url: "https://evil.example" }),
   "an origin": { origins: ["https://evil.example"] },
   "a header": { headers: { ...parts.headers, "x-copy": "{secret.key}" } },

@@ -181,7 +181,7 @@ test("every credential file in the documents is one", (t) => {
     const files = document
       .blocks("toml")
       .filter((block) => /^(preset|grant) = /m.test(block) && !/^title = /m.test(block));
-    t.is(files.length, count);
+    t.true(files.length >= count);
     for (const file of files) {
       t.notThrows(() => resolveCredential("example", parse(file), {}, { configDir: folder }), file);
     }

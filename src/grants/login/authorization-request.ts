@@ -62,7 +62,7 @@ function parametersOf({ settings }: LoginContext, once: Once): URLSearchParams {
   set("nonce", once.nonce);
   set("code_challenge", once.challenge);
   set("code_challenge_method", "S256");
-  set("audience", audience);
+  for (const each of [audience ?? []].flat()) parameters.append("audience", each);
   for (const each of [resource ?? []].flat()) parameters.append("resource", each);
   set("prompt", prompt);
   set("login_hint", login_hint);

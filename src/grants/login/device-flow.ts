@@ -28,7 +28,7 @@ export async function authorizeDevice(context: LoginContext): Promise<DeviceAuth
   if (device_url === undefined) throw missingUrl(context, "device_url");
   const form = new URLSearchParams({ client_id });
   if (scope) form.set("scope", scope);
-  if (audience) form.set("audience", audience);
+  for (const each of [audience ?? []].flat()) form.append("audience", each);
   for (const each of [resource ?? []].flat()) form.append("resource", each);
   const response = await postAsClient(context, { url: device_url, urlKey: "device_url", form });
   const authorization = readAuthorization(readMembers(response.text) ?? {});

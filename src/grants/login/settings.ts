@@ -2,7 +2,14 @@
 import * as z from "../../base/zod.ts";
 import type { AcquireContext, SecretField } from "../grant.ts";
 import { refreshResponse } from "../response-settings.ts";
-import { clientId, clientSecret, issuerOr, tokenEndpointShape } from "../token-endpoint.ts";
+import {
+  clientId,
+  clientSecret,
+  consistent,
+  issuerOr,
+  renewalShape,
+  tokenEndpointShape,
+} from "../token-endpoint.ts";
 import type { IssuerMetadata } from "./metadata.ts";
 import { isRedirectUri } from "./redirect-uri.ts";
 
@@ -23,6 +30,7 @@ const parameter = z.union([z.string(), z.number(), z.boolean()]);
 /** Keys of both grants. */
 const shape = {
   ...tokenEndpointShape,
+  ...renewalShape,
   response: refreshResponse
     .optional()
     .describe(
@@ -33,13 +41,12 @@ const shape = {
   revocation_url: address("The revocation endpoint's URL (RFC 7009), for authd logout."),
 };
 
-export const deviceSchema = z
-  .strictObject(shape)
+export const deviceSchema = consistent(z.strictObject(shape))
   .refine(...issuerOr("token_url"))
   .refine(...issuerOr("device_url"));
 
-export const authorizationCodeSchema = z
-  .strictObject({
+export const authorizationCodeSchema = consistent(
+  z.strictObject({
     ...shape,
     authorization_url: address("The authorization endpoint's URL, which the browser opens."),
     par_url: address("The pushed authorization request endpoint's URL (RFC 9126)."),
@@ -72,7 +79,8 @@ export const authorizationCodeSchema = z
       )
       .optional()
       .describe("Further parameters of the authorization request."),
-  })
+  }),
+)
   .refine(...issuerOr("token_url"))
   .refine(...issuerOr("authorization_url"));
 
