@@ -1,7 +1,11 @@
 // Writes schemas/*.json out of the compiled schemas; a test says when they are out of date.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { configJsonSchema, credentialJsonSchema } from "../dist/src/config/json-schema.js";
+import {
+  configJsonSchema,
+  credentialJsonSchema,
+  presetJsonSchema,
+} from "../dist/src/config/json-schema.js";
 import { root } from "./setup.mjs";
 
 const folder = join(root, "schemas");
@@ -9,6 +13,7 @@ mkdirSync(folder, { recursive: true });
 for (const [name, schema] of [
   ["config", configJsonSchema()],
   ["credential", credentialJsonSchema()],
+  ["preset", presetJsonSchema()],
 ]) {
   writeFileSync(join(folder, `${name}.schema.json`), `${JSON.stringify(schema, null, 2)}\n`);
 }

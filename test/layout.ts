@@ -3,7 +3,7 @@
 import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import { extname, join, relative } from "node:path";
 import test from "ava";
-import { readPresets } from "../src/config/preset.ts";
+import { shippedPresets } from "../src/config/presets.ts";
 import { type Import, ROOT, readSources, type Source } from "./helpers/sources.ts";
 
 const sources = readSources();
@@ -225,7 +225,7 @@ test("a preset is data: one file, which nothing else knows by name", (t) => {
     [],
   );
   // The practice APIs are each one API; what commands say are examples, in longer texts.
-  const quoted = new RegExp(`["'\`](${[...readPresets().keys()].join("|")})["'\`]`);
+  const quoted = new RegExp(`["'\`](${[...shippedPresets().byName.keys()].join("|")})["'\`]`);
   for (const { path, code } of sources.filter(({ path }) => !/^(cli\/)?sandbox/.test(path)))
     t.is(quoted.exec(code)?.[1], undefined, path);
 });

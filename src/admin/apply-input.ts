@@ -4,6 +4,7 @@ import {
   coerceSettings,
   credentialFileText,
   readCredentialFile,
+  readPresets,
   type Table,
   updateCredentialFile,
 } from "../config/config.ts";
@@ -54,7 +55,8 @@ export async function applyAdd(
   if (existed && !params.replace) throw alreadyThere(name, hasFile);
   needs(ifRestricted(registry, name));
   const type = credentialTypeOf(params);
-  const file = updateCredentialFile(type, coerceSettings(type, params.settings ?? {}));
+  const given = coerceSettings(type, params.settings ?? {}, readPresets(dir));
+  const file = updateCredentialFile(type, given);
   const settings = reloader.resolver()(name, file);
   const known = registry.hasLoaded(name) ? registry.get(name) : undefined;
   const before = params.register ? generatedPassword(known, settings) : undefined;
@@ -176,7 +178,7 @@ function boundIn({ record }: Credential, current: CredentialSettings) {
 
 /** Builds and checks an edit. Throws AuthdError `invalid_params`. */
 function editOf(
-  { reloader }: AdminContext,
+  { reloader, dir }: AdminContext,
   credential: Credential,
   { params, unset, file, resolve, waiting: candidate }: EditInput,
 ): Edit {
@@ -184,7 +186,7 @@ function editOf(
   const changes = { ...params.settings, ...unset.settings };
   const hasSettings = Object.keys(changes).length > 0;
   if (hasSettings && candidate?.file !== undefined) throw waitsWithSettings(name);
-  const edited = updateCredentialFile(file, coerceSettings(file, changes));
+  const edited = updateCredentialFile(file, coerceSettings(file, changes, readPresets(dir)));
   const settings =
     candidate?.file === undefined
       ? resolve(name, edited)

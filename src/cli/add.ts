@@ -40,8 +40,8 @@ async function add(name: string | undefined, options: AddOptions): Promise<void>
   if (name === undefined) throw onTerminalOnly("missing required argument 'name'");
   const { checkKind } = await import("./add/kind.ts");
   if (!kind) {
-    const { presetNames } = await import("../config/preset.ts");
-    const presets = presetNames().join(", ");
+    const { knownPresets } = await import("./known-presets.ts");
+    const presets = [...knownPresets().byName.keys()].join(", ");
     throw onTerminalOnly(`which API? Give --preset (${presets}), or --grant for another`);
   }
   checkKind(kind);

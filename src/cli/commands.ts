@@ -69,6 +69,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "all about one credential, but its secrets",
     load: () => import("./show.ts"),
   },
+  presets: {
+    group: CREDENTIALS,
+    usage: "presets [SEARCH]",
+    summary: "the APIs that authd knows; show NAME: all about one",
+    load: () => import("./presets.ts"),
+  },
   refresh: {
     group: CREDENTIALS,
     usage: "refresh NAME",

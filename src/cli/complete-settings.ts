@@ -23,7 +23,8 @@ export async function keyCandidates(command: Command, words: readonly string[]):
 
 async function settingsFor(command: Command, words: readonly string[]) {
   const { knownSettings } = await import("../config/config.ts");
-  return knownSettings(kindIn(words) ?? (await kindOf(command, words)));
+  const { knownPresets } = await import("./known-presets.ts");
+  return knownSettings(kindIn(words) ?? (await kindOf(command, words)), knownPresets());
 }
 
 /** `--preset labelf` or `--preset=labelf`. */

@@ -108,8 +108,7 @@ async function valuesOf(option: Option): Promise<Candidates> {
   if (option.argChoices) return option.argChoices;
   switch (option.long) {
     case "--preset": {
-      const { readPresets } = await import("../config/preset.ts");
-      return [...readPresets().values()].map(({ name, title }) => `${name}\t${title}`);
+      return await presets();
     }
     case "--grant": {
       const { grants } = await import("../grants/index.ts");
@@ -142,6 +141,8 @@ async function argumentsOf(command: Command, positionals: readonly string[]): Pr
       return (await callDaemon("approvals/pending", {}, 2_000)).approvals.map(
         ({ id, credential, program }) => `${id}\t${credential}, ${plain(program)}`,
       );
+    case "preset":
+      return await presets();
     case "file":
       return "files";
     case "url":
@@ -149,6 +150,14 @@ async function argumentsOf(command: Command, positionals: readonly string[]): Pr
     default:
       return [];
   }
+}
+
+async function presets(): Promise<string[]> {
+  const { knownPresets } = await import("./known-presets.ts");
+  return Array.from(
+    knownPresets().byName.values(),
+    ({ name, title }) => `${name}\t${plain(title)}`,
+  );
 }
 
 async function credentials(): Promise<readonly CredentialInfo[]> {

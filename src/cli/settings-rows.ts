@@ -8,7 +8,9 @@ const SHOWN_ELSEWHERE = new Set([
 ]);
 
 /** Lists a credential's settings by dotted key, as a credential file spells them. */
-export function settingsRows({ settings = {} }: CredentialDetails): [string, string][] {
+export function settingsRows({
+  settings = {},
+}: Pick<CredentialDetails, "settings">): [string, string][] {
   return Object.entries(settings)
     .filter(([key]) => !SHOWN_ELSEWHERE.has(key))
     .flatMap(([key, value]) => rows(key, value));

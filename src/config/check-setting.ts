@@ -8,7 +8,7 @@ import { checkField } from "./fields.ts";
 import { checkedHeaders } from "./headers.ts";
 import { isTable, type Table } from "./json-table.ts";
 import { keptOriginsOf } from "./kept-origins.ts";
-import { readPresets } from "./preset.ts";
+import type { Presets } from "./preset.ts";
 import { commonSchema, parseWith, shapeOf } from "./schema.ts";
 import { parseUrl } from "./urls.ts";
 
@@ -20,6 +20,7 @@ interface OneSetting {
   /** Text, or a list of texts, as on the command line. */
   value: unknown;
   allowInsecureHttp?: boolean;
+  presets: Presets;
 }
 
 /** Returns what is wrong with a setting; undefined: nothing, as far as it can be told alone. */
@@ -33,8 +34,7 @@ export function whyUnfitSetting(setting: OneSetting): string | undefined {
   }
 }
 
-function assertFits({ file, key, value, allowInsecureHttp = false }: OneSetting): void {
-  const presets = readPresets();
+function assertFits({ file, key, value, allowInsecureHttp = false, presets }: OneSetting): void {
   const type = credentialTypeOf(file, presets);
   const field = type.preset?.fields.find(({ name }) => name === key);
   if (field && !field.secret) {

@@ -1,6 +1,5 @@
 /** Reads the configuration folder, `config.toml` and `credentials/NAME.toml`, into frozen settings without secrets. */
 import { join } from "node:path";
-import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import { type ResolveOptions, resolver } from "./credential.ts";
 import { credentialFile, credentialFileNames } from "./credential-file.ts";
@@ -8,7 +7,7 @@ import { accessKeysOf, type ConfigFile, daemonSettings } from "./daemon.ts";
 import type { Table } from "./json-table.ts";
 import { placed } from "./mistake.ts";
 import { whyNotAName } from "./name.ts";
-import type { Preset } from "./preset.ts";
+import { readPresets } from "./presets.ts";
 import { listSafeFolder } from "./safe-file.ts";
 import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
 import { readTomlFile } from "./toml.ts";
@@ -30,29 +29,31 @@ export type { Table } from "./json-table.ts";
 export { knownSettings } from "./known-settings.ts";
 export { configFileMistake } from "./mistake.ts";
 export { assertCredentialName, whyNotAName } from "./name.ts";
+export { readPresets, shippedPresets } from "./presets.ts";
 export { tomlTable } from "./toml.ts";
 
 export interface LoadOptions {
   /** The configuration folder; one that does not exist is empty. */
   dir: string;
   env: Readonly<Record<string, string | undefined>>;
-  /** Defaults to the shipped presets. */
-  presets?: ReadonlyMap<string, Preset>;
   /** Called with the number of credential files, before the first one is read. */
   onCount?: (files: number) => void;
 }
 
 /**
  * Reads everything, synchronously. A mistake in a credential file is an entry of `errors` and costs that
- * credential only. Throws AuthdError `invalid_params` for a mistake that concerns all credentials: a
+ * credential only; one in a preset costs the credentials that are made of it. Throws AuthdError `invalid_params` for a mistake that concerns all credentials: a
  * folder that others can write to, a broken config.toml, a wrong AUTHD_* variable.
  */
 export function loadConfiguration(options: LoadOptions): Configuration {
   const { dir, env } = options;
   const { daemon, defaults, access } = readConfigFile(dir, env);
   const credentials = new Map<string, CredentialSettings>();
-  const errors: { file: string; credential?: string; message: string }[] = [];
-  const resolve = resolver(omitUndefined({ configDir: dir, presets: options.presets }));
+  const presets = readPresets(dir);
+  const errors: { file: string; credential?: string; message: string }[] = presets.mistakes.map(
+    ({ file, message }) => ({ file, message }),
+  );
+  const resolve = resolver({ configDir: dir, presets });
   const names = credentialFileNames(dir);
   options.onCount?.(names.length);
   for (const name of names) {

@@ -4,7 +4,7 @@ import { AuthdError } from "../errors.ts";
 import type { Grant } from "../grants/grant.ts";
 import { grantNamed, grants } from "../grants/index.ts";
 import type { Table } from "./json-table.ts";
-import { type Preset, presetInfo } from "./preset.ts";
+import { type Preset, type Presets, presetNamed } from "./preset.ts";
 import { commonSchema, parseWith, shapeOf, unknownKey } from "./schema.ts";
 import { declaredSecrets } from "./secrets.ts";
 
@@ -16,12 +16,9 @@ export interface CredentialType {
 }
 
 /** Reads `preset` or `grant`, of which there is exactly one. Throws AuthdError `invalid_params`. */
-export function credentialTypeOf(
-  file: Table,
-  presets: ReadonlyMap<string, Preset>,
-): CredentialType {
+export function credentialTypeOf(file: Table, presets: Presets): CredentialType {
   if (typeof file.preset === "string" && file.grant === undefined) {
-    const preset = presetInfo(file.preset, presets);
+    const preset = presetNamed(file.preset, presets);
     return { preset, grantName: preset.grant, grant: grantNamed(preset.grant) };
   }
   if (typeof file.grant === "string" && file.preset === undefined) {
@@ -29,7 +26,7 @@ export function credentialTypeOf(
   }
   throw new AuthdError(
     "invalid_params",
-    `It needs either preset = "…" (${[...presets.keys()].join(", ")}) or grant = "…" (${Object.keys(grants).join(", ")}).`,
+    `It needs either preset = "…" (${[...presets.byName.keys()].join(", ")}) or grant = "…" (${Object.keys(grants).join(", ")}).`,
   );
 }
 
@@ -68,7 +65,7 @@ function isSecretOfAnyGrant(key: string): boolean {
 }
 
 /** Returns every key that a file of this type may have, beside `preset` and `grant`. */
-function knownKeys(type: CredentialType): string[] {
+export function knownKeys(type: CredentialType): string[] {
   const fields = type.preset?.fields.filter((field) => !field.secret) ?? [];
   return [
     ...new Set([

@@ -16,7 +16,8 @@ import { keptOriginsOf, originEntries } from "./kept-origins.ts";
 import { keptNames, keptPlaces } from "./kept-places.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
-import { type Preset, readPresets } from "./preset.ts";
+import type { Presets } from "./preset.ts";
+import { readPresets } from "./presets.ts";
 import { readSafeFile } from "./safe-file.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
 import { declaredSecrets, secretFields } from "./secrets.ts";
@@ -26,15 +27,15 @@ import { writtenKeys, writtenRequest } from "./written.ts";
 export interface ResolveOptions {
   /** `ca_file` is relative to it. */
   configDir: string;
-  /** Defaults to the shipped presets. */
-  presets?: ReadonlyMap<string, Preset>;
+  /** Defaults to the shipped presets, and those of the folder. */
+  presets?: Presets;
 }
 
 /** Makes settings. Throws AuthdError `invalid_params` that names the credential, the key and what to do; never a value. */
 export type Resolve = (name: string, file: Table, defaults: Table) => CredentialSettings;
 
 /** Returns a `Resolve` that reads each preset and `ca_file` once, and lets credentials share equal parts. */
-export function resolver({ configDir, presets = readPresets() }: ResolveOptions): Resolve {
+export function resolver({ configDir, presets = readPresets(configDir) }: ResolveOptions): Resolve {
   const pems = new Map<string, string>();
   const shared = new Map<string, object>();
   const context: ResolveContext = {
@@ -56,7 +57,7 @@ export function resolver({ configDir, presets = readPresets() }: ResolveOptions)
 
 /** The presets, files and ids that all credentials share. */
 interface ResolveContext {
-  presets: ReadonlyMap<string, Preset>;
+  presets: Presets;
   pem(file: string): string;
   idOf: IdOf;
   /** 10,000 credentials are mostly alike: equal parts are one frozen object. */

@@ -5,7 +5,7 @@ import { AuthdError } from "../errors.ts";
 import { putAt, type Wanted, wantedBy } from "./coerce.ts";
 import { type CredentialType, credentialTypeOf, isField } from "./credential-type.ts";
 import { assertDepth, isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
-import { type Preset, readPresets } from "./preset.ts";
+import type { Presets } from "./preset.ts";
 import { commonSchema, shapeOf } from "./schema.ts";
 
 const HEADER = `# A credential of authd: settings only, so that it can be shared. Its secrets are in the vault.
@@ -22,7 +22,7 @@ const HEADER = `# A credential of authd: settings only, so that it can be shared
 export function coerceSettings(
   file: Table,
   settings: Table,
-  presets: ReadonlyMap<string, Preset> = readPresets(),
+  presets: Presets,
 ): Record<string, unknown> {
   const type = credentialTypeOf(file, presets);
   const { preset, grant } = file;

@@ -4,7 +4,8 @@ import * as z from "../base/zod.ts";
 import { type GrantName, grants } from "../grants/index.ts";
 import { configSchema } from "./daemon.ts";
 import { isTable, type Table } from "./json-table.ts";
-import { type Preset, type PresetField, readPresets } from "./preset.ts";
+import { type Preset, type PresetField, presetSchema } from "./preset.ts";
+import { shippedPresets } from "./presets.ts";
 import { commonSchema } from "./schema.ts";
 
 type Schema = Record<string, unknown>;
@@ -17,7 +18,9 @@ export function configJsonSchema(): Schema {
 }
 
 /** Returns the schema of `credentials/NAME.toml`: one variant for each preset and each grant. */
-export function credentialJsonSchema(presets: Iterable<Preset> = readPresets().values()): Schema {
+export function credentialJsonSchema(
+  presets: Iterable<Preset> = shippedPresets().byName.values(),
+): Schema {
   const names = Object.keys(grants) as GrantName[];
   return {
     $schema: DRAFT,
@@ -25,6 +28,11 @@ export function credentialJsonSchema(presets: Iterable<Preset> = readPresets().v
     oneOf: [...Array.from(presets, presetVariant), ...names.map(grantVariant)],
     $defs: propertiesOf(bare(commonSchema)),
   };
+}
+
+/** Returns the schema of `presets/NAME.toml`. */
+export function presetJsonSchema(): Schema {
+  return { $schema: DRAFT, title: "authd: a preset", ...bare(presetSchema) };
 }
 
 function grantVariant(name: GrantName): Schema {

@@ -2,7 +2,7 @@
 import * as z from "../base/zod.ts";
 import { credentialTypeOf } from "./credential-type.ts";
 import { isTable, type Table } from "./json-table.ts";
-import { readPresets } from "./preset.ts";
+import type { Presets } from "./preset.ts";
 import { commonSchema } from "./schema.ts";
 
 interface KnownSetting {
@@ -14,8 +14,8 @@ interface KnownSetting {
 }
 
 /** `file` holds `preset` or `grant`. Throws AuthdError `invalid_params` for one that does not exist. */
-export function knownSettings(file: Table): KnownSetting[] {
-  const { preset, grant } = credentialTypeOf(file, readPresets());
+export function knownSettings(file: Table, presets: Presets): KnownSetting[] {
+  const { preset, grant } = credentialTypeOf(file, presets);
   const fields = (preset?.fields ?? [])
     .filter(({ secret }) => !secret)
     .map(({ name, label, choices = {} }) => ({

@@ -1,29 +1,25 @@
-/**
- * A preset is one TOML file in this folder and nothing else: whoever adds an API adds its file.
- * docs/presets.md says what stands in it.
- */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parse } from "smol-toml";
+/** The description of one API, as a preset's file holds it; docs/presets.md says what stands in it. */
 import { didYouMean } from "../base/suggest.ts";
 import * as z from "../base/zod.ts";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError } from "../errors.ts";
+import type { Table } from "./json-table.ts";
+import { parseWith } from "./schema.ts";
 import type { RegisterRequest } from "./settings.ts";
-
-const SHIPPED = fileURLToPath(new URL("../presets", import.meta.url));
 
 const text = z.string().min(1);
 const fieldSchema = z.strictObject({
-  label: text,
-  hint: text.optional(),
-  secret: z.boolean().default(false),
-  optional: z.boolean().default(false),
-  /** A template over the fields above it. */
-  default: z.string().optional(),
-  /** `base`: a URL that paths are appended to; `path`: what is appended to one. */
-  kind: z.enum(["text", "url", "base", "path"]).default("text"),
-  /** Values that may be typed; as a table, with the text that templates get for each. */
+  label: text.describe("Shown when the value is asked for."),
+  hint: text.optional().describe("A few words beside the label."),
+  secret: z
+    .boolean()
+    .default(false)
+    .describe("Kept in the vault and asked for without echo; {secret.NAME} in templates."),
+  optional: z.boolean().default(false).describe("May be left empty."),
+  default: z.string().optional().describe("A template over the fields above it."),
+  kind: z
+    .enum(["text", "url", "base", "path"])
+    .default("text")
+    .describe("base: a URL that paths are appended to; path: what is appended to one."),
   choices: z
     .union([z.array(text).min(1), z.record(text, z.string())])
     .transform((choices) =>
@@ -31,18 +27,27 @@ const fieldSchema = z.strictObject({
         ? Object.fromEntries(choices.map((choice) => [choice, choice]))
         : choices,
     )
-    .optional(),
+    .optional()
+    .describe("Values that may be typed; as a table, with the text that templates get for each."),
 });
 
-const presetSchema = z.strictObject({
-  title: text,
-  grant: text,
-  keys: z.strictObject({ hint: text, url: z.url().optional() }),
-  fields: z.record(z.string().regex(/^[a-z][a-z0-9_]*$/), fieldSchema),
-  settings: z.record(text, z.json()),
+/** The content of a preset's file. */
+export const presetSchema = z.strictObject({
+  title: text.describe("The API's name, as people call it."),
+  grant: text.describe("How tokens are obtained."),
+  keys: z
+    .strictObject({ hint: text, url: z.url().optional() })
+    .describe("Where a person finds or makes the keys of this API."),
+  fields: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]*$/), fieldSchema)
+    .describe("Values to ask for, in this order."),
+  settings: z
+    .record(text, z.json())
+    .describe("Keys of the grant and of every credential file, as templates over the fields."),
   register: z
     .strictObject({ url: text, generates: text, json: z.record(text, z.string()) })
-    .optional(),
+    .optional()
+    .describe("How --register makes an account."),
 });
 
 /** A value that a preset asks its user for. */
@@ -62,39 +67,50 @@ export interface Preset {
   /** Keys of the grant and of every credential (docs/configuration.md), as templates over the fields. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly register?: RegisterRequest | undefined;
+  /** Path of its file, if it is a person's own. */
+  readonly file?: string;
+  /** True for a person's own that takes the place of a shipped one. */
+  readonly replaces?: boolean;
 }
 
-/** Reads every `NAME.toml` of a folder: the shipped presets, unless told otherwise. Throws if one is broken. */
-export function readPresets(folder: string = SHIPPED): ReadonlyMap<string, Preset> {
-  const files = readdirSync(folder).filter((file) => file.endsWith(".toml"));
-  return new Map(
-    files.sort().map((file) => {
-      const name = file.slice(0, -".toml".length);
-      return [name, readPreset(name, join(folder, file))];
-    }),
-  );
+/** All presets: the shipped ones, and a person's own in `<config dir>/presets`. */
+export interface Presets {
+  readonly byName: ReadonlyMap<string, Preset>;
+  /** Mistakes in a person's own. */
+  readonly mistakes: readonly PresetMistake[];
 }
 
-export function presetNames(presets = readPresets()): string[] {
-  return [...presets.keys()];
+export interface PresetMistake {
+  /** Absent: it concerns the whole folder. */
+  readonly name?: string;
+  readonly file: string;
+  /** Begins with the line, where it is known. */
+  readonly message: string;
 }
 
-/** Throws AuthdError `invalid_params` for a name that is no preset. */
-export function presetInfo(name: string, presets = readPresets()): Preset {
-  const preset = presets.get(name);
-  if (preset) return preset;
-  const hint = didYouMean(name, presets.keys()) || ` Presets: ${presetNames(presets).join(", ")}.`;
-  throw new AuthdError("invalid_params", `There is no preset "${name}".${hint}`);
+/** Makes a preset of a file's content. Throws AuthdError `invalid_params` that names the key. */
+export function parsePreset(name: string, table: Table): Preset {
+  const { fields, ...content } = parseWith(presetSchema, table);
+  return {
+    ...content,
+    name,
+    fields: Object.entries(fields).map(([name, field]) => ({ name, ...field })),
+  };
 }
 
-function readPreset(name: string, file: string): Preset {
-  try {
-    const content = presetSchema.parse(parse(readFileSync(file, "utf8")));
-    const fields = Object.entries(content.fields).map(([name, field]) => ({ name, ...field }));
-    return { ...content, name, fields };
-  } catch (cause) {
-    throw new AuthdError("internal", `The preset file ${file} is broken: ${messageOf(cause)}`, {
-      cause,
-    });
+/** Throws AuthdError `invalid_params` for a name that is no preset, or one whose file has a mistake. */
+export function presetNamed(name: string, { byName, mistakes }: Presets): Preset {
+  const preset = byName.get(name);
+  const mistake = mistakes.find((each) => each.name === name || (!preset && !each.name));
+  if (mistake) {
+    const where = `${mistake.file}${/^line \d/.test(mistake.message) ? ", " : ": "}`;
+    throw new AuthdError(
+      "invalid_params",
+      `preset "${name}" can't be used until its file is mended: ${where}${mistake.message}`,
+    );
   }
+  if (preset) return preset;
+  const names = [...byName.keys()];
+  const hint = didYouMean(name, names) || ` Presets: ${names.join(", ")}.`;
+  throw new AuthdError("invalid_params", `There is no preset "${name}".${hint}`);
 }

@@ -53,8 +53,20 @@ export function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
 export function parseWith<Output>(schema: z.ZodType<Output>, value: unknown): Output {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => describe(issue, schema, value));
-  throw new AuthdError("invalid_params", [...new Set(problems)].slice(0, 5).join(" "));
+  throw new AuthdError("invalid_params", problemsOf(schema, value).slice(0, 5).join(" "));
+}
+
+/** Returns a text for each mistake in `value`, of those at a path that `counts`; see `parseWith`. */
+export function problemsOf(
+  schema: z.ZodType,
+  value: unknown,
+  counts: (path: readonly PropertyKey[]) => boolean = () => true,
+): string[] {
+  const issues = schema.safeParse(value).error?.issues ?? [];
+  const counted = issues.filter(
+    (issue) => issue.code === "unrecognized_keys" || counts(issue.path),
+  );
+  return [...new Set(counted.flatMap((issue) => describe(issue, schema, value)))];
 }
 
 /** Returns "There is no key …", with the nearest known key. */
@@ -107,7 +119,8 @@ function schemaAt(schema: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce((at: unknown, key) => shapeOf(at)[String(key)], schema);
 }
 
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+/** Returns the member of tables and lists at a path; undefined if there is none. */
+export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce(
     (at: unknown, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
     value,

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { readPresets } from "../../src/config/preset.ts";
+import { shippedPresets } from "../../src/config/presets.ts";
 import { grants } from "../../src/grants/index.ts";
 import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { startZebbra } from "../../src/sandbox/zebbra.ts";
@@ -120,7 +120,7 @@ test("add --help lists every preset and every grant, one a line", async (t) => {
   const { cli } = makeHome(t);
   const { code, stdout } = await cli(["add", "--help"]);
   t.is(code, 0);
-  for (const name of [...readPresets().keys(), ...Object.keys(grants)]) {
+  for (const name of [...shippedPresets().byName.keys(), ...Object.keys(grants)]) {
     t.regex(stdout, new RegExp(`^  ${name} +\\S.{10,58}$`, "m"), name);
   }
 });

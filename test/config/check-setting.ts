@@ -1,8 +1,11 @@
 import test from "ava";
 import { whyUnfitSetting } from "../../src/config/check-setting.ts";
+import { shippedPresets } from "../../src/config/presets.ts";
+
+const presets = shippedPresets();
 
 const unfit = (file: object, key: string, value: unknown) =>
-  whyUnfitSetting({ file: file as Record<string, unknown>, key, value });
+  whyUnfitSetting({ file: file as Record<string, unknown>, key, value, presets });
 
 test("one setting is checked alone, by the schema of its key and as an address", (t) => {
   const exchange = { grant: "exchange" };
@@ -43,5 +46,5 @@ test("a setting that fits is not complained of, whatever else is missing", (t) =
     t.is(unfit(file, key, value), undefined, `${key}=${value}`);
   }
   const plain = { file: { grant: "static" }, key: "origins", value: ["http://api.example"] };
-  t.is(whyUnfitSetting({ ...plain, allowInsecureHttp: true }), undefined);
+  t.is(whyUnfitSetting({ ...plain, allowInsecureHttp: true, presets }), undefined);
 });

@@ -4,15 +4,19 @@ import {
   coerceSettings,
   credentialFileText,
   resolveCredential,
+  shippedPresets,
   updateCredentialFile,
 } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 
 const exchange = { grant: "exchange" };
+const presets = shippedPresets();
+const coerce = (file: Record<string, unknown>, settings: Record<string, unknown>) =>
+  coerceSettings(file, settings, presets);
 
 test("text becomes what its place wants", (t) => {
   t.deepEqual(
-    coerceSettings(exchange, {
+    coerce(exchange, {
       ttl: "60",
       allow_insecure_http: "true",
       origins: "https://a.example, https://b.example",
@@ -34,7 +38,7 @@ test("text becomes what its place wants", (t) => {
 
 test("dotted keys become tables; a header's or field's name keeps its dots", (t) => {
   t.deepEqual(
-    coerceSettings(exchange, {
+    coerce(exchange, {
       "request.url": "https://issuer.example",
       "request.json": '{"a": "{secret.x}", "b": 1}',
       "headers.x.y": "1",
@@ -50,14 +54,14 @@ test("dotted keys become tables; a header's or field's name keeps its dots", (t)
       verify: { url: "https://api.example", method: "HEAD" },
     },
   );
-  t.deepEqual(coerceSettings(exchange, { "request.json.a.b": "c" }), {
+  t.deepEqual(coerce(exchange, { "request.json.a.b": "c" }), {
     grant: "exchange",
     request: { json: { a: { b: "c" } } },
   });
 });
 
 test("a template is text, though it begins with a brace", (t) => {
-  t.deepEqual(coerceSettings(exchange, { "request.json": "{secret.api_token}" }), {
+  t.deepEqual(coerce(exchange, { "request.json": "{secret.api_token}" }), {
     grant: "exchange",
     request: { json: "{secret.api_token}" },
   });
@@ -65,18 +69,18 @@ test("a template is text, though it begins with a brace", (t) => {
 
 test("what has its type already passes, and so does null", (t) => {
   const settings = { ttl: 60, origins: ["https://a.example"], warm: null };
-  t.deepEqual(coerceSettings(exchange, settings), { grant: "exchange", ...settings });
+  t.deepEqual(coerce(exchange, settings), { grant: "exchange", ...settings });
 });
 
 test("text that fits nowhere stays, for the schema to refuse", (t) => {
-  const file = coerceSettings({ grant: "static" }, { ttl: "soon", allow_insecure_http: "maybe" });
+  const file = coerce({ grant: "static" }, { ttl: "soon", allow_insecure_http: "maybe" });
   t.throws(() => resolveCredential("demo", file, {}, { configDir: "/nowhere" }), {
     message: /ttl: expected number.*allow_insecure_http: expected boolean/,
   });
 });
 
 test("a preset's fields stay text, though they look like numbers", (t) => {
-  t.deepEqual(coerceSettings({ preset: "labelf" }, { client_id: "42" }), {
+  t.deepEqual(coerce({ preset: "labelf" }, { client_id: "42" }), {
     preset: "labelf",
     client_id: "42",
   });
@@ -90,7 +94,7 @@ test("unknown keys, secrets, another preset and __proto__ are refused", (t) => {
     [{ "headers.__proto__": "x" }, /"__proto__" is not allowed/],
     [JSON.parse('{"__proto__": {"ttl": 1}}'), /"__proto__" is not allowed/],
   ] as const) {
-    const error = t.throws(() => coerceSettings({ preset: "onestepai" }, settings), {
+    const error = t.throws(() => coerce({ preset: "onestepai" }, settings), {
       instanceOf: AuthdError,
       message,
     });
@@ -138,10 +142,10 @@ test("the text of a file reads back as the same, with a comment on top and the k
 
 test("what TOML can't hold is refused, or left out, before it is written", (t) => {
   const refused = (settings: Record<string, unknown>) =>
-    t.throws(() => coerceSettings(exchange, settings), { instanceOf: AuthdError })?.message;
+    t.throws(() => coerce(exchange, settings), { instanceOf: AuthdError })?.message;
   t.regex(refused({ "request.json": "[1, null]" }) ?? "", /list can't hold null/);
   t.regex(refused({ "request.json": { a: [null] } }) ?? "", /list can't hold null/);
-  const inList = coerceSettings(exchange, { "request.json": '[{"a": null, "b": 1}]' });
+  const inList = coerce(exchange, { "request.json": '[{"a": null, "b": 1}]' });
   t.deepEqual(parse(credentialFileText(inList)).request, { json: [{ b: 1 }] });
 });
 
@@ -152,6 +156,6 @@ test("settings that are nested without end are refused", (t) => {
     { "request.json": JSON.parse(deep) },
     { [`request.json${".a".repeat(100_000)}`]: "1" },
   ]) {
-    t.throws(() => coerceSettings(exchange, settings), { message: /64 tables and lists deep/ });
+    t.throws(() => coerce(exchange, settings), { message: /64 tables and lists deep/ });
   }
 });

@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { configJsonSchema, credentialJsonSchema } from "../../src/config/json-schema.ts";
-import { readPresets } from "../../src/config/preset.ts";
+import {
+  configJsonSchema,
+  credentialJsonSchema,
+  presetJsonSchema,
+} from "../../src/config/json-schema.ts";
+import { shippedPresets } from "../../src/config/presets.ts";
 import { grants } from "../../src/grants/index.ts";
 
 const shipped = (name: string): unknown =>
@@ -12,13 +16,14 @@ const shipped = (name: string): unknown =>
 test("schemas/*.json are what node scripts/schemas.mjs writes", (t) => {
   t.deepEqual(shipped("config"), configJsonSchema());
   t.deepEqual(shipped("credential"), credentialJsonSchema());
+  t.deepEqual(shipped("preset"), presetJsonSchema());
 });
 
 test("every preset and every grant is a variant without secrets and without room for other keys", (t) => {
   const { oneOf } = credentialJsonSchema() as {
     oneOf: { title: string; properties: Record<string, unknown>; additionalProperties: boolean }[];
   };
-  t.is(oneOf.length, readPresets().size + Object.keys(grants).length);
+  t.is(oneOf.length, shippedPresets().byName.size + Object.keys(grants).length);
   for (const { title, properties, additionalProperties } of oneOf) {
     t.false(additionalProperties, title);
     t.true("origins" in properties, title);

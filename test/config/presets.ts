@@ -1,19 +1,20 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import test from "ava";
+import { assertUsablePreset } from "../../src/config/check-preset.ts";
 import { resolveCredential } from "../../src/config/config.ts";
-import { presetInfo, presetNames, readPresets } from "../../src/config/preset.ts";
+import { presetNamed } from "../../src/config/preset.ts";
+import { shippedPresets } from "../../src/config/presets.ts";
 import type { CredentialSettings } from "../../src/config/settings.ts";
 import { AuthdError } from "../../src/errors.ts";
-import { temporaryFolder } from "../helpers/folder.ts";
+
+const shipped = shippedPresets();
 
 const resolve = (file: Record<string, unknown>): CredentialSettings =>
   resolveCredential("demo", file, {}, { configDir: "/nowhere" });
 
 test("four presets are shipped, each with a title, where its keys are made, and its fields", (t) => {
-  t.deepEqual(presetNames(), ["labelf", "onestepai", "realtyna", "zebbra"]);
+  t.deepEqual([...shipped.byName.keys()], ["labelf", "onestepai", "realtyna", "zebbra"]);
   const fields = (name: string) =>
-    presetInfo(name).fields.map((field) => `${field.name}${field.secret ? "*" : ""}`);
+    presetNamed(name, shipped).fields.map((field) => `${field.name}${field.secret ? "*" : ""}`);
   t.deepEqual(fields("labelf"), ["client_id", "client_secret*", "token_url"]);
   t.deepEqual(fields("onestepai"), ["api_token*", "region", "base_url"]);
   t.deepEqual(fields("zebbra"), ["username", "password*", "otp_secret*", "base_url", "token_path"]);
@@ -27,7 +28,7 @@ test("four presets are shipped, each with a title, where its keys are made, and 
     "api_url",
     "scheme",
   ]);
-  for (const preset of readPresets().values()) {
+  for (const preset of shipped.byName.values()) {
     t.truthy(preset.title);
     t.truthy(preset.keys.hint);
     for (const field of preset.fields) t.truthy(field.label);
@@ -173,53 +174,11 @@ test("realtyna: the token alone in its header, and headers for what is given onl
   });
 });
 
+test("a shipped preset has no mistake that one of a person's own would be refused for", (t) => {
+  for (const preset of shipped.byName.values()) t.notThrows(() => assertUsablePreset(preset));
+});
+
 test("an unknown preset is named, with the nearest one", (t) => {
-  t.throws(() => presetInfo("lablf"), { message: /"lablf".* Did you mean "labelf"\?/ });
-  t.throws(() => presetInfo("constructor"), { message: /Presets: labelf, onestepai/ });
-});
-
-test("a fifth preset is one data file and nothing else", (t) => {
-  const folder = temporaryFolder(t);
-  writeFileSync(
-    join(folder, "weather.toml"),
-    `
-title = "Weather"
-grant = "exchange"
-keys = { hint = "On its web page." }
-[fields.station]
-label = "Station"
-[fields.unit]
-label = "Unit"
-default = "c"
-choices = { c = "celsius", f = "fahrenheit" }
-[fields.pass]
-label = "Pass phrase"
-secret = true
-[settings]
-secrets = ["pass"]
-origins = ["https://weather.example"]
-request = { url = "https://weather.example/{station}", form = { unit = "{unit}", pass = "{secret.pass}" } }
-response = { token = "/token" }
-`,
-  );
-  const presets = readPresets(folder);
-  const settings = resolveCredential(
-    "demo",
-    { preset: "weather", station: "a b" },
-    {},
-    { configDir: folder, presets },
-  );
-  t.is(settings.preset, "weather");
-  t.deepEqual(settings.fields, { station: "a b", unit: "celsius" });
-  t.like(settings.own, {
-    request: { url: "https://weather.example/{station}", form: { unit: "{unit}" } },
-  });
-  t.is(settings.secrets[0]?.label, "Pass phrase");
-  t.deepEqual(settings.headers, { authorization: "Bearer {token}" });
-});
-
-test("a broken preset file is named", (t) => {
-  const folder = temporaryFolder(t);
-  writeFileSync(join(folder, "bad.toml"), `title = "Bad"\nnonsense = 1\n`);
-  t.throws(() => readPresets(folder), { instanceOf: AuthdError, message: /bad\.toml is broken/ });
+  t.throws(() => presetNamed("lablf", shipped), { message: /"lablf".* Did you mean "labelf"\?/ });
+  t.throws(() => presetNamed("constructor", shipped), { message: /Presets: labelf, onestepai/ });
 });

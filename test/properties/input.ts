@@ -7,7 +7,12 @@ import fc from "fast-check";
 import { define, paramsFor, parseHeaders, type RequestOptions } from "../../src/cli/request.ts";
 import { secretsFrom } from "../../src/cli/secrets-input.ts";
 import { parseSettings } from "../../src/cli/settings-input.ts";
-import { coerceSettings, credentialFileText, resolveCredential } from "../../src/config/config.ts";
+import {
+  coerceSettings,
+  credentialFileText,
+  resolveCredential,
+  shippedPresets,
+} from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { params } from "../../src/rpc/params.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
@@ -168,12 +173,14 @@ const pair = fc
   )
   .map(([key, value]) => `${key}=${value}`);
 
+const presets = shippedPresets();
+
 const settingPairs: Checkable = fc.property(
   fc.array(pair, { maxLength: 5 }),
   fc.constantFrom({ grant: "exchange" }, { grant: "password" }, { preset: "zebbra" }),
   (pairs, file) => {
     try {
-      const coerced = coerceSettings(file, parseSettings(pairs));
+      const coerced = coerceSettings(file, parseSettings(pairs), presets);
       credentialFileText(coerced);
       resolveCredential("demo", coerced, {}, { configDir: "/nowhere" });
     } catch (error) {

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { parse } from "smol-toml";
 import { MAX_ID_BYTES } from "../../src/base/json-text.ts";
 import { EXIT, EXIT_CODE } from "../../src/cli/exit-code.ts";
 import { resolveCredential } from "../../src/config/config.ts";
-import { readPresets } from "../../src/config/preset.ts";
+import { shippedPresets } from "../../src/config/presets.ts";
 import { clientAuthMethods } from "../../src/grants/client-auth.ts";
 import { grants } from "../../src/grants/index.ts";
 import {
@@ -191,10 +191,10 @@ test("every credential file in the documents is one", (t) => {
 test("presets.md: the example of a preset works", (t) => {
   const folder = temporaryFolder(t);
   const block = presetsDocument.blocks("toml").find((each) => /^title = /m.test(each)) ?? "";
-  writeFileSync(join(folder, "acme.toml"), block);
-  const presets = readPresets(folder);
+  mkdirSync(join(folder, "presets"));
+  writeFileSync(join(folder, "presets", "acme.toml"), block);
   const resolve = (more: Record<string, string>) =>
-    resolveCredential("x", { preset: "acme", ...more }, {}, { configDir: folder, presets });
+    resolveCredential("x", { preset: "acme", ...more }, {}, { configDir: folder });
   const settings = resolve({ account: "a b", environment: "live" });
   t.like(settings, {
     grant: "exchange",
@@ -220,7 +220,7 @@ test("presets.md: the example of a preset works", (t) => {
 });
 
 test("presets.md: every shipped preset has a part, with its fields", (t) => {
-  for (const { name, title, fields } of readPresets().values()) {
+  for (const { name, title, fields } of shippedPresets().byName.values()) {
     const { text } = presetsDocument.section(title);
     t.true(text.includes(`\`${name}\``), name);
     for (const field of fields)

@@ -1,4 +1,5 @@
 import { whyUnfitSetting } from "../../config/config.ts";
+import { knownPresets } from "../known-presets.ts";
 import { askText, type Choice, choose } from "../prompts.ts";
 import type { SettingsInput } from "../settings-input.ts";
 import type { Kind } from "./kind.ts";
@@ -65,6 +66,7 @@ export class Answers {
 
   whyUnfit(key: string, value: string | string[]): string | undefined {
     const allowInsecureHttp = this.settings.allow_insecure_http === "true";
-    return whyUnfitSetting({ file: this.kind, key, value, allowInsecureHttp });
+    const presets = knownPresets();
+    return whyUnfitSetting({ file: this.kind, key, value, allowInsecureHttp, presets });
   }
 }

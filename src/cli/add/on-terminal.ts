@@ -11,6 +11,7 @@ import type { CredentialInfo } from "../../protocol.ts";
 import { askSecrets } from "../ask-secrets.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { withSilentKeyboard } from "../keyboard.ts";
+import { knownPresets } from "../known-presets.ts";
 import { report } from "../print-error.ts";
 import { secretsFrom } from "../secrets-input.ts";
 import { parseSettings } from "../settings-input.ts";
@@ -98,8 +99,10 @@ async function settle(
     answers.asked = 0;
     await askSettings(answers, all);
     try {
-      const file = { ...answers.kind, ...coerceSettings(answers.kind, answers.settings) };
-      return resolveCredential(name, file, {}, { configDir: configDir(process.env) });
+      const presets = knownPresets();
+      const given = coerceSettings(answers.kind, answers.settings, presets);
+      const options = { configDir: configDir(process.env), presets };
+      return resolveCredential(name, { ...answers.kind, ...given }, {}, options);
     } catch (error) {
       if (!(error instanceof AuthdError) || answers.asked === 0) throw error;
       report(error);

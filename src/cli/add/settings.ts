@@ -1,9 +1,10 @@
 /** Asks for the settings that a preset or a grant needs. */
 import { referenced } from "../../base/template.ts";
 import * as z from "../../base/zod.ts";
-import { type PresetField, presetInfo } from "../../config/preset.ts";
+import type { PresetField } from "../../config/preset.ts";
 import type { Grant } from "../../grants/grant.ts";
 import { type GrantName, grants } from "../../grants/index.ts";
+import { knownPreset } from "../known-presets.ts";
 import { painter, plain } from "../style.ts";
 import type { Answers } from "./answers.ts";
 import { askDestinations } from "./destinations.ts";
@@ -21,7 +22,7 @@ export async function askSettings(answers: Answers, all: boolean): Promise<void>
 
 /** Says first where a person finds what is asked for. */
 async function askPreset(answers: Answers, name: string): Promise<void> {
-  const { title, keys, fields } = presetInfo(name);
+  const { title, keys, fields } = knownPreset(name);
   const paint = painter(process.stderr);
   const url = keys.url ? ` ${paint("cyan", keys.url)}` : "";
   if (!answers.again) process.stderr.write(`${paint("bold", title)}: ${plain(keys.hint)}${url}\n`);

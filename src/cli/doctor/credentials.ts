@@ -1,7 +1,7 @@
 /** Checks credentials, and the files that describe them. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { configDir, loadConfiguration } from "../../config/config.ts";
+import { configDir, loadConfiguration, readPresets } from "../../config/config.ts";
 import { REMEDIES, refreshTokenWarning, remedyOf, secretWarning } from "../../observe/problems.ts";
 import type { CredentialInfo, Trouble } from "../../protocol.ts";
 import { appearance, STATES } from "../credentials.ts";
@@ -16,6 +16,7 @@ export const checkConfiguration: Check = ({ env, isElsewhere }) => {
   const { credentials, errors } = loadConfiguration({ dir, env });
   const file = join(dir, "config.toml");
   const config = existsSync(file) ? [ok("config.toml", `${file}: no mistake`)] : [];
+  config.push(...replacedPresets(dir));
   if (errors.length === 0)
     return [...config, ok("files", `${credentials.size} credential files, all readable`)];
   const broken = errors.map(({ file, message }) =>
@@ -27,6 +28,21 @@ export const checkConfiguration: Check = ({ env, isElsewhere }) => {
   );
   return [...config, ...broken];
 };
+
+/** Tells of a person's own presets that take the place of shipped ones. */
+function replacedPresets(dir: string): Finding[] {
+  return [...readPresets(dir).byName.values()].flatMap(({ name, file, replaces }) =>
+    replaces
+      ? [
+          warning(
+            "presets",
+            `${file} takes the place of the preset ${name} that authd ships`,
+            "rename it, unless that is what you want",
+          ),
+        ]
+      : [],
+  );
+}
 
 /** Checks the state of each credential, the end of its secret, and its rules. */
 export const checkCredentials: Check = ({ credentials, now }) =>

@@ -4,7 +4,7 @@ import type { Places } from "./places.ts";
 
 /** Entries of which at least one is in a folder that this authd has used. */
 const OURS = {
-  configDir: ["config.toml", "credentials"],
+  configDir: ["config.toml", "credentials", "presets"],
   stateDir: ["vault", "audit.log"],
 } as const;
 
