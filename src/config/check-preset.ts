@@ -1,12 +1,13 @@
 /** Finds mistakes in a preset before anybody uses it, as far as they don't depend on what a person gives. */
 import { didYouMean } from "../base/suggest.ts";
-import { referenced } from "../base/template.ts";
+import { placeholders } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
+import { checkTemplate, checkTemplates } from "./check-templates.ts";
 import { type CredentialType, credentialTypeOf, isSetting, knownKeys } from "./credential-type.ts";
-import type { Table } from "./json-table.ts";
 import type { Preset } from "./preset.ts";
 import { commonSchema, problemsOf, unknownKey, valueAt } from "./schema.ts";
+import { declaredSecrets } from "./secrets.ts";
 
 /** Throws AuthdError `invalid_params` that names the first key with a mistake, as the preset's file spells it. */
 export function assertUsablePreset(preset: Preset): void {
@@ -14,7 +15,16 @@ export function assertUsablePreset(preset: Preset): void {
   checkKeys(preset, type);
   checkValues(preset, type);
   checkDefaults(preset);
-  checkRegister(preset);
+  const ofFields = preset.fields.filter((field) => !field.secret).map(({ name }) => name);
+  const ownFields = Object.keys((preset.settings.fields as object | undefined) ?? {});
+  const secrets = declaredSecrets({ ...type, preset }, preset.settings);
+  const names = {
+    fields: [...ofFields, ...ownFields],
+    secrets: secrets.map((secret) => `secret.${secret}`),
+  };
+  const { fields: _own, ...templates } = preset.settings;
+  checkTemplates(templates, names, "settings.");
+  checkRegister(preset, [...names.fields, ...names.secrets]);
 }
 
 function checkKeys({ settings }: Preset, type: CredentialType): void {
@@ -25,20 +35,21 @@ function checkKeys({ settings }: Preset, type: CredentialType): void {
   }
 }
 
-/** Checks each value that is none of a template's, against the schema of its key. */
-function checkValues({ settings, fields }: Preset, { grant }: CredentialType): void {
-  const names = fields.map(({ name }) => name);
+/** Checks each value that is no template against the schema of its key. */
+function checkValues({ settings }: Preset, { grant }: CredentialType): void {
   const value = { settings };
   const isFixed = (path: readonly PropertyKey[]) => {
     const given = valueAt(value, path);
-    const isTemplate = typeof given === "string" && referenced(given, names).length > 0;
+    const isTemplate = typeof given === "string" && placeholders(given).length > 0;
     return path.length > 1 && given !== undefined && !isTemplate;
   };
-  for (const [schema, isOurs] of [
-    [commonSchema, (key: string) => Object.hasOwn(commonSchema.shape, key)],
-    [grant.schema, (key: string) => !Object.hasOwn(commonSchema.shape, key)],
-  ] as const) {
-    const part = Object.fromEntries(Object.entries(settings).filter(([key]) => isOurs(key)));
+  const isCommon = (key: string) => Object.hasOwn(commonSchema.shape, key);
+  const keys = Object.keys(settings);
+  for (const { schema, own } of [
+    { schema: commonSchema, own: keys.filter(isCommon) },
+    { schema: grant.schema, own: keys.filter((key) => !isCommon(key)) },
+  ]) {
+    const part = Object.fromEntries(own.map((key) => [key, settings[key]]));
     const [problem] = problemsOf(z.object({ settings: schema }), { settings: part }, isFixed);
     if (problem !== undefined) throw mistake(problem);
   }
@@ -48,33 +59,21 @@ function checkValues({ settings, fields }: Preset, { grant }: CredentialType): v
 function checkDefaults({ fields }: Preset): void {
   const above: string[] = [];
   for (const field of fields) {
-    checkNames(`fields.${field.name}.default`, field.default, above);
+    checkTemplate(`fields.${field.name}.default`, field.default ?? "", { names: above });
     if (!field.secret) above.push(field.name);
   }
 }
 
-function checkRegister({ register, fields }: Preset): void {
+function checkRegister({ register, fields }: Preset, names: readonly string[]): void {
   if (!register) return;
   const secrets = fields.filter((field) => field.secret).map(({ name }) => name);
   if (!secrets.includes(register.generates)) {
     const hint = didYouMean(register.generates, secrets);
     throw mistake(`register.generates must be a secret of [fields].${hint}`);
   }
-  const names = fields.map(({ name, secret }) => (secret ? `secret.${name}` : name));
-  checkNames("register.url", register.url, names);
-  checkNames("register.json", register.json, names);
+  checkTemplate("register.url", register.url, { names });
+  for (const [key, value] of Object.entries(register.json))
+    checkTemplate(`register.json.${key}`, value, { names });
 }
-
-function checkNames(key: string, value: string | Table | undefined, names: readonly string[]) {
-  const texts = typeof value === "string" ? [value] : Object.values(value ?? {});
-  const [stray] = texts.flatMap((text) => undeclaredIn(String(text), names));
-  if (stray !== undefined)
-    throw mistake(`${key} holds {${stray}}, which is no field here.${didYouMean(stray, names)}`);
-}
-
-const BRACES = /\{((?:secret\.)?[A-Za-z0-9_-]+)\}/g;
-
-const undeclaredIn = (text: string, names: readonly string[]) =>
-  Array.from(text.matchAll(BRACES), (match) => match[1]!).filter((name) => !names.includes(name));
 
 const mistake = (message: string) => new AuthdError("invalid_params", message);

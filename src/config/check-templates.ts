@@ -12,10 +12,15 @@ import {
   templateNames,
 } from "./template-places.ts";
 
-/** Throws AuthdError `invalid_params` that names the key of the first template that can't be filled in. */
-export function checkTemplates(settings: Table, declared: DeclaredNames): void {
+/**
+ * Throws AuthdError `invalid_params` that names the key of the first template that can't be filled in, after
+ * `prefix`.
+ */
+export function checkTemplates(settings: Table, declared: DeclaredNames, prefix = ""): void {
   for (const [key, value] of Object.entries(settings)) {
-    checkValue(key, value, placeOf(key), (place) => templateNames(key, place, declared));
+    checkValue(`${prefix}${key}`, value, placeOf(key), (place) =>
+      templateNames(key, place, declared),
+    );
   }
 }
 
@@ -50,7 +55,7 @@ function checkValue(
 }
 
 /** Throws AuthdError `invalid_params` for one template, at `key`, that can't be filled in. */
-function checkTemplate(key: string, text: string, allowed: AllowedNames): void {
+export function checkTemplate(key: string, text: string, allowed: AllowedNames): void {
   const doubled = /\{\{([A-Za-z0-9_.-]+)\}\}/.exec(text)?.[1];
   if (doubled !== undefined && allowed.names.includes(doubled)) {
     throw mistake(key, `holds {{${doubled}}}, but {{ is a brace: write {${doubled}}.`);

@@ -1,6 +1,6 @@
 import test from "ava";
 import { resolveCredential } from "../../src/config/config.ts";
-import { readPresets } from "../../src/config/preset.ts";
+import { shippedPresets } from "../../src/config/presets.ts";
 
 const resolve = (file: Record<string, unknown>) =>
   resolveCredential("demo", file, {}, { configDir: "/nowhere" });
@@ -128,7 +128,7 @@ test("no preset has a mistake in a template", (t) => {
   for (const [preset, settings] of Object.entries(given)) {
     t.notThrows(() => resolve({ preset, ...settings }), preset);
   }
-  t.true(Object.keys(given).every((preset) => readPresets().has(preset)));
+  t.true(Object.keys(given).every((preset) => shippedPresets().byName.has(preset)));
 });
 
 test("an unknown key that looks like a secret's is told as an unknown key", (t) => {

@@ -79,6 +79,11 @@ for (const [what, text, says] of [
     lines(['default = "c"', 'default = "{later}"']),
     /line 8: fields\.unit\.default holds \{later\}/,
   ],
+  [
+    "a template of a field that is not there",
+    lines(["{station}", "{staton}"]),
+    /line 16: settings\.request\.url holds \{staton\}.* Did you mean \{station\}/,
+  ],
 ] as const) {
   test(`a preset with ${what} costs those who use it, and names file, line and key`, (t) => {
     const dir = withPresets(
