@@ -5,9 +5,9 @@ import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { checkTemplate, checkTemplates } from "./check-templates.ts";
 import { type CredentialType, credentialTypeOf, isSetting, knownKeys } from "./credential-type.ts";
+import { declaredNames } from "./declared-names.ts";
 import type { Preset } from "./preset.ts";
 import { commonSchema, problemsOf, unknownKey, valueAt } from "./schema.ts";
-import { declaredSecrets } from "./secrets.ts";
 
 /** Throws AuthdError `invalid_params` that names the first key with a mistake, as the preset's file spells it. */
 export function assertUsablePreset(preset: Preset): void {
@@ -17,12 +17,8 @@ export function assertUsablePreset(preset: Preset): void {
   checkDefaults(preset);
   const ofFields = preset.fields.filter((field) => !field.secret).map(({ name }) => name);
   const ownFields = Object.keys((preset.settings.fields as object | undefined) ?? {});
-  const secrets = declaredSecrets({ ...type, preset }, preset.settings);
-  const names = {
-    fields: [...ofFields, ...ownFields],
-    secrets: secrets.map((secret) => `secret.${secret}`),
-  };
   const { fields: _own, ...templates } = preset.settings;
+  const names = declaredNames({ ...type, preset }, templates, [...ofFields, ...ownFields]);
   checkTemplates(templates, names, "settings.");
   checkRegister(preset, [...names.fields, ...names.secrets]);
 }

@@ -7,20 +7,21 @@ import { cachingIdOf, type IdOf } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { type CredentialType, credentialTypeOf, isField, isSetting } from "./credential-type.ts";
+import { declaredNames } from "./declared-names.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
 import { keptOriginsOf, originEntries } from "./kept-origins.ts";
-import { keptNames, keptPlaces } from "./kept-places.ts";
+import { keptPlaces } from "./kept-places.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import type { Presets } from "./preset.ts";
 import { readPresets } from "./presets.ts";
 import { readSafeFile } from "./safe-file.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
-import { declaredSecrets, secretFields } from "./secrets.ts";
+import { secretFields } from "./secrets.ts";
 import type { CredentialSettings } from "./settings.ts";
 import { writtenKeys, writtenRequest } from "./written.ts";
 
@@ -77,11 +78,7 @@ function resolve(
   const { fields: ownFields, ...rest } = settings;
   const allowInsecureHttp = rest.allow_insecure_http === true;
   const fields = readFields(type.preset, file, ownFields, allowInsecureHttp);
-  checkTemplates(rest, {
-    fields: Object.keys(fields.values),
-    secrets: declaredSecrets(type, rest).map((secret) => `secret.${secret}`),
-    kept: keptNames(rest).map((name) => `kept.${name}`),
-  });
+  checkTemplates(rest, declaredNames(type, rest, Object.keys(fields.values)));
   const { common, own } = parseSettings(type, fillIn(rest, fields));
   checkLifetime(type.grantName, file);
   checkUrls(own, fields, allowInsecureHttp);
