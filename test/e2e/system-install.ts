@@ -178,6 +178,55 @@ test("take-over moves a user's vault, all of it or nothing, and opens it to that
   t.notRegex(stdout, /^never/m);
 });
 
+test("take-over of a daemon that the user's systemd runs stops and disables it for good", async (t) => {
+  const ended = await withSystemManager(
+    t,
+    `
+    ${PEOPLE}
+    runtime=/run/user/64011
+    mkdir -p $runtime; chown alice:alice $runtime; chmod 700 $runtime
+    printf '%s\\n' '[Service]' Type=notify User=alice Delegate=yes KillMode=mixed \\
+      "Environment=XDG_RUNTIME_DIR=$runtime HOME=/run/alice PATH=/run/bin:/usr/bin:/bin" \\
+      'ExecStart=/usr/lib/systemd/systemd --user --log-target=null' > /run/units/manager.service
+    systemctl daemon-reload; systemctl start manager.service
+    her() { setpriv --reuid=alice --regid=alice --init-groups --inh-caps=-all \\
+      env -i PATH=$PATH HOME=/run/alice USER=alice XDG_RUNTIME_DIR=$runtime "$@"; }
+    pause_until 'her systemctl --user is-system-running > /dev/null 2>&1'
+    her authd service install > /dev/null; echo "her own: $?"
+    her authd add mine --grant static --secrets-from - <<< '{"token":"made-up"}' > /dev/null
+    # An edited unit is hers: it is not removed.
+    echo '# mine' >> /run/alice/.config/systemd/user/authd.service
+    her systemctl --user daemon-reload
+    script -qefc 'stty cols 100 rows 24; SUDO_USER=alice authd service install --system' /run/typescript > /dev/null \\
+      < <(pause_until 'grep -qs "Let alice use it" /run/typescript' >&2; printf y
+          pause_until 'grep -qs "Take over the credential" /run/typescript' >&2; printf y; sleep 1)
+    echo "taken over: $?"
+    cat /run/typescript
+    echo "here: $(as alice authd get mine)"
+    state() { her systemctl --user $1 authd.socket authd.service 2>/dev/null | tr '\\n' ' '; }
+    echo "enabled: $(her systemctl --user is-enabled authd.service), active: $(state is-active)"
+    her authd get mine; echo "her own now: $?"
+    systemctl restart manager.service
+    pause_until 'her systemctl --user is-system-running > /dev/null 2>&1'
+    echo "after another login: $(state is-active)"`,
+  );
+  if (!ended) return;
+  const { stdout, stderr } = ended;
+  const says = (line: string | RegExp) =>
+    t.regex(stdout, line instanceof RegExp ? line : new RegExp(`^${line}$`, "m"), stdout + stderr);
+  says("her own: 0");
+  says("taken over: 0");
+  says(/Let alice use it, by the group authd-clients\?/);
+  says(/Took over: mine/);
+  says(/alice's own service was stopped and disabled: no login starts it again\./);
+  says("here: made-up");
+  says(/^enabled: disabled, active: inactive inactive $/m);
+  says("her own now: 3");
+  says("after another login: inactive inactive ");
+  says("script is through");
+  t.notRegex(stdout, /^never/m);
+});
+
 test("what a user's programs ask is shown in that user's session, and answered there", async (t) => {
   const ended = await withSystemManager(
     t,

@@ -1,5 +1,6 @@
 /** Moves a vault from a user's own daemon to the system-wide one, all of it or nothing. */
 import { randomBytes } from "node:crypto";
+import { omitUndefined } from "../../base/omit-undefined.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { CredentialInfo, ImportResult, Results } from "../../protocol.ts";
 import type { DaemonConnection } from "../../rpc/daemon-connection.ts";
@@ -8,15 +9,17 @@ import { importSealed } from "../vault/import.ts";
 import type { AsUser } from "./as-user.ts";
 import type { Account } from "./machine.ts";
 import type { ServiceIo } from "./steps.ts";
+import { endDaemon, retire, startAgain } from "./users-daemon.ts";
 
 export interface Move {
   imported: string[];
   /** Credentials with rules of their own, which may let nobody in here. */
   closed: string[];
   problems: string[];
+  /** What became of the service that ran the user's daemon; absent: there was none. */
+  service?: { said: string } | { problem: string };
 }
 
-const UNITS = ["authd.socket", "authd.service"] as const;
 /** Limit of exports: a refresh between the export and the end of the daemon makes the export stale. */
 const MAX_EXPORTS = 3;
 
@@ -35,24 +38,22 @@ export async function moveVault(
   }
   const passphrase = randomBytes(32).toString("base64url");
   const sealed = await exported(user, passphrase);
-  const isService = await end(user);
+  const ended = await endDaemon(user);
   let result: ImportResult;
   try {
     result = await importSealed(connection, sealed, { passphrase });
   } catch (error) {
-    const again =
-      isService && (await user.run(["systemctl", "--user", "start", ...UNITS])).code === 0;
     io.complain(
-      again
+      (await startAgain(user, ended))
         ? `Nothing was taken over; ${account.name}'s own authd runs again.`
         : `Nothing was taken over; ${account.name}'s own authd was ended, and has all it had: start it again.`,
     );
     throw error;
   }
-  if (isService) await user.authd(["service", "uninstall"]);
+  const service = await retire(user, ended, account.name);
   const opened = await openTo(account, result.imported, connection);
-  const problems = result.problems.map(({ message }) => message);
-  return { imported: result.imported, ...opened, problems: [...problems, ...opened.problems] };
+  const problems = [...result.problems.map(({ message }) => message), ...opened.problems];
+  return { imported: result.imported, ...opened, problems, ...omitUndefined({ service }) };
 }
 
 /** Throws AuthdError, before anything is ended, if the import would fail. */
@@ -95,20 +96,6 @@ async function listOf(user: AsUser): Promise<readonly CredentialInfo[]> {
   if (code === EXIT.done)
     return (JSON.parse(stdout.toString()) as Results["credentials/list"]).credentials;
   throw new AuthdError("request_failed", `Nothing was taken over: ${stderr.trim()}`);
-}
-
-/** Ends the user's daemon: two that spend one refresh token would end its session. Returns whether systemd ran it. */
-async function end(user: AsUser): Promise<boolean> {
-  const { stdout } = await user.run(["systemctl", "--user", "is-active", UNITS[1]]);
-  const isService = stdout.toString().trim() === "active";
-  const { code, stderr } = isService
-    ? await user.run(["systemctl", "--user", "stop", ...UNITS])
-    : await user.authd(["stop"]);
-  if (code === 0) return isService;
-  throw new AuthdError(
-    "request_failed",
-    `The user's own authd could not be ended, so nothing was taken over: ${stderr.trim()}`,
-  );
 }
 
 /** Allows all programs of the user to use credentials without rules, as their own daemon did. */

@@ -55,10 +55,11 @@ export async function takeOver(
       );
     return EXIT.done;
   }
-  const question = `Take over the ${count} credentials of ${account.name}'s own authd, and end that one?`;
+  const what = count === 1 ? "credential" : `${count} credentials`;
+  const question = `Take over the ${what} of ${account.name}'s own authd, and end that one?`;
   if (!(wanted ?? (interactive() && (await confirmed(question))))) {
     io.say(
-      `${account.name}'s own authd keeps its ${count} credentials. To move them here: authd service install --system --take-over`,
+      `${account.name}'s own authd keeps its ${what}. To move them here: authd service install --system --take-over`,
     );
     return EXIT.done;
   }
@@ -78,7 +79,11 @@ async function credentialsOf(user: AsUser): Promise<number | undefined> {
   return Array.isArray(credentials) ? credentials.length : undefined;
 }
 
-function tell({ imported, closed, problems }: Move, { name }: Account, io: ServiceIo): void {
+function tell(
+  { imported, closed, problems, service }: Move,
+  { name }: Account,
+  io: ServiceIo,
+): void {
   io.say(`Took over: ${imported.join(", ")}`);
   io.say(`  ${name} may use them as before, from programs of any kind: see their [[allow]] rules.`);
   for (const one of closed) {
@@ -88,6 +93,8 @@ function tell({ imported, closed, problems }: Move, { name }: Account, io: Servi
     );
   }
   for (const problem of problems) io.complain(problem);
+  if (service && "said" in service) io.say(service.said);
+  else if (service) io.complain(service.problem);
   io.say(
     `${name}'s own authd was ended. Its sealed vault was left as it was: delete it once all works, or programs of ${name} can still open it.`,
   );
