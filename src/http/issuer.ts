@@ -1,6 +1,8 @@
 /** Sends one request to an issuer and returns its whole response, or the error that says why there is none. */
+import { isUtf8 } from "node:buffer";
 import { type Clock, scheduleLong } from "../base/clock.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
+import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
@@ -170,8 +172,11 @@ async function readWhole(response: HttpResponse, maxBytes: number): Promise<Issu
     response.body.destroy();
     throw error instanceof TooLarge ? tooLong(maxBytes) : error;
   });
-  if (!isDecoded && bytes.length > 0) {
-    throw new UnusableContent("sent its answer in a compression that authd does not know");
+  // Some servers name a charset there, or what a client may have asked for: readable text is no compressed one.
+  if (!isDecoded && !isUtf8(bytes)) {
+    throw new UnusableContent(
+      `sent its answer in a compression that authd does not know (${quoted(String(headers["content-encoding"]))})`,
+    );
   }
   // TextDecoder drops a byte order mark.
   const text = new TextDecoder().decode(bytes);

@@ -3,16 +3,9 @@ import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Connection } from "./connection.ts";
-import {
-  HttpFailure,
-  type HttpRequest,
-  type HttpResponse,
-  TOO_MANY_INTERIM_ANSWERS,
-} from "./http.ts";
+import { BAD_FRAMING, HttpFailure, type HttpRequest, type HttpResponse } from "./http.ts";
 
 export const CONNECT_TIMEOUT_MS = 10_000;
-/** Interim responses (1xx) before the final one; Node and browsers expect one or two. */
-const MAX_INTERIM_RESPONSES = 32;
 /** Node runs longer timers after 1 ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -33,11 +26,10 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #body: Readable | undefined;
   #isSent = false;
-  #connection: Connection = { openedAt: 0, requests: 0 };
+  #connection: Connection | undefined;
   #isReused = false;
   /** True once a byte of the response came. */
   #isAnswered = false;
-  #interimResponses = 0;
 
   constructor(
     { signal, timeoutMs = Number.POSITIVE_INFINITY, connectTimeoutMs }: HttpRequest,
@@ -90,15 +82,18 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
 
   /** Called when the connection is open and the request about to be written. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.isSettled) {
-      controller.abort(new Error("taken back"));
+    // Whether a request may be sent again is decided in http.ts, not by undici.
+    if (this.isSettled || this.#isSent) {
+      controller.abort(new Error("taken back, or sent before"));
       return;
     }
     this.#controller = controller;
     this.#isSent = true;
-    this.#connection = this.connectionOf() ?? this.#connection;
-    this.#isReused = this.#connection.requests > 0 || this.#connection.openedAt < this.#startedAt;
-    this.#connection.requests++;
+    const connection = this.connectionOf()!;
+    this.#isReused = connection.requests > 0 || connection.openedAt < this.#startedAt;
+    connection.requests++;
+    connection.heads.expectHead();
+    this.#connection = connection;
   }
 
   onResponseStarted(): void {
@@ -111,10 +106,6 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
     headers: HttpResponse["headers"],
     statusText = "",
   ): void {
-    if (status < 200) {
-      this.#countInterim();
-      return;
-    }
     clearTimeout(this.#timer);
     this.isSettled = true;
     const body = new Readable({
@@ -129,14 +120,8 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
     // A response can break before its reader listens; that must not end the process.
     body.on("error", () => {});
     this.#body = body;
-    const [connection, reused] = [this.#connection, this.#isReused];
+    const [connection, reused] = [this.#connection!, this.#isReused];
     this.#resolve({ status, statusText, headers, body, connection, reused });
-  }
-
-  #countInterim(): void {
-    this.#interimResponses++;
-    if (this.#interimResponses <= MAX_INTERIM_RESPONSES) return;
-    this.#fail(`More than ${MAX_INTERIM_RESPONSES} interim answers.`, TOO_MANY_INTERIM_ANSWERS);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -150,7 +135,8 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     const known = innermost(error);
-    this.#fail(known.message, known.code ?? "UNKNOWN", known.syscall);
+    const isParsers = known.name === "HTTPParserError";
+    this.#fail(known.message, known.code ?? (isParsers ? BAD_FRAMING : "UNKNOWN"), known.syscall);
   }
 
   #fail(message: string, code: string, syscall?: string): void {
@@ -158,7 +144,7 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
       code,
       sent: this.#isSent,
       reused: this.#isReused,
-      answered: this.#isAnswered,
+      answered: this.#isAnswered || this.#connection?.heads.hasBegun === true,
       ...omitUndefined({ syscall }),
     });
     clearTimeout(this.#timer);

@@ -1,21 +1,23 @@
 /** Sends requests with undici. Loaded with the first request. */
-import { lookup } from "node:dns";
 import { createRequire } from "node:module";
-import type { LookupFunction } from "node:net";
+import type { Socket } from "node:net";
 import { createSecureContext, rootCertificates } from "node:tls";
 import { setFlagsFromString } from "node:v8";
-import type { Agent, Client, Dispatcher, Pool } from "undici";
+import type { Agent, buildConnector, Client, Dispatcher, Pool } from "undici";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { isLoopback } from "../config/urls.ts";
 import {
   type ClientFactory,
+  type ClientOptions,
   clientFactory,
   type DispatchOptions,
   poolFactory,
 } from "./connection.ts";
+import { createConnector } from "./connector.ts";
+import { MAX_HEAD_BYTES } from "./head-filter.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 import { CONNECT_TIMEOUT_MS, ResponseHandler } from "./response-handler.ts";
-import { type TunnelTls, tunnelThrough } from "./tunnel.ts";
+import type { TunnelTls } from "./tunnel.ts";
 
 export interface Transport {
   send(request: HttpRequest): Promise<HttpResponse>;
@@ -26,13 +28,13 @@ export interface Transport {
 
 /** Connections that share options: a private CA, or the proxy. */
 interface Connections {
-  options: Client.Options;
+  options: ClientOptions;
   /** Keeps connections alive for later requests. */
   agent: Agent;
 }
 
 export function createTransport(proxy: string | undefined): Transport {
-  const { newAgent, newClient } = loadUndici();
+  const { newAgent, newClient, newConnector } = loadUndici();
   /** Connections by proxy and CA. */
   const connections = new Map<string, Connections>();
   /** Dispatchers that take no more requests and close with the last one that they have. */
@@ -43,7 +45,7 @@ export function createTransport(proxy: string | undefined): Transport {
     const key = `${usedProxy === undefined ? "direct" : "proxied"} ${ca ?? ""}`;
     const known = connections.get(key);
     if (known) return known;
-    const options = clientOptions(ca, usedProxy);
+    const options = clientOptions(newConnector(usedProxy, tlsOptions(ca)));
     const created = { options, agent: newAgent(options) };
     connections.set(key, created);
     return created;
@@ -81,32 +83,61 @@ export function createTransport(proxy: string | undefined): Transport {
  * 8 MB. Its parser is WebAssembly, which V8 would optimize after the first response, in a thread whose 9 MB
  * stay with the process; a head of 300 bytes is parsed in microseconds either way.
  */
-function loadUndici(): { newAgent: (options: Client.Options) => Agent; newClient: ClientFactory } {
+function loadUndici(): Undici {
   setFlagsFromString("--wasm-tiering-budget=2000000000");
   const require = createRequire(import.meta.url);
   const AgentClass = require("undici/lib/dispatcher/agent.js") as typeof Agent;
-  const newClient = clientFactory(require("undici/lib/dispatcher/client.js") as typeof Client);
+  const ClientClass = require("undici/lib/dispatcher/client.js") as typeof Client;
+  const build = require("undici/lib/core/connect.js") as typeof buildConnector;
+  const { kParser } = require("undici/lib/core/symbols.js") as { kParser: symbol };
+  const newClient = clientFactory(ClientClass, (socket) => relaxChunks(socket, kParser));
   const factory = poolFactory(require("undici/lib/dispatcher/pool.js") as typeof Pool, newClient);
-  const newAgent = (options: Client.Options) =>
+  const newAgent = (options: ClientOptions) =>
     new AgentClass({ ...options, connections: 256, factory });
-  return { newAgent, newClient };
+  return { newAgent, newClient, newConnector: (proxy, tls) => createConnector(build, proxy, tls) };
 }
 
-function clientOptions(ca: string | undefined, proxy: string | undefined): Client.Options {
+interface Undici {
+  newAgent: (options: ClientOptions) => Agent;
+  newClient: ClientFactory;
+  newConnector: (proxy: string | undefined, tls: TunnelTls) => ClientOptions["connect"];
+}
+
+/** undici's parser of one connection, as far as it is needed. */
+interface Parser {
+  ptr: number;
+  llhttp: { llhttp_set_lenient_spaces_after_chunk_size: (parser: number, isOn: 0 | 1) => void };
+}
+
+/**
+ * Takes spaces after the size of a chunk, with which old servers fill its line. The parser's other lenient
+ * options stay off: HeadFilter does the same for heads and knows what is safe, and without CR in the lines of
+ * chunks the parser would swallow the first LF of a chunk's data.
+ */
+function relaxChunks(socket: Socket, kParser: symbol): void {
+  const { llhttp, ptr } = (socket as unknown as Record<symbol, Parser>)[kParser]!;
+  llhttp.llhttp_set_lenient_spaces_after_chunk_size(ptr, 1);
+}
+
+function tlsOptions(ca: string | undefined): TunnelTls {
   // Created once: parsing 150 roots for each connection would take milliseconds.
   const secureContext =
     ca === undefined ? undefined : createSecureContext({ ca: [...rootCertificates, ca] });
-  const tls: TunnelTls = {
+  return {
     // Stated, as otherwise NODE_TLS_REJECT_UNAUTHORIZED decides.
     rejectUnauthorized: true,
     timeout: CONNECT_TIMEOUT_MS,
     ...omitUndefined({ secureContext }),
   };
+}
+
+function clientOptions(connect: ClientOptions["connect"]): ClientOptions {
   return {
-    connect: proxy === undefined ? { ...tls, lookup: resolve } : tunnelThrough(new URL(proxy), tls),
-    autoSelectFamily: true,
-    allowH2: false,
+    connect,
+    // HTTP/2 streams included: one request at a time on a connection.
     pipelining: 1,
+    // HeadFilter counts all bytes of a head; undici names and values only.
+    maxHeaderSize: MAX_HEAD_BYTES,
     // Under the 5 s after which Node's and uvicorn's servers close, unless the server says otherwise.
     keepAliveTimeout: 4_000,
     keepAliveMaxTimeout: 60_000,
@@ -114,23 +145,6 @@ function clientOptions(ca: string | undefined, proxy: string | undefined): Clien
     headersTimeout: 0,
     bodyTimeout: 0,
   };
-}
-
-/** Resolves names; `localhost`, the one name that plain http is sent to, only to this machine, whatever the resolver says. */
-const resolve: LookupFunction = (name, options, done) => {
-  if (name !== "localhost") return lookup(name, options, done);
-  lookup(name, { ...options, all: true }, (error, found = []) => {
-    const here = found.filter(({ address }) => isLoopback(address) || address === "::1");
-    const [first] = here;
-    if (error || !first) return done(error ?? elsewhere(), options.all ? [] : "", 0);
-    if (options.all) done(null, here);
-    else done(null, first.address, first.family);
-  });
-};
-
-function elsewhere(): NodeJS.ErrnoException {
-  const error = new Error("localhost is not this machine, says the resolver");
-  return Object.assign(error, { code: "ENOTFOUND", syscall: "getaddrinfo" });
 }
 
 function dispatchOptions(

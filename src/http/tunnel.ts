@@ -18,7 +18,11 @@ export interface TunnelTls {
  * Connects through an HTTP proxy's CONNECT (RFC 9110 section 9.3.6), TLS to the target inside.
  * undici's own ProxyAgent connects again and again, without end, to a proxy that hangs up.
  */
-export function tunnelThrough(proxy: URL, tls: TunnelTls): buildConnector.connector {
+export function tunnelThrough(
+  proxy: URL,
+  tls: TunnelTls,
+  ALPNProtocols: string[],
+): buildConnector.connector {
   return ({ hostname, port, protocol, servername }, callback) => {
     const done = once(callback);
     const address = hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -49,6 +53,7 @@ export function tunnelThrough(proxy: URL, tls: TunnelTls): buildConnector.connec
       const name = servername || (isIP(hostname) ? undefined : hostname);
       const inner = secure({
         ...tls,
+        ALPNProtocols,
         ...(name ? { servername: name } : {}),
         socket,
         host: hostname,

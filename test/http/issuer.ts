@@ -62,10 +62,18 @@ test("compressed answers are decoded: gzip, deflate with and without its wrapper
 test("broken and unknown compression is an answer that can't be used", async (t) => {
   for (const encoding of ["gzip", "br", "zstd", "constructor"]) {
     const headers = { "content-encoding": encoding };
-    const issuer = await startIssuer(t, { body: "plain text", headers });
+    const issuer = await startIssuer(t, { body: Buffer.from("plain text\xff", "latin1"), headers });
     const error = await failure(t, sender(t)(get(issuer.url)));
     t.is(error.reason, "issuer_unavailable");
     t.deepEqual(error.contact, { sent: true, answered: false });
+  }
+});
+
+test("an unknown compression of readable text is none", async (t) => {
+  for (const encoding of ["utf-8", "none", "UTF-8, identity", "constructor"]) {
+    const headers = { "content-encoding": encoding };
+    const issuer = await startIssuer(t, { body: '{"access_token":"grün"}', headers });
+    t.is((await sender(t)(get(issuer.url))).text, '{"access_token":"grün"}', encoding);
   }
 });
 

@@ -1,0 +1,117 @@
+/** Passes an HTTP/1 connection's bytes to undici's parser, each response's head repaired where it must be. */
+import type { Socket } from "node:net";
+import {
+  HEADERS_TOO_LONG,
+  NOT_HTTP,
+  SPEAKS_HTTP2,
+  SPEAKS_TLS,
+  SWITCHED_PROTOCOLS,
+  TOO_MANY_INTERIM_ANSWERS,
+} from "./http.ts";
+import { isWellFormed, repairHead, statusOf } from "./response-head.ts";
+
+/** A status line and 64 KiB of headers. */
+export const MAX_HEAD_BYTES = 65 * 1024;
+/** Interim responses (1xx) before the final one: most servers send one or two. */
+export const MAX_INTERIM_RESPONSES = 1_000;
+
+export class HeadFilter {
+  /** True once a byte of a response to the request under way came. */
+  hasBegun = false;
+  #expectsHead = false;
+  #interimResponses = 0;
+  /** The beginning of a head. */
+  #held: Buffer | undefined;
+
+  /** Takes the next byte for the first of a response. Call it before a request is written. */
+  expectHead(): void {
+    this.hasBegun = false;
+    this.#expectsHead = true;
+    this.#interimResponses = 0;
+    this.#held = undefined;
+  }
+
+  /** Passes everything that is read from the socket through `take`, and ends the connection if that throws. */
+  attach(socket: Socket): void {
+    const read = socket.read.bind(socket);
+    socket.read = (size) => {
+      for (;;) {
+        const chunk: Buffer | null = read(size);
+        if (chunk === null || !this.#expectsHead) return chunk;
+        try {
+          const passed = this.take(chunk);
+          if (passed !== undefined) return passed;
+        } catch (error) {
+          socket.destroy(error as Error);
+          return null;
+        }
+      }
+    };
+  }
+
+  /** Returns what the parser gets of these bytes; undefined while a head is incomplete. Throws an error with a `code`. */
+  take(chunk: Buffer): Buffer | undefined {
+    if (!this.#expectsHead) return chunk;
+    this.hasBegun = true;
+    let bytes = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
+    for (;;) {
+      const end = endOfHead(bytes);
+      if ((end ?? bytes.length) > MAX_HEAD_BYTES) throw fault(HEADERS_TOO_LONG);
+      if (end === undefined) {
+        checkBeginning(bytes);
+        this.#held = bytes.length > 0 ? bytes : undefined;
+        return undefined;
+      }
+      const head = bytes.toString("latin1", 0, end);
+      if (isWellFormed(head)) return this.#pass(bytes);
+      checkBeginning(bytes);
+      const rest = bytes.subarray(end);
+      if (!this.#isInterim(head)) {
+        return this.#pass(Buffer.concat([Buffer.from(repairHead(head), "latin1"), rest]));
+      }
+      bytes = rest;
+    }
+  }
+
+  #pass(bytes: Buffer): Buffer {
+    this.#expectsHead = false;
+    this.#held = undefined;
+    return bytes;
+  }
+
+  /** True for an interim response (RFC 9110 section 15.2), which is skipped. */
+  #isInterim(head: string): boolean {
+    const status = statusOf(head.replace(/^[\r\n]+/, ""));
+    if (status === undefined) throw fault(NOT_HTTP);
+    if (status >= 200) return false;
+    // Nothing of what is sent asks for another protocol.
+    if (status === 101) throw fault(SWITCHED_PROTOCOLS);
+    this.#interimResponses++;
+    if (this.#interimResponses > MAX_INTERIM_RESPONSES) throw fault(TOO_MANY_INTERIM_ANSWERS);
+    return true;
+  }
+}
+
+/** Returns the number of bytes up to the end of the first empty line, which may lack its CR; undefined if there is none yet. */
+function endOfHead(bytes: Buffer): number | undefined {
+  let start = 0;
+  while (bytes[start] === 13 || bytes[start] === 10) start++;
+  const strict = bytes.indexOf("\n\r\n", start);
+  const bare = bytes.subarray(start, strict < 0 ? bytes.length : strict + 1).indexOf("\n\n");
+  if (bare >= 0) return start + bare + 2;
+  return strict < 0 ? undefined : strict + 3;
+}
+
+/** Throws if this can't be the beginning of an HTTP/1 response. */
+function checkBeginning(bytes: Buffer): void {
+  // A SETTINGS frame (RFC 9113 section 6.5), and an alert (RFC 8446 section 5.1).
+  if (bytes.length >= 9 && bytes[0] === 0 && bytes[3] === 4) throw fault(SPEAKS_HTTP2);
+  if (bytes[0] === 0x15 && (bytes[1] ?? 3) === 3) throw fault(SPEAKS_TLS);
+  const beginning = bytes.toString("latin1", 0, 16).replace(/^[\r\n]+/, "");
+  const isHttp = "http/".startsWith(beginning.slice(0, 5).toLowerCase());
+  if (!isHttp && !(bytes[0] === 0 && bytes.length < 9)) throw fault(NOT_HTTP);
+}
+
+function fault(code: string): Error {
+  return Object.assign(new Error("The response can't be read."), { code });
+}
