@@ -24,6 +24,8 @@ export interface AuthdErrorDetails {
   /** Milliseconds from now before another try makes sense. */
   retryAfterMs?: number;
   oauth?: OAuthProblem;
+  /** Host and path that a token request was sent to, fit to be shown. */
+  endpoint?: string;
   /** Set only by grants and by requests to an API. */
   contact?: IssuerContact;
   /** Never an object that carries a response body: it could hold a token. */
@@ -40,6 +42,7 @@ export class AuthdError extends Error {
   readonly credential: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly oauth: OAuthProblem | undefined;
+  readonly endpoint: string | undefined;
   readonly contact: IssuerContact | undefined;
 
   constructor(reason: Reason, message: string, details: AuthdErrorDetails = {}) {
@@ -48,6 +51,7 @@ export class AuthdError extends Error {
     this.credential = details.credential;
     this.retryAfterMs = details.retryAfterMs;
     this.oauth = details.oauth;
+    this.endpoint = details.endpoint;
     this.contact = details.contact;
   }
 }

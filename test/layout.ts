@@ -56,7 +56,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   request: /^request\/(request|response-body|upload|upload-body|validate-request)\.ts$/,
   http: /^http\/(content|http|issuer|issuer-clock|transport-error)\.ts$/,
   grants:
-    /^grants\/(generated-values|grant|index|exchange-request|lifetime-setting|response-settings|login\/index)\.ts$/,
+    /^grants\/(answer-reason|endpoint|generated-values|grant|index|exchange-request|lifetime-setting|response-settings|login\/index)\.ts$/,
   presets: /^$/,
   config:
     /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|kept-origins|origin-pattern|policy|preset|settings|urls)\.ts$/,
@@ -77,7 +77,10 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   oauth4webapi: { files: /^grants\//, late: true },
   pino: { files: /^base\/log\.ts$/, late: true },
   "smol-toml": { files: /^config\// },
-  undici: { files: /^http\/(transport|tunnel|connection|response-handler)\.ts$/, late: true },
+  undici: {
+    files: /^http\/(transport|tunnel|connector|connection|response-handler)\.ts$/,
+    late: true,
+  },
   "vscode-jsonrpc": {
     files: /^rpc\/(connection|dispatcher|message-writer|response-error)\.ts$/,
     types: /^rpc\/(json-rpc-transport|call)\.ts$/,

@@ -110,7 +110,8 @@ export function refusedAtFirst(
   error: AuthdError,
 ): AuthdError {
   const { name } = credential;
-  const { contact, message, oauth } = error;
+  const { contact, message, oauth, endpoint } = error;
+  const at = endpoint === undefined ? "" : ` at ${endpoint}`;
   const isBeside = subject !== credential;
   const kept = isBeside
     ? "It is kept beside what was there before, which stays in use, and tried again"
@@ -118,7 +119,7 @@ export function refusedAtFirst(
   const drop = isBeside ? `; authd set ${name} --discard drops it` : "";
   return new AuthdError(
     "credential_rejected",
-    `${name}: the issuer refused what was entered (${contact?.refusal ?? message}). ${kept}, until the third refusal in a row; if it is wrong, enter it anew: authd set ${name}${drop}`,
+    `${name}: the issuer refused what was entered${at} (${contact?.refusal ?? message}). ${kept}, until the third refusal in a row; if it is wrong, enter it anew: authd set ${name}${drop}`,
     { credential: name, ...(oauth && { oauth }) },
   );
 }

@@ -32,6 +32,7 @@ export async function registerAccount(
   const send = createIssuerSend({
     http,
     credential: name,
+    hidden: Object.values(secrets),
     allowInsecureHttp: settings.allowInsecureHttp,
     ...omitUndefined({ ca: settings.ca }),
   });
@@ -77,7 +78,7 @@ export function registeredPerhaps(
 
 /** Returns the part of an error's message that tells what happened, without the name and the advice. */
 function factOf({ message }: AuthdError): string {
-  const said = message.replace(/^("[^"]*" got no token|[^ ]*): /, "");
+  const said = message.replace(/^("[^"]*" got no token( from [^ ]*)?|[^ ]*): /, "");
   const advice = said.search(/[.;] (Check its|Put the|Next try|authd )/);
   return (advice < 0 ? said : said.slice(0, advice)).replace(/\.$/, "");
 }

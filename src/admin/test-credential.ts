@@ -1,9 +1,11 @@
 /** Tries one credential with a real request, or without one to make with a fresh token. */
 import type { Credential } from "../credential/credential.ts";
 import { AuthdError } from "../errors.ts";
+import { type ErrorResponse, reasonIn } from "../grants/answer-reason.ts";
+import { endpointOf } from "../grants/endpoint.ts";
 import { grantNamed } from "../grants/index.ts";
-import type { Http } from "../http/http.ts";
-import type { TestResult } from "../protocol.ts";
+import { type Http, REDIRECT_STATUSES } from "../http/http.ts";
+import type { AuthorizedResponse, TestResult } from "../protocol.ts";
 import { authorizedRequest, type RequestOptions } from "../request/request.ts";
 
 /** Bounds a test; `admit` and `admitRefresh` throw or reject if the caller may not make it. */
@@ -39,16 +41,36 @@ export async function testCredential(
     },
   );
   const { status, statusText } = response;
-  const { host } = new URL(verify.url);
-  const detail = `${name}: ${host} answered ${status}${statusText ? ` ${statusText}` : ""}`;
   const ok = status < 400;
+  const hidden = knownSecrets(credential);
+  const why = ok ? undefined : reasonIn(asAnswer(response), hidden);
+  const endpoint = endpointOf(verify.url, [...Object.values(hidden.secrets), ...hidden.held]);
+  const words =
+    (why === undefined ? "" : `: ${why}`) + (isNowhere(status) ? "; check verify.url" : "");
+  const detail = `${name}: ${endpoint} answered ${status}${statusText ? ` ${statusText}` : ""}${words}`;
   if (ok) await credential.noteTest(undefined);
   else if (isLasting(status)) await credential.noteTest({ status, message: detail });
   return { ok, verified: true, status, detail };
 }
 
+/** Returns everything that an API could repeat in its answer, and no message may show. */
+function knownSecrets(credential: Credential) {
+  const { secrets, tokens } = credential.snapshot();
+  return { secrets, held: tokens.map(({ accessToken }) => accessToken) };
+}
+
+function asAnswer({ status, headers, body = "" }: AuthorizedResponse): ErrorResponse {
+  const joined = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(", ")]);
+  return { status, headers: Object.fromEntries(joined), text: body };
+}
+
 function isUnknownHost(error: unknown): error is AuthdError {
   return error instanceof AuthdError && error.contact?.unknownHost === true;
+}
+
+/** True for answers of an address where there is no such thing, or another method is wanted. */
+function isNowhere(status: number): boolean {
+  return status === 404 || status === 405 || REDIRECT_STATUSES.has(status);
 }
 
 /** False for answers that say "not now". */

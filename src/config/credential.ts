@@ -2,6 +2,7 @@
 
 import { resolve as resolvePath } from "node:path";
 import { omitUndefined } from "../base/omit-undefined.ts";
+import { shellWord } from "../base/shell-word.ts";
 import { AuthdError } from "../errors.ts";
 import { cachingIdOf, type IdOf } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
@@ -19,7 +20,7 @@ import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import type { Presets } from "./preset.ts";
 import { readPresets } from "./presets.ts";
-import { readSafeFile } from "./safe-file.ts";
+import { readSafeBytes, textOf } from "./safe-file.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
 import { secretFields } from "./secrets.ts";
 import type { CredentialSettings } from "./settings.ts";
@@ -184,15 +185,19 @@ function policyGiven({ expose, confirm, methods, paths, allow, deny }: Common) {
 }
 
 function readPem(file: string, given: string): string {
-  const text = readSafeFile(file);
-  const unfit =
-    text === undefined
-      ? `does not exist: ${file}`
-      : text.includes("-----BEGIN CERTIFICATE-----")
-        ? undefined
-        : `is not a PEM file with a certificate: ${file}`;
-  if (unfit === undefined) return text as string;
+  const bytes = readSafeBytes(file);
+  const unfit = bytes === undefined ? `does not exist: ${file}` : whyNoPem(bytes, file);
+  if (bytes !== undefined && unfit === undefined) return textOf(bytes, file);
   throw new AuthdError("invalid_params", `ca_file ${JSON.stringify(given)} ${unfit}.`);
+}
+
+function whyNoPem(bytes: Buffer, file: string): string | undefined {
+  if (bytes.includes("-----BEGIN CERTIFICATE-----")) return undefined;
+  // A long SEQUENCE, with which every certificate in DER begins (ITU-T X.690).
+  if (bytes[0] !== 0x30 || bytes[1] !== 0x82)
+    return `is not a PEM file with a certificate: ${file}`;
+  const [der, pem] = [file, `${file}.pem`].map(shellWord);
+  return `is a certificate in DER, and has to be in PEM: openssl x509 -inform der -in ${der} -out ${pem} makes one`;
 }
 
 function once<Value>(made: Map<string, Value>, key: string, make: () => Value): Value {

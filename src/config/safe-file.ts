@@ -19,6 +19,18 @@ const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Returns the text of a file that only we and root can change; undefined if there is none. */
 export function readSafeFile(file: string): string | undefined {
+  const bytes = readSafeBytes(file);
+  return bytes && textOf(bytes, file);
+}
+
+/** Returns the content of `file` as text, without a byte order mark. */
+export function textOf(bytes: Buffer, file: string): string {
+  if (!isUtf8(bytes)) throw fileError(file, "is not UTF-8 text");
+  return bytes.toString("utf8").replace(/^\ufeff/, "");
+}
+
+/** As `readSafeFile`, for a file that may be no text. */
+export function readSafeBytes(file: string): Buffer | undefined {
   const opened = openToRead(file);
   if (opened === undefined) return undefined;
   const { descriptor, stats } = opened;
@@ -30,9 +42,7 @@ export function readSafeFile(file: string): string | undefined {
       const folder = dirname(realpathSync(file));
       assertOnlyOurs(folder, statSync(folder));
     }
-    const bytes = readFileSync(descriptor);
-    if (!isUtf8(bytes)) throw fileError(file, "is not UTF-8 text");
-    return bytes.toString("utf8").replace(/^\ufeff/, "");
+    return readFileSync(descriptor);
   } finally {
     closeSync(descriptor);
   }

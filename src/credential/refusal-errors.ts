@@ -11,7 +11,7 @@ export function finalRefusal(failure: AuthdError, credential: string, times: num
   return restated(
     failure,
     "credential_rejected",
-    `"${credential}" got no token: ${what}. Check its settings and enter its secrets again with: authd set ${credential} (as it is, once more: authd refresh ${credential})`,
+    `"${credential}" got no token${from(failure)}: ${what}. Check its settings and enter its secrets again with: authd set ${credential} (as it is, once more: authd refresh ${credential})`,
   );
 }
 
@@ -43,11 +43,15 @@ export function stillStopped(failure: AuthdError, credential: string): AuthdErro
 }
 
 function restated(
-  { credential, oauth, contact }: AuthdError,
+  { credential, oauth, endpoint, contact }: AuthdError,
   reason: AuthdError["reason"],
   message: string,
 ): AuthdError {
-  return new AuthdError(reason, message, omitUndefined({ credential, oauth, contact }));
+  return new AuthdError(reason, message, omitUndefined({ credential, oauth, endpoint, contact }));
+}
+
+function from({ endpoint }: AuthdError): string {
+  return endpoint === undefined ? "" : ` from ${endpoint}`;
 }
 
 function issuersWords({ contact, message }: AuthdError): string {

@@ -207,6 +207,7 @@ export class TokenRequests {
     const isRotating = grant.rotates !== undefined;
     const send = createIssuerSend({
       ...{ http, clock, clocks: issuerClocks, credential: settings.name },
+      hidden: [...Object.values(secrets), ...held],
       allowInsecureHttp: settings.allowInsecureHttp,
       // On a reused connection, which its server may have closed unheard, the refresh token could be lost,
       // and a one-time code could be sent twice.

@@ -1,8 +1,9 @@
 /** Reads the token and the values beside it out of an answer, from the places that a credential file names. */
+import { describePage, isPage } from "./answer-reason.ts";
 import type { IssuerResponse } from "./grant.ts";
 import { resolvePointer } from "./json.ts";
 import { type Answer, textAt, valueAt } from "./place.ts";
-import { isPage } from "./refusal.ts";
+import type { AnswerContext } from "./refusal.ts";
 import type { KeptPlace } from "./response-settings.ts";
 import { unfitToken } from "./token-claims.ts";
 
@@ -39,13 +40,18 @@ export function whyNoToken(
   response: IssuerResponse,
   place: string,
   token: string | undefined,
-  urlKey: string,
+  context: AnswerContext,
 ): string {
   if (token !== undefined) return `the issuer's token ${unfitToken(token)}.`;
+  const { urlKey } = context;
+  if (isPage(response)) {
+    return `the issuer answered ${describePage(response, context)}; check ${urlKey}.`;
+  }
   const status = `HTTP ${response.status}`;
-  return isPage(response)
-    ? `the issuer answered a page for people instead of a token (${status}); check ${urlKey}.`
-    : `the issuer's answer (${status}) has no token at response.token = "${place}".`;
+  if (response.text.trim() === "" && place.startsWith("/")) {
+    return `the issuer's answer is empty (${status}), without a token at response.token = "${place}"; check ${urlKey}.`;
+  }
+  return `the issuer's answer (${status}) has no token at response.token = "${place}".`;
 }
 
 /** Returns the token's type: said in the file itself, or read at a place of the answer. */

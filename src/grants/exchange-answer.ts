@@ -28,7 +28,11 @@ export function readExchangeAnswer(
   if (accessToken === undefined || unfitToken(accessToken) !== undefined) {
     // Some APIs answer 200 and say inside that they refused.
     if (!accessToken && saysRefused(response, context)) throw toRefusalError(response, context);
-    throw unusableAnswer(context, whyNoToken(response, places.token, accessToken, context.urlKey));
+    throw unusableAnswer(
+      response,
+      context,
+      whyNoToken(response, places.token, accessToken, context),
+    );
   }
   const members = holderOf(places.token, answer);
   return {

@@ -25,6 +25,8 @@ export interface IssuerTime {
 
 export interface IssuerResponse {
   status: number;
+  /** The address that was asked. It may hold secrets: see `endpointOf`. */
+  url?: string;
   /** Names in lower case; repeated ones joined with ", ". */
   headers: Record<string, string>;
   /** The `set-cookie` headers, one an element; absent: there is none. */

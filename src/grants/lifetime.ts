@@ -4,10 +4,11 @@ import { guessFormat } from "./date-format.ts";
 import type { Acquired, IssuerResponse, LifetimeFault } from "./grant.ts";
 import { memberNamed } from "./json.ts";
 import type { LifetimeSetting } from "./lifetime-setting.ts";
-import { hiddenIn, showable } from "./oauth-problem.ts";
+import { hiddenIn } from "./oauth-problem.ts";
 import { type Answer, valueAt } from "./place.ts";
 import { readRefreshLives } from "./refresh-lives.ts";
 import type { AnswerContext } from "./refusal.ts";
+import { showable } from "./showable.ts";
 import { secondsIn, type TimeKind } from "./time-value.ts";
 import { isDate, jwtTimes, seconds } from "./token-claims.ts";
 

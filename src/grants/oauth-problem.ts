@@ -4,9 +4,7 @@ import type { OAuthProblem } from "../protocol.ts";
 import type { IssuerResponse } from "./grant.ts";
 import { parseJson } from "./json.ts";
 import { reveals, tokensIn } from "./redaction.ts";
-
-/** Characters. */
-const MAX_DESCRIPTION = 200;
+import { showable } from "./showable.ts";
 
 /** Values that must not be quoted from an issuer, beside the tokens in its own response. */
 export interface Concealed {
@@ -18,7 +16,7 @@ export interface Concealed {
 
 /** Returns the OAuth error in a response: in JSON, or form-encoded as some old issuers write it; undefined if there is none. */
 export function oauthProblem(
-  response: IssuerResponse,
+  response: Pick<IssuerResponse, "status" | "headers" | "text">,
   concealed: Concealed,
 ): OAuthProblem | undefined {
   const { status, text } = response;
@@ -33,7 +31,10 @@ export function oauthProblem(
 }
 
 /** Returns the values that must not be shown of this response. */
-export function hiddenIn(response: IssuerResponse, { secrets, held = [] }: Concealed): string[] {
+export function hiddenIn(
+  response: Pick<IssuerResponse, "headers" | "text">,
+  { secrets, held = [] }: Concealed,
+): string[] {
   return [...Object.values(secrets), ...held, ...tokensIn(response)];
 }
 
@@ -50,20 +51,4 @@ export function readMembers(text: string): Record<string, unknown> | undefined {
 
 function withoutPrototype(members: object): Record<string, unknown> {
   return Object.assign(Object.create(null), members);
-}
-
-/** Returns an issuer's text as it may be shown in a terminal and a log; undefined if it repeats a secret or a token. */
-export function showable(text: unknown, hidden: readonly string[]): string | undefined {
-  if (typeof text !== "string") return undefined;
-  const clean = text
-    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]+/gu, " ")
-    .replace(/ {2,}/g, " ")
-    .trim();
-  // Text that looks like a JWT, and long runs that could be another token, are not shown.
-  const tokenLike = /eyJ[\w-]{8,}\.|[\w+/=.~-]{48,}/.test(clean);
-  if (clean === "" || tokenLike || reveals(text, hidden)) return undefined;
-  const letters = Array.from(clean);
-  return letters.length > MAX_DESCRIPTION
-    ? `${letters.slice(0, MAX_DESCRIPTION - 1).join("")}…`
-    : clean;
 }

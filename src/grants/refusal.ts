@@ -2,9 +2,11 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import type { OAuthProblem, Reason } from "../protocol.ts";
+import { describeOAuthProblem, isPage, reasonIn } from "./answer-reason.ts";
+import { endpointOf } from "./endpoint.ts";
 import type { AcquireContext, IssuerResponse } from "./grant.ts";
 import { jsonErrorText } from "./json-error.ts";
-import { type Concealed, oauthProblem } from "./oauth-problem.ts";
+import { type Concealed, hiddenIn, oauthProblem } from "./oauth-problem.ts";
 
 const ANSWERED: IssuerContact = { sent: true, answered: true };
 
@@ -66,6 +68,7 @@ export function toRefusalError(response: IssuerResponse, context: AnswerContext)
   const waiting = status === 429 || status === 503 || TRANSIENT.has(oauth?.error ?? "");
   if (!waiting && row) {
     return toFailure(
+      response,
       context,
       row.login && context.refreshing ? "login_required" : "credential_rejected",
       {
@@ -78,7 +81,7 @@ export function toRefusalError(response: IssuerResponse, context: AnswerContext)
   const listed = context.rejectedStatuses.includes(status);
   if (!waiting && (listed || saysRefused(response, context))) {
     const refusal = quote(response, context, oauth);
-    return toFailure(context, listed ? "credential_rejected" : "issuer_unavailable", {
+    return toFailure(response, context, listed ? "credential_rejected" : "issuer_unavailable", {
       what: `the issuer refused what was sent (${refusal}).`,
       contact: { ...ANSWERED, refusal },
       ...omitUndefined({ oauth }),
@@ -103,9 +106,13 @@ export function isRefusal(error: unknown): error is AuthdError {
 }
 
 /** Returns the error for a success status without a usable token: the refresh token may be spent. */
-export function unusableAnswer(context: AnswerContext, what: string): AuthdError {
+export function unusableAnswer(
+  response: IssuerResponse,
+  context: AnswerContext,
+  what: string,
+): AuthdError {
   const contact = { sent: true, answered: false, lasting: true };
-  return toFailure(context, "issuer_unavailable", { what, contact });
+  return toFailure(response, context, "issuer_unavailable", { what, contact });
 }
 
 function unavailable(
@@ -125,7 +132,7 @@ function unavailable(
     : lasting
       ? ` Check ${context.urlKey}.`
       : "";
-  return toFailure(context, "issuer_unavailable", {
+  return toFailure(response, context, "issuer_unavailable", {
     what: `the issuer answered ${quote(response, context, oauth)}${page}.${hint}`,
     contact: {
       sent: true,
@@ -138,7 +145,7 @@ function unavailable(
   });
 }
 
-/** Returns the status, and the error text of the response. */
+/** Returns the status, and the response's own words. */
 function quote(
   response: IssuerResponse,
   concealed: Concealed,
@@ -146,8 +153,8 @@ function quote(
 ): string {
   const status = `HTTP ${response.status}`;
   if (oauth) return `${describeOAuthProblem(oauth)}, ${status}`;
-  const text = jsonErrorText(response, concealed);
-  return text ? `${status}: "${text}"` : status;
+  const reason = reasonIn(response, concealed);
+  return reason ? `${status}: ${reason}` : status;
 }
 
 interface Failure {
@@ -171,29 +178,36 @@ const ADVICE: Partial<Record<Reason, Advice>> = {
 };
 
 function toFailure(
-  context: Pick<AnswerContext, "credential" | "signsIn">,
+  response: IssuerResponse,
+  context: AnswerContext,
   reason: Reason,
   { what, ...details }: Failure,
 ): AuthdError {
   const { credential, signsIn = false } = context;
   const advice = ADVICE[reason];
   const next = advice?.(credential, signsIn) ?? TRIES_AGAIN;
-  return new AuthdError(reason, `"${credential}" got no token: ${what} ${next}`, {
+  const isRefused = reason !== "issuer_unavailable" || details.contact.refusal !== undefined;
+  const hint = isRefused ? whitespaceHint(context.secrets) : "";
+  const { url } = response;
+  const endpoint = url === undefined ? undefined : endpointOf(url, hiddenIn(response, context));
+  const from = endpoint === undefined ? "" : ` from ${endpoint}`;
+  return new AuthdError(reason, `"${credential}" got no token${from}: ${what}${hint} ${next}`, {
     credential,
+    ...omitUndefined({ endpoint }),
     ...details,
   });
 }
 
-function describeOAuthProblem({ error, error_description }: OAuthProblem): string {
-  return error_description === undefined ? error : `${error} ("${error_description}")`;
-}
-
-/** True for HTML, by its type or its beginning. */
-export function isPage({ headers, text }: IssuerResponse): boolean {
-  return (
-    /^\s*text\/html/i.test(headers["content-type"] ?? "") ||
-    /^\s*<(!doctype|html|head|body|\?xml)/i.test(text)
+/** Returns what to say of secrets with white space around them, as a file or a copied line leaves it; "" if there are none. */
+function whitespaceHint(secrets: AnswerContext["secrets"]): string {
+  const names = Object.keys(secrets).filter((name) => secrets[name] !== secrets[name]!.trim());
+  if (names.length === 0) return "";
+  const which = names.map((name) =>
+    /[\r\n]$/.test(secrets[name]!)
+      ? `${name} ends in a line break`
+      : `${name} has white space around it`,
   );
+  return ` Its ${which.join(" and ")}, which is sent as it is: enter it without, unless it belongs there.`;
 }
 
 /** Returns Retry-After (RFC 9110 section 10.2.3) in ms, from seconds or a date, which counts on the issuer's own clock. */

@@ -5,6 +5,7 @@
  */
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
+import { describePage, isPage } from "./answer-reason.ts";
 import {
   holderOf,
   keptValues,
@@ -19,13 +20,7 @@ import { memberNamed } from "./json.ts";
 import { readLifetime, type TokenSource } from "./lifetime.ts";
 import { readMembers } from "./oauth-problem.ts";
 import { type Answer, asText, readAnswer, valueAt } from "./place.ts";
-import {
-  type AnswerContext,
-  isPage,
-  saysRefused,
-  toRefusalError,
-  unusableAnswer,
-} from "./refusal.ts";
+import { type AnswerContext, saysRefused, toRefusalError, unusableAnswer } from "./refusal.ts";
 import type { ResponsePlaces } from "./response-settings.ts";
 import { tokenIdentity, unfitToken } from "./token-claims.ts";
 
@@ -49,7 +44,7 @@ export async function readTokenAnswer(
   const isError = found.access_token === undefined && saysRefused(response, context);
   if (status < 200 || status > 299 || isError) throw toRefusalError(response, context);
   assertToken(found.access_token, response, places, context);
-  const { access_token, scope, refresh_token } = await validateAnswer(found, context);
+  const { access_token, scope, refresh_token } = await validateAnswer(response, found, context);
   const holder = places.token === undefined ? members : holderOf(places.token, answer);
   const source = { response, answer, members: holder, accessToken: access_token };
   return {
@@ -114,13 +109,18 @@ function assertToken(
 ): void {
   if (token !== undefined) return;
   if (place !== undefined) {
-    throw unusableAnswer(context, whyNoToken(response, place, undefined, context.urlKey));
+    throw unusableAnswer(response, context, whyNoToken(response, place, undefined, context));
   }
-  if (readMembers(response.text) === undefined) throw unusableAnswer(context, unreadable(response));
+  if (readMembers(response.text) === undefined)
+    throw unusableAnswer(response, context, unreadable(response, context));
 }
 
 /** Checks a response with oauth4webapi. Its errors quote the body, so nothing of them is kept. */
-async function validateAnswer(answer: Record<string, unknown>, context: AnswerContext) {
+async function validateAnswer(
+  issued: IssuerResponse,
+  answer: Record<string, unknown>,
+  context: AnswerContext,
+) {
   const oauth = await import("oauth4webapi");
   const issuer = { issuer: "https://issuer.invalid" };
   const client = { client_id: context.credential };
@@ -134,10 +134,11 @@ async function validateAnswer(answer: Record<string, unknown>, context: AnswerCo
     });
     const unfit = unfitToken(result.access_token);
     if (unfit === undefined) return result;
-    throw unusableAnswer(context, `the issuer's token ${unfit}.`);
+    throw unusableAnswer(issued, context, `the issuer's token ${unfit}.`);
   } catch (error) {
     if (error instanceof AuthdError) throw error;
     throw unusableAnswer(
+      issued,
       context,
       error instanceof oauth.UnsupportedOperationError
         ? "the issuer's tokens are bound to a key, which authd can't use: ask it for bearer tokens."
@@ -146,9 +147,9 @@ async function validateAnswer(answer: Record<string, unknown>, context: AnswerCo
   }
 }
 
-function unreadable(response: IssuerResponse): string {
+function unreadable(response: IssuerResponse, context: AnswerContext): string {
   if (isPage(response)) {
-    return `the issuer answered a page for people instead of a token (HTTP ${response.status}); check token_url.`;
+    return `the issuer answered ${describePage(response, context)}; check token_url.`;
   }
   return response.text.trim() === ""
     ? `the issuer's answer is empty (HTTP ${response.status}); check token_url.`

@@ -7,7 +7,7 @@ import {
   SPEAKS_TLS,
   SWITCHED_PROTOCOLS,
   TOO_MANY_INTERIM_ANSWERS,
-} from "./http.ts";
+} from "./response-error.ts";
 import { isWellFormed, repairHead, statusOf } from "./response-head.ts";
 
 /** A status line and 64 KiB of headers. */

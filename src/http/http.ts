@@ -75,21 +75,6 @@ export class HttpFailure extends Error {
   }
 }
 
-/** The `code` for a server that sends interim responses (1xx) without end. */
-export const TOO_MANY_INTERIM_ANSWERS = "ERR_TOO_MANY_INTERIM_ANSWERS";
-/** The `code` for a response with more than 64 KiB of headers. */
-export const HEADERS_TOO_LONG = "ERR_HEADERS_TOO_LONG";
-/** The `code` for a 101 that nothing asked for. */
-export const SWITCHED_PROTOCOLS = "ERR_SWITCHED_PROTOCOLS";
-/** The `code` for bytes that begin no HTTP response. */
-export const NOT_HTTP = "ERR_NOT_HTTP";
-/** The `code` for HTTP/2 on a connection for which it was not agreed on. */
-export const SPEAKS_HTTP2 = "ERR_SPEAKS_HTTP2";
-/** The `code` for TLS on a connection without. */
-export const SPEAKS_TLS = "ERR_SPEAKS_TLS";
-/** The `code` for a response in whose body undici's parser found a mistake. */
-export const BAD_FRAMING = "ERR_BAD_FRAMING";
-
 /** True if it is certain that nothing of the request left this machine. */
 export function neverSent(error: unknown): boolean {
   return error instanceof HttpFailure && !error.sent;

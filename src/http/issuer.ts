@@ -6,6 +6,7 @@ import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
+import { endpointOf } from "../grants/endpoint.ts";
 import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
 import { collect, type DecodeLimits, decodeBody, TooLarge, UnusableContent } from "./content.ts";
 import { type Http, type HttpResponse, neverSent, REDIRECT_STATUSES } from "./http.ts";
@@ -20,6 +21,8 @@ export interface IssuerSendOptions {
   http: Http;
   /** The credential's name, for messages. */
   credential: string;
+  /** Secrets and tokens that no message may show. */
+  hidden?: readonly string[];
   /** PEM text of a private CA. */
   ca?: string;
   allowInsecureHttp: boolean;
@@ -53,11 +56,11 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
       return await send(options, request, url, deadline.signal);
     } catch (error) {
       if (error instanceof AuthdError) throw error;
-      const { what, contact } = explain(error, url.host, {
+      const { what, contact } = explain(error, url, {
         timedOutAfterMs: deadline.isOver() ? timeoutMs : undefined,
         isAborted: signal?.aborted === true,
       });
-      throw unavailable(options, what, contact);
+      throw unavailable(options, url, what, contact);
     } finally {
       deadline.stop();
     }
@@ -88,9 +91,13 @@ async function send(
   if (target !== undefined) {
     response.body.destroy();
     const what = `${url.host} redirects to ${target}, where no secrets are sent. Put the final address into ${urlKey ?? "the settings"}.`;
-    throw unavailable(options, what, { sent: true, answered: true, lasting: true });
+    throw unavailable(options, url, what, { sent: true, answered: true, lasting: true });
   }
-  return { ...(await readWhole(response, maxBytes)), ...omitUndefined({ sentAt }) };
+  return {
+    ...(await readWhole(response, maxBytes)),
+    url: url.href,
+    ...omitUndefined({ sentAt }),
+  };
 }
 
 function secureUrl({ credential, allowInsecureHttp }: IssuerSendOptions, text: string): URL {
@@ -103,20 +110,23 @@ function secureUrl({ credential, allowInsecureHttp }: IssuerSendOptions, text: s
 }
 
 function unavailable(
-  { credential }: IssuerSendOptions,
+  { credential, hidden = [] }: IssuerSendOptions,
+  url: URL,
   what: string,
   contact: IssuerContact,
 ): AuthdError {
-  const message = `"${credential}" got no token: ${what}`;
-  return new AuthdError("issuer_unavailable", message, { credential, contact });
+  const endpoint = endpointOf(url, hidden);
+  const message = `"${credential}" got no token from ${endpoint}: ${what}`;
+  return new AuthdError("issuer_unavailable", message, { credential, contact, endpoint });
 }
 
 /** Returns what to tell about a request without a usable response. */
 function explain(
   error: unknown,
-  host: string,
+  url: URL,
   { timedOutAfterMs, isAborted }: { timedOutAfterMs: number | undefined; isAborted: boolean },
 ): { what: string; contact: IssuerContact } {
+  const { host } = url;
   if (error instanceof UnusableContent) {
     return { what: `${host} ${error.message}.`, contact: SENT };
   }
@@ -128,7 +138,7 @@ function explain(
   if (isAborted) return { what: "the request was interrupted.", contact };
   const unknownHost = isUnknownHost(error);
   const why = { ...contact, ...(unknownHost ? { unknownHost } : {}) };
-  return { what: explainNetworkError(error, host), contact: why };
+  return { what: explainNetworkError(error, url), contact: why };
 }
 
 const SYSTEM_TIMERS: Pick<Clock, "schedule"> = {

@@ -3,7 +3,8 @@ import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Connection } from "./connection.ts";
-import { BAD_FRAMING, HttpFailure, type HttpRequest, type HttpResponse } from "./http.ts";
+import { HttpFailure, type HttpRequest, type HttpResponse } from "./http.ts";
+import { BAD_FRAMING } from "./response-error.ts";
 
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** Node runs longer timers after 1 ms. */

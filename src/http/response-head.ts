@@ -1,8 +1,6 @@
 /** Repairs the head of an HTTP/1 response (status line and headers) that browsers and curl take, and undici's parser does not. */
 import { HEADER_NAME } from "../base/header-names.ts";
-
-/** The `code` for a response whose end can't be told for certain. */
-export const UNCLEAR_LENGTH = "ERR_UNCLEAR_LENGTH";
+import { UNCLEAR_LENGTH } from "./response-error.ts";
 
 const VALUE = "[^\\0-\\x08\\n-\\x1f\\x7f]*";
 const LENGTH = inAnyCase("content-length");

@@ -1,8 +1,7 @@
-/** Explains the error codes of Node's sockets, of its TLS and of undici. */
-import { errorCode } from "../errors.ts";
-import { neverSent, TOO_MANY_INTERIM_ANSWERS } from "./http.ts";
-
-type Explain = (host: string) => string;
+/** Explains the error codes of Node's sockets, of its TLS, of undici and of the transport. */
+import { errorCode, messageOf } from "../errors.ts";
+import { HttpFailure, neverSent } from "./http.ts";
+import { type Explain, HTTP_MEANINGS } from "./response-error.ts";
 
 const unknownName: Explain = (host) =>
   `the name ${host} can't be looked up: check its spelling and the network`;
@@ -14,9 +13,11 @@ const wrongDates: Explain = (host) =>
   `the certificate of ${host} is out of date: check this machine's clock, otherwise its operator must renew it`;
 const otherName: Explain = (host) =>
   `the certificate of ${host} is made out to another name: check the address`;
+const speaksNoTls: Explain = (host) =>
+  `${host} does not speak https there, perhaps http: check the port, or begin the address with http:// (beyond this machine that takes allow_insecure_http = true)`;
 
 /** One row a code; codes of one meaning share their text. */
-const MEANINGS: Record<string, Explain> = {
+const MEANINGS: Readonly<Record<string, Explain>> = {
   ENOTFOUND: unknownName,
   EAI_AGAIN: unknownName,
   ECONNREFUSED: (host) => `nothing answers at ${host}: check the address and that the server runs`,
@@ -25,8 +26,14 @@ const MEANINGS: Record<string, Explain> = {
   EADDRNOTAVAIL: unreachable,
   UND_ERR_CONNECT_TIMEOUT: tooSlow,
   ETIMEDOUT: tooSlow,
-  ERR_PROXY: (host) =>
-    `the proxy made no way to ${host}: check proxy in config.toml, and that it runs`,
+  ERR_PROXY: (host, message) =>
+    `the proxy made no way to ${host} (${message}): check proxy in config.toml, and that it runs`,
+  ERR_PROXY_AUTHENTICATION: (_, message) =>
+    `the proxy wants a user and a password that it knows (${message}): put them into proxy in config.toml, as http://USER:PASSWORD@HOST:PORT`,
+  ERR_PROXY_REFUSED: (host, message) =>
+    `the proxy lets nobody, or not this machine, through to ${host} (${message}): ask whoever runs it`,
+  ERR_PROXY_GATEWAY: (host, message) =>
+    `the proxy itself can't reach ${host} (${message}): check the address; the proxy runs, and may have no way there`,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
   UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
@@ -35,11 +42,8 @@ const MEANINGS: Record<string, Explain> = {
   CERT_HAS_EXPIRED: wrongDates,
   CERT_NOT_YET_VALID: wrongDates,
   ERR_TLS_CERT_ALTNAME_INVALID: otherName,
-};
-/** One row a code of failures after the request was sent. */
-const MEANINGS_LATE: Record<string, Explain> = {
-  [TOO_MANY_INTERIM_ANSWERS]: (host) =>
-    `${host} sent one interim answer (1xx) after another and no final one: its operator must mend that`,
+  ERR_SSL_WRONG_VERSION_NUMBER: speaksNoTls,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: speaksNoTls,
 };
 /** Codes of every other TLS failure. */
 const TLS = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|CRL_|UNABLE_TO_|INVALID_)/;
@@ -50,18 +54,29 @@ export function isUnknownHost(error: unknown): boolean {
 }
 
 /** Returns what happened and what to do, for the end of a sentence. Contains nothing of any body. */
-export function explainNetworkError(error: unknown, host: string): string {
+export function explainNetworkError(error: unknown, { host, protocol }: URL): string {
   const code = errorCode(error) ?? (error instanceof Error ? error.name : "unknown error");
-  return `${meaningOf(code, neverSent(error))(host)} (${code}).`;
+  const meaning = neverSent(error) ? earlyMeaning(code) : lateMeaning(code);
+  const hint = protocol === "http:" && wasClosedUnanswered(error) ? PERHAPS_TLS : "";
+  return `${meaning(host, messageOf(error))}${hint} (${code}).`;
 }
 
-function meaningOf(code: string, early: boolean): Explain {
-  const meanings = early ? MEANINGS : MEANINGS_LATE;
-  if (Object.hasOwn(meanings, code)) return meanings[code]!;
+function earlyMeaning(code: string): Explain {
+  if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code]!;
   if (TLS.test(code)) {
     return (host) => `no secure connection to ${host} came about: check that it speaks https there`;
   }
-  return early
-    ? (host) => `no connection to ${host} came about: check the network`
-    : (host) => `the connection to ${host} broke before its answer was complete`;
+  return (host) => `no connection to ${host} came about: check the network`;
+}
+
+function lateMeaning(code: string): Explain {
+  if (Object.hasOwn(HTTP_MEANINGS, code)) return HTTP_MEANINGS[code]!;
+  return (host) => `the connection to ${host} broke before its answer was complete`;
+}
+
+const PERHAPS_TLS = "; if it speaks https, begin the address with https://";
+
+/** True if the server hung up without a byte, as those do that wait for TLS. */
+function wasClosedUnanswered(error: unknown): boolean {
+  return error instanceof HttpFailure && error.sent && !error.answered && !error.reused;
 }

@@ -36,18 +36,20 @@ export function tunnelThrough(
       path: target,
       headers: { host: target, ...authorization(proxy) },
     });
-    request.once("error", (error) => done(error, null));
-    request.once("timeout", () => request.destroy(proxyError("does not answer")));
+    request.once("error", (error) => done(proxyFailure(error), null));
+    request.once("timeout", () => request.destroy(proxyError("it does not answer")));
     let interimResponses = 0;
     request.on("information", () => {
       interimResponses++;
-      if (interimResponses > MAX_INTERIM_RESPONSES) request.destroy(proxyError("does not answer"));
+      if (interimResponses > MAX_INTERIM_RESPONSES)
+        request.destroy(proxyError("it does not answer"));
     });
     request.once("connect", (response, socket) => {
       socket.setTimeout(0);
-      if (response.statusCode !== 200) {
+      const { statusCode = 0 } = response;
+      if (statusCode < 200 || statusCode > 299) {
         socket.destroy();
-        return done(proxyError(`answers ${response.statusCode} to CONNECT`), null);
+        return done(proxyError(`it answers ${statusCode}`, codeOf(statusCode)), null);
       }
       if (protocol !== "https:") return done(null, socket as Socket);
       const name = servername || (isIP(hostname) ? undefined : hostname);
@@ -58,7 +60,7 @@ export function tunnelThrough(
         socket,
         host: hostname,
       });
-      const giveUp = () => inner.destroy(proxyError("lets nothing through"));
+      const giveUp = () => inner.destroy(proxyError("it lets nothing through"));
       inner.once("timeout", giveUp);
       inner.once("secureConnect", () => {
         inner.setTimeout(0).off("timeout", giveUp);
@@ -76,8 +78,20 @@ function authorization({ username, password }: URL): Record<string, string> {
   return { "proxy-authorization": `Basic ${Buffer.from(pair).toString("base64")}` };
 }
 
-function proxyError(what: string): Error {
-  return Object.assign(new Error(`The proxy ${what}.`), { code: "ERR_PROXY", syscall: "connect" });
+function proxyError(what: string, code = "ERR_PROXY"): Error {
+  return Object.assign(new Error(what), { code, syscall: "connect" });
+}
+
+/** Returns the error for a proxy that can't be reached: its code alone would seem to be the target's. */
+function proxyFailure(error: NodeJS.ErrnoException): Error {
+  return error.code?.startsWith("ERR_PROXY") ? error : proxyError(error.code ?? "no connection");
+}
+
+/** Returns the `code` for the status of a proxy that opens no tunnel. */
+function codeOf(status: number): string {
+  if (status === 407) return "ERR_PROXY_AUTHENTICATION";
+  if (status === 502 || status === 503 || status === 504) return "ERR_PROXY_GATEWAY";
+  return status >= 400 && status < 500 ? "ERR_PROXY_REFUSED" : "ERR_PROXY";
 }
 
 /** Calls `callback` once: later errors are handled by undici, which has the connection by then. */

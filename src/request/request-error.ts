@@ -11,7 +11,7 @@ const IN_DOUBT = " Whether the request took effect is not known.";
 /** The request that failed. */
 interface FailedRequest {
   credential: string;
-  host: string;
+  url: URL;
   method: string;
   signal: AbortSignal;
   timeoutMs: number;
@@ -20,7 +20,8 @@ interface FailedRequest {
 
 /** Returns a failure as the caller gets it. It names no more of the URL than the host, as the rest may hold secrets. */
 export function toRequestError(error: unknown, request: FailedRequest): AuthdError {
-  const { credential, host, signal } = request;
+  const { credential, url, signal } = request;
+  const { host } = url;
   const because = (reason: AuthdError["reason"], what: string) =>
     new AuthdError(reason, `${credential}: ${what}`, { credential });
   if (signal.aborted) {
@@ -37,10 +38,10 @@ export function toRequestError(error: unknown, request: FailedRequest): AuthdErr
     return because("request_failed", `${host} ${error.message}`);
   if (timedOut(error)) {
     const tooLate = `${host} did not answer completely within ${request.timeoutMs} ms`;
-    return because("timeout", neverSent(error) ? explainNetworkError(error, host) : tooLate);
+    return because("timeout", neverSent(error) ? explainNetworkError(error, url) : tooLate);
   }
   const isCertain = neverSent(error) || SAFE_METHODS.has(request.method);
-  const what = explainNetworkError(error, host) + (isCertain ? "" : IN_DOUBT);
+  const what = explainNetworkError(error, url) + (isCertain ? "" : IN_DOUBT);
   const contact = { sent: !neverSent(error), answered: false, unknownHost: isUnknownHost(error) };
   return new AuthdError("request_failed", `${credential}: ${what}`, { credential, contact });
 }

@@ -121,7 +121,7 @@ class AuthorizedRequest {
     } catch (error) {
       throw toRequestError(error, {
         credential: this.#credential.name,
-        host: this.#request.url.host,
+        url: this.#request.url,
         method: this.#request.method,
         signal: this.#options.signal,
         timeoutMs: this.#timeoutMs,

@@ -5,6 +5,7 @@ import { parse } from "smol-toml";
 import { render } from "../../src/base/template.ts";
 import { resolveCredential } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
+import { createAuthority } from "../helpers/certificates.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 
 type File = Record<string, unknown>;
@@ -333,6 +334,13 @@ test("ca_file must be there, and hold a certificate", (t) => {
   t.throws(() => resolve(file, dir), { message: /ca_file "ca\.pem" does not exist/ });
   writeFileSync(join(dir, "ca.pem"), "-----BEGIN PRIVATE KEY-----\n");
   t.throws(() => resolve(file, dir), { message: /is not a PEM file with a certificate/ });
+  const [, base64 = ""] =
+    /-----BEGIN CERTIFICATE-----([^-]*)-----/.exec(createAuthority().ca) ?? [];
+  writeFileSync(join(dir, "ca.pem"), Buffer.from(base64, "base64"));
+  t.throws(() => resolve(file, dir), {
+    message:
+      /ca_file "ca\.pem" is a certificate in DER, .*: openssl x509 -inform der -in \S+ca\.pem -out /,
+  });
 });
 
 test("the binding changes with where secrets go, not with what is asked for", (t) => {

@@ -98,8 +98,7 @@ test("an error with status 200, in JSON and as a form", async (t) => {
 test("an HTML page with status 200 is no complete answer", async (t) => {
   const body = "<!DOCTYPE html><title>Sign in to the Wi-Fi</title>";
   const error = await unusable(t, { body, headers: { "content-type": "text/html" } });
-  t.regex(error.message, /page for people/);
-  t.false(error.message.includes("Wi-Fi"));
+  t.regex(error.message, /a page for people \("Sign in to the Wi-Fi"\)/);
 });
 
 test("a byte order mark, status 201, an empty refresh token and an empty scope", async (t) => {
@@ -125,7 +124,7 @@ test("an answer without an access token, or with something else in its place", a
 test("a token that no header can carry", async (t) => {
   for (const access_token of ["ab\r\nc", "ab\0c", "ab€c", "x".repeat(70_000)]) {
     const error = await unusable(t, { json: { access_token } });
-    t.regex(error.message, /"demo" got no token: the issuer's token /);
+    t.regex(error.message, /"demo" got no token from 127\.0\.0\.1:\d+\/token: the issuer's token /);
     t.false(error.message.includes("ab"));
   }
 });

@@ -37,7 +37,10 @@ export async function acquire(
     held: [],
     rejectedStatuses: [],
     now,
-    send: createIssuerSend({ http, credential: "demo", allowInsecureHttp: false, clocks }),
+    send: createIssuerSend({
+      ...{ http, credential: "demo", allowInsecureHttp: false, clocks },
+      hidden: [...Object.values(wanted.secrets ?? {}), ...(wanted.held ?? [])],
+    }),
     ...wanted,
   });
 }

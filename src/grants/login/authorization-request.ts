@@ -96,7 +96,7 @@ async function pushed(context: LoginContext, form: URLSearchParams): Promise<URL
   const response = await postAsClient(context, { url: par_url, urlKey: "par_url", form });
   const { request_uri } = readMembers(response.text) ?? {};
   if (typeof request_uri !== "string") {
-    throw incomplete(context, "par_url", "the issuer's answer has no request_uri in it.");
+    throw incomplete(response, context, "par_url", "the issuer's answer has no request_uri in it.");
   }
   return new URLSearchParams({ client_id, request_uri });
 }

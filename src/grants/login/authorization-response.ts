@@ -1,7 +1,7 @@
 /** Reads the answer to an authorization request (RFC 6749 section 4.1.2, RFC 9207). */
 import { timingSafeEqual } from "node:crypto";
 import { AuthdError } from "../../errors.ts";
-import { showable } from "../oauth-problem.ts";
+import { showable } from "../showable.ts";
 import type { AuthorizationRequest } from "./authorization-request.ts";
 import type { LoginContext } from "./settings.ts";
 

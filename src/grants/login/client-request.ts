@@ -37,8 +37,13 @@ export async function postAsClient(
 }
 
 /** Returns the error for an answer that lacks what it should have. */
-export function incomplete(context: LoginContext, urlKey: string, what: string) {
-  return unusableAnswer(answerContext(context, urlKey), what);
+export function incomplete(
+  response: IssuerResponse,
+  context: LoginContext,
+  urlKey: string,
+  what: string,
+) {
+  return unusableAnswer(response, answerContext(context, urlKey), what);
 }
 
 function answerContext(context: LoginContext, urlKey: string): AnswerContext {

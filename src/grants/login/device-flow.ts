@@ -33,7 +33,12 @@ export async function authorizeDevice(context: LoginContext): Promise<DeviceAuth
   const response = await postAsClient(context, { url: device_url, urlKey: "device_url", form });
   const authorization = readAuthorization(readMembers(response.text) ?? {});
   if (authorization) return authorization;
-  throw incomplete(context, "device_url", "the issuer's answer has no device code in it.");
+  throw incomplete(
+    response,
+    context,
+    "device_url",
+    "the issuer's answer has no device code in it.",
+  );
 }
 
 function readAuthorization(members: Record<string, unknown>): DeviceAuthorization | undefined {
