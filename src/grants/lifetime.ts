@@ -43,6 +43,8 @@ const USUAL = {
 /** A told lifetime this many times as long as the token's own can't be. */
 const FAR_APART = 10;
 const APART_SECONDS = 60;
+/** A date, a number or one word: what a place leads to by mistake may be a secret. */
+const QUOTABLE = /^(?=.{1,40}$)(?:[\d/.,:+TZ -]+(?: ?[AP]M)?|[A-Za-z]{1,12})$/i;
 
 /** Returns what an answer tells of its token's life. The credential's `lifetime` overrides it. */
 export function readLifetime(source: TokenSource, context: AnswerContext): ToldLife {
@@ -117,7 +119,7 @@ function faultIn(
     return { message: `${where} finds nothing in the issuer's answer`, set: `${key}=…` };
   }
   const text = typeof value === "object" ? undefined : shown(String(value));
-  const quoted = text === undefined || text.length > 40 ? "" : ` (${text})`;
+  const quoted = text !== undefined && QUOTABLE.test(text) ? ` (${text})` : "";
   if (left === undefined) {
     return { message: `${where} can't be read${quoted}`, set: remedyFor(String(value)) };
   }

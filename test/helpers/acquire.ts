@@ -1,6 +1,7 @@
 import type { ExecutionContext } from "ava";
 import type { Acquired } from "../../src/grants/grant.ts";
 import { type GrantName, grantNamed } from "../../src/grants/index.ts";
+import type { LifetimeSetting } from "../../src/grants/lifetime-setting.ts";
 import { createHttp } from "../../src/http/http.ts";
 import { createIssuerSend } from "../../src/http/issuer.ts";
 import { IssuerClocks } from "../../src/http/issuer-clock.ts";
@@ -14,6 +15,7 @@ export interface Wanted {
   scope?: string;
   audience?: string;
   rejectedStatuses?: number[];
+  lifetime?: LifetimeSetting;
   now?: number;
   codeAt?: number;
 }
