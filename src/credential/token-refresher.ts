@@ -324,9 +324,10 @@ export class TokenRefresher implements RefreshContext {
 
 /** Tells that a token has no time left. `fault`: what is wrong with the lifetime, if that is known. */
 function expiredOnArrival(credential: string, fault: LifetimeFault | undefined): AuthdError {
-  const message = fault
-    ? `${credential}: ${fault.message}. Next: ${lifetimeHelp(credential, fault)}`
-    : `${credential}: the issuer gave a token that has already expired; check the clock of this machine and of the issuer.`;
+  const why = fault
+    ? `: ${fault.message}. Next: ${lifetimeHelp(credential, fault)}`
+    : "; check the clock of this machine and of the issuer.";
+  const message = `${credential}: the issuer gave a token that has already expired${why}`;
   const contact = { sent: true, answered: true };
   return new AuthdError("issuer_unavailable", message, { credential, contact });
 }

@@ -2,6 +2,7 @@ import test from "ava";
 import {
   coerceSettings,
   resolveCredential,
+  shippedPresets,
   updateCredentialFile,
 } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
@@ -103,7 +104,7 @@ test("a default of another kind gives way", (t) => {
 
 test("a lifetime as the command line gives it", (t) => {
   const set = (file: File, settings: File) =>
-    updateCredentialFile(file, coerceSettings(client, settings)).lifetime;
+    updateCredentialFile(file, coerceSettings(client, settings, shippedPresets())).lifetime;
   t.is(set(client, { lifetime: "never" }), "never");
   t.deepEqual(set(client, { "lifetime.seconds": "3600" }), { seconds: 3600 });
   t.deepEqual(set(client, { "lifetime.from": "header:X-Until", "lifetime.zone": "UTC" }), {

@@ -134,7 +134,8 @@ test("a token without any time left fails with the setting that mends it", async
   const info = await add();
   t.is(info.state, "failing");
   const next = "authd set demo --set lifetime=never";
-  const message = `demo: the issuer's expires_in (0) leaves the token no time. Next: ${next}`;
+  const why = "the issuer's expires_in (0) leaves the token no time";
+  const message = `demo: the issuer gave a token that has already expired: ${why}. Next: ${next}`;
   t.is(info.lastError?.message, message);
   t.deepEqual(
     engine.registry.info("demo").troubles?.map(({ help }) => help),
