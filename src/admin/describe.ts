@@ -32,11 +32,13 @@ export function describe(
 
 /** Returns settings by the keys of a credential file: `ca_file` as its path, rules as in the file. */
 function settingsOf(settings: CredentialSettings, content: Table): Record<string, unknown> {
-  const { preset, grant, own, headers, fields, boundValues, rejectedStatuses } = settings;
+  const { preset, grant, own, headers, fields, boundValues, rejectedStatuses, rejectedOn } =
+    settings;
   const { expose, confirm, methods, paths, allow, deny, ca_file } = boundValues;
   const { ttl, lifetime, warm, verify, register, secretExpires, allowInsecureHttp, keptOrigins } =
     settings;
   const origins = [...settings.origins, ...(keptOrigins ? originEntries(keptOrigins) : [])];
+  const conditions = rejectedOn.slice(rejectedStatuses.length);
   return omitUndefined<Record<string, unknown>>({
     ...{ preset, grant, ...(own as Table) },
     ...{ origins, headers, verify, ttl, lifetime, warm, register },
@@ -44,6 +46,8 @@ function settingsOf(settings: CredentialSettings, content: Table): Record<string
     allow_insecure_http: allowInsecureHttp || undefined,
     secret_expires: secretExpires,
     rejected_statuses: rejectedStatuses.length > 0 ? rejectedStatuses : undefined,
+    rejected_on: conditions.length > 0 ? conditions : undefined,
+    renew_on: settings.renewOn,
     fields: Object.keys(fields).length > 0 ? fields : undefined,
     ...{ expose, confirm, methods, paths, allow, deny },
   });

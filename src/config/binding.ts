@@ -40,7 +40,8 @@ const HARMLESS = new Set([
  * keys does not matter. A prefix marks a binding with a policy: a person who takes the policy out of the
  * file must not be able to accept that edit, too.
  *
- * It does not cover: `ttl`, `lifetime`, `warm`, `secret_expires` and `rejected_statuses` decide when, not where;
+ * It does not cover: `ttl`, `lifetime`, `warm`, `secret_expires`, `rejected_statuses`, `rejected_on` and
+ * `renew_on` decide when, not where, and what a policy forbids stays forbidden;
  * `verify` goes to one of the origins and carries what any request to them may carry. Fields count
  * only where a template still names them (all others are in the resolved settings already), so that
  * a note in [fields] can be edited freely. With a policy `verify` and the harmless keys count, too:

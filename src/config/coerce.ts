@@ -49,6 +49,7 @@ function coerceText(text: string, wanted: Wanted): unknown {
   if (types.has("any")) return /^\s*[[{]/.test(text) ? parsedOr(text) : text;
   if (types.has("string")) return text;
   if (types.has("array")) {
+    if (itemsOf(wanted).type === "object") return [parsedOr(text)].flat();
     const items = text.split(",").map((item) => item.trim());
     return items.filter((item) => item !== "").map((item) => coerce(item, itemsOf(wanted)));
   }

@@ -4,6 +4,7 @@ import { resolve as resolvePath } from "node:path";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { shellWord } from "../base/shell-word.ts";
 import { AuthdError } from "../errors.ts";
+import type { AnswerCondition } from "../grants/answer-condition.ts";
 import { cachingIdOf, type IdOf } from "./accounts.ts";
 import { bindingOf } from "./binding.ts";
 import { checkTemplates } from "./check-templates.ts";
@@ -92,6 +93,7 @@ function resolve(
   const headers = checkedHeaders(common.headers ?? {});
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : context.pem(common.ca_file);
+  const renewed = renewOn(type, given, common);
   const policy = parsePolicy(common, context.idOf);
   const bound = keptOrigins ? [...origins, ...originEntries(keptOrigins)] : origins;
   const destination = {
@@ -130,6 +132,8 @@ function resolve(
       own: context.share(own),
       secrets: context.share(secrets),
       rejectedStatuses: context.share(common.rejected_statuses ?? []),
+      rejectedOn: context.share(rejectedOn(common)),
+      renewOn: share(renewed),
       register: share(register),
       policy: share(policy),
       binding: binding.digest,
@@ -140,6 +144,21 @@ function resolve(
       writtenRequest: writtenRequest(file),
     }),
   );
+}
+
+/** Returns the answers that end a token. Throws AuthdError `invalid_params` for a file whose token can't be renewed. */
+function renewOn(type: CredentialType, given: Table, { renew_on }: Common) {
+  if (type.grantName === "static" && given.renew_on !== undefined) {
+    throw new AuthdError(
+      "invalid_params",
+      "renew_on has no use here: a static token can't be renewed. Leave it out, or take another grant.",
+    );
+  }
+  return renew_on;
+}
+
+function rejectedOn({ rejected_statuses = [], rejected_on = [] }: Common): AnswerCondition[] {
+  return [...rejected_statuses.map((status) => ({ status })), ...rejected_on];
 }
 
 /** Returns the file's own settings, without the preset's fields. */

@@ -1,6 +1,7 @@
 import { didYouMean } from "../base/suggest.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
+import { answerConditionSchema } from "../grants/answer-condition.ts";
 import { lifetimeSchema } from "../grants/lifetime-setting.ts";
 import { policyKeys } from "./policy-schema.ts";
 
@@ -26,6 +27,14 @@ export const commonSchema = z
     rejected_statuses: z
       .array(z.int().min(400).max(599))
       .describe("HTTP statuses with which the issuer refuses a secret"),
+    rejected_on: z
+      .array(answerConditionSchema)
+      .describe(
+        "Answers with which the issuer refuses a secret: in all, a status, a body, a header",
+      ),
+    renew_on: z
+      .array(answerConditionSchema)
+      .describe("Answers of the API, beside a 401, that mean an expired token"),
     fields: z
       .record(z.string().regex(/^[A-Za-z0-9_-]+$/), z.string())
       .describe("Values of your own, for templates"),

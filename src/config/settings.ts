@@ -1,3 +1,4 @@
+import type { AnswerCondition } from "../grants/answer-condition.ts";
 import type { SecretField } from "../grants/grant.ts";
 import type { LifetimeSetting } from "../grants/lifetime-setting.ts";
 import type { KeptPlace } from "../grants/response-settings.ts";
@@ -41,6 +42,10 @@ export interface CredentialSettings {
   readonly own: unknown;
   readonly secrets: readonly SecretField[];
   readonly rejectedStatuses: readonly number[];
+  /** Answers with which the issuer refuses a secret for good: `rejected_statuses`, then `rejected_on`. */
+  readonly rejectedOn: readonly AnswerCondition[];
+  /** Answers with which an API says that the token has expired, beside a 401; absent: none. */
+  readonly renewOn?: readonly AnswerCondition[];
   /** The request that makes an account first (`add --register`). */
   readonly register?: RegisterRequest;
   /** The rules of use; undefined: every program of the daemon's own user, in every way. */

@@ -5,7 +5,10 @@ import { commonSchema } from "./schema.ts";
 import { FROM_CONFIG } from "./settings.ts";
 
 /** Keys that decide when, not where a secret goes: an edit needs nobody's consent. */
-const UNBOUND = new Set(["ttl", "lifetime", "warm", "secret_expires", "rejected_statuses"]);
+const UNBOUND = new Set([
+  ...["ttl", "lifetime", "warm", "secret_expires", "rejected_statuses"],
+  ...["rejected_on", "renew_on"],
+]);
 
 /** The parts of a credential, before they are merged and filled in. */
 export interface Sources {

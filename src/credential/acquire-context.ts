@@ -30,7 +30,7 @@ export function acquireContext({
     credential: settings.name,
     settings: withEndpoints(settings.own, metadata, Boolean(secrets.client_secret)),
     fields: settings.fields,
-    rejectedStatuses: settings.rejectedStatuses,
+    rejectedOn: settings.rejectedOn,
     lifetime: settings.lifetime,
     ...{ secrets, ...given },
     ...omitUndefined({ metadata, signsIn: signsIn && true }),

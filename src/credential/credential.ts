@@ -175,8 +175,8 @@ export class Credential {
   }
 
   /**
-   * Returns the token to repeat a request with after a 401; undefined if the 401 is the caller's response.
-   * `challenge` is its WWW-Authenticate.
+   * Returns the token to repeat a request with after a 401, or an answer that means the same; undefined if
+   * that is the caller's response. `challenge` is its WWW-Authenticate.
    */
   async refreshAfter401(
     origin: string,

@@ -11,7 +11,13 @@ import {
 import type { Acquired, IssuerResponse } from "./grant.ts";
 import { readLifetime } from "./lifetime.ts";
 import { readAnswer } from "./place.ts";
-import { type AnswerContext, saysRefused, toRefusalError, unusableAnswer } from "./refusal.ts";
+import {
+  type AnswerContext,
+  isRejected,
+  saysRefused,
+  toRefusalError,
+  unusableAnswer,
+} from "./refusal.ts";
 import type { ExchangeResponse } from "./response-settings.ts";
 import { unfitToken } from "./token-claims.ts";
 
@@ -22,7 +28,9 @@ export function readExchangeAnswer(
   context: AnswerContext,
 ): Acquired {
   const { status } = response;
-  if (status < 200 || status > 299) throw toRefusalError(response, context);
+  if (status < 200 || status > 299 || isRejected(response, context)) {
+    throw toRefusalError(response, context);
+  }
   const answer = readAnswer(response);
   const accessToken = tokenAt(places.token, answer, response);
   if (accessToken === undefined || unfitToken(accessToken) !== undefined) {

@@ -28,12 +28,12 @@ export const exchange: Grant<z.output<typeof schema>> = {
   issuerUrl: ({ request }, fields) => addressOf(request.url, fields),
   acceptsTarget: ({ request }) => referenced(JSON.stringify(request), CALLER_VALUES).length > 0,
   acquire: async (context) => {
-    const { settings, secrets, held, credential, rejectedStatuses, now } = context;
+    const { settings, secrets, held, credential, rejectedOn, now } = context;
     const request = buildRequest(context, () => writeRequest(settings.request, valuesOf(context)));
     const response = await context.send({ ...request, urlKey: URL_KEY });
     return readExchangeAnswer(response, settings.response, {
       credential,
-      rejectedStatuses,
+      rejectedOn,
       lifetime: context.lifetime,
       now,
       secrets,

@@ -1,6 +1,7 @@
 import type { TimeStep } from "../base/totp.ts";
 import type * as z from "../base/zod.ts";
 import type { LoginFlow } from "../protocol.ts";
+import type { AnswerCondition } from "./answer-condition.ts";
 import type { LifetimeSetting } from "./lifetime-setting.ts";
 
 /** A request to an issuer, whose whole response the sender reads, decodes and limits. */
@@ -53,8 +54,8 @@ export interface AcquireContext<Settings> {
   scope?: string;
   /** The caller's, which overrides the credential's own. */
   audience?: string;
-  /** HTTP statuses with which this API refuses a secret, beside RFC 6749 errors. */
-  rejectedStatuses: readonly number[];
+  /** Answers with which this issuer refuses a secret, beside RFC 6749 errors. */
+  rejectedOn: readonly AnswerCondition[];
   /** Puts right what the issuer says about its tokens' life. */
   lifetime?: LifetimeSetting | undefined;
   /** Wall clock, ms. */

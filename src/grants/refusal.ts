@@ -2,6 +2,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import type { OAuthProblem, Reason } from "../protocol.ts";
+import { findCondition } from "./answer-condition.ts";
 import { describeOAuthProblem, isPage, reasonIn } from "./answer-reason.ts";
 import { endpointOf } from "./endpoint.ts";
 import type { AcquireContext, IssuerResponse } from "./grant.ts";
@@ -13,7 +14,7 @@ const ANSWERED: IssuerContact = { sent: true, answered: true };
 /** Facts that decide about a response, besides the response itself. */
 export type AnswerContext = Pick<
   AcquireContext<unknown>,
-  "credential" | "secrets" | "held" | "rejectedStatuses" | "now" | "lifetime" | "signsIn"
+  "credential" | "secrets" | "held" | "rejectedOn" | "now" | "lifetime" | "signsIn"
 > & {
   /** True if the secret that was sent is a refresh token. */
   refreshing?: boolean;
@@ -57,8 +58,8 @@ const REFUSING_STATUSES = new Set([400, 422]);
 
 /**
  * Returns the error for a response without a token. Waiting statuses (429, 503) count first: a rate limit that
- * calls itself invalid_request is still a rate limit. Then RFC 6749 errors, whatever the status; then statuses
- * with which the API is known to refuse secrets. A 401, or an error in JSON of the API's own, is a refusal
+ * calls itself invalid_request is still a rate limit. Then RFC 6749 errors, whatever the status; then answers
+ * with which the API is known to refuse secrets (`rejected_on`). A 401, or an error in JSON of the API's own, is a refusal
  * only if it is repeated (`contact.refusal`).
  */
 export function toRefusalError(response: IssuerResponse, context: AnswerContext): AuthdError {
@@ -78,8 +79,8 @@ export function toRefusalError(response: IssuerResponse, context: AnswerContext)
       },
     );
   }
-  const listed = context.rejectedStatuses.includes(status);
-  if (!waiting && (listed || saysRefused(response, context))) {
+  const listed = isListed(response, context, waiting);
+  if (listed || (!waiting && saysRefused(response, context))) {
     const refusal = quote(response, context, oauth);
     return toFailure(response, context, listed ? "credential_rejected" : "issuer_unavailable", {
       what: `the issuer refused what was sent (${refusal}).`,
@@ -97,6 +98,21 @@ export function saysRefused(response: IssuerResponse, concealed: Concealed): boo
   if (!(status >= 200 && status < 300) && !REFUSING_STATUSES.has(status)) return false;
   const isError = jsonErrorText(response, concealed) !== undefined;
   return isError || oauthProblem(response, concealed) !== undefined;
+}
+
+/** True if the credential file says that an answer of 2xx refuses the secrets. */
+export function isRejected(response: IssuerResponse, { rejectedOn }: AnswerContext): boolean {
+  return findCondition(rejectedOn, response) !== undefined;
+}
+
+/** True if `rejected_on` lists the answer. A status that says "try again later" needs more than the status. */
+function isListed(
+  response: IssuerResponse,
+  { rejectedOn }: AnswerContext,
+  waiting: boolean,
+): boolean {
+  const counting = waiting ? rejectedOn.filter(({ body, header }) => body ?? header) : rejectedOn;
+  return findCondition(counting, response) !== undefined;
 }
 
 /** True if the issuer refused the secrets, finally or for now. */

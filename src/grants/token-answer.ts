@@ -20,7 +20,13 @@ import { memberNamed } from "./json.ts";
 import { readLifetime, type TokenSource } from "./lifetime.ts";
 import { readMembers } from "./oauth-problem.ts";
 import { type Answer, asText, readAnswer, valueAt } from "./place.ts";
-import { type AnswerContext, saysRefused, toRefusalError, unusableAnswer } from "./refusal.ts";
+import {
+  type AnswerContext,
+  isRejected,
+  saysRefused,
+  toRefusalError,
+  unusableAnswer,
+} from "./refusal.ts";
 import type { ResponsePlaces } from "./response-settings.ts";
 import { tokenIdentity, unfitToken } from "./token-claims.ts";
 
@@ -41,7 +47,9 @@ export async function readTokenAnswer(
   const members = readMembers(response.text) ?? {};
   const found = findMembers(response, answer, members, places);
   // Some issuers send errors with status 200, and tokens with 201.
-  const isError = found.access_token === undefined && saysRefused(response, context);
+  const isError =
+    isRejected(response, context) ||
+    (found.access_token === undefined && saysRefused(response, context));
   if (status < 200 || status > 299 || isError) throw toRefusalError(response, context);
   assertToken(found.access_token, response, places, context);
   const { access_token, scope, refresh_token } = await validateAnswer(response, found, context);

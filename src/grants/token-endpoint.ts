@@ -132,7 +132,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   parameters: () => Record<string, string>,
   { refreshing = false, renewing = false, once = false } = {},
 ): Promise<Acquired> {
-  const { credential, held, rejectedStatuses, now, settings, signsIn } = context;
+  const { credential, held, rejectedOn, now, settings, signsIn } = context;
   const isElsewhere = renewing && settings.refresh_url !== undefined;
   // The key of the credential file that holds the address, for messages.
   const urlKey = isElsewhere ? "refresh_url" : "token_url";
@@ -144,7 +144,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
   const secrets = { ...context.secrets, ...sent };
   return readTokenAnswer(response, settings.response ?? {}, {
     credential,
-    rejectedStatuses,
+    rejectedOn,
     lifetime: context.lifetime,
     now,
     secrets,

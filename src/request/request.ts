@@ -11,6 +11,7 @@ import {
   DEFAULT_TIMEOUT_MS,
   type ParamsOf,
 } from "../protocol.ts";
+import { type Judged, judge, refusesToken } from "./expiry.ts";
 import { redirected } from "./redirect.ts";
 import { MAX_RESPONSE_BYTES, toRequestError } from "./request-error.ts";
 import { type RequestSink, readBody, streamBody, type UnreadResponse } from "./response-body.ts";
@@ -32,8 +33,8 @@ export interface RequestCredential {
   /** Notes that this origin accepted the token. */
   recordAccepted(origin: string, issued: Issued): void;
   /**
-   * Returns the token to repeat a request with after a 401; undefined if the 401 is the caller's response.
-   * `challenge` is its WWW-Authenticate.
+   * Returns the token to repeat a request with after a 401, or an answer that means the same; undefined if
+   * that is the caller's response. `challenge` is its WWW-Authenticate.
    */
   refreshAfter401(
     origin: string,
@@ -62,7 +63,8 @@ export interface RequestOptions {
 }
 
 /**
- * Sends a request with the credential's token to one of its origins; on 401 refreshes and repeats once.
+ * Sends a request with the credential's token to one of its origins; on 401, or another answer that means
+ * an expired token (`renew_on`), refreshes and repeats once.
  * `timeoutMs` limits everything, the wait for a token and the response's body included; of a streamed
  * response everything up to its head, then each silence of the API; an upload adds what Upload limits.
  * Throws AuthdError.
@@ -95,6 +97,7 @@ class AuthorizedRequest {
   /** Replaced by redirects. */
   #request: ValidatedRequest;
   #isRefreshed = false;
+  #redirects = 0;
 
   constructor(
     credential: RequestCredential,
@@ -130,37 +133,41 @@ class AuthorizedRequest {
     }
   }
 
-  /** Returns the final response: after redirects inside the origins, and after the repeat on 401. */
+  /** Returns the final response: after redirects inside the origins, and after the repeat with a newer token. */
   async #send(): Promise<HttpResponse> {
     let issued = await this.#credential.token(this.#limits());
-    for (let redirects = 0; ; ) {
-      const response = await this.#sendOnce(issued);
-      const newer = response.status === 401 ? await this.#refresh(response, issued) : undefined;
+    for (;;) {
+      const { response, isExpired } = await this.#judge(await this.#sendOnce(issued));
+      const newer = isExpired ? await this.#refresh(response, issued) : undefined;
       if (newer) issued = newer;
-      else {
-        const next = this.#redirected(response);
-        if (!next) return this.#recordAccepted(response, issued);
-        if (++redirects > MAX_REDIRECTS) {
-          response.body.destroy();
-          throw new UnusableContent(`redirects more than ${MAX_REDIRECTS} times`);
-        }
-        this.#follow(next);
+      else if (!this.#follow(response)) {
+        if (!isExpired) this.#recordAccepted(response, issued);
+        return response;
       }
       drain(response.body);
     }
   }
 
-  /** Returns the request that a response redirects to; undefined if the response is for the caller. */
-  #redirected(response: HttpResponse): ValidatedRequest | undefined {
-    const next = redirected(this.#request, response, this.#settings);
-    if (!next || !this.#mayFollow(next.method, next.url.pathname)) return undefined;
-    return isSendable(next) ? next : undefined;
+  #judge(response: HttpResponse): Judged | Promise<Judged> {
+    if (refusesToken(response)) return { response, isExpired: true };
+    const { renewOn } = this.#settings;
+    if (!renewOn) return { response, isExpired: false };
+    return judge(response, renewOn, { hasBody: this.#hasBody(response), leftMs: this.#leftMs() });
   }
 
-  #follow(next: ValidatedRequest): void {
+  /** Makes the request the one that a response redirects to; false if the response is for the caller. */
+  #follow(response: HttpResponse): boolean {
+    const next = redirected(this.#request, response, this.#settings);
+    if (!next || !this.#mayFollow(next.method, next.url.pathname)) return false;
+    if (!isSendable(next)) return false;
+    if (++this.#redirects > MAX_REDIRECTS) {
+      response.body.destroy();
+      throw new UnusableContent(`redirects more than ${MAX_REDIRECTS} times`);
+    }
     this.#request = next;
     if (next.body) this.#options.upload?.rewind();
     else this.#options.upload?.close();
+    return true;
   }
 
   async #sendOnce(issued: Issued): Promise<HttpResponse> {
@@ -195,7 +202,7 @@ class AuthorizedRequest {
     return response;
   }
 
-  /** Returns a newer token after a 401, once for each request. */
+  /** Returns a newer token after an answer that refuses this one, once for each request. */
   async #refresh({ headers }: HttpResponse, issued: Issued): Promise<Issued | undefined> {
     if (this.#isRefreshed || !isSendable(this.#request)) return undefined;
     const { upload } = this.#options;
@@ -210,19 +217,16 @@ class AuthorizedRequest {
     return newer;
   }
 
-  #recordAccepted(response: HttpResponse, issued: Issued): HttpResponse {
-    if (tokenWasAccepted(response.status)) {
-      this.#credential.recordAccepted(this.#request.url.origin, issued);
-    }
-    return response;
+  #recordAccepted({ status }: HttpResponse, issued: Issued): void {
+    if (!tokenWasAccepted(status)) return;
+    this.#credential.recordAccepted(this.#request.url.origin, issued);
   }
 
   async #read(response: HttpResponse): Promise<AuthorizedResponse> {
     const { stream, room, upload, signal } = this.#options;
-    const { method, url } = this.#request;
-    const { status } = response;
+    const { url } = this.#request;
     const timeoutMs = this.#timeoutMs;
-    const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
+    const hasBody = this.#hasBody(response);
     const isUploading = () => upload?.isOver === false && !signal.aborted;
     const unread: UnreadResponse = { response, url, hasBody, timeoutMs, isUploading };
     const refreshed = this.#isRefreshed;
@@ -231,6 +235,10 @@ class AuthorizedRequest {
     const limits = { credential, maxBytes: this.#maxBytes, leftMs: this.#leftMs(), room };
     const { head, bytes } = await readBody(unread, limits);
     return { ...head, ...encodeForJson(bytes), refreshed };
+  }
+
+  #hasBody({ status }: HttpResponse): boolean {
+    return this.#request.method !== "HEAD" && status !== 204 && status !== 304;
   }
 
   #leftMs(): number {

@@ -322,6 +322,20 @@ test("tables of a preset merge by key, lists replace", (t) => {
   t.like(settings.own, { response: { token: "text", expires_in: "/lifetime" } });
 });
 
+test("statuses and conditions that refuse a secret become one list; names are in lower case", (t) => {
+  const { rejectedOn, renewOn } = resolve({
+    ...client,
+    rejected_statuses: [418],
+    rejected_on: [{ body: { code: 7 }, header: { "X-Why": "Gone" } }],
+    renew_on: [{ status: 403 }],
+  });
+  const condition = { body: { "/code": 7 }, header: { "x-why": "Gone" } };
+  t.deepEqual(rejectedOn, [{ status: 418 }, condition]);
+  t.deepEqual(renewOn, [{ status: 403 }]);
+  const { binding } = resolve(client);
+  t.is(resolve({ ...client, renew_on: renewOn, rejected_on: [condition] }).binding, binding);
+});
+
 test("secret_expires is a TOML date or text", (t) => {
   const date = parse('grant = "static"\nsecret_expires = 2027-01-31\n') as File;
   t.is(resolve(date).secretExpires, "2027-01-31");

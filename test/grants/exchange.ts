@@ -222,10 +222,11 @@ test("a sign-in's refusal: a status that is listed, an OAuth error, also with st
     [{ status: 200, json: { error: "invalid_client" } }, [], "credential_rejected"],
     [{ status: 500, body: "no" }, [400, 401], "issuer_unavailable"],
   ];
-  for (const [answer, rejectedStatuses, reason] of cases) {
+  for (const [answer, statuses, reason] of cases) {
     const issuer = await startIssuer(t, answer);
     const settings = { request: { url: issuer.url }, response };
-    const attempt = acquire(t, "exchange", { settings, rejectedStatuses });
+    const rejectedOn = statuses.map((status) => ({ status }));
+    const attempt = acquire(t, "exchange", { settings, rejectedOn });
     t.like(await t.throwsAsync(attempt), { reason, contact: { sent: true, answered: true } });
   }
 });

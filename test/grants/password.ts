@@ -34,7 +34,7 @@ test("Zebbra: a wrong password is for a person", async (t) => {
   const attempt = acquire(t, "password", {
     settings,
     secrets: { password: "wrong" },
-    rejectedStatuses: [401],
+    rejectedOn: [{ status: 401 }],
   });
   t.like(await t.throwsAsync(attempt), { reason: "credential_rejected", oauth: undefined });
 });
@@ -91,7 +91,7 @@ test("a code that the issuer calls used waits for the next one; one that it refu
     const issuer = await startIssuer(t, { status, headers, json });
     const settings = { token_url: issuer.url, username: "me" };
     const secrets = { password: "pw", ...(otp_secret && { otp_secret }) };
-    const wanted = { settings, secrets, rejectedStatuses: [401], now };
+    const wanted = { settings, secrets, rejectedOn: [{ status: 401 }], now };
     return await t.throwsAsync<AuthdError>(acquire(t, "password", wanted));
   };
   const used = { detail: "This OTP code has already been used" };

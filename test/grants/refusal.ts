@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import { AuthdError } from "../../src/errors.ts";
+import type { AnswerCondition } from "../../src/grants/answer-condition.ts";
 import { acquire } from "../helpers/acquire.ts";
 import { type StubResponse, startIssuer } from "../helpers/issuer.ts";
 
@@ -10,13 +11,13 @@ const DATE = { date: "Tue, 14 Nov 2023 22:13:20 GMT" };
 async function refused(
   t: ExecutionContext,
   answer: StubResponse,
-  options: { grant?: "client_credentials" | "refresh_token"; rejectedStatuses?: number[] } = {},
+  options: { grant?: "client_credentials" | "refresh_token"; rejectedOn?: AnswerCondition[] } = {},
 ): Promise<AuthdError> {
-  const { grant = "client_credentials", rejectedStatuses = [] } = options;
+  const { grant = "client_credentials", rejectedOn = [] } = options;
   const { url, requests } = await startIssuer(t, answer);
   const settings = { token_url: url, client_id: "demo" };
   const secrets = { client_secret: SECRET, refresh_token: "r3fresh" };
-  const wanted = { settings, secrets, held: [HELD], rejectedStatuses };
+  const wanted = { settings, secrets, held: [HELD], rejectedOn };
   const error = await t.throwsAsync(acquire(t, grant, wanted), { instanceOf: AuthdError });
   t.is(requests.length, 1);
   t.is(error!.credential, "demo");
@@ -83,7 +84,9 @@ test("a rate limit is a rate limit, also if it calls itself invalid_request", as
   for (const status of [429, 503]) {
     const headers = { "retry-after": "7" };
     const answer = { status, headers, json: { error: "invalid_request" } };
-    const failure = await refused(t, answer, { rejectedStatuses: [429, 503] });
+    const failure = await refused(t, answer, {
+      rejectedOn: [{ status: 429 }, { status: 503 }],
+    });
     t.is(failure.reason, "issuer_unavailable");
     t.is(failure.retryAfterMs, 7000);
     t.deepEqual(failure.contact, { sent: true, answered: true, busy: true });
@@ -110,9 +113,30 @@ test("a status that the API refuses secrets with is for a person", async (t) => 
   const unlisted = await refused(t, answer);
   t.is(unlisted.reason, "issuer_unavailable");
   t.deepEqual(unlisted.contact, { sent: true, answered: true, lasting: true });
-  const listed = await refused(t, answer, { rejectedStatuses: [400, 422] });
+  const listed = await refused(t, answer, { rejectedOn: [{ status: 400 }, { status: 422 }] });
   t.is(listed.reason, "credential_rejected");
   t.is(listed.oauth, undefined);
+});
+
+test("a condition of rejected_on is for a person: a code in a 200, a header, a waiting status with more", async (t) => {
+  const cases: [StubResponse, AnswerCondition, boolean][] = [
+    [{ json: { code: 401 } }, { body: { "/code": 401 } }, true],
+    [{ json: { code: "401" } }, { status: 200, body: { "/code": 401 } }, true],
+    [{ json: { code: 500 } }, { body: { "/code": 401 } }, false],
+    [{ json: { ok: false, access_token: "t" } }, { body: { "/ok": false } }, true],
+    [{ json: { errors: [{ id: "locked" }] } }, { body: { "/errors/0/id": "locked" } }, true],
+    [{ status: 500, body: "Bad PIN\n" }, { status: 500, body: { text: "Bad PIN" } }, true],
+    [{ status: 503, json: { code: 7 } }, { status: 503, body: { "/code": 7 } }, true],
+    [{ status: 503, json: { code: 8 } }, { status: 503, body: { "/code": 7 } }, false],
+    [{ status: 418, headers: { "x-why": "Locked" } }, { header: { "x-why": "locked" } }, true],
+    [{ status: 418, headers: { "x-why": "busy" } }, { header: { "x-why": "locked" } }, false],
+  ];
+  for (const [answer, condition, isFinal] of cases) {
+    const { reason, contact } = await refused(t, answer, { rejectedOn: [condition] });
+    const what = JSON.stringify([answer, condition]);
+    t.is(reason, isFinal ? "credential_rejected" : "issuer_unavailable", what);
+    if (isFinal) t.truthy(contact?.refusal, what);
+  }
 });
 
 test("a 401 without an OAuth error is a refusal, in whatever form, but not yet the last", async (t) => {

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from "ava";
+import type { AnswerCondition } from "../../src/grants/answer-condition.ts";
 import type { Acquired } from "../../src/grants/grant.ts";
 import { type GrantName, grantNamed } from "../../src/grants/index.ts";
 import type { LifetimeSetting } from "../../src/grants/lifetime-setting.ts";
@@ -14,7 +15,7 @@ export interface Wanted {
   held?: string[];
   scope?: string;
   audience?: string;
-  rejectedStatuses?: number[];
+  rejectedOn?: AnswerCondition[];
   lifetime?: LifetimeSetting;
   now?: number;
   codeAt?: number;
@@ -37,7 +38,7 @@ export async function acquire(
     fields: {},
     secrets: {},
     held: [],
-    rejectedStatuses: [],
+    rejectedOn: [],
     now,
     send: createIssuerSend({
       ...{ http, credential: "demo", allowInsecureHttp: false, clocks },

@@ -9,7 +9,7 @@ export function staticSettings(
   return {
     ...{ name, grant: "static", origins, headers: {}, warm: "used" },
     allowInsecureHttp: false,
-    ...{ fields: {}, own: {}, secrets: [], rejectedStatuses: [] },
+    ...{ fields: {}, own: {}, secrets: [], rejectedStatuses: [], rejectedOn: [] },
     ...{ boundValues: {}, written: {}, writtenRequest: "", binding: "" },
     ...more,
   };

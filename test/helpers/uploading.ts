@@ -20,8 +20,8 @@ class UploadingOwner implements RequestCredential {
   token: () => Issued | Promise<Issued> = () => issue("first");
   renew: () => Promise<string | undefined> = async () => undefined;
 
-  constructor(origins: string[]) {
-    this.settings = staticSettings(this.name, origins);
+  constructor(origins: string[], more: Partial<CredentialSettings> | undefined) {
+    this.settings = staticSettings(this.name, origins, more);
   }
 
   recordAccepted(): void {}
@@ -41,9 +41,12 @@ function issue(accessToken: string): Issued {
 export async function startUploading(
   t: ExecutionContext,
   origin: string,
-  options: Partial<ServerOptions> & { idleMs?: number } = {},
+  options: Partial<ServerOptions> & {
+    idleMs?: number;
+    settings?: Partial<CredentialSettings>;
+  } = {},
 ) {
-  const owner = new UploadingOwner([origin]);
+  const owner = new UploadingOwner([origin], options.settings);
   const http = createHttp();
   t.teardown(() => http.close());
   const outcomes: string[] = [];

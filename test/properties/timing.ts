@@ -87,7 +87,7 @@ const soundTimes: Checkable = fc.asyncProperty(
       credential: "demo",
       secrets: {},
       held: [],
-      rejectedStatuses: [],
+      rejectedOn: [],
       now: EPOCH,
       urlKey: "token_url",
     };

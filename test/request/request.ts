@@ -1,88 +1,20 @@
 import type { ServerResponse } from "node:http";
 import { setImmediate as immediate, setTimeout as pause } from "node:timers/promises";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
-import test, { type ExecutionContext } from "ava";
-import type { CredentialSettings } from "../../src/config/settings.ts";
+import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { createHttp } from "../../src/http/http.ts";
-import type { ParamsOf, Reason } from "../../src/protocol.ts";
-import {
-  authorizedRequest,
-  type Issued,
-  type RequestCredential,
-  type RequestOptions,
-} from "../../src/request/request.ts";
+import { authorizedRequest } from "../../src/request/request.ts";
 import { MAX_RESPONSE_BYTES } from "../../src/request/request-error.ts";
 import { allClosed, type Handler, startApi } from "../helpers/api.ts";
 import { createAuthority } from "../helpers/certificates.ts";
-import { staticSettings } from "../helpers/static-settings.ts";
+import { Owner, type Params, requestRefused, startRequests } from "../helpers/request-owner.ts";
 import { until } from "../helpers/until.ts";
-
-type Params = Omit<ParamsOf<"authorizedRequest">, "credential">;
-
-/** A credential whose renewals are counted: `renew` says what a 401 brings. */
-class Owner implements RequestCredential {
-  readonly name = "mine";
-  readonly settings: CredentialSettings;
-  readonly log: string[] = [];
-  headers: Record<string, string> = { "x-api-key": "key" };
-  renew: () => Promise<string | undefined> = async () => undefined;
-  current = "first";
-
-  constructor(origins: string[], ca?: string) {
-    this.settings = staticSettings(this.name, origins, {
-      headers: { "x-api-key": "key" },
-      ...(ca === undefined ? {} : { ca }),
-    });
-  }
-
-  token(): Issued {
-    const authorization = `Bearer ${this.current}`;
-    const headers = { authorization, ...this.headers };
-    const answer = { accessToken: this.current, tokenType: "Bearer", expiresAt: null, headers };
-    return { accessToken: this.current, answer };
-  }
-
-  recordAccepted(origin: string, { accessToken }: Issued): void {
-    this.log.push(`${accessToken} accepted by ${new URL(origin).hostname}`);
-  }
-
-  async refreshAfter401(origin: string, { accessToken }: Issued, challenge: string | undefined) {
-    this.log.push(`${accessToken} refused by ${new URL(origin).hostname}: ${challenge}`);
-    const renewed = await this.renew();
-    if (renewed === undefined) return undefined;
-    this.current = renewed;
-    return this.token();
-  }
-}
-
-async function setUp(t: ExecutionContext, handler: Handler) {
-  const api = await startApi(t, handler);
-  const http = createHttp();
-  t.teardown(() => http.close());
-  const owner = new Owner([api.origin]);
-  const send = (params: Partial<Params> = {}, options: Partial<RequestOptions> = {}) =>
-    authorizedRequest(
-      owner,
-      http,
-      { credential: "mine", url: `${api.origin}/`, ...params },
-      { signal: new AbortController().signal, ...options },
-    );
-  return { api, http, owner, send };
-}
-
-async function refusal(t: ExecutionContext, promise: Promise<unknown>, reason: Reason) {
-  const error = (await t.throwsAsync(promise, { instanceOf: AuthdError }))!;
-  t.is(error.reason, reason, error.message);
-  t.is(error.credential, "mine");
-  t.true(error.message.startsWith("mine: "), error.message);
-  return error;
-}
 
 const ok: Handler = (_, response) => void response.end("ok");
 
 test("sends a GET with the credential's headers, and brings the answer", async (t) => {
-  const { api, owner, send } = await setUp(t, (_, response) => {
+  const { api, owner, send } = await startRequests(t, (_, response) => {
     response.writeHead(
       404,
       "Nothing Here",
@@ -120,7 +52,7 @@ test("sends a GET with the credential's headers, and brings the answer", async (
 });
 
 test("the credential's headers win over the caller's, whatever their case", async (t) => {
-  const { api, owner, send } = await setUp(t, ok);
+  const { api, owner, send } = await startRequests(t, ok);
   const headers = {
     Authorization: "Bearer theirs",
     "X-API-Key": "theirs",
@@ -146,7 +78,7 @@ test("the credential's headers win over the caller's, whatever their case", asyn
 });
 
 test("bodies go as text or as bytes, with any method that may have one", async (t) => {
-  const { api, send } = await setUp(t, (seen, response) => void response.end(seen.body));
+  const { api, send } = await startRequests(t, (seen, response) => void response.end(seen.body));
   const bytes = Buffer.from([0, 255, 128, 10]);
   t.is((await send({ method: "POST", body: "häuser" })).body, "häuser");
   t.is((await send({ method: "put", body: "" })).body, "");
@@ -173,7 +105,7 @@ test("a text comes as body, anything else as bodyBase64, an empty one as an empt
     Buffer.alloc(9, 0xff),
   ];
   let next = 0;
-  const { send } = await setUp(t, (_, response) => void response.end(bodies[next++]));
+  const { send } = await startRequests(t, (_, response) => void response.end(bodies[next++]));
   for (const sent of bodies) {
     const { body, bodyBase64 } = await send();
     if (typeof sent === "string") t.is(body, sent);
@@ -216,28 +148,28 @@ const badParams: [what: string, params: Partial<Params>, says: RegExp][] = [
 
 for (const [what, params, says] of badParams) {
   test(`invalid_params, and nothing is sent: ${what}`, async (t) => {
-    const { api, send } = await setUp(t, ok);
-    const error = await refusal(t, send(params), "invalid_params");
+    const { api, send } = await startRequests(t, ok);
+    const error = await requestRefused(t, send(params), "invalid_params");
     t.regex(error.message, says);
     t.is(api.seen.length, 0);
   });
 }
 
 test("a body beyond the limit is request_too_large", async (t) => {
-  const { api, send } = await setUp(t, ok);
+  const { api, send } = await startRequests(t, ok);
   const body = "x".repeat(6 * 1024 * 1024 + 1);
-  await refusal(t, send({ method: "POST", body }), "request_too_large");
+  await requestRefused(t, send({ method: "POST", body }), "request_too_large");
   t.is((await send({ method: "POST", body: body.slice(1) })).status, 200);
   t.is(api.seen.length, 1);
 });
 
 test("another origin gets nothing, not even a question for a token", async (t) => {
-  const { http, owner } = await setUp(t, ok);
+  const { http, owner } = await startRequests(t, ok);
   const other = await startApi(t, ok);
   owner.token = () => t.fail() as never;
   const params = { credential: "mine", url: `${other.origin}/?key=sesame` };
   const { signal } = new AbortController();
-  const error = await refusal(
+  const error = await requestRefused(
     t,
     authorizedRequest(owner, http, params, { signal }),
     "origin_not_allowed",
@@ -255,7 +187,7 @@ test("a redirect to another origin is itself the answer", async (t) => {
     "file:///etc/passwd",
     "http://[",
   ]) {
-    const { api, send } = await setUp(t, (_, response) => {
+    const { api, send } = await startRequests(t, (_, response) => {
       response.writeHead(302, { location }).end("over there");
     });
     const answer = await send({ url: `${api.origin}/start` });
@@ -268,7 +200,7 @@ test("a redirect to another origin is itself the answer", async (t) => {
 });
 
 test("a redirect with a user name in it is itself the answer, even to an allowed origin", async (t) => {
-  const { api, send } = await setUp(t, (_, response) => {
+  const { api, send } = await startRequests(t, (_, response) => {
     response.writeHead(302, { location: `http://a:b@127.0.0.1:${api.port}/x` }).end();
   });
   t.is((await send()).status, 302);
@@ -277,7 +209,7 @@ test("a redirect with a user name in it is itself the answer, even to an allowed
 
 test("origins that are added while a request is under way do not count for it", async (t) => {
   const elsewhere = await startApi(t, ok);
-  const { api, owner, send } = await setUp(t, (_, response) => {
+  const { api, owner, send } = await startRequests(t, (_, response) => {
     const origins = [api.origin, elsewhere.origin];
     Object.assign(owner, { settings: { ...owner.settings, origins } });
     response.writeHead(302, { location: `${elsewhere.origin}/` }).end();
@@ -288,7 +220,7 @@ test("origins that are added while a request is under way do not count for it", 
 
 test("redirects between the credential's origins are followed, with its headers and the caller's", async (t) => {
   const second = await startApi(t, ok);
-  const { api, owner, send } = await setUp(t, (seen, response) => {
+  const { api, owner, send } = await startRequests(t, (seen, response) => {
     const location = seen.url === "/a/b" ? "../c?d=e" : `${second.origin}/end#part`;
     response.writeHead(301, { location }).end("moved");
   });
@@ -322,7 +254,7 @@ const rewrites: [status: number, before: string, after: string][] = [
 
 for (const [status, before, after] of rewrites) {
   test(`${status} on ${before} becomes ${after}`, async (t) => {
-    const { api, send } = await setUp(t, (seen, response) => {
+    const { api, send } = await startRequests(t, (seen, response) => {
       if (seen.url === "/") response.writeHead(status, { location: "/next" }).end();
       else response.end();
     });
@@ -337,20 +269,20 @@ for (const [status, before, after] of rewrites) {
 }
 
 test("ten redirects are followed, an eleventh is not", async (t) => {
-  const { api, send } = await setUp(t, (seen, response) => {
+  const { api, send } = await startRequests(t, (seen, response) => {
     const left = Number(seen.url.slice(1));
     if (left === 0) response.end("there");
     else response.writeHead(302, { location: `/${left - 1}` }).end();
   });
   t.is((await send({ url: `${api.origin}/10` })).body, "there");
   t.is(api.seen.length, 11);
-  const error = await refusal(t, send({ url: `${api.origin}/11` }), "request_failed");
+  const error = await requestRefused(t, send({ url: `${api.origin}/11` }), "request_failed");
   t.regex(error.message, /redirects more than 10 times/);
   t.is(api.seen.length, 22);
 });
 
 test("after a 401 the token is renewed and the request repeated once", async (t) => {
-  const { api, owner, send } = await setUp(t, (seen, response) => {
+  const { api, owner, send } = await startRequests(t, (seen, response) => {
     if (seen.headers.authorization === "Bearer second") return response.end(seen.body);
     return response
       .writeHead(401, { "www-authenticate": 'Bearer error="invalid_token"' })
@@ -369,7 +301,7 @@ test("after a 401 the token is renewed and the request repeated once", async (t)
 });
 
 test("a second 401 is the answer", async (t) => {
-  const { api, owner, send } = await setUp(t, (seen, response) => {
+  const { api, owner, send } = await startRequests(t, (seen, response) => {
     response.statusCode = 401;
     response.end(`no, ${seen.headers.authorization}`);
   });
@@ -383,7 +315,7 @@ test("a second 401 is the answer", async (t) => {
 });
 
 test("the first 401 is the answer if the renewal fails", async (t) => {
-  const { api, send } = await setUp(t, (_, response) => {
+  const { api, send } = await startRequests(t, (_, response) => {
     response.statusCode = 401;
     response.end("no");
   });
@@ -395,7 +327,7 @@ test("the first 401 is the answer if the renewal fails", async (t) => {
 });
 
 test("a 401 after a redirect repeats the request that got it", async (t) => {
-  const { api, owner, send } = await setUp(t, (seen, response) => {
+  const { api, owner, send } = await startRequests(t, (seen, response) => {
     if (seen.url === "/") response.writeHead(307, { location: "/next" }).end();
     else response.writeHead(seen.headers.authorization === "Bearer second" ? 200 : 401).end();
   });
@@ -408,7 +340,7 @@ test("a 401 after a redirect repeats the request that got it", async (t) => {
 });
 
 test("a 401 whose body never ends holds nothing up", async (t) => {
-  const { api, owner, send } = await setUp(t, (seen, response) => {
+  const { api, owner, send } = await startRequests(t, (seen, response) => {
     if (seen.headers.authorization === "Bearer second") return void response.end("ok");
     return void response.writeHead(401).write("x".repeat(200_000));
   });
@@ -428,7 +360,10 @@ for (const [status, taken] of [
   [300, false],
 ] as const) {
   test(`status ${status} ${taken ? "shows" : "does not show"} that the token was taken`, async (t) => {
-    const { owner, send } = await setUp(t, (_, response) => void response.writeHead(status).end());
+    const { owner, send } = await startRequests(
+      t,
+      (_, response) => void response.writeHead(status).end(),
+    );
     t.is((await send()).status, status);
     t.is(owner.log.length, taken ? 1 : 0);
   });
@@ -447,7 +382,7 @@ const codings: [name: string, bytes: Buffer][] = [
 
 for (const [name, bytes] of codings) {
   test(`an answer in ${name} (${bytes.length} bytes) is decoded`, async (t) => {
-    const { send } = await setUp(t, (_, response) => {
+    const { send } = await startRequests(t, (_, response) => {
       response.setHeader("content-encoding", name);
       response.setHeader("content-length", bytes.length);
       response.write(bytes.subarray(0, 1));
@@ -462,7 +397,7 @@ for (const [name, bytes] of codings) {
 }
 
 test("an unknown coding is passed on as it came", async (t) => {
-  const { send } = await setUp(t, (_, response) => {
+  const { send } = await startRequests(t, (_, response) => {
     response.setHeader("content-encoding", "zstd, gzip");
     response.end("as it is");
   });
@@ -472,13 +407,13 @@ test("an unknown coding is passed on as it came", async (t) => {
 });
 
 test("more headers than servers take are invalid_params, and nothing is sent", async (t) => {
-  const { api, send } = await setUp(t, (_, response) => void response.end());
+  const { api, send } = await startRequests(t, (_, response) => void response.end());
   const many = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, ""]));
   t.is((await send({ headers: many(256) })).status, 200);
   const sent = api.seen.length;
   for (const headers of [many(257), { "x-long": "x".repeat(65_536) }]) {
-    const error = await refusal(t, send({ headers }), "invalid_params");
+    const error = await requestRefused(t, send({ headers }), "invalid_params");
     t.regex(error.message, /at most 256 headers and 64 KiB/);
   }
   t.is(api.seen.length, sent);
@@ -499,17 +434,17 @@ test("more than five codings are request_failed, and so is a bomb inside of one"
     ["gzip, br", brotliCompressSync(nothing), /inner compression grows without end/],
   ];
   for (const [coding, bytes, refused] of cases) {
-    const { send } = await setUp(t, (_, response) => {
+    const { send } = await startRequests(t, (_, response) => {
       response.setHeader("content-encoding", coding);
       response.on("error", () => {}).end(bytes);
     });
-    if (refused) t.regex((await refusal(t, send(), "request_failed")).message, refused);
+    if (refused) t.regex((await requestRefused(t, send(), "request_failed")).message, refused);
     else t.is((await send()).body, "text");
   }
 });
 
 test("an answer without a body may still name its coding", async (t) => {
-  const { send } = await setUp(t, (seen, response) => {
+  const { send } = await startRequests(t, (seen, response) => {
     response.setHeader("content-encoding", "gzip");
     if (seen.method === "HEAD") response.setHeader("content-length", "50000000");
     response.end();
@@ -523,11 +458,11 @@ test("an answer without a body may still name its coding", async (t) => {
 
 test("a broken or cut off compression is request_failed", async (t) => {
   for (const bytes of [gzipSync(plain).subarray(0, 100), Buffer.from("no gzip")]) {
-    const { send } = await setUp(t, (_, response) => {
+    const { send } = await startRequests(t, (_, response) => {
       response.setHeader("content-encoding", "gzip");
       response.end(bytes);
     });
-    const error = await refusal(t, send(), "request_failed");
+    const error = await requestRefused(t, send(), "request_failed");
     t.regex(error.message, /compression \(gzip\) is broken/);
   }
 });
@@ -540,27 +475,27 @@ test("an answer over maxResponseBytes is response_too_large, and its connection 
     response.on("drain", more);
     more();
   };
-  const { api, send } = await setUp(t, (seen, response) => {
+  const { api, send } = await startRequests(t, (seen, response) => {
     if (seen.url === "/told") response.writeHead(200, { "content-length": 1001 }).write("x");
     else if (seen.url === "/exact") response.end("x".repeat(1000));
     else endless(response);
   });
   t.is((await send({ url: `${api.origin}/exact`, maxResponseBytes: 1000 })).body?.length, 1000);
   for (const path of ["told", "endless"]) {
-    const error = await refusal(
+    const error = await requestRefused(
       t,
       send({ url: `${api.origin}/${path}`, maxResponseBytes: 1000 }),
       "response_too_large",
     );
     t.regex(error.message, /1000 bytes.*maxResponseBytes/);
   }
-  const capped = await refusal(
+  const capped = await requestRefused(
     t,
     send({ url: `${api.origin}/endless`, maxResponseBytes: 2 ** 40 }),
     "response_too_large",
   );
   t.true(capped.message.includes(`${MAX_RESPONSE_BYTES} bytes`));
-  await refusal(t, send({ url: `${api.origin}/endless` }), "response_too_large");
+  await requestRefused(t, send({ url: `${api.origin}/endless` }), "response_too_large");
 });
 
 test("a compressed bomb is response_too_large", async (t) => {
@@ -569,18 +504,18 @@ test("a compressed bomb is response_too_large", async (t) => {
     ["gzip", once],
     ["gzip, gzip", gzipSync(once)],
   ] as const) {
-    const { send } = await setUp(t, (_, response) => {
+    const { send } = await startRequests(t, (_, response) => {
       response.setHeader("content-encoding", encoding);
       response.end(bytes);
     });
     const before = process.memoryUsage().rss;
-    await refusal(t, send(), "response_too_large");
+    await requestRefused(t, send(), "response_too_large");
     t.true(process.memoryUsage().rss - before < 200 * 1024 * 1024);
   }
 });
 
 test("timeoutMs covers the wait for the head and for the body's end", async (t) => {
-  const { api, send } = await setUp(t, (seen, response) => {
+  const { api, send } = await startRequests(t, (seen, response) => {
     if (seen.url === "/") response.end();
     else if (seen.url.startsWith("/body")) response.write("some");
   });
@@ -588,7 +523,7 @@ test("timeoutMs covers the wait for the head and for the body's end", async (t) 
     // Over a connection that is there already, so that a busy machine can't time out before it is.
     await send();
     await immediate();
-    const error = await refusal(
+    const error = await requestRefused(
       t,
       send({ url: `${api.origin}/${path}?key=sesame`, timeoutMs: 200 }),
       "timeout",
@@ -600,7 +535,10 @@ test("timeoutMs covers the wait for the head and for the body's end", async (t) 
 });
 
 test("what is left of timeoutMs goes to the token and to the renewal", async (t) => {
-  const { owner, send } = await setUp(t, (_, response) => void response.writeHead(401).end());
+  const { owner, send } = await startRequests(
+    t,
+    (_, response) => void response.writeHead(401).end(),
+  );
   const wants: number[] = [];
   const real = owner.token.bind(owner);
   owner.token = ((want: { timeoutMs: number }) => {
@@ -617,51 +555,59 @@ test("what is left of timeoutMs goes to the token and to the renewal", async (t)
 });
 
 test("a token that can't be had is the caller's error", async (t) => {
-  const { api, owner, send } = await setUp(t, ok);
+  const { api, owner, send } = await startRequests(t, ok);
   owner.token = () => {
     throw new AuthdError("login_required", "mine: log in", { credential: "mine" });
   };
-  await refusal(t, send(), "login_required");
+  await requestRefused(t, send(), "login_required");
   t.is(api.connections, 0);
 });
 
 test("cancelling closes the connection to the API", async (t) => {
   for (const path of ["/head", "/body"]) {
-    const { api, send } = await setUp(t, (seen, response) => {
+    const { api, send } = await startRequests(t, (seen, response) => {
       if (seen.url === "/body") response.write("some");
       setTimeout(() => cancel.abort(), 20);
     });
     const cancel = new AbortController();
-    await refusal(t, send({ url: api.origin + path }, { signal: cancel.signal }), "cancelled");
+    await requestRefused(
+      t,
+      send({ url: api.origin + path }, { signal: cancel.signal }),
+      "cancelled",
+    );
     await allClosed(api);
   }
 });
 
 test("a signal's own AuthdError is what the caller gets", async (t) => {
-  const { send } = await setUp(t, () =>
+  const { send } = await startRequests(t, () =>
     cancel.abort(new AuthdError("shutting_down", "mine: bye", { credential: "mine" })),
   );
   const cancel = new AbortController();
-  await refusal(t, send({}, { signal: cancel.signal }), "shutting_down");
+  await requestRefused(t, send({}, { signal: cancel.signal }), "shutting_down");
 });
 
 test("a connection that breaks is request_failed; whether a POST took effect is said to be unknown", async (t) => {
-  const { api, send } = await setUp(t, (_, response) => void response.socket!.destroy());
+  const { api, send } = await startRequests(t, (_, response) => void response.socket!.destroy());
   const url = `${api.origin}/path?key=sesame`;
-  const got = await refusal(t, send({ url }), "request_failed");
+  const got = await requestRefused(t, send({ url }), "request_failed");
   t.notRegex(got.message, /not known|sesame|path/);
-  const posted = await refusal(t, send({ url, method: "POST", body: "x" }), "request_failed");
+  const posted = await requestRefused(
+    t,
+    send({ url, method: "POST", body: "x" }),
+    "request_failed",
+  );
   t.regex(posted.message, /127\.0\.0\.1:\d+ .*not known/);
   t.is(posted.cause, undefined);
 });
 
 test("a server that is not there is request_failed, with its host and the cause's code", async (t) => {
-  const { http } = await setUp(t, ok);
+  const { http } = await startRequests(t, ok);
   const owner = new Owner(["http://127.0.0.1:1"]);
   const params = { credential: "mine", url: "http://127.0.0.1:1/?key=sesame", method: "POST" };
   const { signal } = new AbortController();
   const promise = authorizedRequest(owner, http, params, { signal });
-  const error = await refusal(t, promise, "request_failed");
+  const error = await requestRefused(t, promise, "request_failed");
   t.regex(error.message, /127\.0\.0\.1:1.*ECONNREFUSED/);
   t.notRegex(error.message, /sesame|not known/);
 });
@@ -673,9 +619,9 @@ test("the credential's ca_file is trusted, another authority is request_failed",
   t.teardown(() => http.close());
   const { signal } = new AbortController();
   const params = { credential: "mine", url: api.origin };
-  const trusting = new Owner([api.origin], authority.ca);
+  const trusting = new Owner([api.origin], { ca: authority.ca });
   t.is((await authorizedRequest(trusting, http, params, { signal })).body, "ok");
-  const error = await refusal(
+  const error = await requestRefused(
     t,
     authorizedRequest(new Owner([api.origin]), http, params, { signal }),
     "request_failed",
@@ -703,7 +649,7 @@ class Sink {
 }
 
 test("a streamed answer comes as its head, its chunks, and a result without a body", async (t) => {
-  const { api, owner, send } = await setUp(t, (seen, response) => {
+  const { api, owner, send } = await startRequests(t, (seen, response) => {
     if (seen.headers.authorization !== "Bearer second") return response.writeHead(401).end("no");
     response.writeHead(201, "Made", { "content-encoding": "gzip", "set-cookie": "a=b" });
     return response.end(gzipSync(plain));
@@ -722,7 +668,7 @@ test("a streamed answer comes as its head, its chunks, and a result without a bo
 
 test("a streamed answer is passed on as it comes, its head first", async (t) => {
   const responses: ServerResponse[] = [];
-  const { send } = await setUp(t, (_, response) => {
+  const { send } = await startRequests(t, (_, response) => {
     responses.push(response);
     response.flushHeaders();
   });
@@ -741,7 +687,7 @@ test("a streamed answer is passed on as it comes, its head first", async (t) => 
 
 test("nothing more is read from the API while a chunk is pending", async (t) => {
   let written = 0;
-  const { send } = await setUp(t, (_, response) => {
+  const { send } = await startRequests(t, (_, response) => {
     const more = (): unknown => {
       while (written < 64 * 1024 * 1024) {
         written += 65_536;
@@ -767,7 +713,7 @@ test("nothing more is read from the API while a chunk is pending", async (t) => 
 });
 
 test("a streamed answer may take longer than timeoutMs, but the API may not be silent that long", async (t) => {
-  const { api, send } = await setUp(t, (seen, response) => {
+  const { api, send } = await startRequests(t, (seen, response) => {
     let left = seen.url === "/steady" ? 12 : 2;
     const timer = setInterval(() => {
       if (left-- > 0) response.write("x");
@@ -782,25 +728,25 @@ test("a streamed answer may take longer than timeoutMs, but the API may not be s
   t.is(Buffer.concat(steady.chunks).length, 12);
   const silent = new Sink();
   const url = `${api.origin}/silent`;
-  await refusal(t, send({ url, timeoutMs: 1_500 }, { stream: silent }), "timeout");
+  await requestRefused(t, send({ url, timeoutMs: 1_500 }, { stream: silent }), "timeout");
   t.is(Buffer.concat(silent.chunks).length, 2);
 });
 
 test("a reader that goes away ends a streamed answer", async (t) => {
-  const { api, send } = await setUp(t, (_, response) => void response.write("some"));
+  const { api, send } = await startRequests(t, (_, response) => void response.write("some"));
   const stream = new Sink();
   stream.onChunk = async () => {
     throw new AuthdError("cancelled", "mine: gone", { credential: "mine" });
   };
-  await refusal(t, send({}, { stream }), "cancelled");
+  await requestRefused(t, send({}, { stream }), "cancelled");
   await allClosed(api);
 });
 
 test("cancelling ends a streamed answer", async (t) => {
-  const { api, send } = await setUp(t, (_, response) => void response.write("some"));
+  const { api, send } = await startRequests(t, (_, response) => void response.write("some"));
   const cancel = new AbortController();
   const stream = new Sink();
   stream.onChunk = async () => void setTimeout(() => cancel.abort(), 10);
-  await refusal(t, send({}, { stream, signal: cancel.signal }), "cancelled");
+  await requestRefused(t, send({}, { stream, signal: cancel.signal }), "cancelled");
   await allClosed(api);
 });

@@ -122,6 +122,24 @@ test("a 401 before more than 1 MiB was sent renews the token, and the body begin
   t.deepEqual(outcomes, ["200"]);
 });
 
+test("a code in an answer renews the token too, and the body begins anew", async (t) => {
+  const { origin, client, owner } = await setup(
+    t,
+    async (request, response) => {
+      if (request.headers.authorization !== "Bearer first") return await echo(request, response);
+      await arrived(request, 1);
+      return response.setHeader("content-type", "application/json").end('{"code":401}');
+    },
+    { settings: { renewOn: [{ body: { "/code": 401 } }] } },
+  );
+  owner.renew = async () => "second";
+  const upload = await client.open(origin);
+  await client.chunk(upload, 0, "one, ");
+  const { result } = await client.chunk(upload, 1, "two", true);
+  t.is(result?.body, "PUT Bearer second one, two");
+  t.true(result?.refreshed);
+});
+
 test("parts that come while the token is renewed are sent behind those before", async (t) => {
   const { origin, client, owner } = await setup(t, refusing(1));
   let finish: ((token: string) => void) | undefined;

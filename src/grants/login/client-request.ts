@@ -47,6 +47,6 @@ export function incomplete(
 }
 
 function answerContext(context: LoginContext, urlKey: string): AnswerContext {
-  const { credential, rejectedStatuses, now, secrets, held } = context;
-  return { credential, rejectedStatuses, now, secrets, held, urlKey };
+  const { credential, rejectedOn, now, secrets, held } = context;
+  return { credential, rejectedOn, now, secrets, held, urlKey };
 }

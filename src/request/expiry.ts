@@ -1,0 +1,38 @@
+/** Tells which answers of an API mean that the token is not valid any more. */
+import { type AnswerCondition, bodyHolds, headHolds } from "../grants/answer-condition.ts";
+import { readAnswer } from "../grants/place.ts";
+import type { HttpResponse } from "../http/http.ts";
+import { peekBody } from "./peek.ts";
+
+/** RFC 6750 section 3.1; some APIs send it with a 400, 403 or 200. */
+const INVALID_TOKEN = /(^|,)\s*Bearer\s(.*[\s,])?error\s*=\s*"?invalid_token\b/is;
+
+/** True for a 401, and for any status with `WWW-Authenticate: Bearer error="invalid_token"`. */
+export function refusesToken({ status, headers }: HttpResponse): boolean {
+  const challenge = headers["www-authenticate"];
+  return status === 401 || (challenge !== undefined && INVALID_TOKEN.test(String(challenge)));
+}
+
+/** A response, whose body is still to be read, and whether it means an expired token. */
+export interface Judged {
+  response: HttpResponse;
+  isExpired: boolean;
+}
+
+/** Looks for conditions of `renew_on`. The body is looked at only if it decides (see peek.ts). */
+export async function judge(
+  response: HttpResponse,
+  renewOn: readonly AnswerCondition[],
+  { hasBody, leftMs }: { hasBody: boolean; leftMs: number },
+): Promise<Judged> {
+  const possible = renewOn.filter((condition) => headHolds(condition, response));
+  if (possible.some(({ body }) => body === undefined)) return { response, isExpired: true };
+  if (possible.length === 0 || !hasBody) return { response, isExpired: false };
+  const { response: unread, text } = await peekBody(response, leftMs);
+  if (text === undefined) return { response: unread, isExpired: false };
+  const answer = readAnswer({ status: response.status, headers: {}, text });
+  return {
+    response: unread,
+    isExpired: possible.some((condition) => bodyHolds(condition, answer)),
+  };
+}
