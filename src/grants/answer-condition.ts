@@ -56,8 +56,14 @@ export function headHolds({ status, header = {} }: AnswerCondition, head: Answer
   );
 }
 
+/** True if the body of one of the conditions holds for this text. */
+export function bodyTextHolds(conditions: readonly AnswerCondition[], text: string): boolean {
+  const answer = readAnswer({ status: 200, headers: {}, text });
+  return conditions.some((condition) => bodyHolds(condition, answer));
+}
+
 /** True if the values of a condition are in the body; numbers and booleans may be strings there. */
-export function bodyHolds({ body = {} }: AnswerCondition, answer: Answer): boolean {
+function bodyHolds({ body = {} }: AnswerCondition, answer: Answer): boolean {
   return Object.entries(body).every(([place, wanted]) => {
     const value = valueAt(place, answer);
     return ["string", "number", "boolean"].includes(typeof value) && plain(value) === plain(wanted);

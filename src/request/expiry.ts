@@ -1,6 +1,5 @@
 /** Tells which answers of an API mean that the token is not valid any more. */
-import { type AnswerCondition, bodyHolds, headHolds } from "../grants/answer-condition.ts";
-import { readAnswer } from "../grants/place.ts";
+import { type AnswerCondition, bodyTextHolds, headHolds } from "../grants/answer-condition.ts";
 import type { HttpResponse } from "../http/http.ts";
 import { peekBody } from "./peek.ts";
 
@@ -29,10 +28,5 @@ export async function judge(
   if (possible.some(({ body }) => body === undefined)) return { response, isExpired: true };
   if (possible.length === 0 || !hasBody) return { response, isExpired: false };
   const { response: unread, text } = await peekBody(response, leftMs);
-  if (text === undefined) return { response: unread, isExpired: false };
-  const answer = readAnswer({ status: response.status, headers: {}, text });
-  return {
-    response: unread,
-    isExpired: possible.some((condition) => bodyHolds(condition, answer)),
-  };
+  return { response: unread, isExpired: text !== undefined && bodyTextHolds(possible, text) };
 }
