@@ -475,6 +475,7 @@ export type ProblemReason =
   | "secret_expires"
   | "refresh_token_expires"
   | "lifetime"
+  | "kept_value"
   | "wrong_address"
   | "blocked"
   | "test_failed"

@@ -53,7 +53,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   lock: /^lock\/(lock-errors|logind|vault-lock-interceptor|vault-locker)\.ts$/,
   observe: /^observe\/(desktop-notifier|observe|problems)\.ts$/,
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,
-  request: /^request\/(request|response-body|upload|upload-body|validate-request)\.ts$/,
+  request: /^request\/(kept-url|request|response-body|upload|upload-body|validate-request)\.ts$/,
   http: /^http\/(content|http|issuer|issuer-clock|transport-error)\.ts$/,
   grants:
     /^grants\/(answer-condition|answer-reason|endpoint|generated-values|grant|index|exchange-request|lifetime-setting|response-settings|login\/index)\.ts$/,

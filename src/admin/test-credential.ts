@@ -1,11 +1,13 @@
 /** Tries one credential with a real request, or without one to make with a fresh token. */
 import type { Credential } from "../credential/credential.ts";
+import { secretsIn } from "../credential/kept-values.ts";
 import { AuthdError } from "../errors.ts";
 import { type ErrorResponse, reasonIn } from "../grants/answer-reason.ts";
 import { endpointOf } from "../grants/endpoint.ts";
 import { grantNamed } from "../grants/index.ts";
 import { type Http, REDIRECT_STATUSES } from "../http/http.ts";
 import type { AuthorizedResponse, TestResult } from "../protocol.ts";
+import { fillKept, hasKept } from "../request/kept-url.ts";
 import { authorizedRequest, type RequestOptions } from "../request/request.ts";
 
 /** Bounds a test; `admit` and `admitRefresh` throw or reject if the caller may not make it. */
@@ -33,7 +35,8 @@ export async function testCredential(
     return { ok: true, verified: false, detail };
   }
   const { signal, admit } = options;
-  const params = { credential: name, method: verify.method, url: verify.url };
+  const url = await verifyUrl(credential, verify.url, options);
+  const params = { credential: name, method: verify.method, url };
   const response = await authorizedRequest(credential, http, params, { signal, admit }).catch(
     async (error) => {
       if (isUnknownHost(error)) await credential.noteTest({ message: error.message });
@@ -44,7 +47,7 @@ export async function testCredential(
   const ok = status < 400;
   const hidden = knownSecrets(credential);
   const why = ok ? undefined : reasonIn(asAnswer(response), hidden);
-  const endpoint = endpointOf(verify.url, [...Object.values(hidden.secrets), ...hidden.held]);
+  const endpoint = endpointOf(url, [...Object.values(hidden.secrets), ...hidden.held]);
   const words =
     (why === undefined ? "" : `: ${why}`) + (isNowhere(status) ? "; check verify.url" : "");
   const detail = `${name}: ${endpoint} answered ${status}${statusText ? ` ${statusText}` : ""}${words}`;
@@ -56,12 +59,27 @@ export async function testCredential(
 /** Returns everything that an API could repeat in its answer, and no message may show. */
 function knownSecrets(credential: Credential) {
   const { secrets, tokens } = credential.snapshot();
-  return { secrets, held: tokens.map(({ accessToken }) => accessToken) };
+  const held = tokens.flatMap(({ accessToken, kept }) => [
+    accessToken,
+    ...secretsIn(credential.settings, kept),
+  ]);
+  return { secrets, held };
 }
 
 function asAnswer({ status, headers, body = "" }: AuthorizedResponse): ErrorResponse {
   const joined = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(", ")]);
   return { status, headers: Object.fromEntries(joined), text: body };
+}
+
+/** Returns the URL to test; for one with kept values in it, a token is obtained first. */
+async function verifyUrl(
+  credential: Credential,
+  url: string,
+  { admitRefresh, timeoutMs, signal }: TestOptions,
+): Promise<string> {
+  if (!hasKept(url)) return url;
+  await admitRefresh();
+  return fillKept(url, credential.settings, await credential.token({ timeoutMs, signal }));
 }
 
 function isUnknownHost(error: unknown): error is AuthdError {

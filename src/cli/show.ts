@@ -75,6 +75,7 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
     ["grant", info.grant],
     ...tokenRows(info, now, at),
     ["origins", info.origins.length > 0 ? info.origins.join("\n") : "none: get works, request not"],
+    ["kept", lined(info.kept ?? [])],
     ["who may use it", info.policy && whoMay(info.policy)],
     ["rules", lined(ruleLines(info))],
     ["signed in as", signedInAs(info)],

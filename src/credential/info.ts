@@ -5,6 +5,7 @@ import type { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { CredentialInfo, LoginInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { candidateInfo } from "./candidate.ts";
+import { keptTroubles } from "./kept-values.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { assumedNote } from "./lifetime-fault.ts";
 import { hardEnd } from "./refresh-token-life.ts";
@@ -33,7 +34,7 @@ export function infoOf(life: Lifecycle): CredentialInfo {
   const { failureCount } = refresher.status;
   const lastError = blocker ? toLastError(blocker.error, now.wall) : refresher.status.lastError;
   const candidate = record?.candidate && candidateInfo(record.candidate, life.trial?.credential);
-  const troubles = troublesOf(settings, record);
+  const troubles = [...troublesOf(settings, record), ...keptTroubles(settings, tokens.own.issued)];
   const limit = hardEnd(record?.rotation);
   const isTold = troubles.some(({ reason }) => reason === "lifetime");
   const notes = isTold ? [] : assumedNote(name, primary.slot.issued);
@@ -81,12 +82,14 @@ function loginInfo({ settings, stored }: Lifecycle): LoginInfo | undefined {
 }
 
 /** True if something about a credential may need a person, now or later. */
-export function mayNeedPerson({ blocker, refresher, settings, stored, trial }: Lifecycle): boolean {
+export function mayNeedPerson(life: Lifecycle): boolean {
+  const { blocker, refresher, settings, stored, tokens, trial } = life;
   // A locked vault is not the credential's own problem.
   if (blocker !== undefined && blocker.state !== "locked") return true;
   if (refresher.status.rejectedWith || trial?.credential?.needsAttention) return true;
   if (stored.unsaved !== undefined || settings.secretExpires !== undefined) return true;
   if (hardEnd(stored.record?.rotation) !== undefined) return true;
+  if (keptTroubles(settings, tokens.own.issued).length > 0) return true;
   return troublesOf(settings, stored.record).length > 0;
 }
 

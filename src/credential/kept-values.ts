@@ -2,6 +2,7 @@
 import { admittedOrigin } from "../config/kept-origins.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Acquired } from "../grants/grant.ts";
+import type { Trouble } from "../protocol.ts";
 import type { CredentialRecord } from "./record.ts";
 
 /** Values by name. */
@@ -44,6 +45,37 @@ export function secretsIn({ kept: places = {} }: CredentialSettings, kept: Kept 
   return Object.entries(kept).flatMap(([name, value]) =>
     placeOf(places, name)?.secret ? [value] : [],
   );
+}
+
+/** Returns what a person should know of a token's kept values: one is missing, or names an origin that no pattern admits. */
+export function keptTroubles(
+  settings: CredentialSettings,
+  issued: WithKept | undefined,
+): Trouble[] {
+  const { name, kept: places, keptOrigins } = settings;
+  if (!places || !issued) return [];
+  const { kept = {} } = issued;
+  const missing = Object.keys(places).filter((key) => kept[key] === undefined);
+  const outside = (keptOrigins?.from ?? []).filter(
+    (key) => kept[key] !== undefined && originsIn(settings, { [key]: kept[key] }).length === 0,
+  );
+  return [
+    ...missing.map((key) => ({
+      reason: "kept_value" as const,
+      message: `${name}: the issuer's answer has no value to keep at response.keep.${key} = "${places[key]!.from}"`,
+      help: `authd set ${name} --set response.keep.${key}=…`,
+    })),
+    ...outside.map((key) => ({
+      reason: "kept_value" as const,
+      message: `${name}: {kept.${key}} in the issuer's answer is no origin within ${keptOrigins!.within.join(", ")}, so the token does not go there`,
+      help: `authd get ${name} --format json shows what it is (extra); authd edit ${name}`,
+    })),
+  ];
+}
+
+/** The kept values of a token. */
+interface WithKept {
+  readonly kept?: Kept;
 }
 
 /** Returns values for templates by `kept.NAME`; undefined for one that the issuer never gave. */

@@ -18,6 +18,7 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   secret_expires: (name) => `make a new one, then authd set ${name} and change secret_expires`,
   refresh_token_expires: (name) => `sign in again at the issuer, then authd set ${name}`,
   lifetime: (name) => `authd edit ${name}`,
+  kept_value: (name) => `authd edit ${name}`,
   wrong_address: (name) => `authd edit ${name}`,
   blocked: (name) => `authd refresh ${name}`,
   test_failed: (name) => `authd set ${name}`,

@@ -1,5 +1,5 @@
 import { type HttpResponse, REDIRECT_STATUSES } from "../http/http.ts";
-import { allowedUrl } from "./origin.ts";
+import { allowedUrl, type TokenReach } from "./origin.ts";
 import type { ValidatedRequest } from "./validate-request.ts";
 
 /**
@@ -9,25 +9,21 @@ import type { ValidatedRequest } from "./validate-request.ts";
 export function redirected(
   request: ValidatedRequest,
   { status, headers }: HttpResponse,
-  owner: { readonly name: string; readonly origins: readonly string[] },
+  reach: TokenReach,
 ): ValidatedRequest | undefined {
   const { location } = headers;
   if (!REDIRECT_STATUSES.has(status) || typeof location !== "string") return undefined;
-  const url = allowedTarget(location, request.url, owner);
+  const url = allowedTarget(location, request.url, reach);
   if (!url) return undefined;
   return becomesGet(status, request.method)
     ? { method: "GET", url, headers: withoutContent(request.headers) }
     : { ...request, url };
 }
 
-function allowedTarget(
-  location: string,
-  base: URL,
-  owner: { readonly name: string; readonly origins: readonly string[] },
-): URL | undefined {
+function allowedTarget(location: string, base: URL, reach: TokenReach): URL | undefined {
   if (!URL.canParse(location, base.href)) return undefined;
   try {
-    return allowedUrl(new URL(location, base).href, owner);
+    return allowedUrl(new URL(location, base).href, reach);
   } catch {
     return undefined;
   }

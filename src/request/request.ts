@@ -12,6 +12,7 @@ import {
   type ParamsOf,
 } from "../protocol.ts";
 import { type Judged, judge, refusesToken } from "./expiry.ts";
+import { assertReachable, reachOf, type TokenReach } from "./origin.ts";
 import { redirected } from "./redirect.ts";
 import { MAX_RESPONSE_BYTES, toRequestError } from "./request-error.ts";
 import { type RequestSink, readBody, streamBody, type UnreadResponse } from "./response-body.ts";
@@ -22,7 +23,7 @@ const MAX_REDIRECTS = 10;
 const MAX_CONNECT_MS = 10_000;
 
 /** The part of a token that is sent. Its headers are in lower case. */
-export type Issued = Pick<IssuedToken, "accessToken" | "answer">;
+export type Issued = Pick<IssuedToken, "accessToken" | "answer" | "keptOrigins">;
 
 /** The part of a credential that an authorized request needs. */
 export interface RequestCredential {
@@ -98,6 +99,8 @@ class AuthorizedRequest {
   #request: ValidatedRequest;
   #isRefreshed = false;
   #redirects = 0;
+  /** Where the token that is sent may go. */
+  #reach: TokenReach;
 
   constructor(
     credential: RequestCredential,
@@ -111,6 +114,7 @@ class AuthorizedRequest {
     this.#options = options;
     this.#credential = credential;
     this.#settings = credential.settings;
+    this.#reach = credential.settings;
     this.#http = http;
     this.#request = request;
     this.#timeoutMs = timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -157,7 +161,7 @@ class AuthorizedRequest {
 
   /** Makes the request the one that a response redirects to; false if the response is for the caller. */
   #follow(response: HttpResponse): boolean {
-    const next = redirected(this.#request, response, this.#settings);
+    const next = redirected(this.#request, response, this.#reach);
     if (!next || !this.#mayFollow(next.method, next.url.pathname)) return false;
     if (!isSendable(next)) return false;
     if (++this.#redirects > MAX_REDIRECTS) {
@@ -171,6 +175,10 @@ class AuthorizedRequest {
   }
 
   async #sendOnce(issued: Issued): Promise<HttpResponse> {
+    if (this.#settings.keptOrigins) {
+      this.#reach = reachOf(this.#settings, issued);
+      assertReachable(this.#request.url, this.#reach);
+    }
     this.#options.sends?.(issued);
     const { url, method, headers, body } = this.#request;
     const request: HttpRequest = {

@@ -5,7 +5,7 @@ import { foldedHeader, isConnectionHeader, isHeaderName } from "../base/header-n
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import { MAX_BODY_BYTES, type ParamsOf, type RequestDetails } from "../protocol.ts";
-import { allowedUrl } from "./origin.ts";
+import { allowedUrl, type Reach } from "./origin.ts";
 import { UploadBody } from "./upload-body.ts";
 
 const MAX_HEADERS = 256;
@@ -21,9 +21,7 @@ export interface ValidatedRequest {
   readonly body?: string | Buffer | UploadBody;
 }
 
-interface Owner {
-  readonly name: string;
-  readonly origins: readonly string[];
+interface Owner extends Reach {
   /** Headers that the credential itself sends, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -11,7 +11,7 @@ export async function askDestinations(answers: Answers, placed: boolean): Promis
     optional: true,
     read: (text) => text.split(/[\s,]+/).filter((origin) => origin !== ""),
   });
-  const [first] = [answers.settings.origins ?? []].flat();
+  const first = originsIn(answers)[0];
   if (first === undefined) return;
   await answers.ask("verify.url", {
     label: "What may `authd test` ask for?",
@@ -22,9 +22,17 @@ export async function askDestinations(answers: Answers, placed: boolean): Promis
   });
 }
 
-function whyNotThere(text: string, { settings }: Answers): string | undefined {
-  const origins = [settings.origins ?? []].flat().map((origin) => new URL(origin).origin);
+/** Returns the origins that are known: others come with a token. */
+function originsIn({ settings }: Pick<Answers, "settings">): string[] {
+  return [settings.origins ?? []]
+    .flat()
+    .filter((origin) => URL.canParse(origin) && !origin.includes("*"))
+    .map((origin) => new URL(origin).origin);
+}
+
+function whyNotThere(text: string, { settings }: Pick<Answers, "settings">): string | undefined {
   if (text.startsWith("/") || !URL.canParse(text)) return undefined;
+  const origins = originsIn({ settings });
   const { origin } = new URL(text);
   return origins.includes(origin) ? undefined : `${origin} is none of the token's origins.`;
 }
