@@ -12,6 +12,7 @@ import { commonSchema, problemsOf, unknownKey, valueAt } from "./schema.ts";
 /** Throws AuthdError `invalid_params` that names the first key with a mistake, as the preset's file spells it. */
 export function assertUsablePreset(preset: Preset): void {
   const type = credentialTypeOf({ grant: preset.grant }, { byName: new Map(), mistakes: [] });
+  if (preset.verify_before) throw mistake("verify_before is for shipped presets: leave it out.");
   checkKeys(preset, type);
   checkValues(preset, type);
   checkDefaults(preset);

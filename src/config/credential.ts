@@ -11,7 +11,7 @@ import { checkTemplates } from "./check-templates.ts";
 import { type CredentialType, credentialTypeOf, isField, isSetting } from "./credential-type.ts";
 import { declaredNames } from "./declared-names.ts";
 import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
-import { givenValues, readFields } from "./fields.ts";
+import { type Fields, givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
@@ -19,7 +19,7 @@ import { keptOriginsOf, originEntries } from "./kept-origins.ts";
 import { keptPlaces } from "./kept-places.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
-import type { Presets } from "./preset.ts";
+import type { Preset, Presets } from "./preset.ts";
 import { readPresets } from "./presets.ts";
 import { readSafeBytes, textOf } from "./safe-file.ts";
 import { type Common, commonSchema, parseWith } from "./schema.ts";
@@ -108,7 +108,8 @@ function resolve(
   const secrets = secretFields(type, own, headers, values);
   const binding = bindingOf({
     ...{ grant: type.grantName, ...destination },
-    ...{ policy: policyGiven(common), verify },
+    policy: policyGiven(common),
+    verify: verifyBefore(type.preset, given, { common, fields, origins }) ?? verify,
   });
   const share = <Value extends object>(value: Value | undefined) => value && context.share(value);
   return Object.freeze(
@@ -159,6 +160,17 @@ function renewOn(type: CredentialType, given: Table, { renew_on }: Common) {
 
 function rejectedOn({ rejected_statuses = [], rejected_on = [] }: Common): AnswerCondition[] {
   return [...rejected_statuses.map((status) => ({ status })), ...rejected_on];
+}
+
+/** Returns the verify request of the preset's earlier version; undefined if it had the same, or the file has its own. */
+function verifyBefore(
+  preset: Preset | undefined,
+  given: Table,
+  { common, fields, origins }: { common: Common; fields: Fields; origins: readonly string[] },
+): CredentialSettings["verify"] {
+  if (!preset?.verify_before || given.verify !== undefined) return undefined;
+  const { verify } = fillIn({ verify: preset.verify_before }, fields) as Pick<Common, "verify">;
+  return verify && verifyOf({ ...common, verify }, origins, true);
 }
 
 /** Returns the file's own settings, without the preset's fields. */

@@ -44,6 +44,12 @@ export const presetSchema = z.strictObject({
   settings: z
     .record(text, z.json())
     .describe("Keys of the grant and of every credential file, as templates over the fields."),
+  verify_before: z
+    .strictObject({ method: z.enum(["GET", "HEAD", "POST", "OPTIONS"]), url: text })
+    .optional()
+    .describe(
+      "Of a shipped preset: the verify request of before, to which credentials with rules are bound.",
+    ),
   register: z
     .strictObject({ url: text, generates: text, json: z.record(text, z.string()) })
     .optional()
@@ -66,6 +72,10 @@ export interface Preset {
   readonly fields: readonly PresetField[];
   /** Keys of the grant and of every credential (docs/configuration.md), as templates over the fields. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The verify request of an earlier version, which stays in the binding of credentials with rules. */
+  readonly verify_before?:
+    | { readonly method: "GET" | "HEAD" | "POST" | "OPTIONS"; readonly url: string }
+    | undefined;
   readonly register?: RegisterRequest | undefined;
   /** Path of its file, if it is a person's own. */
   readonly file?: string;

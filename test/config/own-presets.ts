@@ -75,6 +75,11 @@ for (const [what, text, says] of [
     /line 14: settings\.warm/,
   ],
   [
+    "a key of shipped presets alone",
+    lines(["[settings]", '[verify_before]\nurl = "a"\nmethod = "GET"\n[settings]']),
+    /line 13: verify_before/,
+  ],
+  [
     "a default of a field below it",
     lines(['default = "c"', 'default = "{later}"']),
     /line 8: fields\.unit\.default holds \{later\}/,

@@ -133,7 +133,7 @@ test("zebbra: a sign-in form without a grant type or a client", (t) => {
   t.deepEqual(settings.rejectedStatuses, [401]);
 });
 
-test("zebbra: what stands before the token's path stands before the other paths too", (t) => {
+test("zebbra: what stands before the token's path stands before register too, and the user is at the root", (t) => {
   const settings = resolve({
     preset: "zebbra",
     username: "ada",
@@ -141,9 +141,23 @@ test("zebbra: what stands before the token's path stands before the other paths 
     token_path: "/auth/token/",
   });
   t.like(settings.own, { token_url: "https://zebbra.example/app/auth/token" });
-  t.is(settings.verify?.url, "https://zebbra.example/app/auth/user");
+  t.is(settings.verify?.url, "https://zebbra.example/app/user");
   t.is(settings.register?.url, "https://zebbra.example/app/auth/register");
   t.deepEqual(settings.origins, ["https://zebbra.example"]);
+});
+
+test("zebbra: rules stay bound to the verify request of before, unless a file has its own", (t) => {
+  const file = {
+    ...{ preset: "zebbra", username: "ada", base_url: "https://zebbra.example" },
+    ...{ token_path: "/auth/token", expose: "request" },
+  };
+  const verify = { method: "GET", url: "https://zebbra.example/auth/user" };
+  t.is(resolve(file).verify?.url, "https://zebbra.example/user");
+  t.is(resolve(file).binding, resolve({ ...file, verify }).binding);
+  t.not(
+    resolve(file).binding,
+    resolve({ ...file, verify: { url: "https://zebbra.example/x" } }).binding,
+  );
 });
 
 test("realtyna: the token alone in its header, and headers for what is given only", (t) => {
@@ -175,7 +189,8 @@ test("realtyna: the token alone in its header, and headers for what is given onl
 });
 
 test("a shipped preset has no mistake that one of a person's own would be refused for", (t) => {
-  for (const preset of shipped.byName.values()) t.notThrows(() => assertUsablePreset(preset));
+  for (const { verify_before: _shippedOnly, ...preset } of shipped.byName.values())
+    t.notThrows(() => assertUsablePreset(preset));
 });
 
 test("an unknown preset is named, with the nearest one", (t) => {

@@ -20,6 +20,7 @@ async function zebbra(t: ExecutionContext, options: ZebbraOptions = {}) {
   return {
     api,
     login,
+    get,
     post,
     signIn: (fields: Record<string, string> = login) =>
       post(`${prefix}/token`, new URLSearchParams(fields)),
@@ -113,11 +114,13 @@ test("registers an account that can sign in, but no user name and no workspace t
   t.is((await register({ username: "third@example.com" })).status, 422);
 });
 
-test("current servers sign in and register below /auth", async (t) => {
-  const { api, signIn, user, expired, post } = await zebbra(t, { prefix: "/auth" });
+test("current servers sign in and register below /auth, and have the user at the root", async (t) => {
+  const { api, signIn, user, expired, get, post } = await zebbra(t, { prefix: "/auth" });
   t.is(api.credential.settings.token_path, "/auth/token");
   const token = await tokenOf(await signIn());
   t.is((await user(token)).status, 200);
+  t.is((await get("/auth/user", token)).status, 404);
+  t.is(api.example.url, `${api.url}/user`);
   t.is((await expired(token)).status, 200);
   t.is((await post("/token", "")).status, 404);
 });

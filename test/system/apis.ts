@@ -100,7 +100,7 @@ const variants: readonly Variant[] = [
     start: () => startZebbra({ prefix: "/auth" }),
     headers: bearerOnly,
     lifetime: 1800,
-    post: refusedMethod("/auth/user"),
+    post: refusedMethod("/user"),
   },
   {
     title: "Realtyna",
@@ -207,7 +207,7 @@ for (const { title, start, headers, lifetime, settings, post, alike } of variant
 
     const tested = await daemon.cli(["test", "demo"]);
     t.is(tested.code, 0, tested.stderr);
-    t.regex(tested.stdout, /^✔ demo: 127\.0\.0\.1:\d+ answered 200/);
+    t.regex(tested.stdout, /^✔ demo: 127\.0\.0\.1:\d+\/\S* answered 200/);
     t.is(api.stats.tokenRequests, 1);
   });
 
