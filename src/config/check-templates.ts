@@ -26,7 +26,7 @@ export function checkTemplates(settings: Table, declared: DeclaredNames, prefix 
 
 /** Says where kept values may stand: nowhere in a request that carries a secret to an issuer. */
 const WHERE_KEPT =
-  "but only headers, origins and verify.url can hold a kept value, if response.keep has it.";
+  "but a kept value goes into headers, query, cookie, origins and verify.url only, and response.keep must have it.";
 
 interface AllowedNames {
   names: readonly string[];

@@ -67,6 +67,11 @@ function buildHeaders(
   return Object.fromEntries(
     Object.entries(settings.headers)
       .filter(([, template]) => missing(template, values) === undefined)
-      .map(([name, template]) => [name, render(template, values, headerValue)]),
+      .map(([name, template]) => [name, sayOnce(render(template, values, headerValue))]),
   );
+}
+
+/** Drops the second "Bearer" of a header: a token that a person entered may say it, too. */
+function sayOnce(header: string): string {
+  return header.replace(/^(Bearer +)Bearer +(?=\S)/i, "$1");
 }
