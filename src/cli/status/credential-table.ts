@@ -22,12 +22,12 @@ export function credentialTable(
   return [heading, ...arranged.flatMap(lines)];
 }
 
-/** Tells what the disk does not take, or the last error of a credential that is not well. */
+/** Tells what the disk does not take, a fault or a note beside a token, or the last error of a credential that is not well. */
 function trouble(info: CredentialInfo, { paint, columns }: TableOptions): string[] {
   if (info.unsaved)
     return [cut(paint("red", `  └ not on disk: ${plain(info.unsaved.message)}`), columns)];
   // Of a locked vault the whole list is told once.
-  const [note] = info.notes ?? [];
+  const [note] = [...(info.troubles ?? []), ...(info.notes ?? [])];
   if (note && info.state === "ready") {
     return [cut(paint("dim", `  └ ${plain(note.message)}`), columns)];
   }
