@@ -115,8 +115,9 @@ interface Parser {
  * chunks the parser would swallow the first LF of a chunk's data.
  */
 function relaxChunks(socket: Socket, kParser: symbol): void {
-  const { llhttp, ptr } = (socket as unknown as Record<symbol, Parser>)[kParser]!;
-  llhttp.llhttp_set_lenient_spaces_after_chunk_size(ptr, 1);
+  // Without a parser the client was closed while it connected.
+  const parser = (socket as unknown as Record<symbol, Parser | undefined>)[kParser];
+  parser?.llhttp.llhttp_set_lenient_spaces_after_chunk_size(parser.ptr, 1);
 }
 
 function tlsOptions(ca: string | undefined): TunnelTls {

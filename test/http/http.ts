@@ -484,6 +484,22 @@ test("close ends what is under way and every connection", async (t) => {
   await createHttp().close();
 });
 
+test("close ends what is only connecting", async (t) => {
+  const api = await startApi(t, (_, response) => response.end("ok"));
+  const request = { method: "GET", url: api.origin, headers: {} };
+  for (const fresh of [{}, { freshConnection: true } as const]) {
+    const http = createHttp();
+    await text(await http({ ...request, url: `${api.origin}/first` }));
+    // More than one, so that connections are opened for them.
+    const asked = [1, 2, 3].map(() => failure(t, http({ ...request, ...fresh })));
+    // Long enough to begin to connect, too short for more.
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+    await http.close();
+    await Promise.all(asked);
+  }
+  await allClosed(api);
+});
+
 test("undici is loaded with the first request, not before", async (t) => {
   const url = new URL("../../src/http/http.js", import.meta.url).href;
   const script = `
