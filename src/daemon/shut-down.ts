@@ -1,5 +1,6 @@
 import type { Log } from "../base/log.ts";
 import type { Registry } from "../credential/registry.ts";
+import { messageOf } from "../errors.ts";
 import type { Unsaved } from "../protocol.ts";
 import type { Listening } from "../rpc/socket.ts";
 import type { Core } from "./core.ts";
@@ -19,36 +20,54 @@ export async function shutDown(
   lastAnswers: LastAnswers,
 ): Promise<readonly string[]> {
   const toldAtMs = clock.monotonic();
-  events.emit({ kind: "stopping" });
-  registry.close();
-  approvals.close();
-  logind.close();
-  listening.release();
-  await server.close(GRACE);
-  await lastAnswers.wait(toldAtMs);
-  await http.close();
-  const losers = await sealForTheLastTime(registry, log);
-  audit.note({ event: "daemon", outcome: "stopped", pid: process.pid });
-  await audit.close();
-  await vault.close();
-  await observer.close();
+  let losers: readonly string[] = [];
+  await closeAll(log, [
+    () => events.emit({ kind: "stopping" }),
+    () => registry.close(),
+    () => approvals.close(),
+    () => logind.close(),
+    () => listening.release(),
+    () => server.close(GRACE),
+    () => lastAnswers.wait(toldAtMs),
+    () => http.close(),
+    async () => {
+      losers = await sealForTheLastTime(registry, log);
+    },
+    () => audit.note({ event: "daemon", outcome: "stopped", pid: process.pid }),
+    () => audit.close(),
+    () => vault.close(),
+    () => observer.close(),
+  ]);
   log.info({}, "stopped");
   return losers;
 }
 
 /** Closes as much of a daemon as there is before it serves anybody. */
 export async function closeUnstarted(
-  { http, vault }: Foundation,
+  { log, http, vault }: Foundation,
   core: Core | undefined,
   front: Front | undefined,
 ): Promise<void> {
-  core?.registry.close();
-  front?.approvals.close();
-  core?.logind.close();
-  await front?.server.close(0);
-  await http.close();
-  await vault.close();
-  await core?.observer.close();
+  await closeAll(log, [
+    () => core?.registry.close(),
+    () => front?.approvals.close(),
+    () => core?.logind.close(),
+    () => front?.server.close(0),
+    () => http.close(),
+    () => vault.close(),
+    () => core?.observer.close(),
+  ]);
+}
+
+/** Runs the steps one after the other. One that fails is logged and keeps none of the others from their turn. */
+async function closeAll(log: Log, steps: readonly (() => unknown)[]): Promise<void> {
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      log.error({}, `a part of authd could not be closed: ${messageOf(error)}`);
+    }
+  }
 }
 
 /** Returns the names of credentials of which more than tokens is lost: the disk does not take it even now. */
