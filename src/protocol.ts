@@ -164,6 +164,10 @@ export interface GetTokenResult {
   scope?: string;
   /** Every header that the API wants, names in lower case, ready to send. */
   headers: Record<string, string>;
+  /** Parameters that the API wants in the query, not encoded; absent: none. */
+  query?: Record<string, string>;
+  /** Members that the API wants in the body, a form or a JSON object; absent: none. */
+  body?: Record<string, string>;
   /** Values of the issuer's answer that the credential keeps, and that are no secret; absent: none. */
   extra?: Record<string, string>;
 }

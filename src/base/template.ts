@@ -152,6 +152,14 @@ export const headerValue: Encode = (value, name) => {
   return value;
 };
 
+/** Checks a cookie's value (RFC 6265 section 4.1.1, but for the characters that servers take all the same). */
+export const cookieValue: Encode = (value, name) => {
+  if (!/^[\x20-\x3a\x3c-\x7e]*$/.test(value)) {
+    throw templateError(name, "holds a semicolon or another character that no cookie can carry");
+  }
+  return value;
+};
+
 function templateError(name: string, what: string, cause?: unknown): AuthdError {
   const kind = name.startsWith("secret.") ? "secret" : "field";
   return new AuthdError("invalid_params", `The ${kind} "${name.replace("secret.", "")}" ${what}.`, {

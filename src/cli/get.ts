@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Command } from "commander";
 import { omitUndefined } from "../base/omit-undefined.ts";
+import { AuthdError } from "../errors.ts";
 import type { GetTokenResult } from "../protocol.ts";
 import { callDaemon, FOR_A_PERSON_MS } from "./call-daemon.ts";
 import { milliseconds, seconds } from "./parse-seconds.ts";
@@ -79,6 +80,7 @@ async function get(name: string, options: GetOptions): Promise<void> {
     },
     (timeoutMs ?? 30_000) + FOR_A_PERSON_MS + 5_000,
   );
+  if (options.format === "header") assertInHeaders(name, result);
   process.stdout.write(`${render(result, options.format)}\n`);
   const left = secondsLeft(result);
   if (minValidity !== undefined && left < minValidity - ROUNDING_S) {
@@ -92,6 +94,18 @@ const ROUNDING_S = 1;
 
 function secondsLeft({ expiresAt }: GetTokenResult): number {
   return expiresAt === null ? Number.POSITIVE_INFINITY : (expiresAt - Date.now()) / 1_000;
+}
+
+/** Throws AuthdError `invalid_params` if headers alone are not what the API wants. */
+function assertInHeaders(credential: string, { query, body }: GetTokenResult): void {
+  const place = query ? "query" : body ? "body" : undefined;
+  if (!place) return;
+  const names = Object.keys((query ?? body)!).join(", ");
+  throw new AuthdError(
+    "invalid_params",
+    `${credential}: its API wants ${names} in the ${place}, which headers can't carry: authd request ${credential} URL puts it there, and --format json prints it`,
+    { credential },
+  );
 }
 
 function render(result: GetTokenResult, format: string | undefined): string {

@@ -13,6 +13,10 @@ export interface BindingParts {
   origins: readonly string[];
   /** Templates in which only `{token}` and `{secret.NAME}` are left. */
   headers: Readonly<Record<string, string>>;
+  /** Absent, as in files without these keys: the digest stays what it was. */
+  query?: Readonly<Record<string, string>>;
+  cookie?: Readonly<Record<string, string>>;
+  body?: Readonly<Record<string, string>>;
   fields: Readonly<Record<string, string>>;
   /** PEM text: the file's content, not its name. */
   ca?: string | undefined;
@@ -59,7 +63,8 @@ export function bindingOf(parts: BindingParts): Binding {
     own,
     origins: [...parts.origins].sort(),
     headers: parts.headers,
-    fields: namedFields([own, parts.register], parts.fields),
+    ...omitUndefined({ query: parts.query, cookie: parts.cookie, body: parts.body }),
+    fields: namedFields([own, parts.register, sentToApi(parts)], parts.fields),
     ca: parts.ca,
     allowInsecureHttp: parts.allowInsecureHttp,
     register: parts.register,
@@ -84,6 +89,11 @@ function boundResponse({ grant, own }: BindingParts): Table | undefined {
   return Object.values(bound).some((value) => value !== undefined)
     ? omitUndefined<Table>(bound)
     : undefined;
+}
+
+/** Returns templates whose fields are filled in only with each token, as a function there has the token beside them. */
+function sentToApi({ headers, query, cookie, body }: BindingParts) {
+  return [headers, query, cookie, body];
 }
 
 /** Values of the keys that a binding is a digest of; a certificate stands as the SHA-256 of its PEM text. */

@@ -19,6 +19,7 @@ import { keptOriginsOf, originEntries } from "./kept-origins.ts";
 import { keptPlaces } from "./kept-places.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
+import { placementOf, placesToken } from "./placement.ts";
 import type { Preset, Presets } from "./preset.ts";
 import { readPresets } from "./presets.ts";
 import { readSafeBytes, textOf } from "./safe-file.ts";
@@ -91,6 +92,7 @@ function resolve(
   const verify = verifyOf(common, origins, moves, keptOrigins);
   const register = registerOf(type.preset, fields, allowInsecureHttp);
   const headers = checkedHeaders(common.headers ?? {});
+  const placement = placementOf(common);
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : context.pem(common.ca_file);
   const renewed = renewOn(type, given, common);
@@ -100,12 +102,13 @@ function resolve(
     own,
     origins: bound,
     headers,
+    ...placement,
     fields: values,
     ca,
     allowInsecureHttp,
     register,
   };
-  const secrets = secretFields(type, own, headers, values);
+  const secrets = secretFields(type, own, [headers, placement], values);
   const binding = bindingOf({
     ...{ grant: type.grantName, ...destination },
     policy: policyGiven(common),
@@ -121,6 +124,7 @@ function resolve(
       keptOrigins: share(keptOrigins),
       kept: share(kept),
       headers: context.share(headers),
+      placement: share(placement),
       ttl: common.ttl,
       lifetime:
         typeof common.lifetime === "object" ? context.share(common.lifetime) : common.lifetime,
@@ -187,7 +191,10 @@ function defaultsFor(type: CredentialType, defaults: Table): Table {
 /** Merges the preset's settings over the defaults; the file is merged over them. */
 function withDefaults(type: CredentialType, given: Table, defaults: Table): Table {
   const preset = type.preset?.settings ?? {};
-  const explicit = preset.headers !== undefined || given.headers !== undefined;
+  const explicit =
+    preset.headers !== undefined ||
+    given.headers !== undefined ||
+    placesToken({ ...preset, ...given });
   const settings = explicit ? preset : { ...preset, headers: DEFAULT_HEADERS };
   return mergeTables(defaults, settings);
 }

@@ -1,3 +1,4 @@
+import { HEADER_NAME } from "../base/header-names.ts";
 import { didYouMean } from "../base/suggest.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
@@ -14,6 +15,17 @@ export const commonSchema = z
     headers: z
       .record(z.string(), z.string())
       .describe("Sent with every request; templates with {token}, {secret.NAME} and {field}"),
+    query: z
+      .record(z.string().min(1), z.string())
+      .describe("Parameters in the query of every request; templates as in headers"),
+    cookie: z
+      .record(z.string().regex(HEADER_NAME, "is not a cookie name"), z.string())
+      .describe("Cookies of every request; templates as in headers"),
+    body: z
+      .record(z.string().min(1), z.string())
+      .describe(
+        "Members of every body, which has to be a form or a JSON object; templates as in headers",
+      ),
     ttl: z.number().positive().describe("Seconds, if the issuer gives no lifetime"),
     lifetime: lifetimeSchema,
     warm: z.enum(["used", "always"]).describe("When to renew before expiry"),

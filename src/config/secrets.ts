@@ -11,6 +11,9 @@ const PREFIX = "secret.";
 /** The grant's keys whose templates may name any secret, which is asked for then. */
 export const DECLARING = ["extra", "refresh_extra", "token_headers"];
 
+/** Keys of what is sent to the API, whose templates may name any secret. */
+const SENT_TO_API = ["headers", "query", "cookie", "body"];
+
 /** The part of a credential's type that decides which secrets it has. */
 interface CredentialType {
   readonly preset: Preset | undefined;
@@ -19,12 +22,12 @@ interface CredentialType {
 
 /**
  * Returns the secrets that a credential asks for: the preset's with its own wording, those that the grant
- * requires, and those that a header or parameter names (`{secret.api_key}`).
+ * requires, and those that a parameter or `sent` names, which is sent to the API (`{secret.api_key}`).
  */
 export function secretFields(
   type: CredentialType,
   own: Table,
-  headers: Readonly<Record<string, string>>,
+  sent: readonly unknown[],
   fields: Readonly<Record<string, string>>,
 ): SecretField[] {
   const described = type.preset?.fields.filter((field) => field.secret) ?? [];
@@ -37,7 +40,7 @@ export function secretFields(
     if (secrets.has(secret.name) || (type.preset && secret.optional)) continue;
     secrets.set(secret.name, secret);
   }
-  for (const name of namedIn([headers, ...DECLARING.map((key) => own[key])])) {
+  for (const name of namedIn([...sent, ...DECLARING.map((key) => own[key])])) {
     if (!secrets.has(name)) secrets.set(name, { name, optional: false, label: name });
   }
   for (const name of secrets.keys()) {
@@ -61,7 +64,10 @@ export function declaredSecrets({ preset, grant }: CredentialType, settings: Tab
   return [
     ...(preset?.fields ?? []).filter((field) => field.secret).map((field) => field.name),
     ...grant.secrets(own).map((secret) => secret.name),
-    ...namedIn([settings.headers, ...DECLARING.map((key) => settings[key])]),
+    ...namedIn([
+      ...SENT_TO_API.map((key) => settings[key]),
+      ...DECLARING.map((key) => settings[key]),
+    ]),
   ];
 }
 

@@ -26,6 +26,8 @@ export interface CredentialSettings {
   /** Names in lower case. Templates in which only `{token}` and `{secret.NAME}` are left to fill in. */
   readonly headers: Readonly<Record<string, string>>;
   /** Seconds, for an issuer that gives no lifetime. */
+  /** Where the token goes beside headers. */
+  readonly placement?: Placement;
   readonly ttl?: number;
   /** Overrides what the issuer says of its tokens' life. */
   readonly lifetime?: LifetimeSetting;
@@ -70,6 +72,13 @@ export interface KeptOrigins {
 
 /** Where each kept value stands in the issuer's answer. */
 export type KeptPlaces = Readonly<Record<string, Readonly<KeptPlace>>>;
+
+/** Parameters of the query, cookies, and members of the body; templates like those of headers. */
+export interface Placement {
+  readonly query?: Readonly<Record<string, string>>;
+  readonly cookie?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, string>>;
+}
 
 /** A JSON request whose answer of 2xx means that the account exists now. */
 export interface RegisterRequest {

@@ -1,5 +1,13 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { headerValue, missing, render, type TemplateValues } from "../base/template.ts";
+import {
+  cookieValue,
+  type Encode,
+  headerValue,
+  missing,
+  noEncoding,
+  render,
+  type TemplateValues,
+} from "../base/template.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { GetTokenResult } from "../protocol.ts";
@@ -43,7 +51,7 @@ export function buildIssuedToken(
   const answer: GetTokenResult = Object.freeze({
     ...fields,
     expiresAt: expiresAt(token, now),
-    headers: Object.freeze(buildHeaders({ settings, secrets }, accessToken, kept)),
+    ...buildSent({ settings, secrets }, accessToken, kept),
     ...(extra && { extra }),
   });
   const keptOrigins = settings.keptOrigins && originsIn(settings, kept);
@@ -53,21 +61,44 @@ export function buildIssuedToken(
   });
 }
 
-/** Leaves out a header that needs an optional secret which was not given, or a value that the issuer did not give. */
-function buildHeaders(
+/**
+ * Fills in what is sent to the API. Leaves out a member that needs an optional secret which was not given, or a
+ * value that the issuer did not give.
+ */
+function buildSent(
   { settings, secrets }: HeaderSource,
   token: string,
   kept: Kept | undefined,
-): Record<string, string> {
+): Pick<GetTokenResult, "headers" | "query" | "body"> {
   const values: TemplateValues = {
+    ...settings.fields,
     token,
     ...Object.fromEntries(settings.secrets.map(({ name }) => [`secret.${name}`, secrets[name]])),
     ...keptTemplateValues(settings, kept),
   };
+  const { query, cookie, body } = settings.placement ?? {};
+  const filled = Object.entries(fillIn(settings.headers, values, headerValue));
+  const headers = Object.fromEntries(filled.map(([name, value]) => [name, sayOnce(value)]));
+  if (cookie) {
+    const pairs = Object.entries(fillIn(cookie, values, cookieValue));
+    headers.cookie = pairs.map((pair) => pair.join("=")).join("; ");
+  }
+  return {
+    headers: Object.freeze(headers),
+    ...(query && { query: Object.freeze(fillIn(query, values, noEncoding)) }),
+    ...(body && { body: Object.freeze(fillIn(body, values, noEncoding)) }),
+  };
+}
+
+function fillIn(
+  templates: Readonly<Record<string, string>>,
+  values: TemplateValues,
+  encode: Encode,
+): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(settings.headers)
+    Object.entries(templates)
       .filter(([, template]) => missing(template, values) === undefined)
-      .map(([name, template]) => [name, sayOnce(render(template, values, headerValue))]),
+      .map(([name, template]) => [name, render(template, values, encode)]),
   );
 }
 

@@ -1,5 +1,7 @@
+import type { Placement } from "../config/settings.ts";
 import { type HttpResponse, REDIRECT_STATUSES } from "../http/http.ts";
 import { allowedUrl, type TokenReach } from "./origin.ts";
+import { dropParameters } from "./query.ts";
 import type { ValidatedRequest } from "./validate-request.ts";
 
 /**
@@ -10,11 +12,13 @@ export function redirected(
   request: ValidatedRequest,
   { status, headers }: HttpResponse,
   reach: TokenReach,
+  placement: Placement = {},
 ): ValidatedRequest | undefined {
   const { location } = headers;
   if (!REDIRECT_STATUSES.has(status) || typeof location !== "string") return undefined;
   const url = allowedTarget(location, request.url, reach);
   if (!url) return undefined;
+  if (placement.query) dropParameters(url, Object.keys(placement.query));
   return becomesGet(status, request.method)
     ? { method: "GET", url, headers: withoutContent(request.headers) }
     : { ...request, url };

@@ -13,6 +13,7 @@ import {
 } from "../protocol.ts";
 import { type Judged, judge, refusesToken } from "./expiry.ts";
 import { assertReachable, reachOf, type TokenReach } from "./origin.ts";
+import { concealed, placeToken, type Sendable } from "./placement.ts";
 import { redirected } from "./redirect.ts";
 import { MAX_RESPONSE_BYTES, toRequestError } from "./request-error.ts";
 import { type RequestSink, readBody, streamBody, type UnreadResponse } from "./response-body.ts";
@@ -146,7 +147,7 @@ class AuthorizedRequest {
       if (newer) issued = newer;
       else if (!this.#follow(response)) {
         if (!isExpired) this.#recordAccepted(response, issued);
-        return response;
+        return issued.answer.query ? concealed(response, issued.answer.query) : response;
       }
       drain(response.body);
     }
@@ -161,7 +162,7 @@ class AuthorizedRequest {
 
   /** Makes the request the one that a response redirects to; false if the response is for the caller. */
   #follow(response: HttpResponse): boolean {
-    const next = redirected(this.#request, response, this.#reach);
+    const next = redirected(this.#request, response, this.#reach, this.#settings.placement);
     if (!next || !this.#mayFollow(next.method, next.url.pathname)) return false;
     if (!isSendable(next)) return false;
     if (++this.#redirects > MAX_REDIRECTS) {
@@ -180,17 +181,21 @@ class AuthorizedRequest {
       assertReachable(this.#request.url, this.#reach);
     }
     this.#options.sends?.(issued);
-    const { url, method, headers, body } = this.#request;
-    const request: HttpRequest = {
-      method,
-      url: url.href,
-      headers: { ...headers, ...issued.answer.headers },
-    };
+    const { method } = this.#request;
     const { ca } = this.#settings;
+    const { url, headers, body } = this.#withToken(issued);
+    const request: HttpRequest = { method, url, headers };
     if (ca !== undefined) request.ca = ca;
     if (body instanceof UploadBody) return await this.#sendUpload(request, body);
     if (body !== undefined) request.body = body;
     return await this.#http({ ...request, ...this.#limits() });
+  }
+
+  #withToken({ answer }: Issued): Sendable {
+    const { placement } = this.#settings;
+    if (placement) return placeToken(this.#request, answer, placement);
+    const { url, headers, body } = this.#request;
+    return { url: url.href, headers: { ...headers, ...answer.headers }, body };
   }
 
   /** Sends a body in parts, on a connection of its own: its server may be closing another, or requests wait for it. */

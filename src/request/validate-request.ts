@@ -3,9 +3,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { decodeBase64 } from "../base/base64.ts";
 import { foldedHeader, isConnectionHeader, isHeaderName } from "../base/header-names.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
+import type { Placement } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import { MAX_BODY_BYTES, type ParamsOf, type RequestDetails } from "../protocol.ts";
 import { allowedUrl, type Reach } from "./origin.ts";
+import { makePlace, NoPlace } from "./placement.ts";
 import { UploadBody } from "./upload-body.ts";
 
 const MAX_HEADERS = 256;
@@ -19,11 +21,14 @@ export interface ValidatedRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Buffer | UploadBody;
+  /** The format of a body that the token is added to. */
+  readonly format?: "form" | "json";
 }
 
 interface Owner extends Reach {
   /** Headers that the credential itself sends, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly placement?: Placement;
 }
 
 /** Any character but printable Latin-1 and tabs (RFC 9110 section 5.5). */
@@ -50,7 +55,16 @@ export function checkRequest(
   const url = allowedUrl(params.url, owner);
   const headers = params.headers ? checkHeaders(params.headers, owner) : DEFAULT_HEADERS;
   const body = checkBody(params, owner, upload);
-  return { method, url, headers, ...omitUndefined({ body }) };
+  const request = { method, url, headers, ...omitUndefined({ body }) };
+  return owner.placement ? withPlace(request, owner, owner.placement) : request;
+}
+
+function withPlace(request: ValidatedRequest, owner: Owner, placement: Placement) {
+  try {
+    return makePlace(request, placement);
+  } catch (error) {
+    throw error instanceof NoPlace ? invalid(owner, error.message) : error;
+  }
 }
 
 /**

@@ -336,6 +336,57 @@ test("statuses and conditions that refuse a secret become one list; names are in
   t.is(resolve({ ...client, renew_on: renewOn, rejected_on: [condition] }).binding, binding);
 });
 
+test("query, cookie and body say where the token goes; then no header has it by default", (t) => {
+  const { headers, placement, secrets } = resolve({
+    ...client,
+    fields: { tenant: "acme" },
+    query: { api_key: "{token}", t: "{tenant}" },
+    cookie: { key: "{secret.cookie_key}" },
+  });
+  t.deepEqual(headers, {});
+  t.deepEqual(placement, {
+    query: { api_key: "{token}", t: "acme" },
+    cookie: { key: "{secret.cookie_key}" },
+  });
+  t.true(secrets.some(({ name }) => name === "cookie_key"));
+  t.deepEqual(resolve({ ...client, query: { v: "2" } }).headers, {
+    authorization: "Bearer {token}",
+  });
+  const dropped = resolve({ ...client, query: { api_key: "" } });
+  t.is(dropped.placement, undefined);
+});
+
+test("where the token goes is bound, and a file without those keys is bound as before", (t) => {
+  const { binding } = resolve(client);
+  t.is(resolve({ ...client, query: {} }).binding, binding);
+  const headers = { authorization: "Bearer {token}" };
+  for (const key of ["query", "cookie", "body"]) {
+    t.not(resolve({ ...client, headers, [key]: { name: "{token}" } }).binding, binding, key);
+  }
+  const basic = { authorization: "{user|basic:token}" };
+  const user = (name: string) => resolve({ ...client, headers: basic, fields: { user: name } });
+  t.not(user("ada").binding, user("bob").binding);
+});
+
+test(
+  "cookies in two places",
+  refuses,
+  { grant: "static", headers: { Cookie: "a=b" }, cookie: { c: "{token}" } },
+  /headers\.cookie and cookie/,
+);
+test(
+  "an undeclared name in a query",
+  refuses,
+  { grant: "static", query: { key: "{tokn}" } },
+  /query\.key holds \{tokn\}.*Did you mean \{token\}/,
+);
+test(
+  "a cookie's name with a space",
+  refuses,
+  { grant: "static", cookie: { "a b": "{token}" } },
+  /cookie/,
+);
+
 test("secret_expires is a TOML date or text", (t) => {
   const date = parse('grant = "static"\nsecret_expires = 2027-01-31\n') as File;
   t.is(resolve(date).secretExpires, "2027-01-31");

@@ -2,7 +2,7 @@ import type { ExecutionContext } from "ava";
 import type { CredentialSettings } from "../../src/config/settings.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { createHttp, type Http } from "../../src/http/http.ts";
-import type { ParamsOf, Reason } from "../../src/protocol.ts";
+import type { GetTokenResult, ParamsOf, Reason } from "../../src/protocol.ts";
 import {
   authorizedRequest,
   type Issued,
@@ -20,6 +20,8 @@ export class Owner implements RequestCredential {
   readonly settings: CredentialSettings;
   readonly log: string[] = [];
   headers: Record<string, string> = { "x-api-key": "key" };
+  /** What goes into the query and the body of a request, made of the token. */
+  sent: (token: string) => Pick<GetTokenResult, "query" | "body"> = () => ({});
   renew: () => Promise<string | undefined> = async () => undefined;
   current = "first";
 
@@ -33,7 +35,8 @@ export class Owner implements RequestCredential {
   token(): Issued {
     const authorization = `Bearer ${this.current}`;
     const headers = { authorization, ...this.headers };
-    const answer = { accessToken: this.current, tokenType: "Bearer", expiresAt: null, headers };
+    const token = { accessToken: this.current, tokenType: "Bearer", expiresAt: null };
+    const answer = { ...token, headers, ...this.sent(this.current) };
     return { accessToken: this.current, answer };
   }
 

@@ -122,6 +122,17 @@ test("a 401 before more than 1 MiB was sent renews the token, and the body begin
   t.deepEqual(outcomes, ["200"]);
 });
 
+test("a body in parts is refused where the token goes into the body", async (t) => {
+  const settings = { placement: { body: { token: "{token}" } } };
+  const { origin, client } = await setup(t, echo, { settings });
+  const { error } = await client.call("request/open", {
+    ...{ credential: "mine", method: "POST", url: origin },
+    headers: { "content-type": "application/json" },
+  });
+  t.is(error?.data.reason, "invalid_params");
+  t.regex(error?.message ?? "", /token goes into the body \(token\), which can't come in parts/);
+});
+
 test("a code in an answer renews the token too, and the body begins anew", async (t) => {
   const { origin, client, owner } = await setup(
     t,
