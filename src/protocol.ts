@@ -20,6 +20,8 @@ export interface Methods {
   "credentials/show": { params: CredentialParams; result: CredentialDetails };
   "credentials/test": { params: CredentialParams; result: TestResult };
   "credentials/remove": { params: CredentialParams; result: Empty };
+  /** Revokes a sign-in at the issuer, and forgets it. */
+  "credentials/logout": { params: CredentialParams; result: { revoked: boolean; detail: string } };
   "credentials/list": { params: Empty; result: { credentials: CredentialInfo[] } };
   status: { params: Empty; result: StatusResult };
   reload: { params: Empty; result: ReloadResult };
@@ -36,6 +38,12 @@ export interface Methods {
   "vault/rekey": { params: RekeyParams; result: RekeyResult };
   subscribe: { params: SubscribeParams; result: Empty };
   unsubscribe: { params: { credential?: string }; result: Empty };
+  /** Begins a person's sign-in, or joins the one that is open. */
+  "login/start": { params: LoginParams; result: LoginStarted };
+  /** Waits for its end. `redirected`: the address that the browser ended at, pasted by the person. */
+  "login/finish": { params: { login: string; redirected?: string }; result: CredentialInfo };
+  /** Withdraws from a sign-in, which ends unless other clients wait for it. */
+  "login/cancel": { params: { login: string }; result: Empty };
   "approvals/pending": { params: Empty; result: { approvals: PendingApproval[] } };
   "approvals/answer": { params: AnswerParams; result: Empty };
   lock: { params: LockParams; result: { locked: boolean; afterMs?: number } };
@@ -47,13 +55,20 @@ export interface Methods {
 
 /**
  * Every notification of the daemon. The first three follow `subscribe`, the approvals `subscribe`
- * with `approvals`, the others a request with `stream: true` or `vault/export`.
+ * with `approvals`, `login/progress` a `login/start` or `login/finish`, the others a request with
+ * `stream: true` or `vault/export`.
  */
 export interface Notifications {
   "token/refreshed": { credential: string; expiresAt: number | null };
   "credential/stateChanged": { credential: string; state: State; reason?: Reason };
   event: DaemonEvent;
   "approval/asked": PendingApproval;
+  "login/progress": {
+    login: string;
+    state: "waiting" | "slow_down" | "exchanging" | "done" | "failed";
+    reason?: Reason;
+    message?: string;
+  };
   "approval/settled": { id: number; answer: ApprovalAnswer };
   "response/head": {
     id: string | number;
@@ -154,6 +169,32 @@ export interface GetTokenParams {
   /** A token that an API refused: it is renewed only if it is still the current one. */
   rejectedToken?: string;
   timeoutMs?: number;
+  /** A person may be asked to sign in, in a browser on the daemon's desktop: at most once for all who wait. */
+  interactive?: boolean;
+}
+
+export interface LoginParams {
+  credential: string;
+  /** The credential's usual way unless given. */
+  how?: LoginFlow;
+  /** The daemon opens the browser, on its own desktop; false unless given. */
+  open?: boolean;
+}
+
+/** What a person needs to sign in. What proves the answer never leaves the daemon. */
+export interface LoginStarted {
+  login: string;
+  how: LoginFlow;
+  /** The address to open in a browser: here, or for `paste` anywhere. */
+  url?: string;
+  /** The code to type at `verificationUri`, on any device. */
+  userCode?: string;
+  verificationUri?: string;
+  /** The address with the code in it: for a QR code. */
+  verificationUriComplete?: string;
+  /** Another caller began it, and has opened the browser if anybody has. */
+  joined?: true;
+  expiresAt: number;
 }
 
 export interface GetTokenResult {
@@ -581,6 +622,8 @@ export type EventKind =
   | "set"
   | "trusted"
   | "removed"
+  | "signed_in"
+  | "signed_out"
   | "tested"
   | "refreshed"
   | "refresh_failed"

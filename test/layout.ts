@@ -49,7 +49,7 @@ const MOST_MEDIAN_LINES = 110;
 /** The files of a room that others may import; of rooms not named here, any. */
 const DOORS: Partial<Record<Room, RegExp>> = {
   daemon: /^daemon\/(daemon|harden)\.ts$/,
-  admin: /^admin\/(admin|backup|consent|import-journal|reloader)\.ts$/,
+  admin: /^admin\/(admin|backup|consent|import-journal|login\/login-service|reloader)\.ts$/,
   lock: /^lock\/(lock-errors|logind|vault-lock-interceptor|vault-locker)\.ts$/,
   observe: /^observe\/(desktop-notifier|observe|problems)\.ts$/,
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,
@@ -81,6 +81,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
     files: /^http\/(transport|tunnel|connector|connection|response-handler)\.ts$/,
     late: true,
   },
+  uqr: { files: /^cli\/login\//, late: true },
   "vscode-jsonrpc": {
     files: /^rpc\/(connection|dispatcher|message-writer|response-error)\.ts$/,
     types: /^rpc\/(json-rpc-transport|call)\.ts$/,

@@ -82,6 +82,9 @@ export class Trials {
    * the person may have mistyped.
    */
   async runFirst(applied: AppliedInput, signal: AbortSignal): Promise<CredentialInfo> {
+    const { login } = applied.subject.info();
+    // There is nothing to try before a person has signed in.
+    if (login && login.signedInAt === undefined) return applied.credential.info();
     try {
       await this.run(applied, signal);
     } catch (error) {

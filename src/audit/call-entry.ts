@@ -13,7 +13,9 @@ export function entryOf(
   time: number,
   token: string | undefined,
 ): AuditEntry {
-  const { credential = params.name, url, answer, id } = params;
+  // `login/finish` names a sign-in; its answer names the credential.
+  const named = params.name ?? (result as { name?: unknown } | undefined)?.name;
+  const { credential = named, url, answer, id } = params;
   const isRequest = method === "authorizedRequest";
   const { status, refreshed } =
     ((isRequest ? result : undefined) as Partial<AuthorizedResponse>) ?? {};

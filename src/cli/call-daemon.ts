@@ -44,7 +44,7 @@ export async function telling<T>(
 ): Promise<T> {
   const { credential = undefined, name = credential } = params as Record<string, unknown>;
   if (process.stderr.isTTY !== true || typeof name !== "string") return await work();
-  const timer = setTimeout(() => void tellOf(connection, name), WAIT_NOTICE_DELAY_MS);
+  const timer = setTimeout(() => void tellOfQuestion(connection, name), WAIT_NOTICE_DELAY_MS);
   try {
     return await work();
   } finally {
@@ -52,7 +52,11 @@ export async function telling<T>(
   }
 }
 
-async function tellOf(connection: DaemonConnection, credential: string): Promise<void> {
+/** Tells a terminal of the question that a person has to answer about this credential, if there is one. */
+export async function tellOfQuestion(
+  connection: DaemonConnection,
+  credential: string,
+): Promise<void> {
   const asked = connection.request("approvals/pending", {}) as Promise<
     Results["approvals/pending"]
   >;

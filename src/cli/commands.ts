@@ -39,6 +39,18 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "add a credential; authd asks for its parts",
     load: () => import("./add.ts"),
   },
+  login: {
+    group: CREDENTIALS,
+    usage: "login NAME",
+    summary: "sign in, in your browser or on another device",
+    load: () => import("./login.ts"),
+  },
+  logout: {
+    group: CREDENTIALS,
+    usage: "logout NAME",
+    summary: "revoke its tokens at the issuer, and forget them",
+    load: () => import("./logout.ts"),
+  },
   set: {
     group: CREDENTIALS,
     usage: "set NAME",

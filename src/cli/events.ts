@@ -91,6 +91,8 @@ const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
   vault_locked: { style: "red", words: ({ message = "" }) => `vault locked: ${message}` },
   vault_unlocked: { style: "green", words: () => "vault open" },
   added: { words: () => "added" },
+  signed_in: { words: ({ message }) => (message ? `signed in as ${message}` : "signed in") },
+  signed_out: { words: ({ message }) => `signed out: ${message}` },
   set: { words: ({ message = "" }) => `changed: ${message}` },
   trusted: { words: () => "its file is trusted" },
   removed: { words: () => "removed" },

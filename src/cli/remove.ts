@@ -3,6 +3,7 @@ import { callDaemon } from "./call-daemon.ts";
 import { EXIT } from "./exit-code.ts";
 import { print } from "./output.ts";
 import { confirmed, interactive } from "./prompts.ts";
+import { plain } from "./style.ts";
 
 export function define(command: Command): void {
   command
@@ -15,7 +16,7 @@ export const examples = ["authd remove labelf"];
 
 async function remove(name: string, { yes = false }: { yes?: boolean }): Promise<void> {
   // Before the question: nobody should confirm the removal of what is not there.
-  await callDaemon("credentials/show", { credential: name });
+  const { login } = await callDaemon("credentials/show", { credential: name });
   if (!yes && interactive()) {
     const sure = await confirmed(`Remove ${name}, its file, its secrets and its tokens?`);
     if (!sure) {
@@ -24,6 +25,19 @@ async function remove(name: string, { yes = false }: { yes?: boolean }): Promise
       return;
     }
   }
+  if (login?.signedInAt !== undefined) await offerLogout(name, yes);
   await callDaemon("credentials/remove", { credential: name });
   print(`${name} is removed.`);
+}
+
+/** Offers to revoke a sign-in at the issuer: without a person to ask it is told how. */
+async function offerLogout(name: string, yes: boolean): Promise<void> {
+  if (yes || !interactive()) {
+    const text = `authd: ${name}: its tokens are not revoked at the issuer; authd logout ${name} before authd remove does that`;
+    process.stderr.write(`${text}\n`);
+    return;
+  }
+  if (!(await confirmed(`Revoke its tokens at the issuer first?`))) return;
+  const { detail } = await callDaemon("credentials/logout", { credential: name });
+  print(`${name} is signed out: ${plain(detail)}.`);
 }

@@ -9,6 +9,7 @@ const CODES = {
   green: [32, 39],
   yellow: [33, 39],
   cyan: [36, 39],
+  whiteOnBlack: ["97;40", "39;49"],
 } as const;
 
 export type Style = keyof typeof CODES;

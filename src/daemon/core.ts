@@ -1,6 +1,7 @@
 import { Admin } from "../admin/admin.ts";
 import { Backup } from "../admin/backup.ts";
 import { ImportJournal } from "../admin/import-journal.ts";
+import { LoginService } from "../admin/login/login-service.ts";
 import { configDir, loadConfiguration, stateDir } from "../config/config.ts";
 import type { Configuration } from "../config/settings.ts";
 import { HostLimiter } from "../credential/host-limiter.ts";
@@ -29,6 +30,7 @@ export class Core {
   readonly logind: Logind;
   readonly admin: Admin;
   readonly backup: Backup;
+  readonly logins: LoginService;
   /** The vault was locked. */
   readonly locked = new Signal();
   /** A person has changed something. */
@@ -52,6 +54,7 @@ export class Core {
     this.logind = this.#createLogind();
     this.admin = this.#createAdmin();
     const { admin, registry } = this;
+    this.logins = this.#createLogins();
     this.backup = new Backup({
       ...{ env, admin, importJournal: this.#importJournal, registry, vault, log },
     });
@@ -146,6 +149,18 @@ export class Core {
       onClosed: () => {
         welcome.guests = undefined;
       },
+      onEvent: (happened) => {
+        events.emit(happened);
+        this.changed.emit(happened);
+      },
+    });
+  }
+
+  #createLogins(): LoginService {
+    const { env, clock, time, events } = this.#foundation;
+    const { registry, admin } = this;
+    return new LoginService({
+      ...{ env, clock, time, registry, changes: admin.changes },
       onEvent: (happened) => {
         events.emit(happened);
         this.changed.emit(happened);

@@ -71,6 +71,8 @@ export class Front {
     });
     this.#core.locked.on(() => queue.forgetAll());
     this.#core.changed.on(({ kind, credential }) => {
+      // A browser may end a sign-in that no client waits for any more.
+      if (kind === "signed_in") this.audit.note({ event: "change", credential, outcome: kind });
       if (kind === "reloaded") this.server.dismiss((peer) => isWelcome(peer, welcome.guests));
       // A person's answers were about the rules before the change.
       if (credential !== undefined) queue.forgetAbout(credential);
@@ -110,9 +112,9 @@ export class Front {
 
   #methods() {
     const { http } = this.#foundation;
-    const { registry, admin, backup, lock, subscriptions, observer } = this.#core;
+    const { registry, admin, backup, logins, lock, subscriptions, observer } = this.#core;
     return methods({
-      ...{ registry, admin, backup, http, subscriptions, lock },
+      ...{ registry, admin, backup, logins, http, subscriptions, lock },
       ...{ access: this.#access, approvals: this.approvals },
       status: () => this.#status(),
       auditHead: () => this.audit.head(),

@@ -4,6 +4,7 @@ import { overrideHeader, type Use } from "../access/policy.ts";
 import type { Admin } from "../admin/admin.ts";
 import type { Backup } from "../admin/backup.ts";
 import type { Consent } from "../admin/consent.ts";
+import type { LoginClient, LoginService } from "../admin/login/login-service.ts";
 import { normalizeScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
@@ -12,6 +13,7 @@ import type { TokenTarget } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
 import type { GetTokenOptions } from "../credential/slow-path.ts";
 import { ownAudience } from "../credential/token-slot.ts";
+import { AuthdError } from "../errors.ts";
 import type { Http } from "../http/http.ts";
 import { LOCK_REASONS } from "../lock/lock-errors.ts";
 import type { VaultLocker } from "../lock/vault-locker.ts";
@@ -39,6 +41,7 @@ export interface MethodsOptions {
   approvals: ApprovalService;
   admin: Admin;
   backup: Backup;
+  logins: LoginService;
   http: Http;
   lock: VaultLocker;
   subscriptions: Subscriptions;
@@ -56,7 +59,7 @@ export interface MethodsOptions {
  * call a method do not get here: see caller-interceptor.ts.
  */
 export function methods(options: MethodsOptions): HandlersWithoutUploads {
-  const { registry, access, approvals, admin, backup, http, lock } = options;
+  const { registry, access, approvals, admin, backup, logins, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
   /** Consent to a change of a guarded credential, which is found out in the change's own turn. */
   const consentTo =
@@ -73,7 +76,10 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       // Clients of the Language Server Protocol take no answer without them.
       capabilities: {},
     }),
-    getToken: (given, call) => getToken(registry, access, given, call),
+    getToken: (given, call) =>
+      given.interactive
+        ? interactiveToken(options, given, call)
+        : getToken(registry, access, given, call),
     authorizedRequest: (given, call) => {
       const credential = registry.get(given.credential);
       return authorizedRequest(credential, http, given, {
@@ -111,6 +117,14 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     },
     "credentials/remove": async ({ credential }, call) => {
       await admin.remove(credential, consentTo("credentials/remove", call));
+      return {};
+    },
+    "credentials/logout": async ({ credential }, call) =>
+      await logins.logout(credential, consentTo("credentials/logout", call)),
+    "login/start": async (given, call) => await logins.start(given, loginClient(access, call)),
+    "login/finish": async (given, call) => await logins.finish(given, call),
+    "login/cancel": (given, call) => {
+      logins.cancel(given, call);
       return {};
     },
     "credentials/list": (_, call) => listing.list(call),
@@ -197,6 +211,35 @@ function getToken(
   );
   if (decision instanceof Promise) return decision.then(() => tokenOf(credential, given, call));
   return tokenOf(credential, given, call);
+}
+
+/** Signs a person in if that is what the token lacks, and the caller is the daemon's user. */
+async function interactiveToken(
+  { registry, access, logins }: MethodsOptions,
+  given: ParamsOf<"getToken">,
+  call: Call,
+): Promise<GetTokenResult> {
+  try {
+    return await getToken(registry, access, given, call);
+  } catch (error) {
+    const isMissing = error instanceof AuthdError && error.reason === "login_required";
+    if (!isMissing || !access.isDaemonUser(call)) throw error;
+    const { credential, timeoutMs = DEFAULT_TIMEOUT_MS } = given;
+    if (!registry.get(credential).info().login) throw error;
+    if (!(await logins.interactive(credential, loginClient(access, call), timeoutMs))) throw error;
+  }
+  return await getToken(registry, access, given, call);
+}
+
+/** A caller of a sign-in, which goes on after the call is answered. */
+function loginClient(access: Access, call: Call): LoginClient {
+  const { connection, peer, signal } = call;
+  return {
+    ...{ connection, signal },
+    notify: (name, params) => call.notify(name, params),
+    consent: (until) => (restricted, what) =>
+      access.authorizeChange("login/start", restricted, { connection, peer, signal: until }, what),
+  };
 }
 
 /** Describes a request for a token to the person who may have to allow it. */

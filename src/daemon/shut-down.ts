@@ -14,7 +14,7 @@ import { GRACE, type LastAnswers } from "./last-answers.ts";
  */
 export async function shutDown(
   { log, clock, http, vault, events }: Foundation,
-  { registry, logind, observer }: Core,
+  { registry, logind, observer, logins }: Core,
   { approvals, server, audit }: Front,
   listening: Listening,
   lastAnswers: LastAnswers,
@@ -24,6 +24,7 @@ export async function shutDown(
   await closeAll(log, [
     () => events.emit({ kind: "stopping" }),
     () => registry.close(),
+    () => logins.close(),
     () => approvals.close(),
     () => logind.close(),
     () => listening.release(),

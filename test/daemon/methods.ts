@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import { createAccess } from "../../src/access/create-access.ts";
 import type { Backup } from "../../src/admin/backup.ts";
+import type { LoginService } from "../../src/admin/login/login-service.ts";
 import { callerInterceptor } from "../../src/daemon/caller-interceptor.ts";
 import { methods } from "../../src/daemon/methods.ts";
 import { withUploads } from "../../src/daemon/upload-methods.ts";
@@ -77,6 +78,7 @@ async function setup(t: ExecutionContext) {
     ...{ registry, admin, access, approvals },
     // Over a real daemon: test/cli/vault.ts and lock.ts.
     backup: {} as Backup,
+    logins: {} as LoginService,
     lock: {} as VaultLocker,
     http,
     subscriptions,

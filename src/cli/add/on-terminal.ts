@@ -22,6 +22,7 @@ import { askKind, checkKind, type Kind } from "./kind.ts";
 import { askName } from "./name.ts";
 import type { AddOptions } from "./options.ts";
 import { replacedLine } from "./replaced.ts";
+import { lacksSignIn } from "./send.ts";
 import { STOPPED, sendDraft, stopped } from "./send-draft.ts";
 import { askSettings } from "./settings.ts";
 
@@ -40,11 +41,14 @@ export async function addOnTerminal(
   };
   process.once("SIGINT", interrupted);
   try {
-    await withSilentKeyboard(async () => {
+    const added = await withSilentKeyboard(async () => {
       const secrets = await askAll(draft, options);
       draft.stage = "sending";
-      await sendDraft(draft, secrets, options, sending.signal);
+      return await sendDraft(draft, secrets, options, sending.signal);
     });
+    draft.stage = "there";
+    process.off("SIGINT", interrupted);
+    if (lacksSignIn(added)) await (await import("../login.ts")).login(added.name, {});
   } catch (error) {
     process.exitCode = stopWith(error, draft);
   } finally {

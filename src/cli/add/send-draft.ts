@@ -1,6 +1,7 @@
 /** Sends what a person has entered, again if they want, and says what is left after Ctrl-C. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { AuthdError } from "../../errors.ts";
+import type { CredentialInfo } from "../../protocol.ts";
 import { NoDaemonError } from "../../rpc/daemon-connection.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { report } from "../print-error.ts";
@@ -17,14 +18,15 @@ export async function sendDraft(
   secrets: Record<string, string>,
   { register, replace = false }: AddOptions,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<CredentialInfo> {
   const { name = "", kind, settings } = draft;
   const flags = { ...(register && { register }), ...(replace && { replace }) };
   const params = { name, ...kind, settings, secrets, ...flags };
-  for (let isDone = false; !isDone; ) {
+  for (;;) {
     try {
-      announceAdded(await sendAdd(params, signal), replace);
-      isDone = true;
+      const added = await sendAdd(params, signal);
+      announceAdded(added, replace);
+      return added;
     } catch (error) {
       if (await isThere(name)) draft.stage = "there";
       if (signal.aborted) throw interruption(draft, replace);

@@ -2,6 +2,7 @@
 import { AuthdError } from "../../errors.ts";
 import type { CredentialInfo, ParamsOf } from "../../protocol.ts";
 import { callDaemon } from "../call-daemon.ts";
+import { EXIT } from "../exit-code.ts";
 import { announce } from "../print-result.ts";
 
 /** Rejects with an error that says so if the credential is kept all the same. */
@@ -14,9 +15,16 @@ export async function sendAdd(
   );
 }
 
+/** Says what was added. Sets the exit code: 0 also if nothing is left to do but to sign in. */
 export function announceAdded(info: CredentialInfo, replace = false): void {
   const next = [`authd get ${info.name}`, `authd test ${info.name}`];
   announce(info, replace ? "is replaced" : "is added", next);
+  if (lacksSignIn(info)) process.exitCode = EXIT.done;
+}
+
+/** True if a person has to sign in before there can be a token. */
+export function lacksSignIn({ state, login }: CredentialInfo): boolean {
+  return state === "login_required" && login !== undefined;
 }
 
 /** Keeps secrets that the issuer refused: some APIs show a secret only once. */

@@ -1,0 +1,93 @@
+/** Waits on loopback for the browser that an issuer sends back (RFC 8252 section 7.3). */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { AuthdError, errorCode } from "../../errors.ts";
+import type { RedirectUri } from "../../grants/login/index.ts";
+import { type Page, pageOf } from "./pages.ts";
+
+/** Browsers open a few connections ahead of time. */
+const MAX_CONNECTIONS = 32;
+const MAX_HEADER_BYTES = 16 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface ListenerOptions {
+  credential: string;
+  redirect: RedirectUri;
+  /** Takes the parameters of a callback, and returns the page that the browser gets. Never rejects. */
+  onCallback: (parameters: URLSearchParams) => Promise<Page>;
+}
+
+export interface LoopbackListener {
+  readonly port: number;
+  /** Stops listening; pages under way still get out. */
+  close(): void;
+}
+
+/** Rejects with AuthdError for an address that can't be listened on. */
+export async function listenOnLoopback(options: ListenerOptions): Promise<LoopbackListener> {
+  const { credential, redirect } = options;
+  if (redirect.host === undefined) throw notLoopback(credential);
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => void answer(options, request, response),
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  await listen(server, redirect).catch((error) => {
+    throw cantListen(credential, redirect, errorCode(error));
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close() {
+      server.close();
+      server.closeIdleConnections();
+    },
+  };
+}
+
+function listen(server: Server, { host, port }: RedirectUri): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port, exclusive: true }, () => resolve());
+  });
+}
+
+async function answer(
+  { credential, redirect, onCallback }: ListenerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = addressOf(request);
+  const isCallback = url?.pathname === redirect.url.pathname && request.method === "GET";
+  // A page elsewhere whose name was pointed at loopback has another host.
+  const isOurs = isCallback && url.hostname === redirect.url.hostname;
+  const page = isOurs ? await onCallback(url.searchParams) : pageOf("missing", credential);
+  response.writeHead(page.status, page.headers);
+  response.end(page.body);
+}
+
+function addressOf({ url = "", headers }: IncomingMessage): URL | undefined {
+  const text = `http://${headers.host ?? ""}${url}`;
+  return url.startsWith("/") && URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function notLoopback(credential: string): AuthdError {
+  return new AuthdError(
+    "invalid_params",
+    `${credential}: its redirect_uri is not on loopback, so no browser can bring the answer here: authd login ${credential} --paste`,
+    { credential },
+  );
+}
+
+function cantListen(
+  credential: string,
+  { url, port }: RedirectUri,
+  code: string | undefined,
+): AuthdError {
+  const place = port === 0 ? url.hostname : url.host;
+  return new AuthdError(
+    "request_failed",
+    `${credential}: authd can't listen on ${place} for the browser (${code ?? "error"}): end the program that does, or paste the address: authd login ${credential} --paste`,
+    { credential },
+  );
+}
