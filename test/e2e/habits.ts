@@ -5,6 +5,8 @@
  * - `issuer`, `api`, `other`: lists of `{ sent?, answer }`, one for each request that the server of that
  *   name gets, in their order. `sent`: `method`, `path`, `headers` (some of them; null: absent), `form` and
  *   `json` (whole), `body`. `answer`: `status`, `headers`, and `json` or `body`; or `raw`, all bytes of it.
+ * - `named`: the same by public host names, such as `{ "login.example.com": [ … ] }`, over https. A name
+ *   belongs to one row.
  * - `calls`: lists of `{ call, with?, gives?, fails? }` after the credential was added (`add` says what
  *   that gives or how it fails); `gives` is a part of the result, `fails` a `reason` and parts it `says`.
  * - `shows`: a part of `credentials/show` afterwards; `problem`: parts of its problem in `status`, and
@@ -26,8 +28,9 @@ import {
   type Habit,
   readHabits,
 } from "../helpers/habit.ts";
-import { startHabitServer } from "../helpers/habit-server.ts";
+import { type HabitServer, habitServer, startHabitServer } from "../helpers/habit-server.ts";
 import { differences, missingParts } from "../helpers/like.ts";
+import { startNamedHosts } from "../helpers/named-hosts.ts";
 import { FileScope } from "../helpers/scope.ts";
 
 /** Where the file of a row that is refused leads to: nobody is asked. */
@@ -41,6 +44,8 @@ const AT_ONCE = 8;
 
 const habits = readHabits();
 const scope = new FileScope();
+/** By public name: all rows share one daemon, and so its proxy. */
+const named = new Map<string, HabitServer>();
 let daemon: Daemon;
 let client: Client;
 
@@ -50,7 +55,21 @@ test.before(async () => {
     `credentials/${nameOf(habit)}.toml`,
     filledIn(fileText(habit), NOWHERE),
   ]);
-  daemon = await startDaemon(scope, { config: Object.fromEntries(config) });
+  for (const habit of habits) {
+    for (const [host, exchanges] of Object.entries(habit.named)) {
+      if (named.has(host)) throw new Error(`"${habit.name}": another row has ${host}`);
+      named.set(host, habitServer(host, exchanges));
+    }
+  }
+  const handlers = [...named].map(([host, { handler }]) => [host, handler]);
+  const { proxy, ca } = await startNamedHosts(scope, Object.fromEntries(handlers));
+  daemon = await startDaemon(scope, {
+    config: {
+      "config.toml": `proxy = "${proxy}"\nca_file = "ca.pem"\n`,
+      "ca.pem": ca,
+      ...Object.fromEntries(config),
+    },
+  });
   client = connect({ socket: daemon.socket });
   scope.teardown(() => client.close());
 });
@@ -102,6 +121,7 @@ async function run(t: ExecutionContext, habit: Habit): Promise<void> {
     await startHabitServer(t, "issuer", habit.issuer, origins),
     await startHabitServer(t, "api", habit.api, origins),
     await startHabitServer(t, "other", habit.other, origins),
+    ...Object.keys(habit.named).flatMap((host) => named.get(host) ?? []),
   ];
   const complaints = () =>
     servers.flatMap((server) => server.complaints(habit.shows.state === "failing"));

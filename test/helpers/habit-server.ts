@@ -1,40 +1,52 @@
-/** A server of one habit: answers what its row says, and tells how the requests differed from it. */
+/** Servers of one habit: they answer what its row says, and tell how the requests differed from it. */
 import type { ServerResponse } from "node:http";
-import { type Api, startApi } from "./api.ts";
+import { type Api, type Handler, startApi } from "./api.ts";
 import { type Exchange, filledIn } from "./habit.ts";
 import { differences } from "./like.ts";
 import type { Scope } from "./scope.ts";
 
 export interface HabitServer {
-  origin: string;
+  handler: Handler;
   /** Returns how the requests differed from the row's; `isRetried` allows more of them than it lists. */
   complaints(isRetried: boolean): string[];
 }
 
-/** Listens until the test ends. Each request takes the next exchange; the last one goes on answering. */
+/** Each request takes the next exchange; the last one goes on answering. `origins`: of this row's servers. */
+export function habitServer(
+  role: string,
+  exchanges: readonly Exchange[],
+  origins: Readonly<Record<string, string>> = {},
+): HabitServer {
+  const wrong: string[] = [];
+  let count = 0;
+  return {
+    handler(request, response) {
+      response.on("error", () => {});
+      const exchange = exchanges[Math.min(count++, exchanges.length - 1)];
+      if (!exchange) return void response.writeHead(500).end("this row expects no request here");
+      const { sent, answer } = filledIn(exchange, origins);
+      wrong.push(...sentOtherwise(request, sent).map((what) => `${role} ${count}: ${what}`));
+      return send(response, answer);
+    },
+    complaints(isRetried) {
+      const isCounted = count === exchanges.length || (isRetried && count > exchanges.length);
+      const counted = `${role}: ${count} requests came, not ${exchanges.length}`;
+      return isCounted ? wrong : [counted, ...wrong];
+    },
+  };
+}
+
+/** Listens on loopback until the test ends, and notes its origin in `origins`. */
 export async function startHabitServer(
   t: Scope,
   role: string,
   exchanges: readonly Exchange[],
   origins: Record<string, string>,
 ): Promise<HabitServer> {
-  const wrong: string[] = [];
-  let count = 0;
-  const { origin } = await startApi(t, (request, response) => {
-    response.on("error", () => {});
-    const exchange = exchanges[Math.min(count++, exchanges.length - 1)];
-    if (!exchange) return void response.writeHead(500).end("this row expects no request here");
-    const { sent, answer } = filledIn(exchange, origins);
-    wrong.push(...sentOtherwise(request, sent).map((what) => `${role} ${count}: ${what}`));
-    return send(response, answer);
-  });
+  const server = habitServer(role, exchanges, origins);
+  const { origin } = await startApi(t, server.handler);
   origins[role] = origin;
-  const complaints = (isRetried: boolean) => {
-    const isCounted = count === exchanges.length || (isRetried && count > exchanges.length);
-    const counted = `${role}: ${count} requests came, not ${exchanges.length}`;
-    return isCounted ? wrong : [counted, ...wrong];
-  };
-  return { origin, complaints };
+  return server;
 }
 
 function sentOtherwise(

@@ -11,7 +11,7 @@ const texts = z.array(z.string());
 const table = z.record(z.string(), any);
 
 /** One HTTP request as a server expects it, and what it answers. All of `sent` is optional. */
-const exchange = z.strictObject({
+export const exchangeSchema = z.strictObject({
   sent: z
     .strictObject({
       method: any.optional(),
@@ -40,13 +40,16 @@ const exchange = z.strictObject({
 
 const failure = z.strictObject({ reason: z.string(), says: texts.default([]) });
 
+const exchanges = z.array(exchangeSchema).default([]);
+
 const habit = z.strictObject({
   name: z.string().min(1),
   file: z.union([table, texts]),
   secrets: z.record(z.string(), z.string()).default({}),
-  issuer: z.array(exchange).default([]),
-  api: z.array(exchange).default([]),
-  other: z.array(exchange).default([]),
+  issuer: exchanges,
+  api: exchanges,
+  other: exchanges,
+  named: z.record(z.string(), z.array(exchangeSchema)).default({}),
   refused: texts.optional(),
   add: z.strictObject({ gives: table.optional(), fails: failure.optional() }).default({}),
   calls: z
@@ -64,7 +67,7 @@ const habit = z.strictObject({
 });
 
 export type Habit = z.output<typeof habit>;
-export type Exchange = z.output<typeof exchange>;
+export type Exchange = z.output<typeof exchangeSchema>;
 export type Failure = z.output<typeof failure>;
 
 /** Reads every row. Throws an Error that names the file, the row and the key that is wrong. */
