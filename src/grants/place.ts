@@ -33,7 +33,7 @@ export const placeSchema = z
   .refine(isPlace, `must be ${PLACES}`);
 
 /** True for a place as `placeSchema` returns it. */
-export function isPlace(text: string): boolean {
+function isPlace(text: string): boolean {
   if (text === "text") return true;
   const named = /^(header|cookie):(.+)$/i.exec(text);
   return named ? HEADER_NAME.test(named[2]!) : text.startsWith("/") && isJsonPointer(text);
