@@ -11,7 +11,7 @@ export interface IssuerContact {
   unknownHost?: boolean;
   /** A 403 that is no OAuth error (a firewall's page): wait long before trying again. */
   blocked?: boolean;
-  /** The issuer's words of refusal, fit to be shown. Without a terminal reason three refusals in a row are final. */
+  /** The issuer's words of refusal, and what may be wrong with a secret, fit to be shown. Without a terminal reason three refusals in a row are final. */
   refusal?: string;
   /** The issuer was too busy (503, 429), and has not looked at the request. */
   busy?: boolean;

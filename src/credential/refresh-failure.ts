@@ -131,11 +131,11 @@ function adjustRetry(slot: TokenSlot, failure: AuthdError, isRotating: boolean, 
 
 /** Adds the time until the next try. */
 function withRetry(failure: AuthdError, credential: string, retryAfterMs: number): AuthdError {
-  const { reason, message, oauth, contact, cause } = failure;
+  const { reason, message, oauth, endpoint, contact, cause } = failure;
   return new AuthdError(reason, message, {
     credential,
     retryAfterMs: Math.max(0, Math.ceil(retryAfterMs)),
-    ...omitUndefined({ oauth, contact }),
+    ...omitUndefined({ oauth, endpoint, contact }),
     cause,
   });
 }

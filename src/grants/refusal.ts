@@ -66,6 +66,7 @@ export function toRefusalError(response: IssuerResponse, context: AnswerContext)
   const { status } = response;
   const oauth = oauthProblem(response, context);
   const row = oauth && Object.hasOwn(TERMINAL, oauth.error) ? TERMINAL[oauth.error] : undefined;
+  const hint = whitespaceHint(context.secrets);
   const waiting = status === 429 || status === 503 || TRANSIENT.has(oauth?.error ?? "");
   if (!waiting && row) {
     return toFailure(
@@ -73,15 +74,15 @@ export function toRefusalError(response: IssuerResponse, context: AnswerContext)
       context,
       row.login && context.refreshing ? "login_required" : "credential_rejected",
       {
-        what: `the issuer answered ${describeOAuthProblem(oauth!)}.`,
-        contact: { ...ANSWERED, refusal: quote(response, context, oauth) },
+        what: `the issuer answered ${describeOAuthProblem(oauth!)}${hint}.`,
+        contact: { ...ANSWERED, refusal: quote(response, context, oauth) + hint },
         oauth: oauth!,
       },
     );
   }
   const listed = isListed(response, context, waiting);
   if (listed || (!waiting && saysRefused(response, context))) {
-    const refusal = quote(response, context, oauth);
+    const refusal = quote(response, context, oauth) + hint;
     return toFailure(response, context, listed ? "credential_rejected" : "issuer_unavailable", {
       what: `the issuer refused what was sent (${refusal}).`,
       contact: { ...ANSWERED, refusal },
@@ -202,12 +203,10 @@ function toFailure(
   const { credential, signsIn = false } = context;
   const advice = ADVICE[reason];
   const next = advice?.(credential, signsIn) ?? TRIES_AGAIN;
-  const isRefused = reason !== "issuer_unavailable" || details.contact.refusal !== undefined;
-  const hint = isRefused ? whitespaceHint(context.secrets) : "";
   const { url } = response;
   const endpoint = url === undefined ? undefined : endpointOf(url, hiddenIn(response, context));
   const from = endpoint === undefined ? "" : ` from ${endpoint}`;
-  return new AuthdError(reason, `"${credential}" got no token${from}: ${what}${hint} ${next}`, {
+  return new AuthdError(reason, `"${credential}" got no token${from}: ${what} ${next}`, {
     credential,
     ...omitUndefined({ endpoint }),
     ...details,
@@ -216,14 +215,14 @@ function toFailure(
 
 /** Returns what to say of secrets with white space around them, as a file or a copied line leaves it; "" if there are none. */
 function whitespaceHint(secrets: AnswerContext["secrets"]): string {
-  const names = Object.keys(secrets).filter((name) => secrets[name] !== secrets[name]!.trim());
-  if (names.length === 0) return "";
-  const which = names.map((name) =>
-    /[\r\n]$/.test(secrets[name]!)
-      ? `${name} ends in a line break`
-      : `${name} has white space around it`,
-  );
-  return ` Its ${which.join(" and ")}, which is sent as it is: enter it without, unless it belongs there.`;
+  const hints = Object.entries(secrets).flatMap(([name, secret]) => {
+    if (secret === secret.trim()) return [];
+    return [
+      /[\r\n]$/.test(secret) ? `${name} ends in a line break` : `${name} has white space around it`,
+    ];
+  });
+  if (hints.length === 0) return "";
+  return `; ${hints.join(" and ")}, which is sent as it is: enter it without, unless it belongs there`;
 }
 
 /** Returns Retry-After (RFC 9110 section 10.2.3) in ms, from seconds or a date, which counts on the issuer's own clock. */

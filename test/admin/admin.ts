@@ -80,7 +80,10 @@ test("a refusal in other words than OAuth's is told at once, what was entered ke
     issuer.answer(refusal);
     const { reason, message } = await failure(add({ replace: true }));
     t.is(reason, "credential_rejected");
-    t.regex(message, /^demo: the issuer refused what was entered \(.*no such user.*It is kept and/);
+    t.regex(
+      message,
+      /^demo: the issuer refused what was entered at \S+\/token \(.*no such user.*It is kept and/,
+    );
     t.is(engine.registry.info("demo").state, "failing");
     t.true(existsSync(file()));
   }

@@ -138,9 +138,9 @@ test("a refused secret with white space around it is told", async (t) => {
   const unknown = { status: 401, body: "" };
   for (const answer of [refused, unknown]) {
     const ends = await said(t, answer, { secret: `${SECRET}\n` });
-    t.regex(ends, /Its client_secret ends in a line break, .* enter it without/);
+    t.regex(ends, /; client_secret ends in a line break, .* enter it without/);
     const begins = await said(t, answer, { secret: ` ${SECRET}` });
-    t.regex(begins, /Its client_secret has white space around it/);
+    t.regex(begins, /; client_secret has white space around it/);
     for (const message of [ends, begins]) t.false(message.includes(SECRET));
     t.notRegex(await said(t, answer), /white space|line break/);
   }
