@@ -10,8 +10,9 @@ import { checkFolders, checkReporting } from "./doctor/permissions.ts";
 import { type Score, score, type Verdict } from "./doctor/score.ts";
 import { checkAudit, checkDisk, checkVault } from "./doctor/vault.ts";
 import { EXIT } from "./exit-code.ts";
-import { print, printJson } from "./output.ts";
+import { columns, print, printJson } from "./output.ts";
 import { type Paint, painter, plain, type Style } from "./style.ts";
+import { hanging } from "./wrap.ts";
 
 /** Checks in the order in which they are printed, by the subject under which their errors are reported. */
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -93,8 +94,9 @@ const SIGNS: Readonly<Record<Finding["level"], { sign: string; style: Style }>> 
 
 function findingLines({ level, about, message, fix }: Finding, paint: Paint): string[] {
   const { sign, style } = SIGNS[level];
-  const head = `${paint(style, sign)} ${paint("bold", plain(about).padEnd(14))} ${plain(message)}`;
-  return fix === undefined ? [head] : [head, `  ${paint("dim", "→")} ${plain(fix)}`];
+  const head = `${paint(style, sign)} ${paint("bold", plain(about).padEnd(14))}`;
+  const lines = hanging(head, plain(message), columns());
+  return fix === undefined ? lines : [...lines, `  ${paint("dim", "→")} ${plain(fix)}`];
 }
 
 const VERDICTS: Readonly<Record<Verdict, { sign: string; style: Style }>> = {
@@ -106,13 +108,15 @@ const VERDICTS: Readonly<Record<Verdict, { sign: string; style: Style }>> = {
 
 /** Formats the score. It is advice: an attacker against whom a set-up does not hold is no failure. */
 function scoreLines({ holds, of, against, next }: Score, paint: Paint): string[] {
-  const rows = against.map(({ attacker, mark, why }) => {
+  const rows = against.flatMap(({ attacker, mark, why }) => {
     const { sign, style } = VERDICTS[mark];
-    return `${paint(style, sign)} ${paint("bold", attacker.padEnd(16))} ${plain(why)}`;
+    const head = `${paint(style, sign)} ${paint("bold", attacker.padEnd(16))}`;
+    return hanging(head, plain(why), columns());
   });
   const step = next === undefined ? [] : [`  ${paint("dim", "→")} next: ${plain(next)}`];
   const key = "✔ holds  ~ in part  ? can't be seen from here  ✖ does not hold";
-  return ["", `Holds against ${holds} of ${of} attackers:`, ...rows, ...step, paint("dim", key)];
+  const last = hanging("", key, columns()).map((line) => paint("dim", line.trim()));
+  return ["", `Holds against ${holds} of ${of} attackers:`, ...rows, ...step, ...last];
 }
 
 function summaryOf(findings: readonly Finding[]): string {

@@ -62,6 +62,7 @@ function helpStyle(): Partial<Help> {
     styleSubcommandTerm: (text) => paint("cyan", text),
     styleOptionTerm: (text) => paint("cyan", text),
     showGlobalOptions: false,
+    minWidthToWrap: 10,
   };
 }
 

@@ -4,11 +4,11 @@ import type { CredentialDetails, CredentialInfo, PolicyInfo, VariantInfo } from 
 import { callDaemon } from "./call-daemon.ts";
 import { AT_RISK, appearanceCell } from "./credentials.ts";
 import { differenceLines } from "./differences.ts";
-import { print, printJson } from "./output.ts";
+import { columns, print, printJson } from "./output.ts";
 import { ruleLines, settingsRows } from "./settings-rows.ts";
-import { cut, type Paint, painter, plain } from "./style.ts";
-import { table } from "./table.ts";
+import { cut, type Paint, painter, plain, width } from "./style.ts";
 import { expiry, fromNow, moment } from "./times.ts";
+import { hanging } from "./wrap.ts";
 
 export function define(command: Command): void {
   command
@@ -22,7 +22,7 @@ export const examples = ["authd show labelf"];
 async function show(name: string, { json = false }: { json?: boolean }): Promise<void> {
   const info = await callDaemon("credentials/show", { credential: name });
   if (json) return printJson(info);
-  print(...sheet(info, Date.now(), painter(process.stdout)));
+  print(...sheet(info, Date.now(), painter(process.stdout), columns()));
 }
 
 /** A label and its value; without a value the row is left out. */
@@ -56,14 +56,19 @@ function problemRows(
     ["new secrets", candidate && waiting(candidate, at)],
     ["", candidate?.message],
     ["note", lined(notes.map(({ message, help }) => `${message} → ${help}`))],
-    ["to do", lined(troubles.map(({ message, help }) => `${message} → ${help}`))],
+    ["to do", lined(troubles.map(({ message, help }) => `${message}\n→ ${help}`))],
     ["last error", lastError && `${lastError.message} (${lastError.reason})`],
     ["", lastError && at(lastError.at)],
   ];
 }
 
-/** Formats everything about one credential as lines, with the next step. */
-export function sheet(info: CredentialDetails, now: number, paint: Paint): string[] {
+/** Formats everything about one credential as lines, with the next step. `columns`: of the terminal. */
+export function sheet(
+  info: CredentialDetails,
+  now: number,
+  paint: Paint,
+  columns = Number.MAX_SAFE_INTEGER,
+): string[] {
   const at = (ms: number) => `${moment(ms)} (${fromNow(ms, now)})`;
   const rows: Row[] = [
     ["state", appearanceCell(info, now, paint)],
@@ -85,19 +90,19 @@ export function sheet(info: CredentialDetails, now: number, paint: Paint): strin
     ["file", info.file],
     ...settingsRows(info),
   ];
-  const cells = rows.flatMap(
-    ([label, value]) =>
-      value
-        ?.split("\n")
-        .map((line, index) => [
-          paint("dim", index === 0 ? label : ""),
-          label === "state" ? line : plain(line),
-        ]) ?? [],
+  const shown = rows.filter(([, value]) => value);
+  const labelWidth = Math.max(...shown.map(([label]) => width(label)));
+  const lines = shown.flatMap(([label, value = ""]) =>
+    value.split("\n").flatMap((line, index) => {
+      const head = (index === 0 ? label : "").padEnd(labelWidth + 1);
+      const text = label === "state" ? line : plain(line);
+      return hanging(`  ${paint("dim", head)}`, text, columns);
+    }),
   );
   const next = remedyOf(info, info.state);
   return [
     paint("bold", plain(info.name)),
-    ...table(cells).map((line) => `  ${line}`),
+    ...lines,
     ...(info.differences ? ["", ...differenceLines(info, paint), ...unread(info)] : []),
     ...(next ? [`  ${paint("bold", "Next:")} ${next}`] : []),
   ];

@@ -2,6 +2,7 @@ import { emitKeypressEvents } from "node:readline";
 import { type Client, connect } from "../../client.ts";
 import { messageOf } from "../../errors.ts";
 import { line as eventLine } from "../events.ts";
+import { columns } from "../output.ts";
 import { sheet } from "../show.ts";
 import { painter } from "../style.ts";
 import { Feed } from "./feed.ts";
@@ -106,7 +107,7 @@ async function story(client: Client, credential: string) {
   const { events } = await client.request("events", { credential });
   const lately = events.slice(-STORY_EVENTS).reverse();
   const lines = [
-    ...sheet(info, Date.now(), paint),
+    ...sheet(info, Date.now(), paint, columns()),
     "",
     paint("bold", "What happened"),
     ...lately.map((event) => `  ${eventLine(event, paint)}`),
