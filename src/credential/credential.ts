@@ -162,16 +162,16 @@ export class Credential {
   #noteRejection(slot: TokenSlot, rejectedToken: string, now: Moment): void {
     const { issued } = slot;
     if (issued?.accessToken !== rejectedToken) return;
-    if (isJustObtained(issued, now)) return;
-    this.#refresher.onRevoked(slot);
-    noteEarlyRejection(slot, issued, now);
+    if (!isJustObtained(issued, now)) this.#refresher.onRevoked(slot);
   }
 
-  /** Notes that `origin` accepted this token. */
-  recordAccepted(origin: string, issued: IssuedToken): void {
+  /** Notes that `origin` accepted this token; `refused`: the one before, which it refused for the same request. */
+  recordAccepted(origin: string, issued: IssuedToken, refused?: IssuedToken): void {
     this.#life.unauthorized.recordAccepted(origin, issued);
     const { stored } = this.#life;
-    if (noteAccepted(this.#life, issued) && stored.record) void stored.save(stored.record, false);
+    const isNewFault = refused !== undefined && noteEarlyRejection(this.#life, refused);
+    const isNew = noteAccepted(this.#life, issued) || isNewFault;
+    if (isNew && stored.record) void stored.save(stored.record, false);
   }
 
   /**

@@ -1,16 +1,14 @@
 /** Lifetimes that can't be read or can't be, sealed so that a restart does not forget them; and assumed ones. */
 import { hash } from "node:crypto";
-import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Acquired, LifetimeFault } from "../grants/grant.ts";
 import type { Note, Trouble } from "../protocol.ts";
+import { countEarly, earlyFault } from "./early-rejections.ts";
 import type { IssuedToken } from "./issued-token.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 import type { CredentialRecord } from "./record.ts";
 import { type Lifetime, marginMs } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
-
-/** Tokens in a row that an API rejected early, before that is more than a coincidence. */
-const EARLY_REJECTIONS = 2;
 
 /** Returns what is wrong with the life of a token that has just come; undefined: nothing. */
 export function faultOf(
@@ -25,7 +23,7 @@ export function faultOf(
   }
   const isMarginCut =
     !assumed && Number.isFinite(lifetime) && marginMs(settings.lifetime) > lifetime;
-  if (!isMarginCut) return earlyFault(slot);
+  if (!isMarginCut) return earlyFault(slot.earlyRejections);
   const whole = Math.round((lifetime * 2) / 1_000);
   const message = `lifetime.margin is more than half of the ${whole} s that a token lives: half of it counts`;
   return { message, set: "lifetime.margin=…" };
@@ -68,30 +66,18 @@ export function assumedNote(name: string, issued: IssuedToken | undefined): Note
   return [{ message, help }];
 }
 
-/** Counts a token that an API rejected in the first half of the life that was told. */
-export function noteEarlyRejection(slot: TokenSlot, issued: IssuedToken, now: Moment): void {
-  const { lifetime, assumed, bornAt } = issued.token;
-  const ageMs = now.boot - bornAt;
-  if (assumed || !Number.isFinite(lifetime) || ageMs > lifetime / 2) return;
-  const before = slot.rejectedEarly;
-  if (before?.last === issued) return;
-  const shortestMs = Math.min(ageMs, before?.shortestMs ?? ageMs);
-  slot.rejectedEarly = { count: (before?.count ?? 0) + 1, last: issued, shortestMs, lifetime };
-}
-
-/** Forgets early rejections if the token that is being replaced was not rejected early. */
-export function forgetEarlyRejections(slot: TokenSlot): void {
-  if (slot.rejectedEarly?.last !== slot.issued) slot.rejectedEarly = undefined;
-}
-
-function earlyFault({ rejectedEarly }: TokenSlot): LifetimeFault | undefined {
-  if (!rejectedEarly || rejectedEarly.count < EARLY_REJECTIONS) return undefined;
-  const { count, shortestMs, lifetime } = rejectedEarly;
-  const [after, told] = [shortestMs, lifetime].map((ms) => Math.max(1, Math.floor(ms / 1_000)));
-  return {
-    message: `an API rejected ${count} tokens in a row long before their end: after ${after} s, although the issuer tells ${told} s`,
-    set: `lifetime.seconds=${after}`,
-  };
+/**
+ * Notes that an API rejected a token, and accepted the next one for the same request. Returns true if that
+ * is a fault that has to be sealed.
+ */
+export function noteEarlyRejection(
+  { deps, settings, stored: { record }, tokens: { own } }: Lifecycle,
+  { token }: IssuedToken,
+): boolean {
+  own.earlyRejections = countEarly(own.earlyRejections, token, deps.time.now());
+  const fault = earlyFault(own.earlyRejections);
+  if (!fault || !record || record.troubles?.lifetime) return false;
+  return noteLifetime(record, settings, fault);
 }
 
 /** The digest takes long where 10,000 credentials are looked at: it is made for those with a fault only. */

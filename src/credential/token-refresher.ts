@@ -7,7 +7,7 @@ import { grantNamed } from "../grants/index.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { buildIssuedToken, type IssuedToken } from "./issued-token.ts";
 import { completeKept, noteKept, secretsIn } from "./kept-values.ts";
-import { faultOf, forgetEarlyRejections, lifetimeHelp, noteLifetime } from "./lifetime-fault.ts";
+import { faultOf, lifetimeHelp, noteLifetime } from "./lifetime-fault.ts";
 import type { RefreshContext, TokenOwner } from "./refresh-context.ts";
 import { handleFailure, MUST_REFRESH_WITHIN_MS, RETRY_SOON_MS } from "./refresh-failure.ts";
 import { RefreshStatus } from "./refresh-status.ts";
@@ -174,7 +174,7 @@ export class TokenRefresher implements RefreshContext {
     const { record, settings } = inputs;
     const now = this.deps.time.now();
     const token = this.#tokenOf(response, settings);
-    forgetEarlyRejections(slot);
+    if (slot.rejectedToken !== slot.issued?.accessToken) slot.earlyRejections = undefined;
     const fault = faultOf(response.acquired, token, slot, settings);
     const isShown = slot === tokens.own || !tokens.own.issued;
     const isNewFault = isShown && noteLifetime(record, settings, fault);

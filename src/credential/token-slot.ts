@@ -1,5 +1,6 @@
 import { normalizeScope } from "../base/scope.ts";
 import type { AuthdError } from "../errors.ts";
+import type { EarlyRejections } from "./early-rejections.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import type { TokenTarget } from "./record.ts";
 
@@ -53,10 +54,8 @@ export interface TokenSlot {
   rejectionCooldownUntil: number;
   /** The token that an API last refused: the refresh that replaces it can't wait for the disk. */
   rejectedToken: string | undefined;
-  /** Tokens in a row that an API rejected long before their end; `last` is the latest of them. */
-  rejectedEarly:
-    | { count: number; last: IssuedToken; shortestMs: number; lifetime: number }
-    | undefined;
+  /** Tokens in a row that an API rejected long before their end. */
+  earlyRejections: EarlyRejections | undefined;
   /** Failures in a row. */
   failures: number;
   /** Refusals in a row that were no OAuth errors, of a caller's target. The record counts the credential's own. */
@@ -89,7 +88,7 @@ export function createTokenSlot(target: TokenTarget): TokenSlot {
     rejections: 0,
     rejectionCooldownUntil: 0,
     rejectedToken: undefined,
-    rejectedEarly: undefined,
+    earlyRejections: undefined,
     failures: 0,
     refusals: 0,
     superseded: false,

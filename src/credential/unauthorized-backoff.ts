@@ -2,7 +2,6 @@ import type { Moment } from "../base/timekeeper.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import type { Lifecycle } from "./lifecycle.ts";
-import { noteEarlyRejection } from "./lifetime-fault.ts";
 import { backoff } from "./schedule.ts";
 import { forceRefresh } from "./slow-path.ts";
 import { freshness } from "./token.ts";
@@ -82,10 +81,7 @@ export async function refreshAfter401(
   const about = { age: ageMs(issued, now), now: now.boot, random };
   const mayRefresh = slot.pendingRefresh || unauthorized.shouldRefresh(origin, issued, about);
   if (!mayRefresh) return undefined;
-  if (current === issued && unauthorized.hasWorked(issued)) {
-    refresher.onRevoked(slot);
-    noteEarlyRejection(slot, issued, now);
-  }
+  if (current === issued && unauthorized.hasWorked(issued)) refresher.onRevoked(slot);
   return await forceRefresh(refresher, slot, limits, now, true).catch(() => undefined);
 }
 

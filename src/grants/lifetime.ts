@@ -121,7 +121,7 @@ function faultIn(
   const text = typeof value === "object" ? undefined : shown(String(value));
   const quoted = text !== undefined && QUOTABLE.test(text) ? ` (${text})` : "";
   if (left === undefined) {
-    return { message: `${where} can't be read${quoted}`, set: remedyFor(String(value)) };
+    return { message: `${where} can't be read${quoted}`, set: remedyFor(text ?? "") };
   }
   if (left > 0) return undefined;
   const isLocal = /\d\D\d/.test(text ?? "") && !/[zZ]|GMT|UTC|[+-]\d\d:?\d\d$/.test(text ?? "");

@@ -19,15 +19,24 @@ const DURATION =
 /** Seconds since the epoch: September 2001. A smaller number is no date of a token. */
 const LEAST_DATE = 1e9;
 const DAY_MS = 86_400_000;
+/** Characters; no date has more. */
+const MAX_LENGTH = 100;
 
 /** Returns seconds from `now` on, negative for a past date; undefined for a value that can't be read. */
 export function secondsIn(value: unknown, kind: TimeKind, reading: Reading): number | undefined {
   if (typeof value !== "number" && typeof value !== "string") return undefined;
   const text = String(value).trim();
+  if (text.length > MAX_LENGTH) return undefined;
   const { format, zone = "UTC", now } = reading;
   const until = (at: number | undefined) => at && (at - now) / 1_000;
-  if (format !== undefined) return until(parseWithFormat(text, format, zone));
-  if (NUMBER.test(text) && !isDigitalDate(text)) return ofNumber(Number(text), kind, reading);
+  const isNumber = NUMBER.test(text) && !isDigitalDate(text);
+  if (format !== undefined) {
+    const left = until(parseWithFormat(text, format, zone));
+    return left === undefined && isNumber && kind === "duration"
+      ? ofNumber(Number(text), kind, reading)
+      : left;
+  }
+  if (isNumber) return ofNumber(Number(text), kind, reading);
   return durationIn(text) ?? until(parseInstant(text, zone));
 }
 

@@ -32,8 +32,8 @@ export interface RequestCredential {
   readonly settings: CredentialSettings;
   /** Rejects or throws with an AuthdError. */
   token(limits: WaitLimits): Issued | Promise<Issued>;
-  /** Notes that this origin accepted the token. */
-  recordAccepted(origin: string, issued: Issued): void;
+  /** Notes that this origin accepted the token; `refused`: the one before, which it refused for the same request. */
+  recordAccepted(origin: string, issued: Issued, refused?: Issued): void;
   /**
    * Returns the token to repeat a request with after a 401, or an answer that means the same; undefined if
    * that is the caller's response. `challenge` is its WWW-Authenticate.
@@ -141,12 +141,13 @@ class AuthorizedRequest {
   /** Returns the final response: after redirects inside the origins, and after the repeat with a newer token. */
   async #send(): Promise<HttpResponse> {
     let issued = await this.#credential.token(this.#limits());
+    let refused: Issued | undefined;
     for (;;) {
       const { response, isExpired } = await this.#judge(await this.#sendOnce(issued));
       const newer = isExpired ? await this.#refresh(response, issued) : undefined;
-      if (newer) issued = newer;
+      if (newer) [issued, refused] = [newer, issued];
       else if (!this.#follow(response)) {
-        if (!isExpired) this.#recordAccepted(response, issued);
+        if (!isExpired) this.#recordAccepted(response, issued, refused);
         return issued.answer.query ? concealed(response, issued.answer.query) : response;
       }
       drain(response.body);
@@ -230,9 +231,9 @@ class AuthorizedRequest {
     return newer;
   }
 
-  #recordAccepted({ status }: HttpResponse, issued: Issued): void {
+  #recordAccepted({ status }: HttpResponse, issued: Issued, refused: Issued | undefined): void {
     if (!tokenWasAccepted(status)) return;
-    this.#credential.recordAccepted(this.#request.url.origin, issued);
+    this.#credential.recordAccepted(this.#request.url.origin, issued, refused);
   }
 
   async #read(response: HttpResponse): Promise<AuthorizedResponse> {

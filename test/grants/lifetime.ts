@@ -37,6 +37,13 @@ function answer(json: object, headers: Record<string, string> = {}): StubRespons
   return { json, headers: { date: new Date(SENT).toUTCString(), ...headers } };
 }
 
+/** A list in a list in a list. */
+function deep(levels: number): unknown {
+  let list: unknown = 60;
+  for (let level = 0; level < levels; level++) list = [list];
+  return list;
+}
+
 const fault = ({ lifetimeFault: found }: Acquired) => found && [found.message, found.set];
 
 test("a lifetime in seconds, in words, or as an end, under every usual name", async (t) => {
@@ -94,6 +101,7 @@ test("lifetime overrides: fixed seconds, never, a unit, a place, a zone, a forma
     [{}, { from: "cookie:until" }, { "set-cookie": "until=1796043600; Path=/" }],
     [{ expires_at: "2026-11-30 14:00:00" }, { zone: "Europe/Berlin" }],
     [{ expires_at: "11/30/2026 01:00:00 PM" }, { format: "MM/DD/YYYY hh:mm:ss A" }],
+    [{ expires_in: HOUR }, { format: "MM/DD/YYYY" }],
     [{ expires_at: "30.11.2026 08:00" }, { format: "DD.MM.YYYY HH:mm", zone: "America/New_York" }],
   ];
   for (const [members, lifetime, headers = {}] of cases) {
@@ -128,6 +136,8 @@ test("what is there and can't be read is said, with the setting that mends it", 
   const cases: [unknown, string, string][] = [
     ["soon", "the issuer's expires_in can't be read (soon)", "lifetime.seconds=…"],
     [{ s: 60 }, "the issuer's expires_in can't be read", "lifetime.seconds=…"],
+    [deep(2_000), "the issuer's expires_in can't be read", "lifetime.seconds=…"],
+    ["(".repeat(100_000), "the issuer's expires_in can't be read", "lifetime.seconds=…"],
     [-1, "the issuer's expires_in can't be read (-1)", "lifetime=never"],
     ["never", "the issuer's expires_in can't be read (never)", "lifetime=never"],
     [0, "the issuer's expires_in (0) leaves the token no time", "lifetime=never"],

@@ -92,7 +92,7 @@ async function askResponse(answers: Answers, all: boolean): Promise<void> {
   if (lifetime === "") return;
   await answers.ask(`response.${lifetime}`, {
     label: "Where?",
-    hint: "a JSON pointer",
+    hint: "a JSON pointer, header:NAME or cookie:NAME",
     fallback: `/${lifetime}`,
   });
 }
