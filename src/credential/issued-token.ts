@@ -104,5 +104,5 @@ function fillIn(
 
 /** Drops the second "Bearer" of a header: a token that a person entered may say it, too. */
 function sayOnce(header: string): string {
-  return header.replace(/^(Bearer +)Bearer +(?=\S)/i, "$1");
+  return header.replace(/^(Bearer +)(?:Bearer +)+(?=\S)/i, "$1");
 }

@@ -29,7 +29,7 @@ export function completeKept(
 /** Returns the origins that kept values name, as far as the patterns of the file admit them. */
 export function originsIn({ keptOrigins }: CredentialSettings, kept: Kept = {}): string[] {
   if (!keptOrigins) return [];
-  const values = keptOrigins.from.flatMap((name) => kept[name] ?? []);
+  const values = keptOrigins.from.flatMap((name) => ownValue(kept, name) ?? []);
   const origins = values.flatMap((value) => admittedOrigin(value, keptOrigins) ?? []);
   return [...new Set(origins)];
 }
@@ -55,10 +55,11 @@ export function keptTroubles(
   const { name, kept: places, keptOrigins } = settings;
   if (!places || !issued) return [];
   const { kept = {} } = issued;
-  const missing = Object.keys(places).filter((key) => kept[key] === undefined);
-  const outside = (keptOrigins?.from ?? []).filter(
-    (key) => kept[key] !== undefined && originsIn(settings, { [key]: kept[key] }).length === 0,
-  );
+  const missing = Object.keys(places).filter((key) => ownValue(kept, key) === undefined);
+  const outside = (keptOrigins?.from ?? []).filter((key) => {
+    const value = ownValue(kept, key);
+    return value !== undefined && originsIn(settings, { [key]: value }).length === 0;
+  });
   return [
     ...missing.map((key) => ({
       reason: "kept_value" as const,
@@ -80,8 +81,13 @@ interface WithKept {
 
 /** Returns values for templates by `kept.NAME`; undefined for one that the issuer never gave. */
 export function keptTemplateValues({ kept: places = {} }: CredentialSettings, kept: Kept = {}) {
-  const named = Object.keys(places).map((name) => [`kept.${name}`, kept[name]] as const);
+  const named = Object.keys(places).map((name) => [`kept.${name}`, ownValue(kept, name)] as const);
   return Object.fromEntries(named);
+}
+
+/** Returns own members only: a file may call a value `constructor`. */
+function ownValue(kept: Kept, name: string): string | undefined {
+  return Object.hasOwn(kept, name) ? kept[name] : undefined;
 }
 
 function placeOf(places: NonNullable<CredentialSettings["kept"]>, name: string) {

@@ -19,7 +19,7 @@ export function tokenAt(place: string, answer: Answer, response: IssuerResponse)
 
 /** Drops the word in front of a token that already says "Bearer": whoever sends it writes the word. */
 export function withoutBearer(token: string): string {
-  return token.replace(/^Bearer +(?=\S)/i, "");
+  return token.replace(/^(?:Bearer +)+(?=\S)/i, "");
 }
 
 /** True if a whole body looks like a token: otherwise a message or a page would be sent to the API. */

@@ -2,12 +2,15 @@
 
 /** Prefixes that keep a response from running as a script when another site includes it. */
 const XSSI_PREFIX =
-  /^\s*(?:\)\]\}'?,?|(?:while|for)\s*\((?:1|true|\s*;\s*;\s*)\)\s*;?|\{\}\s*&&)\s*(?=[[{"\d])/;
+  /^\s*(?:\)\]\}'?,?|(?:while|for)\s*\((?:1|true|\s*;\s*;\s*)\)(?:\s*;)?|\{\}\s*&&)/;
 
 /** Returns the parsed text, without a prefix such as `)]}',`; undefined if it is not JSON. */
 export function parseJson(text: string): unknown {
+  const json = text.replace(XSSI_PREFIX, "").trim();
   try {
-    return JSON.parse(withExactIntegers(text.replace(XSSI_PREFIX, "").trim()));
+    const value: unknown = JSON.parse(json);
+    // Only text that is JSON is looked through: in other text the search for strings could take for ever.
+    return /\d{16}/.test(json) ? JSON.parse(withExactIntegers(json)) : value;
   } catch {
     return undefined;
   }
@@ -15,8 +18,7 @@ export function parseJson(text: string): unknown {
 
 /** Turns integers that a number can't hold exactly into strings, as a token or an id may be one. */
 function withExactIntegers(json: string): string {
-  if (!/\d{16}/.test(json)) return json;
-  return json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/gs, (token) =>
+  return json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
     /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
   );
 }

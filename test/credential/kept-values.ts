@@ -58,8 +58,19 @@ test("without kept values there is no extra, and a header that needs one is left
   t.deepEqual(keptTroubles(settings, undefined), []);
 });
 
+test("a value may have any name", (t) => {
+  const settings = settingsOf({
+    origins: ["{kept.constructor}", "https://*.example.com"],
+    headers: { "x-a": "{kept.constructor}" },
+    response: { keep: { constructor: "/a", toString: "/b" } },
+  });
+  const { answer, keptOrigins } = build(settings, "abc", {});
+  t.deepEqual([answer.headers, answer.extra, keptOrigins], [{}, undefined, []]);
+  t.is(keptTroubles(settings, build(settings, "abc", {})).length, 2);
+});
+
 test("no header says Bearer twice, also for a token that a person entered so", (t) => {
-  t.is(build(settingsOf(), "bearer  abc").answer.headers.authorization, "Bearer abc");
+  t.is(build(settingsOf(), "bearer  Bearer abc").answer.headers.authorization, "Bearer abc");
   const raw = settingsOf({ headers: { authorization: "{token}" } });
   t.is(build(raw, "Bearer abc").answer.headers.authorization, "Bearer abc");
 });

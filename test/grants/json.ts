@@ -53,6 +53,18 @@ test("a prefix against inclusion as a script is no part of the JSON", (t) => {
   t.is(parseJson("do();{}"), undefined);
 });
 
+test("text that only looks like JSON costs no more than its length", (t) => {
+  const digits = "1234567890123456";
+  for (const text of [
+    `${digits}"${'\\"'.repeat(500_000)}`,
+    `while(1)${" ".repeat(1_000_000)}x`,
+    `${" ".repeat(1_000_000)}for(;;`,
+    `[${digits},${"9".repeat(1_000_000)}x`,
+  ]) {
+    t.is(parseJson(text), undefined);
+  }
+});
+
 test("integers that a number can't hold keep their digits; others stay numbers", (t) => {
   t.deepEqual(
     parseJson(

@@ -79,7 +79,7 @@ async function askMembers(answers: Answers, key: string, noun: string): Promise<
 async function askResponse(answers: Answers, all: boolean): Promise<void> {
   await answers.ask("response.token", {
     label: "Where in the answer is the token?",
-    hint: "a JSON pointer such as /data/token; text: the whole body; header:NAME",
+    hint: "a JSON pointer such as /data/token; text: the whole body; header:NAME; cookie:NAME",
     fallback: "/access_token",
   });
   if (!all || answers.has("response.expires_in") || answers.has("response.expires_at")) return;
