@@ -5,7 +5,7 @@ import type { Acquired, IssuerResponse, LifetimeFault } from "./grant.ts";
 import { memberNamed } from "./json.ts";
 import type { LifetimeSetting } from "./lifetime-setting.ts";
 import { hiddenIn } from "./oauth-problem.ts";
-import { type Answer, valueAt } from "./place.ts";
+import { type Answer, cookieAttributes, valueAt } from "./place.ts";
 import { readRefreshLives } from "./refresh-lives.ts";
 import type { AnswerContext } from "./refusal.ts";
 import { showable } from "./showable.ts";
@@ -19,8 +19,14 @@ export interface TokenSource {
   /** The object that holds the token, where members with the usual names are looked for. */
   members: object;
   accessToken: string;
-  /** The places of a credential file; absent: the usual names. */
-  places?: { expires_in?: string | undefined; expires_at?: string | undefined } | undefined;
+  /** The places of a credential file. */
+  places: {
+    token?: string | undefined;
+    expires_in?: string | undefined;
+    expires_at?: string | undefined;
+  };
+  /** True if members with the usual names tell the lifetime where the file has no place for it. */
+  hasUsualNames?: boolean;
 }
 
 /** The parts of a token that tell its life. */
@@ -58,7 +64,9 @@ export function readLifetime(source: TokenSource, context: AnswerContext): ToldL
   if (fixed !== undefined) return { expiresIn: fixed, ...omitUndefined({ refreshIn }), ...refresh };
   const jwt = jwtTimes(source.accessToken);
   const told = findTold(source, lifetime?.from);
-  const left = told && secondsIn(told.value, told.kind, reading);
+  const left = told
+    ? secondsIn(told.value, told.kind, reading)
+    : cookieSeconds(source, reading.now);
   const expiresIn = left === undefined ? undefined : seconds(Math.max(0, left));
   const lifetimeFault =
     faultIn(told, left, (text) => showable(text, hiddenIn(source.response, context))) ??
@@ -86,7 +94,7 @@ interface Told {
 
 /** Returns undefined if nothing is told. A place of the file that finds nothing has an undefined value. */
 function findTold(source: TokenSource, from: string | undefined): Told | undefined {
-  const { expires_in, expires_at } = source.places ?? {};
+  const { expires_in, expires_at } = source.places;
   const placed: [string, string | undefined, TimeKind][] = [
     ["lifetime.from", from, "instant"],
     ["response.expires_in", expires_in, "duration"],
@@ -98,12 +106,19 @@ function findTold(source: TokenSource, from: string | undefined): Told | undefin
     // Null is how JSON says that there is none.
     return value === null || value === "" ? undefined : { value, kind, key, place };
   }
-  if (source.places !== undefined) return undefined;
+  if (!source.hasUsualNames) return undefined;
   for (const kind of ["duration", "instant"] as const) {
     const value = memberNamed(source.members, ...USUAL[kind]);
     if (value !== undefined) return { value, kind, place: USUAL[kind][0]! };
   }
   return undefined;
+}
+
+/** Returns how long a token that is a cookie lives by its own attributes, of which Max-Age counts first. */
+function cookieSeconds({ places: { token = "" }, answer }: TokenSource, now: number) {
+  const attributes = cookieAttributes(token, answer);
+  const left = secondsIn(attributes.get("max-age"), "duration", { now });
+  return left ?? secondsIn(attributes.get("expires"), "instant", { now });
 }
 
 /** Returns what is wrong with a told value, and the setting that most likely mends it. */

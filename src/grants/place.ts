@@ -69,9 +69,26 @@ function headerAt(name: string, { headers }: Answer): string | undefined {
   return Object.hasOwn(headers, lower) ? headers[lower] : undefined;
 }
 
-/** Returns the cookie's value; the last of one name counts (RFC 6265 section 5.3), and an expired one does not. */
-function cookieAt(name: string, { setCookies = [] }: Answer): string | undefined {
-  const line = setCookies.findLast((each) => each.trimStart().startsWith(`${name}=`));
+/** Returns the attributes of the cookie at `place`, names in lower case; none for any other place. */
+export function cookieAttributes(place: string, answer: Answer): ReadonlyMap<string, string> {
+  const [, name] = /^cookie:(.+)$/i.exec(place) ?? [];
+  const [, ...attributes] = (name && cookieLine(name, answer)?.split(";")) || [];
+  return new Map(
+    attributes.map((attribute) => {
+      const [key = "", ...value] = attribute.split("=");
+      return [key.trim().toLowerCase(), value.join("=").trim()];
+    }),
+  );
+}
+
+/** Returns the `Set-Cookie` of a name; the last of one name counts (RFC 6265 section 5.3). */
+function cookieLine(name: string, { setCookies = [] }: Answer): string | undefined {
+  return setCookies.findLast((each) => each.trimStart().startsWith(`${name}=`));
+}
+
+/** Returns the cookie's value; an expired one has none. */
+function cookieAt(name: string, answer: Answer): string | undefined {
+  const line = cookieLine(name, answer);
   if (line === undefined || /;\s*max-age\s*=\s*(0|-\d+)\s*(;|$)/i.test(line)) return undefined;
   const [pair = ""] = line.split(";");
   return pair.slice(pair.indexOf("=") + 1).trim();

@@ -17,7 +17,7 @@ import {
 } from "./answer-values.ts";
 import type { Acquired, IssuerResponse } from "./grant.ts";
 import { memberNamed } from "./json.ts";
-import { readLifetime, type TokenSource } from "./lifetime.ts";
+import { readLifetime } from "./lifetime.ts";
 import { readMembers } from "./oauth-problem.ts";
 import { type Answer, asText, readAnswer, valueAt } from "./place.ts";
 import {
@@ -54,21 +54,15 @@ export async function readTokenAnswer(
   assertToken(found.access_token, response, places, context);
   const { access_token, scope, refresh_token } = await validateAnswer(response, found, context);
   const holder = places.token === undefined ? members : holderOf(places.token, answer);
-  const source = { response, answer, members: holder, accessToken: access_token };
+  const source = { response, answer, members: holder, accessToken: access_token, places };
   return {
     accessToken: access_token,
     tokenType: tokenTypeAt(places.token_type, answer),
     ...omitUndefined({ scope, refreshToken: context.refreshing ? refresh_token : undefined }),
-    ...readLifetime({ ...source, ...lifetimePlaces(places) }, context),
+    ...readLifetime({ ...source, hasUsualNames: true }, context),
     ...omitUndefined({ identity: idTokenIdentity(members) }),
     ...(places.keep && { kept: keptValues(places.keep, answer) }),
   };
-}
-
-/** Returns the places of the lifetime; nothing if the file has none, so that the usual names are looked for. */
-function lifetimePlaces(places: ResponsePlaces): Pick<TokenSource, "places"> {
-  const { expires_in, expires_at } = places;
-  return expires_in === undefined && expires_at === undefined ? {} : { places };
 }
 
 /** Returns the names in an ID token (OpenID Connect Core section 2), its signature unchecked: for people. */

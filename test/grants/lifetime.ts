@@ -132,6 +132,24 @@ test("an exchange's lifetime from a header, a cookie or a pointer", async (t) =>
   }
 });
 
+test("a token that is a cookie lives as long as its attributes say, unless the file says where", async (t) => {
+  const cookie = (attributes: string, response: object = {}) =>
+    exchanged(
+      t,
+      { token: "cookie:sid", ...response },
+      { left: 60 },
+      {
+        headers: { "set-cookie": `sid=abc; Path=/${attributes}; HttpOnly` },
+      },
+    );
+  const until = "Expires=Mon, 30 Nov 2026 13:00:00 GMT";
+  t.is((await cookie("; Max-Age=3600")).expiresIn, HOUR);
+  t.is((await cookie(`; ${until}`)).expiresIn, HOUR);
+  t.is((await cookie(`; ${until}; max-age=1800`)).expiresIn, HOUR / 2);
+  t.is((await cookie(`; ${until}`, { expires_in: "/left" })).expiresIn, 60);
+  t.is((await cookie("")).expiresIn, undefined);
+});
+
 test("what is there and can't be read is said, with the setting that mends it", async (t) => {
   const cases: [unknown, string, string][] = [
     ["soon", "the issuer's expires_in can't be read (soon)", "lifetime.seconds=…"],
