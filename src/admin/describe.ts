@@ -41,7 +41,17 @@ function settingsOf(settings: CredentialSettings, content: Table): Record<string
   const conditions = rejectedOn.slice(rejectedStatuses.length);
   return omitUndefined<Record<string, unknown>>({
     ...{ preset, grant, ...(own as Table) },
-    ...{ origins, headers, ...settings.placement, verify, ttl, lifetime, warm, register },
+    ...{
+      origins,
+      headers,
+      ...settings.placement,
+      follow: settings.follow,
+      verify,
+      ttl,
+      lifetime,
+      warm,
+      register,
+    },
     ca_file: content.ca_file ?? ca_file,
     allow_insecure_http: allowInsecureHttp || undefined,
     secret_expires: secretExpires,

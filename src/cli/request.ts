@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
-import type { Notifications } from "../protocol.ts";
+import type { AuthorizedResponse, Notifications } from "../protocol.ts";
 import { ConnectionLost } from "../rpc/daemon-connection.ts";
 import { ReceivedStream } from "../rpc/received-stream.ts";
 import { type BodyStream, type RequestHead, sendRequest } from "../rpc/send-request.ts";
@@ -9,9 +9,10 @@ import { connectionLost, connectToDaemon, telling } from "./call-daemon.ts";
 import { EXIT } from "./exit-code.ts";
 import { milliseconds } from "./parse-seconds.ts";
 import { exitCodeOf } from "./print-error.ts";
+import { otherOrigin, redirectNotice } from "./redirect-notice.ts";
 import { bodyOf } from "./request-body.ts";
 import { wholeUrl } from "./request-url.ts";
-import { ResponseOutput } from "./response-output.ts";
+import { isFailed, ResponseOutput } from "./response-output.ts";
 import { plain } from "./style.ts";
 
 type Head = Notifications["response/head"];
@@ -59,8 +60,11 @@ export function define(command: Command): void {
     .option("-v, --verbose", "write what is sent and what comes back to stderr, but no token")
     .option("-s, --silent", "say nothing of errors: the exit code tells")
     .option("-S, --show-error", "with -s: say errors all the same, as -sS of curl does")
-    .option("-f, --fail", "exit with 1 and no body if the HTTP status is 400 or more")
-    .option("--fail-with-body", "exit with 1 if the HTTP status is 400 or more")
+    .option(
+      "-f, --fail",
+      "exit with 1 and no body if the HTTP status is 400 or more, or a redirect to another origin",
+    )
+    .option("--fail-with-body", "exit with 1 in the same cases, and write the body")
     .option("--timeout <seconds>", "how long it may take (default: 30)")
     .action(request);
 }
@@ -82,14 +86,20 @@ async function request(
   try {
     const { head, body } = await paramsFor(name, first, second, options);
     const url = await wholeUrl(name, head.url);
-    const status = await relay({ ...head, url }, body, options);
-    const isFailure = (options.fail || options.failWithBody) && status >= 400;
-    if (isFailure && !options.silent) process.stderr.write(`authd: ${name}: HTTP ${status}\n`);
+    const response = await relay({ ...head, url }, body, options);
+    const isFailure = (options.fail || options.failWithBody) && isFailed(response);
+    if (!options.silent) tellOfFailure(name, response, isFailure === true);
     process.exitCode = isFailure ? EXIT.failed : EXIT.done;
   } catch (error) {
     if (!options.silent) throw error;
     process.exitCode = exitCodeOf(error);
   }
+}
+
+function tellOfFailure(name: string, response: AuthorizedResponse, isFailure: boolean): void {
+  const origin = otherOrigin(response);
+  if (origin !== undefined) process.stderr.write(redirectNotice(name, response, origin));
+  else if (isFailure) process.stderr.write(`authd: ${name}: HTTP ${response.status}\n`);
 }
 
 /** Builds the request to the daemon. Throws AuthdError `invalid_params`. */
@@ -118,12 +128,12 @@ export async function paramsFor(
   return given ? { head, body: given.body } : { head };
 }
 
-/** Sends it and writes the answer as it comes. Returns the HTTP status. */
+/** Sends it and writes the answer as it comes. Returns it without its body. */
 async function relay(
   head: RequestHead,
   body: Buffer | BodyStream | undefined,
   { output: file, include, verbose, silent, fail, failWithBody }: RequestOptions,
-): Promise<number> {
+): Promise<AuthorizedResponse> {
   const connection = await connectToDaemon();
   try {
     const output = new ResponseOutput(
@@ -140,7 +150,7 @@ async function relay(
     const response = await (silent ? send() : telling(connection, head, send));
     received.assertWhole(response);
     await output.end(response, head.url);
-    return response.status;
+    return response;
   } catch (error) {
     throw error instanceof ConnectionLost ? connectionLost() : error;
   } finally {

@@ -7,6 +7,7 @@ import { AuthdError, messageOf } from "../errors.ts";
 import type { AuthorizedResponse, Notifications } from "../protocol.ts";
 import type { DaemonConnection } from "../rpc/daemon-connection.ts";
 import type { RequestHead } from "../rpc/send-request.ts";
+import { otherOrigin } from "./redirect-notice.ts";
 import { plain } from "./style.ts";
 
 type Head = Notifications["response/head"];
@@ -16,7 +17,7 @@ interface OutputOptions {
   file?: string | undefined;
   include?: boolean | undefined;
   verbose?: boolean | undefined;
-  /** Drops the body of an answer of 400 or more. */
+  /** Drops the body of an answer that `isFailed`. */
   withoutFailedBody?: boolean | undefined;
 }
 
@@ -53,7 +54,7 @@ export class ResponseOutput {
     const lines = [`HTTP ${head.status} ${plain(head.statusText)}`, ...headerLines(head.headers)];
     if (verbose) say([...lines, ""].map((line) => `< ${line}`.trimEnd()));
     else if (include) say([...lines, ""]);
-    if (!withoutFailedBody || head.status < 400) this.#body = this.#open();
+    if (!withoutFailedBody || !isFailed(head)) this.#body = this.#open();
   }
 
   /** Nothing more is read while the body's place is full: that slows the daemon, and through it the API, down. */
@@ -81,6 +82,11 @@ export class ResponseOutput {
     const { file } = this.#options;
     return createWriteStream(file).on("error", (error) => this.#fail(unwritable(file, error)));
   }
+}
+
+/** True for an error, and for a redirect to another origin: what was asked for was not fetched. */
+export function isFailed(head: Pick<Head, "status" | "headers" | "url">): boolean {
+  return head.status >= 400 || otherOrigin(head) !== undefined;
 }
 
 const toFile = (options: OutputOptions): options is OutputOptions & { file: string } =>

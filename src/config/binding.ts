@@ -17,6 +17,7 @@ export interface BindingParts {
   query?: Readonly<Record<string, string>>;
   cookie?: Readonly<Record<string, string>>;
   body?: Readonly<Record<string, string>>;
+  follow?: readonly string[];
   fields: Readonly<Record<string, string>>;
   /** PEM text: the file's content, not its name. */
   ca?: string | undefined;
@@ -63,7 +64,12 @@ export function bindingOf(parts: BindingParts): Binding {
     own,
     origins: [...parts.origins].sort(),
     headers: parts.headers,
-    ...omitUndefined({ query: parts.query, cookie: parts.cookie, body: parts.body }),
+    ...omitUndefined({
+      query: parts.query,
+      cookie: parts.cookie,
+      body: parts.body,
+      follow: parts.follow && [...parts.follow].sort(),
+    }),
     fields: namedFields([own, parts.register, sentToApi(parts)], parts.fields),
     ca: parts.ca,
     allowInsecureHttp: parts.allowInsecureHttp,

@@ -2,7 +2,7 @@
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { type CredentialType, credentialTypeOf } from "./credential-type.ts";
-import { checkUrls, originsOf } from "./destinations.ts";
+import { checkUrls, followOf, originsOf } from "./destinations.ts";
 import { coerceSettings } from "./edit.ts";
 import { checkField } from "./fields.ts";
 import { checkedHeaders } from "./headers.ts";
@@ -73,6 +73,7 @@ const NO_FIELDS = { values: {}, urls: new Set<string>(), demand: () => {} };
 function checkAddresses(key: string, table: Table, allowInsecureHttp: boolean): void {
   const common = commonSchema.safeParse(table).data ?? {};
   const { origins, headers } = table as { origins?: string[]; headers?: Record<string, string> };
+  followOf({ ...common, allow_insecure_http: allowInsecureHttp });
   if (origins) {
     originsOf({ ...common, origins, allow_insecure_http: allowInsecureHttp }, false);
     keptOriginsOf(origins, undefined);

@@ -10,7 +10,7 @@ import { bindingOf } from "./binding.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { type CredentialType, credentialTypeOf, isField, isSetting } from "./credential-type.ts";
 import { declaredNames } from "./declared-names.ts";
-import { checkUrls, originsOf, registerOf, verifyOf } from "./destinations.ts";
+import { checkUrls, followOf, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { type Fields, givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
@@ -93,6 +93,7 @@ function resolve(
   const register = registerOf(type.preset, fields, allowInsecureHttp);
   const headers = checkedHeaders(common.headers ?? {});
   const placement = placementOf(common);
+  const follow = followOf(common);
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : context.pem(common.ca_file);
   const renewed = renewOn(type, given, common);
@@ -103,6 +104,7 @@ function resolve(
     origins: bound,
     headers,
     ...placement,
+    ...omitUndefined({ follow }),
     fields: values,
     ca,
     allowInsecureHttp,
@@ -125,6 +127,7 @@ function resolve(
       kept: share(kept),
       headers: context.share(headers),
       placement: share(placement),
+      follow: share(follow),
       ttl: common.ttl,
       lifetime:
         typeof common.lifetime === "object" ? context.share(common.lifetime) : common.lifetime,

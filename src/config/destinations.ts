@@ -5,6 +5,7 @@ import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
 import { isTable, type Table } from "./json-table.ts";
 import { isIndirect, keptUrl } from "./kept-origins.ts";
+import { isOriginPattern, parseOriginPattern } from "./origin-pattern.ts";
 import type { Preset } from "./preset.ts";
 import type { Common } from "./schema.ts";
 import type { CredentialSettings, KeptOrigins, RegisterRequest } from "./settings.ts";
@@ -47,6 +48,17 @@ export function originsOf(common: Common, derived: boolean): readonly string[] {
       : parseOrigin(origin, `origins[${index}]`, allowInsecureHttp);
   });
   return [...new Set(origins)];
+}
+
+/** Returns the origins and patterns of `follow`; a hosting service may be among them, as no secret goes there. */
+export function followOf({ follow, allow_insecure_http }: Common): readonly string[] | undefined {
+  const entries = follow?.map((entry, index) => {
+    const key = `follow[${index}]`;
+    return isOriginPattern(entry)
+      ? parseOriginPattern(entry, key, true)
+      : parseOrigin(entry, key, allow_insecure_http === true);
+  });
+  return entries?.length ? [...new Set(entries)] : undefined;
 }
 
 /**

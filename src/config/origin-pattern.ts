@@ -44,6 +44,13 @@ export function matchesPattern(origin: string, pattern: string): boolean {
   return /^[a-z0-9_-]+$/.test(origin.slice("https://".length, -end.length));
 }
 
+/** True if `origin` is one of `entries`, which are origins and patterns. */
+export function isListed(origin: string, entries: readonly string[]): boolean {
+  return entries.some((entry) =>
+    isOriginPattern(entry) ? matchesPattern(origin, entry) : entry === origin,
+  );
+}
+
 /** Returns the registrable domain that a host belongs to; null: it is a public suffix, or an address. */
 function registrableDomain(host: string, isShared: boolean): string | null {
   // Loaded with the first pattern: the list takes 6 MB.

@@ -26,6 +26,11 @@ export const commonSchema = z
       .describe(
         "Members of every body, which has to be a form or a JSON object; templates as in headers",
       ),
+    follow: z
+      .array(z.string())
+      .describe(
+        "Other origins, or patterns, that a redirect may lead to, without anything of the credential's",
+      ),
     ttl: z.number().positive().describe("Seconds, if the issuer gives no lifetime"),
     lifetime: lifetimeSchema,
     warm: z.enum(["used", "always"]).describe("When to renew before expiry"),

@@ -26,6 +26,8 @@ export interface CredentialSettings {
   /** Names in lower case. Templates in which only `{token}` and `{secret.NAME}` are left to fill in. */
   readonly headers: Readonly<Record<string, string>>;
   /** Seconds, for an issuer that gives no lifetime. */
+  /** Origins and patterns that a redirect may lead to, without anything of the credential's. */
+  readonly follow?: readonly string[];
   /** Where the token goes beside headers. */
   readonly placement?: Placement;
   readonly ttl?: number;

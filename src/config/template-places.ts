@@ -26,6 +26,7 @@ const withUrl = (url: Place, other: Place): KeyPlace => ({
 /** Keys that are neither `text` nor, as all that end in `_url`, `url`. */
 const PLACES: Readonly<Record<string, KeyPlace>> = {
   origins: everywhere("url"),
+  follow: everywhere("url"),
   issuer: everywhere("url"),
   headers: everywhere("header"),
   query: everywhere("header"),

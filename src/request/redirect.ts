@@ -1,36 +1,55 @@
-import type { Placement } from "../config/settings.ts";
+import { isListed } from "../config/origin-pattern.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import { type HttpResponse, REDIRECT_STATUSES } from "../http/http.ts";
 import { allowedUrl, type TokenReach } from "./origin.ts";
 import { dropParameters } from "./query.ts";
 import type { ValidatedRequest } from "./validate-request.ts";
 
+type Rules = Pick<CredentialSettings, "headers" | "placement" | "follow">;
+
 /**
  * Returns the request that a response redirects to (RFC 9110 section 15.4); undefined if the response is for
- * the caller: it is no redirect, or it leads to where the credential's headers may not go.
+ * the caller: it is no redirect, or it leads to an origin that is not listed. To one of `follow` nothing of the
+ * credential's goes, and from there on to none of its origins.
  */
 export function redirected(
   request: ValidatedRequest,
   { status, headers }: HttpResponse,
   reach: TokenReach,
-  placement: Placement = {},
+  rules: Rules,
 ): ValidatedRequest | undefined {
   const { location } = headers;
   if (!REDIRECT_STATUSES.has(status) || typeof location !== "string") return undefined;
-  const url = allowedTarget(location, request.url, reach);
+  if (!URL.canParse(location, request.url.href)) return undefined;
+  const target = new URL(location, request.url);
+  const isOwn = !request.isBare && reach.origins.includes(target.origin);
+  if (!isOwn && !(rules.follow && isListed(target.origin, rules.follow))) return undefined;
+  const url = sendableUrl(target, reach.name);
   if (!url) return undefined;
-  if (placement.query) dropParameters(url, Object.keys(placement.query));
-  return becomesGet(status, request.method)
+  const next = becomesGet(status, request.method)
     ? { method: "GET", url, headers: withoutContent(request.headers) }
     : { ...request, url };
+  if (!isOwn) return bare(next, rules);
+  const { query } = rules.placement ?? {};
+  if (query) dropParameters(url, Object.keys(query));
+  return next;
 }
 
-function allowedTarget(location: string, base: URL, reach: TokenReach): URL | undefined {
-  if (!URL.canParse(location, base.href)) return undefined;
+/** Returns the URL without its fragment; undefined for one that is not sent anywhere, such as one with a user name. */
+function sendableUrl({ href, origin }: URL, name: string): URL | undefined {
   try {
-    return allowedUrl(new URL(location, base).href, reach);
+    return allowedUrl(href, { name, origins: [origin] });
   } catch {
     return undefined;
   }
+}
+
+/** Returns a request without headers that tell who asks. */
+function bare(request: ValidatedRequest, { headers }: Rules): ValidatedRequest {
+  const dropped = new Set([...Object.keys(headers), "authorization", "cookie"]);
+  const kept = Object.entries(request.headers).filter(([name]) => !dropped.has(name));
+  const { format: _, ...rest } = request;
+  return { ...rest, headers: Object.fromEntries(kept), isBare: true };
 }
 
 function becomesGet(status: number, method: string): boolean {

@@ -148,13 +148,14 @@ class AuthorizedRequest {
       if (newer) [issued, refused] = [newer, issued];
       else if (!this.#follow(response)) {
         if (!isExpired) this.#recordAccepted(response, issued, refused);
-        return issued.answer.query ? concealed(response, issued.answer.query) : response;
+        return response;
       }
       drain(response.body);
     }
   }
 
   #judge(response: HttpResponse): Judged | Promise<Judged> {
+    if (this.#request.isBare) return { response, isExpired: false };
     if (refusesToken(response)) return { response, isExpired: true };
     const { renewOn } = this.#settings;
     if (!renewOn) return { response, isExpired: false };
@@ -163,9 +164,10 @@ class AuthorizedRequest {
 
   /** Makes the request the one that a response redirects to; false if the response is for the caller. */
   #follow(response: HttpResponse): boolean {
-    const next = redirected(this.#request, response, this.#reach, this.#settings.placement);
-    if (!next || !this.#mayFollow(next.method, next.url.pathname)) return false;
-    if (!isSendable(next)) return false;
+    const next = redirected(this.#request, response, this.#reach, this.#settings);
+    if (!next || !isSendable(next)) return false;
+    // Rules are about the use of the token, which does not go to another origin.
+    if (!next.isBare && !this.#mayFollow(next.method, next.url.pathname)) return false;
     if (++this.#redirects > MAX_REDIRECTS) {
       response.body.destroy();
       throw new UnusableContent(`redirects more than ${MAX_REDIRECTS} times`);
@@ -177,19 +179,27 @@ class AuthorizedRequest {
   }
 
   async #sendOnce(issued: Issued): Promise<HttpResponse> {
+    const { method, isBare } = this.#request;
+    if (!isBare) this.#announce(issued);
+    const { ca } = this.#settings;
+    const { url, headers, body } = isBare ? asItIs(this.#request) : this.#withToken(issued);
+    const request: HttpRequest = { method, url, headers };
+    if (ca !== undefined) request.ca = ca;
+    if (body !== undefined && !(body instanceof UploadBody)) request.body = body;
+    const response =
+      body instanceof UploadBody
+        ? await this.#sendUpload(request, body)
+        : await this.#http({ ...request, ...this.#limits() });
+    return issued.answer.query ? concealed(response, issued.answer.query) : response;
+  }
+
+  /** Tells that this token is about to be sent. Throws AuthdError `origin_not_allowed` if it may not go there. */
+  #announce(issued: Issued): void {
     if (this.#settings.keptOrigins) {
       this.#reach = reachOf(this.#settings, issued);
       assertReachable(this.#request.url, this.#reach);
     }
     this.#options.sends?.(issued);
-    const { method } = this.#request;
-    const { ca } = this.#settings;
-    const { url, headers, body } = this.#withToken(issued);
-    const request: HttpRequest = { method, url, headers };
-    if (ca !== undefined) request.ca = ca;
-    if (body instanceof UploadBody) return await this.#sendUpload(request, body);
-    if (body !== undefined) request.body = body;
-    return await this.#http({ ...request, ...this.#limits() });
   }
 
   #withToken({ answer }: Issued): Sendable {
@@ -232,7 +242,7 @@ class AuthorizedRequest {
   }
 
   #recordAccepted({ status }: HttpResponse, issued: Issued, refused: Issued | undefined): void {
-    if (!tokenWasAccepted(status)) return;
+    if (this.#request.isBare || !tokenWasAccepted(status)) return;
     this.#credential.recordAccepted(this.#request.url.origin, issued, refused);
   }
 
@@ -262,6 +272,10 @@ class AuthorizedRequest {
   #limits() {
     return { timeoutMs: this.#leftMs(), signal: this.#options.signal };
   }
+}
+
+function asItIs({ url, headers, body }: ValidatedRequest): Sendable {
+  return { url: url.href, headers: { ...headers }, body };
 }
 
 /** False for a body in parts whose beginning is no longer kept: it can't be sent again. */

@@ -23,6 +23,8 @@ export interface ValidatedRequest {
   readonly body?: string | Buffer | UploadBody;
   /** The format of a body that the token is added to. */
   readonly format?: "form" | "json";
+  /** Sent without anything of the credential's: a redirect led to another origin. */
+  readonly isBare?: true;
 }
 
 interface Owner extends Reach {

@@ -77,7 +77,7 @@ test("keys of --set and their values: those of the preset, the grant or the cred
     ...["region=", "request.method=", "request.url=", "request.headers=", "request.form="],
     ...["request.json=", "request.text=", "request.repeatable=", "response.token="],
     ...["response.expires_in=", "response.expires_at=", "response.token_type="],
-    ...["rejected_statuses=", "rejected_on=", "renew_on="],
+    ...["response.scope=", "response.keep=", "rejected_statuses=", "rejected_on=", "renew_on="],
   ]);
   t.deepEqual(await complete("add", "x", "--preset=onestepai", "--set", "region="), [
     "region=eu",

@@ -55,6 +55,18 @@ test("get --format header prints every header that the API wants, as curl reads 
   t.is(json.headers.authorization, token);
 });
 
+test("get --format header says that headers are not enough where the token goes into the query", async (t) => {
+  const daemon = await startDaemon(t);
+  const settings = ["--set", "origins=https://api.example.com", "--set", "query.api_key={token}"];
+  const input = JSON.stringify({ token: "a-fixed-token" });
+  const add = ["add", "api", "--grant", "static", ...settings, "--secrets-from", "-"];
+  t.is((await daemon.cli(add, { input })).code, 0);
+  const { code, stdout, stderr } = await daemon.cli(["get", "api", "--format", "header"]);
+  t.deepEqual([code, stdout], [2, ""]);
+  t.regex(stderr, /api: its API wants api_key in the query.*authd request api URL/s);
+  t.is((await daemon.cli(["get", "api"])).stdout, "a-fixed-token\n");
+});
+
 test("get says what is wrong on stderr, with an exit code for each reason", async (t) => {
   const daemon = await startDaemon(t);
   const unknown = await daemon.cli(["get", "nothing"]);

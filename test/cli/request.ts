@@ -20,12 +20,19 @@ interface Seen {
 }
 
 /** An API that tells what it got, and a daemon with a static token for it. */
-async function startEcho(t: ExecutionContext, answer = Buffer.from("answer\n"), status = 200) {
+async function startEcho(
+  t: ExecutionContext,
+  answer = Buffer.from("answer\n"),
+  status = 200,
+  more: Record<string, string> = {},
+) {
   const seen: Seen[] = [];
   const server = createServer(async (request, response) => {
     const { method, url, headers } = request;
     seen.push({ method, url, headers, body: await buffer(request) });
-    response.writeHead(status, { "x-answer": "yes", "set-cookie": ["a=1", "b=2"] }).end(answer);
+    response
+      .writeHead(status, { "x-answer": "yes", "set-cookie": ["a=1", "b=2"], ...more })
+      .end(answer);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -115,6 +122,21 @@ test("a status of 400 or more is exit 0; -f: exit 1, no body; --fail-with-body: 
   writeFileSync(file, "as it was");
   t.is((await daemon.cli(["request", "api", url, "-f", "-o", file])).code, 1);
   t.is(readFileSync(file, "utf8"), "as it was");
+});
+
+test("a redirect to another origin is told, with what helps; -f and --fail-with-body: exit 1", async (t) => {
+  const location = "https://files.example.com/a?signature=b";
+  const { origin, daemon } = await startEcho(t, Buffer.from("moved\n"), 302, { location });
+  const stderr =
+    "authd: api: HTTP 302 redirects to https://files.example.com, from where nothing was fetched, as the token may not go there. To fetch it without the token: authd set api --set follow=https://files.example.com\n";
+  for (const [options, wanted] of [
+    [[], { code: 0, stdout: "moved\n", stderr }],
+    [["-f"], { code: 1, stdout: "", stderr }],
+    [["--fail-with-body"], { code: 1, stdout: "moved\n", stderr }],
+    [["-s", "-f"], { code: 1, stdout: "", stderr: "" }],
+  ] as const) {
+    t.deepEqual(await daemon.cli(["request", "api", `${origin}/`, ...options]), wanted);
+  }
 });
 
 test("-o writes the body to a file; one that can't be written stops before the request", async (t) => {

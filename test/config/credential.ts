@@ -356,6 +356,35 @@ test("query, cookie and body say where the token goes; then no header has it by 
   t.is(dropped.placement, undefined);
 });
 
+test("follow takes origins and patterns, also of hosting services, and is bound", (t) => {
+  const follow = ["https://*.s3.amazonaws.com", "https://files.example.com/"];
+  const settings = resolve({ ...client, follow });
+  t.deepEqual(settings.follow, ["https://*.s3.amazonaws.com", "https://files.example.com"]);
+  const { binding } = resolve(client);
+  t.not(settings.binding, binding);
+  t.is(resolve({ ...client, follow: [] }).binding, binding);
+  t.is(resolve({ ...client, follow: follow.toReversed() }).binding, settings.binding);
+});
+
+test(
+  "follow to every host",
+  refuses,
+  { grant: "static", follow: ["https://*.com"] },
+  /follow\[0\]/,
+);
+test(
+  "follow over plain http",
+  refuses,
+  { grant: "static", follow: ["http://a.example"] },
+  /follow\[0\] must be https/,
+);
+test(
+  "follow to a path",
+  refuses,
+  { grant: "static", follow: ["https://a.example/b"] },
+  /follow\[0\]/,
+);
+
 test("where the token goes is bound, and a file without those keys is bound as before", (t) => {
   const { binding } = resolve(client);
   t.is(resolve({ ...client, query: {} }).binding, binding);

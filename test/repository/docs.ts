@@ -174,7 +174,7 @@ test("every credential file in the documents is one", (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, "company-ca.pem"), createAuthority().ca, { mode: 0o600 });
   for (const [document, count] of [
-    [configuration.section("Credential files"), 6],
+    [configuration.section("Credential files"), 8],
     [configuration.section("Grants and their fields"), 3],
     [presetsDocument, 9],
   ] as const) {
