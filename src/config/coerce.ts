@@ -30,8 +30,14 @@ export function putAt(
   const table: Record<string, unknown> = isTable(known) ? { ...known } : {};
   const free = wanted.properties === undefined && isTable(wanted.additionalProperties);
   // A header's or a parameter's name may have dots of its own.
-  putAt(table, free ? [below.join(".")] : [first, ...rest], value, member(wanted, first));
+  const isName = free && !isMember(member(wanted, first), rest[0]);
+  putAt(table, isName ? [below.join(".")] : [first, ...rest], value, member(wanted, first));
   target[key] = table;
+}
+
+/** True if a table at this place has a member of that name. */
+function isMember(wanted: Wanted, key: string | undefined): boolean {
+  return key !== undefined && Object.keys(member(wanted, key)).length > 0;
 }
 
 function coerce(value: unknown, wanted: Wanted): unknown {

@@ -40,6 +40,22 @@ test("text becomes what its place wants", (t) => {
   );
 });
 
+test("a value to keep is a place, or a table with one", (t) => {
+  t.deepEqual(
+    coerce(exchange, {
+      "response.keep.api": "instance_url",
+      "response.keep.session.from": "cookie:session",
+      "response.keep.session.secret": "true",
+    }),
+    {
+      grant: "exchange",
+      response: {
+        keep: { api: "instance_url", session: { from: "cookie:session", secret: true } },
+      },
+    },
+  );
+});
+
 test("dotted keys become tables; a header's or field's name keeps its dots", (t) => {
   t.deepEqual(
     coerce(exchange, {
