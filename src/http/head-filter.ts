@@ -1,5 +1,6 @@
 /** Passes an HTTP/1 connection's bytes to undici's parser, each response's head repaired where it must be. */
 import type { Socket } from "node:net";
+import { ChunkLines } from "./chunk-lines.ts";
 import {
   HEADERS_TOO_LONG,
   NOT_HTTP,
@@ -8,12 +9,14 @@ import {
   SWITCHED_PROTOCOLS,
   TOO_MANY_INTERIM_ANSWERS,
 } from "./response-error.ts";
-import { isWellFormed, repairHead, statusOf } from "./response-head.ts";
+import { isChunked, isWellFormed, repairHead, statusOf } from "./response-head.ts";
 
 /** A status line and 64 KiB of headers. */
 export const MAX_HEAD_BYTES = 65 * 1024;
 /** Interim responses (1xx) before the final one: most servers send one or two. */
 export const MAX_INTERIM_RESPONSES = 1_000;
+
+const NOTHING = Buffer.alloc(0);
 
 export class HeadFilter {
   /** True once a byte of a response to the request under way came. */
@@ -22,6 +25,10 @@ export class HeadFilter {
   #interimResponses = 0;
   /** The beginning of a head. */
   #held: Buffer | undefined;
+  /** Repairs the body as well; undefined where its head needed no repair. */
+  #chunks: ChunkLines | undefined;
+  /** Number of bytes that the parser has put back, repaired already: the response's reader is slow. */
+  #returnedBytes = 0;
 
   /** Takes the next byte for the first of a response. Call it before a request is written. */
   expectHead(): void {
@@ -29,54 +36,78 @@ export class HeadFilter {
     this.#expectsHead = true;
     this.#interimResponses = 0;
     this.#held = undefined;
+    this.#chunks = undefined;
+    this.#returnedBytes = 0;
   }
 
   /** Passes everything that is read from the socket through `take`, and ends the connection if that throws. */
   attach(socket: Socket): void {
     const read = socket.read.bind(socket);
-    socket.read = (size) => {
-      for (;;) {
-        const chunk: Buffer | null = read(size);
-        if (chunk === null || !this.#expectsHead) return chunk;
-        try {
-          const passed = this.take(chunk);
-          if (passed !== undefined) return passed;
-        } catch (error) {
-          socket.destroy(error as Error);
-          return null;
-        }
-      }
+    const unshift = socket.unshift.bind(socket);
+    socket.unshift = (chunk, encoding) => {
+      this.#returnedBytes += chunk.length;
+      unshift(chunk, encoding);
     };
+    socket.read = (size) => this.#readThrough(socket, () => read(size));
   }
 
-  /** Returns what the parser gets of these bytes; undefined while a head is incomplete. Throws an error with a `code`. */
-  take(chunk: Buffer): Buffer | undefined {
-    if (!this.#expectsHead) return chunk;
+  /** Returns the next bytes for the parser; null if there are none now. */
+  #readThrough(socket: Socket, read: () => Buffer | null): Buffer | null {
+    for (;;) {
+      const chunk = read();
+      if (chunk === null || !(this.#expectsHead || this.#chunks)) return chunk;
+      try {
+        const passed = this.take(chunk);
+        if (passed.length > 0) return passed;
+      } catch (error) {
+        socket.destroy(error as Error);
+        return null;
+      }
+    }
+  }
+
+  /** Returns what the parser gets of these bytes: nothing while a head is incomplete. Throws an error with a `code`. */
+  take(chunk: Buffer): Buffer {
+    if (!this.#expectsHead) return this.#repairBody(chunk);
     this.hasBegun = true;
     let bytes = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
     for (;;) {
       const end = endOfHead(bytes);
       if ((end ?? bytes.length) > MAX_HEAD_BYTES) throw fault(HEADERS_TOO_LONG);
-      if (end === undefined) {
-        checkBeginning(bytes);
-        this.#held = bytes.length > 0 ? bytes : undefined;
-        return undefined;
-      }
+      if (end === undefined) return this.#hold(bytes);
       const head = bytes.toString("latin1", 0, end);
       if (isWellFormed(head)) return this.#pass(bytes);
       checkBeginning(bytes);
-      const rest = bytes.subarray(end);
-      if (!this.#isInterim(head)) {
-        return this.#pass(Buffer.concat([Buffer.from(repairHead(head), "latin1"), rest]));
-      }
-      bytes = rest;
+      bytes = bytes.subarray(end);
+      if (!this.#isInterim(head)) return this.#repair(head, bytes);
     }
+  }
+
+  #hold(bytes: Buffer): Buffer {
+    checkBeginning(bytes);
+    this.#held = bytes;
+    return NOTHING;
   }
 
   #pass(bytes: Buffer): Buffer {
     this.#expectsHead = false;
     this.#held = undefined;
     return bytes;
+  }
+
+  #repair(head: string, body: Buffer): Buffer {
+    const repaired = repairHead(head);
+    if (isChunked(repaired)) this.#chunks = new ChunkLines();
+    const parts = [Buffer.from(repaired, "latin1"), this.#chunks?.take(body) ?? body];
+    return this.#pass(Buffer.concat(parts));
+  }
+
+  #repairBody(bytes: Buffer): Buffer {
+    if (!this.#chunks) return bytes;
+    const returned = bytes.subarray(0, this.#returnedBytes);
+    const strict = this.#chunks.take(bytes.subarray(returned.length));
+    this.#returnedBytes -= returned.length;
+    return returned.length > 0 ? Buffer.concat([returned, strict]) : strict;
   }
 
   /** True for an interim response (RFC 9110 section 15.2), which is skipped. */

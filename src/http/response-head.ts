@@ -37,6 +37,11 @@ function inAnyCase(word: string): string {
   return word.replace(/[a-z]/g, (letter) => `[${letter.toUpperCase()}${letter}]`);
 }
 
+/** True for a head of `repairHead` with a chunked body. */
+export function isChunked(repaired: string): boolean {
+  return /\ntransfer-encoding: (?:[^\r]*, )?chunked\r\n/.test(repaired);
+}
+
 /** Returns the status of a head; undefined if it begins with no status line. */
 export function statusOf(head: string): number | undefined {
   const status = STATUS_LINE.exec(head.slice(0, 64).split("\n")[0]!)?.[2];

@@ -1,6 +1,7 @@
 /** Takes what curl takes of HTTP/1.1, and refuses what two readers could understand in two ways. */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { createHttp, HttpFailure } from "../../src/http/http.ts";
 import { run } from "../helpers/child.ts";
@@ -48,6 +49,12 @@ const TAKEN: Readonly<Record<string, Habit>> = {
   "Transfer-Encoding: identity": { sent: `${OK}transfer-encoding: identity\r\n${TWO}` },
   "spaces after a chunk's size": {
     sent: `${OK}transfer-encoding: chunked\r\n\r\n2  \r\nok\r\n0\r\n\r\n`,
+  },
+  "LF for CRLF, chunks included": {
+    sent: "HTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n1\no\n1 \nk\n0\nx-trailer: 1\n\n",
+  },
+  "LF for CRLF in the head, CRLF in chunks": {
+    sent: "HTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n2\r\nok\r\n0\r\n\r\n",
   },
   "64 KiB of headers": {
     sent: `${OK}${LONG_HEADERS}${TWO}`,
@@ -104,6 +111,18 @@ const REFUSED: Readonly<Record<string, { sent: string; code: string }>> = {
   },
   "a broken chunk": {
     sent: `${OK}transfer-encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n`,
+    code: "ERR_BAD_FRAMING",
+  },
+  "a broken chunk, LF for CRLF": {
+    sent: "HTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n2\nok2\nok\n0\n\n",
+    code: "ERR_BAD_FRAMING",
+  },
+  "an extension of a chunk, LF for CRLF": {
+    sent: "HTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n2;a=b\nok\n0\n\n",
+    code: "ERR_BAD_FRAMING",
+  },
+  "LF for CRLF in chunks alone": {
+    sent: `${OK}transfer-encoding: chunked\r\n\r\n2\nok\n0\n\n`,
     code: "ERR_BAD_FRAMING",
   },
   "over 64 KiB of headers": {
@@ -178,8 +197,8 @@ for (const [what, { sent, code }] of Object.entries(REFUSED)) {
 }
 
 test("it makes no difference how an answer is cut into pieces", async (t) => {
-  const sent = [TAKEN["LF for CRLF"]!, TAKEN["a 100 that nobody asked for"]!].map(
-    ({ sent }) => sent,
+  const sent = ["LF for CRLF, chunks included", "a 100 that nobody asked for"].map(
+    (what) => TAKEN[what]!.sent,
   );
   for (const whole of sent) {
     for (let at = 1; at < whole.length; at += 3) {
@@ -188,6 +207,22 @@ test("it makes no difference how an answer is cut into pieces", async (t) => {
     }
     t.is((await ask(t, await startRaw(t, [...whole]))).text, "ok");
   }
+});
+
+test("a repaired body that is read slowly comes whole", async (t) => {
+  const lines = Array.from({ length: 3_000 }, (_, index) => `${index} ${"\n".repeat(index % 300)}`);
+  const chunks = lines.map((line) => `${line.length.toString(16)}\n${line}\n`);
+  const head = "HTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n";
+  const url = await startRaw(t, [`${head}${chunks.join("")}0\n\n`]);
+  const http = createHttp();
+  t.teardown(() => http.close());
+  const { body } = await http({ method: "GET", url, headers: {} });
+  let text = "";
+  for await (const chunk of body.setEncoding("utf8")) {
+    text += chunk;
+    await pause(1);
+  }
+  t.is(text, lines.join(""));
 });
 
 test("a connection whose answer had to be repaired carries no other request", async (t) => {
@@ -216,6 +251,8 @@ const CURL_ALONE: ReadonlySet<string> = new Set([
   "Content-Length behind a control character",
   "chunked behind a control character",
   "a Content-Length within a value that CR ends",
+  "an extension of a chunk, LF for CRLF",
+  "LF for CRLF in chunks alone",
   "over 64 KiB of headers",
   "1,001 interim answers",
 ]);
