@@ -24,6 +24,7 @@ export interface TokenSource {
     token?: string | undefined;
     expires_in?: string | undefined;
     expires_at?: string | undefined;
+    refresh_expires_in?: string | undefined;
   };
   /** True if members with the usual names tell the lifetime where the file has no place for it. */
   hasUsualNames?: boolean;
@@ -57,7 +58,7 @@ export function readLifetime(source: TokenSource, context: AnswerContext): ToldL
   const { lifetime } = context;
   const issuerSentAt = source.response.sentAt?.assumed;
   const reading = { ...tableOf(lifetime), now: issuerSentAt ?? context.now };
-  const refresh = readRefreshLives(source.members, context, reading);
+  const refresh = readRefreshLives(source, context, reading);
   if (lifetime === "never") return { expiresIn: "forever", ...refresh };
   const refreshIn = seconds(memberNamed(source.members, "refresh_in")) || undefined;
   const fixed = lifetime?.seconds;

@@ -2,6 +2,8 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Acquired } from "./grant.ts";
 import { memberNamed } from "./json.ts";
+import type { TokenSource } from "./lifetime.ts";
+import { valueAt } from "./place.ts";
 import type { AnswerContext } from "./refusal.ts";
 import { type Reading, secondsIn, type TimeKind } from "./time-value.ts";
 
@@ -28,25 +30,53 @@ const NAMES = {
 
 /** Returns the lives in seconds from the request on. 0 is Keycloak's "never". */
 export function readRefreshLives(
-  members: object,
+  source: TokenSource,
   { refreshing }: AnswerContext,
   reading: Reading,
 ): Pick<Acquired, "refreshExpiresIn" | "refreshHardExpiresIn" | "lifetimeFault"> {
   if (!refreshing) return {};
-  const [idle, hard] = [NAMES.idle, NAMES.hard].map((names) => readLife(members, names, reading));
-  const bad = [idle, hard].find((life) => life?.left === undefined && life !== undefined);
+  const placed = placedLife(source, reading);
+  const [usual, hard] = [NAMES.idle, NAMES.hard].map((names) =>
+    readLife(source.members, names, reading),
+  );
+  const idle = placed ?? usual;
+  const bad = [idle, hard].find((life) => life !== undefined && life.left === undefined);
   return omitUndefined({
     refreshExpiresIn: positive(idle?.left),
     refreshHardExpiresIn: positive(hard?.left),
-    lifetimeFault: bad && { message: `the issuer's ${bad.name} can't be read` },
+    lifetimeFault: bad && {
+      message: `${bad.name} can't be read`,
+      ...omitUndefined({ set: bad.set }),
+    },
   });
+}
+
+/** Reads the life at the file's own place; a place that finds nothing has a life that can't be read. */
+function placedLife(
+  { answer, places: { refresh_expires_in: place } }: TokenSource,
+  reading: Reading,
+) {
+  const value = place === undefined ? null : valueAt(place, answer);
+  if (value === null) return undefined;
+  const name = `response.refresh_expires_in = "${place}" finds nothing, or`;
+  return {
+    name,
+    left: secondsIn(value, "duration", reading),
+    set: "response.refresh_expires_in=…",
+  };
 }
 
 function readLife(members: object, names: Record<TimeKind, string[]>, reading: Reading) {
   for (const kind of ["duration", "instant"] as const) {
     for (const name of names[kind]) {
       const value = memberNamed(members, name);
-      if (value !== undefined) return { name, left: secondsIn(value, kind, reading) };
+      if (value !== undefined) {
+        return {
+          name: `the issuer's ${name}`,
+          left: secondsIn(value, kind, reading),
+          set: undefined,
+        };
+      }
     }
   }
   return undefined;

@@ -75,13 +75,17 @@ export const refreshResponse = z
     token: token.optional(),
     ...shape,
     refresh_token: placeSchema.optional().describe("Where the next refresh token is."),
+    refresh_expires_in: timePlace
+      .optional()
+      .describe("Where the lifetime, or the end, of a refresh token is that is not used."),
   })
   .refine(hasOneEnd, TWO_ENDS);
 
 export type ExchangeResponse = z.output<typeof exchangeResponse>;
 /** Places in an answer; absent: where RFC 6749 says. */
 export interface ResponsePlaces
-  extends Omit<z.output<typeof refreshResponse>, "token" | "refresh_token"> {
+  extends Omit<z.output<typeof refreshResponse>, "token" | "refresh_token" | "refresh_expires_in"> {
   token?: string | undefined;
+  refresh_expires_in?: string | undefined;
   refresh_token?: string | undefined;
 }

@@ -266,6 +266,26 @@ test("both lives of a refresh token, under the names that issuers give them", as
   t.deepEqual(await lives({ refresh_expires_in: 3_600_000 }, { unit: "ms" }), [HOUR, undefined]);
 });
 
+test("a refresh token's life at a place of the file", async (t) => {
+  const at = async (place: string, json: object) => {
+    const { url } = await startIssuer(
+      t,
+      answer({ access_token: "abc", expires_in: HOUR, ...json }),
+    );
+    const response = { refresh_expires_in: place };
+    const settings = { token_url: url, client_id: "demo", response };
+    const secrets = { refresh_token: "r1" };
+    return await acquire(t, "refresh_token", { settings, secrets, now: SENT });
+  };
+  t.is((await at("/refresh/left", { refresh: { left: HOUR } })).refreshExpiresIn, HOUR);
+  t.is((await at("/until", { until: "2026-11-30T13:00:00Z" })).refreshExpiresIn, HOUR);
+  t.is(fault(await at("/until", { until: null })), undefined);
+  t.deepEqual(fault(await at("/until", {})), [
+    'response.refresh_expires_in = "/until" finds nothing, or can\'t be read',
+    "response.refresh_expires_in=…",
+  ]);
+});
+
 test("a refresh token's life that can't be read is said", async (t) => {
   const json = { access_token: "abc", expires_in: HOUR, refresh_token_expires_at: "next week" };
   const { url } = await startIssuer(t, answer(json));
