@@ -53,7 +53,7 @@ import type { TokenRefresher } from "./token-refresher.ts";
 import type { TokenSlot } from "./token-slot.ts";
 import { noteTest } from "./troubles.ts";
 import { isJustObtained, refreshAfter401 } from "./unauthorized-backoff.ts";
-import { noteAccepted } from "./untested.ts";
+import { noteUsed } from "./untested.ts";
 import type { WaitLimits } from "./wait.ts";
 
 /** One credential: hands out its tokens, takes a person's changes, and tells its state. */
@@ -168,10 +168,18 @@ export class Credential {
   /** Notes that `origin` accepted this token; `refused`: the one before, which it refused for the same request. */
   recordAccepted(origin: string, issued: IssuedToken, refused?: IssuedToken): void {
     this.#life.unauthorized.recordAccepted(origin, issued);
-    const { stored } = this.#life;
     const isNewFault = refused !== undefined && noteEarlyRejection(this.#life, refused);
-    const isNew = noteAccepted(this.#life, issued) || isNewFault;
-    if (isNew && stored.record) void stored.save(stored.record, false);
+    if (noteUsed(this.#life, issued) || isNewFault) this.#save();
+  }
+
+  /** Notes that a program was given this token. */
+  recordUsed(issued: IssuedToken): void {
+    if (noteUsed(this.#life, issued)) this.#save();
+  }
+
+  #save(): void {
+    const { stored } = this.#life;
+    if (stored.record) void stored.save(stored.record, false);
   }
 
   /**

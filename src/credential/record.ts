@@ -137,8 +137,8 @@ const members = {
   singleAccessToken: z.boolean().exactOptional(),
   /** Names in the last ID token; for people. */
   identity: z.record(z.string(), z.string()).exactOptional(),
-  /** An API accepted the token, of which no issuer tells whether it is good. */
-  accepted: z.boolean().exactOptional(),
+  /** A program was given the token, or an API accepted it, of which no issuer tells whether it is good. */
+  used: z.boolean().exactOptional(),
   /** The last fault of a token request, of a test of the API, and of what is told of a token's life. */
   troubles: z
     .object({

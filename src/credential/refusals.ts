@@ -143,7 +143,7 @@ export function clearRefusals(record: CredentialRecord): void {
   delete record.refusedVariations;
   delete record.singleAccessToken;
   delete record.troubles;
-  delete record.accepted;
+  delete record.used;
 }
 
 /** True if a person must act. */

@@ -9,6 +9,7 @@ import { normalizeScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
 import type { Credential } from "../credential/credential.ts";
+import type { IssuedToken } from "../credential/issued-token.ts";
 import type { TokenTarget } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
 import type { GetTokenOptions } from "../credential/slow-path.ts";
@@ -258,7 +259,13 @@ function tokenOf(
   call: Call,
 ): GetTokenResult | Promise<GetTokenResult> {
   const issued = credential.token(new GetTokenParams(given, call));
-  return issued instanceof Promise ? issued.then(({ answer }) => answer) : issued.answer;
+  if (issued instanceof Promise) return issued.then((token) => handOut(credential, token));
+  return handOut(credential, issued);
+}
+
+function handOut(credential: Credential, issued: IssuedToken): GetTokenResult {
+  credential.recordUsed(issued);
+  return issued.answer;
 }
 
 function tokenUse({ settings }: Credential, given: ParamsOf<"getToken">): Use {

@@ -157,9 +157,14 @@ test("a static key is untested until something has used it, and again with anoth
   t.is((await daemon.cli(["request", "sent", "/a"])).code, 0);
   t.is((await daemon.cli(["get", "handed"])).code, 0);
   for (const name of ["tested", "sent", "handed"]) await isUntested(name, false);
+  // Other settings are no other secret.
+  for (const name of ["tested", "handed"]) {
+    t.is((await daemon.cli(["set", name, "--set", "ttl=60"])).code, 0);
+    await isUntested(name, false);
+  }
   await daemon.stop();
   const again = await startDaemon(t, { home: daemon });
-  await isUntested("tested", false);
+  for (const name of ["tested", "handed"]) await isUntested(name, false);
   const input = { input: '{"token":"y"}' };
   t.is((await again.cli(["set", "tested", "--secrets-from", "-"], input)).code, 0);
   await isUntested("tested", true);
