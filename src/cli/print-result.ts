@@ -17,7 +17,7 @@ const REASON_OF: Partial<Record<State, Reason>> = {
 
 /**
  * Prints what was done to a credential, its state and the next step. Sets the exit code: 0 unless a person
- * must act.
+ * must act; where nobody has signed in yet, the command has done all that it can.
  */
 export function announce(info: CredentialInfo, done: string, next: readonly string[] = []): void {
   const paint = painter(process.stdout);
@@ -36,7 +36,8 @@ export function announce(info: CredentialInfo, done: string, next: readonly stri
     print(`  ${index === 0 ? paint("bold", "Next:") : "     "} ${each}`);
   });
   const reason = REASON_OF[info.state];
-  process.exitCode = reason ? EXIT_CODE[reason] : EXIT.done;
+  const isNew = info.state === "login_required" && info.login && !info.login.signedInAt;
+  process.exitCode = reason && !isNew ? EXIT_CODE[reason] : EXIT.done;
 }
 
 /** Reports that new secrets are not in force yet. */

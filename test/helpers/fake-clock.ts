@@ -26,6 +26,11 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** True if a timer rings in exactly so many ms. */
+  isDueIn(ms: number): boolean {
+    return [...this.#timers].some(({ at }) => at === this.#monotonic + ms);
+  }
+
   schedule(ms: number, run: () => void): Timer {
     const timer = { at: this.#monotonic + ms, run };
     this.#timers.add(timer);

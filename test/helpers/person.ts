@@ -16,36 +16,50 @@ export interface Person {
 
 const MAX_STEPS = 20;
 
-/** Opens an address, signs in where a form asks for it, and returns the page at which the browser ends. */
-export async function signInAt(address: string, person: Person, stopAt?: string): Promise<Shown> {
+interface Step {
+  url: string;
+  form?: URLSearchParams;
+}
+
+/**
+ * Opens an address, signs in where a form asks for it, and returns the page at which the browser ends.
+ * `within`: it goes nowhere beyond this origin.
+ */
+export async function signInAt(address: string, person: Person, within?: string): Promise<Shown> {
   const cookies = new Map<string, string>();
-  let next: { url: string; form?: URLSearchParams } = { url: address };
+  let next: Step = { url: address };
   for (let step = 0; step < MAX_STEPS; step++) {
-    if (stopAt !== undefined && next.url.startsWith(stopAt)) {
+    if (within !== undefined && new URL(next.url).origin !== within) {
       return { url: next.url, status: 0, headers: new Headers(), body: "" };
     }
-    const response = await fetch(next.url, {
-      method: next.form ? "POST" : "GET",
-      redirect: "manual",
-      headers: { cookie: Array.from(cookies, (pair) => pair.join("=")).join("; ") },
-      ...(next.form && { body: next.form }),
-    });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
-      cookies.set(name, value);
-    }
+    const response = await load(next, cookies);
     const location = response.headers.get("location");
     if (location !== null) {
       next = { url: new URL(location, next.url).href };
       continue;
     }
     const body = await response.text();
+    // A refusal may be followed by the form for another code.
+    const filled = next.form?.has("abort") ? undefined : fillIn(body, next.url, person);
     const { status, headers } = response;
-    const filled = fillIn(body, next.url, person);
     if (!filled) return { url: next.url, status, headers, body };
     next = filled;
   }
   throw new Error("the sign-in goes round in circles");
+}
+
+async function load({ url, form }: Step, cookies: Map<string, string>): Promise<Response> {
+  const response = await fetch(url, {
+    method: form ? "POST" : "GET",
+    redirect: "manual",
+    headers: { cookie: Array.from(cookies, (pair) => pair.join("=")).join("; ") },
+    ...(form && { body: form }),
+  });
+  for (const cookie of response.headers.getSetCookie()) {
+    const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
+    cookies.set(name, value);
+  }
+  return response;
 }
 
 /** Returns the form of a page as the person sends it; undefined if there is none to send. */

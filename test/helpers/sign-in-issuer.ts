@@ -10,15 +10,17 @@ export const SECRET_CLIENT = { id: "signing", secret: "s3cret/+ value% that is l
 
 export interface SignInIssuer {
   readonly url: string;
-  /** Requests by path, in order. */
-  readonly requests: { path: string; form: URLSearchParams }[];
+  /** Paths of the requests, in order. */
+  readonly requests: string[];
   /** Replaces the keys, as issuers do now and then. */
   rotateKeys(): Promise<void>;
   /** Lets the metadata be others than they are. */
   metadata: Record<string, unknown>;
-  /** Answers a path before the issuer does; undefined: the issuer answers. */
-  override?: ((path: string) => { status: number; body: unknown } | undefined) | undefined;
+  /** Answers a path in the issuer's place, or after a while lets it answer (undefined). */
+  override?: ((path: string) => Override | Promise<Override>) | undefined;
 }
+
+type Override = { status: number; body: unknown } | undefined;
 
 interface IssuerOptions {
   /** Requests must be pushed (RFC 9126). */
@@ -33,11 +35,10 @@ export async function startSignInIssuer(
 ): Promise<SignInIssuer> {
   let handle: ReturnType<Provider["callback"]> = () => {};
   const requests: SignInIssuer["requests"] = [];
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? "", "http://issuer");
-    const given = issuer.override?.(pathname);
-    const noted = { path: pathname, form: new URLSearchParams() };
-    requests.push(noted);
+    requests.push(pathname);
+    const given = await issuer.override?.(pathname);
     if (given) {
       response.writeHead(given.status, { "content-type": "application/json" });
       response.end(JSON.stringify(given.body));
@@ -104,6 +105,7 @@ async function createProvider(
         client_secret: SECRET_CLIENT.secret,
         token_endpoint_auth_method: "client_secret_basic",
         request_object_signing_alg: "HS256",
+        grant_types: [...common.grant_types, "client_credentials"],
       },
     ],
     jwks: { keys: [key] },

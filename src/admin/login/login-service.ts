@@ -19,8 +19,10 @@ import { type Consent, ifRestricted } from "../consent.ts";
 import { browserFlow, pasteFlow } from "./browser-flow.ts";
 import { deviceFlow } from "./device-flow.ts";
 import type { Flow, FlowHost } from "./flow.ts";
+import { loginErrors } from "./login-errors.ts";
 import { type LogoutResult, logout } from "./logout.ts";
 import { type LoginCaller, OpenLogin } from "./open-login.ts";
+import { OpenLogins } from "./open-logins.ts";
 
 export interface LoginServiceOptions {
   registry: Registry;
@@ -43,8 +45,6 @@ const FLOWS: Readonly<Record<LoginFlow, (host: FlowHost) => Promise<Flow>>> = {
   paste: pasteFlow,
 };
 
-/** For so long after its end a client that comes late still learns how a sign-in ended. */
-const KEPT_MS = 30_000;
 /** After a sign-in that a program began has failed, programs open no other tab for so long. */
 const INTERACTIVE_PAUSE_MS = 10 * 60_000;
 
@@ -54,15 +54,13 @@ const INTERACTIVE_PAUSE_MS = 10 * 60_000;
  */
 export class LoginService {
   readonly #options: LoginServiceOptions;
-  /** By credential. */
-  readonly #open = new Map<string, OpenLogin>();
-  /** By id; those that have ended stay for a while, so that a client still learns how. */
-  readonly #known = new Map<string, OpenLogin>();
+  readonly #logins: OpenLogins;
   /** Boot time (ms) until which programs begin no sign-in, by credential. */
   readonly #pausedUntil = new Map<string, number>();
 
   constructor(options: LoginServiceOptions) {
     this.#options = options;
+    this.#logins = new OpenLogins(options.clock);
   }
 
   async start(
@@ -84,7 +82,7 @@ export class LoginService {
     { login: id, redirected }: ParamsOf<"login/finish">,
     client: LoginCaller,
   ): Promise<CredentialInfo> {
-    const login = this.#find(id);
+    const login = this.#logins.find(id);
     login.join(client);
     if (redirected !== undefined) await login.redirected(redirected);
     return await login.ended;
@@ -92,9 +90,9 @@ export class LoginService {
 
   /** Ends a sign-in, unless other clients wait for it. */
   cancel({ login: id }: ParamsOf<"login/cancel">, client: LoginCaller): void {
-    const login = this.#find(id);
+    const login = this.#logins.find(id);
     login.leave(client);
-    if (login.isAbandoned) login.fail(cancelled(login.credential));
+    if (login.isAbandoned) login.fail(loginErrors.cancelled(login.credential));
   }
 
   /**
@@ -103,15 +101,17 @@ export class LoginService {
    */
   async interactive(name: string, client: LoginClient, timeoutMs: number): Promise<boolean> {
     const { env, time, clock } = this.#options;
-    const isPaused = (this.#pausedUntil.get(name) ?? 0) > time.now().boot;
-    if (!this.#current(name) && (isPaused || !hasScreen(env))) return false;
+    if (!this.#logins.current(name) && !this.#mayOpenBrowser(name)) return false;
     await this.#assertAgreed(name, client);
-    const { login, isNew } = this.#joinOrBegin(name, undefined, client);
+    const how = this.#logins.current(name)?.how ?? "browser";
+    const { login, isNew } = this.#joinOrBegin(name, how, client);
+    // A client that asks for a token alone is told of no progress.
+    login.join({ connection: client.connection, notify: async () => {} });
     const pause = () => this.#pausedUntil.set(name, time.now().boot + INTERACTIVE_PAUSE_MS);
     if (isNew) login.ended.catch(pause);
     const { url } = await login.begun;
-    if (isNew && url && !(await openBrowser(url, env))) login.fail(noBrowser(name));
-    await within(clock, timeoutMs, login.ended, () => notDone(name));
+    if (isNew && url && !(await openBrowser(url, env))) login.fail(loginErrors.noBrowser(name));
+    await within(clock, timeoutMs, login.ended, () => loginErrors.notDone(name));
     return true;
   }
 
@@ -126,15 +126,14 @@ export class LoginService {
 
   /** Ends all sign-ins: the daemon ends. */
   close(): void {
-    for (const login of this.#open.values()) {
-      const message = `${login.credential}: authd ends before the sign-in is done`;
-      login.fail(new AuthdError("shutting_down", message, { credential: login.credential }));
-    }
+    this.#logins.close();
   }
 
-  #current(name: string): OpenLogin | undefined {
-    const login = this.#open.get(name);
-    return login?.isOver === false ? login : undefined;
+  #mayOpenBrowser(name: string): boolean {
+    const { env, registry, time } = this.#options;
+    const isPaused = (this.#pausedUntil.get(name) ?? 0) > time.now().boot;
+    const flows = grantNamed(registry.get(name).settings.grant).signsIn ?? [];
+    return flows.includes("browser") && !isPaused && hasScreen(env);
   }
 
   async #assertAgreed(name: string, client: LoginClient): Promise<void> {
@@ -146,19 +145,13 @@ export class LoginService {
   }
 
   #joinOrBegin(name: string, how: LoginFlow | undefined, client: LoginClient) {
-    const current = this.#current(name);
-    if (current && (how === undefined || how === current.how)) {
-      return { login: current, isNew: false };
-    }
+    const joinable = this.#logins.joinable(name, how);
+    if (joinable) return { login: joinable, isNew: false };
     const credential = this.#options.registry.get(name);
-    const chosen = flowFor(credential, how);
-    current?.fail(replaced(name));
-    const login = new OpenLogin(name, chosen, this.#options.clock, (own) =>
+    const login = new OpenLogin(name, flowFor(credential, how), this.#options.clock, (own) =>
       this.#begin(own, credential, client),
     );
-    this.#open.set(name, login);
-    this.#known.set(login.id, login);
-    login.ended.catch(() => {}).finally(() => this.#forgetLater(login));
+    this.#logins.add(login);
     return { login, isNew: true };
   }
 
@@ -192,8 +185,8 @@ export class LoginService {
     const { name } = credential;
     const { account } = outcome.signedIn;
     await changes.runOpenWithConsent(ask, async (needs) => {
-      if (login.isOver) throw cancelled(name);
-      if (registry.get(name) !== credential) throw replaced(name);
+      if (login.isOver) throw loginErrors.cancelled(name);
+      if (registry.get(name) !== credential) throw loginErrors.replaced(name);
       const before = credential.replacedAccount(outcome.signedIn);
       const isOther = before ? name : undefined;
       needs(isOther, () => `login as ${nameOf(account)}, until now ${nameOf(before)}`);
@@ -201,21 +194,6 @@ export class LoginService {
     });
     onEvent({ kind: "signed_in", credential: name, ...(account && { message: nameOf(account) }) });
     login.succeed(credential.info());
-  }
-
-  #find(id: string): OpenLogin {
-    const login = this.#known.get(id);
-    if (login) return login;
-    throw new AuthdError(
-      "invalid_params",
-      "There is no such sign-in: it ended a while ago, or authd was restarted; begin another (authd login NAME)",
-    );
-  }
-
-  #forgetLater(login: OpenLogin): void {
-    const { clock } = this.#options;
-    if (this.#open.get(login.credential) === login) this.#open.delete(login.credential);
-    clock.schedule(KEPT_MS, () => this.#known.delete(login.id));
   }
 }
 
@@ -245,29 +223,4 @@ async function within<T>(
     const timer = scheduleLong(clock, ms, () => reject(late()));
     work.then(resolve, reject).finally(() => timer.cancel());
   });
-}
-
-function cancelled(name: string): AuthdError {
-  return new AuthdError("cancelled", `${name}: the sign-in was ended`, { credential: name });
-}
-
-function replaced(name: string): AuthdError {
-  const message = `${name}: another sign-in was begun in place of this one`;
-  return new AuthdError("cancelled", message, { credential: name });
-}
-
-function noBrowser(name: string): AuthdError {
-  return new AuthdError(
-    "login_required",
-    `${name}: no browser could be opened; sign in with: authd login ${name}`,
-    { credential: name },
-  );
-}
-
-function notDone(name: string): AuthdError {
-  return new AuthdError(
-    "timeout",
-    `${name}: the sign-in in the browser is not done yet; ask again when it is`,
-    { credential: name },
-  );
 }

@@ -5,6 +5,7 @@ import { AuthdError } from "../../errors.ts";
 import type { CredentialInfo, LoginFlow, LoginStarted, Notifications } from "../../protocol.ts";
 import type { ConnectionHandle } from "../../rpc/call.ts";
 import type { Flow } from "./flow.ts";
+import { loginErrors } from "./login-errors.ts";
 
 /** A client that takes part in a sign-in. */
 export interface LoginCaller {
@@ -73,7 +74,7 @@ export class OpenLogin {
       await this.ended;
     }
     this.#expiry = scheduleLong(this.#clock, expiresInMs, () =>
-      this.fail(expired(this.credential)),
+      this.fail(loginErrors.expired(this.credential)),
     );
     const expiresAt = Math.round(this.#clock.wall() + expiresInMs);
     return { login: this.id, how: this.how, ...shown, expiresAt };
@@ -82,8 +83,7 @@ export class OpenLogin {
   /** Takes the address that the browser ended at. Rejects with AuthdError `invalid_params` for one that is not used. */
   async redirected(address: string): Promise<void> {
     if (this.#flow?.redirected) return await this.#flow.redirected(address);
-    const message = `${this.credential}: this sign-in takes no address: it ends when you are done on the other device`;
-    throw new AuthdError("invalid_params", message, { credential: this.credential });
+    throw loginErrors.takesNoAddress(this.credential);
   }
 
   join(caller: LoginCaller): void {
@@ -123,12 +123,4 @@ export class OpenLogin {
     this.#expiry?.cancel();
     this.#flow?.close();
   }
-}
-
-function expired(credential: string): AuthdError {
-  return new AuthdError(
-    "timeout",
-    `${credential}: nobody signed in in time; what was there before is still in use. To try again: authd login ${credential}`,
-    { credential },
-  );
 }

@@ -2,7 +2,6 @@
 import { AuthdError } from "../../errors.ts";
 import type { CredentialInfo, ParamsOf } from "../../protocol.ts";
 import { callDaemon } from "../call-daemon.ts";
-import { EXIT } from "../exit-code.ts";
 import { announce } from "../print-result.ts";
 
 /** Rejects with an error that says so if the credential is kept all the same. */
@@ -15,11 +14,9 @@ export async function sendAdd(
   );
 }
 
-/** Says what was added. Sets the exit code: 0 also if nothing is left to do but to sign in. */
 export function announceAdded(info: CredentialInfo, replace = false): void {
   const next = [`authd get ${info.name}`, `authd test ${info.name}`];
   announce(info, replace ? "is replaced" : "is added", next);
-  if (lacksSignIn(info)) process.exitCode = EXIT.done;
 }
 
 /** True if a person has to sign in before there can be a token. */
