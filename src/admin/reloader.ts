@@ -8,7 +8,12 @@ import {
   type Table,
   tomlTable,
 } from "../config/config.ts";
-import type { Configuration, CredentialSettings, DaemonSettings } from "../config/settings.ts";
+import type {
+  CommonConfiguration,
+  Configuration,
+  CredentialSettings,
+  DaemonSettings,
+} from "../config/settings.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import type { EventPayload, ReloadResult } from "../protocol.ts";
@@ -16,7 +21,7 @@ import { settingChanges } from "./setting-changes.ts";
 
 export interface ReloaderOptions {
   env: NodeJS.ProcessEnv;
-  configuration: Configuration;
+  configuration: CommonConfiguration;
   /** Rejects with AuthdError for a mistake that concerns all credentials. */
   readConfiguration: () => Promise<Configuration>;
   registry: Registry;
@@ -33,7 +38,7 @@ const NO_CHANGES = { changed: [], daemon: [], restart: [] };
 export class Reloader {
   readonly #options: ReloaderOptions;
   readonly #dir: string;
-  #defaults: Configuration["defaults"];
+  #defaults: CommonConfiguration["defaults"];
   /** What config.toml said about the daemon itself when it could last be read. */
   #daemon: DaemonSettings;
   /** What config.toml said about access when it could last be read. */
@@ -79,7 +84,7 @@ export class Reloader {
     this.#access = configuration.access;
     const changed = registry.apply(configuration);
     for (const { file, message } of configuration.errors) log.error({ file }, message);
-    logRuleWarnings(configuration, log);
+    for (const settings of configuration.credentials.values()) logRuleWarnings(settings, log);
     const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
     const { daemon: started } = this.#options.configuration;
     const { taken, restart } = settingChanges(started, this.#daemon, configuration.daemon);
@@ -114,11 +119,9 @@ export class Reloader {
 }
 
 /** Logs the rules that match no program: by mistake, or because it is not installed yet. */
-export function logRuleWarnings({ credentials }: Configuration, log: Log): void {
-  for (const { name, policy } of credentials.values()) {
-    for (const warning of policy?.warnings ?? []) {
-      log.warn({ credential: name }, `${name}: ${warning}.`);
-    }
+export function logRuleWarnings({ name, policy }: CredentialSettings, log: Log): void {
+  for (const warning of policy?.warnings ?? []) {
+    log.warn({ credential: name }, `${name}: ${warning}.`);
   }
 }
 

@@ -9,7 +9,13 @@ import { placed } from "./mistake.ts";
 import { whyNotAName } from "./name.ts";
 import { readPresets } from "./presets.ts";
 import { listSafeFolder } from "./safe-file.ts";
-import type { Configuration, CredentialSettings, DaemonSettings } from "./settings.ts";
+import type {
+  Configuration,
+  CredentialSettings,
+  DaemonSettings,
+  FileMistake,
+  OpenConfiguration,
+} from "./settings.ts";
 import { readTomlFile } from "./toml.ts";
 
 export { withAllowance } from "./allow-rule.ts";
@@ -36,43 +42,53 @@ export interface LoadOptions {
   /** The configuration folder; one that does not exist is empty. */
   dir: string;
   env: Readonly<Record<string, string | undefined>>;
-  /** Called with the number of credential files, before the first one is read. */
-  onCount?: (files: number) => void;
 }
 
 /**
- * Reads everything, synchronously. A mistake in a credential file is an entry of `errors` and costs that
- * credential only; one in a preset costs the credentials that are made of it. Throws AuthdError `invalid_params` for a mistake that concerns all credentials: a
+ * Reads config.toml and the presets, and lists the credential files; each is read when it is asked for. A
+ * mistake in one costs that credential only, one in a preset those that are made of it. Throws AuthdError
+ * `invalid_params` for a mistake that concerns all credentials: a
  * folder that others can write to, a broken config.toml, a wrong AUTHD_* variable.
  */
-export function loadConfiguration(options: LoadOptions): Configuration {
-  const { dir, env } = options;
+export function openConfiguration({ dir, env }: LoadOptions): OpenConfiguration {
   const { daemon, defaults, access } = readConfigFile(dir, env);
-  const credentials = new Map<string, CredentialSettings>();
   const presets = readPresets(dir);
-  const errors: { file: string; credential?: string; message: string }[] = presets.mistakes.map(
-    ({ file, message }) => ({ file, message }),
-  );
   const resolve = resolver({ configDir: dir, presets });
-  const names = credentialFileNames(dir);
-  options.onCount?.(names.length);
-  for (const name of names) {
+  const read: OpenConfiguration["read"] = (name) => {
     const file = join(dir, "credentials", `${name}.toml`);
     const why = whyNotAName(name);
     if (why !== undefined) {
       const message = `The file's name can't be a credential's: ${why}. Rename it.`;
-      errors.push({ file, credential: name, message });
-      continue;
+      return { file, credential: name, message };
     }
     try {
       const content = readTomlFile(file);
-      if (content !== undefined) credentials.set(name, resolve(name, content, defaults));
+      return content && resolve(name, content, defaults);
     } catch (error) {
       if (!(error instanceof AuthdError)) throw error;
-      errors.push({ file, credential: name, message: placed(error.message, file) });
+      return { file, credential: name, message: placed(error.message, file) };
     }
+  };
+  const mistakes = presets.mistakes.map(({ file, message }) => ({ file, message }));
+  return { daemon, defaults, access, mistakes, names: credentialFileNames(dir), read };
+}
+
+/** Reads everything, synchronously. Throws as `openConfiguration` does. */
+export function loadConfiguration(options: LoadOptions): Configuration {
+  const { names, read, mistakes, ...common } = openConfiguration(options);
+  const credentials = new Map<string, CredentialSettings>();
+  const errors = [...mistakes];
+  for (const name of names) {
+    const found = read(name);
+    if (isMistake(found)) errors.push(found);
+    else if (found) credentials.set(name, found);
   }
-  return { daemon, defaults, access, credentials, errors };
+  return { ...common, credentials, errors };
+}
+
+/** True for a file that can't be used. */
+export function isMistake(read: ReturnType<OpenConfiguration["read"]>): read is FileMistake {
+  return read !== undefined && "message" in read;
 }
 
 /**

@@ -118,14 +118,36 @@ export interface DaemonSettings {
 }
 
 /** The content of the configuration folder. A broken file costs only its own credential. */
-export interface Configuration {
+export interface Configuration extends CommonConfiguration {
+  readonly credentials: ReadonlyMap<string, CredentialSettings>;
+  readonly errors: readonly FileMistake[];
+}
+
+/** The configuration whose credential files are read one by one. */
+export interface OpenConfiguration extends CommonConfiguration {
+  /** Mistakes in presets. */
+  readonly mistakes: readonly FileMistake[];
+  /** Names that have a credential file. */
+  readonly names: readonly string[];
+  /** Reads a file; undefined if it is gone. */
+  read(name: string): CredentialSettings | FileMistake | undefined;
+}
+
+/** What `config.toml` says. */
+export interface CommonConfiguration {
   readonly daemon: DaemonSettings;
   /** Settings that every credential file is merged over. */
   readonly defaults: Readonly<Record<string, unknown>>;
   /** The keys of `config.toml` about who may use what, in one text. */
   readonly access: string;
-  readonly credentials: ReadonlyMap<string, CredentialSettings>;
-  readonly errors: readonly { file: string; credential?: string; message: string }[];
+}
+
+/** The mistake for which a credential file, or a preset, can't be used. */
+export interface FileMistake {
+  readonly file: string;
+  /** Absent for a preset. */
+  readonly credential?: string;
+  readonly message: string;
 }
 
 /** The other users who may connect. */

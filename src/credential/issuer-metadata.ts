@@ -34,6 +34,13 @@ export function offeredMetadata(
   return knownMetadata(settings, record) && record.discovered?.offered;
 }
 
+/** True for a credential that has its addresses, or some of them, from its issuer's metadata. */
+export function usesMetadata({ own, grant }: CredentialSettings): boolean {
+  const { issuer, token_url } = own as { issuer?: string; token_url?: string };
+  const isNeeded = token_url === undefined || grantNamed(grant).signsIn !== undefined;
+  return issuer !== undefined && isNeeded;
+}
+
 /**
  * Reads the issuer's metadata if they are needed and not known, or `again`: then those that are known do
  * when they can't be read. Rejects with AuthdError: `credential_changed` if they name another origin.
@@ -43,10 +50,9 @@ export async function ensureMetadata(
   { settings, record, seal }: Keeper,
   again = false,
 ): Promise<void> {
-  const { name, own, grant } = settings;
-  const { issuer, token_url } = own as { issuer?: string; token_url?: string };
-  const isNeeded = token_url === undefined || grantNamed(grant).signsIn !== undefined;
-  if (issuer === undefined || !isNeeded) return;
+  const { name, own } = settings;
+  const { issuer } = own as { issuer?: string };
+  if (issuer === undefined || !usesMetadata(settings)) return;
   const known = knownMetadata(settings, record);
   if (known && !again) return;
   const found = await read(deps, settings, issuer).catch((error) => {

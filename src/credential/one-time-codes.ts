@@ -6,6 +6,8 @@ import type { Grant } from "../grants/grant.ts";
 
 /** A clock set back by more than this many steps makes codes that were not sent from here. */
 const STEPS_BACK = 2;
+/** Time (ms) after which it is asked again whether all credentials have told what they sent. */
+const INCOMPLETE_WAIT_MS = 20;
 
 /** The secrets that a one-time code is made from, and the settings that say where it is sent. */
 interface CodeSource {
@@ -22,11 +24,18 @@ export class OneTimeCodes {
   readonly #salt = randomBytes(32);
   /** The last time step that a code was sent for, by digest of key and issuer. */
   readonly #lastSteps = new Map<string, number>();
+  readonly #isComplete: () => boolean;
+
+  /** `isComplete` returns whether all credentials have noted what they sent before this start. */
+  constructor(isComplete: () => boolean = () => true) {
+    this.#isComplete = isComplete;
+  }
 
   /** Returns the ms from `now` (wall clock) until there is a code that was not sent; 0: there is one, or none is needed. */
   waitMs({ settings, grant, secrets }: CodeSource, now: number): number {
     const code = grant.timeStep?.(secrets, now);
     if (!code) return 0;
+    if (!this.#isComplete()) return INCOMPLETE_WAIT_MS;
     const { step, periodMs } = code;
     const last = this.#lastSteps.get(this.#idOf(settings, grant, code));
     if (last === undefined || step > last || step < last - STEPS_BACK) return 0;

@@ -1,5 +1,11 @@
 import { didYouMean } from "../base/suggest.ts";
-import type { Configuration, CredentialSettings } from "../config/settings.ts";
+import { isMistake } from "../config/config.ts";
+import type {
+  Configuration,
+  CredentialSettings,
+  FileMistake,
+  OpenConfiguration,
+} from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -19,6 +25,9 @@ export class Registry {
   readonly #credentials = new Map<string, Credential>();
   /** Errors of credentials that never worked since the start, as their files can't be used. */
   readonly #broken = new Map<string, AuthdError>();
+  /** Names whose files were not read yet, and how to read them. */
+  readonly #unread = new Set<string>();
+  #readFile: OpenConfiguration["read"] = () => undefined;
   /** Undefined after every change of the names. */
   #sortedNames: readonly string[] | undefined;
   /** Credentials whose file is gone while there is something to seal for them. */
@@ -41,7 +50,42 @@ export class Registry {
 
   /** Number of credentials, those with broken files included. */
   get size(): number {
-    return this.#credentials.size + this.#broken.size;
+    return this.#credentials.size + this.#broken.size + this.#unread.size;
+  }
+
+  // ---- reading files at the start ----
+
+  /** Takes over the credentials of a start. Each file is read when its credential is asked for, or by `readSome`. */
+  open({ names, read }: Pick<OpenConfiguration, "names" | "read">): void {
+    for (const name of names) this.#unread.add(name);
+    this.#readFile = read;
+    this.#sortedNames = undefined;
+  }
+
+  /** True if no file waits to be read. */
+  get isRead(): boolean {
+    return this.#unread.size === 0;
+  }
+
+  /** Reads files for about `ms`. */
+  readSome(ms: number): void {
+    const untilMs = performance.now() + ms;
+    for (const name of this.#unread) {
+      this.#read(name);
+      if (performance.now() > untilMs) return;
+    }
+  }
+
+  #readAll(): void {
+    for (const name of this.#unread) this.#read(name);
+  }
+
+  #read(name: string): void {
+    if (!this.#unread.delete(name)) return;
+    this.#sortedNames = undefined;
+    const read = this.#readFile(name);
+    if (isMistake(read)) this.#close(brokenFile(read), false);
+    else if (read) this.add(read);
   }
 
   /** Token requests that are queued or being sent. */
@@ -68,11 +112,12 @@ export class Registry {
 
   /** Throws AuthdError `unknown_credential`. */
   get(name: string): Credential {
+    this.#read(name);
     const credential = this.#credentials.get(name);
     if (credential) return credential;
     const broken = this.#broken.get(name);
     if (broken) throw broken;
-    const guess = didYouMean(name, this.#credentials.keys());
+    const guess = didYouMean(name, this.sortedNames());
     throw new AuthdError(
       "unknown_credential",
       `There is no credential "${name.slice(0, 64)}".${guess} \`authd list\` shows those that there are.`,
@@ -82,30 +127,39 @@ export class Registry {
 
   /** False for a credential that never worked since the start, as its file is broken. */
   hasLoaded(name: string): boolean {
+    this.#read(name);
     return this.#credentials.has(name);
   }
 
   /** True for every known name, that of a credential with a broken file included. */
   hasAny(name: string): boolean {
+    this.#read(name);
     return this.#credentials.has(name) || this.#broken.has(name);
   }
 
   all(): Credential[] {
+    this.#readAll();
     return [...this.#credentials.values()];
   }
 
+  /** Those with something in memory: not those whose file was not read. */
   #withOrphaned(): Credential[] {
-    return this.#orphaned.size === 0 ? this.all() : [...this.all(), ...this.#orphaned.values()];
+    return [...this.#credentials.values(), ...this.#orphaned.values()];
   }
 
   /** Returns all names, those of credentials with broken files included, in the order of their characters. */
   sortedNames(): readonly string[] {
-    this.#sortedNames ??= [...this.#credentials.keys(), ...this.#broken.keys()].sort();
+    this.#sortedNames ??= [
+      ...this.#credentials.keys(),
+      ...this.#broken.keys(),
+      ...this.#unread,
+    ].sort();
     return this.#sortedNames;
   }
 
   /** True if rules limit who may use the credential; also if its files are broken or gone, until a person removes it. */
   isGuarded(name: string): boolean {
+    this.#read(name);
     return this.#credentials.get(name)?.isRestricted || this.#deps.vault.isGuarded(name);
   }
 
@@ -124,18 +178,21 @@ export class Registry {
 
   /** Yields infos in no order, each as it is when its turn comes, as 10,000 at once would take long. */
   *each(): Generator<CredentialInfo> {
+    this.#readAll();
     for (const credential of this.#credentials.values()) yield credential.info();
     const now = this.#deps.clock.wall();
     for (const [name, error] of this.#broken) yield brokenInfo(name, error, now);
   }
 
   info(name: string): CredentialInfo {
+    this.#read(name);
     const broken = this.#broken.get(name);
     return broken ? brokenInfo(name, broken, this.#deps.clock.wall()) : this.get(name).info();
   }
 
   /** Returns how many credentials are in each state, those with broken files included: cheaper than `infos`. */
   states(): Partial<Record<State, number>> {
+    this.#readAll();
     const states: Partial<Record<State, number>> = {};
     const add = (state: State, count: number) => {
       if (count > 0) states[state] = (states[state] ?? 0) + count;
@@ -159,9 +216,8 @@ export class Registry {
    * credential until it is corrected; a file that is gone removes it (its sealed record stays).
    */
   apply({ credentials, errors }: Configuration): string[] {
-    const broken = errors.flatMap(({ credential, file, message }) =>
-      credential === undefined ? [] : [brokenFile(credential, file, message)],
-    );
+    this.#readAll();
+    const broken = errors.filter(({ credential }) => credential !== undefined).map(brokenFile);
     const kept = new Set(broken.map(({ credential }) => credential));
     const removed = [...this.#credentials.keys()].filter(
       (name) => !credentials.has(name) && !kept.has(name),
@@ -183,14 +239,18 @@ export class Registry {
       if (known) {
         if (!known.isFileBroken) changed.push(credential);
         known.closeFile(error);
-        continue;
-      }
-      this.#broken.set(credential, error);
-      const before = knownBroken.has(credential) ? ({ before: "damaged" } as const) : {};
-      const reason = "credential_damaged";
-      this.#deps.onEvent({ kind: "state", credential, state: "damaged", ...before, reason });
+      } else this.#close(error, knownBroken.has(credential));
     }
     return changed;
+  }
+
+  /** Notes a credential that has not worked since the start. */
+  #close(error: AuthdError, wasBroken: boolean): void {
+    const { credential = "" } = error;
+    this.#broken.set(credential, error);
+    const before = wasBroken ? ({ before: "damaged" } as const) : {};
+    const reason = "credential_damaged";
+    this.#deps.onEvent({ kind: "state", credential, state: "damaged", ...before, reason });
   }
 
   /** Adds new credentials and updates edited ones; returns their names. */
@@ -210,13 +270,16 @@ export class Registry {
   /** Closes every credential until the next configuration: a file that concerns all has a mistake. */
   closeAll(file: string, message: string): string[] {
     const open = this.all().filter(({ isFileBroken }) => !isFileBroken);
-    for (const each of this.all()) each.closeFile(brokenFile(each.name, file, message));
+    for (const each of this.all()) {
+      each.closeFile(brokenFile({ credential: each.name, file, message }));
+    }
     return open.map(({ name }) => name);
   }
 
   /** Adds a credential and reads its sealed record; one that was orphaned continues. */
   add(settings: CredentialSettings): Credential {
     const { name } = settings;
+    this.#unread.delete(name);
     const orphaned = this.#orphaned.get(name);
     this.#orphaned.delete(name);
     orphaned?.applySettings(settings);
@@ -236,6 +299,7 @@ export class Registry {
   }
 
   #forget(name: string): void {
+    this.#unread.delete(name);
     this.#credentials.delete(name);
     this.#timer.delete(name);
     this.#broken.delete(name);
@@ -278,7 +342,8 @@ export class Registry {
 
   /** Names of the credentials with something in memory only. */
   get unsaved(): string[] {
-    return this.all().flatMap(({ name, unsaved }) => (unsaved ? [name] : []));
+    const all = [...this.#credentials.values()];
+    return all.flatMap(({ name, unsaved }) => (unsaved ? [name] : []));
   }
 
   /** Seals every credential without a sealed file, as the vault's folder was removed. `sealed`: names with a file. */
@@ -323,10 +388,10 @@ export class Registry {
   }
 }
 
-function brokenFile(name: string, file: string, message: string): AuthdError {
+function brokenFile({ credential = "", file, message }: FileMistake): AuthdError {
   return new AuthdError(
     "credential_damaged",
-    `${name}: ${file}, ${message} Mend it, then run: authd reload`,
-    { credential: name },
+    `${credential}: ${file}, ${message} Mend it, then run: authd reload`,
+    { credential },
   );
 }

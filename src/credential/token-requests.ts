@@ -10,7 +10,7 @@ import type { Grant } from "../grants/grant.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
-import { ensureMetadata } from "./issuer-metadata.ts";
+import { ensureMetadata, usesMetadata } from "./issuer-metadata.ts";
 import type { CredentialRecord } from "./record.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
 import type { TokenResponse } from "./token.ts";
@@ -98,7 +98,7 @@ export class TokenRequests {
     const { slot, pendingRefresh, inputs } = request;
     const { codes, hostLimiter, time } = this.#deps;
     const codeWaitMs = () => codes.waitMs(inputs(), time.now().wall);
-    await this.#ensureMetadata(inputs());
+    if (usesMetadata(inputs().settings)) await this.#ensureMetadata(inputs());
     for (;;) {
       const waitMs = codeWaitMs();
       if (waitMs > 0) await this.#pause(pendingRefresh, waitMs);

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { Admin } from "../admin/admin.ts";
 import { Backup } from "../admin/backup.ts";
 import { ImportJournal } from "../admin/import-journal.ts";
@@ -20,6 +21,11 @@ import type { Foundation } from "./foundation.ts";
 import { Signal } from "./signal.ts";
 import { VaultWatcher } from "./vault-watcher.ts";
 
+/** Time (ms) for which credentials are read before clients can connect. */
+const START_MS = 50;
+/** Time (ms) for which credentials are read before clients have their turn. */
+const SLICE_MS = 1;
+
 /** Credentials with all that keeps, changes, locks and reports them. Nothing here knows of clients. */
 export class Core {
   readonly subscriptions = new Subscriptions();
@@ -41,6 +47,7 @@ export class Core {
   readonly #importJournal: ImportJournal;
   readonly #watcher: VaultWatcher;
   #manifestProblem: string | undefined;
+  #isClosed = false;
 
   constructor(foundation: Foundation) {
     const { env, vault, log, http, time, events, rebuilt } = foundation;
@@ -67,11 +74,34 @@ export class Core {
     this.locked.on(() => http.reconnect());
   }
 
-  /** Takes over the configuration that was read at the start. */
+  /** Takes over the configuration of the start; of many credentials only the first are read. */
   async load(): Promise<void> {
-    const { configuration } = this.#foundation;
-    const isStale = this.#importJournal.isPending();
-    this.registry.apply(isStale ? await this.#readConfiguration() : configuration);
+    if (this.#importJournal.isPending()) {
+      this.registry.apply(await this.#readConfiguration());
+      return;
+    }
+    this.registry.open(this.#foundation.configuration);
+    this.registry.readSome(START_MS);
+  }
+
+  /**
+   * Reads the credentials that are left, in slices: until then each is read when a client asks for it. Then
+   * begins what looks at all of them. Resolves when that is done, at once if nothing is left.
+   */
+  async finishStart(): Promise<void> {
+    while (!this.registry.isRead && !this.#isClosed) {
+      await turn();
+      this.registry.readSome(SLICE_MS);
+    }
+    if (!this.#isClosed) await this.observer.start();
+  }
+
+  /** Begins nothing any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.registry.close();
+    this.logins.close();
+    this.logind.close();
   }
 
   #createRegistry(): Registry {
@@ -79,7 +109,7 @@ export class Core {
     const deps = {
       ...{ clock, time, http, vault, log, onEvent: events.emit },
       hostLimiter: new HostLimiter(),
-      codes: new OneTimeCodes(),
+      codes: new OneTimeCodes(() => this.registry.isRead),
       issuerClocks: this.issuerClocks,
       spendingRequests: new SpendingRequests(),
       candidates: {
@@ -88,7 +118,7 @@ export class Core {
       },
     };
     return new Registry(deps, () => {
-      this.observer.tick();
+      if (this.registry.isRead) this.observer.tick();
       void this.#watcher.check();
       this.lock.tick();
     });

@@ -62,9 +62,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await closing;
   };
   front.endRequested.on(() => void close());
+  const endWith = (error: unknown) => {
+    log.error({}, `the credentials could not be read: ${messageOf(error)}`);
+    void close();
+  };
 
   try {
-    await begin(foundation, core, front);
+    begin(foundation, core, front);
+    const finished = core.finishStart();
+    if (registry.isRead) await finished;
+    else finished.catch((error) => endWith(error));
   } catch (error) {
     // Clients may have been served by now.
     await close();
@@ -108,13 +115,12 @@ async function openLayers(foundation: Foundation) {
 }
 
 /** Starts what is due, and tells of the start. */
-async function begin({ log, vault, events }: Foundation, core: Core, { audit }: Front) {
+function begin({ log, vault, events }: Foundation, core: Core, { audit }: Front) {
   core.registry.tick();
   if (vault.locked !== undefined) {
     log.warn({}, `the vault is locked: ${vault.locked}`);
     events.emit({ kind: "vault_locked", message: vault.locked });
   }
-  await core.observer.start();
   events.emit({ kind: "started", message: `authd ${version}, pid ${process.pid}` });
   audit.note({ event: "daemon", outcome: "started", version, pid: process.pid });
 }

@@ -5,8 +5,8 @@ import { createLog, type Log } from "../base/log.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { Timekeeper } from "../base/timekeeper.ts";
 import { enableJitForManyCredentials } from "../base/v8-flags.ts";
-import { configDir, loadConfiguration, stateDir } from "../config/config.ts";
-import type { Configuration } from "../config/settings.ts";
+import { configDir, isMistake, openConfiguration, stateDir } from "../config/config.ts";
+import type { DaemonSettings, OpenConfiguration } from "../config/settings.ts";
 import { type CredentialRecord, isGuarded } from "../credential/record.ts";
 import { createHttp } from "../http/http.ts";
 import type { EventPayload } from "../protocol.ts";
@@ -20,7 +20,7 @@ export interface Foundation {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** Configuration of the start. */
-  readonly configuration: Configuration;
+  readonly configuration: OpenConfiguration;
   readonly log: Log;
   readonly clock: Clock;
   readonly time: Timekeeper;
@@ -31,7 +31,7 @@ export interface Foundation {
   /** The vault's manifest was made anew. */
   readonly rebuilt: Signal<Rebuilt>;
   /** Other users who may connect now. */
-  readonly welcome: { guests: Configuration["daemon"]["guests"] };
+  readonly welcome: { guests: DaemonSettings["guests"] };
 }
 
 export interface FoundationOptions {
@@ -43,11 +43,10 @@ export interface FoundationOptions {
 export async function openFoundation({ env, passphrase }: FoundationOptions): Promise<Foundation> {
   const startedAt = Date.now();
   const dir = configDir(env);
-  const configuration = loadConfiguration({ dir, env, onCount: enableJitForManyCredentials });
+  const configuration = openConfiguration({ dir, env });
+  enableJitForManyCredentials(configuration.names.length);
   const { logLevel, vaultKey, proxy, guests } = configuration.daemon;
   const log = createLog(logLevel);
-  for (const { file, message } of configuration.errors) log.error({ file }, message);
-  logRuleWarnings(configuration, log);
   const rebuilt = new Signal<Rebuilt>();
   const vault = await openVault<CredentialRecord>({
     dir: join(stateDir(env), "vault"),
@@ -63,5 +62,29 @@ export async function openFoundation({ env, passphrase }: FoundationOptions): Pr
   const time = new Timekeeper(clock, () => http.reconnect());
   const events = new Signal<EventPayload>();
   const welcome = { guests };
-  return { env, startedAt, configuration, log, clock, time, http, vault, events, rebuilt, welcome };
+  for (const { file, message } of configuration.mistakes) log.error({ file }, message);
+  const read = readAndLog(configuration, log);
+  return {
+    env,
+    startedAt,
+    configuration: { ...configuration, read },
+    log,
+    clock,
+    time,
+    http,
+    vault,
+    events,
+    rebuilt,
+    welcome,
+  };
+}
+
+/** Logs what a person should know of a file, when it is read. */
+function readAndLog(configuration: OpenConfiguration, log: Log): OpenConfiguration["read"] {
+  return (name) => {
+    const read = configuration.read(name);
+    if (isMistake(read)) log.error({ file: read.file }, read.message);
+    else if (read) logRuleWarnings(read, log);
+    return read;
+  };
 }

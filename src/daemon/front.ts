@@ -14,6 +14,7 @@ import { CpuBudgets } from "../rpc/cpu-budget.ts";
 import { assertWelcome, isWelcome } from "../rpc/peer.ts";
 import { createServer, type Server } from "../rpc/server.ts";
 import { defaultSocketPath } from "../rpc/socket.ts";
+import { allReadInterceptor } from "./all-read-interceptor.ts";
 import { callerInterceptor } from "./caller-interceptor.ts";
 import type { Core } from "./core.ts";
 import { serverLimits } from "./fd-limit.ts";
@@ -56,6 +57,7 @@ export class Front {
     const interceptors = [
       metrics,
       this.audit.interceptor,
+      allReadInterceptor(registry),
       vaultLockInterceptor(lock, registry, access),
       callerInterceptor(access, approvals, registry),
     ];

@@ -14,7 +14,7 @@ import { GRACE, type LastAnswers } from "./last-answers.ts";
  */
 export async function shutDown(
   { log, clock, http, vault, events }: Foundation,
-  { registry, logind, observer, logins }: Core,
+  core: Core,
   { approvals, server, audit }: Front,
   listening: Listening,
   lastAnswers: LastAnswers,
@@ -23,21 +23,19 @@ export async function shutDown(
   let losers: readonly string[] = [];
   await closeAll(log, [
     () => events.emit({ kind: "stopping" }),
-    () => registry.close(),
-    () => logins.close(),
+    () => core.close(),
     () => approvals.close(),
-    () => logind.close(),
     () => listening.release(),
     () => server.close(GRACE),
     () => lastAnswers.wait(toldAtMs),
     () => http.close(),
     async () => {
-      losers = await sealForTheLastTime(registry, log);
+      losers = await sealForTheLastTime(core.registry, log);
     },
     () => audit.note({ event: "daemon", outcome: "stopped", pid: process.pid }),
     () => audit.close(),
     () => vault.close(),
-    () => observer.close(),
+    () => core.observer.close(),
   ]);
   log.info({}, "stopped");
   return losers;
@@ -50,9 +48,8 @@ export async function closeUnstarted(
   front: Front | undefined,
 ): Promise<void> {
   await closeAll(log, [
-    () => core?.registry.close(),
+    () => core?.close(),
     () => front?.approvals.close(),
-    () => core?.logind.close(),
     () => front?.server.close(0),
     () => http.close(),
     () => vault.close(),

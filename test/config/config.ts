@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { loadConfiguration } from "../../src/config/config.ts";
+import { isMistake, loadConfiguration, openConfiguration } from "../../src/config/config.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { configFolder } from "../helpers/config-folder.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
@@ -291,17 +291,16 @@ test("many alike credentials share what is equal", (t) => {
   t.true(Object.isFrozen(first) && Object.isFrozen(first?.own) && Object.isFrozen(first?.headers));
 });
 
-test("how many credential files there are is told before one is read", (t) => {
+test("files are listed before one is read, and each is read when it is asked for", (t) => {
   const dir = configFolder(t, {
     "one.toml": STATIC,
     "two.toml": STATIC,
     "broken.toml": "grant = \n",
   });
-  const counts: number[] = [];
-  const { credentials } = loadConfiguration({
-    dir,
-    env: {},
-    onCount: (files) => counts.push(files),
-  });
-  t.deepEqual([counts, credentials.size], [[3], 2]);
+  const { names, read } = openConfiguration({ dir, env: {} });
+  t.deepEqual(names, ["broken", "one", "two"]);
+  t.is(isMistake(read("one")), false);
+  t.is(isMistake(read("broken")), true);
+  rmSync(join(dir, "credentials/two.toml"));
+  t.is(read("two"), undefined, "it is gone");
 });

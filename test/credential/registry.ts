@@ -262,3 +262,55 @@ test("tokens that hardly live are renewed twice a second at most", async (t) => 
   }
   t.true(issuer.requests.length >= 2 && issuer.requests.length <= 7, `${issuer.requests.length}`);
 });
+
+test("a file is read when its credential is asked for, all when all are asked for", async (t) => {
+  const { registry, settings } = await setup(t);
+  const read: string[] = [];
+  const files: Record<string, CredentialSettings> = { a: settings("a"), b: settings("b") };
+  registry.open({
+    names: ["a", "b", "broken", "gone"],
+    read(name) {
+      read.push(name);
+      if (name === "broken") return { file: "broken.toml", credential: name, message: "Line 1." };
+      return files[name];
+    },
+  });
+  t.is(registry.size, 4);
+  t.false(registry.isRead);
+  t.is(registry.get("b").name, "b");
+  t.is(registry.get("b").name, "b");
+  t.deepEqual(read, ["b"]);
+  t.throws(() => registry.get("broken"), { message: /broken.toml/ });
+  t.throws(() => registry.get("gone"), { message: /no credential "gone"/ });
+  t.deepEqual(
+    registry
+      .all()
+      .map(({ name }) => name)
+      .sort(),
+    ["a", "b"],
+  );
+  t.deepEqual(read, ["b", "broken", "gone", "a"]);
+  t.true(registry.isRead);
+  t.deepEqual(registry.sortedNames(), ["a", "b", "broken"]);
+});
+
+test("reading goes on in slices, and leaves a credential alone that was added or removed meanwhile", async (t) => {
+  const { registry, settings } = await setup(t);
+  const names = ["a", "b", "c"];
+  const read: string[] = [];
+  registry.open({
+    names,
+    read(name) {
+      read.push(name);
+      return settings(name);
+    },
+  });
+  registry.readSome(0);
+  t.deepEqual(read, ["a"], "one at least");
+  registry.add(settings("b"));
+  registry.delete("c");
+  registry.readSome(1_000);
+  t.deepEqual(read, ["a"]);
+  t.true(registry.isRead);
+  t.deepEqual(registry.sortedNames(), ["a", "b"]);
+});

@@ -338,3 +338,17 @@ test("it is ready although a client of before hangs on a dead socket", async (t)
   await next.says("authd listens on ");
   t.pass();
 });
+
+test("with many credentials any is served while the others are still read, and who asks for all waits", async (t) => {
+  const names = Array.from({ length: 1_500 }, (_, n) => `static-${n}`);
+  const config = Object.fromEntries(names.map((name) => [`credentials/${name}.toml`, STATIC]));
+  const daemon = await startDaemon(t, { config });
+  const client = await clientOf(t, daemon);
+  // The last file in the order in which they are read.
+  const one = client.request("credentials/show", { credential: "static-999" });
+  const all = client.request("credentials/list", {});
+  t.is((await one).name, "static-999");
+  t.is((await all).credentials.length, names.length);
+  t.is((await client.request("status", {})).credentials, names.length);
+  t.is((await daemon.stop()).code, 0);
+});

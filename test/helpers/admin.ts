@@ -17,8 +17,6 @@ export function adminOf(engine: Awaited<ReturnType<typeof startTestRegistry>>) {
       daemon: { vaultKey: "file", logLevel: "info", maxConnections: 9 },
       defaults: {},
       access: "{}",
-      credentials: new Map(),
-      errors: [],
     },
     readConfiguration: async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env }),
     onEvent: () => {},
