@@ -69,10 +69,11 @@ export class Registry {
 
   /** Reads files for about `ms`. */
   readSome(ms: number): void {
-    const untilMs = performance.now() + ms;
+    const { clock } = this.#deps;
+    const untilMs = clock.monotonic() + ms;
     for (const name of this.#unread) {
       this.#read(name);
-      if (performance.now() > untilMs) return;
+      if (clock.monotonic() >= untilMs) return;
     }
   }
 
