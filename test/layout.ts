@@ -56,7 +56,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   request: /^request\/(kept-url|request|response-body|upload|upload-body|validate-request)\.ts$/,
   http: /^http\/(content|http|issuer|issuer-clock|transport-error)\.ts$/,
   grants:
-    /^grants\/(answer-condition|answer-reason|endpoint|generated-values|grant|index|exchange-request|lifetime-setting|response-settings|login\/index)\.ts$/,
+    /^grants\/(answer-condition|answer-reason|endpoint|generated-values|grant|index|exchange-request|lifetime-setting|response-settings|rotated-token|login\/index)\.ts$/,
   presets: /^$/,
   config:
     /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|kept-origins|origin-pattern|policy|preset|settings|urls)\.ts$/,

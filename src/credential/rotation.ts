@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { AuthdError } from "../errors.ts";
+import { rotatedIn } from "../grants/rotated-token.ts";
 import { noteKept } from "./kept-values.ts";
 import type { CredentialRecord, Rotation, TokenTarget } from "./record.ts";
 import { storeLives } from "./refresh-token-life.ts";
@@ -47,8 +48,14 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
     context.onLost?.();
   };
   if (wasLostBefore) noteLost();
+  const attemptAny = (refreshToken: string) =>
+    context.attempt(refreshToken).catch(async (error) => {
+      const next = rotatedIn(error);
+      if (next !== undefined) await storeUnused(context, rotation, refreshToken, next);
+      throw error;
+    });
   const attempt = (refreshToken: string) =>
-    context.attempt(refreshToken).catch((error) => {
+    attemptAny(refreshToken).catch((error) => {
       if (isResponseLost(error)) noteLost();
       throw error;
     });
@@ -65,7 +72,7 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
   } catch (error) {
     // At some issuers the previous token ends the session: it is not sent for a scope that may be refused.
     if (!isRefused(error) || (isCallers && !wasLost)) throw error;
-    return await attemptPrevious(context, rotation, error);
+    return await attemptPrevious({ ...context, attempt: attemptAny }, rotation, error);
   }
 }
 
@@ -141,16 +148,36 @@ async function storeRotated(
     }
     delete rotation.previous;
     rotation.worked = true;
-  } else {
-    // A new object, so that StoredRecord can tell that these secrets are not sealed yet.
-    record.secrets = { ...record.secrets, [secret]: refreshToken };
-    rotation.previous = sentToken;
-    rotation.entered ??= tokenDigest(sentToken);
-    rotation.worked = false;
-  }
+  } else replaceToken(record, secret, rotation, { sentToken, refreshToken });
   noteKept(record, acquired, isCallers);
   storeLives(rotation, { ...sent, bootId }, { ...acquired, isSame });
   await seal();
+}
+
+/** Stores and seals the refresh token of an answer whose access token can't be used. */
+async function storeUnused(
+  { record, secret, seal }: RotationContext,
+  rotation: Rotation,
+  sentToken: string,
+  refreshToken: string,
+): Promise<void> {
+  if (record.rotation !== rotation || refreshToken === sentToken) return;
+  delete rotation.intent;
+  replaceToken(record, secret, rotation, { sentToken, refreshToken });
+  await seal();
+}
+
+function replaceToken(
+  record: CredentialRecord,
+  secret: string,
+  rotation: Rotation,
+  { sentToken, refreshToken }: { sentToken: string; refreshToken: string },
+): void {
+  // A new object, so that StoredRecord can tell that these secrets are not sealed yet.
+  record.secrets = { ...record.secrets, [secret]: refreshToken };
+  rotation.previous = sentToken;
+  rotation.entered ??= tokenDigest(sentToken);
+  rotation.worked = false;
 }
 
 /** Begins with the refresh token that a person's sign-in brought. */

@@ -28,6 +28,7 @@ import {
   unusableAnswer,
 } from "./refusal.ts";
 import type { ResponsePlaces } from "./response-settings.ts";
+import { withRotated } from "./rotated-token.ts";
 import { tokenIdentity, unfitToken } from "./token-claims.ts";
 
 /** Token types that bind the token to a key or a signature: useless as a plain header. */
@@ -51,8 +52,7 @@ export async function readTokenAnswer(
     isRejected(response, context) ||
     (found.access_token === undefined && saysRefused(response, context));
   if (status < 200 || status > 299 || isError) throw toRefusalError(response, context);
-  assertToken(found.access_token, response, places, context);
-  const { access_token, scope, refresh_token } = await validateAnswer(response, found, context);
+  const { access_token, scope, refresh_token } = await usable(response, found, places, context);
   const holder = places.token === undefined ? members : holderOf(places.token, answer);
   const source = { response, answer, members: holder, accessToken: access_token, places };
   return {
@@ -63,6 +63,22 @@ export async function readTokenAnswer(
     ...omitUndefined({ identity: idTokenIdentity(members) }),
     ...(places.keep && { kept: keptValues(places.keep, answer) }),
   };
+}
+
+/** Checks the members that were found. Rejects with an AuthdError, beside which a new refresh token is kept. */
+async function usable(
+  response: IssuerResponse,
+  found: ReturnType<typeof findMembers>,
+  places: ResponsePlaces,
+  context: AnswerContext,
+) {
+  try {
+    assertToken(found.access_token, response, places, context);
+    return await validateAnswer(response, found, context);
+  } catch (error) {
+    const next = context.refreshing ? found.refresh_token : undefined;
+    throw next !== undefined && error instanceof AuthdError ? withRotated(error, next) : error;
+  }
 }
 
 /** Returns the names in an ID token (OpenID Connect Core section 2), its signature unchecked: for people. */

@@ -46,7 +46,11 @@ class Rotating {
 
 const refused: StubResponse = { status: 400, json: { error: "invalid_grant" } };
 
-async function setup(t: ExecutionContext, record: Partial<CredentialRecord> = {}) {
+async function setup(
+  t: ExecutionContext,
+  record: Partial<CredentialRecord> = {},
+  more: Record<string, unknown> = {},
+) {
   const rotating = new Rotating();
   /** What goes wrong with answers, one entry each; they are lost after the issuer rotated. */
   const faults: ("reset" | "stall" | number | "garbage")[] = [];
@@ -65,6 +69,7 @@ async function setup(t: ExecutionContext, record: Partial<CredentialRecord> = {}
     token_url: issuer.url,
     client_id: "app",
     client_auth: "none",
+    ...more,
   };
   const start = () => engine.add("demo", file, { refresh_token: "refresh-0" }, record);
   return { rotating, faults, issuer, engine, start };
@@ -81,6 +86,20 @@ test("the new refresh token is sealed before anybody gets the access token", asy
     t.is(sealedToken(engine.vault.read("demo")), `refresh-${i}`);
     engine.clock.advance(2 * SECOND);
   }
+});
+
+test("the next refresh token of an answer without a usable access token is sealed, and the spent one not sent again", async (t) => {
+  const { engine, issuer, rotating, start } = await setup(t, {}, { response: { token: "/typo" } });
+  const credential = await start();
+  const error = await t.throwsAsync(async () => credential.token({}), { instanceOf: AuthdError });
+  t.regex(error!.message, /no token at response\.token = "\/typo"/);
+  t.false(JSON.stringify({ ...error }).includes("refresh-1"));
+  t.is(sealedToken(engine.vault.read("demo")), "refresh-1");
+  t.is(engine.vault.read("demo")?.rotation?.intent, undefined);
+  await t.throwsAsync(credential.refresh(30 * SECOND));
+  t.is(issuer.requests.length, 2);
+  t.false(rotating.revoked);
+  t.is(sealedToken(engine.vault.read("demo")), "refresh-2");
 });
 
 test("an intent is sealed before a refresh token is spent", async (t) => {
