@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { didYouMean } from "../base/suggest.ts";
 import { isMistake } from "../config/config.ts";
 import type {
@@ -259,7 +260,8 @@ export class Registry {
     const changed: string[] = [];
     for (const settings of all) {
       const known = this.#credentials.get(settings.name);
-      const isSame = known && JSON.stringify(known.settings) === JSON.stringify(settings);
+      // The order of keys may differ: `add` resolves what it was given, a reload the file.
+      const isSame = known && isDeepStrictEqual(known.settings, settings);
       if (isSame && !known.isFileBroken) continue;
       if (known) known.applySettings(settings);
       else this.add(settings);

@@ -94,6 +94,16 @@ test("a refusal in other words than OAuth's is told at once, what was entered ke
   t.is(engine.registry.info("other").state, "ready");
 });
 
+test("a reload after add changes nothing, in whatever order its settings were given", async (t) => {
+  const { add, admin, issuer } = await setup(t);
+  const fields = { tenant: "acme" };
+  const headers = { "x-tenant": "{tenant}", authorization: "Bearer {token}" };
+  await add({
+    settings: { fields, headers, token_url: issuer.url, warm: "always", client_id: "a" },
+  });
+  t.deepEqual((await admin.reload()).changed, []);
+});
+
 test("an existing name needs replace", async (t) => {
   const { add, engine } = await setup(t);
   await add();
