@@ -3,9 +3,7 @@ import * as https from "node:https";
 import { isIP, type Socket } from "node:net";
 import { type SecureContext, connect as secure } from "node:tls";
 import type { buildConnector } from "undici";
-
-/** Interim responses (1xx) to CONNECT: each restarts the time limit. */
-const MAX_INTERIM_RESPONSES = 32;
+import { MAX_INTERIM_RESPONSES } from "./head-filter.ts";
 
 export interface TunnelTls {
   rejectUnauthorized: true;
@@ -38,6 +36,7 @@ export function tunnelThrough(
     });
     request.once("error", (error) => done(proxyFailure(error), null));
     request.once("timeout", () => request.destroy(proxyError("it does not answer")));
+    // Each restarts the time limit.
     let interimResponses = 0;
     request.on("information", () => {
       interimResponses++;
