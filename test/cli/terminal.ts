@@ -1,6 +1,8 @@
 import { startLabelf } from "../../src/sandbox/labelf.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { onLinux } from "../helpers/optional.ts";
+import { signInAt } from "../helpers/person.ts";
+import { PUBLIC_CLIENT, startSignInIssuer } from "../helpers/sign-in-issuer.ts";
 import { CTRL_C, ENTER, onTerminal } from "../helpers/terminal.ts";
 import { until } from "../helpers/until.ts";
 
@@ -24,6 +26,39 @@ onLinux("add asks for what is missing, for secrets without echo", async (t) => {
   t.regex(stdout, /labelf.* is added: .*ready/);
   t.false(stdout.includes(secrets.client_secret!));
 });
+
+onLinux(
+  "add of a sign-in goes on with it: a code and a QR code, where there is no screen",
+  async (t) => {
+    const issuer = await startSignInIssuer(t);
+    const daemon = await startDaemon(t);
+    const terminal = onTerminal(
+      t,
+      daemon,
+      [
+        ...["add", "mail", "--grant", "authorization_code", "--set", `client_id=${PUBLIC_CLIENT}`],
+        ...["--set", "scope=openid offline_access"],
+      ],
+      { columns: 100, rows: 60 },
+    );
+    await terminal.type("issuer", `${issuer.url}${ENTER}`);
+    await terminal.type("Client secret", ENTER);
+    const said = await terminal.says("Code:");
+    await terminal.says("▀");
+    const code = /Code: .*?([A-Z]{4}-[A-Z]{4})/.exec(await terminal.says("▀"))?.[1] ?? "";
+    t.regex(said, /^http:.*\/device\r$/m);
+    await signInAt(`${issuer.url}/device?user_code=${code}`, { name: "ada" });
+    const { code: exit, stdout } = await terminal.ended;
+    t.is(exit, 0, stdout);
+    t.regex(stdout, /mail.* is signed in as ada/);
+    const away = onTerminal(t, daemon, ["remove", "mail"]);
+    await away.type("Remove mail", "y");
+    await away.type("Revoke its tokens at the issuer first?", "y");
+    const removed = await away.ended;
+    t.is(removed.code, 0);
+    t.regex(removed.stdout, /tokens are revoked at the issuer/);
+  },
+);
 
 onLinux("add without a preset offers them; Ctrl-C changes nothing", async (t) => {
   const daemon = await startDaemon(t);

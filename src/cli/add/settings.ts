@@ -49,12 +49,38 @@ function isReplaced({ name }: PresetField, fields: readonly PresetField[], answe
 /** Keys that many issuers want, although a grant can do without. */
 const OFTEN_WANTED = ["client_id", "scope"];
 
+const ISSUER = "The issuer's URL, such as https://login.example.com";
+
+/** Asks where the issuer is: by its own URL, which is enough, or by each address. */
+async function askAddresses(
+  answers: Answers,
+  keys: readonly string[],
+  { signsIn }: Grant,
+): Promise<void> {
+  if (answers.has("issuer") && !answers.again) return;
+  if (!signsIn) {
+    const hint = "The token endpoint's URL. Empty: you give the issuer's, which names it.";
+    await answers.ask("token_url", { label: "token_url", hint, optional: true });
+    if (!answers.has("token_url")) await answers.ask("issuer", { label: "issuer", hint: ISSUER });
+    return;
+  }
+  const first = keys.includes("authorization_url") ? "authorization_url" : "device_url";
+  if (answers.has(first)) return;
+  const hint = `${ISSUER}. Empty: you give its addresses.`;
+  await answers.ask("issuer", { label: "issuer", hint, optional: true });
+  if (answers.has("issuer")) return;
+  for (const key of [first, "token_url"]) await answers.ask(key, { label: key });
+}
+
 /** A grant's own keys that are plain text. */
-async function askGrant(answers: Answers, { schema }: Grant, all: boolean): Promise<void> {
+async function askGrant(answers: Answers, grant: Grant, all: boolean): Promise<void> {
+  const { schema, signsIn } = grant;
   const { properties = {}, required = [] } = z.toJSONSchema(schema, {
     io: "input",
     unrepresentable: "any",
   });
+  if (Object.hasOwn(properties, "issuer"))
+    await askAddresses(answers, Object.keys(properties), grant);
   const wanted = all ? OFTEN_WANTED.filter((key) => Object.hasOwn(properties, key)) : [];
   for (const key of new Set([...required, ...wanted])) {
     const property = properties[key];
@@ -63,7 +89,7 @@ async function askGrant(answers: Answers, { schema }: Grant, all: boolean): Prom
     const hint = [property.description, optional && "Empty: none."].filter(Boolean).join(" ");
     await answers.ask(key, { label: key, hint, optional });
   }
-  if (all && answers.has("client_id")) await askClientAuth(answers);
+  if (all && answers.has("client_id") && !signsIn) await askClientAuth(answers);
 }
 
 async function askClientAuth(answers: Answers): Promise<void> {
