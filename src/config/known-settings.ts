@@ -39,7 +39,12 @@ function flatten(schema: unknown, path: readonly string[]): KnownSetting[] {
     );
   }
   const description = typeof schema.description === "string" ? schema.description : "";
-  return [{ key: path.join("."), description, values: valuesOf(schema) }];
+  const branches = Array.isArray(schema.anyOf) ? schema.anyOf.filter(isTable) : [];
+  // A table, or a word in its place.
+  const tables = branches.filter((branch) => isTable(branch.properties));
+  const values = tables.length > 0 ? branches.flatMap(valuesOf) : valuesOf(schema);
+  const own = { key: path.join("."), description, values };
+  return [own, ...tables.flatMap((branch) => flatten(branch, path))];
 }
 
 function valuesOf({ enum: values, type }: Table): string[] {

@@ -5,6 +5,7 @@ import {
   shippedPresets,
   updateCredentialFile,
 } from "../../src/config/config.ts";
+import { knownSettings } from "../../src/config/known-settings.ts";
 import { AuthdError } from "../../src/errors.ts";
 
 type File = Record<string, unknown>;
@@ -123,4 +124,12 @@ test("a lifetime needs nobody's consent: it decides when, not where", (t) => {
   );
   t.is(without?.binding, with_?.binding);
   t.deepEqual(without?.written, with_?.written);
+});
+
+test("completion knows a lifetime's keys, and the word in their place", (t) => {
+  const known = knownSettings({ grant: "client_credentials" }, shippedPresets());
+  const valuesOf = (key: string) => known.find((setting) => setting.key === key)?.values;
+  t.deepEqual(valuesOf("lifetime"), ["never"]);
+  t.deepEqual(valuesOf("lifetime.seconds"), []);
+  t.true(valuesOf("lifetime.unit")?.includes("ms"));
 });
