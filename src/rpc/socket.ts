@@ -1,7 +1,6 @@
 import {
   chmodSync,
   chownSync,
-  existsSync,
   lstatSync,
   readlinkSync,
   renameSync,
@@ -44,16 +43,25 @@ export function defaultSocketPath(
 }
 
 /**
- * Where a client looks for the daemon: as `defaultSocketPath`, but where nobody says otherwise and no
- * daemon was started from such an environment, also where a service of the same user listens. cron, su and
- * the like leave XDG_RUNTIME_DIR out.
+ * Where a client looks for the daemon: as `defaultSocketPath`, but where nobody says otherwise, also where
+ * a service of the same user listens: cron, su and the like leave XDG_RUNTIME_DIR out. Of two sockets the newer
+ * one counts: a vault has one daemon, and one that was killed leaves its socket behind.
  */
 export function clientSocketPath(env: Env = process.env): string {
   const path = defaultSocketPath(env);
   const isTold = env.AUTHD_SOCKET || env.XDG_RUNTIME_DIR?.startsWith("/");
-  if (process.platform !== "linux" || isTold || existsSync(path)) return path;
+  if (process.platform !== "linux" || isTold) return path;
   const service = `/run/user/${process.geteuid?.()}/authd/authd.sock`;
-  return existsSync(service) ? service : path;
+  return boundAtMs(service) > boundAtMs(path) ? service : path;
+}
+
+/** Returns when a socket was bound, ms since the epoch; 0: none is there. */
+function boundAtMs(path: string): number {
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return 0;
+  }
 }
 
 function checkedPath(given: string, platform: NodeJS.Platform): string {

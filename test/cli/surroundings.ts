@@ -128,8 +128,11 @@ asRoot("without XDG_RUNTIME_DIR the commands find a service's socket in /run/use
   // A mount namespace of its own: the machine's /run/user stays as it is.
   const script = [
     "mount -t tmpfs none /run/user && mkdir -m 700 /run/user/0",
+    // One that is killed leaves its socket in the state folder.
+    '"$@" serve & until [ -S "$AUTHD_STATE_DIR/authd.sock" ]; do sleep 0.1; done',
+    "kill -9 $!; wait; [ -S $AUTHD_STATE_DIR/authd.sock ] || exit 9",
     'XDG_RUNTIME_DIR=/run/user/0 "$@" serve &',
-    "trap 'kill %1; wait' EXIT",
+    "trap 'kill $!; wait' EXIT",
     "until [ -S /run/user/0/authd/authd.sock ]; do sleep 0.1; done",
     '"$@" status',
   ].join("\n");
