@@ -11,7 +11,7 @@ import {
 import { differencesOf } from "../config/differences.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
-import { boundTo } from "../credential/record-changes.ts";
+import { boundTo, endedSecrets } from "../credential/record-changes.ts";
 import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { ParamsOf } from "../protocol.ts";
@@ -195,7 +195,8 @@ function editOf(
   assertUnspent(credential, entered);
   const { secrets: dropped } = unset;
   assertNoneEntered(name, dropped, entered);
-  const before = withoutSecrets((candidate?.record ?? record).secrets, dropped);
+  const ended = endedSecrets(settings, { secrets: entered, dropped });
+  const before = withoutSecrets((candidate?.record ?? record).secrets, [...dropped, ...ended]);
   const secrets = { ...before, ...entered };
   assertComplete(settings, secrets);
   const text = hasSettings ? credentialFileText(edited) : undefined;

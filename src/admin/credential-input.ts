@@ -7,6 +7,7 @@ import { boundTo } from "../credential/record-changes.ts";
 import { isSpent } from "../credential/rotation.ts";
 import { requestHelp } from "../credential/troubles.ts";
 import { AuthdError } from "../errors.ts";
+import { obtainsRotating } from "../grants/index.ts";
 
 /** Input that was applied, and is tried now. */
 export interface AppliedInput {
@@ -66,10 +67,13 @@ export function candidateFor(
  * not tried beside the credential.
  */
 export function sharesRefreshToken(
-  { rotates, record }: Credential,
+  { rotates, record, settings }: Credential,
   secrets: Readonly<Record<string, string>>,
 ): boolean {
-  return rotates !== undefined && secrets[rotates] === record.secrets[rotates];
+  if (rotates === undefined) return false;
+  const token = secrets[rotates];
+  if (token === undefined && obtainsRotating(settings)) return false;
+  return token === record.secrets[rotates];
 }
 
 /**

@@ -4,6 +4,7 @@ import { namesOf, type Placeholder, placeholders } from "../base/template.ts";
 import { functionNames, templateFunction } from "../base/template-functions.ts";
 import { AuthdError } from "../errors.ts";
 import { isTable, type Table } from "./json-table.ts";
+import { type StepOf, stepsIn } from "./request-steps.ts";
 import {
   type DeclaredNames,
   type KeyPlace,
@@ -18,9 +19,36 @@ import {
  */
 export function checkTemplates(settings: Table, declared: DeclaredNames, prefix = ""): void {
   for (const [key, value] of Object.entries(settings)) {
-    checkValue(`${prefix}${key}`, value, placeOf(key), (place) =>
-      templateNames(key, place, declared),
-    );
+    const steps = stepsIn(key, value);
+    if (steps.length > 0) checkSteps(steps, declared, prefix);
+    else {
+      checkValue(`${prefix}${key}`, value, placeOf(key), (place) =>
+        templateNames(key, place, declared),
+      );
+    }
+  }
+}
+
+/** Checks requests in their order: each may hold what those before it, and its own values, declare. */
+function checkSteps(steps: readonly StepOf[], declared: DeclaredNames, prefix: string): void {
+  const values: string[] = [];
+  const allowed = (place: Place) => templateNames("steps", place, { ...declared, values });
+  const declare = (key: string, name: string) => {
+    const { names } = templateNames("steps", "sent", { ...declared, values });
+    if (names.includes(name)) throw mistake(key, `is a name that there is already: ${name}.`);
+    values.push(name);
+  };
+  for (const { key, step } of steps) {
+    const { values: made, take, steps: _, ...rest } = step;
+    for (const [name, template] of Object.entries(isTable(made) ? made : {})) {
+      const at = `${prefix}${key}.values.${name}`;
+      if (typeof template === "string") checkTemplate(at, template, allowed("sent"));
+      declare(at, name);
+    }
+    checkValue(`${prefix}${key}`, rest, placeOf("steps"), allowed);
+    for (const name of Object.keys(isTable(take) ? take : {})) {
+      declare(`${prefix}${key}.take.${name}`, name);
+    }
   }
 }
 
@@ -73,6 +101,10 @@ function whyUnfit(placeholder: Placeholder, { names, declares = false }: Allowed
       return `holds ${placeholder.text}, ${WHERE_KEPT}`;
     }
     return `holds ${placeholder.text}, but nothing here is named ${name}.${hint(name, names)} A brace that is meant is written {{.`;
+  }
+  const code = placeholder.steps.findIndex(({ name }) => name === "totp");
+  if (code > 0 || (code === 0 && !placeholder.name.startsWith("secret."))) {
+    return `holds ${placeholder.text}, but totp is made of a secret alone: {secret.NAME|totp}.`;
   }
   const misused = placeholder.steps.map((step) => whyUnfitStep(step, names)).find(Boolean);
   return misused && `holds ${placeholder.text}, but ${misused}`;

@@ -1,12 +1,13 @@
 /** Checks every address that a credential's secrets and tokens go to. */
 import { AuthdError } from "../errors.ts";
-import { CALLER_VALUES, renderUrl } from "../grants/exchange-request.ts";
+import { exampleUrl } from "../grants/exchange-request.ts";
 import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
-import { isTable, type Table } from "./json-table.ts";
+import type { Table } from "./json-table.ts";
 import { isIndirect, keptUrl } from "./kept-origins.ts";
 import { isOriginPattern, parseOriginPattern } from "./origin-pattern.ts";
 import type { Preset } from "./preset.ts";
+import { stepsIn } from "./request-steps.ts";
 import type { Common } from "./schema.ts";
 import type { CredentialSettings, KeptOrigins, RegisterRequest } from "./settings.ts";
 import { parseOrigin, parseUrl } from "./urls.ts";
@@ -16,26 +17,26 @@ export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean
   for (const [key, value] of Object.entries(own)) {
     if (key.endsWith("_url") || key === "issuer") parseUrl(String(value), key, allowInsecureHttp);
   }
-  if (!isTable(own.request)) return;
-  const template = String(own.request.url);
-  const [url, other] = ["1", "2"].map((value) =>
-    parseUrl(exampleUrl(template, fields, value), "request.url", allowInsecureHttp),
+  for (const { key, step } of Object.entries(own).flatMap(([at, value]) => stepsIn(at, value))) {
+    checkRequestUrl(`${key}.url`, String(step.url), fields, allowInsecureHttp);
+  }
+}
+
+/** Throws AuthdError `invalid_params` unless nothing but fields, which the file binds, says to which host a request goes. */
+function checkRequestUrl(
+  key: string,
+  template: string,
+  { values }: Fields,
+  allowInsecureHttp: boolean,
+): void {
+  const [url, other] = ["1", "2"].map((example) =>
+    parseUrl(exampleUrl(template, values, example, key), key, allowInsecureHttp),
   );
   if (url?.origin === other?.origin) return;
   throw new AuthdError(
     "invalid_params",
-    "request.url must not have a secret, or a caller's {scope} or {audience}, in its host: the secrets would go wherever that says.",
+    `${key} must not have a secret, a value of an answer, or a caller's {scope} or {audience}, in its host: the secrets would go wherever that says.`,
   );
-}
-
-/** Returns the request's URL with `value` in place of each secret, and of scope and audience. */
-function exampleUrl(template: string, fields: Fields, value: string): string {
-  const names = Array.from(
-    template.matchAll(/\{(secret\.[A-Za-z0-9_-]+)\}/g),
-    (match) => match[1]!,
-  );
-  const given = Object.fromEntries([...names, ...CALLER_VALUES].map((name) => [name, value]));
-  return renderUrl(template, { ...fields.values, ...given });
 }
 
 /** Returns the origins that need no answer of an issuer. A preset derives them from a base URL with its path; in a file a path is a mistake. */

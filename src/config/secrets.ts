@@ -2,7 +2,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import { namesOf, placeholders } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
 import type { Grant, SecretField } from "../grants/grant.ts";
-import type { Table } from "./json-table.ts";
+import { isTable, type Table } from "./json-table.ts";
 import type { Preset } from "./preset.ts";
 
 /** Begins the names of secrets in templates. */
@@ -64,6 +64,7 @@ export function declaredSecrets({ preset, grant }: CredentialType, settings: Tab
   return [
     ...(preset?.fields ?? []).filter((field) => field.secret).map((field) => field.name),
     ...grant.secrets(own).map((secret) => secret.name),
+    ...(isTable(settings.rotates) ? Object.keys(settings.rotates) : []),
     ...namedIn([
       ...SENT_TO_API.map((key) => settings[key]),
       ...DECLARING.map((key) => settings[key]),

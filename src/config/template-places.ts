@@ -23,6 +23,20 @@ const withUrl = (url: Place, other: Place): KeyPlace => ({
   inside: (key) => everywhere(key === "url" ? url : other),
 });
 
+/** A request to an issuer, or a table with a list of them. */
+const requestPlace: KeyPlace = {
+  place: "sent",
+  inside: (key) => {
+    if (key === "steps") return requestPlace;
+    return everywhere(REQUEST_PLACES[key] ?? "sent");
+  },
+};
+const REQUEST_PLACES: Readonly<Record<string, Place>> = {
+  url: "sent_url",
+  take: "unchecked",
+  response: "text",
+};
+
 /** Keys that are neither `text` nor, as all that end in `_url`, `url`. */
 const PLACES: Readonly<Record<string, KeyPlace>> = {
   origins: everywhere("url"),
@@ -35,7 +49,10 @@ const PLACES: Readonly<Record<string, KeyPlace>> = {
   extra: everywhere("sent"),
   refresh_extra: everywhere("sent"),
   token_headers: everywhere("sent"),
-  request: withUrl("sent_url", "sent"),
+  request: requestPlace,
+  steps: requestPlace,
+  renew: requestPlace,
+  rotates: everywhere("unchecked"),
   verify: withUrl("url", "text"),
   ...Object.fromEntries(Object.keys(policyKeys).map((key) => [key, everywhere("unchecked")])),
 };
@@ -53,6 +70,8 @@ export interface DeclaredNames {
   secrets: readonly string[];
   /** With their prefix: `kept.api`. */
   kept: readonly string[];
+  /** Made or taken by an earlier part of a sequence of requests. */
+  values?: readonly string[];
 }
 
 /**
@@ -62,7 +81,7 @@ export interface DeclaredNames {
 export function templateNames(
   key: string,
   place: Place,
-  { fields, secrets, kept }: DeclaredNames,
+  { fields, secrets, kept, values = [] }: DeclaredNames,
 ): { names: readonly string[]; declares: boolean } {
   if (place === "header") {
     return { names: ["token", ...fields, ...secrets, ...kept], declares: true };
@@ -71,6 +90,6 @@ export function templateNames(
     return { names: [...fields, ...kept], declares: false };
   }
   if (place !== "sent" && place !== "sent_url") return { names: fields, declares: false };
-  const names = [...fields, ...secrets, ...CALLER_VALUES, ...GENERATED_NAMES];
+  const names = [...fields, ...values, ...secrets, ...CALLER_VALUES, ...GENERATED_NAMES];
   return { names, declares: DECLARING.includes(key) };
 }

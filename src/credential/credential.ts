@@ -1,7 +1,7 @@
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
-import { grantNamed, tokenIdentity } from "../grants/index.ts";
+import { grantNamed, rotatingSecret, tokenIdentity } from "../grants/index.ts";
 import type { Account, SignedIn } from "../grants/login/index.ts";
 import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
@@ -94,7 +94,7 @@ export class Credential {
 
   /** The name of the secret that the issuer replaces: a refresh token; undefined if there is none. */
   get rotates(): string | undefined {
-    return grantNamed(this.settings.grant).rotates;
+    return rotatingSecret(this.settings);
   }
 
   /** True if rules limit who may use it, as it was last trusted. */

@@ -33,7 +33,7 @@ export class OneTimeCodes {
 
   /** Returns the ms from `now` (wall clock) until there is a code that was not sent; 0: there is one, or none is needed. */
   waitMs({ settings, grant, secrets }: CodeSource, now: number): number {
-    const code = grant.timeStep?.(secrets, now);
+    const code = grant.timeStep?.(settings.own, secrets, now);
     if (!code) return 0;
     if (!this.#isComplete()) return INCOMPLETE_WAIT_MS;
     const { step, periodMs } = code;
@@ -51,20 +51,20 @@ export class OneTimeCodes {
     time: Timekeeper,
     seal: (sentAt: number) => Promise<unknown>,
   ): Promise<number | undefined> {
-    const { grant, secrets } = source;
+    const { settings, grant, secrets } = source;
     for (;;) {
       const { wall } = time.now();
       const code = this.note(source, wall);
       if (!code) return undefined;
       await seal(wall);
       // A slow disk may have taken longer than the code holds.
-      if (grant.timeStep?.(secrets, time.now().wall)?.step === code.step) return wall;
+      if (grant.timeStep?.(settings.own, secrets, time.now().wall)?.step === code.step) return wall;
     }
   }
 
   /** Notes that the code of `sentAt` (wall clock, ms) goes to the issuer, or went there before this start. */
   note({ settings, grant, secrets }: CodeSource, sentAt: number): TimeStep | undefined {
-    const code = grant.timeStep?.(secrets, sentAt);
+    const code = grant.timeStep?.(settings.own, secrets, sentAt);
     if (code) this.#lastSteps.set(this.#idOf(settings, grant, code), code.step);
     return code;
   }

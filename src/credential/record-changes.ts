@@ -1,7 +1,7 @@
 /** Changes that a person makes to a sealed record. */
 
 import type { CredentialSettings } from "../config/settings.ts";
-import { grantNamed } from "../grants/index.ts";
+import { obtainsRotating, rotatingSecret } from "../grants/index.ts";
 import type { Candidate, CredentialRecord } from "./record.ts";
 import { clearRefusals } from "./refusals.ts";
 
@@ -45,11 +45,23 @@ export function bind(record: Omit<CredentialRecord, "candidate">, bound: Bound):
 
 /** True if this replaces the rotating refresh token. */
 export function replacesRotating(
-  { grant }: CredentialSettings,
+  settings: CredentialSettings,
   { secrets, replaceAll }: NewSecrets,
 ): boolean {
-  const { rotates } = grantNamed(grant);
-  return replaceAll === true || Object.hasOwn(secrets, rotates ?? "");
+  return replaceAll === true || Object.hasOwn(secrets, rotatingSecret(settings) ?? "");
+}
+
+/**
+ * Returns the names of the secrets that end with those that a person replaces: a refresh token that an earlier
+ * sign-in with them brought.
+ */
+export function endedSecrets(
+  settings: CredentialSettings,
+  { secrets, dropped = [] }: Pick<NewSecrets, "secrets" | "dropped">,
+): string[] {
+  const rotates = rotatingSecret(settings);
+  const isChanged = Object.keys(secrets).length > 0 || dropped.length > 0;
+  return isChanged && rotates !== undefined && obtainsRotating(settings) ? [rotates] : [];
 }
 
 /** Enters secrets into a record, and binds them to `settings`. */
@@ -60,7 +72,8 @@ export function enterSecrets(
 ): void {
   const { secrets, dropped = [], replaceAll, bound = boundTo(settings) } = entered;
   record.secrets = replaceAll ? { ...secrets } : { ...record.secrets, ...secrets };
-  for (const name of dropped) delete record.secrets[name];
+  const ended = replaceAll ? [] : endedSecrets(settings, entered);
+  for (const name of [...dropped, ...ended]) delete record.secrets[name];
   if (isEntered(entered)) {
     bind(record, bound);
     delete record.candidate;
@@ -69,7 +82,7 @@ export function enterSecrets(
     // Other secrets may be those of somebody else.
     delete record.identity;
   } else bindAll(record, bound);
-  if (replacesRotating(settings, entered)) delete record.rotation;
+  if (replacesRotating(settings, entered) || ended.length > 0) delete record.rotation;
   if (!replaceAll) return;
   delete record.session;
   delete record.discovered;

@@ -3,7 +3,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import { AuthdError } from "../errors.ts";
-import { grantNamed } from "../grants/index.ts";
+import { rotatingSecret } from "../grants/index.ts";
 import type { Reason } from "../protocol.ts";
 import type { CredentialRecord } from "./record.ts";
 import type { RefreshContext } from "./refresh-context.ts";
@@ -41,8 +41,9 @@ export function handleFailure(
   const { deps, owner, status } = context;
   const { slot, record } = request;
   if (error === status.rejectedWith || UNSENT.has(error.reason)) return error;
-  const { name, grant: grantName } = owner.current().settings;
-  const isRotating = grantNamed(grantName).rotates !== undefined;
+  const { settings } = owner.current();
+  const { name } = settings;
+  const isRotating = rotatingSecret(settings) !== undefined;
   // A caller's own scope or audience does not fit: nothing was sent, and the credential is not to blame.
   const isOwn = slot === owner.tokens.own;
   const isUnfit = error.reason === "invalid_params" && !isOwn && !slot.issued;

@@ -175,9 +175,13 @@ function replaceToken(
 ): void {
   // A new object, so that StoredRecord can tell that these secrets are not sealed yet.
   record.secrets = { ...record.secrets, [secret]: refreshToken };
-  rotation.previous = sentToken;
-  rotation.entered ??= tokenDigest(sentToken);
   rotation.worked = false;
+  // A sign-in that brought it sent none.
+  if (sentToken === "") delete rotation.previous;
+  else {
+    rotation.previous = sentToken;
+    rotation.entered ??= tokenDigest(sentToken);
+  }
 }
 
 /** Begins with the refresh token that a person's sign-in brought. */

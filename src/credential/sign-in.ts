@@ -3,7 +3,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import { grantNamed } from "../grants/index.ts";
+import { grantNamed, rotatingSecret } from "../grants/index.ts";
 import type { Account, LoginContext, SignedIn } from "../grants/login/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
@@ -94,7 +94,7 @@ function enterTokens(
   settings: CredentialSettings,
   { acquired, account }: SignedIn,
 ): void {
-  const rotates = grantNamed(settings.grant).rotates ?? "";
+  const rotates = rotatingSecret(settings) ?? "";
   const { refreshToken } = acquired;
   const before = record.session?.account;
   const keeps = !refreshToken && !record.refused && account && isSame(account, before);
@@ -131,14 +131,14 @@ export function heldSession({ stored, settings, name, tokens }: Lifecycle): Held
     const message = `${name}: nobody is signed in; to sign in: authd login ${name}`;
     throw new AuthdError("invalid_params", message, { credential: name });
   }
-  const refreshToken = secrets?.[grant.rotates ?? ""];
+  const refreshToken = secrets?.[rotatingSecret(settings) ?? ""];
   const accessTokens = tokens.all().flatMap(({ issued }) => issued?.accessToken ?? []);
   return { ...omitUndefined({ refreshToken }), accessTokens };
 }
 
 /** Forgets a sign-in: its tokens, and who it was. The client's own secrets stay. */
 export async function signOut(life: Lifecycle): Promise<void> {
-  const { rotates = "" } = grantNamed(life.settings.grant);
+  const rotates = rotatingSecret(life.settings) ?? "";
   const change = (record: CredentialRecord) => {
     const { [rotates]: _, ...secrets } = record.secrets;
     Object.assign(record, { secrets, tokens: [] });

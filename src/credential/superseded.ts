@@ -4,7 +4,7 @@ import { normalizeScope } from "../base/scope.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import { grantNamed } from "../grants/index.ts";
+import { rotatingSecret } from "../grants/index.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import type { CredentialRecord } from "./record.ts";
 import { backoff } from "./schedule.ts";
@@ -22,13 +22,13 @@ function singleAccessToken({ own }: CredentialSettings): boolean | undefined {
 
 /** True if a refresh revokes the earlier access tokens: the file says so, or it was seen to. */
 export function keepsOneToken(settings: CredentialSettings, record: CredentialRecord): boolean {
-  if (grantNamed(settings.grant).rotates === undefined) return false;
+  if (rotatingSecret(settings) === undefined) return false;
   return singleAccessToken(settings) ?? record.singleAccessToken ?? false;
 }
 
 /** True if it is not known yet whether a refresh revokes the earlier access tokens. */
 export function isUnknown(settings: CredentialSettings, record: CredentialRecord): boolean {
-  if (grantNamed(settings.grant).rotates === undefined) return false;
+  if (rotatingSecret(settings) === undefined) return false;
   return singleAccessToken(settings) === undefined && !record.singleAccessToken;
 }
 

@@ -7,6 +7,7 @@ import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import type { Grant } from "../grants/grant.ts";
+import { obtainsRotating, rotatingSecret } from "../grants/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
@@ -81,7 +82,7 @@ export class TokenRequests {
     const request = { slot, pendingRefresh, inputs };
     this.count++;
     try {
-      const isRotating = inputs().grant.rotates !== undefined;
+      const isRotating = rotatingSecret(inputs().settings) !== undefined;
       const run = () => this.#queue(request);
       return await (isRotating ? this.#rotating.run(run) : run());
     } finally {
@@ -125,16 +126,29 @@ export class TokenRequests {
     await ensureMetadata(this.#deps, keeper, again);
   }
 
-  async #sendNow(request: QueuedTokenRequest, release: () => void): Promise<TokenResponse> {
+  /** Returns undefined if a refresh token was refused, and a sign-in is to be sent in its place. */
+  async #sendNow(
+    request: QueuedTokenRequest,
+    release: () => void,
+  ): Promise<TokenResponse | undefined> {
     const { slot, inputs } = request;
     const now = inputs();
-    if (now.grant.rotates !== undefined) return await this.#sendRotatingQueued(request, release);
+    const rotates = rotatingSecret(now.settings);
+    const obtains = obtainsRotating(now.settings);
+    if (rotates !== undefined && (now.secrets[rotates] !== undefined || !obtains)) {
+      const sending = this.#sendRotatingQueued(request, release);
+      if (!obtains) return await sending;
+      return await sending.catch((error) => dropRefused(now, slot, error));
+    }
     const { codes, time } = this.#deps;
     const codeAt = await codes.take(now, time, (sentAt) => {
       now.record.codeSentAt = sentAt;
       return now.seal();
     });
-    return await this.#requestToken(slot, now, now.secrets, codeAt);
+    const response = await this.#requestToken(slot, now, now.secrets, codeAt);
+    if (obtains && response.acquired.refreshToken !== undefined)
+      await adoptResponse(this.#rotationContext(request, now), response);
+    return response;
   }
 
   /** Releases the host's slot after 10 s: the response may take long, and others need not wait for it. */
@@ -175,8 +189,8 @@ export class TokenRequests {
     { slot, pendingRefresh, inputs }: QueuedTokenRequest,
     now: TokenRequestInputs,
   ): RotationContext {
-    const { grant, record, secrets, seal, canWait, isCurrent } = now;
-    const secret = grant.rotates ?? "";
+    const { settings, record, secrets, seal, canWait, isCurrent } = now;
+    const secret = rotatingSecret(settings) ?? "";
     let isStarted = false;
     return {
       ...{ record, secret, seal, canWait, isCurrent },
@@ -204,7 +218,9 @@ export class TokenRequests {
     codeAt?: number,
   ): Promise<TokenResponse> {
     const { http, clock, time, issuerClocks } = this.#deps;
-    const isRotating = grant.rotates !== undefined;
+    const rotates = rotatingSecret(settings);
+    const isRotating =
+      rotates !== undefined && (secrets[rotates] !== undefined || !obtainsRotating(settings));
     const send = createIssuerSend({
       ...{ http, clock, clocks: issuerClocks, credential: settings.name },
       hidden: [...Object.values(secrets), ...held],
@@ -239,6 +255,26 @@ export class TokenRequests {
     await ended;
     this.count++;
   }
+}
+
+/**
+ * Takes a refresh token that the issuer refused out of the record, so that a sign-in follows. Throws `error` if it is
+ * no refusal.
+ */
+function dropRefused(
+  { record, settings, secrets: sent }: TokenRequestInputs,
+  { key }: TokenSlot,
+  error: unknown,
+): undefined {
+  const isRefusal = error instanceof AuthdError && error.contact?.refusal !== undefined;
+  // Of a caller's own request the scope may be what is refused.
+  const isAboutToken = isRefusal && (key === "" || error.oauth?.error === "invalid_grant");
+  if (!isAboutToken) throw error;
+  const rotates = rotatingSecret(settings) ?? "";
+  if (record.secrets[rotates] !== sent[rotates]) return;
+  const { [rotates]: _, ...secrets } = record.secrets;
+  record.secrets = secrets;
+  delete record.rotation;
 }
 
 export function hostOf(url: string | undefined): string | undefined {

@@ -14,7 +14,7 @@ export const authorizationCode: Grant<AuthorizationCodeSettings> = {
   secrets: clientSecrets,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
-  rotates: "refresh_token",
+  rotates: () => "refresh_token",
   signsIn: ["browser", "device", "paste"],
   acquire: renew,
 };

@@ -6,6 +6,7 @@ import {
   clientSecret,
   consistent,
   issuerOr,
+  requestCode,
   requestToken,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
@@ -21,5 +22,6 @@ export const clientCredentials: Grant<z.output<typeof schema>> = {
   secrets: (settings) => clientSecret(settings, false),
   issuerUrl: addressOf,
   acceptsTarget: () => true,
+  timeStep: requestCode,
   acquire: (context) => requestToken(context, () => ({ grant_type: "client_credentials" })),
 };

@@ -10,7 +10,7 @@ export const deviceCode: Grant<DeviceSettings> = {
   secrets: clientSecrets,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
-  rotates: "refresh_token",
+  rotates: () => "refresh_token",
   signsIn: ["device"],
   acquire: renew,
 };

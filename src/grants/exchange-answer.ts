@@ -27,12 +27,12 @@ export function readExchangeAnswer(
   places: ExchangeResponse,
   context: AnswerContext,
 ): Acquired {
-  const { status } = response;
-  if (status < 200 || status > 299 || isRejected(response, context)) {
-    throw toRefusalError(response, context);
-  }
   const answer = readAnswer(response);
   const accessToken = tokenAt(places.token, answer, response);
+  const { status } = response;
+  // A redirect is read where a header or a cookie can hold the token (see `readsRedirects`).
+  const isRead = (status >= 200 && status <= 299) || (status < 400 && accessToken !== undefined);
+  if (!isRead || isRejected(response, context)) throw toRefusalError(response, context);
   if (accessToken === undefined || unfitToken(accessToken) !== undefined) {
     // Some APIs answer 200 and say inside that they refused.
     if (!accessToken && saysRefused(response, context)) throw toRefusalError(response, context);

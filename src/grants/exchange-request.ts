@@ -1,10 +1,19 @@
 /** Builds an exchange's request from data with templates in it. */
 
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { type Encode, missing, percent, render, type TemplateValues } from "../base/template.ts";
+import {
+  type Encode,
+  missing,
+  namesOf,
+  percent,
+  placeholders,
+  render,
+  type TemplateValues,
+} from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import type { IssuerRequest } from "./grant.ts";
+import { placeSchema } from "./place.ts";
 import {
   filledHeaders,
   filledParameters,
@@ -12,55 +21,112 @@ import {
   headersSchema,
   parametersSchema,
 } from "./request-parameters.ts";
+import { exchangeResponse } from "./response-settings.ts";
 
 /** Names of the options of a caller that templates may contain. */
 export const CALLER_VALUES: readonly string[] = ["scope", "audience"];
 const WITHOUT_BODY = new Set(["GET", "HEAD"]);
 
-export const requestSchema = z
-  .strictObject({
-    method: z
-      .string()
-      .regex(/^[A-Za-z]+$/, "must be an HTTP method such as POST")
-      .transform((method) => method.toUpperCase())
-      .refine((method) => method !== "TRACE" && method !== "CONNECT", "can't be TRACE or CONNECT")
-      .default("POST")
-      .describe("The HTTP method."),
-    url: z
-      .string()
-      .min(1)
-      .describe("Where to ask; {field} and {secret.name} are filled in, percent-encoded."),
-    headers: headersSchema.default({}).describe("Headers of the request."),
-    form: parametersSchema.optional().describe("The body as a form; a list repeats its name."),
-    json: z
-      .json()
-      .optional()
-      .describe("The body as JSON: an object, or any value; a string is sent as a JSON string."),
-    text: z.string().optional().describe("The body as plain text."),
-    // Without a default: a file that lacks it is bound to its secrets as before.
-    repeatable: z
-      .boolean()
-      .optional()
-      .describe(
-        "Whether the request may be sent again if a kept-alive connection was closed before a byte of the answer came. Default: true; false if doing it twice does harm.",
-      ),
-  })
-  .refine(
-    ({ form, json, text }) => [form, json, text].filter((body) => body !== undefined).length <= 1,
-    "has more than one of form, json and text",
-  );
+/** Names of values of one's own, in templates. */
+const ownName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, "must be a letter, then letters, digits, _ and -");
 
-export type ExchangeRequest = z.output<typeof requestSchema>;
+const shape = {
+  method: z
+    .string()
+    .regex(/^[A-Za-z]+$/, "must be an HTTP method such as POST")
+    .transform((method) => method.toUpperCase())
+    .refine((method) => method !== "TRACE" && method !== "CONNECT", "can't be TRACE or CONNECT")
+    .default("POST")
+    .describe("The HTTP method."),
+  url: z
+    .string()
+    .min(1)
+    .describe("Where to ask; {field} and {secret.name} are filled in, percent-encoded."),
+  headers: headersSchema.default({}).describe("Headers of the request."),
+  form: parametersSchema.optional().describe("The body as a form; a list repeats its name."),
+  json: z
+    .json()
+    .optional()
+    .describe("The body as JSON: an object, or any value; a string is sent as a JSON string."),
+  text: z.string().optional().describe("The body as plain text."),
+  // Without a default: a file that lacks it is bound to its secrets as before.
+  repeatable: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether the request may be sent again if a kept-alive connection was closed before a byte of the answer came. Default: true; false if doing it twice does harm.",
+    ),
+  values: z
+    .record(ownName, z.string())
+    .optional()
+    .describe(
+      "Values by names of your own, for templates of this request and of later steps: each may use those above it.",
+    ),
+};
+
+const hasOneBody = ({ form, json, text }: { form?: unknown; json?: unknown; text?: unknown }) =>
+  [form, json, text].filter((body) => body !== undefined).length <= 1;
+const MANY_BODIES = "has more than one of form, json and text";
+
+export const requestSchema = z.strictObject(shape).refine(hasOneBody, MANY_BODIES);
+
+/** The most steps of one sequence. */
+const MAX_STEPS = 10;
+
+export const stepsSchema = z
+  .array(
+    z
+      .strictObject({
+        ...shape,
+        take: z
+          .record(ownName, placeSchema)
+          .optional()
+          .describe("Values of the answer, by names that later steps use as {name}."),
+      })
+      .refine(hasOneBody, MANY_BODIES),
+  )
+  .min(1)
+  .max(MAX_STEPS, `must be ${MAX_STEPS} steps at most`);
+
+/** One request, or a sequence of them. */
+export const renewSchema = z
+  .strictObject({
+    ...shape,
+    url: shape.url.optional(),
+    steps: stepsSchema.optional().describe("The requests of a renewal, instead of one."),
+    response: exchangeResponse
+      .optional()
+      .describe("Where a renewal's answer has the token, if elsewhere than a sign-in's."),
+  })
+  .refine(hasOneBody, MANY_BODIES)
+  .refine(({ url, steps }) => (url === undefined) !== (steps === undefined), {
+    path: ["url"],
+    error: "is missing, or there is steps beside it",
+  });
+
+export type ExchangeStep = z.output<typeof stepsSchema>[number];
+
+type ExchangeRequest = z.output<typeof requestSchema>;
 type Json = z.infer<ReturnType<typeof z.json>>;
 
-/** Builds the request. Throws AuthdError `invalid_params` naming the value that is missing or does not fit. */
-export function writeRequest(request: ExchangeRequest, values: TemplateValues): IssuerRequest {
+/**
+ * Builds the request; `common` are headers below its own. Throws AuthdError `invalid_params` naming the value that
+ * is missing or does not fit.
+ */
+export function writeRequest(
+  request: ExchangeRequest,
+  values: TemplateValues,
+  common: Readonly<Record<string, string>> = {},
+): IssuerRequest {
   const { method } = request;
   const url = renderUrl(request.url, values);
   const body = WITHOUT_BODY.has(method) ? undefined : writeBody(request, values);
   const headers = {
     accept: "application/json, text/plain;q=0.9, */*;q=0.8",
     ...body?.headers,
+    ...filledHeaders(common, values),
     ...filledHeaders(request.headers, values),
   };
   const { repeatable = true } = request;
@@ -71,14 +137,32 @@ export function writeRequest(request: ExchangeRequest, values: TemplateValues): 
  * Fills in a URL. A field at the very start is the base of the URL (`{base_url}/sign-in`) and filled in as it
  * is; everything after it is percent-encoded.
  */
-export function renderUrl(template: string, values: TemplateValues): string {
+export function renderUrl(template: string, values: TemplateValues, key = "request.url"): string {
   const base = /^\{(?!secret\.)[A-Za-z0-9_-]+\}/.exec(template)?.[0] ?? "";
   // A scope or audience that the caller left out is empty in a query.
   const known = { ...values, scope: values.scope ?? "", audience: values.audience ?? "" };
   const url =
     render(base, values, withoutEnd) + render(template.slice(base.length), known, percent);
   if (URL.canParse(url)) return url;
-  throw new AuthdError("invalid_params", "request.url does not become a complete URL.");
+  throw new AuthdError("invalid_params", `${key} does not become a complete URL.`);
+}
+
+/** Fills in a URL with `fields`, and `example` in place of every other value. */
+export function exampleUrl(
+  template: string,
+  fields: TemplateValues,
+  example: string,
+  key = "request.url",
+): string {
+  const others = placeholders(template)
+    .flatMap(namesOf)
+    .filter((name) => !Object.hasOwn(fields, name) || CALLER_VALUES.includes(name));
+  const plain = placeholders(template).reduce(
+    (text, { text: written, name }) => text.replace(written, `{${name}}`),
+    template,
+  );
+  const values = { ...fields, ...Object.fromEntries(others.map((name) => [name, example])) };
+  return renderUrl(plain, values, key);
 }
 
 const withoutEnd: Encode = (value) => value.replace(/(?<!\/)\/+$/, "");

@@ -1,50 +1,133 @@
 import { referenced, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
-import { buildRequest } from "./build-request.ts";
 import { readExchangeAnswer } from "./exchange-answer.ts";
-import { CALLER_VALUES, renderUrl, requestSchema, writeRequest } from "./exchange-request.ts";
+import {
+  CALLER_VALUES,
+  type ExchangeStep,
+  renderUrl,
+  renewSchema,
+  requestSchema,
+  stepsSchema,
+} from "./exchange-request.ts";
+import { sendSteps } from "./exchange-steps.ts";
 import { generatedValues } from "./generated-values.ts";
-import type { AcquireContext, Grant } from "./grant.ts";
+import type { AcquireContext, Acquired, Grant } from "./grant.ts";
+import { codeIn } from "./one-time-code.ts";
+import { placeSchema, readAnswer, textAt } from "./place.ts";
+import { headersSchema } from "./request-parameters.ts";
 import { exchangeResponse } from "./response-settings.ts";
 
-/** The key of the credential file that holds the address, for messages. */
-const URL_KEY = "request.url";
+const secretName = z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -");
 
-const schema = z.strictObject({
-  request: requestSchema.describe("The request that brings a token, as data."),
-  response: exchangeResponse.describe("Where in the answer the token and its lifetime are."),
-  secrets: z
-    .array(z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -"))
-    .default([])
-    .describe("The names of the secrets that the request uses as {secret.name}."),
-});
+const schema = z
+  .strictObject({
+    request: requestSchema.optional().describe("The request that brings a token, as data."),
+    steps: stepsSchema
+      .optional()
+      .describe("Requests one after the other, of which the last brings a token."),
+    response: exchangeResponse.describe("Where in the answer the token and its lifetime are."),
+    renew: renewSchema
+      .optional()
+      .describe("The request, or the steps, of a renewal with the secret that rotates names."),
+    rotates: z
+      .record(secretName, placeSchema)
+      .refine((places) => Object.keys(places).length === 1, "must name one secret")
+      .optional()
+      .describe("A secret that the issuer may replace, and where its answer has the next one."),
+    token_headers: headersSchema
+      .optional()
+      .describe("Headers of each of these requests; {field} and {secret.name} are filled in."),
+    secrets: z
+      .array(secretName)
+      .default([])
+      .describe("The names of the secrets that the request uses as {secret.name}."),
+  })
+  .refine(({ request, steps }) => request !== undefined || steps !== undefined, {
+    path: ["request"],
+    error: "is missing",
+  })
+  .refine(
+    ({ request, steps }) => request === undefined || steps === undefined,
+    "has both request and steps",
+  )
+  .refine(({ renew, rotates }) => renew === undefined || rotates !== undefined, {
+    path: ["renew"],
+    error: "needs rotates, which names the secret that a renewal sends",
+  })
+  .refine(
+    ({ renew, rotates = {}, secrets }) => {
+      return renew !== undefined || Object.keys(rotates).every((name) => secrets.includes(name));
+    },
+    {
+      path: ["rotates"],
+      error: "names what is not one of secrets, and there is no renew that sends it",
+    },
+  );
 
-/** Sends any HTTP request that is described as data: a sign-in that is not OAuth. */
-export const exchange: Grant<z.output<typeof schema>> = {
+type ExchangeSettings = z.output<typeof schema>;
+type Secrets = Readonly<Record<string, string>>;
+
+/** Sends HTTP requests that are described as data: a sign-in that is not OAuth. */
+export const exchange: Grant<ExchangeSettings> = {
   summary: "any other HTTP request whose answer holds a token",
   schema,
   secrets: (settings) =>
     settings.secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),
-  issuerUrl: ({ request }, fields) => addressOf(request.url, fields),
-  acceptsTarget: ({ request }) => referenced(JSON.stringify(request), CALLER_VALUES).length > 0,
-  acquire: async (context) => {
-    const { settings, secrets, held, credential, rejectedOn, now } = context;
-    const request = buildRequest(context, () => writeRequest(settings.request, valuesOf(context)));
-    const response = await context.send({ ...request, urlKey: URL_KEY });
-    return readExchangeAnswer(response, settings.response, {
-      credential,
-      rejectedOn,
-      lifetime: context.lifetime,
-      now,
-      secrets,
-      held,
-      urlKey: URL_KEY,
-    });
-  },
+  issuerUrl: (settings, fields) => addressOf(settings, fields),
+  acceptsTarget: ({ request, steps, renew }) =>
+    referenced(JSON.stringify([request, steps, renew]), CALLER_VALUES).length > 0,
+  rotates: ({ rotates = {} }) => Object.keys(rotates)[0],
+  obtainsRotating: ({ renew, rotates = {}, secrets }) =>
+    renew !== undefined && !Object.keys(rotates).some((name) => secrets.includes(name)),
+  timeStep: (settings, secrets, at) => codeIn(sequenceFor(settings, secrets).steps, secrets, at),
+  acquire,
 };
 
-/** Returns the address; undefined if it is incomplete, in which case the request fails with the reason. */
-function addressOf(url: string, fields: Readonly<Record<string, string>>): string | undefined {
+async function acquire(context: AcquireContext<ExchangeSettings>): Promise<Acquired> {
+  const { settings, secrets, held, credential, rejectedOn, now, lifetime } = context;
+  const { steps, urlKey, response: places, isRenewal } = sequenceFor(settings, secrets);
+  const rotates = Object.entries(settings.rotates ?? {})[0];
+  const isSpending = rotates !== undefined && secrets[rotates[0]] !== undefined;
+  const answers = {
+    ...{ credential, rejectedOn, lifetime, now, secrets, held },
+    refreshing: isRenewal || isSpending,
+  };
+  const readsRedirects = /^(cookie|header):/i.test(places.token);
+  const headers = settings.token_headers ?? {};
+  const sequence = { steps, urlKey, headers, readsRedirects };
+  const last = await sendSteps(context, sequence, valuesOf(context), answers);
+  const { response, hidden } = last;
+  const acquired = readExchangeAnswer(response, places, {
+    ...answers,
+    secrets: { ...secrets, ...hidden },
+    urlKey: last.urlKey,
+  });
+  const refreshToken = rotates && textAt(rotates[1], readAnswer(response));
+  return refreshToken === undefined ? acquired : { ...acquired, refreshToken };
+}
+
+/** Returns the steps to send with these secrets: a renewal's where the secret for one is there. */
+function sequenceFor(
+  { request, steps, renew, rotates = {}, response }: ExchangeSettings,
+  secrets: Secrets,
+) {
+  const isRenewal = renew !== undefined && Object.keys(rotates).some((name) => secrets[name]);
+  const prefix = isRenewal ? "renew." : "";
+  const many = isRenewal ? renew.steps : steps;
+  const places = (isRenewal ? renew.response : undefined) ?? response;
+  if (many) {
+    const urlKey = (index: number) => `${prefix}steps[${index + 1}].url`;
+    return { steps: many, urlKey, response: places, isRenewal };
+  }
+  // The schema has one of the two.
+  const one = (isRenewal ? renew : request) as ExchangeStep;
+  const key = isRenewal ? "renew.url" : "request.url";
+  return { steps: [one], urlKey: () => key, response: places, isRenewal };
+}
+
+/** Returns the address of the last sign-in request; undefined if it is incomplete, in which case the request fails with the reason. */
+function addressOf(settings: ExchangeSettings, fields: Secrets): string | undefined {
+  const { url } = (settings.steps?.at(-1) ?? settings.request) as ExchangeStep;
   try {
     return renderUrl(url, fields);
   } catch {
@@ -53,9 +136,13 @@ function addressOf(url: string, fields: Readonly<Record<string, string>>): strin
 }
 
 /** Returns the values of templates: none for a secret that was not given. A caller's value overrides a field of that name. */
-function valuesOf(context: AcquireContext<z.output<typeof schema>>): TemplateValues {
+function valuesOf(context: AcquireContext<ExchangeSettings>): TemplateValues {
   const { fields, secrets, settings } = context;
-  const declared = new Set([...settings.secrets, ...Object.keys(secrets)]);
+  const declared = new Set([
+    ...settings.secrets,
+    ...Object.keys(settings.rotates ?? {}),
+    ...Object.keys(secrets),
+  ]);
   const callerValues = {
     scope: context.scope ?? fields.scope,
     audience: context.audience ?? fields.audience,

@@ -14,6 +14,8 @@ export interface IssuerRequest {
   urlKey?: string;
   /** True if it is sent again when a kept-alive connection broke without a byte of a response. */
   repeatable?: boolean;
+  /** True if a redirect is an answer to read, not a mistake. It is never followed. */
+  readsRedirects?: boolean;
 }
 
 /** The issuer's wall clock at one moment, ms since the epoch. */
@@ -124,12 +126,18 @@ export interface Grant<Settings = unknown> {
   issuerUrl(settings: Settings, fields: Readonly<Record<string, string>>): string | undefined;
   /** True if a caller may ask for a scope or an audience of its own. */
   acceptsTarget(settings: Settings): boolean;
-  /** Name of the secret that the issuer may replace with each response. */
-  rotates?: string;
+  /** Returns the name of the secret that the issuer may replace with each response; absent: there is none. */
+  rotates?(settings: Settings): string | undefined;
+  /** True if the rotating secret comes of a sign-in with the other secrets, and nobody enters it. */
+  obtainsRotating?(settings: Settings): boolean;
   /** How a person signs in (`authd login`), the usual way first; absent: secrets are entered instead. */
   signsIn?: readonly LoginFlow[];
   /** Identifies the one-time code that a request carries at this moment (wall clock, ms); undefined: it carries none. */
-  timeStep?(secrets: Readonly<Record<string, string>>, at: number): TimeStep | undefined;
+  timeStep?(
+    settings: Settings,
+    secrets: Readonly<Record<string, string>>,
+    at: number,
+  ): TimeStep | undefined;
   /**
    * Requests a token. Rejects with an AuthdError that carries `contact`: `login_required` or `credential_rejected`
    * when a person must act, otherwise `issuer_unavailable`. Its cause holds no response body.

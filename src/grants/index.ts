@@ -24,6 +24,22 @@ export const grants = {
 
 export type GrantName = keyof typeof grants;
 
+/** A credential's grant, and the grant's own settings. */
+interface GrantSettings {
+  readonly grant: string;
+  readonly own: unknown;
+}
+
+/** Returns the name of the secret that the issuer may replace with each response; undefined if there is none. */
+export function rotatingSecret({ grant, own }: GrantSettings): string | undefined {
+  return grantNamed(grant).rotates?.(own);
+}
+
+/** True if the rotating secret comes of a sign-in with the other secrets, and nobody enters it. */
+export function obtainsRotating({ grant, own }: GrantSettings): boolean {
+  return grantNamed(grant).obtainsRotating?.(own) ?? false;
+}
+
 /** Returns a row of the table. Throws AuthdError `invalid_params` for a name that has none. */
 export function grantNamed(name: string): Grant {
   if (Object.hasOwn(grants, name)) return grants[name as GrantName];

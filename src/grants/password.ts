@@ -4,13 +4,18 @@ import * as z from "../base/zod.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import { required } from "./build-request.ts";
 import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
+import { timeStepOrNone } from "./one-time-code.ts";
 import { isRefusal } from "./refusal.ts";
 import {
   addressOf,
   clientSecret,
   consistent,
   issuerOr,
+  renewalShape,
+  renewWithRefreshToken,
+  requestCode,
   requestToken,
+  type TokenEndpointSettings,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
 
@@ -22,6 +27,7 @@ const ANSWERED: IssuerContact = { sent: true, answered: true };
 const schema = consistent(
   z.strictObject({
     ...tokenEndpointShape,
+    ...renewalShape,
     username: z.string().min(1).describe("The user's name at the issuer."),
     otp_field: z
       .string()
@@ -54,15 +60,15 @@ export const password: Grant<z.output<typeof schema>> = {
   whyUnfitSecret: (name, value) => (name === "otp_secret" ? whyNoTotpSecret(value) : undefined),
   issuerUrl: addressOf,
   acceptsTarget: () => true,
-  timeStep: ({ otp_secret }, at) => {
-    try {
-      return otp_secret ? timeStepOf(otp_secret, at) : undefined;
-    } catch {
-      // A malformed secret: the request fails with that error.
-      return undefined;
-    }
+  rotates: ({ refresh_url }) => (refresh_url === undefined ? undefined : "refresh_token"),
+  obtainsRotating: ({ refresh_url }) => refresh_url !== undefined,
+  timeStep: (settings, secrets, at) => {
+    if (isRenewal(settings, secrets)) return undefined;
+    const { otp_secret } = secrets;
+    return otp_secret ? timeStepOrNone(otp_secret, at) : requestCode(settings, secrets, at);
   },
   acquire: async (context) => {
+    if (isRenewal(context.settings, context.secrets)) return await renewWithRefreshToken(context);
     let answer: IssuerResponse | undefined;
     const send: typeof context.send = async (request) => {
       answer = await context.send(request);
@@ -79,13 +85,24 @@ export const password: Grant<z.output<typeof schema>> = {
           ...(secrets.otp_secret && { [settings.otp_field]: totp(secrets.otp_secret, codeAt) }),
         };
       },
-      { once: context.secrets.otp_secret !== undefined },
+      {
+        once: context.secrets.otp_secret !== undefined,
+        refreshing: context.settings.refresh_url !== undefined,
+      },
     );
     return await signIn.catch((error) => {
       throw answer && context.secrets.otp_secret ? explainByCode(context, error, answer) : error;
     });
   },
 };
+
+/** True if the refresh token of an earlier sign-in is sent instead of the password. */
+function isRenewal(
+  { refresh_url }: TokenEndpointSettings,
+  { refresh_token }: Readonly<Record<string, string>>,
+): boolean {
+  return refresh_url !== undefined && refresh_token !== undefined;
+}
 
 function whyNoTotpSecret(value: string): string | undefined {
   try {

@@ -1,9 +1,10 @@
 /**
  * A place says where in a response a value is: a JSON pointer (`/data/token`, or the bare name of a member),
- * `text` (the whole body), `header:NAME` or `cookie:NAME`.
+ * `text` (the whole body), `header:NAME`, `cookie:NAME`, or `form:NAME` (a field of a page's form).
  */
 import { HEADER_NAME } from "../base/header-names.ts";
 import * as z from "../base/zod.ts";
+import { formField } from "./form-field.ts";
 import type { IssuerResponse } from "./grant.ts";
 import { isJsonPointer, parseJson, resolvePointer } from "./json.ts";
 import { readMembers } from "./oauth-problem.ts";
@@ -11,7 +12,7 @@ import { readMembers } from "./oauth-problem.ts";
 const BARE_NAME = /^[A-Za-z_$][\w$-]*$/;
 
 const PLACES =
-  "a JSON pointer such as /data/token, the name of a member, text, header:NAME or cookie:NAME";
+  "a JSON pointer such as /data/token, the name of a member, text, header:NAME, cookie:NAME or form:NAME";
 
 /** A response whose places are read. */
 export interface Answer extends Pick<IssuerResponse, "headers" | "text" | "setCookies"> {
@@ -35,6 +36,7 @@ export const placeSchema = z
 /** True for a place as `placeSchema` returns it. */
 function isPlace(text: string): boolean {
   if (text === "text") return true;
+  if (/^form:[^\s"'<>]{1,128}$/i.test(text)) return true;
   const named = /^(header|cookie):(.+)$/i.exec(text);
   return named ? HEADER_NAME.test(named[2]!) : text.startsWith("/") && isJsonPointer(text);
 }
@@ -42,9 +44,10 @@ function isPlace(text: string): boolean {
 /** Returns the value at `place`: any JSON value, or text; undefined if there is none. */
 export function valueAt(place: string, answer: Answer): unknown {
   if (place === "text") return wholeText(answer);
-  const [, kind, name = ""] = /^(header|cookie):(.+)$/i.exec(place) ?? [];
+  const [, kind, name = ""] = /^(header|cookie|form):(.+)$/i.exec(place) ?? [];
   if (kind?.toLowerCase() === "header") return headerAt(name, answer);
   if (kind?.toLowerCase() === "cookie") return cookieAt(name, answer);
+  if (kind?.toLowerCase() === "form") return formField(answer.text, name);
   return resolvePointer(answer.document, place);
 }
 

@@ -1,5 +1,4 @@
 import * as z from "../base/zod.ts";
-import { required } from "./build-request.ts";
 import type { Grant } from "./grant.ts";
 import { refreshResponse } from "./response-settings.ts";
 import {
@@ -8,7 +7,8 @@ import {
   consistent,
   issuerOr,
   renewalShape,
-  requestToken,
+  renewWithRefreshToken,
+  requestCode,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
 
@@ -40,14 +40,7 @@ export const refreshToken: Grant<z.output<typeof schema>> = {
   ],
   issuerUrl: addressOf,
   acceptsTarget: () => true,
-  rotates: "refresh_token",
-  acquire: (context) =>
-    requestToken(
-      context,
-      () => ({
-        grant_type: "refresh_token",
-        refresh_token: required(context.secrets, "refresh_token"),
-      }),
-      { refreshing: true, renewing: true },
-    ),
+  rotates: () => "refresh_token",
+  timeStep: requestCode,
+  acquire: renewWithRefreshToken,
 };

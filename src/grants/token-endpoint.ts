@@ -2,12 +2,14 @@
 
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { TemplateValues } from "../base/template.ts";
+import type { TimeStep } from "../base/totp.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
-import { buildRequest } from "./build-request.ts";
+import { buildRequest, required } from "./build-request.ts";
 import { clientAuthMethods, proveClient, toClientAuthMethod } from "./client-auth.ts";
 import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
+import { codeIn } from "./one-time-code.ts";
 import {
   filledHeaders,
   filledParameters,
@@ -153,6 +155,26 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
     ...omitUndefined({ signsIn }),
     urlKey,
   });
+}
+
+/** Sends the refresh token (RFC 6749 section 6); the response may contain a new one. */
+export function renewWithRefreshToken<Settings extends TokenEndpointSettings>(
+  context: AcquireContext<Settings>,
+): Promise<Acquired> {
+  const parameters = () => ({
+    grant_type: "refresh_token",
+    refresh_token: required(context.secrets, "refresh_token"),
+  });
+  return requestToken(context, parameters, { refreshing: true, renewing: true });
+}
+
+/** Identifies the one-time code in a file's own parameters and headers, as `Grant.timeStep` does. */
+export function requestCode(
+  { extra, refresh_extra, token_headers }: TokenEndpointSettings,
+  secrets: Readonly<Record<string, string>>,
+  at: number,
+): TimeStep | undefined {
+  return codeIn([extra, refresh_extra, token_headers], secrets, at);
 }
 
 /** Returns the request, and the values in it that must not be shown if the issuer repeats them. */

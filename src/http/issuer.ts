@@ -70,7 +70,7 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
 /** Sends the request, and reads the response. */
 async function send(
   options: IssuerSendOptions,
-  { urlKey, ...request }: IssuerRequest,
+  { urlKey, readsRedirects, ...request }: IssuerRequest,
   url: URL,
   signal: AbortSignal,
 ): Promise<IssuerResponse> {
@@ -87,7 +87,7 @@ async function send(
     ...(isFresh ? { freshConnection: true } : {}),
   });
   const sentAt = sent && clocks?.observe(url.origin, response, sent);
-  const target = redirectTarget(response, url);
+  const target = readsRedirects ? undefined : redirectTarget(response, url);
   if (target !== undefined) {
     response.body.destroy();
     const what = `${url.host} redirects to ${target}, where no secrets are sent. Put the final address into ${urlKey ?? "the settings"}.`;

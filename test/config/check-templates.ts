@@ -91,6 +91,79 @@ const refused: [title: string, file: Record<string, unknown>, message: RegExp][]
   ["the time in such a header", { grant: "static", headers: { "x-at": "{now}" } }, /named now/],
 ];
 
+/** A sequence of a nonce and a sign-in. */
+const sequence = (second: Record<string, unknown>, more: Record<string, unknown> = {}) => ({
+  grant: "exchange",
+  secrets: ["api_token"],
+  steps: [
+    { url: "https://a.example/nonce", take: { nonce: "/nonce", host: "/host" } },
+    { url: "https://a.example/login", ...second },
+  ],
+  response: { token: "/token" },
+  ...more,
+});
+
+refused.push(
+  [
+    "a value that a later step takes",
+    { ...sequence({}), steps: [{ url: "https://a.example/{nonce}", take: { nonce: "/n" } }] },
+    /steps\[1\]\.url holds \{nonce\}/,
+  ],
+  [
+    "a value of another step, misspelt",
+    sequence({ json: { n: "{nonse}" } }),
+    /steps\[2\]\.json\.n holds \{nonse\}.* Did you mean \{nonce\}\?/,
+  ],
+  [
+    "a value that stands further down",
+    sequence({ values: { a: "{b}", b: "1" } }),
+    /steps\[2\]\.values\.a holds \{b\}/,
+  ],
+  [
+    "a value of an answer as the host of a request",
+    sequence({ url: "https://{host}/login" }),
+    /steps\[2\]\.url must not have a secret, a value of an answer/,
+  ],
+  [
+    "a value of an answer as a whole address",
+    sequence({ url: "{host}/login" }),
+    /steps\[2\]\.url does not become a complete URL/,
+  ],
+  [
+    "a name that there is already",
+    sequence({ values: { tenant: "x" } }, { fields: { tenant: "acme" } }),
+    /steps\[2\]\.values\.tenant is a name that there is already/,
+  ],
+  [
+    "a code that is made of something else than a secret",
+    sequence({ json: { code: "{nonce|totp}" } }),
+    /totp is made of a secret alone/,
+  ],
+  [
+    "a renewal without a secret that it sends",
+    sequence({}, { renew: { url: "https://a.example/refresh" } }),
+    /renew: needs rotates/,
+  ],
+  [
+    "a rotating secret that nobody gives",
+    sequence({}, { rotates: { refresh: "/refresh" } }),
+    /rotates: names what is not one of secrets/,
+  ],
+  [
+    "a renewal's misspelt secret",
+    sequence(
+      {},
+      { rotates: { refresh: "/r" }, renew: { url: "https://a.example", text: "{secret.refrsh}" } },
+    ),
+    /renew\.text holds \{secret\.refrsh\}.* Did you mean \{secret\.refresh\}\?/,
+  ],
+  [
+    "steps beside a request",
+    sequence({}, { request: { url: "https://a.example" } }),
+    /has both request and steps/,
+  ],
+);
+
 for (const [title, file, message] of refused) {
   test(`a name that nothing declares is refused: ${title}`, (t) => {
     t.throws(() => resolve(file), { message });
@@ -111,6 +184,19 @@ test("declared names, functions and braces around anything but a name are taken"
   t.notThrows(() => resolve({ grant: "static", headers: { "x-key": "{secret.any_name}" } }));
   const basic = { authorization: "{secret.user|basic:token}" };
   t.notThrows(() => resolve({ grant: "static", headers: basic }));
+});
+
+test("steps may use what those before them made and took", (t) => {
+  const step = {
+    values: { message: "{nonce}.{now}", sign: "{message|hmac_sha256:secret.api_token}" },
+    json: { message: "{message}", sign: "{sign}" },
+  };
+  const renew = { steps: [{ url: "https://a.example/{secret.refresh}" }] };
+  const settings = resolve(sequence(step, { rotates: { refresh: "/refresh" }, renew }));
+  t.deepEqual(
+    settings.secrets.map(({ name }) => name),
+    ["api_token"],
+  );
 });
 
 test("braces in rules of use are another language", (t) => {

@@ -1,5 +1,5 @@
 import test from "ava";
-import { grants } from "../../src/grants/index.ts";
+import { grantNamed } from "../../src/grants/index.ts";
 import { acquire } from "../helpers/acquire.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 
@@ -22,7 +22,7 @@ test("the refresh token is spent and its successor brought back, with its lifeti
       ],
     );
   }
-  t.is(grants.refresh_token.rotates, "refresh_token");
+  t.is(grantNamed("refresh_token").rotates?.({}), "refresh_token");
 });
 
 test("an answer without a refresh token, or with an empty one, brings none", async (t) => {

@@ -1,0 +1,136 @@
+/** Secrets that an issuer replaces, under any name: entered by a person, or brought by a sign-in. */
+import test, { type ExecutionContext } from "ava";
+import { type Issuer, type StubResponse, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry } from "../helpers/test-registry.ts";
+
+const SECOND = 1_000;
+
+/** Signs in with the password "pw", and takes each refresh token once. */
+class Sessions {
+  /** `login`, or the refresh token that came. */
+  readonly seen: string[] = [];
+  current = "";
+  readonly passwords = new Set(["pw"]);
+  /** The next answer is lost after the token was taken. */
+  losesNext = false;
+  #count = 0;
+
+  answer(path: string, body: string): StubResponse | undefined {
+    const sent = JSON.parse(body) as { password?: string; refresh?: string };
+    this.seen.push(path === "/login" ? "login" : (sent.refresh ?? ""));
+    const isGood =
+      path === "/login" ? this.passwords.has(sent.password ?? "") : sent.refresh === this.current;
+    if (!isGood) return { status: 401, json: { message: "no such session" } };
+    this.current = `practice-refresh-${++this.#count}`;
+    if (this.losesNext) {
+      this.losesNext = false;
+      return undefined;
+    }
+    return { json: { token: `token-${this.#count}`, refresh: this.current, expires_in: 3600 } };
+  }
+}
+
+async function setup(t: ExecutionContext) {
+  const sessions = new Sessions();
+  const issuer = await startIssuer(t, ({ path, body }, response) => {
+    const answer = sessions.answer(path, body);
+    if (!answer) response.socket?.destroy();
+    return answer;
+  });
+  return { sessions, issuer, engine: await startTestRegistry(t) };
+}
+
+const response = { token: "/token", expires_in: "/expires_in" };
+
+/** A session that a person enters: each renewal replaces it. */
+const entered = ({ origin }: Issuer) => ({
+  grant: "exchange",
+  secrets: ["session"],
+  request: { url: `${origin}/refresh`, json: { refresh: "{secret.session}" } },
+  rotates: { session: "/refresh" },
+  response,
+});
+
+/** A sign-in whose refresh token renews what comes after it. */
+const signedIn = ({ origin }: Issuer) => ({
+  grant: "exchange",
+  secrets: ["password"],
+  request: { url: `${origin}/login`, json: { password: "{secret.password}" } },
+  renew: { url: `${origin}/refresh`, json: { refresh: "{secret.refresh}" } },
+  rotates: { refresh: "/refresh" },
+  response,
+});
+
+test("a rotating secret of any name is sealed before its token is handed out, and sent once", async (t) => {
+  const { sessions, issuer, engine } = await setup(t);
+  sessions.current = "practice-refresh-0";
+  const secrets = { session: "practice-refresh-0" };
+  const credential = await engine.add("demo", entered(issuer), secrets);
+  t.is((await credential.token({})).accessToken, "token-1");
+  t.is(engine.vault.read("demo")?.secrets.session, "practice-refresh-1");
+  engine.clock.advance(5 * SECOND);
+  await credential.token({ forceRefresh: true });
+  t.deepEqual(sessions.seen, ["practice-refresh-0", "practice-refresh-1"]);
+  const restarted = await engine.restart();
+  const again = restarted.registry.add(restarted.settings("demo", entered(issuer)));
+  restarted.clock.advance(5 * SECOND);
+  await again.token({ forceRefresh: true });
+  t.is(sessions.seen.at(-1), "practice-refresh-2");
+});
+
+test("a lost answer is followed by one more request with the same secret, at once", async (t) => {
+  const { sessions, issuer, engine } = await setup(t);
+  sessions.current = "practice-refresh-0";
+  sessions.losesNext = true;
+  const secrets = { session: "practice-refresh-0" };
+  const credential = await engine.add("demo", entered(issuer), secrets);
+  await t.throwsAsync(async () => credential.token({}));
+  t.deepEqual(sessions.seen, ["practice-refresh-0", "practice-refresh-0"]);
+});
+
+test("a sign-in's refresh token renews, and where it is refused a sign-in follows at once", async (t) => {
+  const { sessions, issuer, engine } = await setup(t);
+  const credential = await engine.add("demo", signedIn(issuer), { password: "pw" });
+  t.is((await credential.token({})).accessToken, "token-1");
+  t.is(engine.vault.read("demo")?.secrets.refresh, "practice-refresh-1");
+  engine.clock.advance(5 * SECOND);
+  t.is((await credential.token({ forceRefresh: true })).accessToken, "token-2");
+  sessions.current = "gone";
+  engine.clock.advance(5 * SECOND);
+  t.is((await credential.token({ forceRefresh: true })).accessToken, "token-3");
+  t.deepEqual(sessions.seen, ["login", "practice-refresh-1", "practice-refresh-2", "login"]);
+  t.is(credential.info().failureCount, 0);
+  t.is(engine.vault.read("demo")?.secrets.refresh, "practice-refresh-3");
+});
+
+test("another password ends the session that the old one began", async (t) => {
+  const { sessions, issuer, engine } = await setup(t);
+  const credential = await engine.add("demo", signedIn(issuer), { password: "pw" });
+  await credential.token({});
+  sessions.passwords.add("new");
+  await credential.update(credential.settings, { secrets: { password: "new" } });
+  t.is(credential.record.secrets.refresh, undefined);
+  engine.clock.advance(5 * SECOND);
+  await credential.token({ forceRefresh: true });
+  t.deepEqual(sessions.seen, ["login", "login"]);
+});
+
+test("a password grant with refresh_url renews with the refresh token of its sign-in", async (t) => {
+  const issuer = await startIssuer(t, ({ form, path }) => ({
+    json: { access_token: `${path} ${form.get("grant_type")}`, refresh_token: "practice-r1" },
+  }));
+  const engine = await startTestRegistry(t);
+  const file = {
+    grant: "password",
+    token_url: issuer.url,
+    refresh_url: `${issuer.origin}/refresh`,
+    username: "me",
+  };
+  const credential = await engine.add("demo", file, { password: "pw" });
+  t.is((await credential.token({})).accessToken, "/token password");
+  engine.clock.advance(5 * SECOND);
+  const { accessToken } = await credential.token({ forceRefresh: true });
+  t.is(accessToken, "/refresh refresh_token");
+  t.is(issuer.requests[1]!.form.get("refresh_token"), "practice-r1");
+  t.false(issuer.requests[1]!.form.has("password"));
+});
