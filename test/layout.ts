@@ -71,6 +71,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   commander: { files: /^cli\// },
   "fast-string-width": { files: /^cli\/style\.ts$/ },
   "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
+  "tough-cookie": { files: /^grants\/cookie-jar\.ts$/, late: true },
   tldts: { files: /^config\/origin-pattern\.ts$/, late: true },
   jose: { files: /^grants\/login\//, late: true },
   koffi: { files: /^base\/libc\.ts$/, late: true },
