@@ -166,9 +166,9 @@ function hiddenOf(values: TemplateValues): Record<string, string> {
 /** Returns the error of a later step: requests before it were sent, and may have used up a refresh token. */
 function asSent(error: unknown): unknown {
   if (!(error instanceof AuthdError) || error.contact?.sent !== false) return error;
-  const { reason, message, credential, oauth, retryAfterMs, cause, contact } = error;
+  const { reason, message, credential, oauth, retryAfterMs, endpoint, cause, contact } = error;
   return new AuthdError(reason, message, {
-    ...omitUndefined({ credential, oauth, retryAfterMs }),
+    ...omitUndefined({ credential, oauth, retryAfterMs, endpoint }),
     contact: { ...contact, sent: true, answered: false },
     cause,
   });

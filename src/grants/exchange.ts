@@ -1,5 +1,6 @@
 import { referenced, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
+import { AuthdError } from "../errors.ts";
 import { readExchangeAnswer } from "./exchange-answer.ts";
 import {
   CALLER_VALUES,
@@ -14,8 +15,10 @@ import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, Grant } from "./grant.ts";
 import { codeIn } from "./one-time-code.ts";
 import { placeSchema, readAnswer, textAt } from "./place.ts";
+import { isRefusal } from "./refusal.ts";
 import { headersSchema } from "./request-parameters.ts";
 import { exchangeResponse } from "./response-settings.ts";
+import { withRotated } from "./rotated-token.ts";
 
 const secretName = z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -");
 
@@ -96,14 +99,16 @@ async function acquire(context: AcquireContext<ExchangeSettings>): Promise<Acqui
   const headers = settings.token_headers ?? {};
   const sequence = { steps, urlKey, headers, readsRedirects };
   const last = await sendSteps(context, sequence, valuesOf(context), answers);
-  const { response, hidden } = last;
-  const acquired = readExchangeAnswer(response, places, {
-    ...answers,
-    secrets: { ...secrets, ...hidden },
-    urlKey: last.urlKey,
-  });
+  const { response, hidden, urlKey: lastKey } = last;
   const refreshToken = rotates && textAt(rotates[1], readAnswer(response));
-  return refreshToken === undefined ? acquired : { ...acquired, refreshToken };
+  const read = { ...answers, secrets: { ...secrets, ...hidden }, urlKey: lastKey };
+  try {
+    const acquired = readExchangeAnswer(response, places, read);
+    return refreshToken === undefined ? acquired : { ...acquired, refreshToken };
+  } catch (error) {
+    const isLost = isSpending && refreshToken !== undefined && error instanceof AuthdError;
+    throw isLost && !isRefusal(error) ? withRotated(error, refreshToken) : error;
+  }
 }
 
 /** Returns the steps to send with these secrets: a renewal's where the secret for one is there. */
