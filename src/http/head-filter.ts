@@ -17,6 +17,8 @@ export const MAX_HEAD_BYTES = 65 * 1024;
 export const MAX_INTERIM_RESPONSES = 1_000;
 
 const NOTHING = Buffer.alloc(0);
+const STRICT_END = Buffer.from("\n\r\n");
+const BARE_END = Buffer.from("\n\n");
 
 export class HeadFilter {
   /** True once a byte of a response to the request under way came. */
@@ -71,6 +73,7 @@ export class HeadFilter {
     if (!this.#expectsHead) return this.#repairBody(chunk);
     this.hasBegun = true;
     let bytes = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
+    if (beginsWellFormed(bytes)) return this.#pass(bytes);
     for (;;) {
       const end = endOfHead(bytes);
       if ((end ?? bytes.length) > MAX_HEAD_BYTES) throw fault(HEADERS_TOO_LONG);
@@ -123,12 +126,20 @@ export class HeadFilter {
   }
 }
 
+/** True for the bytes of nearly every response: those of a whole head that needs no repair. */
+function beginsWellFormed(bytes: Buffer): boolean {
+  const end = bytes.indexOf(STRICT_END);
+  return (
+    end >= 0 && end + 3 <= MAX_HEAD_BYTES && isWellFormed(bytes.toString("latin1", 0, end + 3))
+  );
+}
+
 /** Returns the number of bytes up to the end of the first empty line, which may lack its CR; undefined if there is none yet. */
 function endOfHead(bytes: Buffer): number | undefined {
   let start = 0;
   while (bytes[start] === 13 || bytes[start] === 10) start++;
-  const strict = bytes.indexOf("\n\r\n", start);
-  const bare = bytes.subarray(start, strict < 0 ? bytes.length : strict + 1).indexOf("\n\n");
+  const strict = bytes.indexOf(STRICT_END, start);
+  const bare = bytes.subarray(start, strict < 0 ? bytes.length : strict + 1).indexOf(BARE_END);
   if (bare >= 0) return start + bare + 2;
   return strict < 0 ? undefined : strict + 3;
 }
