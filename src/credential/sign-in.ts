@@ -50,6 +50,7 @@ function loginContext(
   const { http, clock, issuerClocks, time } = deps;
   const send = createIssuerSend({
     ...{ http, clock, clocks: issuerClocks, credential: settings.name },
+    hidden: Object.values(record.secrets),
     allowInsecureHttp: settings.allowInsecureHttp,
     // On a reused connection, which its server may have closed unheard, a code could be sent twice.
     freshConnection: true,
