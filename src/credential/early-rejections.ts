@@ -1,4 +1,4 @@
-/** Tokens that an API rejects long before the end that the issuer told. */
+/** Tokens that an API rejects long before the end that the issuer, or the credential file, told. */
 import type { Moment } from "../base/timekeeper.ts";
 import type { LifetimeFault } from "../grants/grant.ts";
 import type { Token } from "./token.ts";
@@ -10,7 +10,7 @@ export interface EarlyRejections {
   count: number;
   /** The age (ms) at which the youngest of them was rejected. */
   youngestMs: number;
-  /** The lifetime (ms) that was told. */
+  /** The lifetime (ms) that the last of them should have had. */
   lifetime: number;
   /** Identifies the last of them: many requests may have been rejected with it. */
   lastBornAt: number;
@@ -39,7 +39,7 @@ export function earlyFault(rejections: EarlyRejections | undefined): LifetimeFau
   const { count, youngestMs, lifetime } = rejections;
   const [after, told] = [youngestMs, lifetime].map((ms) => Math.max(1, Math.floor(ms / 1_000)));
   return {
-    message: `an API rejected ${count} tokens in a row long before their end: after ${after} s, although the issuer tells ${told} s (unless another program that signs in as the same user ends them)`,
+    message: `an API rejected ${count} tokens in a row long before their end: after ${after} s, of ${told} s that they should live (unless another program that signs in as the same user ends them)`,
     set: `lifetime.seconds=${after}`,
   };
 }

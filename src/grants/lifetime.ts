@@ -53,6 +53,9 @@ const APART_SECONDS = 60;
 /** A date, a number or one word: what a place leads to by mistake may be a secret. */
 const QUOTABLE = /^(?=.{1,40}$)(?:[\d/.,:+TZ -]+(?: ?[AP]M)?|[A-Za-z]{1,12})$/i;
 
+/** Words for a token that does not end, and the date that .NET writes for none. */
+const ENDLESS = /^(-\d+|never|none|null|unlimited|infinite|infinity|forever|0001-01-01.*)$/i;
+
 /** Returns what an answer tells of its token's life. The credential's `lifetime` overrides it. */
 export function readLifetime(source: TokenSource, context: AnswerContext): ToldLife {
   const { lifetime } = context;
@@ -109,8 +112,10 @@ function findTold(source: TokenSource, from: string | undefined): Told | undefin
   }
   if (!source.hasUsualNames) return undefined;
   for (const kind of ["duration", "instant"] as const) {
-    const value = memberNamed(source.members, ...USUAL[kind]);
-    if (value !== undefined) return { value, kind, place: USUAL[kind][0]! };
+    for (const place of USUAL[kind]) {
+      const value = memberNamed(source.members, place);
+      if (value !== undefined) return { value, kind, place };
+    }
   }
   return undefined;
 }
@@ -147,9 +152,7 @@ function faultIn(
 
 /** Returns the setting for a value that can't be read. */
 function remedyFor(text: string): string {
-  if (/^(-\d+|never|none|null|unlimited|infinite|infinity|forever)$/i.test(text.trim())) {
-    return "lifetime=never";
-  }
+  if (ENDLESS.test(text.trim())) return "lifetime=never";
   const format = guessFormat(text.trim());
   return format === undefined ? "lifetime.seconds=…" : `lifetime.format='${format}'`;
 }
@@ -179,8 +182,8 @@ function faultBeside(
   if (own === undefined || own <= 0 || expiresIn === undefined) return undefined;
   if (expiresIn < own * FAR_APART || expiresIn - own < APART_SECONDS) return undefined;
   const isMilliseconds = Math.abs(expiresIn / own / 1_000 - 1) < 0.1;
-  return {
-    message: `the issuer tells ${expiresIn} s, but the token itself ends after ${own} s, which counts`,
-    set: isMilliseconds ? "lifetime.unit=ms" : `lifetime.seconds=${own}`,
-  };
+  // Without `iat` it may be the rest of a token's life that the issuer has in a cache.
+  const seconds = iat === undefined ? undefined : `lifetime.seconds=${own}`;
+  const message = `the issuer tells ${expiresIn} s, but the token itself ends after ${own} s, which counts`;
+  return { message, ...omitUndefined({ set: isMilliseconds ? "lifetime.unit=ms" : seconds }) };
 }

@@ -182,7 +182,7 @@ test("tokens that an API rejects long before their end are a fault, with the tim
     {
       reason: "lifetime",
       message:
-        "demo: an API rejected 2 tokens in a row long before their end: after 60 s, although the issuer tells 86400 s (unless another program that signs in as the same user ends them)",
+        "demo: an API rejected 2 tokens in a row long before their end: after 60 s, of 86400 s that they should live (unless another program that signs in as the same user ends them)",
       help: "authd set demo --set lifetime.seconds=60",
     },
   ]);

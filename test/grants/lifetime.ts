@@ -180,6 +180,17 @@ test("what is there and can't be read is said, with the setting that mends it", 
   }
 });
 
+test("the member that can't be read is named", async (t) => {
+  t.deepEqual(fault(await read(t, { ".expires": "soon" })), [
+    "the issuer's .expires can't be read (soon)",
+    "lifetime.seconds=…",
+  ]);
+  t.deepEqual(fault(await read(t, { expiresAt: "0001-01-01T00:00:00" })), [
+    "the issuer's expires_at can't be read (0001-01-01T00:00:00)",
+    "lifetime=never",
+  ]);
+});
+
 test("neither a secret nor a token is quoted, wherever the pointer leads", async (t) => {
   for (const [from, json] of [
     ["/access_token", {}],
@@ -219,6 +230,8 @@ test("a lifetime that can't be beside the token's own times is said", async (t) 
       "lifetime.unit=ms",
     ],
   );
+  const rest = await read(t, { access_token: jwt({ exp: now + 60 }), expires_in: HOUR });
+  t.is(rest.lifetimeFault?.set, undefined, "perhaps the rest of a cached token's life");
   const relative = await read(t, { access_token: jwt({ exp: 900 }), expires_in: 900 });
   t.deepEqual(fault(relative), [
     "exp in the issuer's JWT (900) is no date",
