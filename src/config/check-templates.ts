@@ -54,7 +54,7 @@ function checkSteps(steps: readonly StepOf[], declared: DeclaredNames, prefix: s
 
 /** Says where kept values may stand: nowhere in a request that carries a secret to an issuer. */
 const WHERE_KEPT =
-  "but a kept value goes into headers, query, cookie, origins and verify.url only, and response.keep must have it.";
+  "but a kept value goes into headers, query, cookie, body, origins and verify.url only, and response.keep must have it.";
 
 interface AllowedNames {
   names: readonly string[];

@@ -16,11 +16,28 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Turns integers that a number can't hold exactly into strings, as a token or an id may be one. */
+/** Turns integers that a number can't hold exactly into strings, as a token or an id may be one. `json` is valid. */
 function withExactIntegers(json: string): string {
-  return json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
-    /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
-  );
+  let exact = "";
+  for (let at = 0; at < json.length; ) {
+    const quote = json.indexOf('"', at);
+    const start = quote === -1 ? json.length : quote;
+    const end = quote === -1 ? start : endOfString(json, quote);
+    exact += json.slice(at, start).replace(/-?\d[\d.eE+-]*/g, quoteIfLong) + json.slice(start, end);
+    at = end;
+  }
+  return exact;
+}
+
+function quoteIfLong(number: string): string {
+  const isLong = /^-?\d{16,}$/.test(number) && !Number.isSafeInteger(Number(number));
+  return isLong ? `"${number}"` : number;
+}
+
+function endOfString(json: string, start: number): number {
+  let at = start + 1;
+  while (at < json.length && json[at] !== '"') at += json[at] === "\\" ? 2 : 1;
+  return at + 1;
 }
 
 /** True for a JSON pointer: empty, or a path whose every `~` is `~0` or `~1`. */

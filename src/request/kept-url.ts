@@ -25,7 +25,7 @@ export function fillKept(
   if (absent !== undefined) throw notKept(settings.name, absent);
   const base = BASE.exec(url)?.[0] ?? "";
   return (
-    render(base, values, (value) => value.replace(/\/+$/, "")) +
+    render(base, values, (value) => value.replace(/(?<!\/)\/+$/, "")) +
     render(url.slice(base.length), values, percent)
   );
 }

@@ -50,7 +50,7 @@ const refused: [title: string, file: Record<string, unknown>, message: RegExp][]
   [
     "a kept value in a URL that takes a secret",
     { token_url: "https://login.example.com/{kept.tenant}" },
-    /token_url holds \{kept\.tenant\}, but a kept value goes into headers, query, cookie, origins and verify\.url only/,
+    /token_url holds \{kept\.tenant\}, but a kept value goes into headers, query, cookie, body, origins and verify\.url only/,
   ],
   [
     "a kept value in a parameter",
