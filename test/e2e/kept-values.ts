@@ -12,6 +12,7 @@ token_url = "https://login.example.com/token"
 client_id = "reports"
 origins = ["{kept.api}", "https://*.example.com"]
 headers = { authorization = "Bearer {token}", x-tenant = "{kept.tenant}", x-session = "{kept.session}" }
+query = { t = "{kept.tenant}" }
 verify = { url = "{kept.api}/me?tenant={kept.tenant}" }
 
 [response.keep]
@@ -41,7 +42,8 @@ async function begin(t: ExecutionContext, answer: object, file = FILE): Promise<
       response.end(JSON.stringify({ access_token: `token-${++count}`, expires_in: 600, ...said }));
     },
     "eu.example.com": (request, response) => {
-      if (request.url === "/away") response.writeHead(302, { location: "https://us.example.com/" });
+      if (request.url?.startsWith("/away"))
+        response.writeHead(302, { location: "https://us.example.com/" });
       response.end("{}");
     },
     "us.example.com": api,
@@ -86,7 +88,7 @@ test("values go into headers, origins, the test's URL and extra; secret ones are
   t.is((await ask(client, "https://eu.example.com/v1")).status, 200);
   t.is(seen.at(-1)!.headers["x-tenant"], "4711");
   t.true((await client.request("credentials/test", { credential: "crm" })).ok);
-  t.is(seen.at(-1)!.path, "/me?tenant=4711");
+  t.is(seen.at(-1)!.path, "/me?tenant=4711&t=4711");
 
   const shown = await client.request("credentials/show", { credential: "crm" });
   t.deepEqual(shown.origins, ["https://eu.example.com"]);
@@ -95,7 +97,7 @@ test("values go into headers, origins, the test's URL and extra; secret ones are
   t.false(JSON.stringify(shown).includes("practice-session"));
   const said = await daemon.cli(["request", "crm", "/v2"]);
   t.is(said.code, 0, said.stderr);
-  t.is(seen.at(-1)!.path, "/v2");
+  t.is(seen.at(-1)!.path, "/v2?t=4711");
 });
 
 test("they are renewed with each answer, kept where one lacks them, and outlast a restart", async (t) => {
