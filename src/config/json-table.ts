@@ -62,6 +62,10 @@ type Alternatives = readonly (readonly string[])[];
 /** For each table with keys that exclude each other: which do. */
 const EXCLUSIVE: Readonly<Record<string, readonly Alternatives[]>> = {
   request: [[["form"], ["json"], ["text"]]],
+  renew: [
+    [["form"], ["json"], ["text"]],
+    [["url"], ["steps"]],
+  ],
   response: [[["expires_in"], ["expires_at"]]],
   lifetime: [
     [["seconds"], ["unit", "from", "format", "zone"]],

@@ -78,7 +78,8 @@ function toTrouble({ reason, message }: SeenTrouble, help: string): Trouble {
 export function requestHelp(settings: CredentialSettings, isBlocked: boolean): string {
   const { name } = settings;
   if (isBlocked) return `authd refresh ${name}, once nothing blocks this machine there`;
-  return `authd set ${name} --set ${addressKey(settings)}=…`;
+  const key = addressKey(settings);
+  return key === undefined ? `authd edit ${name}` : `authd set ${name} --set ${key}=…`;
 }
 
 function testHelp({ name, verify }: CredentialSettings, { status }: SeenTrouble): string {
@@ -86,16 +87,20 @@ function testHelp({ name, verify }: CredentialSettings, { status }: SeenTrouble)
   return isSecret ? `authd set ${name}` : `authd set ${name} --set verify.url=…`;
 }
 
-/** Names the key that a person would change for another token endpoint: the field of a preset that has one. */
-export function addressKey({ preset, grant, own, fields }: CredentialSettings): string {
+/**
+ * Names the key that a person would change for another token endpoint: the field of a preset that has one.
+ * Undefined for a sequence of requests, which has an address in each.
+ */
+export function addressKey({ preset, grant, own, fields }: CredentialSettings): string | undefined {
   const url = grantNamed(grant).issuerUrl(own, fields) ?? "";
   const inUrl = Object.entries(fields).filter(
     ([, value]) => /^https?:\/\//.test(value) && url.startsWith(value),
   );
   const [longest] = inUrl.sort(([, a], [, b]) => b.length - a.length);
   if (preset !== undefined && longest) return longest[0];
-  const isExchange = typeof own === "object" && own !== null && "request" in own;
-  return isExchange ? "request.url" : "token_url";
+  const { request, steps } = own as { request?: unknown; steps?: unknown };
+  if (steps !== undefined) return undefined;
+  return request === undefined ? "token_url" : "request.url";
 }
 
 function testDigest({ verify, headers, writtenRequest }: CredentialSettings): string {

@@ -117,7 +117,11 @@ test("another password ends the session that the old one began", async (t) => {
 
 test("a password grant with refresh_url renews with the refresh token of its sign-in", async (t) => {
   const issuer = await startIssuer(t, ({ form, path }) => ({
-    json: { access_token: `${path} ${form.get("grant_type")}`, refresh_token: "practice-r1" },
+    json: {
+      access_token: `${path} ${form.get("grant_type")}`,
+      refresh_token: "practice-r1",
+      refresh_expires_in: 60,
+    },
   }));
   const engine = await startTestRegistry(t);
   const file = {
@@ -128,6 +132,7 @@ test("a password grant with refresh_url renews with the refresh token of its sig
   };
   const credential = await engine.add("demo", file, { password: "pw" });
   t.is((await credential.token({})).accessToken, "/token password");
+  t.is(credential.info().refreshTokenExpiresAt, undefined, "a sign-in follows its end");
   engine.clock.advance(5 * SECOND);
   const { accessToken } = await credential.token({ forceRefresh: true });
   t.is(accessToken, "/refresh refresh_token");
