@@ -2,6 +2,7 @@
 import type { Credential } from "../credential/credential.ts";
 import { secretsIn } from "../credential/kept-values.ts";
 import { AuthdError } from "../errors.ts";
+import { findCondition } from "../grants/answer-condition.ts";
 import { type ErrorResponse, reasonIn } from "../grants/answer-reason.ts";
 import { endpointOf } from "../grants/endpoint.ts";
 import { grantNamed } from "../grants/index.ts";
@@ -44,14 +45,18 @@ export async function testCredential(
     },
   );
   const { status, statusText } = response;
-  const ok = status < 400;
+  const isExpired = findCondition(settings.renewOn ?? [], asAnswer(response)) !== undefined;
+  const ok = status < 400 && !isExpired;
   const hidden = knownSecrets(credential);
   const why = ok ? undefined : reasonIn(asAnswer(response), hidden);
   const endpoint = endpointOf(url, [...Object.values(hidden.secrets), ...hidden.held]);
   const words =
-    (why === undefined ? "" : `: ${why}`) + (isNowhere(status) ? "; check verify.url" : "");
+    (why === undefined ? "" : `: ${why}`) +
+    (isExpired ? ", which renew_on takes for a refused token" : "") +
+    (isNowhere(status) ? "; check verify.url" : "");
   const detail = `${name}: ${endpoint} answered ${status}${statusText ? ` ${statusText}` : ""}${words}`;
   if (ok) await credential.noteTest(undefined);
+  else if (isExpired) await credential.noteTest({ status: 401, message: detail });
   else if (isLasting(status)) await credential.noteTest({ status, message: detail });
   return { ok, verified: true, status, detail };
 }

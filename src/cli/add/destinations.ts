@@ -1,10 +1,11 @@
-/** Asks where a token goes: in which header, to which origins, and what a test may ask for. */
+/** Asks where a token goes: in which part of a request, to which origins, and what a test may ask for. */
 import { askText, choose } from "../prompts.ts";
 import type { Answers } from "./answers.ts";
 
-/** `placed`: also in which header it goes, which OAuth's grants know. */
+/** `placed`: also in which part of a request it goes, which OAuth's grants know. */
 export async function askDestinations(answers: Answers, placed: boolean): Promise<void> {
-  if (placed && !answers.has("headers")) await askHeader(answers);
+  const isPlaced = ["headers", "query", "cookie", "body"].some((key) => answers.has(key));
+  if (placed && !isPlaced) await askPlace(answers);
   await answers.ask("origins", {
     label: "To which origins may the token go?",
     hint: "such as https://api.example.com; several with commas; empty: only programs that get it decide",
@@ -37,23 +38,39 @@ function whyNotThere(text: string, { settings }: Pick<Answers, "settings">): str
   return origins.includes(origin) ? undefined : `${origin} is none of the token's origins.`;
 }
 
-async function askHeader(answers: Answers): Promise<void> {
+/** Ways in which an API wants a token that need a word or a name. `key`: the setting that has the name. */
+const NAMED = {
+  word: { label: "Which word?", hint: "such as Token" },
+  header: { label: "Which header?", fallback: "X-Api-Key", key: "headers" },
+  query: { label: "Which parameter?", fallback: "api_key", key: "query" },
+  cookie: { label: "Which cookie?", hint: "such as session", key: "cookie" },
+} satisfies Record<string, { label: string; hint?: string; fallback?: string; key?: string }>;
+
+/** Ways that need nothing else. */
+const HEADERS = { bearer: undefined, raw: "{token}", basic: "{token|basic}" };
+
+async function askPlace(answers: Answers): Promise<void> {
   answers.asked++;
   const place = await choose("How does the API want the token?", [
     { value: "bearer", label: "Authorization: Bearer TOKEN", hint: "most APIs" },
     { value: "raw", label: "Authorization: TOKEN" },
     { value: "word", label: "Authorization: another word, and TOKEN" },
     { value: "header", label: "in a header of its own", hint: "X-Api-Key: TOKEN" },
+    { value: "basic", label: "as the user of HTTP Basic, without a password" },
+    { value: "query", label: "in the query", hint: "?api_key=TOKEN" },
+    { value: "cookie", label: "in a cookie", hint: "session=TOKEN" },
   ]);
-  if (place === "raw") answers.settings["headers.authorization"] = "{token}";
-  if (place === "word") {
-    const check = (word: string) => answers.whyUnfit("headers.authorization", `${word} {token}`);
-    const word = await askText({ label: "Which word?", hint: "such as Token", check });
-    answers.settings["headers.authorization"] = `${word} {token}`;
+  if (Object.hasOwn(HEADERS, place)) {
+    const header = HEADERS[place as keyof typeof HEADERS];
+    if (header !== undefined) answers.settings["headers.authorization"] = header;
+    return;
   }
-  if (place === "header") {
-    const check = (name: string) => answers.whyUnfit(`headers.${name}`, "{token}");
-    const name = await askText({ label: "Which header?", fallback: "X-Api-Key", check });
-    answers.settings[`headers.${name}`] = "{token}";
-  }
+  const { key, ...prompt } = { key: undefined, ...NAMED[place as keyof typeof NAMED] };
+  const settingOf = (text: string): [key: string, template: string] =>
+    key === undefined
+      ? ["headers.authorization", `${text} {token}`]
+      : [`${key}.${text}`, "{token}"];
+  const given = await askText({ ...prompt, check: (text) => answers.whyUnfit(...settingOf(text)) });
+  const [name, template] = settingOf(given ?? "");
+  answers.settings[name] = template;
 }

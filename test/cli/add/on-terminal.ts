@@ -40,6 +40,20 @@ onLinux("add alone asks for the API, its name, where the token goes, and the tok
   t.is(got.stdout, "X-Key: tell-nobody\n");
 });
 
+onLinux("add asks for the parameter of the query that the token goes into", async (t) => {
+  const daemon = await startDaemon(t);
+  const terminal = onTerminal(t, daemon, ["add", "maps", "--grant", "static"]);
+  await terminal.type("How does the API want the token?", `${DOWN.repeat(5)}${ENTER}`);
+  await terminal.type("Which parameter?", `key${ENTER}`);
+  await terminal.type("To which origins", `https://api.example${ENTER}`);
+  await terminal.type("ask for?", ENTER);
+  await terminal.type("  Token", `tell-nobody${ENTER}`);
+  const { code, stdout } = await terminal.ended;
+  t.is(code, 0, stdout);
+  const file = readFileSync(join(daemon.configDir, "credentials", "maps.toml"), "utf8");
+  t.regex(file, /^\[query\]\nkey = "\{token\}"$/m);
+});
+
 onLinux("add --replace shows what it replaces before it asks", async (t) => {
   const daemon = await startDaemon(t);
   const origins = ["https://old.example"];
