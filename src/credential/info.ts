@@ -1,13 +1,15 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { Policy, Rule } from "../config/policy.ts";
+import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
-import { grantNamed } from "../grants/index.ts";
+import { grantNamed, obtainsRotating } from "../grants/index.ts";
 import type { CredentialInfo, LoginInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
 import { candidateInfo } from "./candidate.ts";
 import { keptTroubles } from "./kept-values.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { assumedNote } from "./lifetime-fault.ts";
+import type { CredentialRecord } from "./record.ts";
 import { hardEnd } from "./refresh-token-life.ts";
 import { expiresAt } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
@@ -35,7 +37,7 @@ export function infoOf(life: Lifecycle): CredentialInfo {
   const lastError = blocker ? toLastError(blocker.error, now.wall) : refresher.status.lastError;
   const candidate = record?.candidate && candidateInfo(record.candidate, life.trial?.credential);
   const troubles = [...troublesOf(settings, record), ...keptTroubles(settings, tokens.own.issued)];
-  const limit = hardEnd(record?.rotation);
+  const limit = signInEnd(settings, record);
   const isTold = troubles.some(({ reason }) => reason === "lifetime");
   const notes = isTold ? [] : assumedNote(name, primary.slot.issued);
   return {
@@ -88,9 +90,14 @@ export function mayNeedPerson(life: Lifecycle): boolean {
   if (blocker !== undefined && blocker.state !== "locked") return true;
   if (refresher.status.rejectedWith || trial?.credential?.needsAttention) return true;
   if (stored.unsaved !== undefined || settings.secretExpires !== undefined) return true;
-  if (hardEnd(stored.record?.rotation) !== undefined) return true;
+  if (signInEnd(settings, stored.record) !== undefined) return true;
   if (keptTroubles(settings, tokens.own.issued).length > 0) return true;
   return troublesOf(settings, stored.record).length > 0;
+}
+
+/** Returns the end of a refresh token that only a person can replace, and from when on to warn of it. */
+function signInEnd(settings: CredentialSettings, record: CredentialRecord | undefined) {
+  return obtainsRotating(settings) ? undefined : hardEnd(record?.rotation);
 }
 
 /** Returns a past time that does not lie in the future, also if the wall clock was set back since. */

@@ -28,19 +28,21 @@ const NAMES = {
   },
 } satisfies Record<string, Record<TimeKind, string[]>>;
 
-/** Returns the lives in seconds from the request on. 0 is Keycloak's "never". */
+/**
+ * Returns the lives in seconds from the request on; 0 is Keycloak's "never". One that can't be read is a fault
+ * only beside a refresh token that authd uses.
+ */
 export function readRefreshLives(
   source: TokenSource,
   { refreshing }: AnswerContext,
   reading: Reading,
 ): Pick<Acquired, "refreshExpiresIn" | "refreshHardExpiresIn" | "lifetimeFault"> {
-  if (!refreshing) return {};
   const placed = placedLife(source, reading);
   const [usual, hard] = [NAMES.idle, NAMES.hard].map((names) =>
     readLife(source.members, names, reading),
   );
   const idle = placed ?? usual;
-  const bad = [idle, hard].find((life) => life !== undefined && life.left === undefined);
+  const bad = refreshing ? [idle, hard].find((life) => life && life.left === undefined) : undefined;
   return omitUndefined({
     refreshExpiresIn: positive(idle?.left),
     refreshHardExpiresIn: positive(hard?.left),

@@ -286,3 +286,27 @@ test("an answer that tells nothing of the same refresh token takes nothing back"
   await credential.token({ forceRefresh: true });
   t.is(engine.registry.info("demo").refreshTokenExpiresAt, refreshTokenExpiresAt);
 });
+
+test("the hard end of a refresh token is nobody's concern where authd signs in anew by itself", async (t) => {
+  let count = 0;
+  const issuer = await startIssuer(t, () => {
+    count++;
+    const lives = { refresh_token_hard_expires_in: 60, refresh_token_expires_in: 30 };
+    return { json: { token: `token-${count}`, refresh: `practice-${count}`, ...lives } };
+  });
+  const engine = await startTestRegistry(t);
+  const file = {
+    grant: "exchange",
+    secrets: ["pin"],
+    request: { url: `${issuer.origin}/login`, json: { pin: "{secret.pin}" } },
+    renew: { url: `${issuer.origin}/renew`, json: { session: "{secret.session}" } },
+    rotates: { session: "/refresh" },
+    response: { token: "/token" },
+  };
+  const credential = await engine.add("demo", file, { pin: "practice-pin" });
+  await credential.token({});
+  engine.clock.advance(50 * SECOND);
+  const { refreshTokenExpiresAt, refreshTokenHardExpiresAt } = engine.registry.info("demo");
+  t.not(refreshTokenExpiresAt, undefined, "it is used before that");
+  t.is(refreshTokenHardExpiresAt, undefined);
+});
