@@ -1,4 +1,4 @@
-import { headerValue, referenced, render } from "../base/template.ts";
+import { headerValue, type Placeholder, placeholders, render } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
 
@@ -17,8 +17,9 @@ export function whyUnfitSecret(
   const own = grantNamed(grant).whyUnfitSecret?.(name, value);
   if (own !== undefined) return `It ${own}.`;
   const template = `secret.${name}`;
-  const inHeader = Object.values(headers).some((text) => referenced(text, [template]).length > 0);
-  if (!inHeader) return undefined;
+  // Through a function any text may become a header.
+  const isSent = ({ name: of, steps }: Placeholder) => of === template && steps.length === 0;
+  if (!Object.values(headers).some((text) => placeholders(text).some(isSent))) return undefined;
   try {
     render(`{${template}}`, { [template]: value }, headerValue);
     return undefined;

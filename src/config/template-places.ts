@@ -28,7 +28,7 @@ const requestPlace: KeyPlace = {
   place: "sent",
   inside: (key) => {
     if (key === "steps") return requestPlace;
-    return everywhere(REQUEST_PLACES[key] ?? "sent");
+    return everywhere(Object.hasOwn(REQUEST_PLACES, key) ? REQUEST_PLACES[key]! : "sent");
   },
 };
 const REQUEST_PLACES: Readonly<Record<string, Place>> = {

@@ -6,7 +6,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import type { Grant } from "../grants/grant.ts";
+import type { Grant, SendToIssuer } from "../grants/grant.ts";
 import { obtainsRotating, rotatingSecret } from "../grants/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
@@ -221,17 +221,21 @@ export class TokenRequests {
     const rotates = rotatingSecret(settings);
     const isRotating =
       rotates !== undefined && (secrets[rotates] !== undefined || !obtainsRotating(settings));
-    const send = createIssuerSend({
+    const limitMs = isRotating ? ROTATING_TIMEOUT_MS : TOKEN_TIMEOUT_MS;
+    const sent = time.now();
+    // The limit is that of all requests of a sequence together.
+    const leftMs = () => Math.max(1, Math.ceil(limitMs - (time.now().boot - sent.boot)));
+    const options = {
       ...{ http, clock, clocks: issuerClocks, credential: settings.name },
       hidden: [...Object.values(secrets), ...held],
       allowInsecureHttp: settings.allowInsecureHttp,
       // On a reused connection, which its server may have closed unheard, the refresh token could be lost,
       // and a one-time code could be sent twice.
       freshConnection: isRotating || codeAt !== undefined,
-      timeoutMs: isRotating ? ROTATING_TIMEOUT_MS : TOKEN_TIMEOUT_MS,
       ...omitUndefined({ ca: settings.ca }),
-    });
-    const sent = time.now();
+    };
+    const send: SendToIssuer = (request) =>
+      createIssuerSend({ ...options, timeoutMs: leftMs() })(request);
     const context = acquireContext({ settings, record, secrets, held, now: sent.wall, send });
     const request = grant.acquire({ ...context, ...target, ...omitUndefined({ codeAt }) });
     const acquired = await request.catch((error) => {

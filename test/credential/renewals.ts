@@ -2,6 +2,7 @@
 import test, { type ExecutionContext } from "ava";
 import { type Issuer, type StubResponse, startIssuer } from "../helpers/issuer.ts";
 import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 
 const SECOND = 1_000;
 
@@ -138,4 +139,27 @@ test("a password grant with refresh_url renews with the refresh token of its sig
   t.is(accessToken, "/refresh refresh_token");
   t.is(issuer.requests[1]!.form.get("refresh_token"), "practice-r1");
   t.false(issuer.requests[1]!.form.has("password"));
+});
+
+test("the limit of a token request is that of all steps together", async (t) => {
+  const engine = await startTestRegistry(t);
+  const issuer = await startIssuer(t, ({ path }) => {
+    if (path === "/first") engine.clock.advance(8 * SECOND);
+    return path === "/first" ? { json: { nonce: "n" } } : undefined;
+  });
+  const file = {
+    grant: "exchange",
+    steps: [
+      { url: `${issuer.origin}/first`, take: { nonce: "/nonce" } },
+      { url: `${issuer.origin}/second`, text: "{nonce}" },
+    ],
+    response,
+  };
+  const credential = await engine.add("demo", file, {});
+  const asked = t.throwsAsync(async () => credential.token({}));
+  await until(() => issuer.requests.length === 2);
+  engine.clock.advance(3 * SECOND);
+  await until(() => credential.info().failureCount === 1);
+  t.regex(credential.info().lastError?.message ?? "", /did not answer completely within 2 s/);
+  await asked;
 });

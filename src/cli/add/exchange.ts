@@ -1,8 +1,9 @@
 /** Asks for an exchange step by step: the request that brings a token, and where its answer has it. */
+import { namesOf, placeholders } from "../../base/template.ts";
 import { askText, choose } from "../prompts.ts";
 import type { Answers } from "./answers.ts";
 
-const SECRET = /\{secret\.([A-Za-z0-9_-]+)\}/g;
+const SECRET = "secret.";
 const SECRET_HINT = "{secret.NAME} stands for a secret, which is asked for later";
 
 export async function askExchange(answers: Answers, all: boolean): Promise<void> {
@@ -10,7 +11,9 @@ export async function askExchange(answers: Answers, all: boolean): Promise<void>
   const named = Object.entries(answers.settings)
     .filter(([key]) => key.startsWith("request."))
     .flatMap(([, value]) => [value].flat())
-    .flatMap((text) => Array.from(text.matchAll(SECRET), (match) => match[1]!));
+    .flatMap((text) => placeholders(text).flatMap(namesOf))
+    .filter((name) => name.startsWith(SECRET))
+    .map((name) => name.slice(SECRET.length));
   if (!answers.has("secrets") && named.length > 0) answers.settings.secrets = [...new Set(named)];
   await askResponse(answers, all);
 }
