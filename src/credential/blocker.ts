@@ -53,17 +53,22 @@ export function removed(name: string): AuthdError {
 
 /** Returns the error for settings that `record` is not bound to: it names the file that was edited, and its keys. */
 export function changed(
-  { name, written: is }: CredentialSettings,
+  { name, preset, written: is }: CredentialSettings,
   { written: was }: Readonly<CredentialRecord>,
 ): AuthdError {
   const keys = Object.keys({ ...was, ...is }).filter((key) => was?.[key] !== is[key]);
-  const edited =
-    was && keys.length > 0 ? editedFiles(keys) : "its file, or config.toml, was edited";
+  const edited = was && keys.length > 0 ? editedFiles(keys) : editedElsewhere(preset, was);
   return new AuthdError(
     "credential_changed",
     `${name}: ${edited} since its secrets were entered, so that they might go elsewhere; look at it, then run: authd trust ${name}`,
     { credential: name },
   );
+}
+
+/** Names the preset if neither file has another key; a record of an earlier version tells nothing of keys. */
+function editedElsewhere(preset: string | undefined, was: object | undefined): string {
+  if (preset !== undefined && was) return `its preset ${preset} was edited`;
+  return `its file, ${preset === undefined ? "" : "its preset, "}or config.toml, was edited`;
 }
 
 function editedFiles(keys: readonly string[]): string {

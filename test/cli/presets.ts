@@ -64,7 +64,9 @@ test("a preset of one's own is listed, shown, completed, added from, and bound",
   writeFileSync(file, acme(elsewhere.origin));
   const reloaded = await daemon.cli(["reload"]);
   t.regex(reloaded.stdout, /Changed: mine\n.*authd trust mine/);
-  t.like(await daemon.cli(["get", "mine"]), { code: 5, stdout: "" });
+  const stopped = await daemon.cli(["get", "mine"]);
+  t.like(stopped, { code: 5, stdout: "" });
+  t.regex(stopped.stderr, /mine: its preset acme was edited since .* authd trust mine/);
   t.deepEqual(elsewhere.requests, []);
   t.is((await daemon.cli(["trust", "mine", "--yes"])).code, 0);
   t.is((await daemon.cli(["get", "mine"])).code, 0);
