@@ -73,7 +73,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
   "tough-cookie": { files: /^grants\/cookie-jar\.ts$/, late: true },
   tldts: { files: /^config\/origin-pattern\.ts$/, late: true },
-  jose: { files: /^grants\/login\//, late: true },
+  jose: { files: /^grants\//, late: true },
   koffi: { files: /^base\/libc\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },
   pino: { files: /^base\/log\.ts$/, late: true },

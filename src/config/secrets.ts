@@ -1,6 +1,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { namesOf, placeholders } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
+import { clientSecretNames } from "../grants/client-auth.ts";
 import type { Grant, SecretField } from "../grants/grant.ts";
 import { isTable, type Table } from "./json-table.ts";
 import type { Preset } from "./preset.ts";
@@ -61,9 +62,12 @@ export function declaredSecrets({ preset, grant }: CredentialType, settings: Tab
   const listed = Array.isArray(settings.secrets) ? settings.secrets.map(String) : [];
   // With a client id and no client_auth, the grant's secrets include the client's.
   const own = { ...settings, client_id: "any", client_auth: undefined, secrets: listed };
+  const required = grant.secrets(own).map((secret) => secret.name);
+  const isClients = required.includes("client_secret");
   return [
     ...(preset?.fields ?? []).filter((field) => field.secret).map((field) => field.name),
-    ...grant.secrets(own).map((secret) => secret.name),
+    ...required,
+    ...(isClients ? clientSecretNames : []),
     ...(isTable(settings.rotates) ? Object.keys(settings.rotates) : []),
     ...namedIn([
       ...SENT_TO_API.map((key) => settings[key]),

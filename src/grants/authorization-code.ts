@@ -1,3 +1,4 @@
+import { whyUnfitKey } from "./client-assertion.ts";
 import type { Grant } from "./grant.ts";
 import { renew } from "./login/renewal.ts";
 import {
@@ -12,6 +13,7 @@ export const authorizationCode: Grant<AuthorizationCodeSettings> = {
   summary: "a person signs in with a browser (OAuth, OpenID Connect)",
   schema: authorizationCodeSchema,
   secrets: clientSecrets,
+  whyUnfitSecret: whyUnfitKey,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
   rotates: () => "refresh_token",

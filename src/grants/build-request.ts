@@ -6,9 +6,12 @@ import type { AcquireContext } from "./grant.ts";
  * (`credential_rejected`), or for the caller that asked for a scope or audience of its own
  * (`invalid_params`); either way nothing was sent.
  */
-export function buildRequest<T>(context: AcquireContext<unknown>, write: () => T): T {
+export async function buildRequest<T>(
+  context: AcquireContext<unknown>,
+  write: () => T | Promise<T>,
+): Promise<T> {
   try {
-    return write();
+    return await write();
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
     const { credential, scope, audience } = context;

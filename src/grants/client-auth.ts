@@ -1,16 +1,26 @@
 /** Authenticates a client at the token endpoint (RFC 6749 section 2.3.1), in the variants that issuers want. */
 import { Buffer } from "node:buffer";
 import { AuthdError } from "../errors.ts";
+import {
+  type AssertingClient,
+  assertionShape,
+  KEY,
+  privateKeyAssertion,
+  secretAssertion,
+} from "./client-assertion.ts";
+import type { SecretField } from "./grant.ts";
 
 /** Headers and form parameters that authenticate a client. */
 export interface ClientProof {
   headers?: { authorization: string };
-  form?: { client_id?: string; client_secret?: string };
+  form?: Readonly<Record<string, string>>;
 }
 
-export interface Client {
+interface Client {
   id: string;
+  /** Empty where the method needs none. */
   secret: string;
+  asserting: AssertingClient;
 }
 
 /** One row a method. `+post`: some issuers want the client id in the form although the header has it. */
@@ -30,8 +40,25 @@ const methods = {
     headers: rawBasic(client),
     form: { client_id: client.id },
   }),
+  /** Signs a JWT with the secret `key`. */
+  private_key_jwt: async ({ asserting }: Client): Promise<ClientProof> => ({
+    form: await privateKeyAssertion(asserting),
+  }),
+  /** Signs a JWT with the client's secret. */
+  client_secret_jwt: async ({ asserting }: Client): Promise<ClientProof> => ({
+    form: await secretAssertion(asserting),
+  }),
   /** A public client only names itself. */
   none: ({ id }: Client): ClientProof => ({ form: { client_id: id } }),
+};
+
+/** Methods that need another secret than `client_secret`, or none. */
+const SECRET_OF: Partial<Record<ClientAuthMethod, SecretField | "none">> = {
+  private_key_jwt: {
+    ...{ name: KEY, optional: false, label: "Private key" },
+    hint: "PEM or JWK, whose public half the issuer knows",
+  },
+  none: "none",
 };
 
 type ClientAuthMethod = keyof typeof methods;
@@ -57,31 +84,74 @@ export function toClientAuthMethod(name: ClientAuthName): ClientAuthMethod {
     : (name as ClientAuthMethod);
 }
 
+/** Returns the secret with which the client proves itself; `optional` where a public client is usual. */
+export function clientSecret({ client_id, client_auth }: ClientSettings, optional: boolean) {
+  if (client_id === undefined) return [];
+  const own = client_auth && SECRET_OF[client_auth];
+  if (own !== undefined) return own === "none" ? [] : [own];
+  return [{ name: "client_secret", optional, label: "Client secret" }];
+}
+
+/** Returns the names of all secrets with which a client can prove itself. */
+export const clientSecretNames: readonly string[] = ["client_secret", KEY];
+
+type ClientSettings = AssertingClient["settings"] & { client_auth?: ClientAuthMethod | undefined };
+
+/** True if the client's proof holds the time, so that it is refused where the clocks are apart. */
+export function isTimed({ client_auth }: ClientSettings): boolean {
+  return client_auth?.endsWith("_jwt") === true;
+}
+
+/** Keys of a signature, which only methods that sign use. */
+const SIGNATURE_KEYS = Object.keys(assertionShape) as (keyof typeof assertionShape)[];
+
+/** Returns what is wrong with a client's keys, by key; undefined: nothing. `signs`: the grant itself signs, too. */
+export function whyUnfitClient(
+  settings: ClientSettings,
+  signs = false,
+): { key: string; why: string } | undefined {
+  const { client_auth, client_id, algorithm, certificate } = settings;
+  if (!isTimed(settings)) {
+    const idle = SIGNATURE_KEYS.find((key) => settings[key] !== undefined);
+    if (signs || idle === undefined) return undefined;
+    return { key: idle, why: 'has no use without client_auth = "private_key_jwt"' };
+  }
+  if (client_id === undefined) return { key: "client_id", why: "is missing" };
+  const isSecret = client_auth === "client_secret_jwt";
+  if (algorithm !== undefined && algorithm.startsWith("HS") !== isSecret) {
+    return { key: "algorithm", why: `does not suit client_auth = "${client_auth}"` };
+  }
+  return isSecret && certificate !== undefined
+    ? { key: "certificate", why: "belongs to a private key, which client_secret_jwt does not use" }
+    : undefined;
+}
+
 /**
- * Returns the proof for a token request. Without a method: `basic` for a client with a secret, `none` for one
- * without; without a client id there is nothing to prove. Throws AuthdError `invalid_params` for a client
+ * Returns the proof for a request to the issuer. Without a method: `basic` for a client with a secret, `none` for
+ * one without; without a client id there is nothing to prove. Throws AuthdError `invalid_params` for a client
  * that can't be written that way.
  */
-export function proveClient(
-  id: string | undefined,
-  secret: string | undefined,
-  method: ClientAuthMethod = secret === undefined ? "none" : "basic",
-): ClientProof {
+export async function proveClient(
+  asserting: Omit<AssertingClient, "settings"> & { settings: ClientSettings },
+): Promise<ClientProof> {
+  const { client_id: id, client_auth } = asserting.settings;
+  const { client_secret: secret } = asserting.secrets;
+  const method = client_auth ?? (secret === undefined ? "none" : "basic");
   if (id === undefined) return {};
-  if (method !== "none" && secret === undefined) {
+  if (SECRET_OF[method] === undefined && secret === undefined) {
     throw unusable(`client_auth = "${method}" needs a client_secret: enter it.`);
   }
   if (method.startsWith("basic_raw") && id.includes(":")) {
     throw unusable(`client_id holds a colon, which client_auth = "${method}" can't carry.`);
   }
-  return methods[method]({ id, secret: secret ?? "" });
+  return await methods[method]({ id, secret: secret ?? "", asserting });
 }
 
-function encodedBasic({ id, secret }: Client): { authorization: string } {
+function encodedBasic({ id, secret }: Pick<Client, "id" | "secret">): { authorization: string } {
   return rawBasic({ id: formEncode(id), secret: formEncode(secret) });
 }
 
-function rawBasic({ id, secret }: Client): { authorization: string } {
+function rawBasic({ id, secret }: Pick<Client, "id" | "secret">): { authorization: string } {
   return { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` };
 }
 

@@ -1,9 +1,10 @@
 import * as z from "../base/zod.ts";
+import { whyUnfitKey } from "./client-assertion.ts";
+import { clientSecret } from "./client-auth.ts";
 import type { Grant } from "./grant.ts";
 import {
   addressOf,
   clientId,
-  clientSecret,
   consistent,
   issuerOr,
   requestCode,
@@ -20,6 +21,7 @@ export const clientCredentials: Grant<z.output<typeof schema>> = {
   summary: "a client id and secret (OAuth)",
   schema,
   secrets: (settings) => clientSecret(settings, false),
+  whyUnfitSecret: whyUnfitKey,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
   timeStep: requestCode,

@@ -1,3 +1,4 @@
+import { whyUnfitKey } from "./client-assertion.ts";
 import type { Grant } from "./grant.ts";
 import { renew } from "./login/renewal.ts";
 import { clientSecrets, type DeviceSettings, deviceSchema } from "./login/settings.ts";
@@ -8,6 +9,7 @@ export const deviceCode: Grant<DeviceSettings> = {
   summary: "a person signs in on another device, by a code (OAuth)",
   schema: deviceSchema,
   secrets: clientSecrets,
+  whyUnfitSecret: whyUnfitKey,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
   rotates: () => "refresh_token",

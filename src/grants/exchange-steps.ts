@@ -57,7 +57,7 @@ export async function sendSteps(
     const isLast = index === steps.length - 1;
     const key = urlKey(index);
     const at = { ...answers, secrets: { ...answers.secrets, ...hidden }, urlKey: key };
-    const written = build(context, before && { response: before, at }, () => {
+    const written = await build(context, before && { response: before, at }, () => {
       const made = madeValues(step, known);
       return { made, request: writeRequest(step, { ...known, ...made }, headers) };
     });
@@ -81,12 +81,12 @@ export async function sendSteps(
 }
 
 /** Builds a request. `before`: an earlier answer brought values; one that does not fit is that answer's fault. */
-function build<T>(
+async function build<T>(
   context: AcquireContext<unknown>,
   before: { response: IssuerResponse; at: AnswerContext } | undefined,
   write: () => T,
-): T {
-  if (before === undefined) return buildRequest(context, write);
+): Promise<T> {
+  if (before === undefined) return await buildRequest(context, write);
   const { response, at } = before;
   try {
     return write();

@@ -3,12 +3,13 @@ import { timeStepOf, totp } from "../base/totp.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError, type IssuerContact } from "../errors.ts";
 import { required } from "./build-request.ts";
+import { whyUnfitKey } from "./client-assertion.ts";
+import { clientSecret } from "./client-auth.ts";
 import type { AcquireContext, Grant, IssuerResponse } from "./grant.ts";
 import { timeStepOrNone } from "./one-time-code.ts";
 import { isRefusal } from "./refusal.ts";
 import {
   addressOf,
-  clientSecret,
   consistent,
   issuerOr,
   renewalShape,
@@ -57,7 +58,8 @@ export const password: Grant<z.output<typeof schema>> = {
     },
     ...clientSecret(settings, true),
   ],
-  whyUnfitSecret: (name, value) => (name === "otp_secret" ? whyNoTotpSecret(value) : undefined),
+  whyUnfitSecret: (name, value) =>
+    name === "otp_secret" ? whyNoTotpSecret(value) : whyUnfitKey(name, value),
   issuerUrl: addressOf,
   acceptsTarget: () => true,
   rotates: ({ refresh_url }) => (refresh_url === undefined ? undefined : "refresh_token"),

@@ -1,9 +1,10 @@
 import * as z from "../base/zod.ts";
+import { whyUnfitKey } from "./client-assertion.ts";
+import { clientSecret } from "./client-auth.ts";
 import type { Grant } from "./grant.ts";
 import { refreshResponse } from "./response-settings.ts";
 import {
   addressOf,
-  clientSecret,
   consistent,
   issuerOr,
   renewalShape,
@@ -38,6 +39,7 @@ export const refreshToken: Grant<z.output<typeof schema>> = {
     { name: "refresh_token", optional: false, label: "Refresh token" },
     ...clientSecret(settings, true),
   ],
+  whyUnfitSecret: whyUnfitKey,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
   rotates: () => "refresh_token",

@@ -216,7 +216,8 @@ function toFailure(
 /** Returns what to say of secrets with white space around them, as a file or a copied line leaves it; "" if there are none. */
 function whitespaceHint(secrets: AnswerContext["secrets"]): string {
   const hints = Object.entries(secrets).flatMap(([name, secret]) => {
-    if (secret === secret.trim()) return [];
+    // A key file ends in a line break.
+    if (secret === secret.trim() || secret.startsWith("-----BEGIN")) return [];
     return [
       /[\r\n]$/.test(secret) ? `${name} ends in a line break` : `${name} has white space around it`,
     ];

@@ -15,7 +15,9 @@ export const staticToken: Grant<z.output<typeof schema>> = {
   issuerUrl: () => undefined,
   acceptsTarget: () => false,
   acquire: async (context) => {
-    const accessToken = buildRequest(context, () => usable(required(context.secrets, "token")));
+    const accessToken = await buildRequest(context, () =>
+      usable(required(context.secrets, "token")),
+    );
     return { accessToken, tokenType: "Bearer", expiresIn: "forever" };
   },
 };

@@ -6,15 +6,21 @@ import type { TimeStep } from "../base/totp.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { buildRequest, required } from "./build-request.ts";
-import { clientAuthMethods, proveClient, toClientAuthMethod } from "./client-auth.ts";
+import { assertionShape } from "./client-assertion.ts";
+import {
+  clientAuthMethods,
+  isTimed,
+  proveClient,
+  toClientAuthMethod,
+  whyUnfitClient,
+} from "./client-auth.ts";
 import { generatedValues } from "./generated-values.ts";
-import type { AcquireContext, Acquired, IssuerRequest, SecretField } from "./grant.ts";
+import type { AcquireContext, Acquired, IssuerRequest, IssuerResponse } from "./grant.ts";
 import { codeIn } from "./one-time-code.ts";
 import {
   filledHeaders,
   filledParameters,
   headersSchema,
-  type Parameters,
   parametersSchema,
   writeParameters,
 } from "./request-parameters.ts";
@@ -52,8 +58,9 @@ export const tokenEndpointShape = {
     .transform(toClientAuthMethod)
     .optional()
     .describe(
-      "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), or not at all (none). Default: basic if there is a client secret.",
+      "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), by a signed JWT (private_key_jwt, client_secret_jwt), or not at all (none). Default: basic if there is a client secret.",
     ),
+  ...assertionShape,
   scope: z.string().optional().describe("The scopes to ask for, separated by spaces."),
   audience: z
     .union([z.string(), z.array(z.string())])
@@ -103,9 +110,16 @@ export function addressOf({ token_url, issuer }: TokenEndpointSettings): string 
 const endpointSchema = z.object({ ...tokenEndpointShape, ...renewalShape });
 export type TokenEndpointSettings = z.output<typeof endpointSchema>;
 
-/** Refuses keys of a token endpoint that contradict each other. */
-export function consistent<Schema extends z.ZodType<TokenEndpointSettings>>(schema: Schema) {
+/** Refuses keys of a token endpoint that contradict each other. `signs`: the grant itself signs, as its client may. */
+export function consistent<Schema extends z.ZodType<TokenEndpointSettings>>(
+  schema: Schema,
+  { signs = false } = {},
+) {
   return schema
+    .superRefine((settings, context) => {
+      const unfit = whyUnfitClient(settings, signs);
+      if (unfit) context.addIssue({ code: "custom", path: [unfit.key], message: unfit.why });
+    })
     .refine(
       ({ token_method, token_format }) => token_method !== "GET" || token_format !== "json",
       "token_format can't be json where token_method is GET, which has no body",
@@ -118,31 +132,34 @@ export function consistent<Schema extends z.ZodType<TokenEndpointSettings>>(sche
     );
 }
 
-/** Returns the client's secret; `optional` where a public client is usual. */
-export function clientSecret(settings: TokenEndpointSettings, optional: boolean): SecretField[] {
-  if (settings.client_id === undefined || settings.client_auth === "none") return [];
-  return [{ name: "client_secret", optional, label: "Client secret" }];
-}
+/** Returns the grant's own part of the parameters; `at`: wall clock in ms. */
+type OwnParameters = (at: number) => Record<string, string> | Promise<Record<string, string>>;
 
 /**
- * Sends one token request; `parameters` returns the grant's own part of the parameters. `refreshing`: the answer
- * may hold a refresh token, or the one that is sent is used up. `renewing`: the request is a renewal. `once`: the
- * issuer accepts the request only once.
+ * Sends one token request. `refreshing`: the answer may hold a refresh token, or the one that is sent is used up.
+ * `renewing`: the request is a renewal. `once`: the issuer accepts the request only once. `timed`: the parameters
+ * hold the time; one that is refused where the clocks are apart is signed again by the issuer's clock.
  */
 export async function requestToken<Settings extends TokenEndpointSettings>(
   context: AcquireContext<Settings>,
-  parameters: () => Record<string, string>,
-  { refreshing = false, renewing = false, once = false } = {},
+  parameters: OwnParameters,
+  { refreshing = false, renewing = false, once = false, timed = false } = {},
 ): Promise<Acquired> {
   const { credential, held, rejectedOn, now, settings, signsIn } = context;
   const isElsewhere = renewing && settings.refresh_url !== undefined;
   // The key of the credential file that holds the address, for messages.
   const urlKey = isElsewhere ? "refresh_url" : "token_url";
-  const { request, sent } = buildRequest(context, () =>
-    writeTokenRequest(context, { urlKey, own: parameters(), renewing }),
-  );
   const repeatable = !(refreshing || once);
-  const response = await context.send({ ...request, urlKey, repeatable });
+  const sendAt = async (at: number) => {
+    const { request, sent } = await buildRequest(context, async () =>
+      writeTokenRequest({ ...context, now: at }, { urlKey, own: await parameters(at), renewing }),
+    );
+    return { response: await context.send({ ...request, urlKey, repeatable }), sent };
+  };
+  const first = await sendAt(now);
+  const isSigned = timed || isTimed(settings);
+  const issuerNow = isSigned ? timeOfRefusal(first.response, now) : undefined;
+  const { response, sent } = issuerNow === undefined ? first : await sendAt(issuerNow);
   const secrets = { ...context.secrets, ...sent };
   return readTokenAnswer(response, settings.response ?? {}, {
     credential,
@@ -178,12 +195,12 @@ export function requestCode(
 }
 
 /** Returns the request, and the values in it that must not be shown if the issuer repeats them. */
-function writeTokenRequest(
+async function writeTokenRequest(
   context: AcquireContext<TokenEndpointSettings>,
-  asked: { urlKey: "token_url" | "refresh_url"; own: Parameters; renewing: boolean },
-): { request: IssuerRequest; sent: Record<string, string> } {
-  const { settings, secrets } = context;
-  const proof = proveClient(settings.client_id, secrets.client_secret, settings.client_auth);
+  asked: { urlKey: "token_url" | "refresh_url"; own: Record<string, string>; renewing: boolean },
+): Promise<{ request: IssuerRequest; sent: Record<string, string> }> {
+  const { settings } = context;
+  const proof = await proveClient(context);
   const values = templateValues(context);
   const written = writeParameters({
     method: settings.token_method ?? "POST",
@@ -205,8 +222,22 @@ function writeTokenRequest(
     ...proof.headers,
     ...filledHeaders(settings.token_headers, values),
   };
-  const sent = { proof: proof.headers?.authorization.slice("Basic ".length) ?? "" };
+  const sent = {
+    proof: proof.headers?.authorization.slice("Basic ".length) ?? "",
+    client_assertion: proof.form?.client_assertion ?? "",
+    assertion: asked.own.assertion ?? "",
+  };
   return { request: { ...written, headers }, sent };
+}
+
+/** Clocks that are this far apart are why issuers refuse a signature. */
+const APART_MS = 10_000;
+
+/** Returns the issuer's time if it refused a request whose signature has another time in it. */
+function timeOfRefusal({ status, sentAt }: IssuerResponse, now: number): number | undefined {
+  const isRefused = status === 400 || status === 401;
+  if (!isRefused || sentAt === undefined) return undefined;
+  return Math.abs(sentAt.assumed - now) > APART_MS ? sentAt.assumed : undefined;
 }
 
 /** Throws AuthdError `invalid_params` if neither the file nor the issuer's metadata gives it. */

@@ -8,15 +8,23 @@ import { type AccessToken, type Context, errors, Provider } from "oidc-provider"
 export const CLIENT = { id: "demo:client", secret: "s3cret/+ value%" };
 export const USER = { name: "me@example.com", password: "pass word" };
 
+interface IssuerOptions {
+  /** Only the newest access token of a sign-in is valid. */
+  singleAccessToken?: boolean;
+  /** Metadata of the client (RFC 7591 section 2) over the usual ones. */
+  client?: Readonly<Record<string, unknown>>;
+  features?: Readonly<Record<string, unknown>>;
+}
+
 /**
  * A conformant issuer: client_credentials, the password grant (as a custom one: `oidc-provider` leaves
  * it out), and refresh tokens that rotate and whose reuse revokes them all. Gives its token endpoint;
- * beside it, /api takes its access tokens. `singleAccessToken`: only the newest of a sign-in.
+ * beside it, /api takes its access tokens.
  */
 export async function startOidcProvider(
   t: ExecutionContext,
-  clientAuth: "client_secret_basic" | "client_secret_post" = "client_secret_basic",
-  { singleAccessToken = false } = {},
+  clientAuth = "client_secret_basic",
+  { singleAccessToken = false, client = {}, features = {} }: IssuerOptions = {},
 ): Promise<string> {
   let handle: ReturnType<Provider["callback"]> = () => {};
   const server = createServer((request, response) => handle(request, response));
@@ -26,7 +34,7 @@ export async function startOidcProvider(
     return new Promise<void>((resolve) => server.close(() => resolve()));
   });
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const provider = await createProvider(origin, clientAuth);
+  const provider = await createProvider(origin, clientAuth, { client, features });
   if (singleAccessToken) revokeBefore(provider);
   const callback = provider.callback();
   handle = (request, response) => {
@@ -56,7 +64,11 @@ async function answerAsApi(
   response.writeHead(known ? 200 : 401).end();
 }
 
-async function createProvider(origin: string, clientAuth: string): Promise<Provider> {
+async function createProvider(
+  origin: string,
+  clientAuth: string,
+  options: Pick<IssuerOptions, "client" | "features">,
+): Promise<Provider> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const key = { ...(await exportJWK(privateKey)), alg: "ES256", use: "sig" };
   const client = {
@@ -68,13 +80,18 @@ async function createProvider(origin: string, clientAuth: string): Promise<Provi
     id_token_signed_response_alg: "ES256",
     redirect_uris: [],
     response_types: [],
+    ...options.client,
   };
   const provider = new Provider(origin, {
     clients: [client],
     jwks: { keys: [key] },
     cookies: { keys: ["only for tests"] },
     scopes: ["offline_access", "read", "write"],
-    features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false } },
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      ...options.features,
+    },
     ttl: { ClientCredentials: 600, AccessToken: 600, RefreshToken: 86_400, Grant: 86_400 },
     rotateRefreshToken: true,
     findAccount: (_: unknown, accountId: string) => ({

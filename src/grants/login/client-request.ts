@@ -17,10 +17,7 @@ export async function postAsClient(
   context: LoginContext,
   { url, urlKey, form }: ClientRequest,
 ): Promise<IssuerResponse> {
-  const { settings, secrets } = context;
-  const proof = buildRequest(context, () =>
-    proveClient(settings.client_id, secrets.client_secret, settings.client_auth),
-  );
+  const proof = await buildRequest(context, () => proveClient(context));
   const sent = new URLSearchParams(form);
   for (const [name, value] of Object.entries(proof.form ?? {})) sent.set(name, value);
   const headers = {

@@ -1,6 +1,10 @@
 /** Signs authorization requests as request objects (RFC 9101). */
 import { AuthdError } from "../../errors.ts";
+import { readSigningKey } from "../signing-key.ts";
 import type { LoginContext } from "./settings.ts";
+
+/** Name of the secret with the private key. */
+const KEY = "request_object_key";
 
 /** Seconds that a request object may travel. */
 const LIFETIME_S = 60;
@@ -40,18 +44,16 @@ async function keyOf({ credential, secrets }: LoginContext, alg: string) {
       { credential },
     );
   }
-  const text = secrets.request_object_key ?? "";
-  const { importJWK, importPKCS8 } = await import("jose");
   try {
-    return text.trim().startsWith("{")
-      ? await importJWK(JSON.parse(text), alg)
-      : await importPKCS8(text, alg);
-  } catch {
-    // The error may quote the key.
+    return readSigningKey(secrets.request_object_key ?? "", KEY, { algorithm: alg }).key;
+  } catch (error) {
+    if (!(error instanceof AuthdError)) throw error;
     throw new AuthdError(
-      "invalid_params",
-      `${credential}: request_object_key is no private key for ${alg}, as PEM (PKCS #8) or JWK: authd set ${credential}`,
-      { credential },
+      error.reason,
+      `${credential}: ${error.message} (authd set ${credential})`,
+      {
+        credential,
+      },
     );
   }
 }

@@ -1,10 +1,10 @@
 /** Keys of the grants that a person signs in for. */
 import * as z from "../../base/zod.ts";
+import { clientSecret } from "../client-auth.ts";
 import type { AcquireContext, SecretField } from "../grant.ts";
 import { refreshResponse } from "../response-settings.ts";
 import {
   clientId,
-  clientSecret,
   consistent,
   issuerOr,
   renewalShape,
