@@ -1,8 +1,8 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { namesOf, placeholders } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
-import { clientSecretNames } from "../grants/client-auth.ts";
 import type { Grant, SecretField } from "../grants/grant.ts";
+import { clientSecretNames } from "../grants/index.ts";
 import { isTable, type Table } from "./json-table.ts";
 import type { Preset } from "./preset.ts";
 

@@ -9,6 +9,7 @@ import { password } from "./password.ts";
 import { refreshToken } from "./refresh-token.ts";
 import { staticToken } from "./static.ts";
 
+export { clientSecretNames } from "./client-auth.ts";
 export { tokenIdentity } from "./token-claims.ts";
 
 /** Every way of obtaining tokens, by its name in credential files. */
