@@ -67,6 +67,8 @@ test("candidates: commands, options, their values, credentials, presets, origins
   t.is((await cli(["__complete", "vault", "import", ""])).code, 1, "file names");
 });
 
+const RESPONSE = ["token", "expires_in", "expires_at", "token_type", "scope", "keep"];
+
 test("keys of --set and their values: those of the preset, the grant or the credential", async (t) => {
   const { cli } = await prepare(t);
   const complete = async (...words: string[]) =>
@@ -74,10 +76,16 @@ test("keys of --set and their values: those of the preset, the grant or the cred
   const words = async (...typed: string[]) =>
     (await complete(...typed)).map((line) => line.split("\t")[0]);
   t.deepEqual(await words("add", "x", "--preset", "onestepai", "--set", "re"), [
-    ...["region=", "request.method=", "request.url=", "request.headers=", "request.form="],
-    ...["request.json=", "request.text=", "request.repeatable=", "response.token="],
-    ...["response.expires_in=", "response.expires_at=", "response.token_type="],
-    ...["response.scope=", "response.keep=", "rejected_statuses=", "rejected_on=", "renew_on="],
+    "region=",
+    ...["method", "url", "headers", "form", "json", "text", "repeatable", "values"].map(
+      (key) => `request.${key}=`,
+    ),
+    ...RESPONSE.map((key) => `response.${key}=`),
+    ...["method", "url", "headers", "form", "json", "text", "repeatable", "values", "steps"].map(
+      (key) => `renew.${key}=`,
+    ),
+    ...RESPONSE.map((key) => `renew.response.${key}=`),
+    ...["rejected_statuses=", "rejected_on=", "renew_on="],
   ]);
   t.deepEqual(await complete("add", "x", "--preset=onestepai", "--set", "region="), [
     "region=eu",
