@@ -74,7 +74,7 @@ export function problemsOf(info: CredentialInfo, now: number): Problem[] {
     ...(unsaved ? [problem("unsaved", unsaved.message)] : []),
     ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),
     ...(refreshToken && !reason
-      ? [problem("refresh_token_expires", `${name}: ${refreshToken}`)]
+      ? [problem("refresh_token_expires", `${name}: ${refreshToken}`, refreshTokenRemedy(info))]
       : []),
   ];
 }
@@ -136,6 +136,11 @@ export function refreshTokenWarning(
   if (endsAt === undefined || warnAt === undefined || now < warnAt) return undefined;
   const when = `${new Date(endsAt).toISOString().slice(0, 16).replace("T", " ")} UTC`;
   return `its refresh token ${endsAt <= now ? "ended" : "ends"} on ${when}, however often it is used`;
+}
+
+/** Names the command that replaces a refresh token, which must be done before it ends. */
+export function refreshTokenRemedy({ name, login }: Pick<CredentialInfo, "name" | "login">) {
+  return login ? `authd login ${name}` : REMEDIES.refresh_token_expires(name);
 }
 
 type RefreshTokenEnd = Pick<CredentialInfo, "refreshTokenHardExpiresAt" | "refreshTokenWarningAt">;

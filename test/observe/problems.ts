@@ -62,6 +62,9 @@ test("the end of a refresh token that no use postpones is told from its warning 
     message: "a: its refresh token ends on 2030-01-10 12:00 UTC, however often it is used",
     help: "sign in again at the issuer, then authd set a",
   });
+  const login = { how: ["browser" as const] };
+  const signedIn = problemsOf(infoOf("a", { ...ends, login }), NOW);
+  t.is(signedIn[0]?.help, "authd login a");
   const over = infoOf("a", { ...ends, state: "login_required" });
   t.deepEqual(
     problemsOf(over, NOW + 10 * DAY).map(({ reason }) => reason),

@@ -2,7 +2,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { configDir, loadConfiguration, readPresets } from "../../config/config.ts";
-import { REMEDIES, refreshTokenWarning, remedyOf, secretWarning } from "../../observe/problems.ts";
+import {
+  REMEDIES,
+  refreshTokenRemedy,
+  refreshTokenWarning,
+  remedyOf,
+  secretWarning,
+} from "../../observe/problems.ts";
 import type { CredentialInfo, Trouble } from "../../protocol.ts";
 import { appearance, STATES } from "../credentials.ts";
 import { fromNow } from "../times.ts";
@@ -87,9 +93,7 @@ function checkExpiry(info: CredentialInfo, now: number): Finding[] {
   const level = secret?.over ? problem : warning;
   return [
     ...(secret ? [level(info.name, secret.text, REMEDIES.secret_expires(info.name))] : []),
-    ...(refreshToken
-      ? [warning(info.name, refreshToken, REMEDIES.refresh_token_expires(info.name))]
-      : []),
+    ...(refreshToken ? [warning(info.name, refreshToken, refreshTokenRemedy(info))] : []),
   ];
 }
 
