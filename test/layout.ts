@@ -38,7 +38,17 @@ type Room = (typeof ROOMS)[number];
 
 /** Folders of test without a room: whole programs, the repository itself, and what tests are made of. */
 const OTHER_TESTS = [
-  ...["abuse", "bad-input", "e2e", "habits", "helpers", "properties", "repository", "system"],
+  ...[
+    "abuse",
+    "bad-input",
+    "e2e",
+    "habits",
+    "helpers",
+    "properties",
+    "repository",
+    "servers",
+    "system",
+  ],
 ];
 
 /** The most entries side by side in src. */

@@ -21,7 +21,7 @@ export interface FlowHost {
 }
 
 /** What a person needs to sign in. */
-export type Shown = Omit<LoginStarted, "login" | "how" | "expiresAt"> & { expiresInMs: number };
+type Shown = Omit<LoginStarted, "login" | "how" | "expiresAt"> & { expiresInMs: number };
 
 /** One way of signing in, under way. */
 export interface Flow {

@@ -1,4 +1,5 @@
 /** Checks ID tokens (OpenID Connect Core section 3.1.3.7): signature, issuer, audience, nonce and times. */
+import { AuthdError } from "../../errors.ts";
 import { readMembers } from "../oauth-problem.ts";
 import { wrongAnswer } from "./authorization-response.ts";
 import type { LoginContext } from "./settings.ts";
@@ -34,8 +35,10 @@ export async function checkIdToken(context: LoginContext, check: IdTokenCheck): 
       : // Without `issuer`, TLS alone vouches: the token endpoint is the file's own.
         jose.decodeJwt(check.idToken);
   } catch (error) {
-    if (!(error instanceof jose.errors.JOSEError)) throw error;
-    throw wrongAnswer(credential, `its ID token is not valid (${error.code}).`);
+    if (error instanceof AuthdError) throw error;
+    // Other errors come of keys that the algorithm can't use.
+    const code = error instanceof jose.errors.JOSEError ? ` (${error.code})` : "";
+    throw wrongAnswer(credential, `its ID token is not valid${code}.`);
   }
   const why = whyNotOurs(claims, settings, check);
   if (why !== undefined) throw wrongAnswer(credential, `its ID token ${why}.`);
@@ -45,7 +48,7 @@ export async function checkIdToken(context: LoginContext, check: IdTokenCheck): 
 }
 
 async function verified(context: LoginContext, { idToken, issuerNow }: IdTokenCheck) {
-  const { settings, metadata, secrets } = context;
+  const { settings, metadata, secrets, credential } = context;
   const jose = await import("jose");
   const options = {
     issuer: metadata!.issuer,
@@ -56,7 +59,9 @@ async function verified(context: LoginContext, { idToken, issuerNow }: IdTokenCh
   };
   const { alg = "" } = jose.decodeProtectedHeader(idToken);
   if (SYMMETRIC.includes(alg)) {
-    const key = new TextEncoder().encode(secrets.client_secret ?? "");
+    // Without a secret anybody could sign.
+    if (!secrets.client_secret) throw wrongAnswer(credential, "its ID token is not valid.");
+    const key = new TextEncoder().encode(secrets.client_secret);
     return (await jose.jwtVerify(idToken, key, { ...options, algorithms: SYMMETRIC })).payload;
   }
   const keys = jose.createLocalJWKSet(await readKeys(context));

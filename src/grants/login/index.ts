@@ -3,7 +3,7 @@ export {
   type AuthorizationRequest,
   authorizationRequest,
 } from "./authorization-request.ts";
-export { answers, codeIn, wrongAnswer } from "./authorization-response.ts";
+export { answers, codeIn } from "./authorization-response.ts";
 export { exchangeCode, type SignedIn } from "./code-exchange.ts";
 export { authorizeDevice, type DeviceAuthorization, pollDevice } from "./device-flow.ts";
 export { discover } from "./discovery.ts";

@@ -1,0 +1,43 @@
+import test from "ava";
+import {
+  foreignEndpoints,
+  readMetadata,
+  withEndpoints,
+} from "../../../src/grants/login/metadata.ts";
+
+const issuer = "https://login.example";
+
+test("members of the wrong type count as absent; without an issuer there are none", (t) => {
+  const read = readMetadata({ issuer, token_endpoint: 7, jwks_uri: `${issuer}/keys`, more: [] });
+  t.deepEqual(read, { issuer, jwks_uri: `${issuer}/keys` });
+  for (const nothing of [undefined, null, "x", [], { token_endpoint: `${issuer}/token` }])
+    t.is(readMetadata(nothing), undefined);
+});
+
+test("addresses that the file gives win over the issuer's", (t) => {
+  const metadata = { issuer, token_endpoint: `${issuer}/a`, revocation_endpoint: `${issuer}/b` };
+  t.deepEqual(withEndpoints({ issuer, token_url: "https://x.example" }, metadata, false), {
+    issuer,
+    token_url: "https://x.example",
+    revocation_url: `${issuer}/b`,
+  });
+});
+
+test("a secret goes into the form where the issuer takes it there alone", (t) => {
+  const only = { issuer, token_endpoint_auth_methods_supported: ["client_secret_post"] };
+  const clientAuth = (hasSecret: boolean, own = {}) =>
+    (withEndpoints(own, only, hasSecret) as { client_auth?: string }).client_auth;
+  t.is(clientAuth(true), "post");
+  t.is(clientAuth(false), undefined);
+  t.is(clientAuth(true, { client_auth: "basic" }), "basic");
+});
+
+test("an address is foreign if nothing of before was at its origin", (t) => {
+  const known = { issuer, token_endpoint: "https://tokens.example/token" };
+  const moved = { issuer, token_endpoint: `${issuer}/token`, jwks_uri: "https://tokens.example/k" };
+  t.deepEqual(foreignEndpoints(known, moved), []);
+  const next = { issuer, token_endpoint: "https://evil.example/token" };
+  t.deepEqual(foreignEndpoints(known, next), [
+    { key: "token_endpoint", was: known.token_endpoint, is: next.token_endpoint },
+  ]);
+});
