@@ -141,6 +141,7 @@ export class Core {
         credentials: () => this.registry.each(),
         needingAttention: () => this.registry.needingAttention(),
         states: () => this.registry.states(),
+        isComplete: () => this.registry.isRead,
         info: (name) => (this.registry.hasAny(name) ? this.registry.info(name) : undefined),
         // A lock that somebody wanted is no problem.
         locked: () => (this.lock.isHeld ? undefined : vault.locked),

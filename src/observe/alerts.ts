@@ -52,6 +52,8 @@ export interface AlertsOptions {
   info(name: string): CredentialInfo | undefined;
   /** Names of credentials that may need a person, now or later. */
   needingAttention(): Iterable<string>;
+  /** False while credentials are still being read after a start. */
+  isComplete(): boolean;
   emit(event: EventPayload): void;
   runHook(event: HookEvent): void;
   /** Shows one desktop notification about all these problems. */
@@ -253,10 +255,11 @@ export class Alerts {
 
   #notifySoon(): void {
     if (this.#notifyTimer || this.#closed) return;
-    const { clock, notify } = this.#options;
+    const { clock, notify, isComplete } = this.#options;
     const delayMs = Math.max(GATHER_MS, this.#notifyNotBeforeMs - clock.monotonic());
     this.#notifyTimer = scheduleLong(clock, delayMs, () => {
       this.#notifyTimer = undefined;
+      if (!isComplete()) return this.#notifySoon();
       const problems = this.#unshown.splice(0);
       if (problems.length === 0) return;
       this.#notifyNotBeforeMs = clock.monotonic() + MIN_INTERVAL_MS;

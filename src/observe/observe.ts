@@ -31,6 +31,8 @@ interface StatusSource {
   credentials(): Iterable<CredentialInfo>;
   /** Credentials that may need a person, now or later. */
   needingAttention(): readonly CredentialInfo[];
+  /** False while credentials are still being read after a start. */
+  isComplete(): boolean;
   /** Number of credentials in each state. */
   states(): Partial<Record<State, number>>;
   /** Returns undefined if there is no such credential. */
@@ -90,6 +92,7 @@ export class Observer {
       notified: new NotifiedProblems(join(stateDir, "told.json")),
       info: source.info,
       needingAttention: () => source.needingAttention().map(({ name }) => name),
+      isComplete: source.isComplete,
       emit: (event) => this.onEvent(event),
       runHook: (event) => this.#hook?.run(event),
       notify: (problems) => this.#desktop?.show(problems),

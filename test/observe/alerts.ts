@@ -19,6 +19,7 @@ function setup(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
   const infos = new Map<string, CredentialInfo>();
   const runs: string[] = [];
   const notes: string[][] = [];
+  const start = { isOver: true };
   const events: EventPayload[] = [];
   const words = ({ credential = "", reason }: Problem) => `${credential} ${reason}`;
   const make = () =>
@@ -27,6 +28,7 @@ function setup(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
       notified: new NotifiedProblems(path),
       info: (name) => infos.get(name),
       needingAttention: () => infos.keys(),
+      isComplete: () => start.isOver,
       emit: (happened) => void events.push(happened),
       runHook: ({ event, problem }: HookEvent) => void runs.push(`${event} ${words(problem)}`),
       notify: (problems) => void notes.push(problems.map(words)),
@@ -38,6 +40,7 @@ function setup(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
     runs,
     notes,
     events,
+    start,
     /** A credential is in a state now. */
     be(name: string, more: Partial<CredentialInfo>) {
       const info = infoOf(name, more);
@@ -282,4 +285,18 @@ test("the day on which a secret's end is near comes by itself; what is not seale
   hear({ kind: "sealed", credential: "b" });
   clock.advance(100);
   t.deepEqual(runs.splice(1), ["problem b unsaved", "resolved b unsaved"]);
+});
+
+test("what is found while credentials are read at a start is shown together", (t) => {
+  const { be, clock, runs, notes, start } = setup(t);
+  start.isOver = false;
+  be("a", { state: "rejected" });
+  clock.advance(3 * GATHER_MS);
+  be("b", { state: "rejected" });
+  clock.advance(3 * GATHER_MS);
+  t.is(runs.length, 2, "the hook is told of each at once");
+  t.deepEqual(notes, []);
+  start.isOver = true;
+  clock.advance(GATHER_MS);
+  t.deepEqual(notes, [["a credential_rejected", "b credential_rejected"]]);
 });
