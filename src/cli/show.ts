@@ -55,7 +55,7 @@ function problemRows(
     ["", unsaved?.message],
     ["new secrets", candidate && waiting(candidate, at)],
     ["", candidate?.message],
-    ["note", lined(notes.map(({ message, help }) => `${message} → ${help}`))],
+    ["note", lined(notes.map(({ message, help }) => `${message}\n→ ${help}`))],
     ["to do", lined(troubles.map(({ message, help }) => `${message}\n→ ${help}`))],
     ["last error", lastError && `${lastError.message} (${lastError.reason})`],
     ["", lastError && at(lastError.at)],

@@ -35,7 +35,7 @@ test("what is not certain of a token's life is said wherever a person looks, and
   t.regex((await cli("show", "quiet")).stdout, /note +quiet: the issuer tells no lifetime/);
   t.regex(
     (await cli("show", "odd")).stdout,
-    /to do +odd: .*can't be read \(soon\).* → authd set odd/,
+    /to do +odd: .*can't be read \(soon\).*\s+→ authd set odd/,
   );
   const table = (await cli("status")).stdout;
   t.regex(table, /● ready[\s\S]*└ quiet: the issuer tells no lifetime/);
