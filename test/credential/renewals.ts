@@ -1,5 +1,6 @@
 /** Secrets that an issuer replaces, under any name: entered by a person, or brought by a sign-in. */
 import test, { type ExecutionContext } from "ava";
+import { adminOf, agreed } from "../helpers/admin.ts";
 import { type Issuer, type StubResponse, startIssuer } from "../helpers/issuer.ts";
 import { startTestRegistry } from "../helpers/test-registry.ts";
 import { until } from "../helpers/until.ts";
@@ -162,4 +163,24 @@ test("the limit of a token request is that of all steps together", async (t) => 
   await until(() => credential.info().failureCount === 1);
   t.regex(credential.info().lastError?.message ?? "", /did not answer completely within 2 s/);
   await asked;
+});
+
+test("a password entered beside one that works is tried by a sign-in, not with the old session", async (t) => {
+  const { sessions, issuer, engine } = await setup(t);
+  const { admin } = adminOf(engine);
+  const { grant, ...settings } = signedIn(issuer);
+  const { signal } = new AbortController();
+  const secrets = { password: "pw" };
+  await admin.add({ name: "demo", grant, settings, secrets }, signal, agreed);
+  await admin
+    .set({ credential: "demo", secrets: { password: "wrong" } }, signal, agreed)
+    .catch(() => {});
+  t.deepEqual(sessions.seen.slice(0, 2), ["login", "login"]);
+  const credential = engine.registry.get("demo");
+  t.like(credential.record.secrets, { password: "pw", refresh: "practice-refresh-1" });
+  sessions.passwords.add("new");
+  await admin.set({ credential: "demo", secrets: { password: "new" } }, signal, agreed);
+  await until(() => credential.record.secrets.password === "new");
+  t.is(credential.record.secrets.refresh, "practice-refresh-2");
+  t.false(sessions.seen.includes("practice-refresh-1"));
 });
