@@ -1,11 +1,12 @@
 /** Sends an exchange's requests one after the other; each can take values out of its answer for those after it. */
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { missing, namesOf, placeholders, render, type TemplateValues } from "../base/template.ts";
+import { missing, render, type TemplateValues } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
 import { buildRequest } from "./build-request.ts";
 import { type CookieJar, createCookieJar } from "./cookie-jar.ts";
 import { type ExchangeStep, writeRequest } from "./exchange-request.ts";
 import type { AcquireContext, IssuerRequest, IssuerResponse } from "./grant.ts";
+import { derivedSecrets, longEnough } from "./hidden-values.ts";
 import { readAnswer, textAt } from "./place.ts";
 import {
   type AnswerContext,
@@ -14,9 +15,6 @@ import {
   toRefusalError,
   unusableAnswer,
 } from "./refusal.ts";
-
-/** Shorter values are not kept out of errors: they would be found in any text. */
-const MIN_HIDDEN_LENGTH = 6;
 
 /** A sequence of requests, of which the last brings the token. */
 export interface Sequence {
@@ -45,58 +43,74 @@ type StepContext = Omit<AnswerContext, "urlKey">;
  */
 export async function sendSteps(
   context: AcquireContext<unknown>,
-  { steps, urlKey, headers, readsRedirects }: Sequence,
+  sequence: Sequence,
   values: TemplateValues,
   answers: StepContext,
 ): Promise<LastAnswer> {
+  const { steps, urlKey, readsRedirects } = sequence;
   const jar = steps.length > 1 ? await createCookieJar() : undefined;
-  let known = values;
-  let hidden: Record<string, string> = {};
-  let before: IssuerResponse | undefined;
+  let known: Known = { values, hidden: {} };
   for (const [index, step] of steps.entries()) {
     const isLast = index === steps.length - 1;
-    const key = urlKey(index);
-    const at = { ...answers, secrets: { ...answers.secrets, ...hidden }, urlKey: key };
-    const written = await build(context, before && { response: before, at }, () => {
-      const made = madeValues(step, known);
-      return { made, request: writeRequest(step, { ...known, ...made }, headers) };
-    });
-    known = { ...known, ...written.made };
-    hidden = { ...hidden, ...hiddenOf(written.made), ...derivedOf(step, known) };
-    const after = { ...at, secrets: { ...at.secrets, ...hidden } };
-    const request = { ...withCookies(written.request, jar), urlKey: key };
+    const at = { ...answers, urlKey: urlKey(index) };
+    const { request, now } = await build(context, known, at, () => write(step, sequence, known));
     const response = await context
-      .send({ ...request, readsRedirects: isLast ? readsRedirects : true })
+      .send({
+        ...withCookies(request, jar),
+        urlKey: at.urlKey,
+        readsRedirects: isLast ? readsRedirects : true,
+      })
       .catch((error) => {
         throw index === 0 ? error : asSent(error);
       });
     jar?.store(request.url, response.setCookies ?? []);
-    if (isLast) return { response, urlKey: key, hidden };
-    before = response;
-    const taken = takenValues(response, step, after);
-    known = { ...known, ...taken };
-    hidden = { ...hidden, ...hiddenOf(taken) };
+    if (isLast) return { response, urlKey: at.urlKey, hidden: now.hidden };
+    const taken = takenValues(response, step, concealing(at, now));
+    known = { ...withValues(now, taken), response };
   }
   throw new Error("a sequence without steps");
 }
 
-/** Builds a request. `before`: an earlier answer brought values; one that does not fit is that answer's fault. */
+/** What is known between two steps. */
+interface Known {
+  values: TemplateValues;
+  /** Values that were made or taken on the way, which no error may quote. */
+  hidden: Record<string, string>;
+  /** The last answer. */
+  response?: IssuerResponse;
+}
+
+function withValues(known: Known, more: TemplateValues): Known {
+  const hidden = { ...known.hidden, ...longEnough(more) };
+  return { ...known, values: { ...known.values, ...more }, hidden };
+}
+
+function concealing(at: AnswerContext, { hidden }: Known): AnswerContext {
+  return { ...at, secrets: { ...at.secrets, ...hidden } };
+}
+
+/** Returns a step's request, and what is known with the step's own values. */
+function write(step: ExchangeStep, { headers }: Sequence, known: Known) {
+  const now = withValues(known, madeValues(step, known.values));
+  const request = writeRequest(step, now.values, headers);
+  Object.assign(now.hidden, derivedSecrets([step, headers], now.values));
+  return { request, now };
+}
+
+/** Builds a request. A value of an earlier answer that does not fit is that answer's fault. */
 async function build<T>(
   context: AcquireContext<unknown>,
-  before: { response: IssuerResponse; at: AnswerContext } | undefined,
-  write: () => T,
+  known: Known,
+  at: AnswerContext,
+  make: () => T,
 ): Promise<T> {
-  if (before === undefined) return await buildRequest(context, write);
-  const { response, at } = before;
+  if (known.response === undefined) return await buildRequest(context, make);
   try {
-    return write();
+    return make();
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
-    throw unusableAnswer(
-      response,
-      at,
-      `the request of ${at.urlKey} can't be made of what came before: ${error.message}`,
-    );
+    const what = `the request of ${at.urlKey} can't be made of what came before: ${error.message}`;
+    throw unusableAnswer(known.response, concealing(at, known), what);
   }
 }
 
@@ -145,22 +159,6 @@ function withCookies(request: IssuerRequest, jar: CookieJar | undefined): Issuer
   const { cookie } = request.headers;
   const joined = cookie === undefined ? cookies : `${cookie}; ${cookies}`;
   return { ...request, headers: { ...request.headers, cookie: joined } };
-}
-
-/** Returns the results of functions over secrets: an issuer may repeat them as it may the secrets. */
-function derivedOf(step: ExchangeStep, values: TemplateValues): Record<string, string> {
-  const derived = placeholders(JSON.stringify(step)).filter(
-    (each) => each.steps.length > 0 && namesOf(each).some((name) => name.startsWith("secret.")),
-  );
-  const texts = derived.filter(({ text }) => missing(text, values) === undefined);
-  return hiddenOf(Object.fromEntries(texts.map(({ text }) => [text, render(text, values)])));
-}
-
-function hiddenOf(values: TemplateValues): Record<string, string> {
-  const long = Object.entries(values).filter(
-    ([, value]) => (value ?? "").length >= MIN_HIDDEN_LENGTH,
-  );
-  return Object.fromEntries(long) as Record<string, string>;
 }
 
 /** Returns the error of a later step: requests before it were sent, and may have used up a refresh token. */

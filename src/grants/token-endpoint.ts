@@ -16,6 +16,7 @@ import {
 } from "./client-auth.ts";
 import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, IssuerRequest, IssuerResponse } from "./grant.ts";
+import { derivedSecrets } from "./hidden-values.ts";
 import { codeIn } from "./one-time-code.ts";
 import {
   filledHeaders,
@@ -222,7 +223,9 @@ async function writeTokenRequest(
     ...proof.headers,
     ...filledHeaders(settings.token_headers, values),
   };
+  const { extra, refresh_extra, token_headers } = settings;
   const sent = {
+    ...derivedSecrets([extra, refresh_extra, token_headers], values),
     proof: proof.headers?.authorization.slice("Basic ".length) ?? "",
     client_assertion: proof.form?.client_assertion ?? "",
     assertion: asked.own.assertion ?? "",

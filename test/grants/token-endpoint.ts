@@ -131,3 +131,18 @@ test("keys that contradict each other are refused", (t) => {
   t.regex(why({ token_headers: { "content-length": "1" } }), /a header that authd writes itself/);
   t.is(why({ client_auth: "none", token_headers: { Authorization: "x" } }), "");
 });
+
+test("an error quotes no digest of a secret that was sent", async (t) => {
+  const issuer = await startIssuer(t, ({ form }) => ({
+    status: 400,
+    json: { error: "invalid_client", error_description: `wrong ${form.get("hash")}` },
+  }));
+  const settings = {
+    token_url: issuer.url,
+    client_id: "demo",
+    extra: { hash: "{secret.client_secret|sha256}" },
+  };
+  const error = await t.throwsAsync(acquire(t, "client_credentials", { settings, secrets }));
+  t.true((issuer.requests[0]!.form.get("hash") ?? "").length === 64);
+  t.false(error.message.includes(issuer.requests[0]!.form.get("hash") ?? ""));
+});
