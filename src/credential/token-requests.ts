@@ -242,11 +242,6 @@ export class TokenRequests {
       this.#isMetadataStale = error instanceof AuthdError && isLastingFailure(error);
       throw error;
     });
-    if (obtainsRotating(settings)) {
-      // A sign-in follows where the refresh token has ended: nobody is warned, and nothing is renewed for it alone.
-      delete acquired.refreshExpiresIn;
-      delete acquired.refreshHardExpiresIn;
-    }
     return { acquired, sent, answered: time.now() };
   }
 
