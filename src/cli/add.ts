@@ -17,6 +17,10 @@ export async function define(command: Command): Promise<void> {
     .option("--secrets-from <file>", "secrets as a JSON object, out of a file or - for a pipe")
     .option("--replace", "if there is one of that name already, replace it")
     .option("--register", "make the account first, where the API can (zebbra)")
+    .option(
+      "--google-service-account <file>",
+      "a Google service account, out of its key file; offers to remove the file",
+    )
     .addHelpText("after", kindsForHelp())
     .action(add);
 }
@@ -25,11 +29,13 @@ export const examples = [
   "authd add                                asks for everything",
   "authd add labelf --preset labelf",
   "authd add onestep --preset onestepai --set region=eu --secrets-from secrets.json",
+  "authd add drive --google-service-account key.json --set origins=https://www.googleapis.com",
   "pass show labelf | authd add labelf --preset labelf --set client_id=me --secrets-from -",
 ];
 
 async function add(name: string | undefined, options: AddOptions): Promise<void> {
-  const { preset, grant } = options;
+  const { preset, grant, googleServiceAccount } = options;
+  if (googleServiceAccount !== undefined) return await addGoogle(name, options);
   if (preset !== undefined && grant !== undefined) {
     throw new AuthdError("invalid_params", "give --preset or --grant, not both");
   }
@@ -51,6 +57,21 @@ async function add(name: string | undefined, options: AddOptions): Promise<void>
   const { announceAdded, sendAdd } = await import("./add/send.ts");
   const params = { name, ...kind, settings, secrets, ...omitUndefined({ replace, register }) };
   announceAdded(await sendAdd(params), replace);
+}
+
+async function addGoogle(name: string | undefined, options: AddOptions): Promise<void> {
+  if (name === undefined) {
+    throw new AuthdError("invalid_params", "missing required argument 'name'");
+  }
+  const { preset, grant, secretsFrom: source, register } = options;
+  if ((preset ?? grant ?? source ?? register) !== undefined) {
+    throw new AuthdError(
+      "invalid_params",
+      "--google-service-account goes with --set and --replace only: the file says the rest",
+    );
+  }
+  const { addGoogleServiceAccount } = await import("./add/google-service-account.ts");
+  await addGoogleServiceAccount(name, options);
 }
 
 function onTerminalOnly(message: string): AuthdError {

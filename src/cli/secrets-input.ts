@@ -14,7 +14,8 @@ export async function secretsFrom(source: string): Promise<Record<string, string
     );
   }
   protectTypedSecrets();
-  const content = source === "-" ? await text(process.stdin) : await readPrivately(source);
+  const content =
+    source === "-" ? await text(process.stdin) : await readPrivately(source, "--secrets-from");
   return checked(parse(content, source), source);
 }
 
@@ -46,7 +47,8 @@ export async function secretFromPipe(given: string): Promise<Record<string, stri
   return { [name]: secret };
 }
 
-async function readPrivately(path: string): Promise<string> {
+/** Reads a file with secrets, and warns if others can read it, too. `option` names it in errors. */
+export async function readPrivately(path: string, option: string): Promise<string> {
   try {
     const { mode } = await stat(path);
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
@@ -56,7 +58,7 @@ async function readPrivately(path: string): Promise<string> {
     }
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new AuthdError("invalid_params", `--secrets-from: ${messageOf(error)}`);
+    throw new AuthdError("invalid_params", `${option}: ${messageOf(error)}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { ASSERTION } from "../grants/index.ts";
 import type { CredentialType } from "./credential-type.ts";
 import type { Table } from "./json-table.ts";
 import { keptNames } from "./kept-places.ts";
@@ -13,6 +14,7 @@ export function declaredNames(
   return {
     fields,
     secrets: declaredSecrets(type, settings).map((secret) => `secret.${secret}`),
+    made: settings.assertion === undefined ? [] : [ASSERTION],
     kept: keptNames(settings).map((name) => `kept.${name}`),
   };
 }

@@ -49,6 +49,8 @@ const PLACES: Readonly<Record<string, KeyPlace>> = {
   extra: everywhere("sent"),
   refresh_extra: everywhere("sent"),
   token_headers: everywhere("sent"),
+  claims: everywhere("sent"),
+  assertion: { place: "sent", inside: (key) => everywhere(key === "claims" ? "sent" : "text") },
   request: requestPlace,
   steps: requestPlace,
   renew: requestPlace,
@@ -72,6 +74,8 @@ export interface DeclaredNames {
   kept: readonly string[];
   /** Made or taken by an earlier part of a sequence of requests. */
   values?: readonly string[];
+  /** Made for each token request of an exchange. */
+  made?: readonly string[];
 }
 
 /**
@@ -81,7 +85,7 @@ export interface DeclaredNames {
 export function templateNames(
   key: string,
   place: Place,
-  { fields, secrets, kept, values = [] }: DeclaredNames,
+  { fields, secrets, kept, values = [], made = [] }: DeclaredNames,
 ): { names: readonly string[]; declares: boolean } {
   if (place === "header") {
     return { names: ["token", ...fields, ...secrets, ...kept], declares: true };
@@ -90,6 +94,7 @@ export function templateNames(
     return { names: [...fields, ...kept], declares: false };
   }
   if (place !== "sent" && place !== "sent_url") return { names: fields, declares: false };
-  const names = [...fields, ...values, ...secrets, ...CALLER_VALUES, ...GENERATED_NAMES];
+  const own = key in { request: 0, steps: 0, renew: 0 } ? [...values, ...made] : values;
+  const names = [...fields, ...own, ...secrets, ...CALLER_VALUES, ...GENERATED_NAMES];
   return { names, declares: DECLARING.includes(key) };
 }

@@ -40,7 +40,7 @@ export const signatureShape = {
     .min(1)
     .max(86_400)
     .optional()
-    .describe("Seconds that the JWT is valid. Default: 60; 300 for jwt_bearer."),
+    .describe("Seconds that the JWT is valid. Default: 60."),
 };
 
 /** Keys of a client that signs. */
@@ -73,9 +73,9 @@ export async function privateKeyAssertion(client: AssertingClient) {
   return await assertion(client, key, certificateHeader(client.settings, key));
 }
 
-/** Returns what is wrong with the secret `key`, as `Grant.whyUnfitSecret` does. */
+/** Returns what is wrong with a secret `key` that looks like PEM or JWK: one by that name may be something else. */
 export function whyUnfitKey(name: string, value: string): string | undefined {
-  return name === KEY ? whyNoSigningKey(value) : undefined;
+  return name === KEY && /^\s*(-----BEGIN|\{)/.test(value) ? whyNoSigningKey(value) : undefined;
 }
 
 /** Returns the form parameters of `client_secret_jwt`. */

@@ -189,7 +189,7 @@ function lacks(value: unknown, values: TemplateValues): boolean {
 }
 
 /** Fills in strings at any depth; member names stay as they are. */
-function fillJson(value: Json, values: TemplateValues): Json {
+export function fillJson(value: Json, values: TemplateValues): Json {
   if (typeof value === "string") return render(value, values);
   if (Array.isArray(value)) {
     return value.filter((item) => !lacks(item, values)).map((item) => fillJson(item, values));

@@ -1,7 +1,10 @@
 import { referenced, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
+import { buildRequest } from "./build-request.ts";
+import { whyUnfitKey } from "./client-assertion.ts";
 import { readExchangeAnswer } from "./exchange-answer.ts";
+import { assertionKey, exchangeAssertionSchema, withAssertion } from "./exchange-assertion.ts";
 import {
   CALLER_VALUES,
   type ExchangeStep,
@@ -19,6 +22,7 @@ import { isRefusal } from "./refusal.ts";
 import { headersSchema } from "./request-parameters.ts";
 import { exchangeResponse } from "./response-settings.ts";
 import { withRotated } from "./rotated-token.ts";
+import { timeOfRefusal } from "./time-of-refusal.ts";
 
 const secretName = z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -");
 
@@ -32,6 +36,9 @@ const schema = z
     renew: renewSchema
       .optional()
       .describe("The request, or the steps, of a renewal with the secret that rotates names."),
+    assertion: exchangeAssertionSchema
+      .optional()
+      .describe("A JWT that the requests use as {assertion}, signed with the secret key."),
     rotates: z
       .record(secretName, placeSchema)
       .refine((places) => Object.keys(places).length === 1, "must name one secret")
@@ -74,8 +81,11 @@ type Secrets = Readonly<Record<string, string>>;
 export const exchange: Grant<ExchangeSettings> = {
   summary: "any other HTTP request whose answer holds a token",
   schema,
-  secrets: (settings) =>
-    settings.secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),
+  secrets: ({ secrets, assertion }) => [
+    ...secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),
+    ...(assertion ? [assertionKey] : []),
+  ],
+  whyUnfitSecret: whyUnfitKey,
   issuerUrl: (settings, fields) => addressOf(settings, fields),
   acceptsTarget: ({ request, steps, renew }) =>
     referenced(JSON.stringify([request, steps, renew]), CALLER_VALUES).length > 0,
@@ -98,10 +108,21 @@ async function acquire(context: AcquireContext<ExchangeSettings>): Promise<Acqui
   const readsRedirects = /^(cookie|header):/i.test(places.token);
   const headers = settings.token_headers ?? {};
   const sequence = { steps, urlKey, headers, readsRedirects };
-  const last = await sendSteps(context, sequence, valuesOf(context), answers);
+  const send = async (at: number) => {
+    const values = await buildRequest(context, () =>
+      withAssertion(context, settings.assertion, valuesOf(context), at),
+    );
+    const { assertion = "" } = values;
+    const sent = { ...answers, secrets: { ...secrets, assertion } };
+    return { ...(await sendSteps(context, sequence, values, sent)), assertion };
+  };
+  const first = await send(now);
+  const issuerNow = settings.assertion && timeOfRefusal(first.response, now);
+  const last = issuerNow === undefined ? first : await send(issuerNow);
   const { response, hidden, urlKey: lastKey } = last;
   const refreshToken = rotates && textAt(rotates[1], readAnswer(response));
-  const read = { ...answers, secrets: { ...secrets, ...hidden }, urlKey: lastKey };
+  const shown = { ...secrets, ...hidden, assertion: last.assertion };
+  const read = { ...answers, secrets: shown, urlKey: lastKey };
   try {
     const acquired = readExchangeAnswer(response, places, read);
     return refreshToken === undefined ? acquired : { ...acquired, refreshToken };

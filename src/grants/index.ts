@@ -5,11 +5,13 @@ import { clientCredentials } from "./client-credentials.ts";
 import { deviceCode } from "./device-code.ts";
 import { exchange } from "./exchange.ts";
 import type { Grant } from "./grant.ts";
+import { jwtBearer } from "./jwt-bearer.ts";
 import { password } from "./password.ts";
 import { refreshToken } from "./refresh-token.ts";
 import { staticToken } from "./static.ts";
 
 export { clientSecretNames } from "./client-auth.ts";
+export { ASSERTION } from "./exchange-assertion.ts";
 export { tokenIdentity } from "./token-claims.ts";
 
 /** Every way of obtaining tokens, by its name in credential files. */
@@ -19,6 +21,7 @@ export const grants = {
   refresh_token: refreshToken,
   authorization_code: authorizationCode,
   device_code: deviceCode,
+  jwt_bearer: jwtBearer,
   exchange,
   static: staticToken,
 } satisfies Record<string, Grant>;

@@ -15,7 +15,7 @@ import {
   whyUnfitClient,
 } from "./client-auth.ts";
 import { generatedValues } from "./generated-values.ts";
-import type { AcquireContext, Acquired, IssuerRequest, IssuerResponse } from "./grant.ts";
+import type { AcquireContext, Acquired, IssuerRequest } from "./grant.ts";
 import { derivedSecrets } from "./hidden-values.ts";
 import { codeIn } from "./one-time-code.ts";
 import {
@@ -26,6 +26,7 @@ import {
   writeParameters,
 } from "./request-parameters.ts";
 import { tokenResponse } from "./response-settings.ts";
+import { timeOfRefusal } from "./time-of-refusal.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
 export const clientId = z.string().min(1).describe("The client's id at the issuer.");
@@ -233,16 +234,6 @@ async function writeTokenRequest(
   return { request: { ...written, headers }, sent };
 }
 
-/** Clocks that are this far apart are why issuers refuse a signature. */
-const APART_MS = 10_000;
-
-/** Returns the issuer's time if it refused a request whose signature has another time in it. */
-function timeOfRefusal({ status, sentAt }: IssuerResponse, now: number): number | undefined {
-  const isRefused = status === 400 || status === 401;
-  if (!isRefused || sentAt === undefined) return undefined;
-  return Math.abs(sentAt.assumed - now) > APART_MS ? sentAt.assumed : undefined;
-}
-
 /** Throws AuthdError `invalid_params` if neither the file nor the issuer's metadata gives it. */
 function tokenUrl({ token_url }: TokenEndpointSettings): string {
   if (token_url !== undefined) return token_url;
@@ -250,7 +241,7 @@ function tokenUrl({ token_url }: TokenEndpointSettings): string {
 }
 
 /** Returns the values that templates of a grant may contain; none for a scope or audience that is not asked for. */
-function templateValues(context: AcquireContext<TokenEndpointSettings>): TemplateValues {
+export function templateValues(context: AcquireContext<TokenEndpointSettings>): TemplateValues {
   const { settings, fields, secrets } = context;
   const named = Object.entries(secrets).map(([name, value]) => [`secret.${name}`, value]);
   return {

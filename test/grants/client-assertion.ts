@@ -146,7 +146,9 @@ test("a key is checked when it is entered, and never quoted", (t) => {
   const why = (value: string) => clientCredentials.whyUnfitSecret?.("key", value);
   t.is(why(ecKey().pem), undefined);
   t.is(why(JSON.stringify(rsaKey().jwk)), undefined);
-  t.regex(why("tell nobody") ?? "", /neither in PEM nor as JWK$/);
+  const broken = "-----BEGIN PRIVATE KEY-----\ntell nobody\n-----END PRIVATE KEY-----";
+  t.regex(why(broken) ?? "", /neither in PEM nor as JWK$/);
+  t.is(why("a gateway's key"), undefined);
   t.regex(why(JSON.stringify(ecKey().publicJwk)) ?? "", /no private key/);
   const options = { type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "p" } as const;
   t.regex(why(ecKey().privateKey.export(options).toString()) ?? "", /encrypted key/);

@@ -9,6 +9,7 @@ test("the grants of the contract", (t) => {
     "refresh_token",
     "authorization_code",
     "device_code",
+    "jwt_bearer",
     "exchange",
     "static",
   ]);

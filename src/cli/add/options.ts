@@ -6,4 +6,5 @@ export interface AddOptions {
   secretsFrom?: string;
   replace?: boolean;
   register?: boolean;
+  googleServiceAccount?: string;
 }
