@@ -3,7 +3,7 @@ import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import type { LifetimeFault } from "../grants/grant.ts";
-import { grantNamed } from "../grants/index.ts";
+import { grantNamed, obtainsRotating } from "../grants/index.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { buildIssuedToken, type IssuedToken } from "./issued-token.ts";
 import { completeKept, noteKept, secretsIn } from "./kept-values.ts";
@@ -316,7 +316,8 @@ export class TokenRefresher implements RefreshContext {
     const earliest = slot.lastAttemptAt + MIN_REFRESH_INTERVAL_MS;
     const isWarm = isOwn && settings.warm === "always";
     const next = Math.max(deadlineOf(slot, isWarm, now), earliest);
-    if (!isOwn || slot.pendingRefresh) return next;
+    // Where a refresh token has ended that a sign-in brought, another sign-in follows.
+    if (!isOwn || slot.pendingRefresh || obtainsRotating(settings)) return next;
     const session = refreshTokenDeadline(stored.record?.rotation, now, this.deps.time.bootId);
     return Math.min(next, Math.max(session, slot.retryAt, slot.spreadUntil, earliest));
   }

@@ -134,7 +134,10 @@ test("a password grant with refresh_url renews with the refresh token of its sig
   };
   const credential = await engine.add("demo", file, { password: "pw" });
   t.is((await credential.token({})).accessToken, "/token password");
-  t.not(credential.info().refreshTokenExpiresAt, undefined);
+  const info = credential.info();
+  t.not(info.refreshTokenExpiresAt, undefined);
+  t.is(info.refreshTokenWarningAt, undefined, "a sign-in follows its end");
+  t.true((info.refreshAt ?? 0) - engine.clock.wall() > 60 * SECOND, "nothing is renewed for it");
   engine.clock.advance(5 * SECOND);
   const { accessToken } = await credential.token({ forceRefresh: true });
   t.is(accessToken, "/refresh refresh_token");
