@@ -56,6 +56,8 @@ type Watched = ParamsOf<"subscribe">;
  */
 const GRACE_MS = 65_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** The daemon ends a sign-in after half an hour at the latest. */
+const LOGIN_TIMEOUT_MS = 31 * 60_000;
 /** Characters of a body that fits into one message, even if JSON makes six of each. */
 const SHORT_BODY = 1024 * 1024;
 /** Between tries to get a lost subscription back, ms. */
@@ -135,7 +137,7 @@ export class Client {
     { signal }: CallOptions,
     send: (connection: DaemonConnection, limits: RequestLimits) => Promise<Results[M]>,
   ): Promise<Results[M]> {
-    const limits = { signal, timeoutMs: timeoutOf(params) + GRACE_MS };
+    const limits = { signal, timeoutMs: timeoutOf(method, params) + GRACE_MS };
     const tries = mayRepeat(method, params) ? 2 : 1;
     for (let left = tries; left > 0; left--) {
       try {
@@ -249,9 +251,9 @@ function isSame(one: Watched, other: Watched): boolean {
   );
 }
 
-function timeoutOf(params: object): number {
+function timeoutOf(method: Method, params: object): number {
   const { timeoutMs } = params as { timeoutMs?: number };
-  return timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  return timeoutMs ?? (method === "login/finish" ? LOGIN_TIMEOUT_MS : DEFAULT_TIMEOUT_MS);
 }
 
 const closedError = () => new AuthdError("cancelled", "This client has been closed.");

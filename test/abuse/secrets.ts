@@ -78,10 +78,14 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
     { args: ["set", "mine", "--secret", "client_sekret=-"], input: SECRETS.badInput },
     { args: ["set", "nothing", "--secrets-from", "-"], input: GOOD_SECRETS },
   ],
+  // The sign-ins of people: test/e2e/login.ts looks for their secrets.
+  login: () => [{ args: ["login", "mine", "--no-open"] }],
+  logout: () => [{ args: ["logout", "mine"] }],
   // Without an editor: it only opens the file, which holds no secret.
   edit: () => [{ args: ["edit", "edited"] }],
   logs: () => [{ args: ["logs"] }],
   trust: () => [{ args: ["trust", "edited", "--yes"] }],
+  presets: () => [{ args: ["presets"] }],
   list: () => [{ args: ["list"] }, { args: ["list", "--json"] }],
   show: () => [{ args: ["show", "mine"] }, { args: ["show", "fixed", "--json"] }],
   refresh: () => [{ args: ["refresh", "mine"] }, { args: ["refresh", "refused"] }],

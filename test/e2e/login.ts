@@ -413,6 +413,40 @@ test("requests are signed where the issuer insists, with the client's secret", a
   t.is(page.status, 200, page.body);
 });
 
+test("nothing of a sign-in is in the log, the audit log, or what commands say", async (t) => {
+  const { client, daemon, issuer } = await setup(
+    t,
+    { push_request: "false" },
+    {
+      env: { AUTHD_LOG_LEVEL: "trace" },
+    },
+  );
+  const { url, login } = await begin(client);
+  const callback = await callbackOf(url);
+  await fetch(callback);
+  await finish(client, login);
+  const { accessToken } = await client.getToken(CREDENTIAL);
+  await client.request("credentials/refresh", CREDENTIAL);
+  issuer.override = () => ({ status: 400, body: { error: "invalid_request" } });
+  await client.request("credentials/logout", CREDENTIAL);
+  const commands = [
+    ["show", "mail", "--json"],
+    ["events", "--json"],
+    ["audit", "--json"],
+    ["doctor"],
+  ];
+  const said = await Promise.all(commands.map((args) => daemon.cli(args)));
+  const { stdout, stderr } = await daemon.stop();
+  const all = [...said.flatMap((each) => [each.stdout, each.stderr]), stdout, stderr].join("\n");
+  const challenge = new URL(url ?? "").searchParams.get("code_challenge") ?? "";
+  const code = callback.searchParams.get("code") ?? "";
+  for (const secret of [accessToken, code, challenge]) {
+    t.true(secret.length > 20);
+    t.false(all.includes(secret));
+  }
+  t.regex(all, /signed_in/);
+});
+
 test("client_credentials with issuer alone", async (t) => {
   const issuer = await startSignInIssuer(t);
   const daemon = await startDaemon(t);

@@ -5,6 +5,7 @@ import type { AuthdError } from "../../../src/errors.ts";
 import type { LoginFlow, Notifications } from "../../../src/protocol.ts";
 import { adminOf, agreed } from "../../helpers/admin.ts";
 import { signInAt } from "../../helpers/person.ts";
+import { freePort } from "../../helpers/port.ts";
 import {
   PUBLIC_CLIENT,
   type SignInIssuer,
@@ -157,6 +158,40 @@ test("another account than before: a person is asked, and their no leaves all as
   await signInAt(url ?? "", { name: "ada" });
   t.like(await logins.finish({ login }, yes), { login: { account: "ada" } });
   t.is(yes.questions.length, 1);
+});
+
+test("a credential with rules: a person is asked before anything begins", async (t) => {
+  const { logins, engine, issuer } = await setup(t);
+  const file = { grant: "authorization_code", issuer: issuer.url, client_id: PUBLIC_CLIENT };
+  await engine.add("ruled", { ...file, confirm: "first" }, {}, { session: SIGNED_IN_BEFORE });
+  issuer.requests.length = 0;
+  const no = new TestClient(async () => {
+    throw new Error("no");
+  });
+  const refusal = logins.start({ credential: "ruled" }, no);
+  await t.throwsAsync(refusal, { message: "no" });
+  await t.throwsAsync(logins.logout("ruled", no.consent()), { message: "no" });
+  t.is(no.questions.length, 2);
+  t.deepEqual(issuer.requests, []);
+});
+
+test("another host and path: the listener is at the file's own redirect URI", async (t) => {
+  const { logins, engine, issuer } = await setup(t);
+  const port = await freePort();
+  const file = {
+    ...{ grant: "authorization_code", issuer: issuer.url, client_id: PUBLIC_CLIENT },
+    ...{ redirect_uri: `http://localhost:${port}/back`, push_request: false },
+  };
+  await engine.add("fixed", file, {});
+  const client = new TestClient();
+  const { url, login } = await logins.start({ credential: "fixed" }, client);
+  t.is(new URL(url ?? "").searchParams.get("redirect_uri"), `http://localhost:${port}/back`);
+  t.is((await fetch(`http://localhost:${port}/back?code=x`)).status, 400);
+  t.is((await fetch(`http://localhost:${port}/callback`)).status, 404);
+  await engine.add("second", file, {});
+  const taken = await t.throwsAsync<AuthdError>(logins.start({ credential: "second" }, client));
+  t.regex(taken?.message ?? "", /can't listen on localhost:\d+ .*EADDRINUSE.*--paste/);
+  logins.cancel({ login }, client);
 });
 
 test("the same account again asks nobody", async (t) => {
