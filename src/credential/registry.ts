@@ -29,6 +29,8 @@ export class Registry {
   /** Names whose files were not read yet, and how to read them. */
   readonly #unread = new Set<string>();
   #readFile: OpenConfiguration["read"] = () => undefined;
+  /** Called when no name is left. */
+  #onRead: (() => void)[] = [];
   /** Undefined after every change of the names. */
   #sortedNames: readonly string[] | undefined;
   /** Credentials whose file is gone while there is something to seal for them. */
@@ -68,6 +70,11 @@ export class Registry {
     return this.#unread.size === 0;
   }
 
+  /** Resolves when no file waits to be read. */
+  async whenRead(): Promise<void> {
+    if (!this.isRead) await new Promise<void>((resolve) => this.#onRead.push(resolve));
+  }
+
   /** Reads files for about `ms`. */
   readSome(ms: number): void {
     const { clock } = this.#deps;
@@ -83,11 +90,17 @@ export class Registry {
   }
 
   #read(name: string): void {
-    if (!this.#unread.delete(name)) return;
-    this.#sortedNames = undefined;
+    if (!this.#unread.has(name)) return;
     const read = this.#readFile(name);
+    this.#noteRead(name);
     if (isMistake(read)) this.#close(brokenFile(read), false);
     else if (read) this.add(read);
+  }
+
+  #noteRead(name: string): void {
+    this.#unread.delete(name);
+    this.#sortedNames = undefined;
+    if (this.isRead) for (const resolve of this.#onRead.splice(0)) resolve();
   }
 
   /** Token requests that are queued or being sent. */
@@ -282,7 +295,7 @@ export class Registry {
   /** Adds a credential and reads its sealed record; one that was orphaned continues. */
   add(settings: CredentialSettings): Credential {
     const { name } = settings;
-    this.#unread.delete(name);
+    this.#noteRead(name);
     const orphaned = this.#orphaned.get(name);
     this.#orphaned.delete(name);
     orphaned?.applySettings(settings);
@@ -302,7 +315,7 @@ export class Registry {
   }
 
   #forget(name: string): void {
-    this.#unread.delete(name);
+    this.#noteRead(name);
     this.#credentials.delete(name);
     this.#timer.delete(name);
     this.#broken.delete(name);

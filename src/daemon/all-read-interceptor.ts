@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Registry } from "../credential/registry.ts";
 import type { Method } from "../protocol.ts";
 import type { Interceptor } from "../rpc/compose.ts";
@@ -8,20 +7,14 @@ const ANSWERED_AT_ONCE: ReadonlySet<Method> = new Set<Method>([
   ...(["initialize", "getToken", "authorizedRequest", "credentials/show"] as const),
   ...(["subscribe", "unsubscribe", "shutdown"] as const),
 ]);
-/** Time (ms) between two looks. */
-const PAUSE_MS = 10;
 
 /** Has all other methods wait until every credential file was read: with 10,000 that takes seconds after a start. */
-export function allReadInterceptor(registry: Pick<Registry, "isRead">): Interceptor {
+export function allReadInterceptor(registry: Pick<Registry, "isRead" | "whenRead">): Interceptor {
   return (next, method) => {
     if (ANSWERED_AT_ONCE.has(method)) return next;
     return (params, call) => {
       if (registry.isRead) return next(params, call);
-      return whenRead(registry, call.signal).then(() => next(params, call));
+      return registry.whenRead().then(() => next(params, call));
     };
   };
-}
-
-async function whenRead(registry: Pick<Registry, "isRead">, signal: AbortSignal): Promise<void> {
-  while (!registry.isRead) await sleep(PAUSE_MS, undefined, { signal });
 }

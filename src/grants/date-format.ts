@@ -13,7 +13,7 @@
  */
 import { instantOf, isOffset, monthNamed, type WrittenTime, wholeYear } from "./calendar.ts";
 
-const PARTS = /\[([^\]]*)\]|YYYY|YY|MMM|MM|M|DD|D|HH|H|hh|h|mm|m|ss|s|S+|A|Z|[\s\S]/g;
+const PARTS = /\[([^[\]]*)\]|YYYY|YY|MMM|MM|M|DD|D|HH|H|hh|h|mm|m|ss|s|S+|A|Z|[\s\S]/g;
 
 /** The regular expression that reads each part, and the member of the date that it is. */
 const READERS: Readonly<Record<string, [name: string, pattern: string]>> = {
@@ -107,8 +107,8 @@ export function guessFormat(text: string): string | undefined {
   const isDayFirst = dash === "." || Number(first) > 12;
   const hour = /[ap]m$/i.test(rest) ? "h" : "H";
   const time = rest
-    .replace(/\d+:\d+:\d+/, `${hour}:mm:ss`)
-    .replace(/\d+:\d+/, `${hour}:mm`)
+    .replace(/\d{1,2}:\d{1,2}:\d{1,2}/, `${hour}:mm:ss`)
+    .replace(/\d{1,2}:\d{1,2}/, `${hour}:mm`)
     .replace(/[ap]m$/i, "A")
     .replace(/T/, "[T]");
   const date = (isDayFirst ? ["D", "M"] : ["M", "D"]).join(dash);

@@ -63,7 +63,10 @@ function zoneIn(text: string): string | undefined | null {
  * own, and `November 30, 2026 12:00 PM UTC`.
  */
 function readNamedMonth(text: string, zone: string): number | undefined {
-  const bare = text.trim().replace(/\s*\([^()]*\)$/, "");
+  const bare = text
+    .trim()
+    .replace(/\([^()]*\)$/, "")
+    .trimEnd();
   const time = TIME.exec(bare);
   if (!time) return undefined;
   const words = bare
