@@ -84,10 +84,6 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
   // Without an editor: it only opens the file, which holds no secret.
   edit: () => [{ args: ["edit", "edited"] }],
   logs: () => [{ args: ["logs"] }],
-  // With nothing to sign in to: test/admin/login and test/cli/login look at what a sign-in shows.
-  login: () => [{ args: ["login", "mine"] }, { args: ["login", "nothing", "--paste"] }],
-  logout: () => [{ args: ["logout", "fixed"] }],
-  presets: () => [{ args: ["presets"] }, { args: ["presets", "show", "labelf"] }],
   trust: () => [{ args: ["trust", "edited", "--yes"] }],
   presets: () => [{ args: ["presets"] }],
   list: () => [{ args: ["list"] }, { args: ["list", "--json"] }],
