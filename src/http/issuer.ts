@@ -132,7 +132,8 @@ function explain(
   }
   const contact = neverSent(error) ? UNSENT : SENT;
   if (timedOutAfterMs !== undefined) {
-    const what = `${host} did not answer completely within ${timedOutAfterMs / 1000} s; the next try may do better.`;
+    const seconds = Math.round(timedOutAfterMs / 100) / 10;
+    const what = `${host} did not answer completely within ${seconds} s; the next try may do better.`;
     return { what, contact };
   }
   if (isAborted) return { what: "the request was interrupted.", contact };
