@@ -36,6 +36,7 @@ export async function openBrowser(url: string, env: Env): Promise<boolean> {
       env: { ...cleanEnvironment(env), ...Object.fromEntries(chosen) },
       stdio: "ignore",
       detached: true,
+      windowsHide: true,
     });
     const timer = setTimeout(() => resolve(true), SETTLED_MS);
     const settle = (isOpen: boolean) => {

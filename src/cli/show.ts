@@ -1,6 +1,12 @@
 import type { Command } from "commander";
 import { remedyOf, secretWarning } from "../observe/problems.ts";
-import type { CredentialDetails, CredentialInfo, PolicyInfo, VariantInfo } from "../protocol.ts";
+import type {
+  CredentialDetails,
+  CredentialInfo,
+  LoginInfo,
+  PolicyInfo,
+  VariantInfo,
+} from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
 import { AT_RISK, appearanceCell } from "./credentials.ts";
 import { differenceLines } from "./differences.ts";
@@ -84,6 +90,7 @@ export function sheet(
     ["who may use it", info.policy && whoMay(info.policy)],
     ["rules", lined(ruleLines(info))],
     ["signed in as", signedInAs(info)],
+    ["sign-in", info.login && signIn(info.login, at)],
     ["secrets", lined((info.secrets ?? []).map(secretLine))],
     ["secret expires", info.secretExpires && `${info.secretExpires}${soon(info, now)}`],
     ...problemRows(info, at),
@@ -118,6 +125,11 @@ function lined(lines: readonly string[]): string | undefined {
 }
 
 /** Lists the names that the issuer reports. */
+function signIn({ signedInAt, account }: LoginInfo, at: FormatTime): string {
+  if (signedInAt === undefined) return "nobody yet";
+  return `${account ?? "an account that the issuer does not name"}, ${at(signedInAt)}`;
+}
+
 function signedInAs({ identity, acquiredAt }: CredentialDetails): string | undefined {
   if (identity) return lined(Object.entries(identity).map((pair) => pair.join(" ")));
   return acquiredAt === undefined ? undefined : "not told: an opaque token, and no id_token";

@@ -329,7 +329,7 @@ test("a device: the person enters the code elsewhere, while the daemon asks", as
   t.like(await finish(client, started.login), { state: "ready", login: { account: "ada" } });
   await client.request("credentials/refresh", CREDENTIAL);
   const { stdout } = await daemon.cli(["show", "mail"]);
-  t.regex(stdout, /ada/);
+  t.regex(stdout, /sign-in +ada, /);
 });
 
 test("a device: a refusal ends it", async (t) => {

@@ -194,6 +194,24 @@ test("another host and path: the listener is at the file's own redirect URI", as
   logins.cancel({ login }, client);
 });
 
+test("a sign-in without a refresh token is used up, then a person is asked for again", async (t) => {
+  const { engine, logins, issuer } = await setup(t);
+  const client_id = PUBLIC_CLIENT;
+  const file = { grant: "authorization_code", issuer: issuer.url, client_id, scope: "openid" };
+  const credential = await engine.add("short", file, {});
+  const client = new TestClient();
+  const { login, url } = await logins.start({ credential: "short" }, client);
+  await signInAt(url ?? "", { name: "ada" });
+  t.like(await logins.finish({ login }, client), { state: "ready" });
+  t.truthy(await credential.token({ timeoutMs: 1_000 }));
+  engine.clock.advance(11 * MINUTE);
+  const ended = { message: /Sign in again: authd login short/ };
+  await t.throwsAsync(async () => await credential.token({ timeoutMs: 1_000 }), ended);
+  t.is(credential.state(), "login_required");
+  const again = await engine.restart();
+  t.is(again.registry.add(again.settings("short", file)).state(), "login_required");
+});
+
 test("the same account again asks nobody", async (t) => {
   const { logins } = await setup(t);
   const client = new TestClient();
