@@ -30,7 +30,7 @@ export async function openBrowser(url: string, env: Env): Promise<boolean> {
   const { spawn } = await import("node:child_process");
   const [program, ...args] = browserCommand(url, process.platform);
   const chosen = BROWSER_VARIABLES.flatMap((name) => (env[name] ? [[name, env[name]]] : []));
-  return await new Promise((resolve) => {
+  const opened = new Promise<boolean>((resolve) => {
     // In a group of its own: Ctrl-C in the terminal is not meant for the browser.
     const child = spawn(program, args, {
       env: { ...cleanEnvironment(env), ...Object.fromEntries(chosen) },
@@ -47,4 +47,6 @@ export async function openBrowser(url: string, env: Env): Promise<boolean> {
     child.once("exit", (code) => settle(code === 0));
     child.unref();
   });
+  // A system without a process to spare.
+  return await opened.catch(() => false);
 }

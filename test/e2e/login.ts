@@ -295,6 +295,19 @@ test("the command: exit code 5 after a refusal, 7 when the time is over", async 
   t.is(two.code, 2);
 });
 
+test("the command: Ctrl-C ends the sign-in, which nobody else waits for", async (t) => {
+  const { daemon, client } = await setup(t);
+  const command = start(t, process.execPath, [MAIN, "login", "mail", "--browser", "--no-open"], {
+    env: daemon.env,
+  });
+  await command.says("\n");
+  command.child.kill("SIGINT");
+  const { code, stderr } = await command.ended;
+  t.is(code, 1);
+  t.regex(stderr, /mail: stopped/);
+  t.is((await begin(client)).joined, undefined);
+});
+
 test("the command: --paste reads one line, and refuses an address of another sign-in", async (t) => {
   const { daemon } = await setup(t);
   const paste = () =>

@@ -1,5 +1,6 @@
 /** Takes the one answer of an authorization request: from a browser, or pasted by a person. */
-import { AuthdError } from "../../errors.ts";
+import { parseUrl } from "../../config/urls.ts";
+import { AuthdError, messageOf } from "../../errors.ts";
 import {
   type AuthorizationRequest,
   answers,
@@ -27,8 +28,18 @@ export class OneAnswer {
 
   /** Returns the address that the browser opens. Rejects with AuthdError. */
   async begin(redirectUri: string): Promise<string> {
+    const { context, settings } = this.#host.start;
     this.#request = await authorizationRequest(contextNow(this.#host), redirectUri);
-    return this.#request.url;
+    const { url } = this.#request;
+    try {
+      // It may be the issuer's metadata that name it.
+      parseUrl(url, "authorization_url", settings.allowInsecureHttp);
+      return url;
+    } catch (error) {
+      throw new AuthdError("invalid_params", `${context.credential}: ${messageOf(error)}`, {
+        credential: context.credential,
+      });
+    }
   }
 
   take(parameters: URLSearchParams): Taken {

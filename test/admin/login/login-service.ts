@@ -283,6 +283,13 @@ test("settings that were edited meanwhile: the sign-in is not used", async (t) =
   t.is(credential.record.session, undefined);
 });
 
+test("an issuer that names a page over plain http is not signed in at", async (t) => {
+  const { logins, issuer } = await setup(t);
+  issuer.metadata = { authorization_endpoint: "http://login.example/authorize" };
+  const error = await t.throwsAsync<AuthdError>(begin(logins, new TestClient()));
+  t.regex(error?.message ?? "", /mail: authorization_url must be https/);
+});
+
 test("one for which nobody signs in says so", async (t) => {
   const { engine, logins } = await setup(t);
   await engine.add("fixed", { grant: "static" }, { token: "x" });
