@@ -1,0 +1,118 @@
+//! One connection to the daemon: JSON-RPC 2.0, one message a line.
+
+use crate::error::{Error, ErrorKind};
+use crate::json::Json;
+use crate::socket::{self, Stream};
+use std::io::{BufRead, BufReader, ErrorKind as IoErrorKind, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A message without an id: an event, or a piece of a streamed response.
+pub struct Notification {
+    pub method: String,
+    pub params: Json,
+}
+
+/// An open connection. Calls are made one after the other.
+pub struct Connection {
+    reader: BufReader<Stream>,
+    line: Vec<u8>,
+    last_id: u64,
+}
+
+impl Connection {
+    /// Connects to the socket at `path`; an error of kind `NoDaemon` says why that can't be done.
+    pub fn open(path: &Path) -> Result<Connection, Error> {
+        let stream = socket::connect(path)?;
+        Ok(Connection { reader: BufReader::new(stream), line: Vec::new(), last_id: 0 })
+    }
+
+    /// Calls `method` and returns its result. Without an answer within `timeout` the error's reason is
+    /// "timeout", and the connection must not be used again.
+    pub fn call(&mut self, method: &str, params: Json, timeout: Duration) -> Result<Json, Error> {
+        self.call_with(method, params, timeout, |_, _| Ok(()))
+    }
+
+    /// As `call`; `on_notification` gets what comes before the answer, and may send messages of its own.
+    pub fn call_with(
+        &mut self,
+        method: &str,
+        params: Json,
+        timeout: Duration,
+        mut on_notification: impl FnMut(&mut Connection, Notification) -> Result<(), Error>,
+    ) -> Result<Json, Error> {
+        let deadline = Instant::now() + timeout;
+        let id = self.send(method, params)?;
+        loop {
+            let message = self.read(deadline, method)?;
+            if let Some(name) = message.str("method") {
+                let params = message.get("params").cloned().unwrap_or(Json::Null);
+                on_notification(self, Notification { method: name.to_string(), params })?;
+            } else if message.get("id").and_then(Json::as_i64) == Some(id as i64)
+                || message.get("id") == Some(&Json::Null)
+            {
+                return match message.get("error") {
+                    Some(error) => Err(Error::from_json(error)),
+                    None => Ok(message.get("result").cloned().unwrap_or(Json::Null)),
+                };
+            }
+        }
+    }
+
+    /// Sends a request and returns its id; the answer is read by a later call of `read_message`.
+    pub fn send(&mut self, method: &str, params: Json) -> Result<u64, Error> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let message = Json::object().with("jsonrpc", "2.0").with("id", id).with("method", method).with("params", params);
+        let line = format!("{message}\n");
+        let stream = self.reader.get_mut();
+        stream.write_all(line.as_bytes()).and_then(|()| stream.flush()).map_err(|_| connection_lost())?;
+        Ok(id)
+    }
+
+    fn read(&mut self, deadline: Instant, method: &str) -> Result<Json, Error> {
+        loop {
+            self.line.clear();
+            self.read_line(deadline, method)?;
+            if self.line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let text = std::str::from_utf8(&self.line).map_err(|_| connection_lost())?;
+            return Json::parse(text).map_err(|problem| {
+                Error::reason("internal", format!("the daemon sent a message that is not JSON: {problem}"))
+            });
+        }
+    }
+
+    fn read_line(&mut self, deadline: Instant, method: &str) -> Result<(), Error> {
+        loop {
+            self.set_timeout(deadline);
+            match self.reader.read_until(b'\n', &mut self.line) {
+                Ok(0) => return Err(connection_lost()),
+                Ok(_) if self.line.ends_with(b"\n") => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == IoErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), IoErrorKind::WouldBlock | IoErrorKind::TimedOut) => {
+                    if Instant::now() >= deadline {
+                        return Err(Error::reason("timeout", format!("authd has not answered {method} in time")));
+                    }
+                }
+                Err(_) => return Err(connection_lost()),
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn set_timeout(&self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let _ = self.reader.get_ref().set_read_timeout(Some(left));
+    }
+
+    /// A named pipe that is opened as a file has no time limit of its own: the daemon's limits hold.
+    #[cfg(windows)]
+    fn set_timeout(&self, _deadline: Instant) {}
+}
+
+pub(crate) fn connection_lost() -> Error {
+    Error::new(ErrorKind::ConnectionLost, "the daemon closed the connection before it answered")
+}
