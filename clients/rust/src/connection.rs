@@ -28,7 +28,7 @@ impl Connection {
     }
 
     /// Calls `method` and returns its result. Without an answer within `timeout` the error's reason is
-    /// "timeout", and the connection must not be used again.
+    /// "timeout", and the connection must not be used again: the answer may still come.
     pub fn call(&mut self, method: &str, params: Json, timeout: Duration) -> Result<Json, Error> {
         self.call_with(method, params, timeout, |_, _| Ok(()))
     }
@@ -59,7 +59,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request and returns its id; the answer is read by a later call of `read_message`.
+    /// Sends a request and returns its id; the answer is read by a later call of `read`.
     pub fn send(&mut self, method: &str, params: Json) -> Result<u64, Error> {
         self.last_id += 1;
         let id = self.last_id;
@@ -70,14 +70,17 @@ impl Connection {
         Ok(id)
     }
 
-    fn read(&mut self, deadline: Instant, method: &str) -> Result<Json, Error> {
+    /// Reads the next message, whatever it is. Without one before `deadline` the error's reason is
+    /// "timeout"; bytes that have come by then are kept, so another call goes on where this one stopped.
+    pub fn read(&mut self, deadline: Instant, method: &str) -> Result<Json, Error> {
         loop {
-            self.line.clear();
             self.read_line(deadline, method)?;
             if self.line.iter().all(u8::is_ascii_whitespace) {
+                self.line.clear();
                 continue;
             }
-            let text = std::str::from_utf8(&self.line).map_err(|_| connection_lost())?;
+            let line = std::mem::take(&mut self.line);
+            let text = std::str::from_utf8(&line).map_err(|_| connection_lost())?;
             return Json::parse(text).map_err(|problem| {
                 Error::reason("internal", format!("the daemon sent a message that is not JSON: {problem}"))
             });

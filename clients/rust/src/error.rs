@@ -34,7 +34,8 @@ impl Error {
         Error::new(ErrorKind::Reason(reason.to_string()), message)
     }
 
-    pub(crate) fn from_json(error: &Json) -> Error {
+    /// The error of an answer.
+    pub fn from_json(error: &Json) -> Error {
         let data = error.get("data");
         let member = |name: &str| data.and_then(|each| each.get(name));
         let reason = member("reason").and_then(Json::as_str).unwrap_or("internal");

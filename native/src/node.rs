@@ -1,0 +1,49 @@
+//! The Node command, which does what this program does not.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Beside this program: the absolute paths of Node and of the command's main.js, a line each, written
+/// when it was installed. Neither PATH nor another variable decides what is run.
+const RECORD: &str = "node-command";
+
+/// Runs the Node command in this process's place. Returns an exit code only if that can't be done.
+pub fn hand_over(args: &[OsString]) -> i32 {
+    let Some((node, main)) = recorded() else {
+        eprintln!("authd: this program does not know where authd's Node command is");
+        eprintln!("  Next: run `service install` with the command that npm installed");
+        return 1;
+    };
+    let mut command = Command::new(&node);
+    command.arg(&main).args(args);
+    run(command, &node)
+}
+
+fn recorded() -> Option<(PathBuf, PathBuf)> {
+    let own = env::current_exe().ok()?.canonicalize().ok()?;
+    let record = fs::read_to_string(own.with_file_name(RECORD)).ok()?;
+    let mut lines = record.lines().map(PathBuf::from).filter(|path| path.is_absolute());
+    Some((lines.next()?, lines.next()?))
+}
+
+#[cfg(unix)]
+fn run(mut command: Command, node: &std::path::Path) -> i32 {
+    use std::os::unix::process::CommandExt;
+    let error = command.exec();
+    eprintln!("authd: {} can't be run: {error}", node.display());
+    1
+}
+
+#[cfg(windows)]
+fn run(mut command: Command, node: &std::path::Path) -> i32 {
+    match command.status() {
+        Ok(status) => status.code().unwrap_or(1),
+        Err(error) => {
+            eprintln!("authd: {} can't be run: {error}", node.display());
+            1
+        }
+    }
+}

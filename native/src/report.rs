@@ -1,0 +1,90 @@
+//! Says on stderr what went wrong and what to do next.
+
+use crate::text::{duration, strip_control_chars};
+use authd_client::{Error, ErrorKind};
+use std::env;
+use std::io::{stderr, IsTerminal};
+
+const NO_DAEMON: i32 = 3;
+
+/// Prints the error; returns the exit code, which people's scripts rely on.
+pub fn report(error: &Error) -> i32 {
+    let (red, bold) = if wants_colour() {
+        (("\x1b[31m", "\x1b[39m"), ("\x1b[1m", "\x1b[22m"))
+    } else {
+        (("", ""), ("", ""))
+    };
+    let message = message_of(error);
+    eprintln!("{}authd:{} {}", red.0, red.1, strip_control_chars(&message));
+    if let Some(next) = next_step(error, &message) {
+        eprintln!("  {}Next:{} {}", bold.0, bold.1, strip_control_chars(&next));
+    }
+    exit_code(error)
+}
+
+fn message_of(error: &Error) -> String {
+    match &error.credential {
+        Some(name) if !error.message.contains(name.as_str()) => format!("{name}: {}", error.message),
+        _ => error.message.clone(),
+    }
+}
+
+fn exit_code(error: &Error) -> i32 {
+    let ErrorKind::Reason(reason) = &error.kind else {
+        return if error.kind == ErrorKind::NoDaemon { NO_DAEMON } else { 7 };
+    };
+    match reason.as_str() {
+        "invalid_params" => 2,
+        "unknown_credential" => 4,
+        "login_required" | "credential_rejected" | "credential_changed" | "credential_damaged" => 5,
+        "origin_not_allowed" | "caller_not_allowed" | "token_not_exposed" | "vault_locked" => 6,
+        "issuer_unavailable" | "timeout" | "too_busy" | "shutting_down" => 7,
+        _ => 1,
+    }
+}
+
+/// Nothing if the message names a command already.
+fn next_step(error: &Error, message: &str) -> Option<String> {
+    let ErrorKind::Reason(reason) = &error.kind else {
+        return Some("authd service install starts it now and at every login".to_string());
+    };
+    if names_command(message) {
+        return wait(error);
+    }
+    let name = error.credential.as_deref().unwrap_or("NAME");
+    let step = match reason.as_str() {
+        "unknown_credential" => "authd list shows what there is; authd add makes a new one".to_string(),
+        "origin_not_allowed" => format!("authd show {name} lists the origins that are allowed"),
+        "token_not_exposed" => format!("authd request {name} sends requests without showing the token"),
+        "timeout" => "try again; --timeout gives it longer".to_string(),
+        "too_busy" => "try again in a moment".to_string(),
+        "shutting_down" => "try again once the daemon is back".to_string(),
+        "internal" => "authd doctor; the daemon's log says more".to_string(),
+        _ => return wait(error),
+    };
+    Some(step)
+}
+
+fn wait(error: &Error) -> Option<String> {
+    error.retry_after_ms.map(|ms| format!("try again in {}", duration(ms)))
+}
+
+/// "authd " and a small letter after it, at the beginning of a word.
+fn names_command(message: &str) -> bool {
+    message.match_indices("authd ").any(|(at, found)| {
+        let before = message[..at].chars().next_back();
+        let after = message[at + found.len()..].chars().next();
+        !before.is_some_and(|each| each.is_alphanumeric() || each == '_')
+            && after.is_some_and(|each| each.is_ascii_lowercase())
+    })
+}
+
+fn wants_colour() -> bool {
+    if let Ok(forced) = env::var("FORCE_COLOR") {
+        return forced != "0" && forced != "false";
+    }
+    if env::var("NO_COLOR").is_ok_and(|value| !value.is_empty()) {
+        return false;
+    }
+    stderr().is_terminal() && env::var("TERM").map_or(true, |term| term != "dumb")
+}
