@@ -1,5 +1,7 @@
 //! A command's options and arguments, for the usual cases: what is unusual is the Node command's to explain.
 
+use std::time::Duration;
+
 /// Options as given, in order, and the arguments between them.
 pub struct Args<'a> {
     options: Vec<(&'static str, &'a str)>,
@@ -10,7 +12,7 @@ pub struct Args<'a> {
 pub type Known = (&'static str, bool);
 
 impl<'a> Args<'a> {
-    /// `None` if an option is not known, lacks its value, or has one that it does not take.
+    /// Returns `None` if an option is not known, lacks its value, or has one that it does not take.
     pub fn parse(words: &[&'a str], known: &[Known]) -> Option<Args<'a>> {
         let mut args = Args { options: Vec::new(), positionals: Vec::new() };
         let mut rest = words.iter();
@@ -38,7 +40,7 @@ impl<'a> Args<'a> {
         Some(args)
     }
 
-    /// The last value given for an option.
+    /// Returns the last value given for an option.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.options.iter().rev().find(|(each, _)| *each == name).map(|(_, value)| *value)
     }
@@ -47,14 +49,24 @@ impl<'a> Args<'a> {
         self.get(name).is_some()
     }
 
-    /// A number of seconds, not negative; `Err` if it is something else.
+    /// Returns a number of seconds as people write it: digits, and at most one dot among them. `Err` if it is
+    /// something else.
     pub fn seconds(&self, name: &str) -> Result<Option<f64>, ()> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(text) => match text.trim().parse::<f64>() {
-                Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
-                _ => Err(()),
-            },
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let is_plain = text.len() <= 15 && text.bytes().all(|each| each.is_ascii_digit() || each == b'.');
+        match text.parse::<f64>() {
+            Ok(number) if is_plain => Ok(Some(number)),
+            _ => Err(()),
         }
+    }
+
+    /// Returns an option in seconds as whole milliseconds, between 1 and a day; `Err` if it is something else.
+    pub fn milliseconds(&self, name: &str) -> Result<Option<Duration>, ()> {
+        let Some(seconds) = self.seconds(name)? else { return Ok(None) };
+        let ms = (seconds * 1000.0).round();
+        if !(1.0..=86_400_000.0).contains(&ms) {
+            return Err(());
+        }
+        Ok(Some(Duration::from_millis(ms as u64)))
     }
 }

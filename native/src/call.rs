@@ -1,16 +1,33 @@
 //! One call on a connection of its own, as every command makes it.
 
-use authd_client::{default_socket_path, Connection, Error, ErrorKind, Json};
-use std::io::{stderr, IsTerminal, Write};
+use crate::report::say;
+use authd_client::{answer_to, default_socket_path, Connection, Error, ErrorKind, Json};
+use std::env;
+use std::io::{stderr, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A person who watches hears, after this long, that a question waits for an answer.
 const TELL_AFTER: Duration = Duration::from_secs(1);
 
+/// Longest path that a Unix socket's address can hold, without the NUL at its end.
+const LONGEST_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
+
+/// Returns where the daemon's socket is; `None` if that takes the account's entry in the system, or can't be a
+/// socket's path: the Node command knows the one and explains the other.
+pub fn socket_path() -> Option<PathBuf> {
+    let is_told = ["AUTHD_SOCKET", "XDG_RUNTIME_DIR", "AUTHD_STATE_DIR", "XDG_STATE_HOME", "HOME"];
+    if cfg!(unix) && is_told.iter().all(|name| env::var_os(name).map_or(true, |value| value.is_empty())) {
+        return None;
+    }
+    let path = default_socket_path();
+    (cfg!(windows) || path.as_os_str().len() <= LONGEST_PATH).then_some(path)
+}
+
 /// Calls `method` and returns its result. On a terminal it says whose approval the call waits for.
-pub fn call(method: &str, params: Json, timeout: Duration) -> Result<Json, Error> {
+pub fn call(socket: &Path, method: &str, params: Json, timeout: Duration) -> Result<Json, Error> {
     let credential = params.str("credential").map(str::to_string);
-    let mut connection = Connection::open(&default_socket_path())?;
+    let mut connection = Connection::open(socket)?;
     let deadline = Instant::now() + timeout;
     let id = connection.send(method, params).map_err(closed)?;
     let mut question = None;
@@ -22,32 +39,31 @@ pub fn call(method: &str, params: Json, timeout: Duration) -> Result<Json, Error
                 question = Some(connection.send("approvals/pending", Json::object()).map_err(closed)?);
                 continue;
             }
+            Err(error) if is_timeout(&error) => return Err(timed_out(method, timeout)),
             other => other.map_err(closed)?,
         };
-        let answered = message.get("id").and_then(Json::as_i64);
-        if answered == Some(id as i64) || message.get("id") == Some(&Json::Null) {
-            return match message.get("error") {
-                Some(error) => Err(Error::from_json(error)),
-                None => Ok(message.get("result").cloned().unwrap_or(Json::Null)),
-            };
+        if let Some(answer) = answer_to(id, &message) {
+            return answer;
         }
-        if answered.is_some() && answered == question.map(|each| each as i64) {
-            tell(&message, credential.as_deref());
+        if let Some(Ok(pending)) = question.and_then(|id| answer_to(id, &message)) {
+            tell(&pending, credential.as_deref());
         }
     }
 }
 
-fn tell(message: &Json, credential: Option<&str>) {
-    let approvals = message.get("result").and_then(|result| result.get("approvals"));
-    let mut all = approvals.and_then(Json::as_array).unwrap_or_default().iter();
-    let found = all.find(|each| credential.is_some() && each.str("credential") == credential);
-    if let (Some(approval), Some(credential)) = (found, credential) {
-        let id = approval.str("id").unwrap_or_default();
-        let _ = writeln!(
-            stderr(),
-            "authd: {credential}: waiting for a person to approve (in another terminal: authd approve {id})"
-        );
+fn tell(pending: &Json, credential: Option<&str>) {
+    let Some(credential) = credential else { return };
+    let mut all = pending.get("approvals").and_then(Json::as_array).unwrap_or_default().iter();
+    if let Some(approval) = all.find(|each| each.str("credential") == Some(credential)) {
+        let command = format!("authd approve {}", approval.str("id").unwrap_or_default());
+        let wait = "waiting for a person to approve (in another terminal:";
+        say(&format!("authd: {credential}: {wait} {command})\n"));
     }
+}
+
+fn timed_out(method: &str, timeout: Duration) -> Error {
+    let seconds = timeout.as_millis().div_ceil(1000);
+    Error::reason("timeout", format!("authd has not answered {method} within {seconds} s."))
 }
 
 fn is_timeout(error: &Error) -> bool {

@@ -1,11 +1,11 @@
 //! `authd get NAME`: prints a token.
 
 use crate::args::{Args, Known};
-use crate::call::call;
-use crate::report::report;
-use authd_client::{GetToken, Json};
-use std::io::Write;
-use std::time::Duration;
+use crate::call::{call, socket_path};
+use crate::output::print;
+use crate::report::{report, say};
+use authd_client::{Error, GetToken, Json};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const OPTIONS: &[Known] = &[
     ("format", true),
@@ -16,8 +16,8 @@ const OPTIONS: &[Known] = &[
     ("timeout", true),
 ];
 
-/// The daemon takes between a millisecond and a day.
-const TIMEOUT_SECONDS: std::ops::RangeInclusive<f64> = 0.001..=86_400.0;
+/// Lifetime (s) that a token may lose on its way from the daemon.
+const ROUNDING_S: f64 = 1.0;
 
 /// Returns the exit code, or `None` if the Node command should say what is wrong with the arguments.
 pub fn run(words: &[&str]) -> Option<i32> {
@@ -27,39 +27,55 @@ pub fn run(words: &[&str]) -> Option<i32> {
     if name.is_empty() || !["token", "header", "json"].contains(&format) {
         return None;
     }
-    let timeout = args.seconds("timeout").ok()?;
-    if timeout.is_some_and(|seconds| !TIMEOUT_SECONDS.contains(&seconds)) {
-        return None;
-    }
     let request = GetToken {
         min_validity: args.seconds("min-validity").ok()?,
         scope: args.get("scope").map(str::to_string),
         audience: args.get("audience").map(str::to_string),
         force_refresh: args.has("refresh"),
-        timeout: timeout.map(Duration::from_secs_f64),
+        timeout: args.milliseconds("timeout").ok()?,
         ..GetToken::of(name)
     };
-    Some(match call("getToken", request.params(), request.patience()) {
-        Ok(result) => print(&render(&result, format)),
+    let result = call(&socket_path()?, "getToken", request.params(), request.patience())
+        .and_then(|result| render(name, &result, format).map(|text| (text, seconds_left(&result))));
+    Some(match result {
         Err(error) => report(&error),
+        Ok((text, left)) => {
+            let code = print(&text);
+            warn_of_short_life(&request, left);
+            code
+        }
     })
 }
 
-fn render(result: &Json, format: &str) -> String {
+fn render(name: &str, result: &Json, format: &str) -> Result<String, Error> {
     match format {
-        "json" => result.pretty(),
+        "json" => Ok(result.pretty()),
         "header" => {
+            refuse_other_places(name, result)?;
             let headers = result.get("headers").map_or(&[][..], Json::members).iter();
             let lines = headers.map(|(name, value)| {
                 format!("{}: {}", capitalized(name), value.as_str().unwrap_or_default())
             });
-            lines.collect::<Vec<_>>().join("\n")
+            Ok(lines.collect::<Vec<_>>().join("\n"))
         }
-        _ => result.str("accessToken").unwrap_or_default().to_string(),
+        _ => Ok(result.str("accessToken").unwrap_or_default().to_string()),
     }
 }
 
-/// "x-api-key" as people write it: "X-Api-Key".
+/// Fails if headers alone are not what the API wants.
+fn refuse_other_places(name: &str, result: &Json) -> Result<(), Error> {
+    let Some((place, values)) = ["query", "body"].iter().find_map(|place| Some((place, result.get(place)?)))
+    else {
+        return Ok(());
+    };
+    let names: Vec<&str> = values.members().iter().map(|(name, _)| name.as_str()).collect();
+    let what =
+        format!("{name}: its API wants {} in the {place}, which headers can't carry", names.join(", "));
+    let instead = format!("authd request {name} URL puts it there, and --format json prints it");
+    Err(Error::reason("invalid_params", format!("{what}: {instead}")))
+}
+
+/// Formats a header's name as people write it: "X-Api-Key".
 fn capitalized(header: &str) -> String {
     let mut after_dash = true;
     let up = |letter: char| {
@@ -70,12 +86,18 @@ fn capitalized(header: &str) -> String {
     header.chars().map(up).collect()
 }
 
-/// The reader of a pipe that has left has what it wanted.
-fn print(text: &str) -> i32 {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => 0,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
-        Err(_) => 1,
+/// Returns for how many seconds the token is still valid; `None` if it is not known to end.
+fn seconds_left(result: &Json) -> Option<f64> {
+    let expires_at_ms = result.get("expiresAt").and_then(Json::as_f64)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some((expires_at_ms - now.as_millis() as f64) / 1000.0)
+}
+
+fn warn_of_short_life(request: &GetToken, left: Option<f64>) {
+    let (Some(wanted), Some(left)) = (request.min_validity, left) else { return };
+    if left < wanted - ROUNDING_S {
+        let name = &request.credential;
+        let what = format!("this token is good for {} s, not for {wanted} s", left.floor());
+        say(&format!("authd: {name}: {what}: its tokens live too short for that\n"));
     }
 }

@@ -4,6 +4,7 @@ mod args;
 mod call;
 mod get;
 mod node;
+mod output;
 mod report;
 mod text;
 

@@ -3,8 +3,10 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::report::say;
 
 /// Beside this program: the absolute paths of Node and of the command's main.js, a line each, written
 /// when it was installed. Neither PATH nor another variable decides what is run.
@@ -13,8 +15,7 @@ const RECORD: &str = "node-command";
 /// Runs the Node command in this process's place. Returns an exit code only if that can't be done.
 pub fn hand_over(args: &[OsString]) -> i32 {
     let Some((node, main)) = recorded() else {
-        eprintln!("authd: this program does not know where authd's Node command is");
-        eprintln!("  Next: run `service install` with the command that npm installed");
+        say("authd: this program does not know where authd's Node command is\n  Next: run `authd service install` with the command that npm installed\n");
         return 1;
     };
     let mut command = Command::new(&node);
@@ -30,20 +31,21 @@ fn recorded() -> Option<(PathBuf, PathBuf)> {
 }
 
 #[cfg(unix)]
-fn run(mut command: Command, node: &std::path::Path) -> i32 {
+fn run(mut command: Command, node: &Path) -> i32 {
     use std::os::unix::process::CommandExt;
     let error = command.exec();
-    eprintln!("authd: {} can't be run: {error}", node.display());
-    1
+    unable(node, &error)
 }
 
 #[cfg(windows)]
-fn run(mut command: Command, node: &std::path::Path) -> i32 {
+fn run(mut command: Command, node: &Path) -> i32 {
     match command.status() {
         Ok(status) => status.code().unwrap_or(1),
-        Err(error) => {
-            eprintln!("authd: {} can't be run: {error}", node.display());
-            1
-        }
+        Err(error) => unable(node, &error),
     }
+}
+
+fn unable(node: &Path, error: &std::io::Error) -> i32 {
+    say(&format!("authd: {} can't be run: {error}\n", node.display()));
+    1
 }

@@ -3,7 +3,7 @@
 use crate::text::{duration, strip_control_chars};
 use authd_client::{Error, ErrorKind};
 use std::env;
-use std::io::{stderr, IsTerminal};
+use std::io::{stderr, IsTerminal, Write};
 
 const NO_DAEMON: i32 = 3;
 
@@ -15,11 +15,17 @@ pub fn report(error: &Error) -> i32 {
         (("", ""), ("", ""))
     };
     let message = message_of(error);
-    eprintln!("{}authd:{} {}", red.0, red.1, strip_control_chars(&message));
+    let mut text = format!("{}authd:{} {}\n", red.0, red.1, strip_control_chars(&message));
     if let Some(next) = next_step(error, &message) {
-        eprintln!("  {}Next:{} {}", bold.0, bold.1, strip_control_chars(&next));
+        text.push_str(&format!("  {}Next:{} {}\n", bold.0, bold.1, strip_control_chars(&next)));
     }
+    say(&text);
     exit_code(error)
+}
+
+/// Writes to stderr; who closed it does not want to know.
+pub fn say(text: &str) {
+    let _ = stderr().write_all(text.as_bytes());
 }
 
 fn message_of(error: &Error) -> String {
@@ -30,10 +36,12 @@ fn message_of(error: &Error) -> String {
 }
 
 fn exit_code(error: &Error) -> i32 {
-    let ErrorKind::Reason(reason) = &error.kind else {
-        return if error.kind == ErrorKind::NoDaemon { NO_DAEMON } else { 7 };
+    let reason = match &error.kind {
+        ErrorKind::NoDaemon => return NO_DAEMON,
+        ErrorKind::ConnectionLost => "shutting_down",
+        ErrorKind::Reason(reason) => reason,
     };
-    match reason.as_str() {
+    match reason {
         "invalid_params" => 2,
         "unknown_credential" => 4,
         "login_required" | "credential_rejected" | "credential_changed" | "credential_damaged" => 5,
@@ -45,15 +53,25 @@ fn exit_code(error: &Error) -> i32 {
 
 /// Nothing if the message names a command already.
 fn next_step(error: &Error, message: &str) -> Option<String> {
-    let ErrorKind::Reason(reason) = &error.kind else {
-        return Some("authd service install starts it now and at every login".to_string());
+    let reason = match &error.kind {
+        ErrorKind::NoDaemon => {
+            return Some("authd service install starts it now and at every login".to_string())
+        }
+        ErrorKind::ConnectionLost => "shutting_down",
+        ErrorKind::Reason(reason) => reason,
     };
     if names_command(message) {
         return wait(error);
     }
     let name = error.credential.as_deref().unwrap_or("NAME");
-    let step = match reason.as_str() {
+    let step = match reason {
         "unknown_credential" => "authd list shows what there is; authd add makes a new one".to_string(),
+        "login_required" | "credential_rejected" => format!("authd set {name}"),
+        "credential_changed" => format!("authd trust {name}"),
+        "credential_damaged" => {
+            format!("authd edit {name} mends its file; a vault file is put back from a copy, or authd add {name} --replace")
+        }
+        "vault_locked" => "authd unlock; authd doctor says more".to_string(),
         "origin_not_allowed" => format!("authd show {name} lists the origins that are allowed"),
         "token_not_exposed" => format!("authd request {name} sends requests without showing the token"),
         "timeout" => "try again; --timeout gives it longer".to_string(),
@@ -66,7 +84,7 @@ fn next_step(error: &Error, message: &str) -> Option<String> {
 }
 
 fn wait(error: &Error) -> Option<String> {
-    error.retry_after_ms.map(|ms| format!("try again in {}", duration(ms)))
+    error.retry_after_ms.map(|ms| format!("try again in {}", duration(ms as f64)))
 }
 
 /// "authd " and a small letter after it, at the beginning of a word.
@@ -74,7 +92,7 @@ fn names_command(message: &str) -> bool {
     message.match_indices("authd ").any(|(at, found)| {
         let before = message[..at].chars().next_back();
         let after = message[at + found.len()..].chars().next();
-        !before.is_some_and(|each| each.is_alphanumeric() || each == '_')
+        !before.is_some_and(|each| each.is_ascii_alphanumeric() || each == '_')
             && after.is_some_and(|each| each.is_ascii_lowercase())
     })
 }

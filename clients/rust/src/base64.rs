@@ -5,7 +5,8 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 pub fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let group =
+            chunk.iter().fold(0u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for index in 0..4 {
             let digit = DIGITS[(group >> (18 - 6 * index) & 63) as usize] as char;
             out.push(if index <= chunk.len() { digit } else { '=' });
@@ -56,6 +57,6 @@ mod tests {
         }
         assert_eq!(encode(b"any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
         assert_eq!(decode("YQ="), None);
-        assert_eq!(decode("Y*==" ), None);
+        assert_eq!(decode("Y*=="), None);
     }
 }

@@ -63,7 +63,10 @@ pub struct Token {
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token").field("token_type", &self.token_type).field("expires_at_ms", &self.expires_at_ms).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("token_type", &self.token_type)
+            .field("expires_at_ms", &self.expires_at_ms)
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,7 +160,8 @@ impl Client {
 
     /// Returns a token, from the daemon's cache or from the issuer.
     pub fn get_token(&mut self, request: &GetToken) -> Result<Token, Error> {
-        self.call("getToken", request.params(), request.patience(), true).map(|result| Token::from_json(&result))
+        self.call("getToken", request.params(), request.patience(), true)
+            .map(|result| Token::from_json(&result))
     }
 
     /// Sends a request with the credential's token and returns the API's whole response.
@@ -178,7 +182,13 @@ impl Client {
     }
 
     /// Calls any method. With `repeatable` a call whose connection was lost is made once more on a new one.
-    pub fn call(&mut self, method: &str, params: Json, timeout: Duration, repeatable: bool) -> Result<Json, Error> {
+    pub fn call(
+        &mut self,
+        method: &str,
+        params: Json,
+        timeout: Duration,
+        repeatable: bool,
+    ) -> Result<Json, Error> {
         let was_open = self.connection.is_some();
         match self.call_once(method, params.clone(), timeout) {
             Err(error) if error.kind == ErrorKind::ConnectionLost && was_open && repeatable => {

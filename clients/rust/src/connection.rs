@@ -7,6 +7,9 @@ use std::io::{BufRead, BufReader, ErrorKind as IoErrorKind, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Longest message that the daemon accepts.
+const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
+
 /// A message without an id: an event, or a piece of a streamed response.
 pub struct Notification {
     pub method: String,
@@ -48,13 +51,8 @@ impl Connection {
             if let Some(name) = message.str("method") {
                 let params = message.get("params").cloned().unwrap_or(Json::Null);
                 on_notification(self, Notification { method: name.to_string(), params })?;
-            } else if message.get("id").and_then(Json::as_i64) == Some(id as i64)
-                || message.get("id") == Some(&Json::Null)
-            {
-                return match message.get("error") {
-                    Some(error) => Err(Error::from_json(error)),
-                    None => Ok(message.get("result").cloned().unwrap_or(Json::Null)),
-                };
+            } else if let Some(answer) = answer_to(id, &message) {
+                return answer;
             }
         }
     }
@@ -63,11 +61,25 @@ impl Connection {
     pub fn send(&mut self, method: &str, params: Json) -> Result<u64, Error> {
         self.last_id += 1;
         let id = self.last_id;
-        let message = Json::object().with("jsonrpc", "2.0").with("id", id).with("method", method).with("params", params);
+        let message = Json::object()
+            .with("jsonrpc", "2.0")
+            .with("id", id)
+            .with("method", method)
+            .with("params", params);
         let line = format!("{message}\n");
+        if line.len() > MAX_REQUEST_BYTES {
+            let told = format!(
+                "The request takes {} bytes; authd accepts {MAX_REQUEST_BYTES} in one message.",
+                line.len()
+            );
+            return Err(Error::reason("request_too_large", told));
+        }
         let stream = self.reader.get_mut();
-        stream.write_all(line.as_bytes()).and_then(|()| stream.flush()).map_err(|_| connection_lost())?;
-        Ok(id)
+        match stream.write_all(line.as_bytes()).and_then(|()| stream.flush()) {
+            // A daemon that has turned the connection down may have said why: the next `read` tells.
+            Err(error) if error.kind() == IoErrorKind::BrokenPipe => Ok(id),
+            other => other.map(|()| id).map_err(|_| connection_lost()),
+        }
     }
 
     /// Reads the next message, whatever it is. Without one before `deadline` the error's reason is
@@ -80,10 +92,7 @@ impl Connection {
                 continue;
             }
             let line = std::mem::take(&mut self.line);
-            let text = std::str::from_utf8(&line).map_err(|_| connection_lost())?;
-            return Json::parse(text).map_err(|problem| {
-                Error::reason("internal", format!("the daemon sent a message that is not JSON: {problem}"))
-            });
+            return Json::parse(&String::from_utf8_lossy(&line)).map_err(|_| connection_lost());
         }
     }
 
@@ -97,7 +106,10 @@ impl Connection {
                 Err(error) if error.kind() == IoErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), IoErrorKind::WouldBlock | IoErrorKind::TimedOut) => {
                     if Instant::now() >= deadline {
-                        return Err(Error::reason("timeout", format!("authd has not answered {method} in time")));
+                        return Err(Error::reason(
+                            "timeout",
+                            format!("authd has not answered {method} in time"),
+                        ));
                     }
                 }
                 Err(_) => return Err(connection_lost()),
@@ -114,6 +126,20 @@ impl Connection {
     /// A named pipe that is opened as a file has no time limit of its own: the daemon's limits hold.
     #[cfg(windows)]
     fn set_timeout(&self, _deadline: Instant) {}
+}
+
+/// Returns the result or the error of request `id` if `message` is its answer, or an error about the connection
+/// as a whole, which has the id null.
+pub fn answer_to(id: u64, message: &Json) -> Option<Result<Json, Error>> {
+    let error = message.get("error").filter(|error| **error != Json::Null);
+    let answered = message.get("id")?;
+    if answered.as_i64() != Some(id as i64) && (*answered != Json::Null || error.is_none()) {
+        return None;
+    }
+    Some(match error {
+        Some(error) => Err(Error::from_json(error)),
+        None => Ok(message.get("result").cloned().unwrap_or(Json::Null)),
+    })
 }
 
 pub(crate) fn connection_lost() -> Error {

@@ -3,6 +3,11 @@
 use crate::json::Json;
 use std::fmt;
 
+/// JSON-RPC 2.0, section 5.1.
+const METHOD_NOT_FOUND: i64 = -32601;
+/// Said where the daemon does not know what this client asks for.
+const OLDER: &str = "The running authd is of an older version than this command: end it (authd stop) and start it again, or authd service install.";
+
 /// An answer that is an error, or a failure to get one.
 #[derive(Debug, Clone)]
 pub struct Error {
@@ -39,7 +44,10 @@ impl Error {
         let data = error.get("data");
         let member = |name: &str| data.and_then(|each| each.get(name));
         let reason = member("reason").and_then(Json::as_str).unwrap_or("internal");
-        let message = error.str("message").unwrap_or("the daemon gave no reason");
+        let mut message = error.str("message").unwrap_or("the daemon gave no reason").to_string();
+        if error.get("code").and_then(Json::as_i64) == Some(METHOD_NOT_FOUND) {
+            message = format!("{message} {OLDER}");
+        }
         Error {
             credential: member("credential").and_then(Json::as_str).map(str::to_string),
             retry_after_ms: member("retryAfterMs").and_then(Json::as_f64).map(|ms| ms.max(0.0) as u64),

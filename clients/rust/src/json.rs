@@ -235,7 +235,11 @@ impl From<u64> for Json {
 impl From<f64> for Json {
     /// Infinity and NaN, which JSON lacks, become null.
     fn from(value: f64) -> Json {
-        if value.is_finite() { Json::Number(value.to_string()) } else { Json::Null }
+        if value.is_finite() {
+            Json::Number(value.to_string())
+        } else {
+            Json::Null
+        }
     }
 }
 
@@ -322,7 +326,8 @@ impl Parser<'_> {
         self.at += 1;
         loop {
             let start = self.at;
-            while self.bytes.get(self.at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
+            while self.bytes.get(self.at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\')
+            {
                 self.at += 1;
             }
             out.push_str(&self.text[start..self.at]);
@@ -374,7 +379,8 @@ impl Parser<'_> {
     fn hex(&mut self) -> Result<u32, String> {
         let digits = self.bytes.get(self.at..self.at + 4).and_then(|each| std::str::from_utf8(each).ok());
         let valid = digits.filter(|each| each.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let code = valid.and_then(|each| u32::from_str_radix(each, 16).ok()).ok_or_else(|| self.unexpected())?;
+        let code =
+            valid.and_then(|each| u32::from_str_radix(each, 16).ok()).ok_or_else(|| self.unexpected())?;
         self.at += 4;
         Ok(code)
     }
@@ -386,12 +392,20 @@ impl Parser<'_> {
             while parser.bytes.get(parser.at).is_some_and(u8::is_ascii_digit) {
                 parser.at += 1;
             }
-            if parser.at > from { Ok(()) } else { Err(parser.unexpected()) }
+            if parser.at > from {
+                Ok(())
+            } else {
+                Err(parser.unexpected())
+            }
         };
         if self.bytes[self.at] == b'-' {
             self.at += 1;
         }
-        if self.bytes.get(self.at) == Some(&b'0') { self.at += 1 } else { digits(self)? }
+        if self.bytes.get(self.at) == Some(&b'0') {
+            self.at += 1
+        } else {
+            digits(self)?
+        }
         if self.bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
             digits(self)?;
@@ -460,6 +474,9 @@ mod tests {
     #[test]
     fn indents_as_json_stringify_does() {
         let value = Json::parse(r#"{"a":[1,{"b":[]}],"c":{}}"#).unwrap();
-        assert_eq!(value.pretty(), "{\n  \"a\": [\n    1,\n    {\n      \"b\": []\n    }\n  ],\n  \"c\": {}\n}");
+        assert_eq!(
+            value.pretty(),
+            "{\n  \"a\": [\n    1,\n    {\n      \"b\": []\n    }\n  ],\n  \"c\": {}\n}"
+        );
     }
 }

@@ -18,7 +18,7 @@ pub mod json;
 mod socket;
 
 pub use client::{Client, GetToken, Request, Response, Token};
-pub use connection::{Connection, Notification};
+pub use connection::{answer_to, Connection, Notification};
 pub use error::{Error, ErrorKind};
 pub use json::Json;
 pub use socket::default_socket_path;
