@@ -1,10 +1,16 @@
-// Tests at real servers and browsers take minutes, and have a command of their own: npm run test:servers.
-const servers = "dist/test/servers/**/*.js";
+// Folders of tests that need what few machines have, or take minutes: each has a command of its own, which
+// names it in AUTHD_TEST_ONLY (npm run test:servers, npm run test:native).
+const apart = ["servers", "native"];
+const only = process.env.AUTHD_TEST_ONLY;
+const filesOf = (folder) => `dist/test/${folder}/**/*.js`;
 
 export default {
-  files: process.env.AUTHD_TEST_SERVERS
-    ? [servers]
-    : ["dist/test/**/*.js", "!dist/test/helpers/**", "!dist/test/properties/**", `!${servers}`],
+  files: only
+    ? [filesOf(only)]
+    : [
+        "dist/test/**/*.js",
+        ...["helpers", "properties", ...apart].map((each) => `!${filesOf(each)}`),
+      ],
   workerThreads: false,
   timeout: "3m",
 };

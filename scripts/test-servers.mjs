@@ -4,5 +4,5 @@ import { bin, node, root, setup } from "./setup.mjs";
 
 await setup();
 node([join(root, "scripts/build.mjs")]);
-process.env.AUTHD_TEST_SERVERS = "1";
+process.env.AUTHD_TEST_ONLY = "servers";
 node([bin("ava", "entrypoints/cli.mjs"), ...process.argv.slice(2)]);

@@ -44,6 +44,7 @@ const OTHER_TESTS = [
     "e2e",
     "habits",
     "helpers",
+    "native",
     "properties",
     "repository",
     "servers",

@@ -17,7 +17,7 @@ const LONGEST_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 /// socket's path: the Node command knows the one and explains the other.
 pub fn socket_path() -> Option<PathBuf> {
     let is_told = ["AUTHD_SOCKET", "XDG_RUNTIME_DIR", "AUTHD_STATE_DIR", "XDG_STATE_HOME", "HOME"];
-    if cfg!(unix) && is_told.iter().all(|name| env::var_os(name).map_or(true, |value| value.is_empty())) {
+    if cfg!(unix) && is_told.iter().all(|name| env::var_os(name).is_none_or(|value| value.is_empty())) {
         return None;
     }
     let path = default_socket_path();

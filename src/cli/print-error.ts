@@ -41,7 +41,8 @@ function explain(error: unknown): Explanation {
   return {
     message: named,
     next: nextStep(reason, credential, named) ?? wait,
-    code: EXIT_CODE[reason],
+    // A daemon of a later version may name a reason that this command does not know.
+    code: EXIT_CODE[reason] ?? EXIT.failed,
   };
 }
 

@@ -10,12 +10,6 @@ use std::time::{Duration, Instant};
 /// Longest message that the daemon accepts.
 const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
 
-/// A message without an id: an event, or a piece of a streamed response.
-pub struct Notification {
-    pub method: String,
-    pub params: Json,
-}
-
 /// An open connection. Calls are made one after the other.
 pub struct Connection {
     reader: BufReader<Stream>,
@@ -28,33 +22,6 @@ impl Connection {
     pub fn open(path: &Path) -> Result<Connection, Error> {
         let stream = socket::connect(path)?;
         Ok(Connection { reader: BufReader::new(stream), line: Vec::new(), last_id: 0 })
-    }
-
-    /// Calls `method` and returns its result. Without an answer within `timeout` the error's reason is
-    /// "timeout", and the connection must not be used again: the answer may still come.
-    pub fn call(&mut self, method: &str, params: Json, timeout: Duration) -> Result<Json, Error> {
-        self.call_with(method, params, timeout, |_, _| Ok(()))
-    }
-
-    /// As `call`; `on_notification` gets what comes before the answer, and may send messages of its own.
-    pub fn call_with(
-        &mut self,
-        method: &str,
-        params: Json,
-        timeout: Duration,
-        mut on_notification: impl FnMut(&mut Connection, Notification) -> Result<(), Error>,
-    ) -> Result<Json, Error> {
-        let deadline = Instant::now() + timeout;
-        let id = self.send(method, params)?;
-        loop {
-            let message = self.read(deadline, method)?;
-            if let Some(name) = message.str("method") {
-                let params = message.get("params").cloned().unwrap_or(Json::Null);
-                on_notification(self, Notification { method: name.to_string(), params })?;
-            } else if let Some(answer) = answer_to(id, &message) {
-                return answer;
-            }
-        }
     }
 
     /// Sends a request and returns its id; the answer is read by a later call of `read`.

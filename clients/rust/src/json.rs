@@ -112,7 +112,7 @@ impl Json {
     fn write_pretty(&self, out: &mut String, depth: usize) {
         let indent = |out: &mut String, depth: usize| {
             out.push('\n');
-            out.extend(std::iter::repeat("  ").take(depth));
+            out.extend(std::iter::repeat_n("  ", depth));
         };
         match self {
             Json::Array(values) if !values.is_empty() => {

@@ -66,7 +66,7 @@ function readFacts(peer: Peer, known: Facts | undefined): Facts | undefined {
   const { executable, image } = executableOf(pid);
   if (executable === undefined || image === undefined) return undefined;
   const script = scriptOf(pid, executable);
-  if (isOwnClient({ executable, script })) return undefined;
+  if (isOwnClient({ executable, script, image })) return undefined;
   const cgroup = read(pid, "cgroup");
   const unit = cgroup === undefined ? undefined : unitOf(cgroup, ownUser(uid));
   const program = { uid, pid, program: executable, script, unit: unit ?? undefined };

@@ -80,7 +80,7 @@ export function imageIdOf(pid: number): string | undefined {
 }
 
 /** Returns device and inode; undefined if nothing is there. Throws where it can't be told. */
-function fileOf(path: string): string | undefined {
+export function fileOf(path: string): string | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats && `${stats.dev}:${stats.ino}`;
 }

@@ -2,16 +2,37 @@ import { realpathSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ProcessInfo } from "./identity.ts";
+import { fileOf } from "./linux.ts";
 
 const MAIN = realPath(fileURLToPath(new URL("../../main.js", import.meta.url)));
+/** The native command that belongs to this package; it need not be there. */
+const NATIVE = fileURLToPath(new URL("../../../../native/target/release/authd", import.meta.url));
 
-/** True for authd's own command line, which acts for the program that started it. */
+/** True for authd's own command line, Node's or native, which acts for the program that started it. */
 export function isOwnClient({
   executable,
   script,
-}: Pick<ProcessInfo, "executable" | "script">): boolean {
-  if (executable === undefined || script === undefined) return false;
-  return basename(executable).startsWith("node") && realPath(script) === MAIN;
+  image,
+}: Pick<ProcessInfo, "executable" | "script" | "image">): boolean {
+  if (executable === undefined) return false;
+  if (basename(executable) === basename(NATIVE)) return isNative(image ?? fileAt(executable));
+  return (
+    script !== undefined && basename(executable).startsWith("node") && realPath(script) === MAIN
+  );
+}
+
+/** The file is compared each time: an upgrade replaces it while the daemon runs. */
+function isNative(image: string | undefined): boolean {
+  return image !== undefined && image === fileAt(NATIVE);
+}
+
+/** Returns device and inode; undefined if they can't be told. */
+function fileAt(path: string): string | undefined {
+  try {
+    return fileOf(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function realPath(path: string): string {
