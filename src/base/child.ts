@@ -78,6 +78,6 @@ export function endProgram(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** Returns the error's code or name: its message quotes the program's arguments. */
-function whyMissing(error: unknown): string {
+export function whyMissing(error: unknown): string {
   return errorCode(error) ?? (error instanceof Error ? error.name : "unknown error");
 }

@@ -67,6 +67,9 @@ export const configSchema = z
     hook: z
       .union([absolutePath, z.array(z.string()).refine(([program]) => isPath(program), NOT_A_PATH)])
       .describe("Program that is run when a credential needs you, with its arguments; no shell"),
+    subject_exec: z
+      .boolean()
+      .describe("Whether credentials may run a program for their subject token; off by default"),
     lock_after: z
       .string()
       .refine((text) => (parseDuration(text) ?? 0) >= 1_000, {
@@ -111,6 +114,7 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
         proxy: settings.proxy,
         maxConnections: settings.max_connections ?? 256,
         audit: settings.audit,
+        subjectExec: settings.subject_exec,
         ...accessSettings(settings, file),
         ...reportingSettings(settings),
         ...lockSettings(settings),

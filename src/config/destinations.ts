@@ -3,7 +3,7 @@ import { AuthdError } from "../errors.ts";
 import { exampleUrl } from "../grants/exchange-request.ts";
 import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
-import type { Table } from "./json-table.ts";
+import { isTable, type Table } from "./json-table.ts";
 import { isIndirect, keptUrl } from "./kept-origins.ts";
 import { isOriginPattern, parseOriginPattern } from "./origin-pattern.ts";
 import type { Preset } from "./preset.ts";
@@ -16,6 +16,9 @@ import { parseOrigin, parseUrl } from "./urls.ts";
 export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean): void {
   for (const [key, value] of Object.entries(own)) {
     if (key.endsWith("_url") || key === "issuer") parseUrl(String(value), key, allowInsecureHttp);
+  }
+  if (isTable(own.subject) && own.subject.url !== undefined) {
+    parseUrl(String(own.subject.url), "subject.url", allowInsecureHttp);
   }
   for (const { key, step } of Object.entries(own).flatMap(([at, value]) => stepsIn(at, value))) {
     checkRequestUrl(`${key}.url`, String(step.url), fields, allowInsecureHttp);

@@ -2,7 +2,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import { namesOf, placeholders } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
 import type { Grant, SecretField } from "../grants/grant.ts";
-import { clientSecretNames } from "../grants/index.ts";
+import { clientSecretNames, SUBJECT_TOKEN } from "../grants/index.ts";
 import { isTable, type Table } from "./json-table.ts";
 import type { Preset } from "./preset.ts";
 
@@ -10,7 +10,7 @@ import type { Preset } from "./preset.ts";
 const PREFIX = "secret.";
 
 /** The grant's keys whose templates may name any secret, which is asked for then. */
-export const DECLARING = ["extra", "refresh_extra", "token_headers"];
+export const DECLARING = ["extra", "refresh_extra", "token_headers", "subject"];
 
 /** Keys of what is sent to the API, whose templates may name any secret. */
 const SENT_TO_API = ["headers", "query", "cookie", "body"];
@@ -68,6 +68,7 @@ export function declaredSecrets({ preset, grant }: CredentialType, settings: Tab
     ...(preset?.fields ?? []).filter((field) => field.secret).map((field) => field.name),
     ...required,
     ...(isClients ? clientSecretNames : []),
+    ...(isTable(settings.subject) ? [SUBJECT_TOKEN] : []),
     ...(isTable(settings.rotates) ? Object.keys(settings.rotates) : []),
     ...namedIn([
       ...SENT_TO_API.map((key) => settings[key]),

@@ -100,6 +100,8 @@ export interface DaemonSettings {
   readonly maxConnections: number;
   /** `required`: a use or change that can't be written to the audit log is refused. */
   readonly audit?: "on" | "off" | "required";
+  /** Credentials may run the program of `subject.exec`. */
+  readonly subjectExec?: boolean;
   /** The other users who may connect. */
   readonly guests?: Guests;
   /** The group whose members can reach the socket; absent: nobody but its owner. */

@@ -37,6 +37,12 @@ const REQUEST_PLACES: Readonly<Record<string, Place>> = {
   response: "text",
 };
 
+const SUBJECT_PLACES: Readonly<Record<string, Place>> = {
+  url: "url",
+  headers: "sent",
+  exec: "unchecked",
+};
+
 /** Keys that are neither `text` nor, as all that end in `_url`, `url`. */
 const PLACES: Readonly<Record<string, KeyPlace>> = {
   origins: everywhere("url"),
@@ -50,6 +56,10 @@ const PLACES: Readonly<Record<string, KeyPlace>> = {
   refresh_extra: everywhere("sent"),
   token_headers: everywhere("sent"),
   claims: everywhere("sent"),
+  subject: {
+    place: "unchecked",
+    inside: (key) => everywhere(Object.hasOwn(SUBJECT_PLACES, key) ? SUBJECT_PLACES[key]! : "text"),
+  },
   assertion: { place: "sent", inside: (key) => everywhere(key === "claims" ? "sent" : "text") },
   request: requestPlace,
   steps: requestPlace,

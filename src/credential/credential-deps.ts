@@ -40,6 +40,10 @@ export interface CredentialDeps {
   onEvent: (event: EventPayload) => void;
   /** Called when a credential's next deadline moved to this boot time (ms). */
   reschedule: (name: string, deadline: number) => void;
+  /** True if the program of a subject token may be run (`subject_exec` in config.toml). */
+  allowsExec?: boolean;
+  /** Returns a token of the credential `name` for `asker`, whose subject token it is. Rejects with AuthdError. */
+  tokenOf: (name: string, asker: string) => Promise<string>;
   /** Present when the daemon ends: every token request that is not sent yet fails with it. */
   refusal?: AuthdError;
 }

@@ -17,7 +17,7 @@ import { brokenInfo } from "./info.ts";
 import type { CredentialRecord } from "./record.ts";
 import { RefreshTimer } from "./refresh-timer.ts";
 
-type RegistryDeps = Omit<CredentialDeps, "reschedule" | "callerRates"> & {
+type RegistryDeps = Omit<CredentialDeps, "reschedule" | "callerRates" | "tokenOf"> & {
   vault: Vault<CredentialRecord>;
 };
 
@@ -43,6 +43,7 @@ export class Registry {
     this.#deps = {
       ...deps,
       callerRates: new CallerRates(deps.clock),
+      tokenOf: (name, asker) => this.#subjectTokenOf(name, asker),
       reschedule: (name, deadline) => this.#timer.reschedule(name, deadline),
     };
     this.#timer = new RefreshTimer(deps, this.#credentials, (nowBootMs) => {
@@ -121,6 +122,21 @@ export class Registry {
   /** Fails every token request that is not sent yet with `error`, from now on. */
   refuse(error: AuthdError): void {
     this.#deps.refusal = error;
+  }
+
+  /** Returns a credential's token for another one. Rejects with AuthdError, also for credentials that need each other. */
+  async #subjectTokenOf(name: string, asker: string): Promise<string> {
+    const asked = new Set([asker]);
+    for (let next: string | undefined = name; next !== undefined; ) {
+      if (asked.has(next)) {
+        const text = `${[...asked, next].join(" needs ")}: that has no beginning.`;
+        throw new AuthdError("invalid_params", text, { credential: asker });
+      }
+      asked.add(next);
+      const { own }: CredentialSettings = this.get(next).settings;
+      next = (own as { subject?: { credential?: string } }).subject?.credential;
+    }
+    return (await this.get(name).token({})).accessToken;
   }
 
   // ---- finding credentials ----

@@ -7,13 +7,14 @@ import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import type { Grant, SendToIssuer } from "../grants/grant.ts";
-import { obtainsRotating, rotatingSecret } from "../grants/index.ts";
+import { obtainsRotating, rotatingSecret, SUBJECT_TOKEN } from "../grants/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { ensureMetadata, usesMetadata } from "./issuer-metadata.ts";
 import type { CredentialRecord } from "./record.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
+import { readSubjectToken } from "./subject-token.ts";
 import type { TokenResponse } from "./token.ts";
 import { type PendingRefresh, type TokenSlot, targetKey } from "./token-slot.ts";
 import { isLastingFailure } from "./troubles.ts";
@@ -103,17 +104,21 @@ export class TokenRequests {
     for (;;) {
       const waitMs = codeWaitMs();
       if (waitMs > 0) await this.#pause(pendingRefresh, waitMs);
-      const { grant, settings } = inputs();
+      const { grant, settings, secrets } = inputs();
+      // Outside the host's slots: another credential's token may come from the same host.
+      const subject = await readSubjectToken({ deps: this.#deps, settings, secrets });
       const host = hostOf(grant.issuerUrl(settings.own, settings.fields));
       const response = await hostLimiter.run(host, pendingRefresh, async (release) => {
         // Yield once, so that the previous request's result is recorded before this one starts.
         await nextTurn();
         // Another credential has sent the code meanwhile.
         if (codeWaitMs() > 0) return undefined;
+        // A subject token never goes to an address of newer settings.
+        if (inputs().settings !== settings && SUBJECT_TOKEN in subject) return undefined;
         // The request may have been queued for long; callers' retries count from when it is sent.
         slot.lastAttemptAt = time.now().boot;
         pendingRefresh.sent = true;
-        return await this.#sendNow(request, release);
+        return await this.#sendNow(request, release, subject);
       });
       if (response) return response;
     }
@@ -130,6 +135,7 @@ export class TokenRequests {
   async #sendNow(
     request: QueuedTokenRequest,
     release: () => void,
+    subject: Readonly<Record<string, string>>,
   ): Promise<TokenResponse | undefined> {
     const { slot, inputs } = request;
     const now = inputs();
@@ -145,7 +151,7 @@ export class TokenRequests {
       now.record.codeSentAt = sentAt;
       return now.seal();
     });
-    const response = await this.#requestToken(slot, now, now.secrets, codeAt);
+    const response = await this.#requestToken(slot, now, { ...now.secrets, ...subject }, codeAt);
     if (obtains && response.acquired.refreshToken !== undefined)
       await adoptResponse(this.#rotationContext(request, now), response);
     return response;

@@ -105,8 +105,9 @@ export class Core {
   }
 
   #createRegistry(): Registry {
-    const { clock, time, http, vault, log, events } = this.#foundation;
+    const { clock, time, http, vault, log, events, configuration } = this.#foundation;
     const deps = {
+      allowsExec: configuration.daemon.subjectExec === true,
       ...{ clock, time, http, vault, log, onEvent: events.emit },
       hostLimiter: new HostLimiter(),
       codes: new OneTimeCodes(() => this.registry.isRead),

@@ -22,6 +22,7 @@ import { isRefusal } from "./refusal.ts";
 import { headersSchema } from "./request-parameters.ts";
 import { exchangeResponse } from "./response-settings.ts";
 import { withRotated } from "./rotated-token.ts";
+import { subjectSchema } from "./subject.ts";
 import { timeOfRefusal } from "./time-of-refusal.ts";
 
 const secretName = z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -");
@@ -39,6 +40,11 @@ const schema = z
     assertion: exchangeAssertionSchema
       .optional()
       .describe("A JWT that the requests use as {assertion}, signed with the secret key."),
+    subject: subjectSchema
+      .optional()
+      .describe(
+        "Where a subject token comes from, which the requests use as {secret.subject_token}.",
+      ),
     rotates: z
       .record(secretName, placeSchema)
       .refine((places) => Object.keys(places).length === 1, "must name one secret")

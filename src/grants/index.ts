@@ -9,9 +9,13 @@ import { jwtBearer } from "./jwt-bearer.ts";
 import { password } from "./password.ts";
 import { refreshToken } from "./refresh-token.ts";
 import { staticToken } from "./static.ts";
+import { tokenExchange } from "./token-exchange.ts";
 
 export { clientSecretNames } from "./client-auth.ts";
 export { ASSERTION } from "./exchange-assertion.ts";
+export { readAnswer, textAt } from "./place.ts";
+export { filledHeaders } from "./request-parameters.ts";
+export { SUBJECT_TOKEN, type Subject } from "./subject.ts";
 export { tokenIdentity } from "./token-claims.ts";
 
 /** Every way of obtaining tokens, by its name in credential files. */
@@ -22,6 +26,7 @@ export const grants = {
   authorization_code: authorizationCode,
   device_code: deviceCode,
   jwt_bearer: jwtBearer,
+  token_exchange: tokenExchange,
   exchange,
   static: staticToken,
 } satisfies Record<string, Grant>;

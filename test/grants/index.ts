@@ -10,6 +10,7 @@ test("the grants of the contract", (t) => {
     "authorization_code",
     "device_code",
     "jwt_bearer",
+    "token_exchange",
     "exchange",
     "static",
   ]);

@@ -65,6 +65,8 @@ export interface TestRegistryOptions {
   passphrase?: string;
   /** With every ring of the timer. */
   onTick?: () => void;
+  /** Programs of subject tokens may be run. */
+  allowsExec?: boolean;
   /** Stands between the engine and the network. */
   through?: (http: Http) => Http;
 }
@@ -76,6 +78,7 @@ export async function startTestRegistry(
     clock = new FakeClock(),
     passphrase,
     onTick = () => {},
+    allowsExec = false,
     through = (http) => http,
   }: TestRegistryOptions = {},
 ): Promise<TestRegistry> {
@@ -101,9 +104,7 @@ export async function startTestRegistry(
   const time = new Timekeeper(clock, () => http.reconnect());
   const candidates: CandidateFiles = { ...NO_CANDIDATES };
   const deps = {
-    candidates,
-    clock,
-    time,
+    ...{ candidates, clock, time, allowsExec },
     http: through((request) => http({ ...request, connectTimeoutMs: CONNECT_TIMEOUT_MS })),
     hostLimiter: new HostLimiter(),
     codes: new OneTimeCodes(),

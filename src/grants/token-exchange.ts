@@ -1,0 +1,62 @@
+import { omitUndefined } from "../base/omit-undefined.ts";
+import * as z from "../base/zod.ts";
+import { required } from "./build-request.ts";
+import { whyUnfitKey } from "./client-assertion.ts";
+import { clientSecret } from "./client-auth.ts";
+import type { Grant } from "./grant.ts";
+import { SUBJECT_TOKEN, subjectSchema } from "./subject.ts";
+import {
+  addressOf,
+  consistent,
+  issuerOr,
+  requestCode,
+  requestToken,
+  tokenEndpointShape,
+} from "./token-endpoint.ts";
+
+const TYPE = "urn:ietf:params:oauth:token-type:";
+
+const schema = consistent(
+  z.strictObject({
+    ...tokenEndpointShape,
+    subject: subjectSchema
+      .optional()
+      .describe("Where the subject token comes from. Without it: the secret subject_token."),
+    subject_token_type: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        `The subject token's type (RFC 8693 section 3). Default: ${TYPE}jwt; ${TYPE}access_token for another credential's.`,
+      ),
+    requested_token_type: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(`The type of token to ask for, such as ${TYPE}access_token.`),
+  }),
+).refine(...issuerOr("token_url"));
+
+/** Exchanges a token for another (RFC 8693): a workload's identity, or a token with fewer rights. */
+export const tokenExchange: Grant<z.output<typeof schema>> = {
+  summary: "another token: a workload's identity, or another credential's",
+  schema,
+  secrets: (settings) => [
+    ...(settings.subject ? [] : [{ name: SUBJECT_TOKEN, optional: false, label: "Subject token" }]),
+    ...clientSecret(settings, true),
+  ],
+  whyUnfitSecret: whyUnfitKey,
+  issuerUrl: addressOf,
+  acceptsTarget: () => true,
+  timeStep: requestCode,
+  acquire: (context) => {
+    const { settings, secrets } = context;
+    const usual = settings.subject?.credential === undefined ? "jwt" : "access_token";
+    return requestToken(context, () => ({
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      subject_token: required(secrets, SUBJECT_TOKEN),
+      subject_token_type: settings.subject_token_type ?? `${TYPE}${usual}`,
+      ...omitUndefined({ requested_token_type: settings.requested_token_type }),
+    }));
+  },
+};
