@@ -18,7 +18,7 @@ export function unfitToken(token: string): string | undefined {
 /** Converts a number or a numeric string to seconds; undefined for anything that is no duration. */
 export function seconds(value: unknown): number | undefined {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  if (typeof number !== "number" || Number.isNaN(number) || number < 0) return undefined;
+  if (typeof number !== "number" || !Number.isFinite(number) || number < 0) return undefined;
   return Math.min(number, MAX_SECONDS);
 }
 

@@ -43,7 +43,7 @@ export class ChunkLines {
 
   #endLine(line: string): void {
     if (this.#place === "size") {
-      const size = /^([0-9a-f]{1,12})[ \t]*$/i.exec(line)?.[1];
+      const size = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(line)?.[1];
       if (size === undefined) throw badFraming("Invalid character in chunk size");
       this.#left = Number.parseInt(size, 16);
       this.#place = this.#left === 0 ? "trailers" : "data";

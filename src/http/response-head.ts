@@ -3,13 +3,14 @@ import { HEADER_NAME } from "../base/header-names.ts";
 import { UNCLEAR_LENGTH } from "./response-error.ts";
 
 const VALUE = "[^\\0-\\x08\\n-\\x1f\\x7f]*";
+const REASON = `(?: ${VALUE})?\\r\\n`;
 const LENGTH = inAnyCase("content-length");
 const CODING = inAnyCase("transfer-encoding");
 const OTHERS = `(?:(?!${LENGTH}:|${CODING}:)[!#$%&'*+.^_\`|~\\dA-Za-z-]+:${VALUE}\\r\\n)*`;
 const FRAMING = `(?:${LENGTH}:[ \\t]*\\d+|${CODING}:[ \\t]*${inAnyCase("chunked")})[ \\t]*\\r\\n`;
-/** A final response's head as RFC 9112 has it, with one line at most that says where the body ends. One pass, as every response is tested. */
+/** A final response's head as RFC 9112 has it, with one line at most that says where the body ends, none where there is no body. One pass, as every response is tested. */
 const WELL_FORMED = new RegExp(
-  `^HTTP/1\\.[01] [2-9]\\d\\d(?: ${VALUE})?\\r\\n${OTHERS}(?:${FRAMING}${OTHERS})?\\r\\n$`,
+  `^HTTP/1\\.[01] (?:[2-9]\\d\\d(?<!204|304)${REASON}${OTHERS}(?:${FRAMING}${OTHERS})?|[2-9]\\d\\d${REASON}${OTHERS})\\r\\n$`,
 );
 
 const STATUS_LINE = /^HTTP\/(\d(?:\.\d)?)[ \t]+(\d{3})(?!\d)[ \t]*(.*)$/is;
@@ -21,6 +22,9 @@ const REWRITTEN: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
 ]);
+
+/** Statuses of responses without a body, whatever length they tell (RFC 9112 section 6.3). */
+const BODILESS: ReadonlySet<string> = new Set(["204", "304"]);
 
 interface Field {
   /** In lower case. */
@@ -60,7 +64,7 @@ export function repairHead(head: string): string {
   return [
     repairStatusLine(statusLine),
     ...kept.map(({ name, value }) => `${name}: ${value}`),
-    ...framing(fields),
+    ...(BODILESS.has(String(statusOf(statusLine))) ? [] : framing(fields)),
     "connection: close",
     "\r\n",
   ].join("\r\n");
@@ -103,7 +107,7 @@ function framing(fields: readonly Field[]): string[] {
   const codings = listOf(fields, "transfer-encoding").filter((coding) => coding !== "identity");
   if (codings.length > 0) return [`transfer-encoding: ${[...new Set(codings)].join(", ")}`];
   const values = listOf(fields, "content-length");
-  const [length, ...others] = new Set(values);
+  const [length, ...others] = new Set(values.map((value) => value.replace(/^0+(?=\d)/, "")));
   if (length === undefined) {
     if (fields.some(({ name }) => name === "content-length")) throw unclear();
     return [];

@@ -3,13 +3,20 @@ import { type AnswerCondition, bodyTextHolds, headHolds } from "../grants/answer
 import type { HttpResponse } from "../http/http.ts";
 import { peekBody } from "./peek.ts";
 
-/** RFC 6750 section 3.1; some APIs send it with a 400, 403 or 200. */
-const INVALID_TOKEN = /(^|,)\s*Bearer\s(.*[\s,])?error\s*=\s*"?invalid_token\b/is;
+const BEARER = /(?:^|,)\s*Bearer\s/i;
+const INVALID_TOKEN = /[\s,]error\s*=\s*"?invalid_token\b/i;
 
 /** True for a 401, and for any status with `WWW-Authenticate: Bearer error="invalid_token"`. */
 export function refusesToken({ status, headers }: HttpResponse): boolean {
   const challenge = headers["www-authenticate"];
-  return status === 401 || (challenge !== undefined && INVALID_TOKEN.test(String(challenge)));
+  return status === 401 || (challenge !== undefined && saysInvalidToken(String(challenge)));
+}
+
+/** True for RFC 6750 section 3.1; some APIs send it with a 400, 403 or 200. */
+function saysInvalidToken(challenges: string): boolean {
+  // Two expressions, as one for both would take the square of the text's length.
+  const at = challenges.search(BEARER);
+  return at >= 0 && INVALID_TOKEN.test(challenges.slice(at));
 }
 
 /** A response, whose body is still to be read, and whether it means an expired token. */
