@@ -27,9 +27,20 @@ export interface RotationContext {
   onLost?: () => void;
   /** The boot of the machine that boot times count from. */
   bootId: string;
-  /** Sends one token request with this refresh token. */
-  attempt: (refreshToken: string) => Promise<TokenResponse>;
+  /**
+   * Sends one token request with this refresh token. `onRotated` seals the next one, where more is sent before the
+   * access token comes.
+   */
+  attempt: (
+    refreshToken: string,
+    onRotated: (next: string) => Promise<void>,
+  ) => Promise<TokenResponse>;
 }
+
+/** The context within one rotation, which seals what an attempt brings. */
+type Attempting = Omit<RotationContext, "attempt"> & {
+  attempt: (refreshToken: string) => Promise<TokenResponse>;
+};
 
 /**
  * Sends a rotating refresh token. An intent is sealed before the request; the new refresh token is sealed
@@ -48,12 +59,14 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
     context.onLost?.();
   };
   if (wasLostBefore) noteLost();
-  const attemptAny = (refreshToken: string) =>
-    context.attempt(refreshToken).catch(async (error) => {
+  const attemptAny = (refreshToken: string) => {
+    const onRotated = (next: string) => storeUnused(context, rotation, refreshToken, next);
+    return context.attempt(refreshToken, onRotated).catch(async (error) => {
       const next = rotatedIn(error);
-      if (next !== undefined) await storeUnused(context, rotation, refreshToken, next);
+      if (next !== undefined) await onRotated(next);
       throw error;
     });
+  };
   const attempt = (refreshToken: string) =>
     attemptAny(refreshToken).catch((error) => {
       if (isResponseLost(error)) noteLost();
@@ -81,7 +94,7 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
  * open, so that the next start, too, knows that the token may be spent.
  */
 async function attemptTwice(
-  { attempt, token, record, isCurrent }: RotationContext,
+  { attempt, token, record, isCurrent }: Attempting,
   rotation: Rotation,
   wasLostBefore: boolean,
 ): Promise<TokenResponse> {
@@ -101,7 +114,7 @@ async function attemptTwice(
 
 /** Sends the previous token. Rejects with `refusal`, the current token's, if the previous one is refused too. */
 async function attemptPrevious(
-  context: RotationContext,
+  context: Attempting,
   rotation: Rotation,
   refusal: unknown,
 ): Promise<TokenResponse> {
@@ -154,7 +167,7 @@ async function storeRotated(
   await seal();
 }
 
-/** Stores and seals the refresh token of an answer whose access token can't be used. */
+/** Stores and seals the refresh token of an answer without an access token, or with one that can't be used. */
 async function storeUnused(
   { record, secret, seal }: RotationContext,
   rotation: Rotation,
@@ -162,6 +175,7 @@ async function storeUnused(
   refreshToken: string,
 ): Promise<void> {
   if (record.rotation !== rotation || refreshToken === sentToken) return;
+  if (record.secrets[secret] === refreshToken) return;
   delete rotation.intent;
   replaceToken(record, secret, rotation, { sentToken, refreshToken });
   await seal();
@@ -215,5 +229,7 @@ export function isResponseLost(error: unknown): boolean {
 }
 
 function isRefused(error: unknown): boolean {
-  return error instanceof AuthdError && error.oauth?.error === "invalid_grant";
+  // One that replaced what was sent refuses something else.
+  if (!(error instanceof AuthdError) || rotatedIn(error) !== undefined) return false;
+  return error.oauth?.error === "invalid_grant";
 }

@@ -6,8 +6,9 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import type { Grant, SendToIssuer } from "../grants/grant.ts";
+import type { AcquireContext, Grant, SendToIssuer } from "../grants/grant.ts";
 import { obtainsRotating, rotatingSecret, SUBJECT_TOKEN } from "../grants/index.ts";
+import { rotatedIn } from "../grants/rotated-token.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
@@ -49,6 +50,11 @@ interface QueuedTokenRequest {
   pendingRefresh: PendingRefresh;
   /** Throws the AuthdError of what keeps the request from being sent. */
   inputs: () => TokenRequestInputs;
+}
+
+interface RequestOptions extends Pick<AcquireContext<unknown>, "onRotated"> {
+  /** Wall clock, ms: the moment of the one-time code that the request carries. */
+  codeAt?: number | undefined;
 }
 
 export class TokenRequests {
@@ -151,7 +157,8 @@ export class TokenRequests {
       now.record.codeSentAt = sentAt;
       return now.seal();
     });
-    const response = await this.#requestToken(slot, now, { ...now.secrets, ...subject }, codeAt);
+    const secrets = { ...now.secrets, ...subject };
+    const response = await this.#requestToken(slot, now, secrets, { codeAt });
     if (obtains && response.acquired.refreshToken !== undefined)
       await adoptResponse(this.#rotationContext(request, now), response);
     return response;
@@ -207,21 +214,22 @@ export class TokenRequests {
       onLost: () => {
         pendingRefresh.lost = true;
       },
-      attempt: async (refreshToken) => {
+      attempt: async (refreshToken, onRotated) => {
         // While the intent was being sealed, the vault may have been locked, or the daemon told to end.
         if (!isStarted) inputs();
         isStarted = true;
-        return await this.#requestToken(slot, now, { ...secrets, [secret]: refreshToken });
+        const sent = { ...secrets, [secret]: refreshToken };
+        return await this.#requestToken(slot, now, sent, { onRotated });
       },
     };
   }
 
-  /** Sends one HTTP request. `codeAt`: the moment (wall clock, ms) of the one-time code that it carries. */
+  /** Sends one token request. */
   async #requestToken(
     { target }: TokenSlot,
     { settings, grant, record, held }: TokenRequestInputs,
     secrets: Readonly<Record<string, string>>,
-    codeAt?: number,
+    { codeAt, onRotated }: RequestOptions,
   ): Promise<TokenResponse> {
     const { http, clock, time, issuerClocks } = this.#deps;
     const rotates = rotatingSecret(settings);
@@ -243,7 +251,10 @@ export class TokenRequests {
     const send: SendToIssuer = (request) =>
       createIssuerSend({ ...options, timeoutMs: leftMs() })(request);
     const context = acquireContext({ settings, record, secrets, held, now: sent.wall, send });
-    const request = grant.acquire({ ...context, ...target, ...omitUndefined({ codeAt }) });
+    const request = grant.acquire({
+      ...{ ...context, ...target },
+      ...omitUndefined({ codeAt, onRotated }),
+    });
     const acquired = await request.catch((error) => {
       this.#isMetadataStale = error instanceof AuthdError && isLastingFailure(error);
       throw error;
@@ -281,7 +292,8 @@ function dropRefused(
   const isAboutToken = isRefusal && (key === "" || error.oauth?.error === "invalid_grant");
   if (!isAboutToken) throw error;
   const rotates = rotatingSecret(settings) ?? "";
-  if (record.secrets[rotates] !== sent[rotates]) return;
+  // An answer of the same renewal may have replaced it before another one refused.
+  if (record.secrets[rotates] !== (rotatedIn(error) ?? sent[rotates])) return;
   const { [rotates]: _, ...secrets } = record.secrets;
   record.secrets = secrets;
   delete record.rotation;

@@ -7,7 +7,7 @@ import { type CookieJar, createCookieJar } from "./cookie-jar.ts";
 import { type ExchangeStep, writeRequest } from "./exchange-request.ts";
 import type { AcquireContext, IssuerRequest, IssuerResponse } from "./grant.ts";
 import { derivedSecrets, longEnough } from "./hidden-values.ts";
-import { readAnswer, textAt } from "./place.ts";
+import { type Answer, readAnswer, textAt } from "./place.ts";
 import {
   type AnswerContext,
   isRejected,
@@ -25,6 +25,8 @@ export interface Sequence {
   headers: Readonly<Record<string, string>>;
   /** True if a redirect can be the last answer: the token is in one of its headers. */
   readsRedirects: boolean;
+  /** Called with each answer but the last, unless it is a refusal, before anything else is done with it. */
+  onAnswer: (answer: Answer) => Promise<void>;
 }
 
 /** The last answer of a sequence. */
@@ -47,7 +49,7 @@ export async function sendSteps(
   values: TemplateValues,
   answers: StepContext,
 ): Promise<LastAnswer> {
-  const { steps, urlKey, readsRedirects } = sequence;
+  const { steps, urlKey, readsRedirects, onAnswer } = sequence;
   const jar = steps.length > 1 ? await createCookieJar() : undefined;
   let known: Known = { values, hidden: {} };
   for (const [index, step] of steps.entries()) {
@@ -65,7 +67,10 @@ export async function sendSteps(
       });
     jar?.store(request.url, response.setCookies ?? []);
     if (isLast) return { response, urlKey: at.urlKey, hidden: now.hidden };
-    const taken = takenValues(response, step, concealing(at, now));
+    const concealed = concealing(at, now);
+    const answer = readStep(response, concealed);
+    await onAnswer(answer);
+    const taken = takenValues(response, answer, step, concealed);
     known = { ...withValues(now, taken), response };
   }
   throw new Error("a sequence without steps");
@@ -124,17 +129,23 @@ function madeValues({ values = {} }: ExchangeStep, known: TemplateValues): Templ
   return made;
 }
 
-/** Returns the values that the step takes. Throws AuthdError if the answer lacks one, or is a refusal. */
-function takenValues(
-  response: IssuerResponse,
-  { take = {} }: ExchangeStep,
-  context: AnswerContext,
-): Record<string, string> {
+/** Reads an answer before the last. Throws the AuthdError of one that is a refusal, or a failure. */
+function readStep(response: IssuerResponse, context: AnswerContext): Answer {
   const { status } = response;
   if (status < 200 || status > 399 || isRejected(response, context)) {
     throw toRefusalError(response, context);
   }
-  const answer = readAnswer(response);
+  return readAnswer(response);
+}
+
+/** Returns the values that the step takes. Throws AuthdError if the answer lacks one, as a refusal does. */
+function takenValues(
+  response: IssuerResponse,
+  answer: Answer,
+  { take = {} }: ExchangeStep,
+  context: AnswerContext,
+): Record<string, string> {
+  const { status } = response;
   const taken: Record<string, string> = {};
   for (const [name, place] of Object.entries(take)) {
     const value = textAt(place, answer);

@@ -1,3 +1,4 @@
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { referenced, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
@@ -17,7 +18,7 @@ import { sendSteps } from "./exchange-steps.ts";
 import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, Grant } from "./grant.ts";
 import { codeIn } from "./one-time-code.ts";
-import { placeSchema, readAnswer, textAt } from "./place.ts";
+import { type Answer, placeSchema, readAnswer, textAt } from "./place.ts";
 import { isRefusal } from "./refusal.ts";
 import { headersSchema } from "./request-parameters.ts";
 import { exchangeResponse } from "./response-settings.ts";
@@ -103,39 +104,73 @@ export const exchange: Grant<ExchangeSettings> = {
 };
 
 async function acquire(context: AcquireContext<ExchangeSettings>): Promise<Acquired> {
-  const { settings, secrets, held, credential, rejectedOn, now, lifetime } = context;
-  const { steps, urlKey, response: places, isRenewal } = sequenceFor(settings, secrets);
-  const rotates = Object.entries(settings.rotates ?? {})[0];
-  const isSpending = rotates !== undefined && secrets[rotates[0]] !== undefined;
-  const answers = {
-    ...{ credential, rejectedOn, lifetime, now, secrets, held },
-    refreshing: isRenewal || isSpending,
+  const { settings, secrets } = context;
+  const [secret = "", place] = Object.entries(settings.rotates ?? {})[0] ?? [];
+  const isSpending = secrets[secret] !== undefined;
+  const nextIn = (answer: Answer) => (place === undefined ? undefined : textAt(place, answer));
+  /** The next secret of the answers before the last, and that of the last one. */
+  const found: { early?: string; last?: string } = {};
+  const onAnswer = async (answer: Answer) => {
+    const next = nextIn(answer);
+    if (next === undefined) return;
+    found.early = next;
+    if (isSpending) await context.onRotated?.(next);
   };
+  const current = () => {
+    const isReplaced = isSpending && found.early !== undefined;
+    return isReplaced ? { ...secrets, [secret]: found.early! } : secrets;
+  };
+  try {
+    const { response, answers } = await sendTimed(context, { isSpending, onAnswer, current });
+    Object.assign(found, omitUndefined({ last: nextIn(readAnswer(response)) }));
+    const { response: places } = sequenceFor(settings, secrets);
+    const acquired = readExchangeAnswer(response, places, answers);
+    return { ...acquired, ...omitUndefined({ refreshToken: found.last ?? found.early }) };
+  } catch (error) {
+    // The answer that refuses replaces nothing; one before it has done so.
+    const next = isRefusal(error) ? found.early : (found.last ?? found.early);
+    const isKept = isSpending && next !== undefined && error instanceof AuthdError;
+    throw isKept ? withRotated(error, next) : error;
+  }
+}
+
+interface Rotating {
+  /** True if the rotating secret is sent. */
+  isSpending: boolean;
+  onAnswer: (answer: Answer) => Promise<void>;
+  /** Returns the secrets, of which an answer may have replaced one. */
+  current: () => Secrets;
+}
+
+/**
+ * Sends the sequence; one that is refused where the clocks are apart is signed again by the issuer's clock. Returns
+ * the last answer, and what it is read with.
+ */
+async function sendTimed(
+  context: AcquireContext<ExchangeSettings>,
+  { isSpending, onAnswer, current }: Rotating,
+) {
+  const { settings, credential, rejectedOn, now, lifetime, held } = context;
+  const { steps, urlKey, response: places, isRenewal } = sequenceFor(settings, context.secrets);
   const readsRedirects = /^(cookie|header):/i.test(places.token);
   const headers = settings.token_headers ?? {};
-  const sequence = { steps, urlKey, headers, readsRedirects };
+  const sequence = { steps, urlKey, headers, readsRedirects, onAnswer };
+  const refreshing = isRenewal || isSpending;
+  const common = { credential, rejectedOn, lifetime, now, held, refreshing };
   const send = async (at: number) => {
+    const secrets = current();
     const values = await buildRequest(context, () =>
-      withAssertion(context, settings.assertion, valuesOf(context), at),
+      withAssertion(context, settings.assertion, valuesOf({ ...context, secrets }), at),
     );
     const { assertion = "" } = values;
-    const sent = { ...answers, secrets: { ...secrets, assertion } };
-    return { ...(await sendSteps(context, sequence, values, sent)), assertion };
+    const sent = { ...common, secrets: { ...secrets, assertion } };
+    const { response, urlKey: lastKey, hidden } = await sendSteps(context, sequence, values, sent);
+    const answers = { ...sent, secrets: { ...sent.secrets, ...hidden }, urlKey: lastKey };
+    return { response, answers };
   };
   const first = await send(now);
   const issuerNow = settings.assertion && timeOfRefusal(first.response, now);
-  const last = issuerNow === undefined ? first : await send(issuerNow);
-  const { response, hidden, urlKey: lastKey } = last;
-  const refreshToken = rotates && textAt(rotates[1], readAnswer(response));
-  const shown = { ...secrets, ...hidden, assertion: last.assertion };
-  const read = { ...answers, secrets: shown, urlKey: lastKey };
-  try {
-    const acquired = readExchangeAnswer(response, places, read);
-    return refreshToken === undefined ? acquired : { ...acquired, refreshToken };
-  } catch (error) {
-    const isLost = isSpending && refreshToken !== undefined && error instanceof AuthdError;
-    throw isLost && !isRefusal(error) ? withRotated(error, refreshToken) : error;
-  }
+  return issuerNow === undefined ? first : await send(issuerNow);
 }
 
 /** Returns the steps to send with these secrets: a renewal's where the secret for one is there. */

@@ -66,6 +66,8 @@ export interface AcquireContext<Settings> {
   codeAt?: number;
   /** True if a person signs in with `authd login`: what they are told when the issuer wants that again. */
   signsIn?: boolean;
+  /** Seals the next value of the rotating secret, where more is sent before the token comes. */
+  onRotated?: (secret: string) => Promise<void>;
   send: SendToIssuer;
 }
 

@@ -187,3 +187,85 @@ test("a password entered beside one that works is tried by a sign-in, not with t
   t.is(credential.record.secrets.refresh, "practice-refresh-2");
   t.false(sessions.seen.includes("practice-refresh-1"));
 });
+
+/** A session whose renewal replaces it with its first answer, and brings the token with its second. */
+async function stageInSteps(
+  t: ExecutionContext,
+  second: (session: string) => StubResponse | undefined,
+) {
+  const seen: string[] = [];
+  let current = "practice-refresh-0";
+  const engine = await startTestRegistry(t);
+  /** What was sealed when the second request came. */
+  const sealed: (string | undefined)[] = [];
+  const issuer = await startIssuer(t, ({ path, body }, answer) => {
+    const sent = JSON.parse(body) as { session: string };
+    seen.push(`${path} ${sent.session}`);
+    if (path === "/second") {
+      sealed.push(engine.vault.read("demo")?.secrets.session);
+      const answered = second(sent.session);
+      if (!answered) answer.socket?.destroy();
+      return answered;
+    }
+    if (sent.session !== current) return { status: 400, json: { error: "invalid_grant" } };
+    current = `practice-refresh-${Number(current.at(-1)) + 1}`;
+    return { json: { next: current } };
+  });
+  const file = {
+    grant: "exchange",
+    secrets: ["session"],
+    steps: [
+      {
+        url: `${issuer.origin}/first`,
+        json: { session: "{secret.session}" },
+        take: { sid: "/next" },
+      },
+      { url: `${issuer.origin}/second`, json: { session: "{sid}" } },
+    ],
+    rotates: { session: "/next" },
+    response,
+  };
+  const credential = await engine.add("demo", file, { session: "practice-refresh-0" });
+  return { credential, engine, seen, sealed };
+}
+
+test("the next secret may come with any answer of a sequence, and is sealed before the next request", async (t) => {
+  const { credential, engine, seen, sealed } = await stageInSteps(t, (session) => ({
+    json: { token: `token-of-${session}`, expires_in: 3600 },
+  }));
+  t.is((await credential.token({})).accessToken, "token-of-practice-refresh-1");
+  engine.clock.advance(5 * SECOND);
+  t.is((await credential.token({ forceRefresh: true })).accessToken, "token-of-practice-refresh-2");
+  t.is(engine.vault.read("demo")?.secrets.session, "practice-refresh-2");
+  t.deepEqual(sealed, ["practice-refresh-1", "practice-refresh-2"]);
+  t.deepEqual(
+    seen.filter((each) => each.startsWith("/first")),
+    ["/first practice-refresh-0", "/first practice-refresh-1"],
+  );
+});
+
+const failures: Record<string, StubResponse | undefined> = {
+  "is lost": undefined,
+  "is refused": { status: 401, json: { message: "not now" } },
+  "is refused in OAuth's words": { status: 400, json: { error: "invalid_grant" } },
+  "has no token": { json: { other: 1 } },
+};
+
+for (const [how, failure] of Object.entries(failures)) {
+  test(`a secret that was replaced is not lost where the request after it ${how}`, async (t) => {
+    let isFailing = true;
+    const { credential, engine, seen } = await stageInSteps(t, () =>
+      isFailing ? failure : { json: { token: "good", expires_in: 3600 } },
+    );
+    await t.throwsAsync(async () => credential.token({}));
+    t.is(engine.vault.read("demo")?.secrets.session, "practice-refresh-1");
+    t.is(engine.vault.read("demo")?.rotation?.intent, undefined);
+    t.is(seen.length, 2);
+    isFailing = false;
+    engine.clock.advance(60 * SECOND);
+    await credential.refresh(10 * SECOND);
+    t.is((await credential.token({})).accessToken, "good");
+    t.is(seen[2], "/first practice-refresh-1");
+    t.is(engine.vault.read("demo")?.secrets.session, "practice-refresh-2");
+  });
+}
