@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
 import { clientSocketPath } from "../rpc/socket.ts";
 import { callDaemon } from "./call-daemon.ts";
+import { checkCommand } from "./doctor/command.ts";
 import { checkApprovals, checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
 import { checkClock, checkDaemon, checkService, checkSocket } from "./doctor/daemon.ts";
 import { gatherFacts, ownerOf, userOf } from "./doctor/facts.ts";
@@ -25,6 +26,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   approvals: checkApprovals,
   clock: checkClock,
   service: checkService,
+  command: checkCommand,
   files: checkConfiguration,
   reporting: checkReporting,
   credentials: checkCredentials,

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import type { Command } from "commander";
+import { NATIVE_COMMAND } from "../base/native-command.ts";
 import { AuthdError } from "../errors.ts";
 import { defaultSocketPath } from "../rpc/socket.ts";
 import {
@@ -14,6 +15,7 @@ import { launchOf } from "../service/launch.ts";
 import { versionManagerOf } from "../service/node-path.ts";
 import { perishable, problemsOf, WHY } from "../service/problems.ts";
 import { EXIT } from "./exit-code.ts";
+import { addNativeLink, removeNativeLink } from "./service/native-link.ts";
 import type { RemoveOptions } from "./service/remove-system.ts";
 import {
   asker,
@@ -61,6 +63,7 @@ const TERMINAL: ServiceIo = {
   env: process.env,
   platform: process.platform,
   execPath: process.execPath,
+  native: NATIVE_COMMAND,
   say: (line) => process.stdout.write(`${line}\n`),
   complain: (line) => process.stderr.write(`${line}\n`),
 };
@@ -92,9 +95,11 @@ export async function service(
   if (scope === "system") return await onSystem(action, options, io);
   const installation = await installationOf(io.env, io.platform, io.execPath, scope);
   if (!installation) return EXIT.failed;
-  if (options.purge)
-    return await (await import("./service/purge.ts")).purge(installation, options, io);
-  return await ACTIONS[action](installation, io);
+  const code = options.purge
+    ? await (await import("./service/purge.ts")).purge(installation, options, io)
+    : await ACTIONS[action](installation, io);
+  if (action === "uninstall" && scope === "user") removeNativeLink(io);
+  return code;
 }
 
 async function onSystem(
@@ -137,6 +142,7 @@ async function install(installation: Installation, io: ServiceIo): Promise<numbe
   for (const [name, value] of Object.entries(launch.variables))
     io.say(`It keeps ${name}=${value} of this shell.`);
   warnOfNode(launch.node, io);
+  if (!manager.isClient) addNativeLink(launch, io);
   const paths = wanted.map(({ path }) => path);
   if (!(await carryOut(manager.start(paths), manager, io))) return EXIT.failed;
   io.say(`${manager.isClient ? "It" : "authd"} is running, and starts by itself from now on.`);

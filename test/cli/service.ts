@@ -79,6 +79,7 @@ function machine(t: ExecutionContext, given: Partial<ServiceIo> = {}): Machine {
       const lines = { out: "", err: "" };
       const code = await service(action, options, {
         platform: "linux",
+        native: join(home, "no-native-command"),
         ...given,
         env,
         say: (line) => {

@@ -1,12 +1,11 @@
 import { realpathSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { NATIVE_COMMAND } from "../../base/native-command.ts";
 import type { ProcessInfo } from "./identity.ts";
 import { fileOf } from "./linux.ts";
 
 const MAIN = realPath(fileURLToPath(new URL("../../main.js", import.meta.url)));
-/** The native command that belongs to this package; it need not be there. */
-const NATIVE = fileURLToPath(new URL("../../../../native/target/release/authd", import.meta.url));
 
 /** True for authd's own command line, Node's or native, which acts for the program that started it. */
 export function isOwnClient({
@@ -15,7 +14,8 @@ export function isOwnClient({
   image,
 }: Pick<ProcessInfo, "executable" | "script" | "image">): boolean {
   if (executable === undefined) return false;
-  if (basename(executable) === basename(NATIVE)) return isNative(image ?? fileAt(executable));
+  if (basename(executable) === basename(NATIVE_COMMAND))
+    return isNative(image ?? fileAt(executable));
   return (
     script !== undefined && basename(executable).startsWith("node") && realPath(script) === MAIN
   );
@@ -23,7 +23,7 @@ export function isOwnClient({
 
 /** The file is compared each time: an upgrade replaces it while the daemon runs. */
 function isNative(image: string | undefined): boolean {
-  return image !== undefined && image === fileAt(NATIVE);
+  return image !== undefined && image === fileAt(NATIVE_COMMAND);
 }
 
 /** Returns device and inode; undefined if they can't be told. */

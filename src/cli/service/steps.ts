@@ -14,6 +14,8 @@ export interface ServiceIo {
   env: NodeJS.ProcessEnv;
   platform: NodeJS.Platform;
   execPath: string;
+  /** Path of the native command, which need not be there. */
+  native: string;
   say(line: string): void;
   complain(line: string): void;
 }
