@@ -1,56 +1,15 @@
 /**
- * Fills in `{field}`, `{secret.name}` and `{token}` in settings, through functions where the template names
- * them: `{secret.password|sha256|base64}`. `{{` is a brace. Braces around anything but a name stay as they are,
- * and inserted values are never scanned again.
+ * Fills in the placeholders of settings (base/placeholders.ts). Those with a name that is not declared stay as they
+ * are, and inserted values are never scanned again.
  */
 import { AuthdError } from "../errors.ts";
+import { namesOf, type Placeholder, partsOf, placeholders, templateOf } from "./placeholders.ts";
 import { type Data, percentEncode, templateFunction, textOf } from "./template-functions.ts";
 
 /** Values by declared name; undefined: declared, but without a value here. */
 export type TemplateValues = Readonly<Record<string, string | undefined>>;
 /** Encodes a value for its place, or throws; `name` is for the message, which never holds the value. */
 export type Encode = (value: string, name: string) => string;
-
-/** One function of a placeholder, with the name of the value after its colon. */
-interface Step {
-  name: string;
-  argument?: string;
-}
-
-/** A placeholder of a template, taken apart. */
-export interface Placeholder {
-  /** The placeholder as it is written, with its braces. */
-  text: string;
-  name: string;
-  steps: readonly Step[];
-}
-
-/** Matches `{{`, or a name in braces with its functions. */
-const PLACEHOLDER =
-  /\{(?:\{|([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)((?: *\| *[A-Za-z0-9_]+(?::[A-Za-z0-9_.-]+)?)*)\})/g;
-
-/** Returns the placeholders of a text in order, whether their names are declared or not. */
-export function placeholders(text: string): Placeholder[] {
-  if (!text.includes("{")) return [];
-  return Array.from(text.matchAll(PLACEHOLDER)).flatMap(([whole, name, functions]) =>
-    name === undefined ? [] : [parse(whole, name, functions)],
-  );
-}
-
-function parse(text: string, name: string, functions = ""): Placeholder {
-  const steps = functions.split("|").slice(1);
-  return { text, name, steps: steps.map((step) => parseStep(step.trim())) };
-}
-
-function parseStep(step: string): Step {
-  const [name = "", argument] = step.split(":");
-  return argument === undefined ? { name } : { name, argument };
-}
-
-/** Returns the names that a placeholder needs values of. */
-export function namesOf({ name, steps }: Placeholder): string[] {
-  return [name, ...steps.flatMap(({ argument }) => argument ?? [])];
-}
 
 /** Returns the declared names that `text` mentions, each once, in order. */
 export function referenced(text: string, declared: Iterable<string>): string[] {
@@ -65,10 +24,10 @@ export function missing(text: string, values: TemplateValues): string | undefine
 
 /** Fills in `text`. Throws AuthdError `invalid_params` that names the value that is missing or does not fit. */
 export function render(text: string, values: TemplateValues, encode: Encode = noEncoding): string {
-  return replace(text, {
-    brace: "{",
-    fill: (placeholder) => fillPlaceholder(placeholder, values, encode),
-  });
+  if (!text.includes("{")) return text;
+  return partsOf(text)
+    .map((part) => (typeof part === "string" ? part : fillPlaceholder(part, values, encode)))
+    .join("");
 }
 
 /**
@@ -81,30 +40,12 @@ export function renderPartly(
   encode: Encode = noEncoding,
 ): string {
   const isKnown = (name: string) => Object.hasOwn(values, name);
-  return replace(text, {
-    brace: "{{",
-    fill: (placeholder) =>
-      namesOf(placeholder).every(isKnown)
-        ? escapeTemplates(fillPlaceholder(placeholder, values, encode))
-        : placeholder.text,
-  });
-}
-
-/** Doubles the braces of a value that would be a placeholder, or an escaped brace, in a template. */
-function escapeTemplates(value: string): string {
-  return value.replace(PLACEHOLDER, (match) => match.replaceAll("{", "{{"));
-}
-
-interface Replacing {
-  /** Replaces `{{`. */
-  brace: string;
-  fill: (placeholder: Placeholder) => string;
-}
-
-function replace(text: string, { brace, fill }: Replacing): string {
-  if (!text.includes("{")) return text;
-  return text.replace(PLACEHOLDER, (whole, name: string | undefined, functions: string) =>
-    name === undefined ? brace : fill(parse(whole, name, functions)),
+  return templateOf(
+    partsOf(text).map((part) =>
+      typeof part === "string" || !namesOf(part).every(isKnown)
+        ? part
+        : fillPlaceholder(part, values, encode),
+    ),
   );
 }
 

@@ -1,4 +1,5 @@
-import { headerValue, type Placeholder, placeholders, render } from "../base/template.ts";
+import { type Placeholder, placeholders } from "../base/placeholders.ts";
+import { headerValue, render } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
 

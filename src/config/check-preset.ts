@@ -1,6 +1,7 @@
 /** Finds mistakes in a preset before anybody uses it, as far as they don't depend on what a person gives. */
+
+import { placeholders } from "../base/placeholders.ts";
 import { didYouMean } from "../base/suggest.ts";
-import { placeholders } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { checkTemplate, checkTemplates } from "./check-templates.ts";

@@ -1,6 +1,12 @@
 /** Refuses names in braces that nothing declares: they are typing mistakes, and would be sent as they stand. */
+import {
+  isName,
+  namesOf,
+  nearPlaceholders,
+  type Placeholder,
+  placeholders,
+} from "../base/placeholders.ts";
 import { didYouMean, suggest } from "../base/suggest.ts";
-import { namesOf, type Placeholder, placeholders } from "../base/template.ts";
 import { functionNames, templateFunction } from "../base/template-functions.ts";
 import { AuthdError } from "../errors.ts";
 import { isTable, type Table } from "./json-table.ts";
@@ -84,7 +90,7 @@ function checkValue(
 
 /** Throws AuthdError `invalid_params` for one template, at `key`, that can't be filled in. */
 export function checkTemplate(key: string, text: string, allowed: AllowedNames): void {
-  const doubled = /\{\{([A-Za-z0-9_.-]+)\}\}/.exec(text)?.[1];
+  const doubled = /(?<!\{)\{\{([A-Za-z0-9_.-]+)\}\}/.exec(text)?.[1];
   if (doubled !== undefined && allowed.names.includes(doubled)) {
     throw mistake(key, `holds {{${doubled}}}, but {{ is a brace: write {${doubled}}.`);
   }
@@ -92,33 +98,63 @@ export function checkTemplate(key: string, text: string, allowed: AllowedNames):
     const why = whyUnfit(placeholder, allowed);
     if (why !== undefined) throw mistake(key, why);
   }
+  const near = nearPlaceholders(text).find(({ word }) => isMeant(word, allowed.names));
+  if (near !== undefined) {
+    throw mistake(key, `holds ${near.text}, ${whyMalformed(near.name, allowed)}`);
+  }
+}
+
+/** True for a word with which a placeholder begins, rather than text of another language. */
+function isMeant(word: string, names: readonly string[]): boolean {
+  return ["secret", "kept", "token", ...names].includes(word);
 }
 
 function whyUnfit(placeholder: Placeholder, { names, declares = false }: AllowedNames) {
-  for (const name of namesOf(placeholder)) {
-    if (names.includes(name) || (declares && name.startsWith("secret."))) continue;
-    if (name.startsWith("kept.") && !names.some((each) => each.startsWith("kept."))) {
-      return `holds ${placeholder.text}, ${WHERE_KEPT}`;
-    }
-    return `holds ${placeholder.text}, but nothing here is named ${name}.${hint(name, names)} A brace that is meant is written {{.`;
+  const isKnown = (name: string) =>
+    names.includes(name) || (declares && name.startsWith("secret.") && isName(name));
+  if (!isKnown(placeholder.name)) {
+    return `holds ${placeholder.text}, ${whyUnknown(placeholder.name, names)}`;
   }
   const code = placeholder.steps.findIndex(({ name }) => name === "totp");
   if (code > 0 || (code === 0 && !placeholder.name.startsWith("secret."))) {
     return `holds ${placeholder.text}, but totp is made of a secret alone: {secret.NAME|totp}.`;
   }
   const misused = placeholder.steps.map((step) => whyUnfitStep(step, names)).find(Boolean);
-  return misused && `holds ${placeholder.text}, but ${misused}`;
+  if (misused !== undefined) return `holds ${placeholder.text}, but ${misused}`;
+  const unknown = namesOf(placeholder).find((name) => !isKnown(name));
+  return unknown && `holds ${placeholder.text}, ${whyUnknown(unknown, names)}`;
+}
+
+function whyMalformed(written: string, { names, declares = false }: AllowedNames): string {
+  const name = written
+    .trim()
+    .replace(/[^A-Za-z0-9_-]+/g, ".")
+    .replace(/\.$/, "");
+  const isKnown = names.includes(name) || (declares && name.startsWith("secret."));
+  const nearest = isKnown ? ` Did you mean {${name}}?` : hint(name, names);
+  const brace = written.startsWith(" ") ? "" : ` ${BRACE_MEANT}`;
+  return `which is no name of a value.${nearest}${brace}`;
+}
+
+const BRACE_MEANT = "A brace that is meant is written {{.";
+
+function whyUnknown(name: string, names: readonly string[]): string {
+  if (name.startsWith("kept.") && !names.some((each) => each.startsWith("kept."))) {
+    return WHERE_KEPT;
+  }
+  return `but nothing here is named ${name}.${hint(name, names)} ${BRACE_MEANT}`;
 }
 
 function whyUnfitStep({ name, argument }: Placeholder["steps"][number], names: readonly string[]) {
   const row = templateFunction(name);
+  if (name === "") return `a function is missing after |. Functions: ${functionNames.join(", ")}.`;
   if (row === undefined) {
     return `there is no function ${name}.${didYouMean(name, functionNames)} Functions: ${functionNames.join(", ")}.`;
   }
-  if (row.argument === "required" && argument === undefined) {
+  if (row.argument === "none" && argument !== undefined) return `${name} takes no value.`;
+  if (argument === "" || (row.argument === "required" && argument === undefined)) {
     return `${name} needs a value, such as ${name}:secret.NAME.`;
   }
-  if (row.argument === "none" && argument !== undefined) return `${name} takes no value.`;
   if (row.needs !== undefined && !names.includes(row.needs)) {
     return `${name} works in token requests only.`;
   }

@@ -1,5 +1,5 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { namesOf, placeholders } from "../base/template.ts";
+import { namesOf, placeholders } from "../base/placeholders.ts";
 import { AuthdError } from "../errors.ts";
 import type { Grant, SecretField } from "../grants/grant.ts";
 import { clientSecretNames, SUBJECT_TOKEN } from "../grants/index.ts";

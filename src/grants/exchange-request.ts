@@ -1,15 +1,8 @@
 /** Builds an exchange's request from data with templates in it. */
 
 import { omitUndefined } from "../base/omit-undefined.ts";
-import {
-  type Encode,
-  missing,
-  namesOf,
-  percent,
-  placeholders,
-  render,
-  type TemplateValues,
-} from "../base/template.ts";
+import { namesOf, placeholders } from "../base/placeholders.ts";
+import { type Encode, missing, percent, render, type TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import type { IssuerRequest } from "./grant.ts";

@@ -1,5 +1,6 @@
 /** Collects values beside the secrets themselves that no error may quote: an issuer may repeat what it was sent. */
-import { missing, namesOf, placeholders, render, type TemplateValues } from "../base/template.ts";
+import { namesOf, placeholders } from "../base/placeholders.ts";
+import { missing, render, type TemplateValues } from "../base/template.ts";
 
 /** Shorter values are not kept out of errors: they would be found in any text. */
 const MIN_HIDDEN_LENGTH = 6;

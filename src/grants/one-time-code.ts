@@ -1,5 +1,5 @@
 /** Finds the one-time code that templates carry (`{secret.otp|totp}`). */
-import { placeholders } from "../base/template.ts";
+import { placeholders } from "../base/placeholders.ts";
 import { type TimeStep, timeStepOf } from "../base/totp.ts";
 
 /** Returns the time step of the first code in `templates` at a moment (wall clock, ms); undefined if there is none. */

@@ -32,7 +32,7 @@ const keep = z
   .refine((kept) => Object.keys(kept).length <= MAX_KEPT, `keeps more than ${MAX_KEPT} values`);
 
 const token = placeSchema.describe(
-  "Where the token is: a JSON pointer or the name of a member, text (the whole body), header:NAME or cookie:NAME.",
+  "Where the token is: a JSON pointer or the name of a member, text (the whole body), header:NAME, cookie:NAME or form:NAME.",
 );
 
 const timePlace = placeSchema.refine((place) => place !== "text", "must not be the whole body");

@@ -1,5 +1,12 @@
 import test from "ava";
-import { headerValue, missing, percent, referenced, render } from "../../src/base/template.ts";
+import {
+  headerValue,
+  missing,
+  percent,
+  referenced,
+  render,
+  renderPartly,
+} from "../../src/base/template.ts";
 import { AuthdError } from "../../src/errors.ts";
 
 test("only declared names are replaced, every other brace stays", (t) => {
@@ -11,6 +18,42 @@ test("only declared names are replaced, every other brace stays", (t) => {
   t.is(render("{secret.api_key}{secret.other}", values), "k1{secret.other}");
   t.is(render('{"a":{"b":"{region}"}}', values), '{"a":{"b":"eu"}}');
   t.is(render("{{region} {{{region}", values), "{region} {eu");
+});
+
+test("directly before a word braces go in pairs, and the odd one opens a placeholder", (t) => {
+  const rows = [
+    ["{{{guid}}", "{7}"],
+    ["{{{{{guid}}}", "{{7}}"],
+    ["{{guid}", "{guid}"],
+    ["{{{{guid}}", "{{guid}}"],
+    ["{{guid:1}", "{guid:1}"],
+    ["{guid:1}", "{guid:1}"],
+    ["{{}} {{ guid }} {{", "{{}} {{ guid }} {{"],
+    ['{{"a":{{{"b":1}}}', '{{"a":{{{"b":1}}}'],
+  ] as const;
+  for (const [text, filled] of rows) t.is(render(text, { guid: "7" }), filled);
+});
+
+test("what is filled in first is no template for what is filled in later", (t) => {
+  const later = { token: "t", name: "n" };
+  const values = [
+    "{token}",
+    "{",
+    "{{",
+    "{{token}",
+    "{{{token}",
+    '{"a":1}',
+    "{{}}",
+    "name}",
+    "{n:1}",
+  ];
+  for (const value of values) {
+    for (const text of ["{v}", "{{{v}}", "{v}name}", "{v}{token}", "{{token}{v}", "{}{v}{{x}"]) {
+      const both = render(renderPartly(text, { v: value }), later);
+      t.is(both, render(text, { ...later, v: value }), `${text} with ${value}`);
+    }
+  }
+  t.is(renderPartly('{"a":{b:1}} {token} {{}}', {}), '{"a":{b:1}} {token} {{}}');
 });
 
 test("there is no second pass: a value with braces is put in as it is", (t) => {

@@ -88,6 +88,35 @@ const refused: [title: string, file: Record<string, unknown>, message: RegExp][]
     { grant: "static", headers: { "x-code": "{secret.otp|totp}" } },
     /totp works in token requests only/,
   ],
+  ...[
+    ["{secret.api_token|sha-256|hex}", /there is no function sha-256\. Did you mean "sha256"\?/],
+    ["{secret.api_token|hmac-sha256:scope}", /no function hmac-sha256\..*"hmac_sha256"/],
+    ["{secret.api_token|hmac_sha256:}", /hmac_sha256 needs a value/],
+    ["{secret.api_token|hmac_sha256: scope}", /nothing here is named {2}scope\. Did you mean/],
+    ["{secret.api_token|hmac_sha256:secret.a b}", /nothing here is named secret\.a b/],
+    ["{secret.api_token||hex}", /a function is missing after \|/],
+    ["{secret.api_token|}", /a function is missing after \|/],
+    ["{secret:api_token}", /holds \{secret:api_token\}.* Did you mean \{secret\.api_token\}\?/],
+    ["{secret..api_token}", /Did you mean \{secret\.api_token\}\? A brace that is meant/],
+    ["{secret.api_token }", /Did you mean \{secret\.api_token\}\?/],
+    ["{ secret.api_token }", /Did you mean \{secret\.api_token\}\?$/],
+    ["{secret.api_token", /holds \{secret\.api_token, which/],
+    ["{secret:api_tokn|hex}", /Did you mean \{secret\.api_token\}\?/],
+    ["{kept:api}", /holds \{kept:api\}/],
+    ["{token }", /holds \{token \}/],
+    ["{scope.}", /holds \{scope\.\}.* Did you mean \{scope\}\?/],
+    ["a{{{scope:1}", /holds \{scope:1\}/],
+    ["{viewer|sha 256}", /nothing here is named viewer/],
+  ].map(([text, message]): (typeof refused)[number] => [
+    `${text}, which is nearly a template`,
+    exchange({ text }),
+    message as RegExp,
+  ]),
+  [
+    "a header's secret with a colon",
+    { grant: "static", headers: { "x-key": "{secret:any}" } },
+    /headers\.x-key holds \{secret:any\}.* Did you mean \{secret\.any\}\?/,
+  ],
   ["the time in such a header", { grant: "static", headers: { "x-at": "{now}" } }, /named now/],
 ];
 
@@ -179,7 +208,8 @@ test("declared names, functions and braces around anything but a name are taken"
     at: "{now_ms}{uuid}",
   };
   t.notThrows(() => resolve(exchange({ form }, fields)));
-  const text = 'query { viewer { name } } {{viewer} {} {"a":1} {a:1} ${{tenant}';
+  const text =
+    'query { viewer { name } } {{viewer} {} {{}} {"a":1} {a:1} ${{tenant} {{{tenant}} {{tenant:1} { tenant } a{2,3} .b{color:red} {{{{tenant}}';
   t.notThrows(() => resolve(exchange({ text }, fields)));
   t.notThrows(() => resolve({ grant: "static", headers: { "x-key": "{secret.any_name}" } }));
   const basic = { authorization: "{secret.user|basic:token}" };

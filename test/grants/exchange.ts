@@ -129,10 +129,11 @@ test("POST without a body is fine; GET and HEAD never have one", async (t) => {
   }
 });
 
-test("the token out of a JSON pointer, the whole text, a JSON string or a header", async (t) => {
+test("the token out of a JSON pointer, the whole text, a JSON string, a header or a form", async (t) => {
   const cases: [StubResponse, string, string][] = [
     [{ json: { data: { "a/b": [{ "m~n": "t1" }] } } }, "/data/a~1b/0/m~0n", "t1"],
     [{ body: " t2 \n" }, "text", "t2"],
+    [{ body: '<form><input name="jwt" value="t5&amp;"></form>' }, "form:jwt", "t5&"],
     [{ json: "t3" }, "text", "t3"],
     [{ status: 204, headers: { "x-token": "t4" } }, "header:X-Token", "t4"],
     [{ headers: { authorization: "bearer t5" } }, "header:Authorization", "t5"],

@@ -1,5 +1,5 @@
 /** Asks for an exchange step by step: the request that brings a token, and where its answer has it. */
-import { namesOf, placeholders } from "../../base/template.ts";
+import { namesOf, placeholders } from "../../base/placeholders.ts";
 import { askText, choose } from "../prompts.ts";
 import type { Answers } from "./answers.ts";
 
