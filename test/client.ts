@@ -352,7 +352,7 @@ test("authorizedFetch rejects with the daemon's error, or the signal's reason", 
 });
 
 test("a body that is given up is cancelled at the daemon", async (t) => {
-  let signal: AbortSignal | undefined;
+  let signal: { readonly aborted: boolean } | undefined;
   const { client } = await start(t, {
     authorizedRequest: async (given, call) => {
       signal = call.signal;

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../base/cancellation.ts";
 import { isInterpreter } from "../base/interpreter.ts";
 import type { RateLimiter } from "../base/rate-limiter.ts";
 import type { Confirm, Policy } from "../config/policy.ts";
@@ -37,14 +38,14 @@ export interface Approvals {
    * Resolves when a person says yes, or said so before: `once` for this question, `lasting` for all that
    * the rule covers. Rejects with AuthdError `caller_not_allowed`.
    */
-  ask(question: Question, signal: AbortSignal): Promise<"once" | "lasting">;
+  ask(question: Question, signal: Cancellation): Promise<"once" | "lasting">;
 }
 
 /** The calling program, as far as a call knows it. */
 export interface CallContext {
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
   /** Set to the rule that decided. */
   rule?: string | undefined;
 }

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../base/cancellation.ts";
 import { stripControlChars } from "../base/terminal-safe.ts";
 import type { NewAllowRule } from "../config/allow-rule.ts";
 import {
@@ -57,7 +58,7 @@ export class Admin {
 
   async add(
     params: ParamsOf<"credentials/add">,
-    signal: AbortSignal,
+    signal: Cancellation,
     ask: Consent,
   ): Promise<CredentialInfo> {
     const { applied, isAgain } = await this.changes.runOpenWithConsent(ask, (needs) =>
@@ -71,7 +72,7 @@ export class Admin {
 
   async set(
     params: ParamsOf<"credentials/set">,
-    signal: AbortSignal,
+    signal: Cancellation,
     ask: Consent,
   ): Promise<CredentialInfo> {
     const { credential, settings, secrets, unset = [] } = params;
@@ -175,7 +176,7 @@ export class Admin {
   }
 
   /** Obtains a token: with the candidate, if there is one. */
-  async refresh(name: string, signal: AbortSignal): Promise<CredentialInfo> {
+  async refresh(name: string, signal: Cancellation): Promise<CredentialInfo> {
     const credential = this.#context.registry.get(name);
     await this.trials.run({ credential, subject: credential.trial ?? credential }, signal);
     return credential.info();

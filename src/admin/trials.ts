@@ -1,4 +1,5 @@
 /** Tries what a person entered, and puts a candidate in force once it has worked. */
+import type { Cancellation } from "../base/cancellation.ts";
 import type { Credential } from "../credential/credential.ts";
 import { isTerminal } from "../credential/refusals.ts";
 import { isLastingFailure } from "../credential/troubles.ts";
@@ -65,7 +66,7 @@ export class Trials {
   /** Obtains a token, and puts a candidate in force that has worked. */
   async run(
     { credential, subject }: Pick<AppliedInput, "credential" | "subject">,
-    signal: AbortSignal,
+    signal: Cancellation,
   ): Promise<void> {
     try {
       await subject.refresh(FIRST_TOKEN_TIMEOUT_MS, signal);
@@ -81,7 +82,7 @@ export class Trials {
    * after a refusal that is not final, and at an address that gives no tokens, but those are errors, since
    * the person may have mistyped.
    */
-  async runFirst(applied: AppliedInput, signal: AbortSignal): Promise<CredentialInfo> {
+  async runFirst(applied: AppliedInput, signal: Cancellation): Promise<CredentialInfo> {
     const { login } = applied.subject.info();
     // There is nothing to try before a person has signed in.
     if (login && login.signedInAt === undefined) return applied.credential.info();
@@ -100,7 +101,7 @@ export class Trials {
   async register(
     applied: AppliedInput,
     isAgain: boolean,
-    signal: AbortSignal,
+    signal: Cancellation,
   ): Promise<CredentialInfo> {
     const { subject } = applied;
     const { settings, record } = subject;
@@ -120,7 +121,7 @@ export class Trials {
   async #signInAfter(
     registration: AuthdError,
     applied: AppliedInput,
-    signal: AbortSignal,
+    signal: Cancellation,
   ): Promise<CredentialInfo> {
     const { credential, subject } = applied;
     try {

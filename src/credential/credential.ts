@@ -1,3 +1,4 @@
+import type { Cancellation } from "../base/cancellation.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
@@ -196,7 +197,7 @@ export class Credential {
   }
 
   /** Refreshes for a person: although the issuer refused, or asked to wait. */
-  async refresh(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  async refresh(timeoutMs: number, signal?: Cancellation): Promise<void> {
     const { blocker } = this.#life;
     if (blocker) throw blocker.error;
     for (const slot of this.#tokens.all()) slot.rejectedWith = undefined;

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
 import { AuthdError } from "../errors.ts";
 import type { IssuedToken } from "./issued-token.ts";
@@ -10,7 +11,7 @@ export const WAIT_LIMIT = new Error("the wait limit is reached");
 export interface WaitLimits {
   /** The caller's own limit: AuthdError `timeout`. */
   timeoutMs?: number | undefined;
-  signal?: AbortSignal | undefined;
+  signal?: Cancellation | undefined;
 }
 
 export interface WaitOptions extends WaitLimits {

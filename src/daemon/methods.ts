@@ -5,6 +5,7 @@ import type { Admin } from "../admin/admin.ts";
 import type { Backup } from "../admin/backup.ts";
 import type { Consent } from "../admin/consent.ts";
 import type { LoginClient, LoginService } from "../admin/login/login-service.ts";
+import type { Cancellation } from "../base/cancellation.ts";
 import { normalizeScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
@@ -353,7 +354,7 @@ class GetTokenParams implements GetTokenOptions {
     this.#call = call;
   }
 
-  get signal(): AbortSignal {
+  get signal(): Cancellation {
     return this.#call.signal;
   }
 }

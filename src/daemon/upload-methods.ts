@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Cancellation } from "../base/cancellation.ts";
 import type { Id } from "../base/json-text.ts";
 import {
   type LastingReservation,
@@ -101,7 +102,7 @@ class UploadCall implements Call {
     return this.#opener.id;
   }
 
-  get signal(): AbortSignal {
+  get signal(): Cancellation {
     return this.request.signal;
   }
 

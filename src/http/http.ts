@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { Cancellation } from "../base/cancellation.ts";
 import type { Transport } from "./transport.ts";
 
 /** A request to an issuer or an API. */
@@ -19,7 +20,7 @@ export interface HttpRequest {
   /** True if doing it twice does no harm: see `mayRepeat`. Absent: as HTTP defines for the method. */
   repeatable?: boolean;
   /** Aborts the request, and the body while it is being read. */
-  signal?: AbortSignal;
+  signal?: Cancellation;
 }
 
 /** A response whose body has not been read. Redirects are not followed. */

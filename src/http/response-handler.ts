@@ -1,6 +1,8 @@
 /** Handles one request on the wire: undici reports its progress here, while time limits and the caller's signal run. */
+
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
+import type { Cancellation } from "../base/cancellation.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Connection } from "./connection.ts";
 import { HttpFailure, type HttpRequest, type HttpResponse } from "./http.ts";
@@ -18,7 +20,7 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
   readonly #startedAt = performance.now();
   readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (failure: HttpFailure) => void;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: Cancellation | undefined;
   readonly #onAbort: () => void;
   /** On performance.now()'s clock. */
   readonly #connectDeadline: number;

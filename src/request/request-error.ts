@@ -1,3 +1,4 @@
+import type { Cancellation } from "../base/cancellation.ts";
 import { AuthdError } from "../errors.ts";
 import { TooLarge, UnusableContent } from "../http/content.ts";
 import { neverSent, SAFE_METHODS, timedOut } from "../http/http.ts";
@@ -13,7 +14,7 @@ interface FailedRequest {
   credential: string;
   url: URL;
   method: string;
-  signal: AbortSignal;
+  signal: Cancellation;
   timeoutMs: number;
   maxBytes: number;
 }

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../base/cancellation.ts";
 import type { ResponseReservation } from "../base/memory-budget.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialSettings } from "../config/settings.ts";
@@ -53,7 +54,7 @@ export interface RequestOptions {
   /** Called before anything is sent; throws or rejects if the caller may not send this. */
   admit?: (request: ValidatedRequest) => MayFollow | Promise<MayFollow>;
   /** Aborted when the caller cancels; a reason that is an AuthdError is what the caller gets. */
-  signal: AbortSignal;
+  signal: Cancellation;
   /** Called with each token that is sent. */
   sends?: (issued: Issued) => void;
   /** Accounts for the response before it is read. */

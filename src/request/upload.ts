@@ -1,4 +1,5 @@
 import { decodeBase64 } from "../base/base64.ts";
+import type { Cancellation } from "../base/cancellation.ts";
 import { AuthdError } from "../errors.ts";
 import {
   type AuthorizedResponse,
@@ -43,7 +44,7 @@ export class Upload {
   }
 
   /** Aborted, with an AuthdError, if the request is given up. */
-  get signal(): AbortSignal {
+  get signal(): Cancellation {
     return this.#controller.signal;
   }
 
@@ -76,7 +77,7 @@ export class Upload {
    */
   async take(
     { seq, data, last = false }: ParamsOf<"request/chunk">,
-    signal: AbortSignal,
+    signal: Cancellation,
   ): Promise<ChunkResult> {
     const bytes = this.#accept(seq, data, last);
     const onAbort = () => this.abort(signal.reason as AuthdError);

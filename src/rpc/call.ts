@@ -1,4 +1,5 @@
 import type { AbstractCancellationTokenSource, CancellationToken } from "vscode-jsonrpc";
+import { type Cancellation, Canceller } from "../base/cancellation.ts";
 import type { Id, JsonNumber } from "../base/json-text.ts";
 import type { LastingReservation, ResponseReservation } from "../base/memory-budget.ts";
 import { AuthdError } from "../errors.ts";
@@ -25,7 +26,7 @@ type Sent<Params> = {
 export interface Call {
   readonly id: Id;
   /** Aborted when the client cancels the request or is gone. */
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
   /** Undefined where the system can't tell, as on Windows. */
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
@@ -78,7 +79,7 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
   rule: string | undefined = undefined;
   issued: object | undefined = undefined;
   readonly #home: CallConnection;
-  #controller: AbortController | undefined;
+  #canceller: Canceller | undefined;
   #onCancel: (() => void) | undefined;
   #why: AuthdError | undefined;
 
@@ -100,12 +101,12 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
   }
 
   /** Made when it is asked for: most calls are answered before they could be cancelled. */
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.isCancellationRequested) this.#controller.abort(this.#why);
+  get signal(): Cancellation {
+    if (!this.#canceller) {
+      this.#canceller = new Canceller();
+      if (this.isCancellationRequested) this.#canceller.cancel(this.#why);
     }
-    return this.#controller.signal;
+    return this.#canceller;
   }
 
   room(): ResponseReservation {
@@ -133,7 +134,7 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
     if (this.isCancellationRequested) return;
     this.isCancellationRequested = true;
     this.#why = why;
-    this.#controller?.abort(why);
+    this.#canceller?.cancel(why);
     this.#onCancel?.();
   }
 

@@ -30,7 +30,7 @@ const half: Handlers["authorizedRequest"] = async ({ url }, call) => {
 
 for (const framing of ["lines", "base"] as const) {
   test(`${framing}: what is in flight when the server ends is answered before the connection closes`, async (t) => {
-    const signals: AbortSignal[] = [];
+    const signals: { readonly aborted: boolean; readonly reason: unknown }[] = [];
     const { path, server } = await startWire(t, {
       getToken: (_, { signal }) => {
         signals.push(signal);

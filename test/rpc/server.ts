@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import type { StatusResult } from "../../src/protocol.ts";
@@ -200,7 +199,7 @@ test("a half-closed client that leaves later is noticed", async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   t.false(signal.aborted);
   client.socket.destroy();
-  await once(signal, "abort");
+  await new Promise<void>((resolve) => signal.addEventListener("abort", resolve));
   t.pass();
 });
 

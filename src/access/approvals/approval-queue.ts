@@ -1,3 +1,4 @@
+import type { Cancellation } from "../../base/cancellation.ts";
 import { type Clock, scheduleLong, type Timer } from "../../base/clock.ts";
 import { AuthdError } from "../../errors.ts";
 import type { PendingApproval } from "../../protocol.ts";
@@ -85,7 +86,7 @@ export class ApprovalQueue implements Approvals {
     );
   }
 
-  async ask(question: Question, signal: AbortSignal): Promise<"once" | "lasting"> {
+  async ask(question: Question, signal: Cancellation): Promise<"once" | "lasting"> {
     if (this.#isClosed) throw approvalDenied(question, "ending");
     if (signal.aborted) throw cancelled();
     if (this.#cache.allows(question)) return "lasting";

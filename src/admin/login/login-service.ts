@@ -1,3 +1,4 @@
+import type { Cancellation } from "../../base/cancellation.ts";
 import { type Clock, scheduleLong } from "../../base/clock.ts";
 import { hasScreen, openBrowser } from "../../base/open-browser.ts";
 import { quoted } from "../../base/terminal-safe.ts";
@@ -35,8 +36,8 @@ export interface LoginServiceOptions {
 
 /** A client, and how a person is asked about its changes; the question is withdrawn with the signal. */
 export interface LoginClient extends LoginCaller {
-  consent(signal: AbortSignal): Consent;
-  readonly signal: AbortSignal;
+  consent(signal: Cancellation): Consent;
+  readonly signal: Cancellation;
 }
 
 const FLOWS: Readonly<Record<LoginFlow, (host: FlowHost) => Promise<Flow>>> = {
