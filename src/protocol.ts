@@ -169,6 +169,9 @@ export interface GetTokenParams {
   /** A token that an API refused: it is renewed only if it is still the current one. */
   rejectedToken?: string;
   timeoutMs?: number;
+  /** With `url`: the request that `headers` are for, where the credential's tokens are bound to a key (DPoP). */
+  method?: string;
+  url?: string;
   /** A person may be asked to sign in, in a browser on the daemon's desktop: at most once for all who wait. */
   interactive?: boolean;
 }

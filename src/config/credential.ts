@@ -13,7 +13,7 @@ import { declaredNames } from "./declared-names.ts";
 import { checkUrls, followOf, originsOf, registerOf, verifyOf } from "./destinations.ts";
 import { type Fields, givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
-import { checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
+import { BOUND_HEADERS, checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
 import { keptOriginsOf, originEntries } from "./kept-origins.ts";
 import { keptPlaces } from "./kept-places.ts";
@@ -198,7 +198,10 @@ function withDefaults(type: CredentialType, given: Table, defaults: Table): Tabl
     preset.headers !== undefined ||
     given.headers !== undefined ||
     placesToken({ ...preset, ...given });
-  const settings = explicit ? preset : { ...preset, headers: DEFAULT_HEADERS };
+  const isBound = { ...defaults, ...preset, ...given }.dpop === true;
+  const settings = explicit
+    ? preset
+    : { ...preset, headers: isBound ? BOUND_HEADERS : DEFAULT_HEADERS };
   return mergeTables(defaults, settings);
 }
 

@@ -3,6 +3,8 @@ import { AuthdError } from "../errors.ts";
 
 /** The headers of a credential without any of its own. */
 export const DEFAULT_HEADERS = Object.freeze({ authorization: "Bearer {token}" });
+/** The headers of one whose tokens are bound to a key (RFC 9449 section 7.1). */
+export const BOUND_HEADERS = Object.freeze({ authorization: "DPoP {token}" });
 
 /**
  * Returns headers with names in lower case and checked values. A header set to "" is left out, so that a

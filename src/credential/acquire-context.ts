@@ -2,7 +2,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AcquireContext, SendToIssuer } from "../grants/grant.ts";
-import { grantNamed } from "../grants/index.ts";
+import { type Dpop, grantNamed } from "../grants/index.ts";
 import { type IssuerMetadata, withEndpoints } from "../grants/login/index.ts";
 import { knownMetadata } from "./issuer-metadata.ts";
 import type { CredentialRecord } from "./record.ts";
@@ -15,6 +15,7 @@ export interface AcquireInputs {
   /** Wall clock, ms. */
   now: number;
   send: SendToIssuer;
+  dpop: Dpop | undefined;
 }
 
 /** Returns the context with the addresses that the file leaves to the issuer, and its metadata. */
@@ -22,6 +23,7 @@ export function acquireContext({
   settings,
   record,
   secrets,
+  dpop,
   ...given
 }: AcquireInputs): AcquireContext<unknown> & { metadata?: IssuerMetadata } {
   const metadata = knownMetadata(settings, record);
@@ -33,6 +35,6 @@ export function acquireContext({
     rejectedOn: settings.rejectedOn,
     lifetime: settings.lifetime,
     ...{ secrets, ...given },
-    ...omitUndefined({ metadata, signsIn: signsIn && true }),
+    ...omitUndefined({ metadata, dpop, signsIn: signsIn && true }),
   };
 }

@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { Timekeeper } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
+import type { DpopNonces } from "../grants/index.ts";
 import type { Http } from "../http/http.ts";
 import type { IssuerClocks } from "../http/issuer-clock.ts";
 import type { EventPayload } from "../protocol.ts";
@@ -44,6 +45,8 @@ export interface CredentialDeps {
   allowsExec?: boolean;
   /** Returns a token of the credential `name` for `asker`, whose subject token it is. Rejects with AuthdError. */
   tokenOf: (name: string, asker: string) => Promise<string>;
+  /** The nonces of servers that take bound tokens. */
+  dpopNonces: DpopNonces;
   /** Present when the daemon ends: every token request that is not sent yet fails with it. */
   refusal?: AuthdError;
 }

@@ -8,6 +8,7 @@ import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
 import { promoteCandidate } from "./candidate.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
+import { type RequestProver, requestProver, usesDpop } from "./dpop.ts";
 import { infoOf, mayNeedPerson } from "./info.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import { acceptMetadata } from "./issuer-metadata.ts";
@@ -75,6 +76,13 @@ export class Credential {
 
   get name(): string {
     return this.#life.name;
+  }
+
+  /** Signs requests to APIs; undefined: the tokens are bound to nothing. */
+  get prover(): RequestProver | undefined {
+    return usesDpop(this.settings)
+      ? requestProver(this.settings, this.#life.stored.record, this.#deps)
+      : undefined;
   }
 
   get settings(): CredentialSettings {

@@ -119,6 +119,8 @@ const members = {
   kept: z.record(z.string(), z.string()).exactOptional(),
   /** Digest of the settings that the tokens were obtained with (see token-requests.ts). */
   obtainedWith: z.string().exactOptional(),
+  /** The private key, as JWK, that tokens are bound to (see dpop.ts). */
+  dpopKey: z.string().exactOptional(),
   rotation: rotation.exactOptional(),
   session: session.exactOptional(),
   discovered: discovered.exactOptional(),

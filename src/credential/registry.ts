@@ -17,7 +17,10 @@ import { brokenInfo } from "./info.ts";
 import type { CredentialRecord } from "./record.ts";
 import { RefreshTimer } from "./refresh-timer.ts";
 
-type RegistryDeps = Omit<CredentialDeps, "reschedule" | "callerRates" | "tokenOf"> & {
+type RegistryDeps = Omit<
+  CredentialDeps,
+  "reschedule" | "callerRates" | "tokenOf" | "dpopNonces"
+> & {
   vault: Vault<CredentialRecord>;
 };
 
@@ -43,6 +46,7 @@ export class Registry {
     this.#deps = {
       ...deps,
       callerRates: new CallerRates(deps.clock),
+      dpopNonces: new Map(),
       tokenOf: (name, asker) => this.#subjectTokenOf(name, asker),
       reschedule: (name, deadline) => this.#timer.reschedule(name, deadline),
     };

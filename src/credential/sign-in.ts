@@ -7,6 +7,7 @@ import { grantNamed, rotatingSecret } from "../grants/index.ts";
 import type { Account, LoginContext, SignedIn } from "../grants/login/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
+import { dpopFor } from "./dpop.ts";
 import { ensureMetadata } from "./issuer-metadata.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { CredentialRecord } from "./record.ts";
@@ -59,7 +60,8 @@ function loginContext(
   const { secrets } = record;
   const held = tokens.all().flatMap(({ issued }) => issued?.accessToken ?? []);
   const now = time.now().wall;
-  return acquireContext({ settings, record, secrets, held, now, send }) as LoginContext;
+  const dpop = dpopFor(settings, record, deps.dpopNonces);
+  return acquireContext({ settings, record, secrets, held, now, send, dpop }) as LoginContext;
 }
 
 /** Throws the AuthdError of what blocks the credential, unless it is that nobody has signed in. */

@@ -12,6 +12,7 @@ import { rotatedIn } from "../grants/rotated-token.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
+import { dpopFor } from "./dpop.ts";
 import { ensureMetadata, usesMetadata } from "./issuer-metadata.ts";
 import type { CredentialRecord } from "./record.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
@@ -250,7 +251,10 @@ export class TokenRequests {
     };
     const send: SendToIssuer = (request) =>
       createIssuerSend({ ...options, timeoutMs: leftMs() })(request);
-    const context = acquireContext({ settings, record, secrets, held, now: sent.wall, send });
+    const context = acquireContext({
+      ...{ settings, record, secrets, held, now: sent.wall, send },
+      dpop: dpopFor(settings, record, this.#deps.dpopNonces),
+    });
     const request = grant.acquire({
       ...{ ...context, ...target },
       ...omitUndefined({ codeAt, onRotated }),

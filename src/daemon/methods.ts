@@ -259,9 +259,30 @@ function tokenOf(
   given: ParamsOf<"getToken">,
   call: Call,
 ): GetTokenResult | Promise<GetTokenResult> {
+  const isForRequest = given.method !== undefined || given.url !== undefined;
+  if (isForRequest) return proven(credential, given, call);
   const issued = credential.token(new GetTokenParams(given, call));
   if (issued instanceof Promise) return issued.then((token) => handOut(credential, token));
   return handOut(credential, issued);
+}
+
+/** Returns the token with the headers for one request, where the credential signs requests. */
+async function proven(
+  credential: Credential,
+  given: ParamsOf<"getToken">,
+  call: Call,
+): Promise<GetTokenResult> {
+  const { method, url = "" } = given;
+  const isWeb = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
+  const isMethod = method !== undefined && /^[!#$%&'*+.^_`|~\w-]+$/.test(method);
+  if (!isWeb || !isMethod) {
+    const text = "method and url go together: an HTTP method, and a complete http: or https: URL";
+    throw new AuthdError("invalid_params", text, { credential: credential.name });
+  }
+  const issued = await credential.token(new GetTokenParams(given, call));
+  const answer = handOut(credential, issued);
+  const dpop = await credential.prover?.prove(method, url, issued.accessToken);
+  return dpop === undefined ? answer : { ...answer, headers: { ...answer.headers, dpop } };
 }
 
 function handOut(credential: Credential, issued: IssuedToken): GetTokenResult {

@@ -2,6 +2,7 @@ import type { TimeStep } from "../base/totp.ts";
 import type * as z from "../base/zod.ts";
 import type { LoginFlow } from "../protocol.ts";
 import type { AnswerCondition } from "./answer-condition.ts";
+import type { Dpop } from "./dpop.ts";
 import type { LifetimeSetting } from "./lifetime-setting.ts";
 
 /** A request to an issuer, whose whole response the sender reads, decodes and limits. */
@@ -64,6 +65,8 @@ export interface AcquireContext<Settings> {
   now: number;
   /** Wall clock, ms: the moment of the one-time code that this request may carry. Absent: `now`. */
   codeAt?: number;
+  /** The key that the tokens are bound to; absent: they are bound to nothing. */
+  dpop?: Dpop;
   /** True if a person signs in with `authd login`: what they are told when the issuer wants that again. */
   signsIn?: boolean;
   /** Seals the next value of the rotating secret, where more is sent before the token comes. */

@@ -12,6 +12,14 @@ import { staticToken } from "./static.ts";
 import { tokenExchange } from "./token-exchange.ts";
 
 export { clientSecretNames } from "./client-auth.ts";
+export {
+  apiWantsNonce,
+  createDpopKey,
+  type Dpop,
+  type DpopNonces,
+  dpopProof,
+  learnNonce,
+} from "./dpop.ts";
 export { ASSERTION } from "./exchange-assertion.ts";
 export { readAnswer, textAt } from "./place.ts";
 export { filledHeaders } from "./request-parameters.ts";

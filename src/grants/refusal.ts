@@ -18,6 +18,8 @@ export type AnswerContext = Pick<
 > & {
   /** True if the secret that was sent is a refresh token. */
   refreshing?: boolean;
+  /** True if the token has to be bound to a key (DPoP). */
+  isBound?: boolean;
   /** The key of the credential file that holds the address, for messages. */
   urlKey: string;
 };

@@ -57,7 +57,7 @@ export async function readTokenAnswer(
   const source = { response, answer, members: holder, accessToken: access_token, places };
   return {
     accessToken: access_token,
-    tokenType: tokenTypeAt(places.token_type, answer),
+    tokenType: context.isBound ? "DPoP" : tokenTypeAt(places.token_type, answer),
     ...omitUndefined({ scope, refreshToken: context.refreshing ? refresh_token : undefined }),
     ...readLifetime({ ...source, hasUsualNames: true }, context),
     ...omitUndefined({ identity: idTokenIdentity(members) }),
@@ -74,6 +74,7 @@ async function usable(
 ) {
   try {
     assertToken(found.access_token, response, places, context);
+    assertBound(found.token_type, response, context);
     return await validateAnswer(response, found, context);
   } catch (error) {
     const next = context.refreshing ? found.refresh_token : undefined;
@@ -133,6 +134,16 @@ function assertToken(
     throw unusableAnswer(response, context, unreadable(response, context));
 }
 
+/** Throws the AuthdError of a token that should be bound to a key, and is not (RFC 9449 section 5). */
+function assertBound(tokenType: string, response: IssuerResponse, context: AnswerContext): void {
+  if (!context.isBound || tokenType === "dpop") return;
+  throw unusableAnswer(
+    response,
+    context,
+    "the issuer's token is not bound to the key that dpop = true sends: ask the issuer for DPoP, or take dpop out.",
+  );
+}
+
 /** Checks a response with oauth4webapi. Its errors quote the body, so nothing of them is kept. */
 async function validateAnswer(
   issued: IssuerResponse,
@@ -143,7 +154,7 @@ async function validateAnswer(
   const issuer = { issuer: "https://issuer.invalid" };
   const client = { client_id: context.credential };
   const dpop = () => {
-    throw new oauth.UnsupportedOperationError("dpop");
+    if (!context.isBound) throw new oauth.UnsupportedOperationError("dpop");
   };
   try {
     const response = Response.json(answer);
@@ -159,7 +170,7 @@ async function validateAnswer(
       issued,
       context,
       error instanceof oauth.UnsupportedOperationError
-        ? "the issuer's tokens are bound to a key, which authd can't use: ask it for bearer tokens."
+        ? "the issuer's tokens are bound to a key: set dpop = true, if it means DPoP (RFC 9449), or ask it for bearer tokens."
         : "the issuer's answer has no access_token in it.",
     );
   }

@@ -14,6 +14,7 @@ import {
   toClientAuthMethod,
   whyUnfitClient,
 } from "./client-auth.ts";
+import { dpopProof, issuerWantsNonce, learnNonce } from "./dpop.ts";
 import { generatedValues } from "./generated-values.ts";
 import type { AcquireContext, Acquired, IssuerRequest } from "./grant.ts";
 import { derivedSecrets } from "./hidden-values.ts";
@@ -63,6 +64,10 @@ export const tokenEndpointShape = {
       "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), by a signed JWT (private_key_jwt, client_secret_jwt), or not at all (none). Default: basic if there is a client secret.",
     ),
   ...assertionShape,
+  dpop: z
+    .boolean()
+    .optional()
+    .describe("Whether tokens are bound to a key of this credential's own (DPoP, RFC 9449)."),
   scope: z.string().optional().describe("The scopes to ask for, separated by spaces."),
   audience: z
     .union([z.string(), z.array(z.string())])
@@ -156,12 +161,17 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
     const { request, sent } = await buildRequest(context, async () =>
       writeTokenRequest({ ...context, now: at }, { urlKey, own: await parameters(at), renewing }),
     );
-    return { response: await context.send({ ...request, urlKey, repeatable }), sent };
+    const { dpop } = context;
+    if (dpop) request.headers.dpop = await dpopProof(dpop, { ...request, at });
+    const response = await context.send({ ...request, urlKey, repeatable });
+    const hasNonce = dpop !== undefined && learnNonce(dpop.nonces, request.url, response.headers);
+    return { response, sent, wantsNonce: hasNonce && issuerWantsNonce(response) };
   };
   const first = await sendAt(now);
-  const isSigned = timed || isTimed(settings);
+  const isSigned = timed || context.dpop !== undefined || isTimed(settings);
   const issuerNow = isSigned ? timeOfRefusal(first.response, now) : undefined;
-  const { response, sent } = issuerNow === undefined ? first : await sendAt(issuerNow);
+  const again = issuerNow ?? (first.wantsNonce ? now : undefined);
+  const { response, sent } = again === undefined ? first : await sendAt(again);
   const secrets = { ...context.secrets, ...sent };
   return readTokenAnswer(response, settings.response ?? {}, {
     credential,
@@ -171,6 +181,7 @@ export async function requestToken<Settings extends TokenEndpointSettings>(
     secrets,
     held,
     refreshing,
+    isBound: context.dpop !== undefined,
     ...omitUndefined({ signsIn }),
     urlKey,
   });

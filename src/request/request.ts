@@ -2,8 +2,10 @@ import type { Cancellation } from "../base/cancellation.ts";
 import type { ResponseReservation } from "../base/memory-budget.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialSettings } from "../config/settings.ts";
+import type { RequestProver } from "../credential/dpop.ts";
 import type { IssuedToken } from "../credential/issued-token.ts";
 import type { WaitLimits } from "../credential/wait.ts";
+import { apiWantsNonce } from "../grants/index.ts";
 import { drain, encodeForJson, UnusableContent } from "../http/content.ts";
 import type { Http, HttpRequest, HttpResponse } from "../http/http.ts";
 import {
@@ -33,6 +35,8 @@ export interface RequestCredential {
   readonly settings: CredentialSettings;
   /** Rejects or throws with an AuthdError. */
   token(limits: WaitLimits): Issued | Promise<Issued>;
+  /** Signs its requests (DPoP); absent: its tokens are bound to nothing. */
+  readonly prover?: RequestProver | undefined;
   /** Notes that this origin accepted the token; `refused`: the one before, which it refused for the same request. */
   recordAccepted(origin: string, issued: Issued, refused?: Issued): void;
   /**
@@ -100,6 +104,8 @@ class AuthorizedRequest {
   /** Replaced by redirects. */
   #request: ValidatedRequest;
   #isRefreshed = false;
+  /** True once the request was repeated with the API's nonce. */
+  #hasNonce = false;
   #redirects = 0;
   /** Where the token that is sent may go. */
   #reach: TokenReach;
@@ -144,7 +150,12 @@ class AuthorizedRequest {
     let issued = await this.#credential.token(this.#limits());
     let refused: Issued | undefined;
     for (;;) {
-      const { response, isExpired } = await this.#judge(await this.#sendOnce(issued));
+      const sent = await this.#sendOnce(issued);
+      if (this.#needsNonce(sent)) {
+        drain(sent.body);
+        continue;
+      }
+      const { response, isExpired } = await this.#judge(sent);
       const newer = isExpired ? await this.#refresh(response, issued) : undefined;
       if (newer) [issued, refused] = [newer, issued];
       else if (!this.#follow(response)) {
@@ -153,6 +164,18 @@ class AuthorizedRequest {
       }
       drain(response.body);
     }
+  }
+
+  /** Keeps the API's nonce; true if the request is to be sent once more with it (RFC 9449 section 9). */
+  #needsNonce({ status, headers }: HttpResponse): boolean {
+    const { prover } = this.#credential;
+    if (!prover || this.#request.isBare) return false;
+    const isNew = prover.learn(this.#request.url.href, headers);
+    const isWanted = isNew && !this.#hasNonce && apiWantsNonce(status, headers);
+    if (!isWanted || !isSendable(this.#request)) return false;
+    this.#hasNonce = true;
+    this.#options.upload?.rewind();
+    return true;
   }
 
   #judge(response: HttpResponse): Judged | Promise<Judged> {
@@ -184,6 +207,8 @@ class AuthorizedRequest {
     if (!isBare) this.#announce(issued);
     const { ca } = this.#settings;
     const { url, headers, body } = isBare ? asItIs(this.#request) : this.#withToken(issued);
+    const { prover } = this.#credential;
+    if (prover && !isBare) headers.dpop = await prover.prove(method, url, issued.accessToken);
     const request: HttpRequest = { method, url, headers };
     if (ca !== undefined) request.ca = ca;
     if (body !== undefined && !(body instanceof UploadBody)) request.body = body;

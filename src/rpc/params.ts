@@ -42,6 +42,8 @@ export const params = {
     forceRefresh: z.boolean().optional(),
     rejectedToken: text.optional(),
     timeoutMs: timeoutMs.optional(),
+    method: text.optional(),
+    url: text.optional(),
     interactive: z.boolean().optional(),
   }),
   authorizedRequest,

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from "ava";
 import type { AnswerCondition } from "../../src/grants/answer-condition.ts";
+import type { Dpop } from "../../src/grants/dpop.ts";
 import type { Acquired } from "../../src/grants/grant.ts";
 import { type GrantName, grantNamed } from "../../src/grants/index.ts";
 import type { LifetimeSetting } from "../../src/grants/lifetime-setting.ts";
@@ -19,6 +20,7 @@ export interface Wanted {
   lifetime?: LifetimeSetting;
   now?: number;
   codeAt?: number;
+  dpop?: Dpop;
 }
 
 /** Acquires a token over real HTTP, the settings read by the grant's own schema. */
