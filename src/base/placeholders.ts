@@ -60,7 +60,7 @@ export function templateOf(parts: readonly Part[]): string {
   for (const part of parts) {
     if (typeof part === "string") literal += part;
     else {
-      texts.push(escaped(literal).replace(/\{+$/, doubled), part.text);
+      texts.push(escaped(literal).replace(/(?<!\{)\{+$/, doubled), part.text);
       literal = "";
     }
   }
