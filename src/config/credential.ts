@@ -19,7 +19,7 @@ import { keptOriginsOf, originEntries } from "./kept-origins.ts";
 import { keptPlaces } from "./kept-places.ts";
 import { checkLifetime } from "./lifetime.ts";
 import { parsePolicy } from "./parse-policy.ts";
-import { placementOf, placesToken } from "./placement.ts";
+import { checkBodyIsSent, placementOf, placesToken } from "./placement.ts";
 import type { Preset, Presets } from "./preset.ts";
 import { readPresets } from "./presets.ts";
 import { readSafeBytes, textOf } from "./safe-file.ts";
@@ -93,10 +93,11 @@ function resolve(
   const register = registerOf(type.preset, fields, allowInsecureHttp);
   const headers = checkedHeaders(common.headers ?? {});
   const placement = placementOf(common);
+  if (placement?.body) checkBodyIsSent(common);
   const follow = followOf(common);
   const values = givenValues(fields);
   const ca = common.ca_file === undefined ? undefined : context.pem(common.ca_file);
-  const renewed = renewOn(type, given, common);
+  checkConditions(type, given);
   const policy = parsePolicy(common, context.idOf);
   const bound = keptOrigins ? [...origins, ...originEntries(keptOrigins)] : origins;
   const destination = {
@@ -141,7 +142,7 @@ function resolve(
       secrets: context.share(secrets),
       rejectedStatuses: context.share(common.rejected_statuses ?? []),
       rejectedOn: context.share(rejectedOn(common)),
-      renewOn: share(renewed),
+      renewOn: share(common.renew_on),
       register: share(register),
       policy: share(policy),
       binding: binding.digest,
@@ -154,15 +155,20 @@ function resolve(
   );
 }
 
-/** Returns the answers that end a token. Throws AuthdError `invalid_params` for a file whose token can't be renewed. */
-function renewOn(type: CredentialType, given: Table, { renew_on }: Common) {
-  if (type.grantName === "static" && given.renew_on !== undefined) {
+/** Throws AuthdError `invalid_params` for a static token whose file says which answers renew or refuse it: no issuer is asked. */
+function checkConditions({ grantName }: CredentialType, given: Table): void {
+  if (grantName !== "static") return;
+  const why = {
+    renew_on: "a static token can't be renewed",
+    rejected_on: "no issuer is asked for a static token",
+  };
+  for (const [key, reason] of Object.entries(why)) {
+    if (given[key] === undefined) continue;
     throw new AuthdError(
       "invalid_params",
-      "renew_on has no use here: a static token can't be renewed. Leave it out, or take another grant.",
+      `${key} has no use here: ${reason}. Leave it out, or take another grant.`,
     );
   }
-  return renew_on;
 }
 
 function rejectedOn({ rejected_statuses = [], rejected_on = [] }: Common): AnswerCondition[] {

@@ -1,4 +1,5 @@
 import { AuthdError } from "../errors.ts";
+import { lifetimeKey } from "../grants/response-settings.ts";
 import { isTable, type Table } from "./json-table.ts";
 
 /**
@@ -9,14 +10,14 @@ export function checkLifetime(grant: string, { lifetime, ttl, response }: Table)
   if (lifetime === undefined) return;
   if (grant === "static") throw unfit("A static token has no lifetime: leave lifetime out.");
   const { seconds, from } = isTable(lifetime) ? lifetime : {};
-  if (ttl !== undefined && (lifetime === "never" || seconds !== undefined)) {
+  const place = isTable(response) ? lifetimeKey(response) : undefined;
+  const idle = ttl === undefined ? place : "ttl";
+  if (idle !== undefined && (lifetime === "never" || seconds !== undefined)) {
     const key = lifetime === "never" ? 'lifetime = "never"' : "lifetime.seconds";
-    throw unfit(`ttl has no effect beside ${key}: leave one of them out.`);
+    throw unfit(`${idle} has no effect beside ${key}: leave one of them out.`);
   }
-  const { expires_in, expires_at } = isTable(response) ? response : {};
-  const other = expires_in !== undefined ? "expires_in" : "expires_at";
-  if (from !== undefined && (expires_in ?? expires_at) !== undefined) {
-    throw unfit(`lifetime.from and response.${other} say the same: leave one of them out.`);
+  if (from !== undefined && place !== undefined) {
+    throw unfit(`lifetime.from and ${place} say the same: leave one of them out.`);
   }
 }
 

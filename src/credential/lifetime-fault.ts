@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Acquired, LifetimeFault } from "../grants/grant.ts";
+import { lifetimeKey } from "../grants/response-settings.ts";
 import type { Note, Trouble } from "../protocol.ts";
 import { countEarly, earlyFault } from "./early-rejections.ts";
 import type { IssuedToken } from "./issued-token.ts";
@@ -51,11 +52,21 @@ export function lifetimeTroubles(
   const fault = record?.troubles?.lifetime;
   if (!fault || fault.settings !== digestOf(settings)) return [];
   const message = `${settings.name}: ${fault.message}`;
-  return [{ reason: "lifetime", message, help: lifetimeHelp(settings.name, fault) }];
+  return [{ reason: "lifetime", message, help: lifetimeHelp(settings, fault) }];
 }
 
-export function lifetimeHelp(name: string, { set }: Pick<LifetimeFault, "set">): string {
-  return set === undefined ? `authd edit ${name}` : `authd set ${name} --set ${set}`;
+/** Returns the command that mends a fault. */
+export function lifetimeHelp(
+  settings: Pick<CredentialSettings, "name" | "own" | "preset">,
+  { set }: Pick<LifetimeFault, "set">,
+): string {
+  const { name, own, preset } = settings;
+  if (set === undefined) return `authd edit ${name}`;
+  const isFixed = set === "lifetime=never" || set.startsWith("lifetime.seconds");
+  const { response = {} } = own as { response?: Parameters<typeof lifetimeKey>[0] };
+  // A preset's place gives way; the file's own would be left without effect, which is refused.
+  const place = isFixed && preset === undefined ? lifetimeKey(response) : undefined;
+  return `authd set ${name} --set ${set}${place === undefined ? "" : ` --unset ${place}`}`;
 }
 
 /** Returns the note of a token whose lifetime nobody told. */

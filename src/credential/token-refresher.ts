@@ -180,7 +180,7 @@ export class TokenRefresher implements RefreshContext {
     const isNewFault = isShown && noteLifetime(record, settings, fault);
     if (expiryOf(token) <= now.boot) {
       if (isNewFault) void stored.save(record, false);
-      throw expiredOnArrival(settings.name, fault);
+      throw expiredOnArrival(settings, fault);
     }
     const isReplaced = !tokens.has(slot);
     // While the credential file waits for `authd trust`, headers are built from the settings that this request
@@ -324,9 +324,13 @@ export class TokenRefresher implements RefreshContext {
 }
 
 /** Tells that a token has no time left. `fault`: what is wrong with the lifetime, if that is known. */
-function expiredOnArrival(credential: string, fault: LifetimeFault | undefined): AuthdError {
+function expiredOnArrival(
+  settings: CredentialSettings,
+  fault: LifetimeFault | undefined,
+): AuthdError {
+  const { name: credential } = settings;
   const why = fault
-    ? `: ${fault.message}. Next: ${lifetimeHelp(credential, fault)}`
+    ? `: ${fault.message}. Next: ${lifetimeHelp(settings, fault)}`
     : "; check the clock of this machine and of the issuer.";
   const message = `${credential}: the issuer gave a token that has already expired${why}`;
   const contact = { sent: true, answered: true };

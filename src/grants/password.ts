@@ -42,7 +42,15 @@ const schema = consistent(
         "Whether the form says grant_type=password; some sign-ins that are not OAuth refuse it.",
       ),
   }),
-).refine(...issuerOr("token_url"));
+)
+  .refine(...issuerOr("token_url"))
+  .refine(
+    ({ refresh_url, refresh_extra }) => refresh_url !== undefined || refresh_extra === undefined,
+    {
+      path: ["refresh_extra"],
+      error: "has no use without refresh_url: the password is sent each time",
+    },
+  );
 
 /** Signs in with a user's name and password (RFC 6749 section 4.3), and a one-time code where the issuer wants one. */
 export const password: Grant<z.output<typeof schema>> = {

@@ -81,6 +81,12 @@ export const refreshResponse = z
   })
   .refine(hasOneEnd, TWO_ENDS);
 
+/** Returns the key that says where the lifetime, or the end, is; undefined: neither does. */
+export function lifetimeKey(response: { expires_in?: unknown; expires_at?: unknown }) {
+  if (response.expires_in !== undefined) return "response.expires_in";
+  return response.expires_at === undefined ? undefined : "response.expires_at";
+}
+
 export type ExchangeResponse = z.output<typeof exchangeResponse>;
 /** Places in an answer; absent: where RFC 6749 says. */
 export interface ResponsePlaces

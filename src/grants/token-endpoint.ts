@@ -131,12 +131,24 @@ export function consistent<Schema extends z.ZodType<TokenEndpointSettings>>(
       ({ token_method, token_format }) => token_method !== "GET" || token_format !== "json",
       "token_format can't be json where token_method is GET, which has no body",
     )
-    .refine(
-      ({ client_auth = "", token_headers = {} }) =>
-        !client_auth.startsWith("basic") ||
-        !Object.keys(token_headers).some((name) => name.toLowerCase() === "authorization"),
-      "token_headers.authorization and client_auth both write the Authorization header: leave one out",
-    );
+    .superRefine((settings, context) => {
+      const message = whyTwiceAuthorized(settings);
+      if (message) context.addIssue({ code: "custom", message });
+    });
+}
+
+/** Returns why the file's own Authorization header would replace the client's; undefined: it does not. */
+function whyTwiceAuthorized({ client_id, client_auth, token_headers }: TokenEndpointSettings) {
+  const writesOwn = Object.entries(token_headers ?? {}).some(
+    ([name, value]) => name.toLowerCase() === "authorization" && value !== "",
+  );
+  if (!writesOwn) return undefined;
+  if (client_auth?.startsWith("basic")) {
+    return "token_headers.authorization and client_auth both write the Authorization header: leave one out";
+  }
+  return client_id !== undefined && client_auth === undefined
+    ? 'token_headers.authorization takes the place of the client secret, which goes into the Authorization header by default: set client_auth to "post", or to "none" for a client without a secret'
+    : undefined;
 }
 
 /** Returns the grant's own part of the parameters; `at`: wall clock in ms. */

@@ -34,8 +34,8 @@ async function setup(t: ExecutionContext, members: object) {
       signal,
       agreed,
     );
-  const set = (settings: Record<string, string>) =>
-    admin.set({ credential: "demo", settings }, signal, agreed);
+  const set = (settings: Record<string, string>, unset: string[] = []) =>
+    admin.set({ credential: "demo", settings, unset }, signal, agreed);
   return { issuer, engine, add, set };
 }
 
@@ -119,6 +119,15 @@ test("set with the setting that was named ends the fault", async (t) => {
   await engine.registry.get("demo").refresh(5 * SECOND);
   t.is(engine.registry.info("demo").troubles, undefined);
   t.is((await engine.registry.get("demo").token({})).answer.expiresAt, null);
+});
+
+test("the command takes the place away that a fixed lifetime leaves without effect", async (t) => {
+  const { add, set, engine } = await setup(t, { life: "never" });
+  const [trouble] = (await add({ "response.expires_in": "life" })).troubles ?? [];
+  const help = "authd set demo --set lifetime=never --unset response.expires_in";
+  t.is(trouble?.help, help);
+  await set({ lifetime: "never" }, ["response.expires_in"]);
+  t.is(engine.registry.info("demo").troubles, undefined);
 });
 
 test("an issuer that puts it right ends the fault", async (t) => {
