@@ -95,8 +95,12 @@ export async function timeToEnd(args: readonly string[], env = ENV): Promise<num
 }
 
 /** Runs a program to its end; resolves with what it printed. */
-export async function runToEnd(program: string, args: readonly string[]): Promise<string> {
-  const child = spawn(program, args, { env: ENV, stdio: ["ignore", "pipe", "inherit"] });
+export async function runToEnd(
+  program: string,
+  args: readonly string[],
+  env = ENV,
+): Promise<string> {
+  const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   const [printed, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
   if (code !== 0) throw new Error(`${program} ended with ${code}`);
   return printed;

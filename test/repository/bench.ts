@@ -23,6 +23,7 @@ test("every bench runs, and leaves a row for each target", async (t) => {
     "credentials, pending timers",
     "getToken calls, growth of RSS",
     "authd serve, ready",
+    "the whole process",
   ]) {
     t.true(stdout.includes(what), what);
   }

@@ -2,13 +2,17 @@ import type { ClientProgram } from "../../audit/entry.ts";
 import { Attachment } from "../../base/attachment.ts";
 import type { Peer } from "../../rpc/peer.ts";
 import { unitOf } from "./cgroup.ts";
-import type { Identity } from "./identity.ts";
-import { executableOf, imageIdOf, read, scriptOf } from "./linux.ts";
+import type { Identity, ProcessEntry } from "./identity.ts";
+import { executableOf, imageIdOf, parentOf, read, readLinuxProcess, scriptOf } from "./linux.ts";
 import { LiveProcesses } from "./live-processes.ts";
 import { isOwnClient } from "./own-client.ts";
+import { START_TIME_TOLERANCE_MS } from "./processes.ts";
 
 /** A process is asked for its unit, and for the path of its executable, again after so long (ms). */
 const FACTS_MAX_AGE_MS = 1_000;
+
+/** Limit of authd's own clients that are looked through, one behind the other. */
+const MAX_OWN_CLIENTS = 4;
 
 interface Facts {
   /** Device and inode of the executable. */
@@ -27,8 +31,8 @@ export class ClientPrograms {
   readonly #images = new Attachment<string>();
 
   /**
-   * Returns undefined where more has to be read: the process has ended, is authd's own client, or does
-   * not tell its executable.
+   * Returns undefined where more has to be read: the process has ended, does not tell its executable, or is
+   * authd's own client and nobody is behind it.
    */
   find(connection: object, peer: Peer | undefined): ClientProgram | undefined {
     const live = peer && this.#processes.of(peer);
@@ -66,16 +70,37 @@ function readFacts(peer: Peer, known: Facts | undefined): Facts | undefined {
   const { executable, image } = executableOf(pid);
   if (executable === undefined || image === undefined) return undefined;
   const script = scriptOf(pid, executable);
-  if (isOwnClient({ executable, script, image })) return undefined;
   const cgroup = read(pid, "cgroup");
-  const unit = cgroup === undefined ? undefined : unitOf(cgroup, ownUser(uid));
-  const program = { uid, pid, program: executable, script, unit: unit ?? undefined };
+  const unit = (cgroup === undefined ? undefined : unitOf(cgroup, ownUser(uid))) ?? undefined;
+  if (isOwnClient({ executable, script, image })) {
+    const actor = actorBehind(pid);
+    const program = actor && { uid, pid, ...programOf(actor), programPid: actor.pid, unit };
+    // Read anew each time: what is behind a process can change without it.
+    return program && { image, program, readAtMs: Number.NEGATIVE_INFINITY };
+  }
+  const program = { uid, pid, program: executable, script, unit };
   return {
     image,
     program: known && isEqual(known.program, program) ? known.program : program,
     readAtMs: performance.now(),
   };
 }
+
+/** Returns the first ancestor that is not authd's own client. Each must be older than its child. */
+function actorBehind(pid: number): ProcessEntry | undefined {
+  for (let child = parentOf(pid), met = 0; child && met < MAX_OWN_CLIENTS; met++) {
+    const parent = child.parent > 0 ? readLinuxProcess(child.parent) : undefined;
+    if (!parent || parent.startedAt > child.startedAt + START_TIME_TOLERANCE_MS) return undefined;
+    if (!isOwnClient(parent)) return parent;
+    child = parent;
+  }
+  return undefined;
+}
+
+const programOf = ({ executable, name, script }: ProcessEntry) => ({
+  program: executable ?? name,
+  script,
+});
 
 function isEqual(one: ClientProgram, other: ClientProgram): boolean {
   return (

@@ -30,6 +30,12 @@ export function startTimeOf(pid: number): number | undefined {
   return stat === undefined ? undefined : fieldsOf(stat).startedAt;
 }
 
+/** Returns the parent's pid and the start (boot time, ms); undefined if the process has ended. */
+export function parentOf(pid: number): { parent: number; startedAt: number } | undefined {
+  const stat = read(pid, "stat");
+  return stat === undefined ? undefined : fieldsOf(stat);
+}
+
 /** Path to the program's file itself, even if another file has its name now. */
 export const imageOf = (pid: number) => `/proc/${pid}/exe`;
 
