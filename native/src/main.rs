@@ -1,22 +1,28 @@
 //! authd's command, for what is asked often. Everything else is handed to the Node command.
 
+#![cfg_attr(all(target_os = "linux", target_env = "gnu", not(test)), no_main)]
+
 mod args;
 mod call;
 mod get;
 mod node;
 mod output;
 mod report;
+#[cfg(all(target_os = "linux", target_env = "gnu", not(test)))]
+mod start;
 mod text;
 
 use std::env;
-use std::process::exit;
 
+#[cfg(not(all(target_os = "linux", target_env = "gnu", not(test))))]
 fn main() {
+    std::process::exit(command());
+}
+
+/// Does what the arguments say. Returns the exit code.
+fn command() -> i32 {
     let args: Vec<std::ffi::OsString> = env::args_os().skip(1).collect();
-    match run(&args) {
-        Some(code) => exit(code),
-        None => exit(node::hand_over(&args)),
-    }
+    run(&args).unwrap_or_else(|| node::hand_over(&args))
 }
 
 /// Returns the exit code, or `None` for what the Node command does.
