@@ -1,5 +1,7 @@
 /** Tries one credential with a real request, or without one to make with a fresh token. */
+import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Credential } from "../credential/credential.ts";
+import { derivedIn } from "../credential/issued-token.ts";
 import { secretsIn } from "../credential/kept-values.ts";
 import { AuthdError } from "../errors.ts";
 import { findCondition } from "../grants/answer-condition.ts";
@@ -64,9 +66,11 @@ export async function testCredential(
 /** Returns everything that an API could repeat in its answer, and no message may show. */
 function knownSecrets(credential: Credential) {
   const { secrets, tokens } = credential.snapshot();
+  const { settings } = credential;
   const held = tokens.flatMap(({ accessToken, kept }) => [
     accessToken,
-    ...secretsIn(credential.settings, kept),
+    ...secretsIn(settings, kept),
+    ...derivedIn({ settings, secrets }, omitUndefined({ accessToken, kept })),
   ]);
   return { secrets, held };
 }

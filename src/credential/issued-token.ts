@@ -10,6 +10,7 @@ import {
 } from "../base/template.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
+import { derivedSecrets } from "../grants/hidden-values.ts";
 import type { GetTokenResult } from "../protocol.ts";
 import { extraOf, type Kept, keptTemplateValues, originsIn } from "./kept-values.ts";
 import { expiresAt, type Token } from "./token.ts";
@@ -70,12 +71,7 @@ function buildSent(
   token: string,
   kept: Kept | undefined,
 ): Pick<GetTokenResult, "headers" | "query" | "body"> {
-  const values: TemplateValues = {
-    ...settings.fields,
-    token,
-    ...Object.fromEntries(settings.secrets.map(({ name }) => [`secret.${name}`, secrets[name]])),
-    ...keptTemplateValues(settings, kept),
-  };
+  const values = templateValues({ settings, secrets }, token, kept);
   const { query, cookie, body } = settings.placement ?? {};
   const filled = Object.entries(fillIn(settings.headers, values, headerValue));
   const headers = Object.fromEntries(filled.map(([name, value]) => [name, sayOnce(value)]));
@@ -87,6 +83,29 @@ function buildSent(
     headers: Object.freeze(headers),
     ...(query && { query: Object.freeze(fillIn(query, values, noEncoding)) }),
     ...(body && { body: Object.freeze(fillIn(body, values, noEncoding)) }),
+  };
+}
+
+/** Returns what functions of templates make of secrets and of the token: no message may show it. */
+export function derivedIn(
+  source: HeaderSource,
+  { accessToken, kept }: Pick<IssuedToken, "accessToken" | "kept">,
+): string[] {
+  const { headers, placement } = source.settings;
+  const values = templateValues(source, accessToken, kept);
+  return Object.values(derivedSecrets([headers, placement], values));
+}
+
+function templateValues(
+  { settings, secrets }: HeaderSource,
+  token: string,
+  kept: Kept | undefined,
+): TemplateValues {
+  return {
+    ...settings.fields,
+    token,
+    ...Object.fromEntries(settings.secrets.map(({ name }) => [`secret.${name}`, secrets[name]])),
+    ...keptTemplateValues(settings, kept),
   };
 }
 

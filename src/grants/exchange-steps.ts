@@ -1,9 +1,10 @@
 /** Sends an exchange's requests one after the other; each can take values out of its answer for those after it. */
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { missing, render, type TemplateValues } from "../base/template.ts";
+import { missing, namesOf, placeholders, render, type TemplateValues } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
 import { buildRequest } from "./build-request.ts";
 import { type CookieJar, createCookieJar } from "./cookie-jar.ts";
+import { ASSERTION } from "./exchange-assertion.ts";
 import { type ExchangeStep, writeRequest } from "./exchange-request.ts";
 import type { AcquireContext, IssuerRequest, IssuerResponse } from "./grant.ts";
 import { derivedSecrets, longEnough } from "./hidden-values.ts";
@@ -59,7 +60,8 @@ export async function sendSteps(
     const response = await context
       .send({
         ...withCookies(request, jar),
-        urlKey: at.urlKey,
+        ...{ urlKey: at.urlKey, hidden: Object.values(now.hidden) },
+        hidesPath: !isPlainPath(step.url, values),
         readsRedirects: isLast ? readsRedirects : true,
       })
       .catch((error) => {
@@ -100,6 +102,14 @@ function write(step: ExchangeStep, { headers }: Sequence, known: Known) {
   const request = writeRequest(step, now.values, headers);
   Object.assign(now.hidden, derivedSecrets([step, headers], now.values));
   return { request, now };
+}
+
+/** True if the path of a URL holds nothing but text and values that everybody may see: `given`, but for secrets. */
+function isPlainPath(url: string, given: TemplateValues): boolean {
+  const isSecret = (name: string) => name.startsWith("secret.") || name === ASSERTION;
+  return placeholders(url.split("?")[0]!)
+    .flatMap(namesOf)
+    .every((name) => Object.hasOwn(given, name) && !isSecret(name));
 }
 
 /** Builds a request. A value of an earlier answer that does not fit is that answer's fault. */

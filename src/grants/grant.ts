@@ -17,6 +17,10 @@ export interface IssuerRequest {
   repeatable?: boolean;
   /** True if a redirect is an answer to read, not a mistake. It is never followed. */
   readsRedirects?: boolean;
+  /** True if the path holds values that no message may show; then messages name the host alone. */
+  hidesPath?: boolean;
+  /** Further values that no message may show: made or taken on the way to this request. */
+  hidden?: readonly string[];
 }
 
 /** The issuer's wall clock at one moment, ms since the epoch. */
@@ -29,7 +33,7 @@ export interface IssuerTime {
 
 export interface IssuerResponse {
   status: number;
-  /** The address that was asked. It may hold secrets: see `endpointOf`. */
+  /** The address that was asked, without its path where that is hidden. It may hold secrets: see `endpointOf`. */
   url?: string;
   /** Names in lower case; repeated ones joined with ", ". */
   headers: Record<string, string>;

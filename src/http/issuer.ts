@@ -47,10 +47,11 @@ export interface IssuerSendOptions {
  * redirects are errors, because the request carries secrets. Rejects with AuthdError `issuer_unavailable`
  * that carries `contact`, or `credential_rejected` if nothing may be sent to that URL.
  */
-export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
+export function createIssuerSend(given: IssuerSendOptions): SendToIssuer {
   return async (request) => {
-    const url = secureUrl(options, request.url);
-    const { timeoutMs = 10_000, clock = SYSTEM_TIMERS, signal } = options;
+    const url = secureUrl(given, request.url);
+    const { timeoutMs = 10_000, clock = SYSTEM_TIMERS, signal } = given;
+    const options = { ...given, hidden: [...(given.hidden ?? []), ...(request.hidden ?? [])] };
     const deadline = startDeadline(clock, timeoutMs, signal);
     try {
       return await send(options, request, url, deadline.signal);
@@ -60,7 +61,7 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
         timedOutAfterMs: deadline.isOver() ? timeoutMs : undefined,
         isAborted: signal?.aborted === true,
       });
-      throw unavailable(options, url, what, contact);
+      throw unavailable(options, shownUrl(url, request), what, contact);
     } finally {
       deadline.stop();
     }
@@ -70,13 +71,14 @@ export function createIssuerSend(options: IssuerSendOptions): SendToIssuer {
 /** Sends the request, and reads the response. */
 async function send(
   options: IssuerSendOptions,
-  { urlKey, readsRedirects, ...request }: IssuerRequest,
+  { urlKey, readsRedirects, hidesPath = false, hidden: _, ...request }: IssuerRequest,
   url: URL,
   signal: AbortSignal,
 ): Promise<IssuerResponse> {
   const { http, ca, clocks, connectTimeoutMs = 5_000, maxBytes = 1024 * 1024 } = options;
   const isFresh = options.freshConnection || clocks?.wantsFreshConnection(url.origin);
   const sent = clocks?.now();
+  const shown = shownUrl(url, { hidesPath });
   const response = await http({
     ...request,
     headers: { "user-agent": USER_AGENT, ...request.headers },
@@ -87,15 +89,17 @@ async function send(
     ...(isFresh ? { freshConnection: true } : {}),
   });
   const sentAt = sent && clocks?.observe(url.origin, response, sent);
-  const target = readsRedirects ? undefined : redirectTarget(response, url);
+  const target = readsRedirects
+    ? undefined
+    : redirectTarget(response, url, { hidesPath, hidden: options.hidden ?? [] });
   if (target !== undefined) {
     response.body.destroy();
     const what = `${url.host} redirects to ${target}, where no secrets are sent. Put the final address into ${urlKey ?? "the settings"}.`;
-    throw unavailable(options, url, what, { sent: true, answered: true, lasting: true });
+    throw unavailable(options, shown, what, { sent: true, answered: true, lasting: true });
   }
   return {
     ...(await readWhole(response, maxBytes)),
-    url: url.href,
+    url: shown.href,
     ...omitUndefined({ sentAt }),
   };
 }
@@ -170,11 +174,26 @@ function startDeadline(clock: Pick<Clock, "schedule">, ms: number, outer: AbortS
   };
 }
 
-/** Returns the origin that a response redirects to; the rest of a Location may carry secrets. */
-function redirectTarget({ status, headers }: HttpResponse, base: URL): string | undefined {
+/** Returns the address without its path where that may not be shown. */
+function shownUrl(url: URL, { hidesPath }: Pick<IssuerRequest, "hidesPath">): URL {
+  return hidesPath ? new URL(url.origin) : url;
+}
+
+/**
+ * Returns the address that a response redirects to: of the same host without its query, of any other the origin
+ * alone, as the rest of a Location may carry secrets.
+ */
+function redirectTarget(
+  { status, headers }: HttpResponse,
+  base: URL,
+  { hidesPath, hidden = [] }: Pick<IssuerRequest, "hidesPath" | "hidden">,
+): string | undefined {
   if (!REDIRECT_STATUSES.has(status)) return undefined;
   const location = String(headers.location ?? "");
-  return URL.canParse(location, base.href) ? new URL(location, base).origin : "an unknown place";
+  if (!URL.canParse(location, base.href)) return "an unknown place";
+  const target = new URL(location, base);
+  const isNear = target.hostname === base.hostname && !hidesPath;
+  return isNear ? `${target.protocol}//${endpointOf(target, hidden)}` : target.origin;
 }
 
 async function readWhole(response: HttpResponse, maxBytes: number): Promise<IssuerResponse> {

@@ -6,13 +6,13 @@ import { startTestRegistry } from "../helpers/test-registry.ts";
 
 const TOKEN = "practice-token-73";
 
-async function setup(t: ExecutionContext, answering: Responder) {
+async function setup(t: ExecutionContext, answering: Responder, more: object = {}) {
   const api = await startIssuer(t, answering);
   const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
   const { signal } = new AbortController();
   const verify = { method: "GET", url: `${api.origin}/v1/me?full=1` };
-  const settings = { origins: [api.origin], verify };
+  const settings = { origins: [api.origin], verify, ...more };
   await admin.add(
     { name: "demo", grant: "static", settings, secrets: { token: TOKEN } },
     signal,
@@ -62,6 +62,16 @@ for (const [answer, detail] of CASES) {
     t.is(result.ok, answer.status! < 400);
   });
 }
+
+test("what a function made of the token is not quoted where the API repeats it", async (t) => {
+  const headers = { "x-proof": "{token|sha1}" };
+  const echo: Responder = (seen) => ({
+    status: 403,
+    json: { message: `bad proof ${seen.headers["x-proof"]}` },
+  });
+  const { tried } = await setup(t, echo, { headers });
+  t.is((await tried()).detail, "demo: HOST/v1/me answered 403 Forbidden");
+});
 
 test("the reason stays as a problem until a test works", async (t) => {
   const { api, engine, tried } = await setup(t, { status: 403, json: { message: "No such plan" } });

@@ -146,6 +146,36 @@ test("an error quotes no value that was made of a secret, or taken on the way", 
   t.false(error.message.includes(hash) || error.message.includes("session-practice-1"));
 });
 
+for (const [how, answer] of Object.entries({
+  "an answer that never comes": undefined,
+  "a refusal": { status: 401 },
+  "no such page": { status: 404 },
+}) as [string, StubResponse | undefined][]) {
+  test(`a path with a value that was taken or made is not told: ${how}`, async (t) => {
+    const made = createHash("md5").update("hunter22").digest("hex");
+    const issuer = await startIssuer(t, ({ path }, sent) => {
+      if (path === "/a") return { json: { sid: "s7" } };
+      if (!answer) sent.socket?.destroy();
+      return answer;
+    });
+    for (const url of ["drop/{sid}", "drop/{digest}", "drop/{secret.password|md5}"]) {
+      const settings = {
+        secrets: ["password"],
+        steps: [
+          { url: `${issuer.origin}/a`, take: { sid: "/sid" } },
+          { url: `${issuer.origin}/${url}`, values: { digest: "{secret.password|md5}" } },
+        ],
+        response,
+      };
+      const wanted = { settings, secrets: { password: "hunter22" } };
+      const error = await t.throwsAsync(acquire(t, "exchange", wanted), { instanceOf: AuthdError });
+      const told = `${error.message} ${error.endpoint}`;
+      t.false(/drop|s7/.test(told) || told.includes(made), told);
+      t.is(error.endpoint, new URL(issuer.origin).host);
+    }
+  });
+}
+
 test("a value of an answer that fits no header is the answer's fault", async (t) => {
   const issuer = await startIssuer(t, { json: { nonce: "a\nb" } });
   const settings = {

@@ -184,6 +184,20 @@ test("a redirect is not followed: its origin alone is named", async (t) => {
   }
 });
 
+test("a redirect within the host names the whole address, without its query", async (t) => {
+  const location = "/new/token?client_secret=s3cret";
+  const issuer = await startIssuer(t, { status: 308, headers: { location } });
+  const at = { ...get(issuer.url), urlKey: "token_url" };
+  const error = await failure(t, sender(t)(at));
+  const address = `${issuer.origin}/new/token`;
+  t.true(error.message.includes(`redirects to ${address}, where`), error.message);
+  t.regex(error.message, /into token_url/);
+  t.false(error.message.includes("s3cret"));
+  issuer.answer({ status: 308, headers: { location: "/for/s3cret-session" } });
+  const hidden = await failure(t, sender(t)({ ...at, hidden: ["s3cret-session"] }));
+  t.false(hidden.message.includes("s3cret-session"));
+});
+
 test("nobody listens: nothing was sent", async (t) => {
   const error = await failure(t, sender(t)(get("http://127.0.0.1:1/token")));
   t.deepEqual(error.contact, { sent: false, answered: false });
