@@ -7,6 +7,7 @@ import { AuthdError } from "../errors.ts";
 import { checkTemplate, checkTemplates } from "./check-templates.ts";
 import { type CredentialType, credentialTypeOf, isSetting, knownKeys } from "./credential-type.ts";
 import { declaredNames } from "./declared-names.ts";
+import { checkIgnoredKeys } from "./ignored-keys.ts";
 import type { Preset } from "./preset.ts";
 import { commonSchema, problemsOf, unknownKey, valueAt } from "./schema.ts";
 
@@ -22,6 +23,7 @@ export function assertUsablePreset(preset: Preset): void {
   const { fields: _own, ...templates } = preset.settings;
   const names = declaredNames({ ...type, preset }, templates, [...ofFields, ...ownFields]);
   checkTemplates(templates, names, "settings.");
+  checkIgnoredKeys(templates, templates, "settings.");
   checkRegister(preset, [...names.fields, ...names.secrets]);
 }
 

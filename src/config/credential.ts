@@ -14,6 +14,7 @@ import { checkUrls, followOf, originsOf, registerOf, verifyOf } from "./destinat
 import { type Fields, givenValues, readFields } from "./fields.ts";
 import { fillIn } from "./fill.ts";
 import { BOUND_HEADERS, checkedHeaders, DEFAULT_HEADERS } from "./headers.ts";
+import { checkIgnoredKeys } from "./ignored-keys.ts";
 import { isTable, mergeTables, type Table, toJsonTable } from "./json-table.ts";
 import { keptOriginsOf, originEntries } from "./kept-origins.ts";
 import { keptPlaces } from "./kept-places.ts";
@@ -83,6 +84,7 @@ function resolve(
   const fields = readFields(type.preset, file, ownFields, allowInsecureHttp);
   checkTemplates(rest, declaredNames(type, rest, Object.keys(fields.values)));
   const { common, own } = parseSettings(type, fillIn(rest, fields));
+  checkIgnoredKeys(given, rest);
   checkLifetime(type.grantName, file);
   checkUrls(own, fields, allowInsecureHttp);
   const origins = originsOf(common, given.origins === undefined && type.preset !== undefined);

@@ -1,6 +1,7 @@
 /** Checks every address that a credential's secrets and tokens go to. */
+import { placeholders } from "../base/placeholders.ts";
 import { AuthdError } from "../errors.ts";
-import { exampleUrl } from "../grants/exchange-request.ts";
+import { CALLER_VALUES, exampleUrl } from "../grants/exchange-request.ts";
 import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
 import { isTable, type Table } from "./json-table.ts";
@@ -32,13 +33,24 @@ function checkRequestUrl(
   { values }: Fields,
   allowInsecureHttp: boolean,
 ): void {
+  if (beginsElsewhere(template, values)) throw openHost(key);
   const [url, other] = ["1", "2"].map((example) =>
     parseUrl(exampleUrl(template, values, example, key), key, allowInsecureHttp),
   );
-  if (url?.origin === other?.origin) return;
-  throw new AuthdError(
+  if (url?.origin !== other?.origin) throw openHost(key);
+}
+
+/** True if a template begins with the value of anything but a field. */
+function beginsElsewhere(template: string, fields: Fields["values"]): boolean {
+  const [first] = placeholders(template);
+  if (first === undefined || !template.startsWith(first.text)) return false;
+  return !Object.hasOwn(fields, first.name) || CALLER_VALUES.includes(first.name);
+}
+
+function openHost(key: string): AuthdError {
+  return new AuthdError(
     "invalid_params",
-    `${key} must not have a secret, a value of an answer, or a caller's {scope} or {audience}, in its host: the secrets would go wherever that says.`,
+    `${key} must not have a secret, a value of an answer, or a caller's {scope} or {audience}, in its host: the secrets would go wherever that says. Its host is text, or a field of the file.`,
   );
 }
 

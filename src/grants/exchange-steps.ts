@@ -1,6 +1,7 @@
 /** Sends an exchange's requests one after the other; each can take values out of its answer for those after it. */
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { missing, namesOf, placeholders, render, type TemplateValues } from "../base/template.ts";
+import { namesOf, placeholders } from "../base/placeholders.ts";
+import { missing, render, type TemplateValues } from "../base/template.ts";
 import { AuthdError } from "../errors.ts";
 import { buildRequest } from "./build-request.ts";
 import { type CookieJar, createCookieJar } from "./cookie-jar.ts";

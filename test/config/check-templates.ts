@@ -156,7 +156,7 @@ refused.push(
   [
     "a value of an answer as a whole address",
     sequence({ url: "{host}/login" }),
-    /steps\[2\]\.url does not become a complete URL/,
+    /steps\[2\]\.url must not have a secret, a value of an answer.* Its host is text, or a field/,
   ],
   [
     "a name that there is already",
