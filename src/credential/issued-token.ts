@@ -10,7 +10,7 @@ import {
 } from "../base/template.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
-import { derivedSecrets } from "../grants/hidden-values.ts";
+import { derivedSecrets } from "../grants/index.ts";
 import type { GetTokenResult } from "../protocol.ts";
 import { extraOf, type Kept, keptTemplateValues, originsIn } from "./kept-values.ts";
 import { expiresAt, type Token } from "./token.ts";

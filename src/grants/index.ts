@@ -21,6 +21,7 @@ export {
   learnNonce,
 } from "./dpop.ts";
 export { ASSERTION } from "./exchange-assertion.ts";
+export { derivedSecrets } from "./hidden-values.ts";
 export { readAnswer, textAt } from "./place.ts";
 export { filledHeaders } from "./request-parameters.ts";
 export { SUBJECT_TOKEN, type Subject } from "./subject.ts";
