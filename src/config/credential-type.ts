@@ -44,8 +44,9 @@ export function isField(type: CredentialType, key: string, file: Table): boolean
   if (field && !field.secret) return true;
   if (!field && isSetting(type, key)) return false;
   const secrets = declaredSecrets(type, file);
-  if (secrets.includes(key) || isSecretOfAnyGrant(key)) {
-    throw new AuthdError("invalid_params", `${key} ${IS_SECRET}`);
+  if (secrets.includes(key)) throw new AuthdError("invalid_params", `${key} ${IS_SECRET}`);
+  if (isSecretOfAnyGrant(key)) {
+    throw new AuthdError("invalid_params", `There is no key "${key}", ${NO_SUCH_SECRET}`);
   }
   const nearest = suggest(key, [...knownKeys(type), ...secrets]);
   const message =
@@ -57,6 +58,9 @@ export function isField(type: CredentialType, key: string, file: Table): boolean
 
 const IS_SECRET =
   "is a secret, and secrets are kept in the vault only: leave it out; authd add and authd set ask for it, or read it with --secrets-from.";
+
+const NO_SUCH_SECRET =
+  "nor has this credential a secret of that name. Leave it out: secrets are kept in the vault only.";
 
 /** True for a name such as `refresh_token`, which is a secret even where this grant has no use for it. */
 function isSecretOfAnyGrant(key: string): boolean {

@@ -255,6 +255,6 @@ test("an unknown key that looks like a secret's is told as an unknown key", (t) 
   why({ clinet_secret: "x" }, /no key "clinet_secret"\. If client_secret is meant: it is a secret/);
   why({ client_secret: "x" }, /client_secret is a secret, and secrets are kept in the vault only/);
   why({ api_key: "x", extra: { k: "{secret.api_key}" } }, /api_key is a secret/);
-  why({ refresh_token: "x" }, /refresh_token is a secret/);
+  why({ refresh_token: "x" }, /There is no key "refresh_token", nor has/);
   why({ api_token: "x" }, /There is no key "api_token"/);
 });

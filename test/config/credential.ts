@@ -85,8 +85,14 @@ test(
   { preset: "realtyna", api_key: "hunter2" },
   /api_key is a secret.*authd set ask for it, or read it with --secrets-from/,
 );
-for (const key of ["client_secret", "password", "refresh_token", "token"]) {
-  test(`a secret in the file: ${key}`, refuses, { ...client, [key]: "hunter2" }, /is a secret/);
+test("a secret in the file", refuses, { ...client, client_secret: "hunter2" }, /is a secret/);
+for (const key of ["password", "refresh_token", "token"]) {
+  test(
+    `a secret of another grant in the file: ${key}`,
+    refuses,
+    { ...client, [key]: "hunter2" },
+    new RegExp(`There is no key "${key}", nor has this credential a secret of that name`),
+  );
 }
 test(
   "a secret among the fields",

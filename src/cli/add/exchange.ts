@@ -7,6 +7,7 @@ const SECRET = "secret.";
 const SECRET_HINT = "{secret.NAME} stands for a secret, which is asked for later";
 
 export async function askExchange(answers: Answers, all: boolean): Promise<void> {
+  if (all) await askCount(answers);
   await askRequest(answers, all);
   const named = Object.entries(answers.settings)
     .filter(([key]) => key.startsWith("request."))
@@ -17,6 +18,21 @@ export async function askExchange(answers: Answers, all: boolean): Promise<void>
   if (!answers.has("secrets") && named.length > 0) answers.settings.secrets = [...new Set(named)];
   await askResponse(answers, all);
 }
+
+/** Asks whether a sign-in takes several requests, and tells where they are written: questions make one only. */
+async function askCount(answers: Answers): Promise<void> {
+  if (answers.has("request.url")) return;
+  answers.asked++;
+  const count = await choose("Does signing in take more than one request?", [
+    { value: "one", label: "no, one request brings the token" },
+    { value: "more", label: "yes", hint: "a nonce, a session or a form token first" },
+  ]);
+  if (count === "one") return;
+  process.stderr.write(`${SEVERAL}\n`);
+}
+
+const SEVERAL =
+  "Answer for the request that brings the token. Then authd edit NAME opens the file: [[steps]] in place of [request] lists all of them, see docs/configuration.md, exchange.";
 
 async function askRequest(answers: Answers, all: boolean): Promise<void> {
   await answers.ask("request.url", {

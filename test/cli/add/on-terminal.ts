@@ -77,6 +77,8 @@ onLinux("an exchange is asked for step by step, and a mistake costs one answer",
   const issuer = await startIssuer(t, { json: { data: { jwt: "practice-jwt", seconds: 600 } } });
   const daemon = await startDaemon(t);
   const terminal = onTerminal(t, daemon, ["add", "orders", "--grant", "exchange"]);
+  await terminal.type("more than one request?", `${DOWN}${ENTER}`);
+  await terminal.type("authd edit NAME", "");
   await terminal.type("Which URL", `login.example${ENTER}`);
   await terminal.type("does not become a complete URL", `${CTRL_U}${issuer.url}${ENTER}`);
   await terminal.type("With which method?", ENTER);
