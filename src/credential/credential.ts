@@ -2,7 +2,13 @@ import type { Cancellation } from "../base/cancellation.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
-import { grantNamed, rotatingSecret, tokenIdentity } from "../grants/index.ts";
+import {
+  type ClientCertificate,
+  clientCertificate,
+  grantNamed,
+  rotatingSecret,
+  tokenIdentity,
+} from "../grants/index.ts";
 import type { Account, SignedIn } from "../grants/login/index.ts";
 import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
@@ -76,6 +82,11 @@ export class Credential {
 
   get name(): string {
     return this.#life.name;
+  }
+
+  /** Shown to APIs, which know the token by it; undefined: none. */
+  get certificate(): ClientCertificate | undefined {
+    return clientCertificate(this.settings.own, this.#life.stored.record?.secrets ?? {});
   }
 
   /** Signs requests to APIs; undefined: the tokens are bound to nothing. */

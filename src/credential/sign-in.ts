@@ -3,7 +3,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
-import { grantNamed, rotatingSecret } from "../grants/index.ts";
+import { clientCertificate, grantNamed, rotatingSecret } from "../grants/index.ts";
 import type { Account, LoginContext, SignedIn } from "../grants/login/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
@@ -55,6 +55,7 @@ function loginContext(
     allowInsecureHttp: settings.allowInsecureHttp,
     // On a reused connection, which its server may have closed unheard, a code could be sent twice.
     freshConnection: true,
+    certificate: clientCertificate(settings.own, record.secrets),
     ...omitUndefined({ ca: settings.ca }),
   });
   const { secrets } = record;

@@ -7,7 +7,12 @@ import { Turns } from "../base/turns.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import type { AcquireContext, Grant, SendToIssuer } from "../grants/grant.ts";
-import { obtainsRotating, rotatingSecret, SUBJECT_TOKEN } from "../grants/index.ts";
+import {
+  clientCertificate,
+  obtainsRotating,
+  rotatingSecret,
+  SUBJECT_TOKEN,
+} from "../grants/index.ts";
 import { rotatedIn } from "../grants/rotated-token.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import { acquireContext } from "./acquire-context.ts";
@@ -247,6 +252,7 @@ export class TokenRequests {
       // On a reused connection, which its server may have closed unheard, the refresh token could be lost,
       // and a one-time code could be sent twice.
       freshConnection: isRotating || codeAt !== undefined,
+      certificate: clientCertificate(settings.own, secrets),
       ...omitUndefined({ ca: settings.ca }),
     };
     const send: SendToIssuer = (request) =>

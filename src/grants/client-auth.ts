@@ -8,6 +8,7 @@ import {
   privateKeyAssertion,
   secretAssertion,
 } from "./client-assertion.ts";
+import { assertCertificate, certificateSecrets, clientCertificate } from "./client-certificate.ts";
 import type { SecretField } from "./grant.ts";
 
 /** Headers and form parameters that authenticate a client. */
@@ -48,17 +49,25 @@ const methods = {
   client_secret_jwt: async ({ asserting }: Client): Promise<ClientProof> => ({
     form: await secretAssertion(asserting),
   }),
+  /** Shows a certificate (RFC 8705): the connection proves the client, which only names itself. */
+  tls: ({ id, asserting: { settings, secrets } }: Client): ClientProof => {
+    assertCertificate(clientCertificate(settings, secrets));
+    return { form: { client_id: id } };
+  },
   /** A public client only names itself. */
   none: ({ id }: Client): ClientProof => ({ form: { client_id: id } }),
 };
 
 /** Methods that need another secret than `client_secret`, or none. */
-const SECRET_OF: Partial<Record<ClientAuthMethod, SecretField | "none">> = {
-  private_key_jwt: {
-    ...{ name: KEY, optional: false, label: "Private key" },
-    hint: "PEM or JWK, whose public half the issuer knows",
-  },
-  none: "none",
+const SECRETS_OF: Partial<Record<ClientAuthMethod, readonly SecretField[]>> = {
+  private_key_jwt: [
+    {
+      ...{ name: KEY, optional: false, label: "Private key" },
+      hint: "PEM or JWK, whose public half the issuer knows",
+    },
+  ],
+  tls: certificateSecrets,
+  none: [],
 };
 
 type ClientAuthMethod = keyof typeof methods;
@@ -87,13 +96,16 @@ export function toClientAuthMethod(name: ClientAuthName): ClientAuthMethod {
 /** Returns the secret with which the client proves itself; `optional` where a public client is usual. */
 export function clientSecret({ client_id, client_auth }: ClientSettings, optional: boolean) {
   if (client_id === undefined) return [];
-  const own = client_auth && SECRET_OF[client_auth];
-  if (own !== undefined) return own === "none" ? [] : [own];
+  const own = client_auth && SECRETS_OF[client_auth];
+  if (own !== undefined) return [...own];
   return [{ name: "client_secret", optional, label: "Client secret" }];
 }
 
 /** Returns the names of all secrets with which a client can prove itself. */
-export const clientSecretNames: readonly string[] = ["client_secret", KEY];
+export const clientSecretNames: readonly string[] = [
+  "client_secret",
+  ...Object.values(SECRETS_OF).flatMap((fields) => fields.map(({ name }) => name)),
+];
 
 type ClientSettings = AssertingClient["settings"] & { client_auth?: ClientAuthMethod | undefined };
 
@@ -111,6 +123,9 @@ export function whyUnfitClient(
   signs = false,
 ): { key: string; why: string } | undefined {
   const { client_auth, client_id, algorithm, certificate } = settings;
+  if (client_auth === "tls" && client_id === undefined) {
+    return { key: "client_id", why: "is missing" };
+  }
   if (!isTimed(settings)) {
     const idle = SIGNATURE_KEYS.find((key) => settings[key] !== undefined);
     if (signs || idle === undefined) return undefined;
@@ -138,7 +153,7 @@ export async function proveClient(
   const { client_secret: secret } = asserting.secrets;
   const method = client_auth ?? (secret === undefined ? "none" : "basic");
   if (id === undefined) return {};
-  if (SECRET_OF[method] === undefined && secret === undefined) {
+  if (SECRETS_OF[method] === undefined && secret === undefined) {
     throw unusable(`client_auth = "${method}" needs a client_secret: enter it.`);
   }
   if (method.startsWith("basic_raw") && id.includes(":")) {

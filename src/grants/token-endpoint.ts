@@ -61,7 +61,7 @@ export const tokenEndpointShape = {
     .transform(toClientAuthMethod)
     .optional()
     .describe(
-      "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), by a signed JWT (private_key_jwt, client_secret_jwt), or not at all (none). Default: basic if there is a client secret.",
+      "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), by a signed JWT (private_key_jwt, client_secret_jwt), by its TLS certificate (tls), or not at all (none). Default: basic if there is a client secret.",
     ),
   ...assertionShape,
   dpop: z

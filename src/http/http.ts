@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Cancellation } from "../base/cancellation.ts";
+import type { ClientCertificate } from "../grants/client-certificate.ts";
 import type { Transport } from "./transport.ts";
 
 /** A request to an issuer or an API. */
@@ -11,6 +12,8 @@ export interface HttpRequest {
   body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** PEM text of the private CA to trust beside the system's. */
   ca?: string;
+  /** Shown to the server (mutual TLS). */
+  certificate?: ClientCertificate;
   /** Milliseconds to connect; 10 s unless given. */
   connectTimeoutMs?: number;
   /** Milliseconds until the response's head must have come. */

@@ -6,6 +6,7 @@ import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
+import type { ClientCertificate } from "../grants/client-certificate.ts";
 import { endpointOf } from "../grants/endpoint.ts";
 import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
 import { collect, type DecodeLimits, decodeBody, TooLarge, UnusableContent } from "./content.ts";
@@ -25,6 +26,8 @@ export interface IssuerSendOptions {
   hidden?: readonly string[];
   /** PEM text of a private CA. */
   ca?: string;
+  /** Shown to the issuer (mutual TLS). */
+  certificate?: ClientCertificate | undefined;
   allowInsecureHttp: boolean;
   /** Every request goes over a connection of its own: for secrets that work only once. */
   freshConnection?: boolean;
@@ -75,7 +78,14 @@ async function send(
   url: URL,
   signal: AbortSignal,
 ): Promise<IssuerResponse> {
-  const { http, ca, clocks, connectTimeoutMs = 5_000, maxBytes = 1024 * 1024 } = options;
+  const {
+    http,
+    ca,
+    certificate,
+    clocks,
+    connectTimeoutMs = 5_000,
+    maxBytes = 1024 * 1024,
+  } = options;
   const isFresh = options.freshConnection || clocks?.wantsFreshConnection(url.origin);
   const sent = clocks?.now();
   const shown = shownUrl(url, { hidesPath });
@@ -85,7 +95,7 @@ async function send(
     url: url.href,
     connectTimeoutMs,
     signal,
-    ...omitUndefined({ ca }),
+    ...omitUndefined({ ca, certificate }),
     ...(isFresh ? { freshConnection: true } : {}),
   });
   const sentAt = sent && clocks?.observe(url.origin, response, sent);

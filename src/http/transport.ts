@@ -1,4 +1,5 @@
 /** Sends requests with undici. Loaded with the first request. */
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { createSecureContext, rootCertificates } from "node:tls";
@@ -6,6 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import type { Agent, buildConnector, Client, Dispatcher, Pool } from "undici";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { isLoopback } from "../config/urls.ts";
+import type { ClientCertificate } from "../grants/client-certificate.ts";
 import {
   type ClientFactory,
   type ClientOptions,
@@ -35,17 +37,17 @@ interface Connections {
 
 export function createTransport(proxy: string | undefined): Transport {
   const { newAgent, newClient, newConnector } = loadUndici();
-  /** Connections by proxy and CA. */
+  /** Connections by proxy, CA and client certificate. */
   const connections = new Map<string, Connections>();
   /** Dispatchers that take no more requests and close with the last one that they have. */
   const closing = new Set<Dispatcher>();
 
-  const connectionsFor = (url: URL, ca: string | undefined): Connections => {
+  const connectionsFor = (url: URL, { ca, certificate }: HttpRequest): Connections => {
     const usedProxy = isLoopback(url.hostname) ? undefined : proxy;
-    const key = `${usedProxy === undefined ? "direct" : "proxied"} ${ca ?? ""}`;
+    const key = `${usedProxy === undefined ? "direct" : "proxied"} ${ca ?? ""} ${certificate ? digestOf(certificate) : ""}`;
     const known = connections.get(key);
     if (known) return known;
-    const options = clientOptions(newConnector(usedProxy, tlsOptions(ca)));
+    const options = clientOptions(newConnector(usedProxy, tlsOptions(ca, certificate)));
     const created = { options, agent: newAgent(options) };
     connections.set(key, created);
     return created;
@@ -61,7 +63,7 @@ export function createTransport(proxy: string | undefined): Transport {
       return new Promise((resolve, reject) => {
         const handler = new ResponseHandler(request, resolve, reject);
         if (handler.isSettled) return;
-        const { options, agent } = connectionsFor(url, request.ca);
+        const { options, agent } = connectionsFor(url, request);
         const client = request.freshConnection ? newClient(url.origin, options) : agent;
         client.dispatch(dispatchOptions(request, url, handler), handler);
         if (client !== agent) closeWhenIdle(client);
@@ -120,10 +122,19 @@ function relaxChunks(socket: Socket, kParser: symbol): void {
   parser?.llhttp.llhttp_set_lenient_spaces_after_chunk_size(parser.ptr, 1);
 }
 
-function tlsOptions(ca: string | undefined): TunnelTls {
+/** Returns a certificate's digest, so that connections that show it serve nobody else. */
+function digestOf({ cert, pfx, passphrase }: ClientCertificate): string {
+  const parts = [cert, pfx?.toString("base64"), passphrase];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+}
+
+function tlsOptions(ca: string | undefined, certificate: ClientCertificate | undefined): TunnelTls {
   // Created once: parsing 150 roots for each connection would take milliseconds.
+  const roots = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
   const secureContext =
-    ca === undefined ? undefined : createSecureContext({ ca: [...rootCertificates, ca] });
+    (ca ?? certificate) === undefined
+      ? undefined
+      : createSecureContext({ ...roots, ...certificate });
   return {
     // Stated, as otherwise NODE_TLS_REJECT_UNAUTHORIZED decides.
     rejectUnauthorized: true,

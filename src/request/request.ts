@@ -5,7 +5,7 @@ import type { CredentialSettings } from "../config/settings.ts";
 import type { RequestProver } from "../credential/dpop.ts";
 import type { IssuedToken } from "../credential/issued-token.ts";
 import type { WaitLimits } from "../credential/wait.ts";
-import { apiWantsNonce } from "../grants/index.ts";
+import { apiWantsNonce, type ClientCertificate } from "../grants/index.ts";
 import { drain, encodeForJson, UnusableContent } from "../http/content.ts";
 import type { Http, HttpRequest, HttpResponse } from "../http/http.ts";
 import {
@@ -37,6 +37,8 @@ export interface RequestCredential {
   token(limits: WaitLimits): Issued | Promise<Issued>;
   /** Signs its requests (DPoP); absent: its tokens are bound to nothing. */
   readonly prover?: RequestProver | undefined;
+  /** Shown to its APIs (mutual TLS), which know the token by it. */
+  readonly certificate?: ClientCertificate | undefined;
   /** Notes that this origin accepted the token; `refused`: the one before, which it refused for the same request. */
   recordAccepted(origin: string, issued: Issued, refused?: Issued): void;
   /**
@@ -211,6 +213,8 @@ class AuthorizedRequest {
     if (prover && !isBare) headers.dpop = await prover.prove(method, url, issued.accessToken);
     const request: HttpRequest = { method, url, headers };
     if (ca !== undefined) request.ca = ca;
+    const { certificate } = this.#credential;
+    if (certificate && !isBare) request.certificate = certificate;
     if (body !== undefined && !(body instanceof UploadBody)) request.body = body;
     const response =
       body instanceof UploadBody

@@ -139,6 +139,7 @@ test("keys that contradict each other are refused by name", (t) => {
   const secret = { client_auth: "client_secret_jwt" };
   t.regex(why({ ...secret, algorithm: "RS256" }) ?? "", /^algorithm: does not suit/);
   t.regex(why({ ...signing, certificate: "none" }) ?? "", /^certificate: is no certificate in PEM/);
+  t.regex(why({ client_id: undefined, client_auth: "tls" }) ?? "", /client_id/);
   t.is(why({ ...signing, algorithm: "ES256", key_id: "k1" }), undefined);
 });
 
