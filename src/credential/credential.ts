@@ -2,13 +2,8 @@ import type { Cancellation } from "../base/cancellation.ts";
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
-import {
-  type ClientCertificate,
-  clientCertificate,
-  grantNamed,
-  rotatingSecret,
-  tokenIdentity,
-} from "../grants/index.ts";
+import type { ClientCertificate } from "../grants/grant.ts";
+import { clientCertificate, grantNamed, rotatingSecret, tokenIdentity } from "../grants/index.ts";
 import type { Account, SignedIn } from "../grants/login/index.ts";
 import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";

@@ -1,7 +1,7 @@
 /** A client's certificate and key for mutual TLS (RFC 8705), as PEM or PKCS #12 in the vault. */
 import { createSecureContext } from "node:tls";
 import { AuthdError } from "../errors.ts";
-import type { SecretField } from "./grant.ts";
+import type { ClientCertificate, SecretField } from "./grant.ts";
 
 /** Names of the secrets. */
 const CERTIFICATE = "tls_certificate";
@@ -14,14 +14,6 @@ export const certificateSecrets: readonly SecretField[] = [
   },
   { name: PASSPHRASE, optional: true, label: "Passphrase of the certificate's key" },
 ];
-
-/** Options of a TLS connection by which the server knows the client. */
-export interface ClientCertificate {
-  cert?: string;
-  key?: string;
-  pfx?: Buffer;
-  passphrase?: string;
-}
 
 /** Returns the certificate to show; undefined for a client that proves itself in another way, or has none yet. */
 export function clientCertificate(

@@ -113,6 +113,14 @@ export interface LifetimeFault {
   set?: string;
 }
 
+/** Options of a TLS connection by which the server knows the client. */
+export interface ClientCertificate {
+  cert?: string;
+  key?: string;
+  pfx?: Buffer;
+  passphrase?: string;
+}
+
 /** A named secret that a grant or preset asks for. */
 export interface SecretField {
   name: string;

@@ -12,7 +12,7 @@ import { staticToken } from "./static.ts";
 import { tokenExchange } from "./token-exchange.ts";
 
 export { clientSecretNames } from "./client-auth.ts";
-export { type ClientCertificate, clientCertificate } from "./client-certificate.ts";
+export { clientCertificate } from "./client-certificate.ts";
 export {
   apiWantsNonce,
   createDpopKey,

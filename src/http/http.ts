@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Cancellation } from "../base/cancellation.ts";
-import type { ClientCertificate } from "../grants/client-certificate.ts";
+import type { ClientCertificate } from "../grants/grant.ts";
 import type { Transport } from "./transport.ts";
 
 /** A request to an issuer or an API. */

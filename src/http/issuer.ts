@@ -6,9 +6,13 @@ import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
-import type { ClientCertificate } from "../grants/client-certificate.ts";
 import { endpointOf } from "../grants/endpoint.ts";
-import type { IssuerRequest, IssuerResponse, SendToIssuer } from "../grants/grant.ts";
+import type {
+  ClientCertificate,
+  IssuerRequest,
+  IssuerResponse,
+  SendToIssuer,
+} from "../grants/grant.ts";
 import { collect, type DecodeLimits, decodeBody, TooLarge, UnusableContent } from "./content.ts";
 import { type Http, type HttpResponse, neverSent, REDIRECT_STATUSES } from "./http.ts";
 import type { IssuerClocks } from "./issuer-clock.ts";

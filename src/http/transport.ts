@@ -7,7 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import type { Agent, buildConnector, Client, Dispatcher, Pool } from "undici";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { isLoopback } from "../config/urls.ts";
-import type { ClientCertificate } from "../grants/client-certificate.ts";
+import type { ClientCertificate } from "../grants/grant.ts";
 import {
   type ClientFactory,
   type ClientOptions,

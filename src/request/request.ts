@@ -5,7 +5,8 @@ import type { CredentialSettings } from "../config/settings.ts";
 import type { RequestProver } from "../credential/dpop.ts";
 import type { IssuedToken } from "../credential/issued-token.ts";
 import type { WaitLimits } from "../credential/wait.ts";
-import { apiWantsNonce, type ClientCertificate } from "../grants/index.ts";
+import type { ClientCertificate } from "../grants/grant.ts";
+import { apiWantsNonce } from "../grants/index.ts";
 import { drain, encodeForJson, UnusableContent } from "../http/content.ts";
 import type { Http, HttpRequest, HttpResponse } from "../http/http.ts";
 import {
