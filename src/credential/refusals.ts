@@ -64,9 +64,7 @@ export class Refusals {
     const countsForAll = isOwn || !this.haveWorked;
     if (!isOwn) slot.refusals++;
     const { writtenRequest } = settings;
-    // A request that was edited since the last refusal starts a new count.
-    const before =
-      record.refusals?.writtenRequest === writtenRequest ? (record.refusals?.count ?? 0) : 0;
+    const before = refusalsBefore(record, settings);
     if (countsForAll) record.refusals = { count: before + 1, writtenRequest };
     const times = Math.max(countsForAll ? before + 1 : 0, slot.refusals);
     return times >= FINAL_REFUSALS ? finalRefusal(failure, settings.name, times) : failure;
@@ -134,6 +132,23 @@ export class Refusals {
     const delay = backoff({ ...about, random: this.#clock.random() });
     this.#nextTargetAtBootMs = now.boot + Math.max(MIN_TARGET_WAIT_MS, delay);
   }
+}
+
+/** Returns how many there were since the last token. A request that was edited since starts a new count. */
+function refusalsBefore(
+  { refusals }: CredentialRecord,
+  { writtenRequest }: CredentialSettings,
+): number {
+  return refusals?.writtenRequest === writtenRequest ? (refusals?.count ?? 0) : 0;
+}
+
+/** True if a refusal of the credential's own secrets is the last: at once, or the third in a row. */
+export function isLastRefusal(
+  failure: AuthdError,
+  { record, settings }: { record: CredentialRecord; settings: CredentialSettings },
+): boolean {
+  if (failure.contact?.refusal === undefined) return false;
+  return isTerminal(failure) || refusalsBefore(record, settings) + 1 >= FINAL_REFUSALS;
 }
 
 /** Deletes every refusal from a record, as its secrets were replaced. */

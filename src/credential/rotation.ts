@@ -23,6 +23,8 @@ export interface RotationContext {
   isCurrent: () => boolean;
   /** A caller's scope or audience, not the refresh token, may be what is refused. */
   isCallers?: boolean;
+  /** True if an answer refuses the refresh token, beside `invalid_grant`: in words of the API's own. */
+  isRefusal?: (error: AuthdError) => boolean;
   /** Called when a response was lost: a refusal after that is about the refresh token. */
   onLost?: () => void;
   /** The boot of the machine that boot times count from. */
@@ -84,7 +86,7 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
     return response;
   } catch (error) {
     // At some issuers the previous token ends the session: it is not sent for a scope that may be refused.
-    if (!isRefused(error) || (isCallers && !wasLost)) throw error;
+    if (!isRefused(error, context) || (isCallers && !wasLost)) throw error;
     return await attemptPrevious({ ...context, attempt: attemptAny }, rotation, error);
   }
 }
@@ -94,7 +96,7 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
  * open, so that the next start, too, knows that the token may be spent.
  */
 async function attemptTwice(
-  { attempt, token, record, isCurrent }: Attempting,
+  { attempt, token, record, isCurrent, ...context }: Attempting,
   rotation: Rotation,
   wasLostBefore: boolean,
 ): Promise<TokenResponse> {
@@ -107,7 +109,7 @@ async function attemptTwice(
       return attempt(token);
     });
   } catch (error) {
-    if (isRefused(error) || !(wasLost || isResponseLost(error))) delete rotation.intent;
+    if (isRefused(error, context) || !(wasLost || isResponseLost(error))) delete rotation.intent;
     throw error;
   }
 }
@@ -127,7 +129,7 @@ async function attemptPrevious(
     return response;
   } catch (error) {
     // Neither spent nor refused: it may still work when the issuer is back.
-    if (!isRefused(error) && !isResponseLost(error)) throw error;
+    if (!isRefused(error, context) && !isResponseLost(error)) throw error;
     delete rotation.previous;
     throw refusal;
   }
@@ -228,8 +230,8 @@ export function isResponseLost(error: unknown): boolean {
   return error instanceof AuthdError && error.contact?.sent === true && !error.contact.answered;
 }
 
-function isRefused(error: unknown): boolean {
+function isRefused(error: unknown, { isRefusal }: Pick<RotationContext, "isRefusal">): boolean {
   // One that replaced what was sent refuses something else.
   if (!(error instanceof AuthdError) || rotatedIn(error) !== undefined) return false;
-  return error.oauth?.error === "invalid_grant";
+  return error.oauth?.error === "invalid_grant" || isRefusal?.(error) === true;
 }

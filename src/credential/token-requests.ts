@@ -20,6 +20,7 @@ import type { CredentialDeps } from "./credential-deps.ts";
 import { dpopFor } from "./dpop.ts";
 import { ensureMetadata, usesMetadata } from "./issuer-metadata.ts";
 import type { CredentialRecord } from "./record.ts";
+import { isLastRefusal } from "./refusals.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
 import { readSubjectToken } from "./subject-token.ts";
 import type { TokenResponse } from "./token.ts";
@@ -208,7 +209,7 @@ export class TokenRequests {
     { slot, pendingRefresh, inputs }: QueuedTokenRequest,
     now: TokenRequestInputs,
   ): RotationContext {
-    const { settings, record, secrets, seal, canWait, isCurrent } = now;
+    const { settings, grant, record, secrets, seal, canWait, isCurrent } = now;
     const secret = rotatingSecret(settings) ?? "";
     let isStarted = false;
     return {
@@ -217,6 +218,9 @@ export class TokenRequests {
       target: slot.target,
       isCallers: slot.key !== "",
       bootId: this.#deps.time.bootId,
+      ...(grant.refusesInOwnWords && {
+        isRefusal: (error: AuthdError) => isLastRefusal(error, { record, settings }),
+      }),
       onLost: () => {
         pendingRefresh.lost = true;
       },

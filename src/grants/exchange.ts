@@ -97,6 +97,7 @@ export const exchange: Grant<ExchangeSettings> = {
   acceptsTarget: ({ request, steps, renew }) =>
     referenced(JSON.stringify([request, steps, renew]), CALLER_VALUES).length > 0,
   rotates: ({ rotates = {} }) => Object.keys(rotates)[0],
+  refusesInOwnWords: true,
   obtainsRotating: ({ renew, rotates = {}, secrets }) =>
     renew !== undefined && !Object.keys(rotates).some((name) => secrets.includes(name)),
   timeStep: (settings, secrets, at) => codeIn(sequenceFor(settings, secrets).steps, secrets, at),

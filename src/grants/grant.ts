@@ -147,6 +147,8 @@ export interface Grant<Settings = unknown> {
   rotates?(settings: Settings): string | undefined;
   /** True if the rotating secret comes of a sign-in with the other secrets, and nobody enters it. */
   obtainsRotating?(settings: Settings): boolean;
+  /** True if the API has words of its own for a rotating secret that is refused, beside OAuth's. */
+  refusesInOwnWords?: boolean;
   /** How a person signs in (`authd login`), the usual way first; absent: secrets are entered instead. */
   signsIn?: readonly LoginFlow[];
   /** Identifies the one-time code that a request carries at this moment (wall clock, ms); undefined: it carries none. */

@@ -269,3 +269,39 @@ for (const [how, failure] of Object.entries(failures)) {
     t.is(engine.vault.read("demo")?.secrets.session, "practice-refresh-2");
   });
 }
+
+/** A session that the API lost: it still takes the one before. */
+async function stageLost(t: ExecutionContext, refusal: StubResponse, more: object = {}) {
+  const seen: string[] = [];
+  const issuer = await startIssuer(t, ({ body }) => {
+    const { refresh } = JSON.parse(body) as { refresh: string };
+    seen.push(refresh);
+    if (refresh !== "before") return refusal;
+    return { json: { token: "good", refresh: "after", expires_in: 3600 } };
+  });
+  const engine = await startTestRegistry(t);
+  const rotation = { previous: "before", worked: false };
+  const file = { ...entered(issuer), ...more };
+  const credential = await engine.add("demo", file, { session: "lost" }, { rotation });
+  return { credential, engine, seen };
+}
+
+test("an API's own refusal of a secret that never worked is followed by the one before", async (t) => {
+  const refusal = { status: 409, json: { code: "SESSION_UNKNOWN" } };
+  const rejected_on = [{ status: 409 }];
+  const { credential, engine, seen } = await stageLost(t, refusal, { rejected_on });
+  t.is((await credential.token({})).accessToken, "good");
+  t.deepEqual(seen, ["lost", "before"]);
+  t.is(engine.vault.read("demo")?.secrets.session, "after");
+});
+
+test("of refusals that are final only when repeated, the third is followed by the one before", async (t) => {
+  const { credential, engine, seen } = await stageLost(t, { status: 401 });
+  await t.throwsAsync(async () => credential.token({}));
+  for (let waits = 0; waits < 30 && seen.at(-1) === "lost"; waits++) {
+    engine.clock.advance(10 * SECOND);
+    await until(() => credential.pendingRefreshes === 0);
+  }
+  t.is((await credential.token({})).accessToken, "good");
+  t.deepEqual(seen, ["lost", "lost", "lost", "before"]);
+});
