@@ -39,7 +39,7 @@ const schema = consistent(
 
 /** Exchanges a token for another (RFC 8693): a workload's identity, or a token with fewer rights. */
 export const tokenExchange: Grant<z.output<typeof schema>> = {
-  summary: "another token: a workload's identity, or another credential's",
+  summary: "another token: a workload's identity, or a credential's",
   schema,
   secrets: (settings) => [
     ...(settings.subject ? [] : [{ name: SUBJECT_TOKEN, optional: false, label: "Subject token" }]),
