@@ -14,6 +14,7 @@ import { hardEnd } from "./refresh-token-life.ts";
 import { expiresAt } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
 import { troublesOf } from "./troubles.ts";
+import { unreplacedNote } from "./unreplaced-secret.ts";
 import { isUntested } from "./untested.ts";
 
 /** A slot and the boot time of its next refresh; Infinity: none. */
@@ -39,7 +40,10 @@ export function infoOf(life: Lifecycle): CredentialInfo {
   const troubles = [...troublesOf(settings, record), ...keptTroubles(settings, tokens.own.issued)];
   const limit = signInEnd(settings, record);
   const isTold = troubles.some(({ reason }) => reason === "lifetime");
-  const notes = isTold ? [] : assumedNote(name, primary.slot.issued);
+  const notes = [
+    ...(isTold ? [] : assumedNote(name, primary.slot.issued)),
+    ...unreplacedNote(settings, record, primary.slot.issued),
+  ];
   return {
     name,
     grant,

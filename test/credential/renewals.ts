@@ -305,3 +305,21 @@ test("of refusals that are final only when repeated, the third is followed by th
   t.is((await credential.token({})).accessToken, "good");
   t.deepEqual(seen, ["lost", "lost", "lost", "before"]);
 });
+
+test("a place where no answer has the next secret is told", async (t) => {
+  const { sessions, issuer, engine } = await setup(t);
+  sessions.current = "practice-refresh-0";
+  const told = (name: string) => engine.registry.get(name).info().notes?.[0]?.message ?? "";
+  const wrong = { ...signedIn(issuer), rotates: { refresh: "/typo" } };
+  const obtained = await engine.add("obtained", wrong, { password: "pw" });
+  await obtained.token({});
+  t.regex(told("obtained"), /anything at rotates\.refresh = "\/typo", so each renewal signs in/);
+  const right = await engine.add("right", signedIn(issuer), { password: "pw" });
+  await right.token({});
+  t.is(told("right"), "");
+  const session = { session: sessions.current };
+  const kept = { ...entered(issuer), rotates: { session: "/typo" } };
+  const given = await engine.add("given", kept, session);
+  await given.token({});
+  t.regex(told("given"), /anything at rotates\.session = "\/typo", so the one that was entered/);
+});
