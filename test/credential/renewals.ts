@@ -323,3 +323,25 @@ test("a place where no answer has the next secret is told", async (t) => {
   await given.token({});
   t.regex(told("given"), /anything at rotates\.session = "\/typo", so the one that was entered/);
 });
+
+test("a renewal of several steps that is refused after its secret was replaced is followed by a sign-in", async (t) => {
+  const seen: string[] = [];
+  const issuer = await startIssuer(t, ({ path }) => {
+    seen.push(path);
+    if (path === "/token") return { status: 401, json: { message: "no such session" } };
+    if (path === "/login") return { json: { token: `token-${seen.length}`, refresh: "one" } };
+    return { json: { refresh: `next-${seen.length}` } };
+  });
+  const engine = await startTestRegistry(t);
+  const steps = [
+    { url: `${issuer.origin}/refresh`, json: { refresh: "{secret.refresh}" } },
+    { url: `${issuer.origin}/token` },
+  ];
+  const file = { ...signedIn(issuer), renew: { steps } };
+  const credential = await engine.add("demo", file, { password: "pw" });
+  await credential.token({});
+  engine.clock.advance(5 * SECOND);
+  t.is((await credential.token({ forceRefresh: true })).accessToken, "token-4");
+  t.deepEqual(seen, ["/login", "/refresh", "/token", "/login"]);
+  t.is(engine.vault.read("demo")?.secrets.refresh, "one");
+});
