@@ -15,7 +15,9 @@ export function checkIgnoredKeys(written: Table, settings = written, prefix = ""
   for (const [key, value] of Object.entries(written)) {
     const steps = stepsIn(key, value);
     const whole = stepsIn(key, settings[key]);
-    for (const [index, step] of steps.entries()) {
+    // The one request of a file from before there were steps: it worked, without the body.
+    const isOlder = key === "request";
+    for (const [index, step] of isOlder ? [] : steps.entries()) {
       checkBody(step, whole[index]?.step.method, prefix);
     }
     const last = steps.at(-1);

@@ -75,5 +75,7 @@ export function issuerWantsNonce({ status, text }: IssuerResponse): boolean {
 /** True if an API refused a request for want of its nonce (RFC 9449 section 9). */
 export function apiWantsNonce(status: number, headers: Headers): boolean {
   const challenge = [headers["www-authenticate"] ?? []].flat().join(", ");
-  return status === 401 && /\bDPoP\b[^,]*(,[^,]*)*\berror="?use_dpop_nonce\b/i.test(challenge);
+  if (status !== 401) return false;
+  const at = challenge.search(/\bDPoP\b/i);
+  return at >= 0 && /\berror="?use_dpop_nonce\b/i.test(challenge.slice(at));
 }

@@ -251,6 +251,8 @@ test("many at once that add, set, remove and reload one name leave it whole or g
   const next = await startDaemon(t, { home: daemon });
   const client = await RawClient.open(t, next.socket);
   t.is((await askFor(client, "getToken", about))?.result?.accessToken, "practice-one");
+  // That this token is used is still being written.
+  await next.stop();
   const files = readdirSync(join(next.stateDir, "vault"));
   t.deepEqual(
     files.filter((file) => /tmp|damaged/.test(file)),

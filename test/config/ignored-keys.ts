@@ -21,9 +21,9 @@ const SAMPLES: Record<string, unknown> = {
 
 const refused: readonly [title: string, file: Record<string, unknown>, message: RegExp][] = [
   [
-    "the body of a GET",
-    { request: { url, method: "get", json: { a: 1 } } },
-    /request\.json is a body, and GET has none/,
+    "the body of a GET, in a step",
+    { steps: [{ url, method: "get", json: { a: 1 } }, { url }] },
+    /steps\[1\]\.json is a body, and GET has none/,
   ],
   [
     "the body of a HEAD, in a step",
@@ -64,6 +64,10 @@ for (const [title, file, message] of refused) {
     t.throws(() => resolve(file), { message });
   });
 }
+
+test("taken: the body of a GET in the one request, which files from before may have", (t) => {
+  t.notThrows(() => resolve({ request: { url, method: "get", json: { a: 1 } } }));
+});
 
 test("taken: bodies of other methods, what later steps use, places of a renewal's own", (t) => {
   const steps = [
