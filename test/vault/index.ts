@@ -304,7 +304,7 @@ test("a vault.json that was edited does not pass for the right key", async (t) =
 
 test("a write that is begun while the vault is being locked is sealed with the key, not with what is left of it", async (t) => {
   const dir = join(temporaryFolder(t), "vault");
-  const passphrase = async () => "one";
+  const passphrase = async () => "one of them";
   const { vault } = await openSample(t, dir, { keySource: "passphrase", passphrase });
   const names = Array.from({ length: 6 }, (_, index) => `after-${index}`);
   // Each comes a few promises later than the one before.
@@ -315,7 +315,7 @@ test("a write that is begun while the vault is being locked is sealed with the k
   });
   await vault.lock("it was asked for");
   await Promise.all(writes);
-  await vault.open("one");
+  await vault.open("one of them");
   for (const name of vault.names()) t.notThrows(() => vault.read(name), name);
 });
 

@@ -66,11 +66,11 @@ const ways = [
 for (const [from, to] of ways)
   test(`from ${from} to ${to}: everything opens with the new key, nothing with the old`, async (t) => {
     const at = place(t);
-    const { vault } = await open(t, at, from, "first");
+    const { vault } = await open(t, at, from, "the first words");
     await vault.write("labelf", { secret: "one" }, durable);
     await vault.write("zebbra", { secret: "two" }, durable);
     const before = readFileSync(join(at.dir, "labelf.sealed"), "latin1");
-    t.deepEqual(await vault.rekey(to, "second"), { sealed: 2, damaged: [] });
+    t.deepEqual(await vault.rekey(to, "the second words"), { sealed: 2, damaged: [] });
     t.is(vault.keySource, to);
     t.deepEqual(vault.read("labelf"), { secret: "one" });
     await vault.write("zebbra", { secret: "three" }, durable);
@@ -78,13 +78,13 @@ for (const [from, to] of ways)
     t.deepEqual(extras(at.dir), to === "file" ? ["key"] : []);
     t.not(readFileSync(join(at.dir, "labelf.sealed"), "latin1"), before);
 
-    const again = await open(t, at, to, "second");
+    const again = await open(t, at, to, "the second words");
     t.is(again.vault.locked, undefined);
     t.deepEqual(again.vault.read("labelf"), { secret: "one" });
     t.deepEqual(again.vault.read("zebbra"), { secret: "three" });
     await again.vault.close();
     if (to !== "passphrase") return;
-    t.regex((await open(t, at, to, "first")).vault.locked!, /passphrase is wrong/);
+    t.regex((await open(t, at, to, "the first words")).vault.locked!, /passphrase is wrong/);
   });
 
 test("a keychain's old entry is removed at last, and a new one that never counted too", async (t) => {
