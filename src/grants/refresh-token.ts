@@ -17,11 +17,7 @@ const schema = consistent(
   z.strictObject({
     ...tokenEndpointShape,
     ...renewalShape,
-    response: refreshResponse
-      .optional()
-      .describe(
-        "Where in the answer the tokens are, if not where RFC 6749 says, and what else to keep.",
-      ),
+    response: refreshResponse,
     single_access_token: z
       .boolean()
       .optional()

@@ -79,7 +79,11 @@ export const refreshResponse = z
       .optional()
       .describe("Where the lifetime, or the end, of a refresh token is that is not used."),
   })
-  .refine(hasOneEnd, TWO_ENDS);
+  .refine(hasOneEnd, TWO_ENDS)
+  .optional()
+  .describe(
+    "Where in the answer the tokens are, if not where RFC 6749 says, and what else to keep.",
+  );
 
 /** Returns the key that says where the lifetime, or the end, is; undefined: neither does. */
 export function lifetimeKey(response: { expires_in?: unknown; expires_at?: unknown }) {
@@ -90,7 +94,10 @@ export function lifetimeKey(response: { expires_in?: unknown; expires_at?: unkno
 export type ExchangeResponse = z.output<typeof exchangeResponse>;
 /** Places in an answer; absent: where RFC 6749 says. */
 export interface ResponsePlaces
-  extends Omit<z.output<typeof refreshResponse>, "token" | "refresh_token" | "refresh_expires_in"> {
+  extends Omit<
+    NonNullable<z.output<typeof refreshResponse>>,
+    "token" | "refresh_token" | "refresh_expires_in"
+  > {
   token?: string | undefined;
   refresh_expires_in?: string | undefined;
   refresh_token?: string | undefined;

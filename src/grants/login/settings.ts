@@ -31,11 +31,7 @@ const parameter = z.union([z.string(), z.number(), z.boolean()]);
 const shape = {
   ...tokenEndpointShape,
   ...renewalShape,
-  response: refreshResponse
-    .optional()
-    .describe(
-      "Where in the answer the tokens are, if not where RFC 6749 says, and what else to keep.",
-    ),
+  response: refreshResponse,
   client_id: clientId,
   device_url: address("The device authorization endpoint's URL (RFC 8628)."),
   revocation_url: address("The revocation endpoint's URL (RFC 7009), for authd logout."),
