@@ -16,6 +16,7 @@ import type { CredentialDeps } from "./credential-deps.ts";
 import { brokenInfo } from "./info.ts";
 import type { CredentialRecord } from "./record.ts";
 import { RefreshTimer } from "./refresh-timer.ts";
+import { UnreadFiles } from "./unread-files.ts";
 
 type RegistryDeps = Omit<
   CredentialDeps,
@@ -29,11 +30,7 @@ export class Registry {
   readonly #credentials = new Map<string, Credential>();
   /** Errors of credentials that never worked since the start, as their files can't be used. */
   readonly #broken = new Map<string, AuthdError>();
-  /** Names whose files were not read yet, and how to read them. */
-  readonly #unread = new Set<string>();
-  #readFile: OpenConfiguration["read"] = () => undefined;
-  /** Called when no name is left. */
-  #onRead: (() => void)[] = [];
+  readonly #unread: UnreadFiles;
   /** Undefined after every change of the names. */
   #sortedNames: readonly string[] | undefined;
   /** Credentials whose file is gone while there is something to seal for them. */
@@ -50,6 +47,7 @@ export class Registry {
       tokenOf: (name, asker) => this.#subjectTokenOf(name, asker),
       reschedule: (name, deadline) => this.#timer.reschedule(name, deadline),
     };
+    this.#unread = new UnreadFiles(deps.clock, (read) => this.#take(read));
     this.#timer = new RefreshTimer(deps, this.#credentials, (nowBootMs) => {
       this.#sealOrphaned(nowBootMs);
       onTick();
@@ -64,9 +62,8 @@ export class Registry {
   // ---- reading files at the start ----
 
   /** Takes over the credentials of a start. Each file is read when its credential is asked for, or by `readSome`. */
-  open({ names, read }: Pick<OpenConfiguration, "names" | "read">): void {
-    for (const name of names) this.#unread.add(name);
-    this.#readFile = read;
+  open(configuration: Pick<OpenConfiguration, "names" | "read">): void {
+    this.#unread.open(configuration);
     this.#sortedNames = undefined;
   }
 
@@ -76,36 +73,19 @@ export class Registry {
   }
 
   /** Resolves when no file waits to be read. */
-  async whenRead(): Promise<void> {
-    if (!this.isRead) await new Promise<void>((resolve) => this.#onRead.push(resolve));
+  whenRead(): Promise<void> {
+    return this.#unread.whenRead();
   }
 
   /** Reads files for about `ms`. */
   readSome(ms: number): void {
-    const { clock } = this.#deps;
-    const untilMs = clock.monotonic() + ms;
-    for (const name of this.#unread) {
-      this.#read(name);
-      if (clock.monotonic() >= untilMs) return;
-    }
+    this.#unread.readSome(ms);
   }
 
-  #readAll(): void {
-    for (const name of this.#unread) this.#read(name);
-  }
-
-  #read(name: string): void {
-    if (!this.#unread.has(name)) return;
-    const read = this.#readFile(name);
-    this.#noteRead(name);
+  #take(read: ReturnType<OpenConfiguration["read"]>): void {
+    this.#sortedNames = undefined;
     if (isMistake(read)) this.#close(brokenFile(read), false);
     else if (read) this.add(read);
-  }
-
-  #noteRead(name: string): void {
-    this.#unread.delete(name);
-    this.#sortedNames = undefined;
-    if (this.isRead) for (const resolve of this.#onRead.splice(0)) resolve();
   }
 
   /** Token requests that are queued or being sent. */
@@ -147,7 +127,7 @@ export class Registry {
 
   /** Throws AuthdError `unknown_credential`. */
   get(name: string): Credential {
-    this.#read(name);
+    this.#unread.read(name);
     const credential = this.#credentials.get(name);
     if (credential) return credential;
     const broken = this.#broken.get(name);
@@ -162,18 +142,18 @@ export class Registry {
 
   /** False for a credential that never worked since the start, as its file is broken. */
   hasLoaded(name: string): boolean {
-    this.#read(name);
+    this.#unread.read(name);
     return this.#credentials.has(name);
   }
 
   /** True for every known name, that of a credential with a broken file included. */
   hasAny(name: string): boolean {
-    this.#read(name);
+    this.#unread.read(name);
     return this.#credentials.has(name) || this.#broken.has(name);
   }
 
   all(): Credential[] {
-    this.#readAll();
+    this.#unread.readAll();
     return [...this.#credentials.values()];
   }
 
@@ -187,14 +167,14 @@ export class Registry {
     this.#sortedNames ??= [
       ...this.#credentials.keys(),
       ...this.#broken.keys(),
-      ...this.#unread,
+      ...this.#unread.names,
     ].sort();
     return this.#sortedNames;
   }
 
   /** True if rules limit who may use the credential; also if its files are broken or gone, until a person removes it. */
   isGuarded(name: string): boolean {
-    this.#read(name);
+    this.#unread.read(name);
     return this.#credentials.get(name)?.isRestricted || this.#deps.vault.isGuarded(name);
   }
 
@@ -213,21 +193,21 @@ export class Registry {
 
   /** Yields infos in no order, each as it is when its turn comes, as 10,000 at once would take long. */
   *each(): Generator<CredentialInfo> {
-    this.#readAll();
+    this.#unread.readAll();
     for (const credential of this.#credentials.values()) yield credential.info();
     const now = this.#deps.clock.wall();
     for (const [name, error] of this.#broken) yield brokenInfo(name, error, now);
   }
 
   info(name: string): CredentialInfo {
-    this.#read(name);
+    this.#unread.read(name);
     const broken = this.#broken.get(name);
     return broken ? brokenInfo(name, broken, this.#deps.clock.wall()) : this.get(name).info();
   }
 
   /** Returns how many credentials are in each state, those with broken files included: cheaper than `infos`. */
   states(): Partial<Record<State, number>> {
-    this.#readAll();
+    this.#unread.readAll();
     const states: Partial<Record<State, number>> = {};
     const add = (state: State, count: number) => {
       if (count > 0) states[state] = (states[state] ?? 0) + count;
@@ -251,7 +231,7 @@ export class Registry {
    * credential until it is corrected; a file that is gone removes it (its sealed record stays).
    */
   apply({ credentials, errors }: Configuration): string[] {
-    this.#readAll();
+    this.#unread.readAll();
     const broken = errors.filter(({ credential }) => credential !== undefined).map(brokenFile);
     const kept = new Set(broken.map(({ credential }) => credential));
     const removed = [...this.#credentials.keys()].filter(
@@ -315,7 +295,7 @@ export class Registry {
   /** Adds a credential and reads its sealed record; one that was orphaned continues. */
   add(settings: CredentialSettings): Credential {
     const { name } = settings;
-    this.#noteRead(name);
+    this.#unread.drop(name);
     const orphaned = this.#orphaned.get(name);
     this.#orphaned.delete(name);
     orphaned?.applySettings(settings);
@@ -335,7 +315,7 @@ export class Registry {
   }
 
   #forget(name: string): void {
-    this.#noteRead(name);
+    this.#unread.drop(name);
     this.#credentials.delete(name);
     this.#timer.delete(name);
     this.#broken.delete(name);

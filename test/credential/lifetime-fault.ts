@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
 import { acquisitionDigest } from "../../src/credential/token-requests.ts";
 import { refreshTokenWarning } from "../../src/observe/problems.ts";
-import { adminOf, agreed } from "../helpers/admin.ts";
+import { addClient, adminOf, agreed } from "../helpers/admin.ts";
 import { type Responder, startIssuer } from "../helpers/issuer.ts";
 import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 import { until } from "../helpers/until.ts";
@@ -24,16 +24,7 @@ async function setup(t: ExecutionContext, members: object) {
   const { signal } = new AbortController();
   const { admin } = adminOf(engine);
   const add = (settings: Record<string, string> = {}) =>
-    admin.add(
-      {
-        name: "demo",
-        grant: "client_credentials",
-        settings: { token_url: issuer.url, client_id: "app", ...settings },
-        secrets: { client_secret: "not-to-be-told" },
-      },
-      signal,
-      agreed,
-    );
+    addClient(admin, { name: "demo", url: issuer.url, settings });
   const set = (settings: Record<string, string>, unset: string[] = []) =>
     admin.set({ credential: "demo", settings, unset }, signal, agreed);
   return { issuer, engine, add, set };

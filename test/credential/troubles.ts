@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from "ava";
 import { addressKey } from "../../src/credential/troubles.ts";
 import { AuthdError } from "../../src/errors.ts";
 import { problemsOf } from "../../src/observe/problems.ts";
-import { adminOf, agreed } from "../helpers/admin.ts";
+import { addClient, adminOf, agreed } from "../helpers/admin.ts";
 import { type Responder, startIssuer } from "../helpers/issuer.ts";
 import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 
@@ -15,16 +15,7 @@ async function setup(t: ExecutionContext, answering: Responder) {
   const engine = await startTestRegistry(t);
   const { admin } = adminOf(engine);
   const add = (settings: Record<string, string> = {}) =>
-    admin.add(
-      {
-        name: "e5",
-        grant: "client_credentials",
-        settings: { token_url: issuer.url, client_id: "app", ...settings },
-        secrets: { client_secret: "not-to-be-told" },
-      },
-      signal,
-      agreed,
-    );
+    addClient(admin, { name: "e5", url: issuer.url, settings });
   return { issuer, engine, admin, add };
 }
 

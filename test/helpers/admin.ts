@@ -31,3 +31,20 @@ export function adminOf(engine: Awaited<ReturnType<typeof startTestRegistry>>) {
   };
   return { admin, env };
 }
+
+/** Adds a credential of `client_credentials` with this token endpoint. */
+export async function addClient(
+  admin: Admin,
+  { name, url, settings = {} }: { name: string; url: string; settings?: Record<string, string> },
+) {
+  return await admin.add(
+    {
+      name,
+      grant: "client_credentials",
+      settings: { token_url: url, client_id: "app", ...settings },
+      secrets: { client_secret: "not-to-be-told" },
+    },
+    new AbortController().signal,
+    agreed,
+  );
+}
