@@ -7,6 +7,7 @@ import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
 import { metadataDifferences } from "../credential/issuer-metadata.ts";
 import { hasSecrets } from "../credential/record.ts";
+import type { AnswerCondition } from "../grants/answer-condition.ts";
 import type { CredentialDetails } from "../protocol.ts";
 
 /** Content of a credential's file now, and the settings that follow from it. */
@@ -32,13 +33,11 @@ export function describe(
 
 /** Returns settings by the keys of a credential file: `ca_file` as its path, rules as in the file. */
 function settingsOf(settings: CredentialSettings, content: Table): Record<string, unknown> {
-  const { preset, grant, own, headers, fields, boundValues, rejectedStatuses, rejectedOn } =
-    settings;
+  const { preset, grant, own, headers, fields, boundValues } = settings;
   const { expose, confirm, methods, paths, allow, deny, ca_file } = boundValues;
   const { ttl, lifetime, warm, verify, register, secretExpires, allowInsecureHttp, keptOrigins } =
     settings;
   const origins = [...settings.origins, ...(keptOrigins ? originEntries(keptOrigins) : [])];
-  const conditions = rejectedOn.slice(rejectedStatuses.length);
   return omitUndefined<Record<string, unknown>>({
     ...{ preset, grant, ...(own as Table) },
     ...{
@@ -55,12 +54,23 @@ function settingsOf(settings: CredentialSettings, content: Table): Record<string
     ca_file: content.ca_file ?? ca_file,
     allow_insecure_http: allowInsecureHttp || undefined,
     secret_expires: secretExpires,
-    rejected_statuses: rejectedStatuses.length > 0 ? rejectedStatuses : undefined,
-    rejected_on: conditions.length > 0 ? conditions : undefined,
+    ...refusalsOf(settings),
     renew_on: settings.renewOn,
     fields: Object.keys(fields).length > 0 ? fields : undefined,
     ...{ expose, confirm, methods, paths, allow, deny },
   });
+}
+
+/** Returns the answers that refuse a secret: those that are a status alone by the shorter key. */
+function refusalsOf({ rejectedOn }: CredentialSettings) {
+  const isStatus = ({ body, header }: AnswerCondition) =>
+    body === undefined && header === undefined;
+  const statuses = rejectedOn.filter(isStatus).map(({ status }) => status);
+  const conditions = rejectedOn.filter((condition) => !isStatus(condition));
+  return {
+    rejected_statuses: statuses.length > 0 ? statuses : undefined,
+    rejected_on: conditions.length > 0 ? conditions : undefined,
+  };
 }
 
 function secretsOf({ record }: Credential, { secrets }: CredentialSettings) {

@@ -142,7 +142,6 @@ function resolve(
       fields: context.share(values),
       own: context.share(own),
       secrets: context.share(secrets),
-      rejectedStatuses: context.share(common.rejected_statuses ?? []),
       rejectedOn: context.share(rejectedOn(common)),
       renewOn: share(common.renew_on),
       register: share(register),

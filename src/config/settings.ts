@@ -45,7 +45,6 @@ export interface CredentialSettings {
   /** The grant's own settings, as its schema returns them. */
   readonly own: unknown;
   readonly secrets: readonly SecretField[];
-  readonly rejectedStatuses: readonly number[];
   /** Answers with which the issuer refuses a secret for good: `rejected_statuses`, then `rejected_on`. */
   readonly rejectedOn: readonly AnswerCondition[];
   /** Answers with which an API says that the token has expired, beside a 401; absent: none. */

@@ -285,7 +285,7 @@ test("many alike credentials share what is equal", (t) => {
   const { credentials } = load(configFolder(t, files));
   const [first, second] = [...credentials.values()];
   t.not(first?.own, second?.own);
-  for (const key of ["origins", "headers", "secrets", "verify", "rejectedStatuses"] as const) {
+  for (const key of ["origins", "headers", "secrets", "verify", "rejectedOn"] as const) {
     t.is(first?.[key], second?.[key], key);
   }
   t.true(Object.isFrozen(first) && Object.isFrozen(first?.own) && Object.isFrozen(first?.headers));

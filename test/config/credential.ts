@@ -37,7 +37,7 @@ test("a grant alone has working defaults", (t) => {
     warm: "used",
     allowInsecureHttp: false,
     fields: {},
-    rejectedStatuses: [],
+    rejectedOn: [],
     secrets: [{ name: "token", optional: false, label: "Token" }],
   });
 });
@@ -324,7 +324,7 @@ test("tables of a preset merge by key, lists replace", (t) => {
     response: { expires_in: "/lifetime" },
   });
   t.deepEqual(settings.headers, { authorization: "Bearer {token}", "x-a": "1" });
-  t.deepEqual(settings.rejectedStatuses, [418]);
+  t.deepEqual(settings.rejectedOn, [{ status: 418 }]);
   t.like(settings.own, { response: { token: "text", expires_in: "/lifetime" } });
 });
 

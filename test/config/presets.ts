@@ -76,7 +76,7 @@ test("onestepai: a sign-in whose body is the API token as one JSON string", (t) 
   });
   t.deepEqual(settings.origins, ["https://app-us.onestepai.com"]);
   t.deepEqual(settings.verify, { method: "GET", url: "https://app-us.onestepai.com/api/Users" });
-  t.deepEqual(settings.rejectedStatuses, [400, 401]);
+  t.deepEqual(settings.rejectedOn, [{ status: 400 }, { status: 401 }]);
   t.deepEqual(
     settings.secrets.map(({ name, label }) => ({ name, label })),
     [{ name: "api_token", label: "API token" }],
@@ -130,7 +130,7 @@ test("zebbra: a sign-in form without a grant type or a client", (t) => {
       { name: "otp_secret", optional: true },
     ],
   );
-  t.deepEqual(settings.rejectedStatuses, [401]);
+  t.deepEqual(settings.rejectedOn, [{ status: 401 }]);
 });
 
 test("zebbra: what stands before the token's path stands before register too, and the user is at the root", (t) => {

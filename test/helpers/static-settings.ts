@@ -9,7 +9,7 @@ export function staticSettings(
   return {
     ...{ name, grant: "static", origins, headers: {}, warm: "used" },
     allowInsecureHttp: false,
-    ...{ fields: {}, own: {}, secrets: [], rejectedStatuses: [], rejectedOn: [] },
+    ...{ fields: {}, own: {}, secrets: [], rejectedOn: [] },
     ...{ boundValues: {}, written: {}, writtenRequest: "", binding: "" },
     ...more,
   };
