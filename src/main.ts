@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { basename } from "node:path";
 import { EXIT } from "./cli/exit-code.ts";
 import { quickGet } from "./cli/get.ts";
 
@@ -9,13 +10,18 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.failed);
 });
 
-const [command, ...args] = process.argv.slice(2);
+const called = basename(process.argv[1] ?? "");
+const given = process.argv.slice(2);
+const words = ["main.js", "authd"].includes(called)
+  ? given
+  : (await import("./cli/names.ts")).wordsOf(called, given);
+const [command, ...args] = words;
 if (command === "serve") (await import("./base/v8-flags.ts")).disableJit();
 try {
   if (command === "__complete") {
     await (await import("./cli/complete.ts")).complete(args);
   } else if (command !== "get" || !(await quickGet(args))) {
-    await (await import("./cli/program.ts")).run(process.argv.slice(2));
+    await (await import("./cli/program.ts")).run(words);
   }
 } catch (error) {
   process.exitCode = (await import("./cli/print-error.ts")).report(error);

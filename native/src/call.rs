@@ -1,7 +1,7 @@
 //! One call on a connection of its own, as every command makes it.
 
 use crate::report::say;
-use authd_client::{answer_to, default_socket_path, Connection, Error, ErrorKind, Json};
+use authd_client::{answer_to, default_socket_path, Connection, Error, ErrorKind, GetToken, Json};
 use std::env;
 use std::io::{stderr, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,11 @@ pub fn socket_path() -> Option<PathBuf> {
     }
     let path = default_socket_path();
     (cfg!(windows) || path.as_os_str().len() <= LONGEST_PATH).then_some(path)
+}
+
+/// Asks for a token. Returns the result of `getToken`, or `None` if the Node command should ask.
+pub fn get_token(request: &GetToken) -> Option<Result<Json, Error>> {
+    Some(call(&socket_path()?, "getToken", request.params(), request.patience()))
 }
 
 /// Calls `method` and returns its result. On a terminal it says whose approval the call waits for.

@@ -1,7 +1,7 @@
 //! `authd get NAME`: prints a token.
 
 use crate::args::{Args, Known};
-use crate::call::{call, socket_path};
+use crate::call::get_token;
 use crate::output::print;
 use crate::report::{report, say};
 use authd_client::{Error, GetToken, Json};
@@ -35,7 +35,7 @@ pub fn run(words: &[&str]) -> Option<i32> {
         timeout: args.milliseconds("timeout").ok()?,
         ..GetToken::of(name)
     };
-    let result = call(&socket_path()?, "getToken", request.params(), request.patience())
+    let result = get_token(&request)?
         .and_then(|result| render(name, &result, format).map(|text| (text, seconds_left(&result))));
     Some(match result {
         Err(error) => report(&error),

@@ -5,6 +5,8 @@
 mod args;
 mod call;
 mod get;
+mod helpers;
+mod names;
 mod node;
 mod output;
 mod report;
@@ -21,7 +23,7 @@ fn main() {
 
 /// Does what the arguments say. Returns the exit code.
 fn command() -> i32 {
-    let args: Vec<std::ffi::OsString> = env::args_os().skip(1).collect();
+    let args = names::words(env::args_os());
     run(&args).unwrap_or_else(|| node::hand_over(&args))
 }
 
@@ -30,6 +32,7 @@ fn run(args: &[std::ffi::OsString]) -> Option<i32> {
     let words: Vec<&str> = args.iter().map(|each| each.to_str()).collect::<Option<_>>()?;
     match words.split_first()? {
         (&"get", rest) => get::run(rest),
+        (&"helper", rest) => helpers::run(rest),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 import { openSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
+import { NAMES } from "../../src/cli/names.ts";
 import { run, start } from "../helpers/child.ts";
 import { MAIN, makeHome } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
@@ -31,6 +32,20 @@ onUnix("it is replaced by the recorded Node command, with all of its words, once
   const { code, stdout } = await ended;
   t.is(code, 42);
   t.deepEqual(JSON.parse(stdout), [child.pid, words, process.execPath]);
+});
+
+onUnix("by another name it has the words that the name stands for", async (t) => {
+  const folder = temporaryFolder(t);
+  const main = join(folder, "main.mjs");
+  writeFileSync(main, "console.log(JSON.stringify(process.argv.slice(2)))");
+  const native = copyNative(t, [process.execPath, main]);
+  for (const [name, words] of Object.entries(NAMES)) {
+    const link = join(folder, name);
+    symlinkSync(native, link);
+    // No helper knows this word.
+    const { stdout } = await run(t, link, ["no-such-action"]);
+    t.deepEqual(JSON.parse(stdout), [...words, "no-such-action"]);
+  }
 });
 
 onUnix(
