@@ -123,12 +123,17 @@ export async function startChromium(t: ExecutionContext): Promise<Tab> {
       ...(process.geteuid?.() === 0 ? ["--no-sandbox"] : []),
       "about:blank",
     ],
-    { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
+    // A process group of its own, so that its children end with it.
+    { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"], detached: true },
   );
   t.teardown(async () => {
     const ended = child.exitCode === null ? once(child, "close") : undefined;
     await connection.call("Browser.close").catch(() => {});
-    child.kill("SIGKILL");
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // All of them have ended.
+    }
     await ended;
   });
   const connection = new Connection(child);

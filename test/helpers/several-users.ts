@@ -1,9 +1,10 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { type Client, connect } from "../../src/client.ts";
 import { type Ended, run } from "./child.ts";
 import { MAIN, makeHome, startDaemon } from "./daemon.ts";
+import { removeFolder } from "./folder.ts";
 
 /** Somebody on this machine, by numbers that no account has. */
 export interface User {
@@ -34,7 +35,7 @@ export async function startSharedDaemon(
   env: NodeJS.ProcessEnv = {},
 ): Promise<SharedDaemon> {
   const folder = mkdtempSync("/run/authd-test-");
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  t.teardown(() => removeFolder(folder));
   chmodSync(folder, 0o755);
   const place = (name: string) => join(folder, name);
   for (const name of ["socket", "config", "state"]) mkdirSync(place(name), { mode: 0o700 });
