@@ -41,6 +41,11 @@ export interface ConnectOptions {
   socket?: string;
   /** Told to the daemon, for its log. */
   clientName?: string;
+  /**
+   * How much longer than a call's `timeoutMs` the daemon may take, ms: 65 s, as a person may have to say
+   * yes first, within 60 s.
+   */
+  graceMs?: number;
 }
 
 export interface CallOptions {
@@ -50,10 +55,6 @@ export interface CallOptions {
 /** Credentials to watch: one, or all; with `events` everything that happens to them. */
 type Watched = ParamsOf<"subscribe">;
 
-/**
- * The daemon is given so much longer than the request itself may take, ms: a person may have to say
- * yes first, within 60 s.
- */
 const GRACE_MS = 65_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** The daemon ends a sign-in after half an hour at the latest. */
@@ -74,10 +75,11 @@ export function connect(options: ConnectOptions = {}): Client {
   return new Client(options);
 }
 
-/** Every call rejects with AuthdError (see its `reason`), or NoDaemonError. */
+/** Every call rejects with AuthdError (see its `reason`), of which NoDaemonError is one. */
 export class Client {
   readonly #path: string;
   readonly #clientName: string | undefined;
+  readonly #graceMs: number;
   readonly #listeners = new Map<string, Set<(params: never) => void>>();
   /** What to subscribe to again on a new connection. */
   #watched: readonly Watched[] = [];
@@ -85,9 +87,10 @@ export class Client {
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor({ socket, clientName }: ConnectOptions) {
+  constructor({ socket, clientName, graceMs = GRACE_MS }: ConnectOptions) {
     this.#path = socket ?? clientSocketPath();
     this.#clientName = clientName;
+    this.#graceMs = graceMs;
   }
 
   /** A token that is valid, and the headers to send with it. */
@@ -137,7 +140,7 @@ export class Client {
     { signal }: CallOptions,
     send: (connection: DaemonConnection, limits: RequestLimits) => Promise<Results[M]>,
   ): Promise<Results[M]> {
-    const limits = { signal, timeoutMs: timeoutOf(method, params) + GRACE_MS };
+    const limits = { signal, timeoutMs: timeoutOf(method, params) + this.#graceMs };
     const tries = mayRepeat(method, params) ? 2 : 1;
     for (let left = tries; left > 0; left--) {
       try {

@@ -37,7 +37,7 @@ export interface AuthdErrorDetails {
  * `reason` is the contract (see protocol.ts). Neither ever holds a secret or a token.
  */
 export class AuthdError extends Error {
-  override readonly name = "AuthdError";
+  override readonly name: string = "AuthdError";
   readonly reason: Reason;
   readonly credential: string | undefined;
   readonly retryAfterMs: number | undefined;

@@ -116,7 +116,9 @@ export type Reason =
   | "request_too_large"
   | "response_too_large"
   | "cancelled"
-  | "internal";
+  | "internal"
+  /** No daemon answers on the socket: a client's own, never on the wire. */
+  | "no_daemon";
 
 /** An issuer's error (RFC 6749 section 5.2); `status` is its HTTP status. */
 export interface OAuthProblem {

@@ -41,6 +41,8 @@ const OTHER_TESTS = [
   ...[
     "abuse",
     "bad-input",
+    "clients",
+    "conformance",
     "e2e",
     "habits",
     "helpers",

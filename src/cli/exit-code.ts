@@ -6,6 +6,7 @@ export const EXIT = { done: 0, failed: 1, usage: 2, noDaemon: 3 } as const;
 /** Exit code of each reason. */
 export const EXIT_CODE: Readonly<Record<Reason, number>> = {
   invalid_params: EXIT.usage,
+  no_daemon: EXIT.noDaemon,
   unknown_credential: 4,
   login_required: 5,
   credential_rejected: 5,

@@ -21,6 +21,7 @@ const NEXT: Readonly<Record<Reason, ((name: string) => string) | undefined>> = {
   request_too_large: undefined,
   response_too_large: undefined,
   cancelled: undefined,
+  no_daemon: undefined,
   internal: () => "authd doctor; the daemon's log says more",
 };
 

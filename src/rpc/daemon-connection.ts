@@ -9,16 +9,20 @@ import {
   statSync,
 } from "node:fs";
 import type { Socket } from "node:net";
-import { AuthdError, errorCode, messageOf } from "../errors.ts";
+import { AuthdError, type AuthdErrorDetails, errorCode, messageOf } from "../errors.ts";
 import type { ErrorData } from "../protocol.ts";
 import { FrameParser } from "./frame-parser.ts";
 import { untrustedPathReason } from "./path-ownership.ts";
 import { connect } from "./socket.ts";
 
 /** Thrown when no daemon answers on the socket. Exit code 3. */
-export class NoDaemonError extends Error {
-  override readonly name = "NoDaemonError";
+export class NoDaemonError extends AuthdError {
+  override readonly name: string = "NoDaemonError";
   readonly code = "no_daemon";
+
+  constructor(message: string, details?: AuthdErrorDetails) {
+    super("no_daemon", message, details);
+  }
 }
 
 /** The connection broke; whether the request was carried out is unknown. Never leaves the client. */
@@ -183,7 +187,11 @@ interface Incoming {
   method?: string;
   params?: object;
   result?: unknown;
-  error?: { code: number; message: string; data?: Partial<ErrorData> };
+  error?: {
+    code: number;
+    message: string;
+    data?: { [Name in keyof ErrorData]?: ErrorData[Name] | null } | null;
+  };
 }
 
 function line(message: object): string {
@@ -200,8 +208,9 @@ function line(message: object): string {
 /** JSON-RPC 2.0, section 5.1. */
 const METHOD_NOT_FOUND = -32601;
 
-function fromWire({ code, message, data = {} }: NonNullable<Incoming["error"]>): AuthdError {
-  const { reason = "internal", ...details } = data;
+function fromWire({ code, message, data }: NonNullable<Incoming["error"]>): AuthdError {
+  const given = Object.entries(data ?? {}).filter(([, value]) => value !== null);
+  const { reason = "internal", ...details }: Partial<ErrorData> = Object.fromEntries(given);
   if (code === METHOD_NOT_FOUND) return new AuthdError(reason, `${message} ${OLDER}`);
   return new AuthdError(reason, message, details);
 }

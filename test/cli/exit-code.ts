@@ -10,6 +10,7 @@ test("each reason has the exit code that scripts rely on", (t) => {
   t.deepEqual(Object.fromEntries(byCode), {
     1: ["request_failed", "request_too_large", "response_too_large", "cancelled", "internal"],
     2: ["invalid_params"],
+    3: ["no_daemon"],
     4: ["unknown_credential"],
     5: ["login_required", "credential_rejected", "credential_changed", "credential_damaged"],
     6: ["origin_not_allowed", "caller_not_allowed", "token_not_exposed", "vault_locked"],

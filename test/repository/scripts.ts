@@ -32,7 +32,10 @@ test("unit tests are those of the rooms that start no process", async (t) => {
   for (const name of ["credential/registry", "grants/index", "vault/sealed-file", "rpc/server"])
     t.true(names.includes(`dist/test/${name}.js`), name);
   for (const name of names)
-    t.notRegex(name, /^dist\/test\/(helpers|e2e|native|properties|repository|servers)\//);
+    t.notRegex(
+      name,
+      /^dist\/test\/(clients|conformance|helpers|e2e|native|properties|repository|servers)\//,
+    );
   // These start a program by themselves, through a helper, and by what they test.
   for (const name of ["base/child", "rpc/peer", "observe/hook"])
     t.false(names.includes(`dist/test/${name}.js`), name);
