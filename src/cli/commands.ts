@@ -27,6 +27,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "send a request with the token, like curl",
     load: () => import("./request.ts"),
   },
+  exec: {
+    group: TOKENS,
+    usage: "exec NAME -- COMMAND",
+    summary: "run a program that finds the token in its place",
+    load: () => import("./exec.ts"),
+  },
   test: {
     group: TOKENS,
     usage: "test NAME",

@@ -59,6 +59,15 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
     { args: ["request", "mine", "https://elsewhere.example/"] },
     { args: ["request", "mine", `${url}/hangup`, "-d", "@-"], input: "body" },
   ],
+  // A variable is where a token is meant to be; descriptors and files are what nobody else gets to see.
+  exec: () => [
+    { args: ["exec", "--fd", "3=mine", "--", "sh", "-c", "cat <&3"], printsToken: true },
+    {
+      args: ["exec", "--file", "t=mine", "--", "sh", "-c", "cat $AUTHD_TOKEN_DIR/t"],
+      printsToken: true,
+    },
+    { args: ["exec", "mine", "nothing", "--", "true"] },
+  ],
   test: () => [{ args: ["test", "mine"] }, { args: ["test", "fixed"] }],
   add: (url) => [
     { args: add("added", url), input: GOOD_SECRETS },
