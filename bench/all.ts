@@ -14,6 +14,7 @@ const benches = [
   "connection-each",
   "get-command",
   "stalled-issuer",
+  "cold-token",
   "authorized-request",
   "upload",
   "idle-memory",

@@ -33,8 +33,12 @@ export function makeHome({ folder }: Bench, name = "home"): Home {
   return { socket, env, configDir, stateDir };
 }
 
-/** Writes credential files (TOML, by name) and seals a record with a fresh token for each. */
-export async function fillHome(home: Home, files: ReadonlyMap<string, string>): Promise<void> {
+/** Writes credential files (TOML, by name) and seals a record for each: with a fresh token, unless `changed` has none. */
+export async function fillHome(
+  home: Home,
+  files: ReadonlyMap<string, string>,
+  changed: (name: string) => Partial<CredentialRecord> = () => ({}),
+): Promise<void> {
   for (const [name, toml] of files) {
     const file = join(home.configDir, "credentials", `${name}.toml`);
     writeFileSync(file, toml, { mode: 0o600 });
@@ -51,7 +55,10 @@ export async function fillHome(home: Home, files: ReadonlyMap<string, string>): 
   for (let at = 0; at < settings.length; at += 64) {
     const some = settings.slice(at, at + 64);
     await Promise.all(
-      some.map((each) => vault.write(each.name, recordOf(each), { durable: false })),
+      some.map(async (each) => {
+        const record = { ...recordOf(each), ...changed(each.name) };
+        await vault.write(each.name, record, { durable: false });
+      }),
     );
   }
   await vault.close();

@@ -3,6 +3,7 @@ import { Admin } from "../admin/admin.ts";
 import { Backup } from "../admin/backup.ts";
 import { ImportJournal } from "../admin/import-journal.ts";
 import { LoginService } from "../admin/login/login-service.ts";
+import type { Timer } from "../base/clock.ts";
 import { configDir, loadConfiguration, stateDir } from "../config/config.ts";
 import type { Configuration } from "../config/settings.ts";
 import { HostLimiter } from "../credential/host-limiter.ts";
@@ -25,6 +26,8 @@ import { VaultWatcher } from "./vault-watcher.ts";
 const START_MS = 50;
 /** Time (ms) for which credentials are read before clients have their turn. */
 const SLICE_MS = 1;
+/** Time (ms) after the start at which the daemon prepares for requests to issuers. */
+const PREPARE_DELAY_MS = 250;
 
 /** Credentials with all that keeps, changes, locks and reports them. Nothing here knows of clients. */
 export class Core {
@@ -47,6 +50,7 @@ export class Core {
   readonly #importJournal: ImportJournal;
   readonly #watcher: VaultWatcher;
   #manifestProblem: string | undefined;
+  #preparation: Timer | undefined;
   #isClosed = false;
 
   constructor(foundation: Foundation) {
@@ -93,12 +97,21 @@ export class Core {
       await turn();
       this.registry.readSome(SLICE_MS);
     }
-    if (!this.#isClosed) await this.observer.start();
+    if (this.#isClosed) return;
+    await this.observer.start();
+    this.#preparation = this.#foundation.clock.schedule(PREPARE_DELAY_MS, () => this.#prepare());
+  }
+
+  /** Loads what the first token request needs, if a credential has no token: where all have one it costs 12 MB. */
+  #prepare(): void {
+    const { idle = 0, failing = 0 } = this.registry.states();
+    if (idle + failing > 0) this.#foundation.http.preload();
   }
 
   /** Begins nothing any more. */
   close(): void {
     this.#isClosed = true;
+    this.#preparation?.cancel();
     this.registry.close();
     this.logins.close();
     this.logind.close();

@@ -3,12 +3,12 @@ import { randomUUID, X509Certificate } from "node:crypto";
 import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { required } from "./build-request.ts";
+import { signJwt } from "./sign-jwt.ts";
 import {
   privateAlgorithms,
   readSigningKey,
   type SigningKey,
   secretAlgorithms,
-  signJwt,
   whyNoSigningKey,
 } from "./signing-key.ts";
 

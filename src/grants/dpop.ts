@@ -2,7 +2,8 @@
 import { createHash, generateKeyPairSync, randomUUID } from "node:crypto";
 import type { IssuerResponse } from "./grant.ts";
 import { readMembers } from "./oauth-problem.ts";
-import { readSigningKey, signJwt } from "./signing-key.ts";
+import { signJwt } from "./sign-jwt.ts";
+import { readSigningKey } from "./signing-key.ts";
 
 /** More servers are forgotten, the first first: each tells its nonce again. */
 const MAX_NONCES = 1_000;

@@ -5,7 +5,7 @@ import type { TemplateValues } from "../base/template.ts";
 import * as z from "../base/zod.ts";
 import { certificateHeader, signatureKey, type signatureShape } from "./client-assertion.ts";
 import { fillJson } from "./exchange-request.ts";
-import { signJwt } from "./signing-key.ts";
+import { signJwt } from "./sign-jwt.ts";
 
 /** Seconds that a JWT is valid: some issuers accept no more (Box). */
 const LIFETIME_S = 60;

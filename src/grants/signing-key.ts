@@ -1,5 +1,4 @@
 /** Reads the private keys that sign JWTs: PEM (PKCS #8, PKCS #1, SEC 1) or JWK (RFC 7517). */
-import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { AuthdError } from "../errors.ts";
 
@@ -88,26 +87,4 @@ function fits(key: KeyObject, algorithm: string): boolean {
 
 function asText(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
-}
-
-interface Unsigned {
-  key: SigningKey | { algorithm: string; secret: string };
-  /** Further members of the header. */
-  header?: Readonly<Record<string, unknown>>;
-  claims: Readonly<Record<string, unknown>>;
-}
-
-/** Returns a signed JWT in compact form (RFC 7515 section 3.1). */
-export async function signJwt({ key, header, claims }: Unsigned): Promise<string> {
-  const { CompactSign } = await import("jose");
-  const isSecret = "secret" in key;
-  const keyId = isSecret ? undefined : key.keyId;
-  return await new CompactSign(Buffer.from(JSON.stringify(claims)))
-    .setProtectedHeader({
-      alg: key.algorithm,
-      typ: "JWT",
-      ...(keyId === undefined ? {} : { kid: keyId }),
-      ...header,
-    })
-    .sign(isSecret ? Buffer.from(key.secret) : key.key);
 }

@@ -1,7 +1,7 @@
 /**
- * Reads token responses (RFC 6749 section 5.1). Issuers get many small things wrong that do no harm, and
- * oauth4webapi refuses most of them; it also keeps whole bodies in its errors. Therefore a tolerant reader
- * normalizes the response first, and oauth4webapi checks the result strictly.
+ * Reads token responses (RFC 6749 section 5.1). Issuers get many small things wrong that do no harm, and OAuth
+ * libraries refuse most of them; they also keep whole bodies in their errors. Therefore the members are
+ * normalized first, and what is then missing or unusable is refused.
  */
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
@@ -35,14 +35,14 @@ import { tokenIdentity, unfitToken } from "./token-claims.ts";
 const NEEDS_PROOF = new Set(["dpop", "mac", "pop"]);
 
 /**
- * Returns the token in a response, read at `places` or where RFC 6749 says. Rejects with the AuthdError that
- * says why there is none.
+ * Returns the token in a response, read at `places` or where RFC 6749 says. Throws the AuthdError that says why
+ * there is none.
  */
-export async function readTokenAnswer(
+export function readTokenAnswer(
   response: IssuerResponse,
   places: ResponsePlaces,
   context: AnswerContext,
-): Promise<Acquired> {
+): Acquired {
   const { status } = response;
   const answer = readAnswer(response);
   const members = readMembers(response.text) ?? {};
@@ -52,7 +52,7 @@ export async function readTokenAnswer(
     isRejected(response, context) ||
     (found.access_token === undefined && saysRefused(response, context));
   if (status < 200 || status > 299 || isError) throw toRefusalError(response, context);
-  const { access_token, scope, refresh_token } = await usable(response, found, places, context);
+  const { access_token, scope, refresh_token } = usable(response, found, places, context);
   const holder = places.token === undefined ? members : holderOf(places.token, answer);
   const source = { response, answer, members: holder, accessToken: access_token, places };
   return {
@@ -65,8 +65,8 @@ export async function readTokenAnswer(
   };
 }
 
-/** Checks the members that were found. Rejects with an AuthdError, beside which a new refresh token is kept. */
-async function usable(
+/** Checks the members that were found. Throws an AuthdError, beside which a new refresh token is kept. */
+function usable(
   response: IssuerResponse,
   found: ReturnType<typeof findMembers>,
   places: ResponsePlaces,
@@ -75,7 +75,7 @@ async function usable(
   try {
     assertToken(found.access_token, response, places, context);
     assertBound(found.token_type, response, context);
-    return await validateAnswer(response, found, context);
+    return usableMembers(response, found, context);
   } catch (error) {
     const next = context.refreshing ? found.refresh_token : undefined;
     throw next !== undefined && error instanceof AuthdError ? withRotated(error, next) : error;
@@ -144,36 +144,28 @@ function assertBound(tokenType: string, response: IssuerResponse, context: Answe
   );
 }
 
-/** Checks a response with oauth4webapi. Its errors quote the body, so nothing of them is kept. */
-async function validateAnswer(
-  issued: IssuerResponse,
-  answer: Record<string, unknown>,
+/** Returns the members of a token that can be sent as it is. Throws the AuthdError of any other. */
+function usableMembers(
+  response: IssuerResponse,
+  found: ReturnType<typeof findMembers>,
   context: AnswerContext,
 ) {
-  const oauth = await import("oauth4webapi");
-  const issuer = { issuer: "https://issuer.invalid" };
-  const client = { client_id: context.credential };
-  const dpop = () => {
-    if (!context.isBound) throw new oauth.UnsupportedOperationError("dpop");
-  };
-  try {
-    const response = Response.json(answer);
-    const result = await oauth.processGenericTokenEndpointResponse(issuer, client, response, {
-      recognizedTokenTypes: { dpop },
-    });
-    const unfit = unfitToken(result.access_token);
-    if (unfit === undefined) return result;
-    throw unusableAnswer(issued, context, `the issuer's token ${unfit}.`);
-  } catch (error) {
-    if (error instanceof AuthdError) throw error;
+  const { access_token, token_type } = found;
+  if (access_token === undefined) {
+    throw unusableAnswer(response, context, "the issuer's answer has no access_token in it.");
+  }
+  if (NEEDS_PROOF.has(token_type) && !(token_type === "dpop" && context.isBound)) {
     throw unusableAnswer(
-      issued,
+      response,
       context,
-      error instanceof oauth.UnsupportedOperationError
-        ? "the issuer's tokens are bound to a key: set dpop = true, if it means DPoP (RFC 9449), or ask it for bearer tokens."
-        : "the issuer's answer has no access_token in it.",
+      "the issuer's tokens are bound to a key: set dpop = true, if it means DPoP (RFC 9449), or ask it for bearer tokens.",
     );
   }
+  const unfit = unfitToken(access_token);
+  if (unfit !== undefined) {
+    throw unusableAnswer(response, context, `the issuer's token ${unfit}.`);
+  }
+  return { ...found, access_token };
 }
 
 function unreadable(response: IssuerResponse, context: AnswerContext): string {

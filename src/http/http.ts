@@ -102,6 +102,8 @@ export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTION
 export const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 interface Connections {
+  /** Loads undici ahead of the first request, which else waits for it. */
+  preload(): void;
   /**
    * Sends later requests over new connections; those under way stay on theirs. While the machine slept,
    * servers closed connections that were kept alive, unheard here.
@@ -120,11 +122,15 @@ export function createHttp(options: { proxy?: string } = {}): Http & Connections
   let loading: Promise<Transport> | undefined;
   let isClosed = false;
 
-  const http: Http = async (request) => {
+  const load = () => {
     loading ??= import("./transport.ts").then(({ createTransport }) =>
       createTransport(options.proxy),
     );
-    const transport = await loading;
+    return loading;
+  };
+
+  const http: Http = async (request) => {
+    const transport = await load();
     if (isClosed)
       throw new HttpFailure("No requests any more.", { code: "ECANCELED", sent: false });
     const startedAt = performance.now();
@@ -139,8 +145,11 @@ export function createHttp(options: { proxy?: string } = {}): Http & Connections
     }
   };
   return Object.assign(http, {
-    reconnect() {
+    preload() {
       // If the transport can't be loaded, the requests fail with that error.
+      if (!isClosed) load().catch(() => {});
+    },
+    reconnect() {
       loading?.then((transport) => transport.reconnect()).catch(() => {});
     },
     async close() {

@@ -91,7 +91,7 @@ const soundTimes: Checkable = fc.asyncProperty(
       now: EPOCH,
       urlKey: "token_url",
     };
-    const acquired = await readTokenAnswer({ status: 200, headers, text }, {}, context);
+    const acquired = readTokenAnswer({ status: 200, headers, text }, {}, context);
     const life = lifetimeOf(acquired, EPOCH, EPOCH + took, omitUndefined({ ttl }));
     const born = 50_000_000;
     const token: Token = {
