@@ -20,9 +20,15 @@ if (command === "serve") (await import("./base/v8-flags.ts")).disableJit();
 try {
   if (command === "__complete") {
     await (await import("./cli/complete.ts")).complete(args);
-  } else if (command !== "get" || !(await quickGet(args))) {
+  } else if (!(await quickly(command, args))) {
     await (await import("./cli/program.ts")).run(words);
   }
 } catch (error) {
   process.exitCode = (await import("./cli/print-error.ts")).report(error);
+}
+
+/** Does what is asked often, without commander. Returns false for anything else. */
+async function quickly(name: string | undefined, rest: string[]): Promise<boolean> {
+  if (name === "get") return await quickGet(rest);
+  return name === "helper" && (await (await import("./cli/helper/answer.ts")).answerTool(rest));
 }

@@ -12,6 +12,7 @@ const sources = readSources();
 const ROOMS = [
   "main",
   "cli",
+  "helpers",
   "sandbox",
   "client",
   "service",
@@ -51,6 +52,7 @@ const OTHER_TESTS = [
     "repository",
     "servers",
     "system",
+    "tools",
   ],
 ];
 

@@ -39,6 +39,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "try a credential with one real request",
     load: () => import("./test.ts"),
   },
+  helper: {
+    group: TOKENS,
+    usage: "helper ACTION",
+    summary: "have git, docker and other tools ask authd",
+    load: () => import("./helper.ts"),
+  },
   add: {
     group: CREDENTIALS,
     usage: "add [NAME]",

@@ -25,7 +25,8 @@ interface Explanation {
   code: number;
 }
 
-function explain(error: unknown): Explanation {
+/** Returns an error's message, the next step and the exit code. */
+export function explain(error: unknown): Explanation {
   if (error instanceof NoDaemonError) {
     return { message: error.message, next: HOW_TO_STAY, code: EXIT.noDaemon };
   }

@@ -46,6 +46,9 @@ const add = (name: string, url: string) =>
   ]);
 const exported = (file: string) => ["vault", "export", file, "--passphrase-from", "-"];
 
+/** As git asks. */
+const asked = (url: string) => `protocol=http\nhost=${new URL(url).host}\n`;
+
 /** One row a command; `url` is where the issuer and API are. */
 const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
   get: () => [
@@ -67,6 +70,14 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
       printsToken: true,
     },
     { args: ["exec", "mine", "nothing", "--", "true"] },
+  ],
+  helper: (url) => [
+    { args: ["helper", "list"] },
+    { args: ["helper", "install", "git", "--for", `${url}=fixed`] },
+    { args: ["helper", "git", "get"], input: asked(url), printsToken: true },
+    { args: ["helper", "git", "erase"], input: `${asked(url)}password=${SECRETS.badInput}\n` },
+    { args: ["helper", "list", "--json"] },
+    { args: ["helper", "uninstall", "git"] },
   ],
   test: () => [{ args: ["test", "mine"] }, { args: ["test", "fixed"] }],
   add: (url) => [

@@ -1,0 +1,82 @@
+/** `helpers.toml` of the configuration folder: which credential a tool gets for which host. */
+import { join } from "node:path";
+import { isTable } from "../config/json-table.ts";
+import { readTomlFile } from "../config/toml.ts";
+import { AuthdError } from "../errors.ts";
+import type { CredentialInfo } from "../protocol.ts";
+import type { Found, Mapped } from "./helper.ts";
+import { bestFor, isPrivate, originOf, type Place, parsePlace } from "./places.ts";
+import type { LinesChange } from "./setup/lines.ts";
+
+/** Returns the path of the file, which need not exist. */
+function mappingFile(configDir: string): string {
+  return join(configDir, "helpers.toml");
+}
+
+/** Reads the entries of one tool. Throws AuthdError `invalid_params` for a file that can't be used. */
+export function readMapping(configDir: string, tool: string): Mapped[] {
+  const file = mappingFile(configDir);
+  const entries = readTomlFile(file)?.[tool] ?? {};
+  if (!isTable(entries)) throw new AuthdError("invalid_params", `${file}: ${tool} is no table.`);
+  return Object.entries(entries).map(([key, credential]) => {
+    if (typeof credential === "string") return { place: parsePlace(key), credential };
+    const message = `${file}: ${tool}."${key}" must be the name of a credential.`;
+    throw new AuthdError("invalid_params", message);
+  });
+}
+
+/** Returns the change that adds an entry. */
+export function mappingChange(
+  configDir: string,
+  tool: string,
+  target: string,
+  credential: string,
+): LinesChange {
+  const key = JSON.stringify(target);
+  return {
+    kind: "lines",
+    path: mappingFile(configDir),
+    section: `[${tool}]`,
+    lines: [`${key} = ${JSON.stringify(credential)}`],
+    key,
+    once: true,
+    target,
+    credential,
+  };
+}
+
+/**
+ * Returns the credential for `place`: that of `mapped`, else the one among whose origins it is. Throws
+ * AuthdError `invalid_params` if there are several, or if the token could be read on its way there.
+ */
+export async function findCredential(
+  tool: string,
+  place: Place,
+  mapped: readonly Mapped[],
+  credentials: () => Promise<readonly CredentialInfo[]>,
+): Promise<Found | undefined> {
+  const entry = bestFor(mapped, place);
+  const found = entry
+    ? { credential: entry.credential, ...(entry.place.user ? { user: entry.place.user } : {}) }
+    : byOrigin(tool, place, await credentials());
+  if (found && !isPrivate(place)) {
+    const message = `${originOf(place)} has no TLS: ${tool} gets no token of ${found.credential} for it.`;
+    throw new AuthdError("invalid_params", message);
+  }
+  return found;
+}
+
+function byOrigin(
+  tool: string,
+  place: Place,
+  credentials: readonly CredentialInfo[],
+): Found | undefined {
+  const origin = originOf(place);
+  const [one, ...others] = credentials.filter(({ origins }) => origins.includes(origin));
+  if (!one || others.length === 0) return one && { credential: one.name };
+  const names = [one, ...others].map(({ name }) => name).join(", ");
+  throw new AuthdError(
+    "invalid_params",
+    `${names} are all for ${origin}. Choose one: authd helper install ${tool} --for ${place.host}=NAME`,
+  );
+}

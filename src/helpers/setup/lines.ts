@@ -1,0 +1,144 @@
+/** Lines in a settings file of another program, inside a section such as `[credential]`, or at its end. */
+import { AuthdError } from "../../errors.ts";
+import type { ChangeBase, ChangeState, Kind } from "./change.ts";
+import { readTextFile, removeTextFile, writeTextFile } from "./text-file.ts";
+
+export interface LinesChange extends ChangeBase {
+  kind: "lines";
+  /** The section's header line; absent: the lines are put at the end of a file without sections. */
+  section?: string;
+  lines: readonly string[];
+  /** The key that they set. */
+  key: string;
+  /** True if the section can have the key once only: one that is there is in the way. */
+  once?: boolean;
+  /** The very text that was added, once it was. */
+  added?: string;
+  /** True if the file was not there before. */
+  madeFile?: boolean;
+}
+
+export const lines: Kind<LinesChange> = {
+  preview(change) {
+    if (state(change) === "made") return [];
+    const { before, added } = insertion(change, readTextFile(change.path) ?? "");
+    const isInside =
+      before !== "" && change.section !== undefined && !added.includes(change.section);
+    return [
+      ...(isInside ? [`  ${change.section}`] : []),
+      ...added
+        .split("\n")
+        .filter(Boolean)
+        .map((line) => `+ ${line}`),
+    ];
+  },
+  undoing(change) {
+    const body = bodyOf(change);
+    return change.lines.filter((line) => body.includes(line)).map((line) => `- ${line}`);
+  },
+  make(change) {
+    if (state(change) === "made") return change;
+    const text = readTextFile(change.path);
+    assertFree(change);
+    const { before, added, after } = insertion(change, text ?? "");
+    writeTextFile(change.path, before + added + after);
+    return { ...change, added, ...(text === undefined ? { madeFile: true } : {}) };
+  },
+  state,
+  undo(change) {
+    const text = readTextFile(change.path);
+    if (text === undefined) return;
+    const rest = without(change, text);
+    if (rest.trim() === "" && change.madeFile) removeTextFile(change.path);
+    else if (rest !== text) writeTextFile(change.path, rest);
+  },
+};
+
+function state(change: LinesChange): ChangeState {
+  const body = bodyOf(change);
+  const found = change.lines.filter((line) => body.includes(line)).length;
+  if (found === change.lines.length) return "made";
+  return found === 0 ? "gone" : "changed";
+}
+
+function bodyOf(change: LinesChange): readonly string[] {
+  return sectionOf(change, (readTextFile(change.path) ?? "").split("\n")).body;
+}
+
+/** Returns the lines of the change's section, and where they begin and end; the header's index is `start - 1`. */
+function sectionOf({ section }: LinesChange, all: readonly string[]) {
+  if (section === undefined) return { start: 0, end: all.length, body: all };
+  const header = all.findIndex((line) => line.trim() === section);
+  if (header === -1) return { start: -1, end: -1, body: [] };
+  const next = all.findIndex((line, index) => index > header && /^\s*\[/.test(line));
+  const end = next === -1 ? all.length : next;
+  return { start: header + 1, end, body: all.slice(header + 1, end) };
+}
+
+/** Returns the text around the new lines, and what is added. */
+function insertion(change: LinesChange, text: string) {
+  const all = text.split("\n");
+  const { start, end, body } = sectionOf(change, all);
+  if (change.section === undefined || start === -1) {
+    const gap = text === "" ? "" : text.endsWith("\n") ? "" : "\n";
+    const header = change.section === undefined ? [] : [change.section];
+    const space = text === "" || change.section === undefined ? "" : "\n";
+    return {
+      before: text,
+      added: `${gap}${space}${[...header, ...change.lines, ""].join("\n")}`,
+      after: "",
+    };
+  }
+  const blank = body.toReversed().findIndex((line) => line.trim() !== "");
+  const at = blank === -1 ? start : end - blank;
+  const before = all.slice(0, at).join("\n");
+  const after = all.slice(at).join("\n");
+  const isEnd = at === all.length;
+  return isEnd
+    ? { before, added: `\n${change.lines.join("\n")}\n`, after: "" }
+    : { before: `${before}\n`, added: `${change.lines.join("\n")}\n`, after };
+}
+
+/** Throws AuthdError `invalid_params` if the section has the key already, and can have it only once. */
+function assertFree(change: LinesChange): void {
+  const { path, section, key, once, lines: wanted } = change;
+  const isOther = (line: string) => {
+    const text = line.trim();
+    return (
+      text.startsWith(key) && /^\s*[=:]/.test(text.slice(key.length)) && !wanted.includes(line)
+    );
+  };
+  if (!once || !bodyOf(change).some(isOther)) return;
+  const where = section === undefined ? "" : ` in ${section}`;
+  throw new AuthdError(
+    "invalid_params",
+    `${path} has another ${key}${where} already: remove it, then install again.`,
+  );
+}
+
+/** Returns the text without what was added: all of it if it stands there as it was written, else line by line. */
+function without(change: LinesChange, text: string): string {
+  const { added } = change;
+  const at = added ? text.indexOf(added) : -1;
+  if (added && at !== -1 && change.lines.every((line) => added.includes(line))) {
+    const after = text.slice(at + added.length);
+    // Lines that somebody put behind ours in our section stay, with its header.
+    if (!ownsHeader(change) || /^\s*(\[|$)/.test(after)) return text.slice(0, at) + after;
+  }
+  const all = text.split("\n");
+  const { start, end, body } = sectionOf(change, all);
+  if (start === -1) return text;
+  const left = change.lines.reduce<string[]>(
+    (rest, line) => {
+      const index = rest.indexOf(line);
+      return index === -1 ? rest : rest.toSpliced(index, 1);
+    },
+    [...body],
+  );
+  const isEmpty = left.every((line) => line.trim() === "");
+  const headerEnd = ownsHeader(change) && isEmpty ? start - 1 : start;
+  return [...all.slice(0, headerEnd), ...left, ...all.slice(end)].join("\n");
+}
+
+const ownsHeader = ({ added, section }: LinesChange) =>
+  section !== undefined && (added?.split("\n").includes(section) ?? false);

@@ -1,0 +1,156 @@
+/** What helpers write into other programs' settings, and that undoing leaves these as they were. */
+
+import { existsSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { type Change, kindOf } from "../../../src/helpers/setup/change.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
+
+const SECTION = { section: "[credential]", key: "helper", lines: ["\thelper = authd"] };
+
+/** Makes a change to a file with this content; undefined: there is none. Returns what is there then. */
+function made(t: ExecutionContext, before: string | undefined, change: object) {
+  const path = join(temporaryFolder(t), "settings");
+  if (before !== undefined) writeFileSync(path, before, { mode: 0o640 });
+  const wanted = { path, ...change } as Change;
+  const kind = kindOf(wanted);
+  const done = kind.make(wanted);
+  t.is(kind.state(done), "made");
+  t.deepEqual(kind.preview(done), [], "made once only");
+  const undo = (edit: (text: string) => string = (text) => text) => {
+    writeFileSync(path, edit(readFileSync(path, "utf8")));
+    kind.undo(JSON.parse(JSON.stringify(done)));
+    return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  };
+  return { path, done, text: readFileSync(path, "utf8"), undo };
+}
+
+for (const [what, before, after] of [
+  ["no file", undefined, "[credential]\n\thelper = authd\n"],
+  ["an empty file", "", "[credential]\n\thelper = authd\n"],
+  [
+    "other sections",
+    "[user]\n\tname = me\n",
+    "[user]\n\tname = me\n\n[credential]\n\thelper = authd\n",
+  ],
+  [
+    "no newline at the end",
+    "[user]\n\tname = me",
+    "[user]\n\tname = me\n\n[credential]\n\thelper = authd\n",
+  ],
+  [
+    "the section",
+    "[credential]\n\thelper = x\n\n[user]\n",
+    "[credential]\n\thelper = x\n\thelper = authd\n\n[user]\n",
+  ],
+  [
+    "the section at the end",
+    "[credential]\n\thelper = x\n",
+    "[credential]\n\thelper = x\n\thelper = authd\n",
+  ],
+  [
+    "an open section at the end",
+    "[credential]\n\thelper = x",
+    "[credential]\n\thelper = x\n\thelper = authd\n",
+  ],
+  ["an empty section", "[credential]\n[user]\n", "[credential]\n\thelper = authd\n[user]\n"],
+] as const) {
+  test(`lines into ${what}, and out again`, (t) => {
+    const { text, undo } = made(t, before, { kind: "lines", ...SECTION });
+    t.is(text, after);
+    t.is(undo(), before);
+  });
+}
+
+test("lines into a file without sections, and out again", (t) => {
+  const change = { kind: "lines", key: "//x/:tokenHelper", lines: ["//x/:tokenHelper=/y"] };
+  for (const before of [undefined, "a=b\n", "a=b"]) {
+    const { text, undo } = made(t, before, change);
+    t.is(text, `${before === undefined ? "" : "a=b\n"}//x/:tokenHelper=/y\n`);
+    t.is(undo(), before);
+  }
+});
+
+test("what somebody wrote beside our lines stays", (t) => {
+  const { undo } = made(t, "[user]\n", { kind: "lines", ...SECTION });
+  t.is(
+    undo((text) => `${text}\tusername = me\n`),
+    "[user]\n\n[credential]\n\tusername = me\n",
+  );
+  const inside = made(t, undefined, { kind: "lines", ...SECTION });
+  t.is(
+    inside.undo((text) => text.replace("]\n", "]\n\tuser = me\n")),
+    "[credential]\n\tuser = me\n",
+  );
+  const removed = made(t, "[user]\n", { kind: "lines", ...SECTION });
+  t.is(
+    removed.undo(() => "[user]\n\tname = me\n"),
+    "[user]\n\tname = me\n",
+  );
+  const changed = made(t, undefined, { kind: "lines", ...SECTION });
+  t.is(
+    changed.undo(() => "[credential]\n\thelper = mine\n"),
+    "[credential]\n\thelper = mine\n",
+  );
+});
+
+test("a key that a section can have once is left to who wrote it", (t) => {
+  const path = join(temporaryFolder(t), "config");
+  writeFileSync(path, "[profile x]\ncredential_process = mine\n");
+  const key = "credential_process";
+  const change: Change = {
+    ...{ kind: "lines", path, section: "[profile x]", key, once: true },
+    lines: [`${key} = authd`],
+  };
+  const error = t.throws(() => kindOf(change).make(change), { message: /credential_process/ });
+  t.regex(error!.message, /remove it, then install again/);
+  t.is(readFileSync(path, "utf8"), "[profile x]\ncredential_process = mine\n");
+});
+
+test("a value into JSON, and out again", (t) => {
+  const change = { kind: "json", at: ["credHelpers", "ghcr.io"], value: "authd" };
+  for (const before of [
+    undefined,
+    "{}\n",
+    '{\n\t"auths": {}\n}',
+    '{\n  "credHelpers": {\n    "x": "y",\n    "ghcr.io": "other"\n  }\n}\n',
+  ]) {
+    const { text, undo } = made(t, before, change);
+    t.is(JSON.parse(text).credHelpers["ghcr.io"], "authd");
+    t.is(undo(), before);
+  }
+  const { undo } = made(t, undefined, change);
+  t.is(
+    undo((text) => text.replace('"authd"', '"mine"')),
+    '{\n\t"credHelpers": {\n\t\t"ghcr.io": "mine"\n\t}\n}\n',
+  );
+  const broken = join(temporaryFolder(t), "config.json");
+  writeFileSync(broken, "{");
+  const into = { ...change, path: broken } as Change;
+  t.throws(() => kindOf(into).make(into), { message: /is no JSON object/ });
+});
+
+test("a program, and away again; another's is left alone", (t) => {
+  const change = { kind: "program", command: ["/a b/authd", "helper", "docker"] };
+  const { path, text, undo } = made(t, undefined, change);
+  t.regex(text, /^#!\/bin\/sh\n.*\nexec '\/a b\/authd' helper docker "\$@"\n$/);
+  t.is(statSync(path).mode & 0o777, 0o755);
+  t.is(undo(), undefined);
+  writeFileSync(path, "#!/bin/sh\nmine\n");
+  const into = { ...change, path } as Change;
+  t.throws(() => kindOf(into).make(into), { message: /somebody else's/ });
+  kindOf(into).undo(into);
+  t.is(readFileSync(path, "utf8"), "#!/bin/sh\nmine\n");
+});
+
+test("a link to a settings file stays one, and a file keeps its mode", (t) => {
+  const folder = temporaryFolder(t);
+  const [file, path] = [join(folder, "dotfiles"), join(folder, "link")];
+  writeFileSync(file, "[user]\n", { mode: 0o640 });
+  symlinkSync(file, path);
+  const change: Change = { kind: "lines", path, ...SECTION };
+  kindOf(change).make(change);
+  t.true(lstatSync(path).isSymbolicLink());
+  t.regex(readFileSync(file, "utf8"), /helper = authd/);
+  t.is(statSync(file).mode & 0o777, 0o640);
+});
