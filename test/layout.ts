@@ -74,7 +74,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
     /^grants\/(answer-condition|answer-reason|endpoint|generated-values|grant|index|exchange-request|lifetime-setting|response-settings|rotated-token|login\/index)\.ts$/,
   presets: /^$/,
   config:
-    /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|kept-origins|origin-pattern|policy|preset|settings|urls)\.ts$/,
+    /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|kept-origins|origin-pattern|policy|preset|settings|toml|urls)\.ts$/,
   // `doctor` looks for the key without opening the vault.
   vault: /^vault\/(index|vault|header|derived-key|passphrase-strength|keys\/index)\.ts$/,
 };

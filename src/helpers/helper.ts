@@ -26,7 +26,7 @@ export interface HelperCall {
    */
   credentialFor(place: Place): Promise<Found | undefined>;
   /** Lists what `helpers.toml` says about this tool. */
-  mapped(): readonly Mapped[];
+  mapped(): Promise<readonly Mapped[]>;
 }
 
 export interface Mapped {

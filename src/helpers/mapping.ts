@@ -1,7 +1,7 @@
 /** `helpers.toml` of the configuration folder: which credential a tool gets for which host. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isTable } from "../config/json-table.ts";
-import { readTomlFile } from "../config/toml.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo } from "../protocol.ts";
 import type { Found, Mapped } from "./helper.ts";
@@ -13,9 +13,11 @@ function mappingFile(configDir: string): string {
   return join(configDir, "helpers.toml");
 }
 
-/** Reads the entries of one tool. Throws AuthdError `invalid_params` for a file that can't be used. */
-export function readMapping(configDir: string, tool: string): Mapped[] {
+/** Reads the entries of one tool. Rejects with AuthdError `invalid_params` for a file that can't be used. */
+export async function readMapping(configDir: string, tool: string): Promise<Mapped[]> {
   const file = mappingFile(configDir);
+  if (!existsSync(file)) return [];
+  const { readTomlFile } = await import("../config/toml.ts");
   const entries = readTomlFile(file)?.[tool] ?? {};
   if (!isTable(entries)) throw new AuthdError("invalid_params", `${file}: ${tool} is no table.`);
   return Object.entries(entries).map(([key, credential]) => {

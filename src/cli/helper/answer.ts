@@ -39,7 +39,7 @@ function callOf(tool: string, args: readonly string[]): HelperCall {
     complain: (text) => void process.stderr.write(text),
     getToken: (params) => callDaemon("getToken", params),
     credentials,
-    credentialFor: async (place) => await findCredential(tool, place, mapped(), credentials),
+    credentialFor: async (place) => await findCredential(tool, place, await mapped(), credentials),
     mapped,
   };
 }
