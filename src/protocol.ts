@@ -14,6 +14,8 @@ export interface Methods {
   /** Takes the next part of its body. Answered when the API wants more, or with its response. */
   "request/chunk": { params: ChunkParams; result: ChunkResult };
   "credentials/add": { params: AddParams; result: CredentialInfo };
+  /** Finds out how a person signs in for an API, from its address alone; sends no secret, changes nothing. */
+  "credentials/discover": { params: DiscoverParams; result: DiscoverResult };
   "credentials/set": { params: SetParams; result: CredentialInfo };
   "credentials/trust": { params: TrustParams; result: CredentialInfo };
   "credentials/refresh": { params: CredentialParams; result: CredentialInfo };
@@ -285,8 +287,37 @@ export interface AddParams {
   settings?: Record<string, Json>;
   secrets?: Record<string, string>;
   replace?: boolean;
-  /** Registers an account at the API, where the preset says how. */
+  /**
+   * Registers an account at the API, where the preset says how. Where a person signs in, and no `client_id` is
+   * set: registers a client at the issuer (RFC 7591).
+   */
   register?: boolean;
+}
+
+export interface DiscoverParams {
+  /** The name that the credential will have. */
+  name: string;
+  /** The API's URL, as it is used. */
+  resource: string;
+  /** Settings that a person gives; they win. `issuer` chooses among several. */
+  settings?: Record<string, Json>;
+}
+
+export interface DiscoverResult {
+  /** The API's identifier, as the issuer knows it (RFC 8707, RFC 9728). */
+  resource: string;
+  issuer: string;
+  /** Origins that the issuer's metadata name: requests go there. */
+  issuerOrigins: string[];
+  /** Further issuers whose tokens the API takes; absent: none. */
+  others?: string[];
+  /**
+   * Where the client comes from: a person gives it, by its id or by the URL of its metadata document; the issuer
+   * registers one; or a person has to make one there.
+   */
+  client: "given" | "metadata_document" | "registers" | "missing";
+  /** Settings for `credentials/add` with the grant `authorization_code`. */
+  settings: Record<string, Json>;
 }
 
 export interface SetParams {
@@ -390,6 +421,8 @@ export interface LoginInfo {
   signedInAt?: number;
   /** The account as the issuer names it; shown to the daemon's own user only. */
   account?: string;
+  /** authd has registered the client at the issuer itself. */
+  isRegistered?: true;
 }
 
 /** A fault of one credential that a person must mend, and what mends it, most often a command. */

@@ -16,17 +16,20 @@ import { AuthdError } from "../errors.ts";
 import type {
   CredentialDetails,
   CredentialInfo,
+  DiscoverResult,
   ParamsOf,
   ReloadResult,
   TestResult,
 } from "../protocol.ts";
 import type { AdminContext, AdminOptions } from "./admin-context.ts";
-import { applyAdd, applySet } from "./apply-input.ts";
+import { applyAdd, applySet, assertAddable } from "./apply-input.ts";
 import { ChangeQueue } from "./change-queue.ts";
-import { type Consent, ifRestricted } from "./consent.ts";
+import { type Consent, ifRestricted, once } from "./consent.ts";
 import { writeFileFor } from "./credential-file.ts";
 import { describe } from "./describe.ts";
 import { describeChange } from "./describe-change.ts";
+import { discoverResource } from "./discover-resource.ts";
+import { wantsClient, withClient } from "./register-client.ts";
 import { Reloader } from "./reloader.ts";
 import { removeCredential } from "./remove-credential.ts";
 import { assertTrusted } from "./secret-input.ts";
@@ -61,6 +64,7 @@ export class Admin {
     signal: Cancellation,
     ask: Consent,
   ): Promise<CredentialInfo> {
+    if (wantsClient(params)) return await this.#addWithClient(params, signal, ask);
     const { applied, isAgain } = await this.changes.runOpenWithConsent(ask, (needs) =>
       applyAdd(this.#context, params, needs),
     );
@@ -68,6 +72,32 @@ export class Admin {
     return params.register
       ? await this.trials.register(applied, isAgain, signal)
       : await this.trials.runFirst(applied, signal);
+  }
+
+  /** Registers a client outside of the turns, as an issuer may take long, and only for what may be added. */
+  async #addWithClient(
+    params: ParamsOf<"credentials/add">,
+    signal: Cancellation,
+    ask: Consent,
+  ): Promise<CredentialInfo> {
+    const { registry, onEvent } = this.#context;
+    const { name } = params;
+    const agreed = once(ask);
+    const known = await this.changes.runOpenWithConsent(agreed, async (needs) => {
+      assertAddable(this.#context, params, needs);
+      return registry.hasLoaded(name) ? registry.get(name) : undefined;
+    });
+    const made = await withClient(this.#context, params, known, signal);
+    const { applied } = await this.changes.runOpenWithConsent(agreed, (needs) =>
+      applyAdd(this.#context, made.params, needs, made.registered),
+    );
+    onEvent({ kind: "added", credential: name });
+    return await this.trials.runFirst(applied, signal);
+  }
+
+  /** Finds out how a person signs in for an API; changes nothing. */
+  async discover(params: ParamsOf<"credentials/discover">): Promise<DiscoverResult> {
+    return await discoverResource(this.#context, params);
   }
 
   async set(

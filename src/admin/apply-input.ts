@@ -1,4 +1,5 @@
 /** Writes what a person enters for a credential: puts it in force, or seals it beside what is in force. */
+import { omitUndefined } from "../base/omit-undefined.ts";
 import {
   assertCredentialName,
   coerceSettings,
@@ -11,6 +12,7 @@ import {
 import { differencesOf } from "../config/differences.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
+import type { Registered } from "../credential/record.ts";
 import { boundTo, endedSecrets } from "../credential/record-changes.ts";
 import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
@@ -41,19 +43,33 @@ import {
 import { promoteNow } from "./trials.ts";
 import { assertNoneEntered, type Unset, unsetKeys, withoutSecrets } from "./unset.ts";
 
+/**
+ * Returns whether there is a credential of that name, which is to be replaced. Throws AuthdError `invalid_params`
+ * if it may not be.
+ */
+export function assertAddable(
+  { registry, vault, dir }: AdminContext,
+  { name, replace }: ParamsOf<"credentials/add">,
+  needs: Needs,
+): boolean {
+  assertCredentialName(name);
+  const hasFile = registry.hasAny(name) || readCredentialFile(dir, name) !== undefined;
+  const existed = hasFile || vault.knows(name);
+  if (existed && !replace) throw alreadyThere(name, hasFile);
+  needs(ifRestricted(registry, name));
+  return existed;
+}
+
 /** Adds a credential, or replaces one. `isAgain`: its account was asked for before. Runs in a turn. */
 export async function applyAdd(
   context: AdminContext,
   params: ParamsOf<"credentials/add">,
   needs: Needs,
+  registered?: Registered,
 ): Promise<{ applied: AppliedInput; isAgain: boolean }> {
-  const { registry, vault, dir, reloader } = context;
+  const { registry, dir, reloader } = context;
   const { name } = params;
-  assertCredentialName(name);
-  const hasFile = registry.hasAny(name) || readCredentialFile(dir, name) !== undefined;
-  const existed = hasFile || vault.knows(name);
-  if (existed && !params.replace) throw alreadyThere(name, hasFile);
-  needs(ifRestricted(registry, name));
+  const existed = assertAddable(context, params, needs);
   const type = credentialTypeOf(params);
   const given = coerceSettings(type, params.settings ?? {}, readPresets(dir));
   const file = updateCredentialFile(type, given);
@@ -64,7 +80,7 @@ export async function applyAdd(
   assertComplete(settings, secrets);
   const now = context.now();
   const refused = params.register ? registering(settings, now) : undefined;
-  const input = { settings, secrets, file: credentialFileText(file), now, refused };
+  const input = { settings, secrets, file: credentialFileText(file), now, refused, registered };
   const applied = known?.isReadable
     ? await replace(context, known, input)
     : await create(context, input, existed);
@@ -77,7 +93,7 @@ async function replace(
   known: Credential,
   input: NewCredentialInput,
 ): Promise<AppliedInput> {
-  const { settings, secrets, file, refused } = input;
+  const { settings, secrets, file, refused, registered } = input;
   assertUnspent(known, secrets);
   // A person signs in with the new settings, which no secret of before is tried beside.
   const signsIn = grantNamed(settings.grant).signsIn !== undefined;
@@ -85,7 +101,7 @@ async function replace(
   // A generated password may have an account by now: it is kept until the new one has one.
   if (isTried || refused) return await offer(known, input);
   await writeFileFor({ dir, name: known.name, text: file }, () =>
-    known.update(settings, { secrets, replaceAll: true }),
+    known.update(settings, { secrets, replaceAll: true, ...omitUndefined({ registered }) }),
   );
   return inForce(known);
 }
@@ -93,14 +109,15 @@ async function replace(
 /** `existed`: there is a file that can't be used, or a sealed record that is damaged. */
 async function create(
   context: AdminContext,
-  { settings, secrets, file, refused }: NewCredentialInput,
+  { settings, secrets, file, refused, registered }: NewCredentialInput,
   existed: boolean,
 ): Promise<AppliedInput> {
   const { registry, vault, dir } = context;
   const { name } = settings;
   registry.dropOrphaned(name);
   await writeFileFor({ dir, name, text: file }, async () => {
-    const record = { secrets, ...boundTo(settings), tokens: [], ...(refused && { refused }) };
+    const bound = { secrets, ...boundTo(settings), tokens: [] };
+    const record = { ...bound, ...(refused && { refused }), ...registered };
     await vault.write(name, record, { durable: true, replaceDamaged: true, isChange: true });
   });
   registry.delete(name);

@@ -65,3 +65,14 @@ export function ifRestricted(
 ): string | undefined {
   return registry.isGuarded(name) ? name : undefined;
 }
+
+/** Returns consent that is asked for once for each change, also where it takes several turns. */
+export function once(ask: Consent): Consent {
+  const agreed = new Set<string>();
+  return async (restricted, what) => {
+    const key = JSON.stringify([restricted, what]);
+    if (agreed.has(key)) return;
+    await ask(restricted, what);
+    agreed.add(key);
+  };
+}

@@ -2,7 +2,7 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
-import type { Candidate, CredentialRecord, Refused } from "../credential/record.ts";
+import type { Candidate, CredentialRecord, Refused, Registered } from "../credential/record.ts";
 import { boundTo } from "../credential/record-changes.ts";
 import { isSpent } from "../credential/rotation.ts";
 import { requestHelp } from "../credential/troubles.ts";
@@ -34,6 +34,7 @@ export interface CredentialInput {
 /** Input for a new credential, or one that is replaced. */
 export interface NewCredentialInput extends CredentialInput {
   file: string;
+  registered?: Registered | undefined;
 }
 
 /** Returns the input of a credential where it is in force already. */

@@ -16,7 +16,8 @@ export async function define(command: Command): Promise<void> {
     .option("--set <key=value>", "a setting; may be repeated, nested keys are dotted", list)
     .option("--secrets-from <file>", "secrets as a JSON object, out of a file or - for a pipe")
     .option("--replace", "if there is one of that name already, replace it")
-    .option("--register", "make the account first, where the API can (zebbra)")
+    .option("--register", "make the account first (zebbra), or register a client at the issuer")
+    .option("--resource <url>", "an API that names its issuer itself, such as an MCP server")
     .option(
       "--google-service-account <file>",
       "a Google service account, out of its key file; offers to remove the file",
@@ -29,12 +30,14 @@ export const examples = [
   "authd add                                asks for everything",
   "authd add labelf --preset labelf",
   "authd add onestep --preset onestepai --set region=eu --secrets-from secrets.json",
+  "authd add notes --resource https://mcp.example.com/mcp",
   "authd add drive --google-service-account key.json --set origins=https://www.googleapis.com",
   "pass show labelf | authd add labelf --preset labelf --set client_id=me --secrets-from -",
 ];
 
 async function add(name: string | undefined, options: AddOptions): Promise<void> {
-  const { preset, grant, googleServiceAccount } = options;
+  const { preset, grant, googleServiceAccount, resource } = options;
+  if (resource !== undefined) return await addResource(name, options);
   if (googleServiceAccount !== undefined) return await addGoogle(name, options);
   if (preset !== undefined && grant !== undefined) {
     throw new AuthdError("invalid_params", "give --preset or --grant, not both");
@@ -57,6 +60,19 @@ async function add(name: string | undefined, options: AddOptions): Promise<void>
   const { announceAdded, sendAdd } = await import("./add/send.ts");
   const params = { name, ...kind, settings, secrets, ...omitUndefined({ replace, register }) };
   announceAdded(await sendAdd(params), replace);
+}
+
+async function addResource(name: string | undefined, options: AddOptions): Promise<void> {
+  const { preset, grant, register, googleServiceAccount } = options;
+  if ((preset ?? grant ?? register ?? googleServiceAccount) !== undefined) {
+    throw new AuthdError(
+      "invalid_params",
+      "--resource goes with --set, --secrets-from and --replace only: the API says the rest",
+    );
+  }
+  if (name === undefined)
+    throw new AuthdError("invalid_params", "missing required argument 'name'");
+  await (await import("./add/resource.ts")).addResource(name, options);
 }
 
 async function addGoogle(name: string | undefined, options: AddOptions): Promise<void> {

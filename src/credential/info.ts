@@ -82,9 +82,13 @@ export function infoOf(life: Lifecycle): CredentialInfo {
 function loginInfo({ settings, stored }: Lifecycle): LoginInfo | undefined {
   const { signsIn } = grantNamed(settings.grant);
   if (!signsIn) return undefined;
-  const { signedInAt, account } = stored.record?.session ?? {};
+  const { session, registration } = stored.record ?? {};
+  const { signedInAt, account } = session ?? {};
+  const { client_id } = settings.own as { client_id?: string };
+  const isRegistered =
+    registration && registration.clientId === client_id ? (true as const) : undefined;
   const name = account && (account.name ?? account.sub);
-  return { how: [...signsIn], ...omitUndefined({ signedInAt, account: name }) };
+  return { how: [...signsIn], ...omitUndefined({ signedInAt, account: name, isRegistered }) };
 }
 
 /** True if something about a credential may need a person, now or later. */

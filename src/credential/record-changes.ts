@@ -2,7 +2,7 @@
 
 import type { CredentialSettings } from "../config/settings.ts";
 import { obtainsRotating, rotatingSecret } from "../grants/index.ts";
-import type { Candidate, CredentialRecord } from "./record.ts";
+import type { Candidate, CredentialRecord, Registered } from "./record.ts";
 import { clearRefusals } from "./refusals.ts";
 
 /** The settings that secrets are bound to. */
@@ -15,6 +15,8 @@ export interface NewSecrets {
   dropped?: readonly string[];
   /** They replace all that there were, as if the credential were a new one. */
   replaceAll?: boolean;
+  /** The client that authd registered for them. */
+  registered?: Registered;
   /** The settings that they are bound to, unless it is the settings given beside them. */
   bound?: Bound;
 }
@@ -86,8 +88,10 @@ export function enterSecrets(
   if (!replaceAll) return;
   delete record.session;
   delete record.discovered;
+  delete record.registration;
   delete record.refreshCount;
   delete record.lastRefreshAt;
+  Object.assign(record, entered.registered);
 }
 
 /** False if nothing but the settings is replaced. */

@@ -96,6 +96,17 @@ const metadata = z.custom<IssuerMetadata>((value) => typeof Object(value).issuer
 /** The metadata of an issuer that gives the addresses. `offered`: newer ones at another origin, not trusted yet. */
 const discovered = z.object({ metadata, offered: metadata.exactOptional() });
 
+/** The client that authd registered itself (RFC 7591); its secret, where it has one, is among the secrets. */
+const registration = z.object({
+  issuer: z.string(),
+  clientId: z.string(),
+  /** When the client's secret ends (wall clock, ms). */
+  secretExpiresAt: z.number().exactOptional(),
+  /** What manages the registration at the issuer (RFC 7592), and where. */
+  accessToken: z.string().exactOptional(),
+  managementUrl: z.string().exactOptional(),
+});
+
 /** A person's sign-in, and who that was, where the issuer told. */
 const session = z.object({
   /** Wall clock, ms. */
@@ -124,6 +135,7 @@ const members = {
   rotation: rotation.exactOptional(),
   session: session.exactOptional(),
   discovered: discovered.exactOptional(),
+  registration: registration.exactOptional(),
   refreshCount: z.number().exactOptional(),
   /** Wall clock, ms. */
   lastRefreshAt: z.number().exactOptional(),
@@ -170,11 +182,19 @@ export const recordSchema = z.object({ ...members, candidate: candidate.exactOpt
 export interface Stamp extends z.infer<typeof stamp> {}
 export interface TokenTarget extends z.infer<typeof target> {}
 export interface StoredToken extends z.infer<typeof storedToken> {}
+export interface Registration extends z.infer<typeof registration> {}
 export interface Rotation extends z.infer<typeof rotation> {}
 export interface SeenTrouble extends z.infer<typeof seenTrouble> {}
 export interface Refused extends z.infer<typeof refused> {}
 export interface CredentialRecord extends z.infer<typeof recordSchema> {}
 export interface Candidate extends z.infer<typeof candidate> {}
+
+/** What is sealed about a client when it was registered. */
+export interface Registered {
+  registration: Registration;
+  /** The issuer's metadata at that time: other origins later need trust. */
+  discovered?: NonNullable<CredentialRecord["discovered"]>;
+}
 
 function isTable(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -205,12 +225,13 @@ export function malformedPart(record: CredentialRecord): string | undefined {
   return error && (error.issues[0]?.path ?? []).slice(0, 2).join(".");
 }
 
-/** True if there is something that could be sent elsewhere: a secret, or a token of a person's sign-in. */
+/** True if there is something that could go elsewhere: a secret, a token of a person's sign-in, a client. */
 export function hasSecrets({
   secrets,
   session,
-}: Pick<CredentialRecord, "secrets" | "session">): boolean {
-  return session !== undefined || Object.keys(secrets).length > 0;
+  registration,
+}: Pick<CredentialRecord, "secrets" | "session" | "registration">): boolean {
+  return session !== undefined || registration !== undefined || Object.keys(secrets).length > 0;
 }
 
 /** True if rules limit who may use the credential. Without secrets there is nothing to protect yet. */

@@ -88,6 +88,7 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     },
     "credentials/add": async (given, call) =>
       await admin.add(given, call.signal, consentTo("credentials/add", call)),
+    "credentials/discover": async (given) => await admin.discover(given),
     "credentials/set": async (given, call) =>
       await admin.set(given, call.signal, consentTo("credentials/set", call)),
     "credentials/trust": async (given, call) =>

@@ -72,7 +72,9 @@ export function problemsOf(info: CredentialInfo, now: number): Problem[] {
       : []),
     ...troubles.map((trouble) => ({ credential: name, ...trouble })),
     ...(unsaved ? [problem("unsaved", unsaved.message)] : []),
-    ...(secret === undefined ? [] : [problem("secret_expires", `${name}: ${secret.text}`)]),
+    ...(secret === undefined
+      ? []
+      : [problem("secret_expires", `${name}: ${secret.text}`, secretRemedy(info))]),
     ...(refreshToken && !reason
       ? [problem("refresh_token_expires", `${name}: ${refreshToken}`, refreshTokenRemedy(info))]
       : []),
@@ -126,6 +128,13 @@ export function secretWarning(
   if (left > SECRET_WARNING_MS) return undefined;
   const over = left <= 0;
   return { over, text: `its secret ${over ? "ran" : "runs"} out on ${secretExpires}` };
+}
+
+/** Names the command that brings another secret: of a client that authd registered, the issuer makes it. */
+function secretRemedy({ name, login }: CredentialInfo): string | undefined {
+  return login?.isRegistered
+    ? `authd add ${name} --resource … --replace, which registers another client; then authd login ${name}`
+    : undefined;
 }
 
 /** Returns a warning for a refresh token whose end no use postpones, once that is near. */

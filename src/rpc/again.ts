@@ -12,6 +12,7 @@ export const AGAIN = {
   "request/open": "method",
   "request/chunk": "anew",
   "credentials/add": "look",
+  "credentials/discover": "yes",
   "credentials/set": "look",
   "credentials/trust": "look",
   "credentials/refresh": "look",

@@ -63,6 +63,11 @@ export const params = {
     replace: z.boolean().optional(),
     register: z.boolean().optional(),
   }),
+  "credentials/discover": z.object({
+    name: text,
+    resource: text,
+    settings: z.record(text, z.json()).optional(),
+  }),
   "credentials/set": z.object({
     credential: text,
     settings: z.record(text, z.json()).optional(),

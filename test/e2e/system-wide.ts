@@ -156,6 +156,7 @@ const OPEN_TO_ALL = [
 ];
 const PARAMS: Record<string, object> = {
   "credentials/add": { name: "more", grant: "static", settings: {}, secrets: { token: "x" } },
+  "credentials/discover": { name: "more", resource: "https://api.example.com" },
   "vault/export": { passphrase: "a long passphrase" },
   "vault/upload": { data: "" },
   "vault/import": { passphrase: "a long passphrase" },

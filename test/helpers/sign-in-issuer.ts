@@ -25,6 +25,8 @@ type Override = { status: number; body: unknown } | undefined;
 interface IssuerOptions {
   /** Requests must be pushed (RFC 9126). */
   requiresPush?: boolean;
+  /** Further features of the provider. */
+  features?: Record<string, unknown>;
   /** Further members of the provider's configuration. */
   configuration?: Record<string, unknown>;
 }
@@ -76,7 +78,7 @@ export async function startSignInIssuer(
 
 async function createProvider(
   url: string,
-  { requiresPush = false, configuration }: IssuerOptions,
+  { requiresPush = false, features, configuration }: IssuerOptions,
 ): Promise<Provider> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const key = {
@@ -123,6 +125,7 @@ async function createProvider(
       },
       requestObjects: { enabled: true },
       clientCredentials: { enabled: true },
+      ...features,
     },
     pkce: { required: () => true },
     ttl: {

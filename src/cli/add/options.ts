@@ -7,4 +7,5 @@ export interface AddOptions {
   replace?: boolean;
   register?: boolean;
   googleServiceAccount?: string;
+  resource?: string;
 }

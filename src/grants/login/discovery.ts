@@ -11,6 +11,7 @@ const UNSENT: IssuerContact = { sent: false, answered: false };
 const PLACES: readonly ((issuer: URL) => string)[] = [
   ({ origin, pathname }) => `${origin}${trimmed(pathname)}/.well-known/openid-configuration`,
   ({ origin, pathname }) => `${origin}/.well-known/oauth-authorization-server${trimmed(pathname)}`,
+  ({ origin, pathname }) => `${origin}/.well-known/openid-configuration${trimmed(pathname)}`,
 ];
 
 interface DiscoveryContext {
@@ -25,8 +26,7 @@ export async function discover(
 ): Promise<IssuerMetadata> {
   const url = new URL(issuer);
   let why = "";
-  for (const place of PLACES) {
-    const address = place(url);
+  for (const address of new Set(PLACES.map((place) => place(url)))) {
     const response = await read(send, address).catch((error) => {
       throw unreadable(credential, issuer, error instanceof Error ? error.message : "", error);
     });

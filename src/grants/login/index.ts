@@ -9,10 +9,13 @@ export { authorizeDevice, type DeviceAuthorization, pollDevice } from "./device-
 export { discover } from "./discovery.ts";
 export type { Account } from "./id-token.ts";
 export {
+  addressesOf,
   foreignEndpoints,
   type IssuerMetadata,
   withEndpoints,
 } from "./metadata.ts";
 export { isAtRedirectUri, type RedirectUri, readRedirectUri, withPort } from "./redirect-uri.ts";
+export { ownClient, type RegisteredClient, registerClient } from "./registration.ts";
+export { assertFit, type ResourceMetadata, readResourceMetadata } from "./resource-metadata.ts";
 export { revoke } from "./revocation.ts";
 export type { LoginContext } from "./settings.ts";

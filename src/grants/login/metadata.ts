@@ -27,6 +27,10 @@ const schema = z.object({
   request_object_signing_alg_values_supported: list,
   id_token_signing_alg_values_supported: list,
   token_endpoint_auth_methods_supported: list,
+  scopes_supported: list,
+  grant_types_supported: list,
+  code_challenge_methods_supported: list,
+  client_id_metadata_document_supported: flag,
 });
 
 type EndpointName = keyof typeof endpoints;
@@ -38,6 +42,10 @@ export type IssuerMetadata = { issuer: string } & Partial<Record<EndpointName, s
     request_object_signing_alg_values_supported?: string[];
     id_token_signing_alg_values_supported?: string[];
     token_endpoint_auth_methods_supported?: string[];
+    scopes_supported?: string[];
+    grant_types_supported?: string[];
+    code_challenge_methods_supported?: string[];
+    client_id_metadata_document_supported?: boolean;
   };
 
 /** Keeps the members that authd uses; one of another type counts as absent. Undefined without an issuer. */
@@ -89,7 +97,8 @@ export function foreignEndpoints(
     .map(({ key, is }) => ({ key, was: known[key], is }));
 }
 
-function addressesOf(metadata: IssuerMetadata): { key: EndpointName; is: string }[] {
+/** Returns the addresses that the metadata name, by their names. */
+export function addressesOf(metadata: IssuerMetadata): { key: EndpointName; is: string }[] {
   return (Object.keys(endpoints) as EndpointName[]).flatMap((key) => {
     const is = metadata[key];
     return is === undefined ? [] : [{ key, is }];

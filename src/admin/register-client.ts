@@ -1,0 +1,122 @@
+/** Clients that authd registers at an issuer itself (RFC 7591), one for each credential that a person signs in for. */
+import { randomInt } from "node:crypto";
+import type { Cancellation } from "../base/cancellation.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
+import { coerceSettings, readPresets } from "../config/config.ts";
+import type { Credential } from "../credential/credential.ts";
+import type { Registered } from "../credential/record.ts";
+import { AuthdError } from "../errors.ts";
+import { type GrantName, grants } from "../grants/index.ts";
+import { discover, type RegisteredClient, registerClient } from "../grants/login/index.ts";
+import type { Json, ParamsOf } from "../protocol.ts";
+import type { AdminContext } from "./admin-context.ts";
+import { assertSignsIn, caOf, senderFor } from "./discover-resource.ts";
+
+/** Ports that no service has of its own (RFC 6335): many issuers compare the whole redirect URI. */
+const [FIRST_PORT, LAST_PORT] = [49_152, 65_535];
+
+/** A client whose secret ends within this time (ms) is not used again: one that is registered now lives longer. */
+const MIN_LEFT_MS = 14 * 86_400_000;
+
+type AddParams = ParamsOf<"credentials/add">;
+
+/** Params with a client, and what is sealed about it. */
+export interface WithClient {
+  params: AddParams;
+  registered: Registered;
+}
+
+/** True if `register` asks for a client, not for an account: a person signs in, with a client that nobody named. */
+export function wantsClient({ grant, settings = {}, register }: AddParams): boolean {
+  const isSignIn = Object.hasOwn(grants, grant ?? "") && grants[grant as GrantName].signsIn;
+  return register === true && isSignIn !== undefined && settings.client_id === undefined;
+}
+
+/**
+ * Registers a client at the issuer of the settings, unless `known` has one there that can be used. Rejects with
+ * AuthdError.
+ */
+export async function withClient(
+  context: AdminContext,
+  params: AddParams,
+  known: Credential | undefined,
+  signal: Cancellation,
+): Promise<WithClient> {
+  const { name, register: _, ...rest } = params;
+  const given = coerceSettings(
+    { grant: params.grant },
+    params.settings ?? {},
+    readPresets(context.dir),
+  );
+  const { issuer } = given as Readonly<Record<string, string | undefined>>;
+  if (issuer === undefined) throw needsIssuer(name);
+  const before = reusable(known, issuer, context.now());
+  if (before) {
+    const settings = { ...before.settings, ...params.settings };
+    const secrets = { ...before.secrets, ...params.secrets };
+    return { params: { ...rest, name, settings, secrets }, registered: before.registered };
+  }
+  const send = senderFor(context, name, caOf(context, name, given));
+  const metadata = await discover({ credential: name, send }, issuer);
+  assertSignsIn(name, new URL(issuer), metadata);
+  if (signal.aborted) throw signal.reason;
+  const redirectUri = (given.redirect_uri as string | undefined) ?? freshRedirectUri();
+  const client = await registerClient({ credential: name, metadata, redirectUri, send });
+  const settings = { ...settingsOf(client, redirectUri), ...params.settings };
+  const secrets = { ...omitUndefined({ client_secret: client.clientSecret }), ...params.secrets };
+  return {
+    params: { ...rest, name, settings, secrets },
+    registered: { registration: sealedPart(client, issuer), discovered: { metadata } },
+  };
+}
+
+function freshRedirectUri(): string {
+  return `http://127.0.0.1:${randomInt(FIRST_PORT, LAST_PORT + 1)}/callback`;
+}
+
+/** Returns the settings by which the client is known from now on. */
+function settingsOf(client: RegisteredClient, redirectUri: string): Record<string, Json> {
+  const { clientId, clientAuth, secretExpiresAt } = client;
+  const day = secretExpiresAt && new Date(secretExpiresAt).toISOString().slice(0, 10);
+  return {
+    client_id: clientId,
+    client_auth: clientAuth,
+    redirect_uri: redirectUri,
+    ...(day ? { secret_expires: day } : {}),
+  };
+}
+
+function sealedPart(
+  { clientId, secretExpiresAt, accessToken, managementUrl }: RegisteredClient,
+  issuer: string,
+): Registered["registration"] {
+  return { issuer, clientId, ...omitUndefined({ secretExpiresAt, accessToken, managementUrl }) };
+}
+
+/** Returns what a credential of that name has of a client at this issuer, so that none is registered twice. */
+function reusable(known: Credential | undefined, issuer: string, now: number) {
+  if (!known?.isReadable) return undefined;
+  const { registration, discovered, secrets, refused } = known.record;
+  const { client_id, client_auth, redirect_uri } = known.settings.own as Record<string, string>;
+  const isSame = registration?.issuer === issuer && registration.clientId === client_id;
+  const isOver = (registration?.secretExpiresAt ?? Number.POSITIVE_INFINITY) - now < MIN_LEFT_MS;
+  const isUnknownThere = refused?.oauth?.error === "invalid_client";
+  if (!registration || !isSame || isOver || isUnknownThere) return undefined;
+  const { secretExpires } = known.settings;
+  const settings: Record<string, Json> = omitUndefined({
+    ...{ client_id, client_auth, redirect_uri, secret_expires: secretExpires },
+  }) as Record<string, Json>;
+  return {
+    settings,
+    secrets: secrets.client_secret ? { client_secret: secrets.client_secret } : {},
+    registered: { registration, ...omitUndefined({ discovered }) },
+  };
+}
+
+function needsIssuer(name: string): AuthdError {
+  return new AuthdError(
+    "invalid_params",
+    `${name}: a client can be registered only at an issuer: set issuer, or client_id for a client of yours`,
+    { credential: name },
+  );
+}
