@@ -1,9 +1,5 @@
+import { isLoopback } from "../base/loopback.ts";
 import { AuthdError } from "../errors.ts";
-
-/** True for a host of loopback: plain http is for these only, where nobody listens in between. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
-}
 
 /**
  * Reads an absolute http(s) URL out of a setting. Throws AuthdError `invalid_params` that names

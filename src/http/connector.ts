@@ -2,7 +2,7 @@
 import { lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 import type { buildConnector } from "undici";
-import { isLoopback } from "../config/urls.ts";
+import { isLoopback } from "../base/loopback.ts";
 import { errorCode } from "../errors.ts";
 import { type TunnelTls, tunnelThrough } from "./tunnel.ts";
 

@@ -5,8 +5,8 @@ import type { Socket } from "node:net";
 import { createSecureContext, rootCertificates } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import type { Agent, buildConnector, Client, Dispatcher, Pool } from "undici";
+import { isLoopback } from "../base/loopback.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { isLoopback } from "../config/urls.ts";
 import type { ClientCertificate } from "../grants/grant.ts";
 import {
   type ClientFactory,

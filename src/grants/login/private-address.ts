@@ -3,7 +3,7 @@
  * section 7.7). A host name is not looked up: one that stands for such an address passes.
  */
 import { BlockList, isIPv4, isIPv6 } from "node:net";
-import { isLoopback } from "../../config/urls.ts";
+import { isLoopback } from "../../base/loopback.ts";
 
 const PRIVATE = new BlockList();
 for (const [address, prefix] of [
