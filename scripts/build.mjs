@@ -13,6 +13,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { buildCommonJs } from "./build-commonjs.mjs";
 import { root } from "./setup.mjs";
 import { takeTurn } from "./turn.mjs";
 
@@ -23,6 +24,7 @@ try {
   rmSync(fresh, { recursive: true, force: true });
   if (compile()) {
     await bundle("src/base/zod.js", "zod");
+    await buildCommonJs(join(fresh, "src"));
     copyData();
     chmodSync(join(fresh, "src/main.js"), 0o755);
     moveChanged();

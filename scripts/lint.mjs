@@ -15,5 +15,5 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", folder]);
 const packed = join(folder, readdirSync(folder)[0]);
 node([bin("publint", "src/cli.js"), "--strict", packed]);
-// The package is an ES module: attw need not try how old resolvers and `require` would find its types.
-node([bin("@arethetypeswrong/cli", "dist/index.js"), "--profile", "esm-only", "--quiet", packed]);
+// attw need not try how resolvers of before 2022 would find the types.
+node([bin("@arethetypeswrong/cli", "dist/index.js"), "--profile", "node16", "--quiet", packed]);

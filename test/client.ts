@@ -100,6 +100,16 @@ test("params of the wrong type are invalid_params", async (t) => {
   t.is((await t.throwsAsync(wrong, { instanceOf: AuthdError }))?.reason, "invalid_params");
 });
 
+test("params that are no JSON are invalid_params", async (t) => {
+  const { client } = await start(t);
+  const circle: { credential: string; of?: unknown } = { credential: "x" };
+  circle.of = circle;
+  for (const params of [circle, { credential: "x", minValidity: 1n as unknown as number }]) {
+    const error = await t.throwsAsync(client.getToken(params), { instanceOf: AuthdError });
+    t.is(error?.reason, "invalid_params");
+  }
+});
+
 test("without a daemon every call says so, until there is one", async (t) => {
   const path = join(temporaryFolder(t), "authd.sock");
   const client = clientOf(t, path);
@@ -107,6 +117,8 @@ test("without a daemon every call says so, until there is one", async (t) => {
     instanceOf: NoDaemonError,
   });
   t.is(error?.code, "no_daemon");
+  t.is(error?.reason, "no_daemon");
+  t.true(error instanceof AuthdError);
   t.regex(error?.message ?? "", /No daemon answers.*ENOENT.*authd serve/);
   await startWire(t, {}, { path });
   t.is((await client.getToken({ credential: "x" })).accessToken, "x");

@@ -79,8 +79,8 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   vault: /^vault\/(index|vault|header|derived-key|passphrase-strength|keys\/index)\.ts$/,
 };
 
-/** Which files a package is for. `late`: too heavy to be loaded with a file. */
-const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }> = {
+/** Which files a package is for. `late`: too heavy to be loaded with a file, but for one that a program asks for. */
+const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean; with?: RegExp }> = {
   "@clack/prompts": { files: /^cli\/(prompts|serve)\.ts$/, late: true },
   "@napi-rs/keyring": { files: /^vault\/keys\//, late: true },
   commander: { files: /^cli\// },
@@ -95,7 +95,9 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean }
   "smol-toml": { files: /^config\// },
   undici: {
     files: /^http\/(transport|tunnel|connector|connection|response-handler)\.ts$/,
+    types: /^client\/undici-handler\.ts$/,
     late: true,
+    with: /^client\/undici\.ts$/,
   },
   uqr: { files: /^cli\/login\//, late: true },
   "vscode-jsonrpc": {
@@ -208,7 +210,8 @@ test("no file waits for itself to be loaded", (t) => {
 test("each package is imported by the files that it is for, heavy ones late", (t) => {
   const isWrong = ({ of, ours, kind }: Import, { path }: Source) => {
     if (ours || of.startsWith("node:")) return false;
-    const { files, types, late } = PACKAGES[of] ?? {};
+    const { files, types, late, with: entry } = PACKAGES[of] ?? {};
+    if (entry?.test(path)) return false;
     const allowed = files?.test(path) || (kind === "type" && types?.test(path));
     return !allowed || (late === true && kind === "static");
   };

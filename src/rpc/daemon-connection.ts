@@ -195,7 +195,7 @@ interface Incoming {
 }
 
 function line(message: object): string {
-  const json = `${JSON.stringify(message)}\n`;
+  const json = `${toJson(message)}\n`;
   if (json.length * 3 <= MAX_REQUEST_BYTES) return json;
   const bytes = Buffer.byteLength(json);
   if (bytes <= MAX_REQUEST_BYTES) return json;
@@ -203,6 +203,16 @@ function line(message: object): string {
     "request_too_large",
     `The request takes ${bytes} bytes; authd accepts ${MAX_REQUEST_BYTES} in one message.`,
   );
+}
+
+function toJson(message: object): string {
+  try {
+    return JSON.stringify(message);
+  } catch (cause) {
+    throw new AuthdError("invalid_params", `The params are no JSON: ${messageOf(cause)}.`, {
+      cause,
+    });
+  }
 }
 
 /** JSON-RPC 2.0, section 5.1. */

@@ -16,7 +16,7 @@ export async function bodyOf(
 ): Promise<Buffer | BodyStream | undefined> {
   if (!request.body) return undefined;
   const source = new Source(request.body, signal);
-  if (isStream(given)) return source.stream();
+  if (isStream(given)) return source.stream(toldLength(request));
   const bytes = lengthOf(given);
   if (bytes !== undefined && bytes > MAX_BODY_BYTES) return source.stream(bytes);
   const begun: Uint8Array[] = [];
@@ -31,6 +31,12 @@ export async function bodyOf(
 
 function isStream(given: Given): boolean {
   return typeof given === "object" && given !== null && Symbol.asyncIterator in given;
+}
+
+/** Of a stream the caller may tell the length. */
+function toldLength({ headers }: Request): number | undefined {
+  const told = headers.get("content-length");
+  return told === null ? undefined : Number(told);
 }
 
 /** Undefined: not known before it is read. */

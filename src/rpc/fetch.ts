@@ -30,7 +30,8 @@ export function fetchThrough(open: () => Promise<DaemonConnection>, credential: 
     signal.throwIfAborted();
     const body = await bodyOf(request, init?.body, signal);
     const { url, method } = request;
-    const headers = Object.fromEntries(request.headers);
+    // The daemon tells the API the length of a body.
+    const { "content-length": _, ...headers } = Object.fromEntries(request.headers);
     const about = { url, method, headers, stream: true, timeoutMs: NO_TIMEOUT_MS };
     const connection = await open();
     try {

@@ -1,5 +1,6 @@
 /** The client's side of an authorized request with a body, in one message or in parts. */
 import { isUtf8 } from "node:buffer";
+import { AuthdError } from "../errors.ts";
 import {
   type AuthorizedResponse,
   type ChunkResult,
@@ -130,7 +131,7 @@ async function responseIn(answers: readonly Promise<ChunkResult>[]): Promise<Aut
     const result = await answer;
     if (isResponse(result)) return result;
   }
-  throw new Error("authd has not answered the end of the body.");
+  throw new AuthdError("internal", "authd has not answered the end of the body.");
 }
 
 const EMPTY = new Uint8Array();

@@ -35,19 +35,48 @@ authd.close();
 console.log(JSON.stringify({ accessToken, headers, names, status, fetched: response.status, reason }));
 `;
 
-const TSCONFIG = {
+/** The same in CommonJS, by its two imports of TypeScript. */
+const CONSUMER_CTS = `
+import { AuthdError, connect, type Reason } from "authd";
+import { axiosAdapter } from "authd/axios";
+import { AuthdDispatcher } from "authd/undici";
+import authd = require("authd");
+
+const [, , credential = "", url = ""] = process.argv;
+const client: authd.Client = connect();
+async function main(): Promise<void> {
+  const { status } = await client.authorizedFetch(credential)(url);
+  const dispatcher = new AuthdDispatcher(client, credential);
+  const { statusCode } = await dispatcher.request({ origin: new URL(url).origin, path: new URL(url).pathname, method: "GET" });
+  const reason: unknown = await client.getToken({ credential: "none" }).catch((error: unknown) => {
+    return error instanceof AuthdError ? (error.reason satisfies Reason) : String(error);
+  });
+  client.close();
+  console.log(JSON.stringify({ status, statusCode, reason, adapter: typeof axiosAdapter }));
+}
+void main();
+`;
+
+/** Ways in which programs are compiled: the module kinds, and the files of each. */
+const COMPILED = [
+  { module: "nodenext", files: ["consumer.ts", "consumer.cts"] },
+  { module: "node16", files: ["consumer.ts", "consumer.cts"] },
+  { module: "preserve", moduleResolution: "bundler", noEmit: true, files: ["consumer.ts"] },
+];
+
+const tsconfig = ({ files, ...how }: (typeof COMPILED)[number]) => ({
   compilerOptions: {
+    ...how,
     target: "es2023",
     lib: ["es2023"],
-    module: "nodenext",
     strict: true,
     exactOptionalPropertyTypes: true,
     skipLibCheck: false,
     types: ["node"],
     typeRoots: [join(ROOT, "node_modules/@types")],
   },
-  files: ["consumer.ts"],
-};
+  files,
+});
 
 /** The path of the tarball that npm makes of a checkout; its prepack script builds. */
 async function pack(t: ExecutionContext): Promise<string> {
@@ -72,9 +101,16 @@ function expectedFiles(): string[] {
     const name = join("dist", path);
     return path.endsWith(".ts") ? [name.replace(/ts$/, "js"), name.replace(/ts$/, "d.ts")] : [name];
   });
+  const commonJs = ["client", "client/axios", "client/undici"].map(
+    (name) => `dist/src/${name}.cjs`,
+  );
+  const types = ["errors", "protocol", "rpc/daemon-connection", "rpc/fetch"];
+  const typesOfCommonJs = ["client", "client/axios", "client/undici", ...types].map(
+    (name) => `dist/src/${name}.d.cts`,
+  );
   const rest = ["docs", "launchd", "schemas", "systemd"].flatMap(filesBelow);
   const top = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
-  return [...compiled, ...rest, ...man, ...top].sort();
+  return [...compiled, ...commonJs, ...typesOfCommonJs, ...rest, ...man, ...top].sort();
 }
 
 /** Installs the tarball into an empty project; undefined, with the test ended, without a registry. */
@@ -123,9 +159,12 @@ test("the packed package has these files, installs, runs and has types", async (
   t.is((await here("npx", ["authd", "--version"])).stdout, `${version}\n`);
 
   writeFileSync(join(folder, "consumer.ts"), CONSUMER);
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(TSCONFIG));
-  const tsc = await here(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc")]);
-  t.is(tsc.code, 0, tsc.stdout);
+  writeFileSync(join(folder, "consumer.cts"), CONSUMER_CTS);
+  for (const how of COMPILED) {
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(tsconfig(how)));
+    const tsc = await here(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc")]);
+    t.is(tsc.code, 0, `${how.module}: ${tsc.stdout}`);
+  }
 
   const { sandbox, env, url, TMPDIR } = await startSandbox(t, folder);
   const consumer = await here(process.execPath, ["consumer.js", "zebbra", url], env);
@@ -139,6 +178,11 @@ test("the packed package has these files, installs, runs and has types", async (
     status: 200,
     fetched: 200,
     reason: "unknown_credential",
+  });
+  const required = await here(process.execPath, ["consumer.cjs", "zebbra", url], env);
+  t.is(required.code, 0, required.stderr);
+  t.deepEqual(JSON.parse(required.stdout), {
+    ...{ status: 200, statusCode: 200, reason: "unknown_credential", adapter: "function" },
   });
   const got = await here("npx", ["authd", "get", "zebbra"], env);
   t.is(got.stdout, `${accessToken}\n`);
