@@ -8,4 +8,22 @@ export const helpers: Readonly<Record<string, HelperRow>> = {
     asksByHost: true,
     load: () => import("./git.ts"),
   },
+  docker: {
+    summary: "docker, podman and skopeo at a registry",
+    target: "REGISTRY",
+    asksByHost: true,
+    load: () => import("./docker.ts"),
+  },
+  kubectl: {
+    summary: "kubectl and other clients of a Kubernetes cluster",
+    target: "CONTEXT",
+    asksByHost: false,
+    load: () => import("./kubectl.ts"),
+  },
+  aws: {
+    summary: "the AWS command line and SDKs",
+    target: "PROFILE",
+    asksByHost: false,
+    load: () => import("./aws.ts"),
+  },
 };

@@ -1,4 +1,5 @@
 /** Places that tools ask credentials for, written `[user@]host[:port][/path]`, or with a scheme in front. */
+import { isLoopback } from "../config/urls.ts";
 import { AuthdError } from "../errors.ts";
 
 export interface Place {
@@ -48,11 +49,11 @@ export function originOf({ protocol, host }: Place): string {
   return `${protocol}://${host}`;
 }
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
+const withoutPort = (host: string) => host.replace(/:\d+$/, "");
 
 /** True unless a token that goes there could be read on the way. */
 export function isPrivate({ protocol, host }: Place): boolean {
-  return protocol === "https" || LOOPBACK.test(host);
+  return protocol === "https" || isLoopback(withoutPort(host));
 }
 
 /** Returns the entry that fits `asked` best: with the longest path, then one that names the user. */
@@ -68,7 +69,7 @@ export function bestFor<Entry extends { place: Place }>(
 
 /** True if `asked` is at or below `place`. A loopback host may be asked for without TLS. */
 function covers(place: Place, asked: Place): boolean {
-  const isScheme = place.protocol === asked.protocol || LOOPBACK.test(asked.host);
+  const isScheme = place.protocol === asked.protocol || isLoopback(withoutPort(asked.host));
   const isUser = place.user === undefined || asked.user === undefined || place.user === asked.user;
   const isPath =
     place.path === "" || asked.path === place.path || asked.path.startsWith(`${place.path}/`);

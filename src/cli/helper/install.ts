@@ -6,6 +6,7 @@ import type { HelperRow, Wanted } from "../../helpers/helper.ts";
 import { findCredential, mappingChange } from "../../helpers/mapping.ts";
 import { parsePlace } from "../../helpers/places.ts";
 import { type Change, isInPlaceOf, kindOf } from "../../helpers/setup/change.ts";
+import { whyNotFound } from "../../helpers/setup/program.ts";
 import { readInstalled, writeInstalled } from "../../helpers/setup/record.ts";
 import { launchOf } from "../../service/launch.ts";
 import { nativeLinkPath, nativeLinkState } from "../../service/native-link.ts";
@@ -36,6 +37,10 @@ export async function install(tool: string, flags: InstallFlags): Promise<void> 
   const kept = before.filter((one) => !planned.some((change) => isInPlaceOf(one, change)));
   const entry = { command, changes: [...kept, ...made] };
   writeInstalled(stateDir(process.env), { ...installed, [tool]: entry });
+  for (const change of made) {
+    const why = whyNotFound(change, process.env.PATH);
+    if (why !== undefined) process.stderr.write(`authd: ${why}\n`);
+  }
   print(`${tool} asks authd from now on; authd helper uninstall ${tool} undoes it.`);
 }
 

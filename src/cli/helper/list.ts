@@ -3,6 +3,7 @@ import { isAbsolute } from "node:path";
 import { stateDir } from "../../config/directories.ts";
 import { helpers } from "../../helpers/index.ts";
 import { type Change, kindOf } from "../../helpers/setup/change.ts";
+import { whyNotFound } from "../../helpers/setup/program.ts";
 import { type Installed, readInstalled } from "../../helpers/setup/record.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { print, printJson } from "../output.ts";
@@ -82,6 +83,8 @@ function faultOf(
   for (const change of changes) {
     const state = kindOf(change).state(change);
     if (state !== "made") return `what was written to ${change.path} ${WORDS[state]}`;
+    const why = whyNotFound(change, process.env.PATH);
+    if (why !== undefined) return why;
   }
   const isGone = credential !== undefined && names !== undefined && !names.includes(credential);
   return isGone ? `there is no credential ${credential}` : undefined;

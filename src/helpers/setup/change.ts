@@ -1,9 +1,10 @@
 /** What `authd helper install` changes, as data: it is recorded, so that `uninstall` undoes exactly that. */
 import { type JsonChange, jsonValue } from "./json-value.ts";
+import { type KubeconfigChange, kubeconfig } from "./kubeconfig.ts";
 import { type LinesChange, lines } from "./lines.ts";
 import { type ProgramChange, program } from "./program.ts";
 
-export type Change = LinesChange | JsonChange | ProgramChange;
+export type Change = LinesChange | JsonChange | ProgramChange | KubeconfigChange;
 
 /** `made`: as it was written. `changed`: somebody changed it since. `gone`: nothing of it is there. */
 export type ChangeState = "made" | "changed" | "gone";
@@ -34,6 +35,7 @@ const kinds: { [Name in Change["kind"]]: Kind<Extract<Change, { kind: Name }>> }
   lines,
   json: jsonValue,
   program,
+  kubeconfig,
 };
 
 /** Returns the functions for this kind of change. */
@@ -47,7 +49,19 @@ export function isInPlaceOf(one: Change, other: Change): boolean {
 }
 
 function identity(change: Change): string {
-  const { kind, path } = change;
-  const where = kind === "lines" ? [change.section, change.key] : kind === "json" ? change.at : [];
-  return JSON.stringify([kind, path, where]);
+  return JSON.stringify([change.kind, change.path, ...placeIn(change)]);
+}
+
+/** Returns where in its file a change is. */
+function placeIn(change: Change): readonly (string | undefined)[] {
+  switch (change.kind) {
+    case "lines":
+      return [change.section, change.key];
+    case "json":
+      return change.at;
+    case "kubeconfig":
+      return [change.context];
+    case "program":
+      return [];
+  }
 }

@@ -1,7 +1,8 @@
 /** A program of its own name that runs authd, for tools that look for one in the PATH. */
+import { basename, delimiter, dirname } from "node:path";
 import { shellWord } from "../../base/shell-word.ts";
 import { AuthdError } from "../../errors.ts";
-import type { ChangeBase, ChangeState, Kind } from "./change.ts";
+import type { Change, ChangeBase, ChangeState, Kind } from "./change.ts";
 import { readTextFile, removeTextFile, writeTextFile } from "./text-file.ts";
 
 export interface ProgramChange extends ChangeBase {
@@ -35,6 +36,14 @@ export const program: Kind<ProgramChange> = {
     if (state(change) === "made") removeTextFile(change.path);
   },
 };
+
+/** Returns why no tool finds the program; undefined if its folder is in the PATH. */
+export function whyNotFound(change: Change, path = ""): string | undefined {
+  if (change.kind !== "program") return undefined;
+  const folder = dirname(change.path);
+  if (path.split(delimiter).includes(folder)) return undefined;
+  return `${basename(change.path)} is not found: ${folder} is not in the PATH`;
+}
 
 const HEAD = "#!/bin/sh\n# Made by authd helper install";
 

@@ -1,20 +1,13 @@
 import test from "ava";
-import { startDaemon } from "../../helpers/daemon.ts";
+import { startHelperDaemon } from "../../helpers/helper-daemon.ts";
 import { startIssuer } from "../../helpers/issuer.ts";
 import type { Scope } from "../../helpers/scope.ts";
 
-/** A daemon with a static token for each name; the origin of all is https://git.example:8443. */
-async function withTokens(t: Scope, names: readonly string[], mapping = "") {
-  const daemon = await startDaemon(t, { config: { "helpers.toml": mapping } });
-  for (const name of names) {
-    const args = ["add", name, "--grant", "static", "--secrets-from", "-"];
-    const input = JSON.stringify({ token: `practice-token-of-${name}` });
-    const { code, stderr } = await daemon.cli(
-      [...args, "--set", "origins=https://git.example:8443"],
-      { input },
-    );
-    if (code !== 0) throw new Error(stderr);
-  }
+const ORIGIN = "https://git.example:8443";
+
+async function withTokens(t: Scope, names: readonly string[], mapping?: string) {
+  const origins = Object.fromEntries(names.map((name) => [name, ORIGIN]));
+  const daemon = await startHelperDaemon(t, origins, mapping);
   const git = (action: string, input: string) => daemon.cli(["helper", "git", action], { input });
   return { daemon, git };
 }

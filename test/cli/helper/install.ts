@@ -4,16 +4,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { helpers } from "../../../src/helpers/index.ts";
-import { startDaemon } from "../../helpers/daemon.ts";
+import { startHelperDaemon } from "../../helpers/helper-daemon.ts";
 import type { Scope } from "../../helpers/scope.ts";
 
 async function start(t: Scope, names: readonly string[]) {
-  const daemon = await startDaemon(t);
-  for (const name of names) {
-    const args = ["add", name, "--grant", "static", "--secrets-from", "-"];
-    const set = ["--set", "origins=https://git.example"];
-    await daemon.cli([...args, ...set], { input: '{"token":"practice-token"}' });
-  }
+  const origins = Object.fromEntries(names.map((name) => [name, "https://git.example"]));
+  const daemon = await startHelperDaemon(t, origins);
   const gitconfig = join(daemon.folder, ".gitconfig");
   const mapping = join(daemon.configDir, "helpers.toml");
   const helper = (...words: string[]) => daemon.cli(["helper", ...words]);

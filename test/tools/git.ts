@@ -1,0 +1,166 @@
+/** The real git, at a server that wants a token: git http-backend on loopback. */
+
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { type Api, startApi } from "../helpers/api.ts";
+import { run } from "../helpers/child.ts";
+import { type Daemon, startDaemon } from "../helpers/daemon.ts";
+import { startHelperDaemon } from "../helpers/helper-daemon.ts";
+import { startIssuer } from "../helpers/issuer.ts";
+import { absent, missing } from "../helpers/optional.ts";
+import type { Scope } from "../helpers/scope.ts";
+
+/** Serves the repositories of a folder to who sends a name and password that `mayEnter` takes. */
+function startGitServer(
+  t: Scope,
+  root: string,
+  mayEnter: (path: string, login: string) => boolean,
+): Promise<Api> {
+  return startApi(t, async ({ method, url, headers, body }, response) => {
+    const { pathname, search } = new URL(url, "http://localhost");
+    const login = (headers.authorization ?? "").replace(/^Basic /, "");
+    if (!mayEnter(pathname, Buffer.from(login, "base64").toString())) {
+      response.writeHead(401, { "www-authenticate": 'Basic realm="practice"' }).end();
+      return;
+    }
+    const backend = spawn("git", ["http-backend"], {
+      env: {
+        ...{ PATH: process.env.PATH, GIT_PROJECT_ROOT: root, GIT_HTTP_EXPORT_ALL: "1" },
+        ...{ REQUEST_METHOD: method, PATH_INFO: pathname, QUERY_STRING: search.slice(1) },
+        ...{ CONTENT_TYPE: headers["content-type"], CONTENT_LENGTH: String(body.length) },
+        ...{ HTTP_CONTENT_ENCODING: headers["content-encoding"], REMOTE_USER: "practice" },
+      },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    backend.stdin.on("error", () => {}).end(body);
+    const parts: Buffer[] = [];
+    for await (const part of backend.stdout) parts.push(part);
+    const output = Buffer.concat(parts);
+    const end = output.indexOf("\r\n\r\n");
+    const lines = output.subarray(0, end).toString().split("\r\n");
+    for (const line of lines) {
+      const [name = "", value = ""] = line.split(/: (.*)/);
+      if (name.toLowerCase() === "status") response.statusCode = Number.parseInt(value, 10);
+      else response.setHeader(name, value);
+    }
+    response.end(output.subarray(end + 4));
+  });
+}
+
+/** git of the daemon's home, which never asks a person. */
+function gitOf(t: Scope, { env, folder }: Daemon) {
+  return (args: readonly string[], cwd = folder) =>
+    run(t, "git", args, {
+      cwd,
+      env: {
+        ...{ ...env, GIT_TERMINAL_PROMPT: "0", GIT_CONFIG_NOSYSTEM: "1", LC_ALL: "C" },
+        ...{ GIT_AUTHOR_NAME: "me", GIT_AUTHOR_EMAIL: "me@example.com" },
+        ...{ GIT_COMMITTER_NAME: "me", GIT_COMMITTER_EMAIL: "me@example.com" },
+      },
+    });
+}
+
+async function makeRepository(git: ReturnType<typeof gitOf>, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  await git(["init", "-q", "--bare", "-b", "main", folder]);
+  await git(["-C", folder, "config", "http.receivepack", "true"]);
+}
+
+test("git clones, pushes and fetches with authd's token", async (t) => {
+  if (absent("git").length > 0) return missing(t, "git is not installed");
+  const daemon = await startHelperDaemon(t, { mine: "https://git.example" });
+  const git = gitOf(t, daemon);
+  const root = join(daemon.folder, "repositories");
+  await makeRepository(git, join(root, "acme/x.git"));
+  const logins = new Set<string>();
+  const server = await startGitServer(t, root, (_, login) => {
+    logins.add(login);
+    return login === "me:practice-token-of-mine";
+  });
+  const stored = join(daemon.folder, "stored");
+  await git(["config", "--global", "credential.helper", `store --file=${stored}`]);
+  const before = readFileSync(join(daemon.folder, ".gitconfig"), "utf8");
+  const refused = await git(["clone", "-q", `${server.origin}/acme/x.git`]);
+  t.not(refused.code, 0);
+  const target = server.origin.replace("//", "//me@");
+  const installed = await daemon.cli(["helper", "install", "git", "--for", `${target}=mine`]);
+  t.is(installed.code, 0, installed.stderr);
+  const cloned = await git(["clone", "-q", `${server.origin}/acme/x.git`]);
+  t.is(cloned.code, 0, cloned.stderr);
+  const checkout = join(daemon.folder, "x");
+  writeFileSync(join(checkout, "file"), "1");
+  for (const args of [
+    ["add", "."],
+    ["commit", "-qm", "one"],
+    ["push", "-q", "origin", "HEAD:main"],
+    ["fetch"],
+  ]) {
+    const { code, stderr } = await git(args, checkout);
+    t.is(code, 0, stderr);
+  }
+  const log = await git(["-C", join(root, "acme/x.git"), "log", "--format=%s", "main"]);
+  t.is(log.stdout, "one\n", log.stderr);
+  t.deepEqual([...logins], ["", "me:practice-token-of-mine"]);
+  t.throws(() => readFileSync(stored), { code: "ENOENT" }, "no other helper has stored it");
+  await daemon.cli(["helper", "uninstall", "git"]);
+  t.is(readFileSync(join(daemon.folder, ".gitconfig"), "utf8"), before);
+  t.not((await git(["fetch"], checkout)).code, 0);
+});
+
+test("git uses the account of the repository's path", async (t) => {
+  if (absent("git").length > 0) return missing(t, "git is not installed");
+  const daemon = await startHelperDaemon(t, { one: "https://x.example", two: "https://x.example" });
+  const git = gitOf(t, daemon);
+  const root = join(daemon.folder, "repositories");
+  for (const name of ["a/x.git", "b/y.git"]) await makeRepository(git, join(root, name));
+  const server = await startGitServer(t, root, (path, login) =>
+    login.endsWith(path.startsWith("/a/") ? ":practice-token-of-one" : ":practice-token-of-two"),
+  );
+  const args = ["--for", `${server.origin}/a=one`, `${server.origin}/b=two`];
+  await daemon.cli(["helper", "install", "git", ...args]);
+  for (const name of ["a/x", "b/y"]) {
+    const { code, stderr } = await git(["ls-remote", `${server.origin}/${name}.git`]);
+    t.is(code, 0, stderr);
+  }
+});
+
+test("a token that the server refuses is renewed for the next command; without one git ends", async (t) => {
+  if (absent("git").length > 0) return missing(t, "git is not installed");
+  let count = 0;
+  const issuer = await startIssuer(t, () => {
+    count += 1;
+    const json = {
+      access_token: `practice-token-${count}`,
+      token_type: "Bearer",
+      expires_in: 3600,
+    };
+    return { json };
+  });
+  const config = `grant = "client_credentials"\ntoken_url = "${issuer.url}"\nclient_id = "me"\n`;
+  const daemon = await startDaemon(t, { config: { "credentials/mine.toml": config } });
+  await daemon.cli(["set", "mine", "--secret", "client_secret=-"], { input: "practice" });
+  const git = gitOf(t, daemon);
+  const root = join(daemon.folder, "repositories");
+  await makeRepository(git, join(root, "x.git"));
+  let good = 1;
+  const server = await startGitServer(
+    t,
+    root,
+    (_, login) => login === `oauth2:practice-token-${good}`,
+  );
+  await daemon.cli(["helper", "install", "git", "--for", `${server.origin}=mine`]);
+  const lsRemote = () => git(["ls-remote", `${server.origin}/x.git`]);
+  t.is((await lsRemote()).code, 0);
+  good = 2;
+  t.not((await lsRemote()).code, 0, "git does not ask again");
+  const { code, stderr } = await lsRemote();
+  t.is(code, 0, stderr);
+  t.is(count, 2);
+  await daemon.cli(["remove", "mine", "--yes"]);
+  const without = await lsRemote();
+  t.not(without.code, 0);
+  t.regex(without.stderr, /authd: .*mine/);
+  t.regex(without.stderr, /told us to quit/);
+});
