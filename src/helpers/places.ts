@@ -1,5 +1,5 @@
 /** Places that tools ask credentials for, written `[user@]host[:port][/path]`, or with a scheme in front. */
-import { isLoopback } from "../config/urls.ts";
+import { isLoopback } from "../base/loopback.ts";
 import { AuthdError } from "../errors.ts";
 
 export interface Place {
