@@ -48,6 +48,11 @@ export interface Methods {
   "login/cancel": { params: { login: string }; result: Empty };
   "approvals/pending": { params: Empty; result: { approvals: PendingApproval[] } };
   "approvals/answer": { params: AnswerParams; result: Empty };
+  /** Writes the token to a file, and keeps it current from now on. */
+  "tokenFiles/add": { params: TokenFileParams; result: TokenFileInfo };
+  "tokenFiles/list": { params: Empty; result: { tokenFiles: TokenFileInfo[] } };
+  /** Deletes the file, too. */
+  "tokenFiles/remove": { params: { path: string }; result: CredentialParams };
   lock: { params: LockParams; result: { locked: boolean; afterMs?: number } };
   unlock: { params: { passphrase?: string }; result: Empty };
   "audit/head": { params: Empty; result: AuditHeadResult };
@@ -497,6 +502,34 @@ export interface PolicyInfo {
   warnings?: string[];
 }
 
+/** A file that holds a credential's token, which authd keeps current. */
+export interface TokenFileParams {
+  credential: string;
+  /** Absolute; on the daemon's side. */
+  path: string;
+  /** The token alone, without a newline (the default); `name: value` lines of all headers; the answer of `getToken`. */
+  format?: TokenFileFormat;
+  /** Permissions in octal digits, such as "0640"; "0600" unless given. */
+  mode?: string;
+  /** Numbers of the file's owner and group; the daemon's own unless given. */
+  uid?: number;
+  gid?: number;
+  /** Another scope or audience than the credential's own. */
+  scope?: string;
+  audience?: string;
+}
+
+export type TokenFileFormat = "token" | "header" | "json";
+
+export interface TokenFileInfo extends TokenFileParams {
+  /** When the file was last written by this daemon. */
+  writtenAt?: number;
+  /** When the token in it expires; null: the issuer told no lifetime. Absent: it was not written yet. */
+  expiresAt?: number | null;
+  /** Says why the file is not as it should be. */
+  problem?: string;
+}
+
 export interface TestResult {
   ok: boolean;
   /** False: the credential has no `verify` request, so only the token was tried. */
@@ -562,6 +595,7 @@ export type ProblemReason =
   | "wrong_address"
   | "blocked"
   | "test_failed"
+  | "token_file"
   | "hook";
 
 /** The ways in which people and programs are told of problems; an outlet that is not configured is absent. */
@@ -663,6 +697,7 @@ export type EventKind =
   | "signed_in"
   | "signed_out"
   | "tested"
+  | "token_file"
   | "refreshed"
   | "refresh_failed"
   | "issuer_back"

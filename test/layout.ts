@@ -64,7 +64,8 @@ const MOST_MEDIAN_LINES = 110;
 /** The files of a room that others may import; of rooms not named here, any. */
 const DOORS: Partial<Record<Room, RegExp>> = {
   daemon: /^daemon\/(daemon|harden)\.ts$/,
-  admin: /^admin\/(admin|backup|consent|import-journal|login\/login-service|reloader)\.ts$/,
+  admin:
+    /^admin\/(admin|backup|consent|import-journal|login\/login-service|reloader|token-files\/token-files)\.ts$/,
   lock: /^lock\/(lock-errors|logind|vault-lock-interceptor|vault-locker)\.ts$/,
   observe: /^observe\/(desktop-notifier|observe|problems)\.ts$/,
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,

@@ -183,14 +183,33 @@ export class Access {
     );
   }
 
-  async #judge(
+  /**
+   * Decides about a token that is handed out from now on, without its caller: the rules must let the caller
+   * have it, and where there are any, a person is asked. Returns true if a person agreed. Rejects as
+   * `authorizeUse`.
+   */
+  async authorizeLastingUse(
+    method: string,
+    credential: PolicyTarget & { readonly isRestricted: boolean },
+    use: Use,
+    context: CallContext,
+    what: string,
+  ): Promise<boolean> {
+    this.assertDaemonUser(method, context);
+    if (credential.settings.policy) await this.#verdictOf(credential, use, context);
+    if (!credential.isRestricted) return false;
+    await this.authorizeChange(method, credential.name, context, what);
+    return true;
+  }
+
+  /** Rejects with an AuthdError unless the rules let the caller do this. */
+  async #verdictOf(
     { name, settings: { policy = OPEN_POLICY } }: PolicyTarget,
     use: Use,
-    wish: () => Wish,
     context: CallContext,
-  ): Promise<Decision> {
-    const { connection, peer, signal } = context;
-    const { identities, approvals, rates, now } = this.#options;
+  ) {
+    const { connection, peer } = context;
+    const { identities, now } = this.#options;
     const identity = identities.of(connection, peer);
     const content = needsContent(policy) ? await identities.content(identity) : undefined;
     const caller = callerOf(identity, content);
@@ -199,6 +218,21 @@ export class Access {
     if (!verdict.allowed) {
       throw new AuthdError(verdict.reason, `${verdict.message}.`, { credential: name });
     }
+    return { verdict, identity, caller };
+  }
+
+  async #judge(
+    target: PolicyTarget,
+    use: Use,
+    wish: () => Wish,
+    context: CallContext,
+  ): Promise<Decision> {
+    const { approvals, rates, now } = this.#options;
+    const { verdict, identity, caller } = await this.#verdictOf(target, use, context);
+    const {
+      name,
+      settings: { policy = OPEN_POLICY },
+    } = target;
     const { rule, rate, confirm } = verdict;
     const wait = rate ? rates.take(`${name}\n${rule}`, rate) : 0;
     if (wait > 0) throw rateLimited(name, rule, wait);
@@ -208,7 +242,7 @@ export class Access {
             ...{ credential: name, kind: use.kind, ...wish(), rule, confirm, identity },
             isInterpreter: caller.isInterpreter,
           },
-          signal,
+          context.signal,
         )
       : "lasting";
     return {

@@ -25,6 +25,8 @@ const content = z.object({
  */
 export function parseExport(plaintext: Buffer): ExportedCredential[] {
   const { credentials } = parseContent(plaintext);
+  // They name places of the machine that it comes from.
+  for (const { record } of credentials) delete record?.tokenFiles;
   const names = new Set<string>();
   for (const { name } of credentials) {
     assertCredentialName(name);

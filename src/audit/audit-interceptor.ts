@@ -19,6 +19,8 @@ const EVENTS: Partial<Record<Method, AuditEvent>> = {
   "login/finish": "change",
   "login/cancel": "change",
   reload: "change",
+  "tokenFiles/add": "change",
+  "tokenFiles/remove": "change",
   "vault/export": "change",
   "vault/import": "change",
   "vault/rekey": "change",

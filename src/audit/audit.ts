@@ -109,6 +109,16 @@ export class Audit {
     if (this.#options.mode !== "off") this.#note({ time: this.#options.now(), ...entry });
   }
 
+  /** Notes that a token is written to a file. With `required`, rejects if that can't be written down. */
+  async noteTokenFile(credential: string, { accessToken }: { accessToken: string }): Promise<void> {
+    const { mode, now } = this.#options;
+    if (mode === "off") return;
+    const token = this.#keys.fingerprint(accessToken);
+    const entry = { event: "use", credential, outcome: "token_file", token } as const;
+    const waiting = this.#note({ time: now(), ...entry });
+    if (mode === "required") await this.#written(waiting);
+  }
+
   /** Notes a question to a person; with `answer`, how it ended. */
   noteQuestion(
     { id: question, credential, rule, program, script, unit }: PendingApproval,

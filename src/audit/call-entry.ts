@@ -13,8 +13,9 @@ export function entryOf(
   time: number,
   token: string | undefined,
 ): AuditEntry {
-  // `login/finish` names a sign-in; its answer names the credential.
-  const named = params.name ?? (result as { name?: unknown } | undefined)?.name;
+  // `login/finish` and `tokenFiles/remove` name something else; their answers name the credential.
+  const told = result as { name?: unknown; credential?: unknown } | undefined;
+  const named = params.name ?? told?.name ?? told?.credential;
   const { credential = named, url, answer, id } = params;
   const isRequest = method === "authorizedRequest";
   const { status, refreshed } =

@@ -28,6 +28,8 @@ export interface WriteOptions {
   sync: "none" | "content" | "folder";
   /** Permissions, whatever the umask is; 0600 unless given. */
   mode?: number;
+  /** Numbers of its user and group; -1 leaves one as it is. Only `replaceFile` takes it. */
+  owner?: { uid: number; gid: number };
 }
 
 /**
@@ -91,7 +93,7 @@ export async function createFile(
 async function viaTemporary(
   path: string,
   content: Uint8Array | string,
-  { sync, mode = 0o600 }: WriteOptions,
+  { sync, mode = 0o600, owner }: WriteOptions,
   publish: (temporary: string, path: string) => Promise<void>,
 ): Promise<void> {
   const temporary = temporaryFor(path);
@@ -99,6 +101,7 @@ async function viaTemporary(
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(content);
+      if (owner) await file.chown(owner.uid, owner.gid);
       if (mode !== 0o600) await file.chmod(mode);
       if (sync !== "none") await file.sync();
     } finally {

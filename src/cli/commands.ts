@@ -33,6 +33,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "run a program that finds the token in its place",
     load: () => import("./exec.ts"),
   },
+  "token-file": {
+    group: TOKENS,
+    usage: "token-file NAME PATH",
+    summary: "keep a file with the token current",
+    load: () => import("./token-file.ts"),
+  },
   test: {
     group: TOKENS,
     usage: "test NAME",

@@ -144,6 +144,7 @@ async function argumentsOf(command: Command, positionals: readonly string[]): Pr
     case "preset":
       return await presets();
     case "file":
+    case "path":
       return "files";
     case "url":
       return originsOf(positionals[0]);

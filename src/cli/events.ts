@@ -97,6 +97,7 @@ const TOLD: Readonly<Record<DaemonEvent["kind"], Told>> = {
   trusted: { words: () => "its file is trusted" },
   removed: { words: () => "removed" },
   tested: { words: ({ message }) => message ?? "its test works again" },
+  token_file: { words: ({ message = "" }) => message },
   refreshed: {
     style: "green",
     words: ({ first, tookMs, expiresAt, at }) =>

@@ -68,7 +68,10 @@ const TERMINAL: ServiceIo = {
   complain: (line) => process.stderr.write(`${line}\n`),
 };
 
-const ACTIONS = { install, uninstall: removeAll } as const;
+const ACTIONS = {
+  install,
+  uninstall: (installation: Installation, io: ServiceIo) => removeAll(installation, io),
+} as const;
 
 /** For each action, the options that may stand beside `--system`. */
 const SYSTEM_OPTIONS: Record<Action, readonly (keyof ServiceOptions)[]> = {

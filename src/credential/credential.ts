@@ -5,7 +5,7 @@ import type { AuthdError } from "../errors.ts";
 import type { ClientCertificate } from "../grants/grant.ts";
 import { clientCertificate, grantNamed, rotatingSecret, tokenIdentity } from "../grants/index.ts";
 import type { Account, SignedIn } from "../grants/login/index.ts";
-import type { CredentialInfo, State, Unsaved } from "../protocol.ts";
+import type { CredentialInfo, State, Trouble, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
 import { promoteCandidate } from "./candidate.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
@@ -21,6 +21,7 @@ import {
   hasSecrets,
   isGuarded,
   type Refused,
+  type TokenFile,
 } from "./record.ts";
 import {
   bindAll,
@@ -343,6 +344,27 @@ export class Credential {
   promoteLater(): void {
     this.#life.trial?.promoteLater();
     this.#life.reschedule();
+  }
+
+  // ---- files with the token: see admin/token-files ----
+
+  /** Files to keep, as they are sealed; undefined while the record can't be read. */
+  get tokenFiles(): readonly TokenFile[] | undefined {
+    const { record } = this.#life.stored;
+    return record && (record.tokenFiles ?? []);
+  }
+
+  async setTokenFiles(files: readonly TokenFile[]): Promise<void> {
+    const change = (record: CredentialRecord) => {
+      if (files.length > 0) record.tokenFiles = [...files];
+      else delete record.tokenFiles;
+    };
+    await this.#life.seal(change, () => {});
+  }
+
+  /** Sets the troubles that people see of the files. */
+  reportTokenFiles(troubles: readonly Trouble[]): void {
+    this.#life.tokenFileTroubles = troubles;
   }
 
   // ---- loading, pauses and the end: see Lifecycle ----

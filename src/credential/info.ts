@@ -37,7 +37,11 @@ export function infoOf(life: Lifecycle): CredentialInfo {
   const { failureCount } = refresher.status;
   const lastError = blocker ? toLastError(blocker.error, now.wall) : refresher.status.lastError;
   const candidate = record?.candidate && candidateInfo(record.candidate, life.trial?.credential);
-  const troubles = [...troublesOf(settings, record), ...keptTroubles(settings, tokens.own.issued)];
+  const troubles = [
+    ...troublesOf(settings, record),
+    ...keptTroubles(settings, tokens.own.issued),
+    ...life.tokenFileTroubles,
+  ];
   const limit = signInEnd(settings, record);
   const isTold = troubles.some(({ reason }) => reason === "lifetime");
   const notes = [
@@ -97,6 +101,7 @@ export function mayNeedPerson(life: Lifecycle): boolean {
   // A locked vault is not the credential's own problem.
   if (blocker !== undefined && blocker.state !== "locked") return true;
   if (refresher.status.rejectedWith || trial?.credential?.needsAttention) return true;
+  if (life.tokenFileTroubles.length > 0) return true;
   if (stored.unsaved !== undefined || settings.secretExpires !== undefined) return true;
   if (signInEnd(settings, stored.record) !== undefined) return true;
   if (keptTroubles(settings, tokens.own.issued).length > 0) return true;

@@ -1,6 +1,7 @@
 import type { Moment } from "../base/timekeeper.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { AuthdError } from "../errors.ts";
+import type { Trouble } from "../protocol.ts";
 import { type Blocker, findBlocker, removed, unreadable } from "./blocker.ts";
 import { CandidateTrial } from "./candidate.ts";
 import type { Credential } from "./credential.ts";
@@ -18,6 +19,8 @@ import { UnauthorizedBackoff } from "./unauthorized-backoff.ts";
 /** Decides about the cached tokens when settings change. `restore`: the record's take their place. */
 type TokensAfter = "keep" | "drop" | "restore";
 
+const NO_TROUBLES: readonly Trouble[] = [];
+
 /** Creates a credential: a candidate is tried as a credential of its own. */
 type Create = (settings: CredentialSettings, deps: CredentialDeps) => Credential;
 
@@ -32,6 +35,8 @@ export class Lifecycle {
   readonly refresher: TokenRefresher;
   readonly state: StateReporter;
   settings: CredentialSettings;
+  /** Token files that are not as they should be. */
+  tokenFileTroubles: readonly Trouble[] = NO_TROUBLES;
   readonly #create: Create;
   /** Created with the first candidate. */
   #trial: CandidateTrial | undefined;

@@ -120,8 +120,9 @@ export function setCandidate(
   record.candidate = next;
 }
 
-/** Replaces everything in `record`, which stays the same object: requests in flight hold it. */
+/** Replaces everything in `record` but its token files. It stays the same object: requests in flight hold it. */
 export function replaceRecord(record: CredentialRecord, next: CredentialRecord): void {
+  const { tokenFiles } = record;
   for (const key of Object.keys(record)) delete record[key as keyof CredentialRecord];
-  Object.assign(record, next);
+  Object.assign(record, next, tokenFiles && { tokenFiles });
 }

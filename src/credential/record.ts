@@ -116,6 +116,20 @@ const session = z.object({
     .exactOptional(),
 });
 
+/** A file that the token is written to (see admin/token-files). */
+const tokenFile = z.object({
+  path: z.string(),
+  format: z.enum(["token", "header", "json"]).exactOptional(),
+  /** In octal digits. */
+  mode: z.string().exactOptional(),
+  uid: z.number().exactOptional(),
+  gid: z.number().exactOptional(),
+  scope: z.string().exactOptional(),
+  audience: z.string().exactOptional(),
+  /** Rules limited the credential when the file was asked for, and a person agreed. */
+  agreed: z.boolean().exactOptional(),
+});
+
 const members = {
   /** Secrets by field name. A rotated refresh token replaces the one that was entered. */
   secrets: z.record(z.string(), z.string()),
@@ -176,7 +190,11 @@ const candidate = z.object({
 });
 
 /** Accepts members that it does not know: a newer version may have written them. */
-export const recordSchema = z.object({ ...members, candidate: candidate.exactOptional() });
+export const recordSchema = z.object({
+  ...members,
+  candidate: candidate.exactOptional(),
+  tokenFiles: z.array(tokenFile).exactOptional(),
+});
 
 // Interfaces, so that error messages of the compiler name them.
 export interface Stamp extends z.infer<typeof stamp> {}
@@ -187,6 +205,7 @@ export interface Rotation extends z.infer<typeof rotation> {}
 export interface SeenTrouble extends z.infer<typeof seenTrouble> {}
 export interface Refused extends z.infer<typeof refused> {}
 export interface CredentialRecord extends z.infer<typeof recordSchema> {}
+export interface TokenFile extends z.infer<typeof tokenFile> {}
 export interface Candidate extends z.infer<typeof candidate> {}
 
 /** What is sealed about a client when it was registered. */

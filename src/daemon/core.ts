@@ -3,6 +3,7 @@ import { Admin } from "../admin/admin.ts";
 import { Backup } from "../admin/backup.ts";
 import { ImportJournal } from "../admin/import-journal.ts";
 import { LoginService } from "../admin/login/login-service.ts";
+import { TokenFiles, type TokenFilesOptions } from "../admin/token-files/token-files.ts";
 import type { Timer } from "../base/clock.ts";
 import { configDir, loadConfiguration, stateDir } from "../config/config.ts";
 import type { Configuration } from "../config/settings.ts";
@@ -40,12 +41,15 @@ export class Core {
   readonly admin: Admin;
   readonly backup: Backup;
   readonly logins: LoginService;
+  readonly tokenFiles: TokenFiles;
   /** The vault was locked. */
   readonly locked = new Signal();
   /** A person has changed something. */
   readonly changed = new Signal<EventPayload>();
   /** Problem of the audit log; set by the front. */
   auditProblem: string | undefined;
+  /** Writes down that a token goes to a file; set by the front. */
+  auditTokenFile: TokenFilesOptions["audit"] = async () => {};
   readonly #foundation: Foundation;
   readonly #importJournal: ImportJournal;
   readonly #watcher: VaultWatcher;
@@ -54,7 +58,7 @@ export class Core {
   #isClosed = false;
 
   constructor(foundation: Foundation) {
-    const { env, vault, log, http, time, events, rebuilt } = foundation;
+    const { env, vault, log, http, time, clock, events, rebuilt } = foundation;
     this.#foundation = foundation;
     this.issuerClocks = new IssuerClocks(time);
     this.#importJournal = new ImportJournal({ dir: configDir(env), vault, log });
@@ -69,7 +73,14 @@ export class Core {
     this.backup = new Backup({
       ...{ env, admin, importJournal: this.#importJournal, registry, vault, log },
     });
-    events.on((happened) => this.observer.onEvent(happened));
+    this.tokenFiles = new TokenFiles({
+      ...{ registry, changes: admin.changes, log, now: clock.wall, onEvent: events.emit },
+      audit: (name, issued) => this.auditTokenFile(name, issued),
+    });
+    events.on((happened) => {
+      this.observer.onEvent(happened);
+      this.tokenFiles.onEvent(happened);
+    });
     rebuilt.on(({ message, isSuspect }) => {
       if (isSuspect) this.#manifestProblem = message;
       const wanted = isSuspect ? {} : ({ wanted: true } as const);
@@ -98,6 +109,7 @@ export class Core {
       this.registry.readSome(SLICE_MS);
     }
     if (this.#isClosed) return;
+    this.tokenFiles.resume();
     await this.observer.start();
     this.#preparation = this.#foundation.clock.schedule(PREPARE_DELAY_MS, () => this.#prepare());
   }
@@ -112,6 +124,7 @@ export class Core {
   close(): void {
     this.#isClosed = true;
     this.#preparation?.cancel();
+    this.tokenFiles.close();
     this.registry.close();
     this.logins.close();
     this.logind.close();
@@ -132,7 +145,10 @@ export class Core {
       },
     };
     return new Registry(deps, () => {
-      if (this.registry.isRead) this.observer.tick();
+      if (this.registry.isRead) {
+        this.observer.tick();
+        this.tokenFiles.tick();
+      }
       void this.#watcher.check();
       this.lock.tick();
     });

@@ -68,6 +68,7 @@ export class Front {
   #listenBelow(): void {
     const { rebuilt, welcome } = this.#foundation;
     const { queue } = this.approvals;
+    this.#core.auditTokenFile = (name, issued) => this.audit.noteTokenFile(name, issued);
     rebuilt.on(({ isSuspect }) => {
       if (isSuspect) this.audit.note({ event: "daemon", outcome: "manifest_rebuilt" });
     });
@@ -114,9 +115,10 @@ export class Front {
 
   #methods() {
     const { http } = this.#foundation;
-    const { registry, admin, backup, logins, lock, subscriptions, observer } = this.#core;
+    const { registry, admin, backup, logins, tokenFiles, lock, subscriptions, observer } =
+      this.#core;
     return methods({
-      ...{ registry, admin, backup, logins, http, subscriptions, lock },
+      ...{ registry, admin, backup, logins, tokenFiles, http, subscriptions, lock },
       ...{ access: this.#access, approvals: this.approvals },
       status: () => this.#status(),
       auditHead: () => this.audit.head(),

@@ -2,6 +2,7 @@
 import type { Access, Wish } from "../access/access.ts";
 import type { Use } from "../access/policy.ts";
 import type { LoginClient, LoginService } from "../admin/login/login-service.ts";
+import type { Permit } from "../admin/token-files/token-files.ts";
 import type { Cancellation } from "../base/cancellation.ts";
 import { normalizeScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
@@ -99,6 +100,15 @@ function handOut(credential: Credential, issued: IssuedToken): GetTokenResult {
 
 function tokenUse({ settings }: Credential, given: ParamsOf<"getToken">): Use {
   return { kind: "token", ...reachOf(settings.own, given.scope, given.audience) };
+}
+
+/** Lets the rules of a credential, and a person, decide about a file with its token. */
+export function tokenFilePermit(access: Access, call: Call): Permit {
+  return (credential, { path, scope, audience }) => {
+    const use: Use = { kind: "token", ...reachOf(credential.settings.own, scope, audience) };
+    const what = `keep its token in the file ${quoted(path)} from now on`;
+    return access.authorizeLastingUse("tokenFiles/add", credential, use, call, what);
+  };
 }
 
 /** A caller of a sign-in, which goes on after the call is answered. */

@@ -5,6 +5,7 @@ import type { Admin } from "../admin/admin.ts";
 import type { Backup } from "../admin/backup.ts";
 import type { Consent } from "../admin/consent.ts";
 import type { LoginService } from "../admin/login/login-service.ts";
+import type { TokenFiles } from "../admin/token-files/token-files.ts";
 import { version } from "../base/version.ts";
 import type { Credential } from "../credential/credential.ts";
 import type { Registry } from "../credential/registry.ts";
@@ -25,7 +26,7 @@ import type { Call, HandlersWithoutUploads } from "../rpc/call.ts";
 import { params } from "../rpc/params.ts";
 import { ResponseStream } from "../rpc/response-stream.ts";
 import type { Subscriptions } from "../rpc/subscriptions.ts";
-import { getToken, interactiveToken, loginClient, reachOf } from "./get-token.ts";
+import { getToken, interactiveToken, loginClient, reachOf, tokenFilePermit } from "./get-token.ts";
 import { infoFor, Listing, visibleTo } from "./listing.ts";
 
 export interface MethodsOptions {
@@ -35,6 +36,7 @@ export interface MethodsOptions {
   admin: Admin;
   backup: Backup;
   logins: LoginService;
+  tokenFiles: TokenFiles;
   http: Http;
   lock: VaultLocker;
   subscriptions: Subscriptions;
@@ -52,7 +54,7 @@ export interface MethodsOptions {
  * call a method do not get here: see caller-interceptor.ts.
  */
 export function methods(options: MethodsOptions): HandlersWithoutUploads {
-  const { registry, access, approvals, admin, backup, logins, http, lock } = options;
+  const { registry, access, approvals, admin, backup, logins, tokenFiles, http, lock } = options;
   const { subscriptions, status, events, shutdown } = options;
   /** Consent to a change of a guarded credential, which is found out in the change's own turn. */
   const consentTo =
@@ -167,6 +169,10 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       subscriptions.remove(call, credential);
       return {};
     },
+    "tokenFiles/add": async (given, call) =>
+      await tokenFiles.add(given, tokenFilePermit(access, call), call.signal),
+    "tokenFiles/list": () => ({ tokenFiles: tokenFiles.list() }),
+    "tokenFiles/remove": async ({ path }) => await tokenFiles.remove(path),
     lock: async ({ afterMs: after }) => {
       if (after === undefined) await lock.lock(LOCK_REASONS.asked);
       else lock.lockAfter(after);

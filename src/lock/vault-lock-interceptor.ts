@@ -37,6 +37,8 @@ export function vaultLockInterceptor(
     "credentials/test": credentialOpen,
     "credentials/remove": credentialOpen,
     "credentials/logout": credentialOpen,
+    "tokenFiles/add": credentialOpen,
+    "tokenFiles/remove": vaultOpen,
     "login/start": credentialOpen,
     "login/finish": vaultOpen,
     "credentials/add": vaultOpen,

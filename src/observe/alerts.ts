@@ -38,6 +38,7 @@ const CHECKED_AFTER: ReadonlySet<EventKind> = new Set([
   "set",
   "trusted",
   "tested",
+  "token_file",
   "refresh_failed",
   "unsaved",
   "sealed",

@@ -22,6 +22,7 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   wrong_address: (name) => `authd edit ${name}`,
   blocked: (name) => `authd refresh ${name}`,
   test_failed: (name) => `authd set ${name}`,
+  token_file: () => "authd token-file --list",
   hook: (program) => `mend ${program}, or change hook in config.toml, then authd reload`,
 };
 

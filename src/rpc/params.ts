@@ -8,6 +8,8 @@ const text = z.string();
 const count = z.int().nonnegative();
 /** Milliseconds; more than a day is a mistake. */
 const timeoutMs = z.int().min(1).max(86_400_000);
+/** The last number means "none" to the kernel. */
+const accountId = z.int().min(0).max(0xffff_fffe);
 const credential = z.object({ credential: text });
 /** A number that JavaScript would change is a JsonNumber, which is only ever written back. */
 const streamToken = z.custom<string | number>(
@@ -120,6 +122,18 @@ export const params = {
     answer: z.enum(["once", "process", "hour", "session", "always", "no"]),
     passphrase: text.optional(),
   }),
+  "tokenFiles/add": z.object({
+    credential: text,
+    path: text,
+    format: z.enum(["token", "header", "json"]).optional(),
+    mode: text.optional(),
+    uid: accountId.optional(),
+    gid: accountId.optional(),
+    scope: text.optional(),
+    audience: text.optional(),
+  }),
+  "tokenFiles/list": z.object({}),
+  "tokenFiles/remove": z.object({ path: text }),
   lock: z.object({
     afterMs: z.int().min(1_000).max(2_592_000_000).optional(),
   }),

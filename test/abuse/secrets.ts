@@ -79,6 +79,12 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
     { args: ["helper", "list", "--json"] },
     { args: ["helper", "uninstall", "git"] },
   ],
+  "token-file": (_, folder) => [
+    { args: ["token-file", "mine", join(folder, "token")] },
+    { args: ["token-file", "--list"] },
+    { args: ["token-file", "--remove", join(folder, "token")] },
+    { args: ["token-file", "mine", folder] },
+  ],
   test: () => [{ args: ["test", "mine"] }, { args: ["test", "fixed"] }],
   add: (url) => [
     { args: add("added", url), input: GOOD_SECRETS },

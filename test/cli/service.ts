@@ -21,7 +21,7 @@ import { serviceNode, versionManagerOf } from "../../src/service/node-path.ts";
 import { problemsOf } from "../../src/service/problems.ts";
 import { systemd } from "../../src/service/systemd.ts";
 import { run } from "../helpers/child.ts";
-import { MAIN } from "../helpers/daemon.ts";
+import { MAIN, startDaemon } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { absent, missing } from "../helpers/optional.ts";
 
@@ -260,6 +260,24 @@ test("uninstall removes what install wrote, and nothing else", async (t) => {
   const again = await service("uninstall");
   t.deepEqual([again.code, again.out], [0, "The service is not installed.\n"]);
   t.deepEqual(calls(), []);
+});
+
+test("uninstall has the daemon delete its token files first", async (t) => {
+  const { env, service } = machine(t);
+  t.is((await service("install")).code, 0);
+  const daemon = await startDaemon(t, {
+    env: { AUTHD_SOCKET: join(env.XDG_RUNTIME_DIR!, "authd", "authd.sock") },
+  });
+  const secrets = JSON.stringify({ token: "practice" });
+  const args = ["add", "demo", "--grant", "static", "--secrets-from", "-"];
+  t.is((await daemon.cli(args, { input: secrets })).code, 0);
+  const file = join(daemon.folder, "token");
+  t.is((await daemon.cli(["token-file", "demo", file])).code, 0);
+  const { code, out } = await service("uninstall");
+  t.is(code, 0);
+  t.true(out.includes(`Removed ${file}\n`));
+  t.false(existsSync(file));
+  t.is((await daemon.cli(["token-file", "--list"])).stdout.split(".")[0], "No files");
 });
 
 test("without systemctl the files are written and the rest is said", async (t) => {

@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from "ava";
 import { createAccess } from "../../src/access/create-access.ts";
 import type { Backup } from "../../src/admin/backup.ts";
 import type { LoginService } from "../../src/admin/login/login-service.ts";
+import type { TokenFiles } from "../../src/admin/token-files/token-files.ts";
 import { callerInterceptor } from "../../src/daemon/caller-interceptor.ts";
 import { methods } from "../../src/daemon/methods.ts";
 import { withUploads } from "../../src/daemon/upload-methods.ts";
@@ -80,6 +81,7 @@ async function setup(t: ExecutionContext) {
     backup: {} as Backup,
     logins: {} as LoginService,
     lock: {} as VaultLocker,
+    tokenFiles: {} as TokenFiles,
     http,
     subscriptions,
     status: () => ({ pid: 7 }) as StatusResult,

@@ -162,6 +162,8 @@ const PARAMS: Record<string, object> = {
   "vault/import": { passphrase: "a long passphrase" },
   "vault/rekey": { to: "file" },
   "approvals/answer": { id: 1, answer: "once" },
+  "tokenFiles/add": { path: "/run/authd-token" },
+  "tokenFiles/remove": { path: "/run/authd-token" },
   "login/finish": { login: "none" },
   "login/cancel": { login: "none" },
   // Otherwise it is about the caller's own connection, which is anybody's to end.

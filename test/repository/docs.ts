@@ -161,7 +161,7 @@ test("every event, problem and metric has its row", async (t) => {
   const members = (type: string) =>
     (new RegExp(`type ${type} =([^;]*);`).exec(source)?.[1] ?? "").match(/\w+/g) ?? [];
   const events = protocol.section("Events").text;
-  t.is(members("EventKind").length, 24);
+  t.is(members("EventKind").length, 25);
   for (const kind of members("EventKind")) t.regex(events, new RegExp(`^\\|.*\`${kind}\``, "m"));
   for (const reason of members("ProblemReason")) t.true(events.includes(`\`${reason}\``), reason);
   const metrics = readDocument("src/observe/metrics.ts").text.match(/"authd_\w+"/g) ?? [];

@@ -28,8 +28,8 @@ export async function uninstallSystem(options: RemoveOptions, io: ServiceIo): Pr
   if (!installation) throw new Error(`not checked: ${io.platform}`);
   if (options.purge) refuseForeignFolder(io.platform);
   if (options.purge && !options.yes) await askToPurge(io);
-  const code = await removeAll(installation, io);
   const { configDir, stateDir, socket } = placesOn(io.platform);
+  const code = await removeAll(installation, io, socket);
   removeIfEmpty(dirname(socket));
   if (code !== EXIT.done) return code;
   if (!options.purge) {

@@ -2,12 +2,14 @@
 import { rmSync } from "node:fs";
 import { shellWord } from "../../base/shell-word.ts";
 import { AuthdError } from "../../errors.ts";
+import { defaultSocketPath } from "../../rpc/socket.ts";
 import type { Installation } from "../../service/index.ts";
 import type { ServiceManager, Step } from "../../service/manager.ts";
 import { type FoundFile, put } from "../../service/owned-file.ts";
 import { WHY } from "../../service/problems.ts";
 import { type Answer, runTool } from "../../service/tool.ts";
 import { EXIT } from "../exit-code.ts";
+import { deleteTokenFiles } from "./token-files.ts";
 
 /** Environment and output of the command; tests have their own. */
 export interface ServiceIo {
@@ -41,14 +43,22 @@ export function putAll({ wanted }: Installation, io: ServiceIo): void {
   }
 }
 
-/** Stops the service and removes its files, but for those that authd did not write as they are. */
-export async function removeAll({ manager, found }: Installation, io: ServiceIo): Promise<number> {
+/**
+ * Stops the service and removes its files, but for those that authd did not write as they are. Its daemon, at
+ * `socket`, deletes its token files first.
+ */
+export async function removeAll(
+  { manager, found }: Installation,
+  io: ServiceIo,
+  socket = defaultSocketPath(io.env, io.platform),
+): Promise<number> {
   const ours = found.filter(({ ownership }) => ownership === "ours").map(({ path }) => path);
   const kept = found.filter(({ ownership }) => ["edited", "foreign"].includes(ownership));
   if (ours.length === 0 && kept.length === 0) {
     io.say("The service is not installed.");
     return EXIT.done;
   }
+  if (ours.length > 0 && !manager.isClient) await deleteTokenFiles(socket, io);
   const stopped = ours.length === 0 || (await carryOut(manager.stop(ours), manager, io));
   for (const path of ours) {
     rmSync(path, { force: true });
