@@ -1,18 +1,18 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { absent, missing } from "../optional.ts";
-import { FileScope } from "../scope.ts";
+import { FileScope, type Scope } from "../scope.ts";
 import { ROOT } from "../sources.ts";
-import { type Feature, readCases } from "./case.ts";
+import { type Case, type Feature, readCases } from "./case.ts";
 import { Driver, type Program } from "./driver.ts";
 import { play, playAt } from "./play.ts";
 import { startSandbox } from "./sandbox.ts";
 
 /** A client under test. */
 export interface Subject {
-  /** Returns how its driver is run, and builds it first if need be. */
-  start(): Program | Promise<Program>;
+  /** Returns how its driver is run, and builds it first if need be; or why this machine can't. */
+  start(t: Scope): Program | string | Promise<Program | string>;
   /** Programs without which it can't be tested. */
   programs?: readonly string[];
   /** What its driver must announce, no more and no less. */
@@ -21,61 +21,55 @@ export interface Subject {
 
 /** The cases for the daemon of `authd sandbox`; all other files are for the scripted server. */
 const SANDBOX = "sandbox.json";
+const FILES = readdirSync(join(ROOT, "test/conformance")).filter(
+  (name) => name.endsWith(".json") && name !== SANDBOX,
+);
 
-/** Defines a test for each case that is for this client, and one for its features. */
+/** Defines a test for each case that is for this client, one for its features, and one with a real daemon. */
 export function conformance(client: string, { start, programs = [], features }: Subject): void {
-  const lacking = absent(...programs);
-  if (lacking.length > 0) {
-    test(`${client}: conformance`, (t) => missing(t, `not installed: ${lacking.join(", ")}`));
-    return;
-  }
   const file = new FileScope();
   test.after.always(() => file.end());
-  let program: Promise<Program> | undefined;
+  const lacking = absent(...programs);
+  let program: Promise<Program | string> | undefined;
   let driver: Driver | undefined;
-  // A driver that a failed case has left in an unknown state is replaced.
-  const ready = async () => {
-    program ??= Promise.resolve(start());
-    if (driver === undefined || driver.isOver) driver = await Driver.start(file, await program);
-    return driver;
+  const startOnce = () => {
+    const why = `not installed: ${lacking.join(", ")}`;
+    program ??= Promise.resolve(lacking.length > 0 ? why : start(file));
+    return program;
   };
-  const tested = async (work: (driver: Driver) => Promise<void>) => {
-    const current = await ready();
-    try {
-      await work(current);
-    } catch (error) {
+  const define = (title: string, work: (t: ExecutionContext, driver: Driver) => Promise<void>) =>
+    test.serial(`${client}: ${title}`, async (t) => {
+      // The first one may have to build.
+      t.timeout(600_000);
+      const how = await startOnce();
+      if (typeof how === "string") return missing(t, how);
+      if (driver === undefined || driver.isOver) driver = await Driver.start(file, how);
+      const before = driver;
+      // A driver that a failed case has left in an unknown state is replaced.
       driver = undefined;
-      throw error;
-    }
-  };
+      await work(t, before);
+      driver = before;
+    });
 
-  test.serial(`${client}: its features`, async (t) => {
-    t.timeout(600_000);
-    t.deepEqual([...(await ready()).features].sort(), [...features].sort());
+  define("its features", async (t, { features: announced }) => {
+    t.deepEqual([...announced].sort(), [...features].sort());
   });
-
-  const isFor = ({ needs = [] }: { needs?: Feature[] }) =>
-    needs.every((feature) => features.includes(feature));
-  const files = readdirSync(join(ROOT, "test/conformance")).filter(
-    (name) => name.endsWith(".json") && name !== SANDBOX,
-  );
-  for (const name of files) {
+  const isFor = ({ needs = [] }: Case) => needs.every((feature) => features.includes(feature));
+  for (const name of FILES) {
     for (const one of readCases(name).filter(isFor)) {
-      test.serial(`${client}: ${name.replace(".json", "")}: ${one.name}`, async (t) => {
-        await t.notThrowsAsync(tested((current) => play(t, current, one)));
+      define(`${name.replace(".json", "")}: ${one.name}`, async (t, current) => {
+        await play(t, current, one);
+        t.pass();
       });
     }
   }
-
-  test.serial(`${client}: the daemon of authd sandbox`, async (t) => {
+  define("the daemon of authd sandbox", async (t, current) => {
     const { socket, values } = await startSandbox(t);
     for (const one of readCases(SANDBOX, values).filter(isFor)) {
-      const played = tested((current) => playAt(socket, current, one));
-      await t.notThrowsAsync(played, one.name);
+      await t.notThrowsAsync(playAt(socket, current, one), one.name);
     }
   });
-
-  test.serial(`${client}: the driver ends with its input`, async (t) => {
-    t.is(await (await ready()).end(), 0);
+  define("the driver ends with its input", async (t, current) => {
+    t.is(await current.end(), 0);
   });
 }
