@@ -33,6 +33,18 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "run a program that finds the token in its place",
     load: () => import("./exec.ts"),
   },
+  curl: {
+    group: TOKENS,
+    usage: "curl NAME URL",
+    summary: "curl with the token, and its own options",
+    load: () => import("./curl.ts"),
+  },
+  netrc: {
+    group: TOKENS,
+    usage: "netrc NAME",
+    summary: "print the token as lines of a netrc file",
+    load: () => import("./netrc.ts"),
+  },
   "token-file": {
     group: TOKENS,
     usage: "token-file NAME PATH",

@@ -79,6 +79,13 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
     { args: ["helper", "list", "--json"] },
     { args: ["helper", "uninstall", "git"] },
   ],
+  curl: (url) => [
+    { args: ["curl", "mine", "-s", `${url}/api`], printsToken: true },
+    { args: ["curl", "mine", "-s", "-T", "-", `${url}/api`], input: "body", printsToken: true },
+    { args: ["curl", "mine", "https://elsewhere.example/"] },
+    { args: ["curl", "mine", "--libcurl", "x.c", url] },
+  ],
+  netrc: () => [{ args: ["netrc", "mine"], printsToken: true }, { args: ["netrc", "fixed"] }],
   "token-file": (_, folder) => [
     { args: ["token-file", "mine", join(folder, "token")] },
     { args: ["token-file", "--list"] },
