@@ -42,7 +42,7 @@ export function placesOf(names: readonly string[], { env, file, fd }: GivenPlace
 }
 
 /** Returns the variable of a credential that no option mentions: "my-api" has MY_API_TOKEN. */
-export function variableOf(credential: string): string {
+function variableOf(credential: string): string {
   const name = credential.toUpperCase().replace(/[^A-Z0-9]/g, "_");
   return `${/^[0-9]/.test(name) ? "_" : ""}${name}_TOKEN`;
 }
