@@ -45,6 +45,12 @@ impl<'a> Args<'a> {
         self.options.iter().rev().find(|(each, _)| *each == name).map(|(_, value)| *value)
     }
 
+    /// Returns every value given for an option, in order.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &'a str> + '_ {
+        let name = name.to_string();
+        self.options.iter().filter(move |(each, _)| *each == name).map(|(_, value)| *value)
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

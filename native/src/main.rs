@@ -4,6 +4,10 @@
 
 mod args;
 mod call;
+#[cfg(target_os = "linux")]
+mod descriptor;
+#[cfg(target_os = "linux")]
+mod exec;
 mod get;
 mod helpers;
 mod names;
@@ -29,6 +33,11 @@ fn command() -> i32 {
 
 /// Returns the exit code, or `None` for what the Node command does.
 fn run(args: &[std::ffi::OsString]) -> Option<i32> {
+    #[cfg(target_os = "linux")]
+    if args.first().is_some_and(|each| each == "exec") {
+        // What is run may have arguments that are no text.
+        return exec::run(&args[1..]);
+    }
     let words: Vec<&str> = args.iter().map(|each| each.to_str()).collect::<Option<_>>()?;
     match words.split_first()? {
         (&"get", rest) => get::run(rest),

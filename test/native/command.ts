@@ -34,6 +34,17 @@ onUnix("it is replaced by the recorded Node command, with all of its words, once
   t.deepEqual(JSON.parse(stdout), [child.pid, words, process.execPath]);
 });
 
+onLinux("exec leaves no process between, and hands its other descriptors on", async (t) => {
+  const env = await answering(t, "token");
+  const script = 'echo $$ "$C_TOKEN" "$1"; cat <&5';
+  const native = copyNative(t);
+  const bash = 'exec "$@" 5< <(echo other)';
+  const words = ["exec", "c", "--fd", "4=c", "--", "sh", "-c", script, "sh", "é"];
+  const { child, ended } = start(t, "bash", ["-c", bash, "bash", native, ...words], { env });
+  const { code, stdout, stderr } = await ended;
+  t.deepEqual([code, stdout], [0, `${child.pid}  é\nother\n`], stderr);
+});
+
 onUnix("by another name it has the words that the name stands for", async (t) => {
   const folder = temporaryFolder(t);
   const main = join(folder, "main.mjs");
