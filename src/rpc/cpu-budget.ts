@@ -12,13 +12,14 @@ interface Rate {
 /**
  * While a client keeps the daemon's only thread busy for `ms` without a break, everybody else waits;
  * the sum of their waits grows with the square. Any number of blocks of 0.3 ms is free, a hundred
- * new connections a second are. Blocks of 4 ms and more take less than a hundredth of the time, so that 99
- * of 100 answers to others do not wait for one: 6 MB of JSON take 5 ms, and cost a pause of 1 s.
+ * new connections a second are. Blocks of 4 ms and more take far less than a hundredth of the time, so that
+ * 99 of 100 answers to others do not wait for one, nor for the garbage that it leaves: 6 MB of JSON take
+ * 6 ms, and cost a pause of 2 s.
  */
 const USUAL: Rate = {
   unitsPerMs: 0.1,
   burst: 200,
-  cost: (ms) => ms * Math.min(ms * ms, 20),
+  cost: (ms) => ms * Math.min(ms * ms, 80),
   isAlways: false,
 };
 /** Rate of guests who may use nothing: at most a hundredth of the thread. */

@@ -12,6 +12,8 @@ const PREFIX = Buffer.from("Content-Length: ");
 const MAX_HEADER_BYTES = 4096;
 const HEADER_END = "\r\n\r\n";
 const EMPTY = Buffer.alloc(0);
+const LARGE_BYTES = 512 * 1024;
+const ROOM_BYTES = 8 * 1024 * 1024;
 /** Byte order mark, which some writers of UTF-8 put first. */
 const MARK = Buffer.from("\ufeff");
 /** The first bytes of a connection that speaks lines: `{`, `[` and white space. */
@@ -179,12 +181,19 @@ export class FrameParser {
     this.#hold(part);
   }
 
-  /** Doubles its room as it fills: no quadratic copying, and nothing reserved on a bare claim. */
+  /**
+   * Doubles its room as it fills: no quadratic copying, and nothing reserved on a bare claim. From
+   * LARGE_BYTES on it has ROOM_BYTES, so that megabytes are never moved: the system gives memory only
+   * to what is written.
+   */
   #hold(part: Buffer): void {
     if (part.length === 0) return;
     const used = this.#used + part.length;
     if (used > this.#held.length) {
-      const roomier = Buffer.allocUnsafe(Math.max(used, this.#held.length * 2));
+      const doubled = Math.max(used, this.#held.length * 2);
+      const roomier = Buffer.allocUnsafe(
+        doubled < LARGE_BYTES ? doubled : Math.max(doubled, Math.min(this.maxBytes, ROOM_BYTES)),
+      );
       this.#held.copy(roomier, 0, 0, this.#used);
       this.#held = roomier;
     }
