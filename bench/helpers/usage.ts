@@ -1,5 +1,6 @@
 /** What a process takes, as Linux tells it. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 
 const TICKS_A_SECOND = 100;
 
@@ -23,11 +24,24 @@ export function peakRss(pid: number): number {
   return (Number(kB) * 1024) / 1e6;
 }
 
-/** Open file descriptors. Of a daemon only root can tell: it lets nobody look into it. */
+/**
+ * Open file descriptors, but for the few by which a daemon holds the processes that it met last. Of a
+ * daemon only root can tell: it lets nobody look into it.
+ */
 export function descriptors(pid: number): number | undefined {
+  const folder = `/proc/${pid}/fd`;
   try {
-    return readdirSync(`/proc/${pid}/fd`).length;
+    return readdirSync(folder).filter((fd) => !isProcess(join(folder, fd))).length;
   } catch {
     return undefined;
+  }
+}
+
+function isProcess(fd: string): boolean {
+  try {
+    return readlinkSync(fd) === "anon_inode:[pidfd]";
+  } catch {
+    // It has been closed meanwhile.
+    return true;
   }
 }

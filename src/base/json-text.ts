@@ -16,8 +16,12 @@ export class JsonNumber {
 /** JSON of results that was written and encoded before, piece by piece. */
 const encoded = new WeakMap<object, readonly Buffer[]>();
 
-/** Keeps the JSON of `result` in UTF-8, which is without any character at which a line could end. Returns `result`. */
-export function keepJson<Result extends object>(result: Result, pieces: readonly Buffer[]): Result {
+/**
+ * Returns a result that exists as JSON alone, in UTF-8 without any character at which a line could end:
+ * it has no members, so that thousands of objects need not live until it is sent.
+ */
+export function resultInJson<Result extends object>(pieces: readonly Buffer[]): Result {
+  const result = Object.freeze({}) as Result;
   encoded.set(result, pieces);
   return result;
 }

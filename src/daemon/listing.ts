@@ -1,6 +1,6 @@
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Access } from "../access/access.ts";
-import { keepJson, toJson } from "../base/json-text.ts";
+import { resultInJson, toJson } from "../base/json-text.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, Results } from "../protocol.ts";
@@ -8,8 +8,8 @@ import type { Call } from "../rpc/call.ts";
 
 /** Time (ms) for which a list is made before others have their turn. */
 const SLICE_MS = 0.1;
-/** Length of text that is encoded at once: takes some 10 µs. */
-const PIECE_CHARACTERS = 16 * 1024;
+/** Length of the buffers that take what is encoded. */
+const PIECE_BYTES = 64 * 1024;
 /** After a list none is made for so many times as long as it took. */
 const REST = 4;
 /** Lists that one other user may wait for. */
@@ -80,27 +80,45 @@ export class Listing {
   }
 
   async #make(names: readonly string[], isOwn: boolean): Promise<List> {
-    const credentials: CredentialInfo[] = [];
-    const pieces: Buffer[] = [];
-    let text = '{"credentials":[';
+    const json = new JsonPieces();
+    json.add('{"credentials":[');
+    let separator = "";
     let startedAtMs = performance.now();
     for (const name of names) {
       // It may have been removed meanwhile.
       if (this.#registry.hasAny(name)) {
-        const info = infoFor(this.#registry.info(name), isOwn);
-        text += `${credentials.length > 0 ? "," : ""}${toJson(info)}`;
-        credentials.push(info);
-        if (text.length > PIECE_CHARACTERS) {
-          pieces.push(Buffer.from(text));
-          text = "";
-        }
+        json.add(separator + toJson(infoFor(this.#registry.info(name), isOwn)));
+        separator = ",";
       }
       if (performance.now() - startedAtMs < SLICE_MS) continue;
       await turn();
       startedAtMs = performance.now();
     }
-    pieces.push(Buffer.from(`${text}]}`));
-    return keepJson(Object.freeze({ credentials }), pieces);
+    json.add("]}");
+    return resultInJson(json.pieces());
+  }
+}
+
+/** JSON that is encoded as it grows. */
+class JsonPieces {
+  readonly #full: Buffer[] = [];
+  #piece = Buffer.alloc(0);
+  #used = 0;
+
+  add(text: string): void {
+    // A character takes up to three bytes.
+    if (this.#piece.length - this.#used < text.length * 3) this.#next(text.length * 3);
+    this.#used += this.#piece.write(text, this.#used);
+  }
+
+  pieces(): readonly Buffer[] {
+    return [...this.#full, this.#piece.subarray(0, this.#used)];
+  }
+
+  #next(bytes: number): void {
+    if (this.#used > 0) this.#full.push(this.#piece.subarray(0, this.#used));
+    this.#piece = Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES));
+    this.#used = 0;
   }
 }
 
