@@ -1,6 +1,21 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
-/** Where `npm run build:native` leaves the native command of this package; it need not be there. */
-export const NATIVE_COMMAND = fileURLToPath(
-  new URL("../../../native/target/release/authd", import.meta.url),
-);
+/** Where `npm run build:native` leaves the native command. */
+const BUILT = fileURLToPath(new URL("../../../native/target/release/authd", import.meta.url));
+
+/** Package of the native command, which npm installs beside this one where there is one for the platform. */
+const PACKAGE = `authd-${process.platform}-${process.arch}`;
+
+/** The native command of this package: the one that was built, or that of the platform's package. It need not be there. */
+export const NATIVE_COMMAND = existsSync(BUILT) ? BUILT : (installed() ?? BUILT);
+
+function installed(): string | undefined {
+  const program = process.platform === "win32" ? "authd.exe" : "authd";
+  try {
+    return createRequire(import.meta.url).resolve(`${PACKAGE}/${program}`);
+  } catch {
+    return undefined;
+  }
+}

@@ -15,7 +15,7 @@ import { launchOf } from "../service/launch.ts";
 import { versionManagerOf } from "../service/node-path.ts";
 import { perishable, problemsOf, WHY } from "../service/problems.ts";
 import { EXIT } from "./exit-code.ts";
-import { addNativeLink, removeNativeLink } from "./service/native-link.ts";
+import { addNativeLinks, removeNativeLinks } from "./service/native-link.ts";
 import type { RemoveOptions } from "./service/remove-system.ts";
 import {
   asker,
@@ -101,7 +101,7 @@ export async function service(
   const code = options.purge
     ? await (await import("./service/purge.ts")).purge(installation, options, io)
     : await ACTIONS[action](installation, io);
-  if (action === "uninstall" && scope === "user") removeNativeLink(io);
+  if (action === "uninstall" && scope === "user") removeNativeLinks(io);
   return code;
 }
 
@@ -145,7 +145,7 @@ async function install(installation: Installation, io: ServiceIo): Promise<numbe
   for (const [name, value] of Object.entries(launch.variables))
     io.say(`It keeps ${name}=${value} of this shell.`);
   warnOfNode(launch.node, io);
-  if (!manager.isClient) addNativeLink(launch, io);
+  if (!manager.isClient) addNativeLinks(launch, io);
   const paths = wanted.map(({ path }) => path);
   if (!(await carryOut(manager.start(paths), manager, io))) return EXIT.failed;
   io.say(`${manager.isClient ? "It" : "authd"} is running, and starts by itself from now on.`);

@@ -1,4 +1,4 @@
-/** The link by which the native command is found on the PATH, and its record of the Node command. */
+/** The links by which the native command is found on the PATH, and its record of the Node command. */
 import { lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceFileNow } from "../base/atomic-write.ts";
@@ -10,9 +10,9 @@ import type { Launch } from "./launch.ts";
 /** `absent`: nothing is there. `ours`: a link to this native command. `foreign`: anything else. */
 type LinkState = "absent" | "ours" | "foreign";
 
-/** Returns the path of the link. */
-export function nativeLinkPath(env: NodeJS.ProcessEnv): string {
-  return join(home(env), ".local", "bin", "authd");
+/** Returns the path of the link by which the command is called `name`. */
+export function nativeLinkPath(env: NodeJS.ProcessEnv, name: string): string {
+  return join(home(env), ".local", "bin", name);
 }
 
 /** Tells what is at `link`. */

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { NAMES } from "../../src/cli/names.ts";
 import { service } from "../../src/cli/service.ts";
 import { run } from "../helpers/child.ts";
 import { MAIN, makeHome } from "../helpers/daemon.ts";
@@ -45,6 +46,8 @@ onLinux(
     t.is(installed.code, 0, installed.said);
     t.true(installed.said.includes(`Linked ${link} to the native command.`));
     t.is(readlinkSync(link), native);
+    const names = Object.keys(NAMES).map((name) => join(dirname(link), name));
+    for (const each of names) t.is(readlinkSync(each), native);
     const record = readFileSync(join(dirname(native), "node-command"), "utf8");
     t.is(record, `${process.execPath}\n${realpathSync(MAIN)}\n`);
     const { code, stdout } = await run(t, link, ["--version"], { env });
@@ -57,7 +60,7 @@ onLinux(
     const removed = await act("uninstall");
     t.is(removed.code, 0, removed.said);
     t.true(removed.said.includes(`Removed ${link}`));
-    t.false(existsSync(link));
+    for (const each of [link, ...names]) t.false(existsSync(each));
     t.true(existsSync(native));
   },
 );

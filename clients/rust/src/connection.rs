@@ -5,7 +5,9 @@ use crate::json::Json;
 use crate::socket::{self, Stream};
 use std::io::{BufRead, BufReader, ErrorKind as IoErrorKind, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+#[cfg(unix)]
+use std::time::Duration;
+use std::time::Instant;
 
 /// Longest message that the daemon accepts.
 const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;

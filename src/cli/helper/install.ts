@@ -137,7 +137,7 @@ async function assertKnown(tool: string, row: HelperRow, wanted: readonly Wanted
 
 /** Returns the words that run authd: the native command if it is built, else Node and main.js. */
 async function commandWords(): Promise<string[]> {
-  const link = nativeLinkPath(process.env);
+  const link = nativeLinkPath(process.env, "authd");
   if (nativeLinkState(link, NATIVE_COMMAND) === "ours") return [link];
   if (existsSync(NATIVE_COMMAND)) return [NATIVE_COMMAND];
   const { node, main } = await launchOf(process.env);

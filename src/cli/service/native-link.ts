@@ -9,14 +9,26 @@ import {
   recordNodeCommand,
   unlinkNative,
 } from "../../service/native-link.ts";
+import { NAMES } from "../names.ts";
 import type { ServiceIo } from "./steps.ts";
 
-/** Links the native command into ~/.local/bin. What is in the way stays. */
-export function addNativeLink(launch: Launch, io: ServiceIo): void {
+/** The command's own name, and the others that stand for words of it. */
+const LINKS = ["authd", ...Object.keys(NAMES)];
+
+/** Links the native command into ~/.local/bin by each of its names. What is in the way stays. */
+export function addNativeLinks(launch: Launch, io: ServiceIo): void {
   if (!existsSync(io.native)) return;
-  const link = nativeLinkPath(io.env);
   try {
     recordNodeCommand(io.native, launch);
+  } catch (error) {
+    io.complain(`${io.native} can't be told where Node is: ${messageOf(error)}`);
+    return;
+  }
+  for (const name of LINKS) addLink(nativeLinkPath(io.env, name), io);
+}
+
+function addLink(link: string, io: ServiceIo): void {
+  try {
     const state = nativeLinkState(link, io.native);
     if (state === "foreign") {
       io.complain(`Left ${link} alone: it is not a link to the native command, ${io.native}.`);
@@ -29,8 +41,10 @@ export function addNativeLink(launch: Launch, io: ServiceIo): void {
   }
 }
 
-/** Removes the link, if it leads to the native command. */
-export function removeNativeLink(io: ServiceIo): void {
-  const link = nativeLinkPath(io.env);
-  if (unlinkNative(link, io.native)) io.say(`Removed ${link}`);
+/** Removes the links that lead to the native command. */
+export function removeNativeLinks(io: ServiceIo): void {
+  for (const name of LINKS) {
+    const link = nativeLinkPath(io.env, name);
+    if (unlinkNative(link, io.native)) io.say(`Removed ${link}`);
+  }
 }
