@@ -191,7 +191,16 @@ export interface LoginParams {
   how?: LoginFlow;
   /** The daemon opens the browser, on its own desktop; false unless given. */
   open?: boolean;
+  /** Scopes beyond those of the file. */
+  scope?: string;
+  /** Kinds of sign-in, separated by spaces, the best first (OpenID Connect Core). */
+  acrValues?: string;
+  /** Seconds since the person last signed in, at most. */
+  maxAge?: number;
 }
+
+/** What a sign-in is asked for beyond the file. */
+export type SignInDemand = Pick<LoginParams, "scope" | "acrValues" | "maxAge">;
 
 /** What a person needs to sign in. What proves the answer never leaves the daemon. */
 export interface LoginStarted {
@@ -592,6 +601,8 @@ export type ProblemReason =
   | "refresh_token_expires"
   | "lifetime"
   | "kept_value"
+  | "insufficient_scope"
+  | "insufficient_user_authentication"
   | "wrong_address"
   | "blocked"
   | "test_failed"

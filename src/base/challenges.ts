@@ -80,8 +80,3 @@ class Reader {
     return undefined;
   }
 }
-
-/** Returns the first challenge that has this error, whatever its scheme (RFC 6750 section 3.1). */
-export function challengeWith(header: string, error: string): Challenge | undefined {
-  return parseChallenges(header).find(({ parameters }) => parameters.error === error);
-}

@@ -1,7 +1,14 @@
 import type { Command } from "commander";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { hasScreen } from "../base/open-browser.ts";
 import { AuthdError } from "../errors.ts";
-import type { CredentialInfo, LoginFlow, LoginStarted, Notifications } from "../protocol.ts";
+import type {
+  CredentialInfo,
+  LoginFlow,
+  LoginStarted,
+  Notifications,
+  SignInDemand,
+} from "../protocol.ts";
 import { ConnectionLost, type DaemonConnection } from "../rpc/daemon-connection.ts";
 import { connectionLost, connectToDaemon, tellOfQuestion } from "./call-daemon.ts";
 import { LineReader } from "./login/read-line.ts";
@@ -16,6 +23,9 @@ interface LoginOptions {
   paste?: boolean;
   open?: boolean;
   timeout?: string;
+  scope?: string;
+  acrValues?: string;
+  maxAge?: string;
 }
 
 /** Delay (ms) after which a terminal is told that the daemon waits for a person's answer. */
@@ -28,6 +38,9 @@ export function define(command: Command): void {
     .option("--device", "on another device, by a code")
     .option("--paste", "with a browser anywhere; paste the address that it ends at")
     .option("--no-open", "print the link, and open nothing")
+    .option("--scope <scope>", "scopes beyond those of its file, such as an API asks for")
+    .option("--acr-values <values>", "kinds of sign-in that an API asks for, the best first")
+    .option("--max-age <seconds>", "how long ago you may have signed in at most")
     .option("--timeout <seconds>", "how long you have (default: 300, or what the issuer says)")
     .action(async (name: string, options: LoginOptions) => await login(name, options));
 }
@@ -35,6 +48,7 @@ export function define(command: Command): void {
 export const examples = [
   "authd login mail               opens your browser; over SSH it shows a code",
   "authd login mail --device      a code to enter on your telephone",
+  "authd login notes --scope files:write   one more scope, as an API asks for it",
   "authd login mail --paste       sign in anywhere, and paste the last address",
 ];
 
@@ -71,9 +85,10 @@ async function start(
   name: string,
   options: LoginOptions,
 ): Promise<LoginStarted> {
+  const demand = demandOf(options);
   const begin = async (how: LoginFlow | undefined) =>
     (await connection.request("login/start", {
-      credential: name,
+      ...{ credential: name, ...demand },
       ...(how && { how }),
     })) as LoginStarted;
   const given = givenFlow(options);
@@ -83,6 +98,14 @@ async function start(
     if (!(error instanceof AuthdError) || error.reason !== "invalid_params") throw error;
     return await begin("paste");
   });
+}
+
+function demandOf({ scope, acrValues, maxAge: text }: LoginOptions): SignInDemand {
+  const maxAge = text === undefined ? undefined : Number(text);
+  if (maxAge !== undefined && !(Number.isInteger(maxAge) && maxAge >= 0)) {
+    throw new AuthdError("invalid_params", "--max-age must be a whole number of seconds");
+  }
+  return omitUndefined({ scope, acrValues, maxAge });
 }
 
 function givenFlow({ browser, device, paste }: LoginOptions): LoginFlow | undefined {

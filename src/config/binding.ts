@@ -36,7 +36,7 @@ export interface BindingParts {
  * forgotten in a list of those that count would let a pulled dotfiles repo redirect a secret.
  */
 const HARMLESS = new Set([
-  ...["scope", "audience", "resource", "client_id", "username", "response"],
+  ...["scope", "step_up_scope", "audience", "resource", "client_id", "username", "response"],
   ...["single_access_token", "prompt", "login_hint", "max_age"],
 ]);
 

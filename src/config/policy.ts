@@ -65,3 +65,10 @@ export function isOpen({ expose, methods, paths, confirm, allow, deny }: Policy)
   const limited = methods ?? paths ?? confirm;
   return expose === "token" && limited === undefined && allow.length === 0 && deny.length === 0;
 }
+
+/** True if a rule depends on the scope that a caller asks for. */
+export function namesScopes(policy: Policy | undefined): boolean {
+  return [...(policy?.allow ?? []), ...(policy?.deny ?? [])].some(
+    ({ scopes }) => scopes !== undefined,
+  );
+}

@@ -5,7 +5,7 @@ import type { AuthdError } from "../errors.ts";
 import type { ClientCertificate } from "../grants/grant.ts";
 import { clientCertificate, grantNamed, rotatingSecret, tokenIdentity } from "../grants/index.ts";
 import type { Account, SignedIn } from "../grants/login/index.ts";
-import type { CredentialInfo, State, Trouble, Unsaved } from "../protocol.ts";
+import type { CredentialInfo, SignInDemand, State, Trouble, Unsaved } from "../protocol.ts";
 import { removed } from "./blocker.ts";
 import { promoteCandidate } from "./candidate.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
@@ -51,6 +51,7 @@ import {
   refreshOrServeStale,
   waitForRefresh,
 } from "./slow-path.ts";
+import { allowedScope, demandIn, noteDemand } from "./step-up.ts";
 import { freshness } from "./token.ts";
 import { slotFor, type TokenCache } from "./token-cache.ts";
 import type { TokenRefresher } from "./token-refresher.ts";
@@ -211,11 +212,38 @@ export class Credential {
     return await refreshAfter401(this.#life, { origin, issued, challenge }, limits);
   }
 
+  /**
+   * Returns a token with the further scope that an API's challenge asks for, if the file allows that; undefined if
+   * the answer is the caller's: then what a person can do is noted, and told of.
+   */
+  async stepUp(
+    origin: string,
+    issued: IssuedToken,
+    challenge: string | undefined,
+    limits: WaitLimits,
+  ): Promise<IssuedToken | undefined> {
+    const demand = demandIn(challenge, issued);
+    const { record } = this.#life.stored;
+    if (!demand || !record || this.#life.blocker) return undefined;
+    const scope = allowedScope(this.settings, demand);
+    if (scope !== undefined) {
+      const wider = await Promise.resolve(this.token({ ...limits, scope })).catch(() => undefined);
+      return wider?.accessToken === issued.accessToken ? undefined : wider;
+    }
+    if (noteDemand(record, this.settings, { origin, demand })) this.#save();
+    return undefined;
+  }
+
   /** Refreshes for a person: although the issuer refused, or asked to wait. */
   async refresh(timeoutMs: number, signal?: Cancellation): Promise<void> {
     const { blocker } = this.#life;
     if (blocker) throw blocker.error;
     for (const slot of this.#tokens.all()) slot.rejectedWith = undefined;
+    const { record } = this.#life.stored;
+    if (record?.demand) {
+      delete record.demand;
+      this.#save();
+    }
     const { own } = this.#tokens;
     // If it fails, authd retries, unless the issuer refused before: then it is one request each time.
     own.lastUsedAt = this.#deps.time.now().boot;
@@ -286,8 +314,8 @@ export class Credential {
   // ---- a person's sign-in: see sign-in.ts ----
 
   /** Everything that a sign-in works with from now on. Rejects with AuthdError. */
-  async loginStart(): Promise<LoginStart> {
-    return await loginStart(this.#life);
+  async loginStart(demand?: SignInDemand): Promise<LoginStart> {
+    return await loginStart(this.#life, demand);
   }
 
   /** Returns the account of before if this sign-in is not known to be of the same one. */

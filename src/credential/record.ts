@@ -93,6 +93,16 @@ const lifetimeTrouble = z.object({
 
 const metadata = z.custom<IssuerMetadata>((value) => typeof Object(value).issuer === "string");
 
+/** What an API asked for in vain (see step-up.ts). */
+const demand = z.object({
+  origin: z.string(),
+  scope: z.string().exactOptional(),
+  acrValues: z.string().exactOptional(),
+  maxAge: z.number().exactOptional(),
+  /** Digest of the settings that it is about: with others it does not count. */
+  settings: z.string(),
+});
+
 /** The metadata of an issuer that gives the addresses. `offered`: newer ones at another origin, not trusted yet. */
 const discovered = z.object({ metadata, offered: metadata.exactOptional() });
 
@@ -111,6 +121,8 @@ const registration = z.object({
 const session = z.object({
   /** Wall clock, ms. */
   signedInAt: z.number(),
+  /** Scopes that it asked for beyond those of the file. */
+  scope: z.string().exactOptional(),
   account: z
     .object({ iss: z.string(), sub: z.string(), name: z.string().exactOptional() })
     .exactOptional(),
@@ -148,6 +160,7 @@ const members = {
   dpopKey: z.string().exactOptional(),
   rotation: rotation.exactOptional(),
   session: session.exactOptional(),
+  demand: demand.exactOptional(),
   discovered: discovered.exactOptional(),
   registration: registration.exactOptional(),
   refreshCount: z.number().exactOptional(),
@@ -200,7 +213,8 @@ export const recordSchema = z.object({
 export interface Stamp extends z.infer<typeof stamp> {}
 export interface TokenTarget extends z.infer<typeof target> {}
 export interface StoredToken extends z.infer<typeof storedToken> {}
-export interface Registration extends z.infer<typeof registration> {}
+export interface Demand extends z.infer<typeof demand> {}
+interface Registration extends z.infer<typeof registration> {}
 export interface Rotation extends z.infer<typeof rotation> {}
 export interface SeenTrouble extends z.infer<typeof seenTrouble> {}
 export interface Refused extends z.infer<typeof refused> {}

@@ -6,6 +6,7 @@ import { AuthdError } from "../errors.ts";
 import { clientCertificate, grantNamed, rotatingSecret } from "../grants/index.ts";
 import type { Account, LoginContext, SignedIn } from "../grants/login/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
+import type { SignInDemand } from "../protocol.ts";
 import { acquireContext } from "./acquire-context.ts";
 import { dpopFor } from "./dpop.ts";
 import { ensureMetadata } from "./issuer-metadata.ts";
@@ -14,11 +15,14 @@ import type { CredentialRecord } from "./record.ts";
 import { enterSecrets } from "./record-changes.ts";
 import { clearRefusals } from "./refusals.ts";
 import { beginRotation } from "./rotation.ts";
+import { unionOf } from "./step-up.ts";
 
 /** What a sign-in works with, and the settings that it began with. */
 export interface LoginStart {
   context: LoginContext;
   settings: CredentialSettings;
+  /** Scopes that it asks for beyond those of the file. */
+  scope?: string;
 }
 
 /** The outcome of a sign-in, and when its last request was sent and answered. */
@@ -27,20 +31,42 @@ export interface LoginOutcome {
   settings: CredentialSettings;
   sent: Moment;
   answered: Moment;
+  /** As in LoginStart. */
+  scope?: string;
+}
+
+/** Adds to a context what a sign-in is asked for beyond the file. */
+function withDemand(context: LoginContext, { scope, acrValues, maxAge }: SignInDemand) {
+  const { settings } = context;
+  const extra = { ...settings.extra_authorization, acr_values: acrValues };
+  return {
+    ...context,
+    settings: {
+      ...settings,
+      ...omitUndefined({ scope: scope && unionOf(settings.scope, scope), max_age: maxAge }),
+      ...(acrValues === undefined ? {} : { extra_authorization: omitUndefined(extra) }),
+    },
+  } as LoginContext;
 }
 
 /**
  * Returns what a sign-in works with; `now` and `send` are those of this moment. Reads the issuer's metadata
  * anew. Rejects with AuthdError if the credential can't be used for a reason that no sign-in ends.
  */
-export async function loginStart(life: Lifecycle): Promise<LoginStart> {
+export async function loginStart(life: Lifecycle, demand: SignInDemand = {}): Promise<LoginStart> {
   const { deps, settings, stored } = life;
   assertMaySignIn(life);
   const { record } = stored;
   if (!record) throw new Error(`${life.name} was not loaded`);
   const seal = () => stored.save(record, true);
   await ensureMetadata(deps, { settings, record, seal }, true).finally(() => life.recheck());
-  return { context: loginContext(life, settings, record), settings };
+  // What the session of before may do stays possible.
+  const scope = unionOf(record.session?.scope, demand.scope);
+  const context = withDemand(loginContext(life, settings, record), {
+    ...demand,
+    ...omitUndefined({ scope }),
+  });
+  return { context, settings, ...omitUndefined({ scope }) };
 }
 
 function loginContext(
@@ -73,7 +99,7 @@ function assertMaySignIn({ blocker, name, settings }: Lifecycle): void {
 
 /** Seals a sign-in, and hands out its token from then on. If it can't be sealed, nothing changes. */
 export async function signIn(life: Lifecycle, outcome: LoginOutcome): Promise<void> {
-  const { settings, signedIn, sent, answered } = outcome;
+  const { settings, signedIn, sent, answered, scope } = outcome;
   const { acquired } = signedIn;
   assertMaySignIn(life);
   if (life.settings.binding !== settings.binding) throw editedMeanwhile(life.name);
@@ -82,7 +108,9 @@ export async function signIn(life: Lifecycle, outcome: LoginOutcome): Promise<vo
     if (acquired.refreshToken) {
       beginRotation(record, { acquired, sent }, life.deps.time.bootId);
     }
-    record.session = { signedInAt: answered.wall, ...omitUndefined({ account: signedIn.account }) };
+    const { account } = signedIn;
+    record.session = { signedInAt: answered.wall, ...omitUndefined({ account, scope }) };
+    delete record.demand;
     record.tokens = [];
   };
   await life.seal(change, () => {
@@ -149,6 +177,7 @@ export async function signOut(life: Lifecycle): Promise<void> {
     clearRefusals(record);
     delete record.rotation;
     delete record.session;
+    delete record.demand;
   };
   await life.seal(change, () => {
     life.refresher.startAnew();

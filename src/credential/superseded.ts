@@ -2,6 +2,7 @@
 
 import { normalizeScope } from "../base/scope.ts";
 import type { Moment } from "../base/timekeeper.ts";
+import { namesScopes } from "../config/policy.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import { rotatingSecret } from "../grants/index.ts";
@@ -48,8 +49,7 @@ export function ownTokenServes(
   scope: string,
 ): boolean {
   if (singleAccessToken(settings) !== true) return false;
-  const rules = [...(settings.policy?.allow ?? []), ...(settings.policy?.deny ?? [])];
-  if (rules.some(({ scopes }) => scopes !== undefined)) return false;
+  if (namesScopes(settings.policy)) return false;
   const held = own.issued?.scope ?? (settings.own as { scope?: string }).scope;
   if (held === undefined) return true;
   const scopes = normalizeScope(held).split(" ");

@@ -6,6 +6,7 @@ import { grantNamed } from "../grants/index.ts";
 import type { Trouble } from "../protocol.ts";
 import { lifetimeTroubles } from "./lifetime-fault.ts";
 import type { CredentialRecord, SeenTrouble } from "./record.ts";
+import { demandTroubles } from "./step-up.ts";
 
 /** True for an answer, or a name without a host, that another try will hardly change. */
 export function isLastingFailure({ contact }: AuthdError): boolean {
@@ -63,6 +64,7 @@ export function troublesOf(
   const isTest = test !== undefined && test.settings === testDigest(settings);
   return [
     ...lifetimeTroubles(settings, record),
+    ...demandTroubles(settings, record),
     ...(request && isRequest
       ? [toTrouble(request, requestHelp(settings, request.reason === "blocked"))]
       : []),

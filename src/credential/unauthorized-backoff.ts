@@ -4,6 +4,7 @@ import type { IssuedToken } from "./issued-token.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { backoff } from "./schedule.ts";
 import { forceRefresh } from "./slow-path.ts";
+import { demandsMore } from "./step-up.ts";
 import { freshness } from "./token.ts";
 import type { WaitLimits } from "./wait.ts";
 
@@ -73,7 +74,7 @@ export async function refreshAfter401(
   const now = deps.time.now();
   const { grant, own, fields } = settings;
   const isStatic = grantNamed(grant).issuerUrl(own, fields) === undefined;
-  if (blocker || isStatic || isScopeMissing(challenge)) return undefined;
+  if (blocker || isStatic || demandsMore(challenge)) return undefined;
   const current = slot.issued;
   const isReplaced = current && current.accessToken !== issued.accessToken;
   if (isReplaced && freshness(current.token, now) !== "expired") return current;
@@ -93,9 +94,4 @@ export function isJustObtained(issued: IssuedToken, now: Moment): boolean {
 /** Returns the age of a token; Infinity if it was obtained before this start. */
 function ageMs({ isRestored, token }: IssuedToken, now: Moment): number {
   return isRestored ? Number.POSITIVE_INFINITY : now.boot - token.bornAt;
-}
-
-/** True if a 401 asks for more scope, which no refresh brings (RFC 6750 section 3.1). */
-function isScopeMissing(challenge: string | undefined): boolean {
-  return challenge !== undefined && /error="?insufficient_scope\b/i.test(challenge);
 }

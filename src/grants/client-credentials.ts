@@ -9,12 +9,13 @@ import {
   issuerOr,
   requestCode,
   requestToken,
+  stepUpShape,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
 
-const schema = consistent(z.strictObject({ ...tokenEndpointShape, client_id: clientId })).refine(
-  ...issuerOr("token_url"),
-);
+const schema = consistent(
+  z.strictObject({ ...tokenEndpointShape, ...stepUpShape, client_id: clientId }),
+).refine(...issuerOr("token_url"));
 
 /** Signs in a program as itself (RFC 6749 section 4.4). */
 export const clientCredentials: Grant<z.output<typeof schema>> = {
@@ -24,6 +25,7 @@ export const clientCredentials: Grant<z.output<typeof schema>> = {
   whyUnfitSecret: whyUnfitKey,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
+  stepsUp: true,
   timeStep: requestCode,
   acquire: (context) => requestToken(context, () => ({ grant_type: "client_credentials" })),
 };

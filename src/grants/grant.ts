@@ -143,6 +143,8 @@ export interface Grant<Settings = unknown> {
   issuerUrl(settings: Settings, fields: Readonly<Record<string, string>>): string | undefined;
   /** True if a caller may ask for a scope or an audience of its own. */
   acceptsTarget(settings: Settings): boolean;
+  /** True if a token with a wider scope can be had without a person: the file says which (`step_up_scope`). */
+  stepsUp?: boolean;
   /** Returns the name of the secret that the issuer may replace with each response; absent: there is none. */
   rotates?(settings: Settings): string | undefined;
   /** True if the rotating secret comes of a sign-in with the other secrets, and nobody enters it. */

@@ -24,6 +24,7 @@ export {
 export { ASSERTION } from "./exchange-assertion.ts";
 export { derivedSecrets } from "./hidden-values.ts";
 export { readAnswer, textAt } from "./place.ts";
+export { reveals } from "./redaction.ts";
 export { filledHeaders } from "./request-parameters.ts";
 export { SUBJECT_TOKEN, type Subject } from "./subject.ts";
 export { tokenIdentity } from "./token-claims.ts";

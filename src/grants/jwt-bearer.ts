@@ -10,13 +10,17 @@ import {
   issuerOr,
   requestCode,
   requestToken,
+  stepUpShape,
   templateValues,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
 
-const schema = consistent(z.strictObject({ ...tokenEndpointShape, claims: claimsSchema }), {
-  signs: true,
-})
+const schema = consistent(
+  z.strictObject({ ...tokenEndpointShape, ...stepUpShape, claims: claimsSchema }),
+  {
+    signs: true,
+  },
+)
   .refine(...issuerOr("token_url"))
   .refine(({ claims, client_id }) => claims.iss !== undefined || client_id !== undefined, {
     path: ["claims", "iss"],
@@ -43,6 +47,7 @@ export const jwtBearer: Grant<JwtBearerSettings> = {
   whyUnfitSecret: whyUnfitKey,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
+  stepsUp: true,
   timeStep: requestCode,
   acquire: (context) => {
     const own = context.settings.claims.scope === undefined ? context : withScopeInside(context);

@@ -16,6 +16,7 @@ import {
   renewWithRefreshToken,
   requestCode,
   requestToken,
+  stepUpShape,
   type TokenEndpointSettings,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
@@ -28,6 +29,7 @@ const ANSWERED: IssuerContact = { sent: true, answered: true };
 const schema = consistent(
   z.strictObject({
     ...tokenEndpointShape,
+    ...stepUpShape,
     ...renewalShape,
     username: z.string().min(1).describe("The user's name at the issuer."),
     otp_field: z
@@ -70,6 +72,7 @@ export const password: Grant<z.output<typeof schema>> = {
     name === "otp_secret" ? whyNoTotpSecret(value) : whyUnfitKey(name, value),
   issuerUrl: addressOf,
   acceptsTarget: () => true,
+  stepsUp: true,
   rotates: ({ refresh_url }) => (refresh_url === undefined ? undefined : "refresh_token"),
   obtainsRotating: ({ refresh_url }) => refresh_url !== undefined,
   timeStep: (settings, secrets, at) => {

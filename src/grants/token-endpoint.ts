@@ -89,6 +89,16 @@ export const tokenEndpointShape = {
     ),
 };
 
+/** Keys of a grant that can have a token with a wider scope without a person. */
+export const stepUpShape = {
+  step_up_scope: z
+    .string()
+    .optional()
+    .describe(
+      "The scopes beyond scope that a request may ask the issuer for when an API wants them (insufficient_scope), separated by spaces. Default: none.",
+    ),
+};
+
 /** Keys of a grant that renews with a refresh token. */
 export const renewalShape = {
   refresh_url: endpoint

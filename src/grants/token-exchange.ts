@@ -11,6 +11,7 @@ import {
   issuerOr,
   requestCode,
   requestToken,
+  stepUpShape,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
 
@@ -19,6 +20,7 @@ const TYPE = "urn:ietf:params:oauth:token-type:";
 const schema = consistent(
   z.strictObject({
     ...tokenEndpointShape,
+    ...stepUpShape,
     subject: subjectSchema
       .optional()
       .describe("Where the subject token comes from. Without it: the secret subject_token."),
@@ -48,6 +50,7 @@ export const tokenExchange: Grant<z.output<typeof schema>> = {
   whyUnfitSecret: whyUnfitKey,
   issuerUrl: addressOf,
   acceptsTarget: () => true,
+  stepsUp: true,
   timeStep: requestCode,
   acquire: (context) => {
     const { settings, secrets } = context;

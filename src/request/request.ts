@@ -52,6 +52,15 @@ export interface RequestCredential {
     challenge: string | undefined,
     limits: WaitLimits,
   ): Promise<Issued | undefined>;
+  /**
+   * Returns a token with the further scope that a challenge asks for; undefined if the response is the caller's.
+   */
+  stepUp(
+    origin: string,
+    issued: Issued,
+    challenge: string | undefined,
+    limits: WaitLimits,
+  ): Promise<Issued | undefined>;
 }
 
 /** Returns whether a redirect may be followed: the rule that admitted the request may not cover its target. */
@@ -107,6 +116,8 @@ class AuthorizedRequest {
   /** Replaced by redirects. */
   #request: ValidatedRequest;
   #isRefreshed = false;
+  /** True once a wider scope was asked for. */
+  #isSteppedUp = false;
   /** True once the request was repeated with the API's nonce. */
   #hasNonce = false;
   #redirects = 0;
@@ -159,7 +170,8 @@ class AuthorizedRequest {
         continue;
       }
       const { response, isExpired } = await this.#judge(sent);
-      const newer = isExpired ? await this.#refresh(response, issued) : undefined;
+      const mayChange = isExpired || (response.status === 403 && !this.#request.isBare);
+      const newer = mayChange ? await this.#newer(response, issued, isExpired) : undefined;
       if (newer) [issued, refused] = [newer, issued];
       else if (!this.#follow(response)) {
         if (!isExpired) this.#recordAccepted(response, issued, refused);
@@ -257,19 +269,40 @@ class AuthorizedRequest {
     return response;
   }
 
-  /** Returns a newer token after an answer that refuses this one, once for each request. */
-  async #refresh({ headers }: HttpResponse, issued: Issued): Promise<Issued | undefined> {
-    if (this.#isRefreshed || !isSendable(this.#request)) return undefined;
+  /** Returns the token to send the request with once more; undefined: the response is the caller's. */
+  async #newer(
+    response: HttpResponse,
+    issued: Issued,
+    isExpired: boolean,
+  ): Promise<Issued | undefined> {
+    if (!isSendable(this.#request)) return undefined;
     const { upload } = this.#options;
-    const challenge = [headers["www-authenticate"] ?? []].flat().join(", ") || undefined;
-    const { origin } = this.#request.url;
     upload?.hold();
-    const limits = this.#limits();
-    const newer = await this.#credential.refreshAfter401(origin, issued, challenge, limits);
-    this.#isRefreshed = newer !== undefined;
+    const renewed = isExpired ? await this.#refresh(response, issued) : undefined;
+    const newer = renewed ?? (await this.#stepUp(response, issued));
     if (newer) upload?.rewind();
     else upload?.resume();
     return newer;
+  }
+
+  /** Returns a newer token after an answer that refuses this one, once for each request. */
+  async #refresh(response: HttpResponse, issued: Issued): Promise<Issued | undefined> {
+    if (this.#isRefreshed) return undefined;
+    const { origin } = this.#request.url;
+    const limits = this.#limits();
+    const challenge = challengeOf(response);
+    const newer = await this.#credential.refreshAfter401(origin, issued, challenge, limits);
+    this.#isRefreshed = newer !== undefined;
+    return newer;
+  }
+
+  /** Returns a token with the scope that the API asks for, once for each request. */
+  async #stepUp(response: HttpResponse, issued: Issued): Promise<Issued | undefined> {
+    const challenge = challengeOf(response);
+    if (this.#isSteppedUp || challenge === undefined) return undefined;
+    this.#isSteppedUp = true;
+    const { origin } = this.#request.url;
+    return await this.#credential.stepUp(origin, issued, challenge, this.#limits());
   }
 
   #recordAccepted({ status }: HttpResponse, issued: Issued, refused: Issued | undefined): void {
@@ -303,6 +336,10 @@ class AuthorizedRequest {
   #limits() {
     return { timeoutMs: this.#leftMs(), signal: this.#options.signal };
   }
+}
+
+function challengeOf({ headers }: HttpResponse): string | undefined {
+  return [headers["www-authenticate"] ?? []].flat().join(", ") || undefined;
 }
 
 function asItIs({ url, headers, body }: ValidatedRequest): Sendable {

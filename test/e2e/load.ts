@@ -27,6 +27,7 @@ function credential(origin: string): RequestCredential {
     token: () => ({ accessToken: "demo", answer }),
     recordAccepted: () => {},
     refreshAfter401: async () => undefined,
+    stepUp: async () => undefined,
   };
 }
 

@@ -4,10 +4,16 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type Client, connect } from "../../src/client.ts";
 import type { AuthdError } from "../../src/errors.ts";
+import type { LoginParams } from "../../src/protocol.ts";
 import { type Daemon, startDaemon } from "../helpers/daemon.ts";
 import { type Person, signInAt } from "../helpers/person.ts";
 import { RESOURCE_FEATURES, startResourceServer } from "../helpers/resource-server.ts";
-import { PUBLIC_CLIENT, type SignInIssuer, startSignInIssuer } from "../helpers/sign-in-issuer.ts";
+import {
+  PUBLIC_CLIENT,
+  SECRET_CLIENT,
+  type SignInIssuer,
+  startSignInIssuer,
+} from "../helpers/sign-in-issuer.ts";
 
 const CREDENTIAL = { credential: "notes" };
 
@@ -26,10 +32,15 @@ function clientOf(t: ExecutionContext, { socket }: Daemon): Client {
   return client;
 }
 
-async function signIn(client: Client, person: Person = { name: "ada" }) {
+async function signIn(
+  client: Client,
+  person: Person = { name: "ada" },
+  demand: Partial<LoginParams> = {},
+) {
   const { url = "", login } = await client.request("login/start", {
     ...CREDENTIAL,
     how: "browser",
+    ...demand,
   });
   const ended = client.request("login/finish", { login });
   await Promise.all([signInAt(url, person), ended.catch(() => {})]);
@@ -191,6 +202,105 @@ test("an issuer that later names another origin waits for trust", async (t) => {
   const error = await t.throwsAsync<AuthdError>(signIn(client));
   t.is(error?.reason, "credential_changed");
   t.regex(error?.message ?? "", /token_endpoint is http:\/\/127\.0\.0\.1:1\/token/);
+});
+
+const problemsOf = async (client: Client) =>
+  (await client.request("status", {})).problems.filter(({ credential }) => credential === "notes");
+
+test("an API that wants another scope gets it by another sign-in, which later ones keep", async (t) => {
+  const { add, client, server } = await setup(t);
+  t.is((await add("--set", "push_request=false")).code, 0);
+  await signIn(client);
+  const write = { ...CREDENTIAL, url: `${server.url}/write` };
+  const before = server.seen.length;
+  const refused = await client.authorizedRequest(write);
+  t.is(refused.status, 403);
+  t.is(refused.headers["www-authenticate"], server.insufficient);
+  t.is(server.seen.length, before + 1);
+  const [problem] = await problemsOf(client);
+  t.like(problem, { reason: "insufficient_scope", help: "authd login notes --scope files:write" });
+  t.like(await client.authorizedRequest({ ...write, url: server.url }), { status: 200 });
+  const { url } = await signIn(client, { name: "ada" }, { scope: "files:write" });
+  t.is(url.searchParams.get("scope"), "files:read files:write offline_access");
+  t.like(await client.authorizedRequest(write), { status: 200 });
+  t.deepEqual(await problemsOf(client), []);
+  await client.request("credentials/refresh", CREDENTIAL);
+  t.like(await client.authorizedRequest(write), { status: 200 });
+  const again = await signIn(client);
+  t.is(again.url.searchParams.get("scope"), "files:read files:write offline_access");
+});
+
+test("an API that wants a fresher or stronger sign-in names it, and nothing is renewed for it", async (t) => {
+  const { add, client, server, issuer } = await setup(t);
+  // OpenID Connect: these parameters go with its scope.
+  const scope = ["--set", "scope=openid files:read"];
+  t.is((await add("--set", "push_request=false", ...scope)).code, 0);
+  await signIn(client);
+  server.override = (path, response) =>
+    path === "/mcp/pay"
+      ? response
+          .writeHead(401, {
+            "www-authenticate":
+              'Bearer error="insufficient_user_authentication", acr_values="strong ok", max_age=60',
+          })
+          .end()
+      : undefined;
+  issuer.requests.length = 0;
+  const pay = { ...CREDENTIAL, url: `${server.url}/pay` };
+  t.is((await client.authorizedRequest(pay)).status, 401);
+  t.deepEqual(issuer.requests, []);
+  const [problem] = await problemsOf(client);
+  t.like(problem, {
+    reason: "insufficient_user_authentication",
+    help: "authd login notes --acr-values 'strong ok' --max-age 60",
+  });
+  const demand = { acrValues: "strong ok", maxAge: 60 };
+  const { url } = await signIn(client, { name: "ada" }, demand);
+  t.is(url.searchParams.get("acr_values"), "strong ok");
+  t.is(url.searchParams.get("max_age"), "60");
+  t.deepEqual(await problemsOf(client), []);
+  const device = client.request("login/start", { ...CREDENTIAL, how: "device", ...demand });
+  await t.throwsAsync(device, { message: /device flow has no place/ });
+  const odd = client.request("login/start", { ...CREDENTIAL, scope: 'a"b' });
+  await t.throwsAsync(odd, { message: /words separated by spaces/ });
+});
+
+test("a program's wider scope is asked for once, where the file allows it", async (t) => {
+  const { client, daemon, server, issuer } = await setup(t);
+  const settings = {
+    issuer: issuer.url,
+    client_id: SECRET_CLIENT.id,
+    scope: "files:read",
+    resource: server.url,
+    origins: server.origin,
+  };
+  const credential = {
+    ...{ grant: "client_credentials", settings },
+    secrets: { client_secret: SECRET_CLIENT.secret },
+  };
+  const added = await daemon.add("notes", { credential });
+  t.is(added.code, 0, added.stderr);
+  const write = { ...CREDENTIAL, url: `${server.url}/write`, method: "POST", body: "text" };
+  t.is((await client.authorizedRequest(write)).status, 403);
+  const [problem] = await problemsOf(client);
+  t.regex(problem?.help ?? "", /^authd set notes --set step_up_scope=files:write/);
+  t.is((await daemon.cli(["set", "notes", "--set", "step_up_scope=files:write"])).code, 0);
+  t.deepEqual(await problemsOf(client), []);
+  const before = { api: server.seen.length, issuer: issuer.requests.length };
+  t.like(await client.authorizedRequest(write), { status: 200 });
+  t.is(server.seen.length, before.api + 2);
+  t.is(server.seen.at(-1)?.body.toString(), "text");
+  t.is((await client.authorizedRequest(write)).status, 200);
+  const tokens = issuer.requests.slice(before.issuer).filter((path) => path === "/token");
+  t.is(tokens.length, 1);
+  // The second refusal is the answer.
+  server.override = (path, response) =>
+    path === "/mcp/write"
+      ? response.writeHead(403, { "www-authenticate": server.insufficient }).end()
+      : undefined;
+  const seen = server.seen.length;
+  t.is((await client.authorizedRequest(write)).status, 403);
+  t.is(server.seen.length, seen + 2);
 });
 
 test("other options are refused beside --resource, and a URL that is none", async (t) => {

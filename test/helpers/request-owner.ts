@@ -51,6 +51,10 @@ export class Owner implements RequestCredential {
     this.current = renewed;
     return this.token();
   }
+
+  async stepUp(): Promise<Issued | undefined> {
+    return undefined;
+  }
 }
 
 /** Starts an API and returns a function that sends it requests with an Owner's token. */

@@ -30,6 +30,10 @@ class UploadingOwner implements RequestCredential {
     const renewed = await this.renew();
     return renewed === undefined ? undefined : issue(renewed);
   }
+
+  async stepUp(): Promise<Issued | undefined> {
+    return undefined;
+  }
 }
 
 function issue(accessToken: string): Issued {

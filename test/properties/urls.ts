@@ -110,6 +110,7 @@ async function twoApis(scope: Scope) {
     token: () => issued as unknown as Issued,
     recordAccepted: () => {},
     refreshAfter401: async () => undefined,
+    stepUp: async () => undefined,
   };
   const send = (url: string) =>
     authorizedRequest(

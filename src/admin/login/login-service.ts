@@ -1,12 +1,13 @@
 import type { Cancellation } from "../../base/cancellation.ts";
 import { type Clock, scheduleLong } from "../../base/clock.ts";
+import { omitUndefined } from "../../base/omit-undefined.ts";
 import { hasScreen, openBrowser } from "../../base/open-browser.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import type { Timekeeper } from "../../base/timekeeper.ts";
 import type { Credential } from "../../credential/credential.ts";
 import type { Registry } from "../../credential/registry.ts";
 import type { LoginOutcome } from "../../credential/sign-in.ts";
-import { AuthdError } from "../../errors.ts";
+import type { AuthdError } from "../../errors.ts";
 import { grantNamed } from "../../grants/index.ts";
 import type {
   CredentialInfo,
@@ -14,10 +15,12 @@ import type {
   LoginFlow,
   LoginStarted,
   ParamsOf,
+  SignInDemand,
 } from "../../protocol.ts";
 import type { ChangeQueue } from "../change-queue.ts";
 import { type Consent, ifRestricted } from "../consent.ts";
 import { browserFlow, pasteFlow } from "./browser-flow.ts";
+import { checkedDemand, flowFor } from "./choose-flow.ts";
 import { deviceFlow } from "./device-flow.ts";
 import type { Flow, FlowHost } from "./flow.ts";
 import { loginErrors } from "./login-errors.ts";
@@ -65,11 +68,12 @@ export class LoginService {
   }
 
   async start(
-    { credential: name, how, open = false }: ParamsOf<"login/start">,
+    { credential: name, how, open = false, scope, acrValues, maxAge }: ParamsOf<"login/start">,
     client: LoginClient,
   ): Promise<LoginStarted> {
     await this.#assertAgreed(name, client);
-    const { login, isNew } = this.#joinOrBegin(name, how, client);
+    const demand = checkedDemand(name, omitUndefined({ scope, acrValues, maxAge }));
+    const { login, isNew } = this.#joinOrBegin(name, { how, demand }, client);
     login.join(client);
     const started = await login.begun;
     this.#pausedUntil.delete(name);
@@ -105,7 +109,7 @@ export class LoginService {
     if (!this.#logins.current(name) && !this.#mayOpenBrowser(name)) return false;
     await this.#assertAgreed(name, client);
     const how = this.#logins.current(name)?.how ?? "browser";
-    const { login, isNew } = this.#joinOrBegin(name, how, client);
+    const { login, isNew } = this.#joinOrBegin(name, { how, demand: {} }, client);
     // A client that asks for a token alone is told of no progress.
     login.join({ connection: client.connection, notify: async () => {} });
     const pause = () => this.#pausedUntil.set(name, time.now().boot + INTERACTIVE_PAUSE_MS);
@@ -145,11 +149,12 @@ export class LoginService {
     });
   }
 
-  #joinOrBegin(name: string, how: LoginFlow | undefined, client: LoginClient) {
-    const joinable = this.#logins.joinable(name, how);
+  #joinOrBegin(name: string, { how, demand }: Asked, client: LoginClient) {
+    const joinable = this.#logins.joinable(name, how, demand);
     if (joinable) return { login: joinable, isNew: false };
     const credential = this.#options.registry.get(name);
-    const login = new OpenLogin(name, flowFor(credential, how), this.#options.clock, (own) =>
+    const begun = { how: flowFor(credential, how, demand), demand };
+    const login = new OpenLogin(name, begun, this.#options.clock, (own) =>
       this.#begin(own, credential, client),
     );
     this.#logins.add(login);
@@ -158,7 +163,8 @@ export class LoginService {
 
   async #begin(login: OpenLogin, credential: Credential, client: LoginClient): Promise<Flow> {
     const { clock, time } = this.#options;
-    const start = await credential.loginStart();
+    const start = await credential.loginStart(login.demand);
+    const { scope } = start;
     let onAsked: () => void = () => {};
     const asked = new Promise<void>((resolve) => {
       onAsked = resolve;
@@ -171,7 +177,8 @@ export class LoginService {
       ...{ clock, time, start, asked },
       progress: (state) => login.progress(state),
       fail: (error) => login.fail(error),
-      complete: (outcome) => this.#complete(login, credential, outcome, ask),
+      complete: (outcome) =>
+        this.#complete(login, credential, { ...outcome, ...omitUndefined({ scope }) }, ask),
     });
   }
 
@@ -198,15 +205,10 @@ export class LoginService {
   }
 }
 
-function flowFor({ name, settings }: Credential, how: LoginFlow | undefined): LoginFlow {
-  const flows = grantNamed(settings.grant).signsIn ?? [];
-  const chosen = how ?? flows[0];
-  if (chosen !== undefined && flows.includes(chosen)) return chosen;
-  const why =
-    flows.length === 0
-      ? `nobody signs in for the grant ${settings.grant}: its secrets are entered with authd set ${name}`
-      : `the grant ${settings.grant} signs in by ${flows.join(", ")} only`;
-  throw new AuthdError("invalid_params", `${name}: ${why}`, { credential: name });
+/** A way of signing in, and what is asked for beyond the file. */
+interface Asked {
+  how: LoginFlow | undefined;
+  demand: SignInDemand;
 }
 
 function nameOf(account: { sub: string; name?: string } | undefined): string {

@@ -2,7 +2,13 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, scheduleLong, type Timer } from "../../base/clock.ts";
 import { AuthdError } from "../../errors.ts";
-import type { CredentialInfo, LoginFlow, LoginStarted, Notifications } from "../../protocol.ts";
+import type {
+  CredentialInfo,
+  LoginFlow,
+  LoginStarted,
+  Notifications,
+  SignInDemand,
+} from "../../protocol.ts";
 import type { ConnectionHandle } from "../../rpc/call.ts";
 import type { Flow } from "./flow.ts";
 import { loginErrors } from "./login-errors.ts";
@@ -19,6 +25,8 @@ export class OpenLogin {
   readonly id = randomBytes(16).toString("base64url");
   readonly credential: string;
   readonly how: LoginFlow;
+  /** What it asks for beyond the file. */
+  readonly demand: SignInDemand;
   /** Settles with the end of the sign-in; rejects with AuthdError. */
   readonly ended: Promise<CredentialInfo>;
   /** Resolves when it has something to show; rejects with AuthdError if it could not begin. */
@@ -34,12 +42,13 @@ export class OpenLogin {
   /** `begin` begins the flow. */
   constructor(
     credential: string,
-    how: LoginFlow,
+    { how, demand }: Pick<OpenLogin, "how" | "demand">,
     clock: Clock,
     begin: (login: OpenLogin) => Promise<Flow>,
   ) {
     this.credential = credential;
     this.how = how;
+    this.demand = demand;
     this.#clock = clock;
     this.ended = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { LoginFlow } from "../../protocol.ts";
+import type { LoginFlow, SignInDemand } from "../../protocol.ts";
 import { loginErrors, noSuchLogin } from "./login-errors.ts";
 import type { OpenLogin } from "./open-login.ts";
 
@@ -27,10 +27,18 @@ export class OpenLogins {
     return login?.isOver === false ? login : undefined;
   }
 
-  /** Returns the sign-in to join; undefined if there is none, or one in another way than `how`. */
-  joinable(credential: string, how: LoginFlow | undefined): OpenLogin | undefined {
+  /** Returns the sign-in to join; undefined if there is none, or one in another way or for something else. */
+  joinable(
+    credential: string,
+    how: LoginFlow | undefined,
+    demand: SignInDemand,
+  ): OpenLogin | undefined {
     const current = this.current(credential);
-    return current && (how === undefined || how === current.how) ? current : undefined;
+    if (!current || (how !== undefined && how !== current.how)) return undefined;
+    const asked = Object.entries(demand);
+    return asked.every(([key, value]) => current.demand[key as keyof SignInDemand] === value)
+      ? current
+      : undefined;
   }
 
   /** Adds a sign-in, which ends the one before. */
