@@ -20,6 +20,8 @@ export interface Methods {
   "credentials/trust": { params: TrustParams; result: CredentialInfo };
   "credentials/refresh": { params: CredentialParams; result: CredentialInfo };
   "credentials/show": { params: CredentialParams; result: CredentialDetails };
+  /** Asks the issuer what it knows of the token (RFC 7662). */
+  "credentials/introspect": { params: CredentialParams; result: IntrospectResult };
   "credentials/test": { params: CredentialParams; result: TestResult };
   "credentials/remove": { params: CredentialParams; result: Empty };
   /** Revokes a sign-in at the issuer, and forgets it. */
@@ -537,6 +539,13 @@ export interface TokenFileInfo extends TokenFileParams {
   expiresAt?: number | null;
   /** Says why the file is not as it should be. */
   problem?: string;
+}
+
+export interface IntrospectResult {
+  /** False: the issuer does not take the token any more. */
+  active: boolean;
+  /** The issuer's answer, without anything that is a token or a secret. */
+  members: Record<string, Json>;
 }
 
 export interface TestResult {

@@ -8,6 +8,7 @@ import type { AuditEvent } from "./entry.ts";
 const EVENTS: Partial<Record<Method, AuditEvent>> = {
   getToken: "use",
   authorizedRequest: "use",
+  "credentials/introspect": "use",
   "credentials/test": "use",
   "credentials/refresh": "use",
   "credentials/add": "change",

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { remedyOf, secretWarning } from "../observe/problems.ts";
 import type {
   CredentialDetails,
   CredentialInfo,
+  IntrospectResult,
   LoginInfo,
   PolicyInfo,
   VariantInfo,
@@ -19,16 +21,46 @@ import { hanging } from "./wrap.ts";
 export function define(command: Command): void {
   command
     .argument("<name>", "the credential")
+    .option("--introspect", "also ask the issuer what it knows of the token")
     .option("--json", "for programs: what credentials/show answers")
     .action(show);
 }
 
-export const examples = ["authd show labelf"];
+export const examples = ["authd show labelf", "authd show labelf --introspect"];
 
-async function show(name: string, { json = false }: { json?: boolean }): Promise<void> {
+interface ShowOptions {
+  json?: boolean;
+  introspect?: boolean;
+}
+
+async function show(name: string, { json = false, introspect }: ShowOptions): Promise<void> {
+  const introspection = introspect
+    ? await callDaemon("credentials/introspect", { credential: name })
+    : undefined;
+  // Asking may have brought a token.
   const info = await callDaemon("credentials/show", { credential: name });
-  if (json) return printJson(info);
-  print(...sheet(info, Date.now(), painter(process.stdout), columns()));
+  if (json) return printJson({ ...info, ...omitUndefined({ introspection }) });
+  const paint = painter(process.stdout);
+  print(...sheet(info, Date.now(), paint, columns()));
+  if (introspection) print("", ...introspectionLines(introspection, paint));
+}
+
+/** Formats what the issuer knows of the token; times with the moment that they mean. */
+function introspectionLines({ active, members }: IntrospectResult, paint: Paint): string[] {
+  const says = active
+    ? "its token is active"
+    : "its token is not active: authd refresh brings another";
+  const { active: _, ...rest } = members;
+  const labelWidth = Math.max(...Object.keys(rest).map((name) => width(plain(name))), 0);
+  return [
+    `${paint("bold", "The issuer says:")} ${says}`,
+    ...Object.entries(rest).map(([name, value]) => {
+      const isTime = ["exp", "iat", "nbf"].includes(name) && typeof value === "number";
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      const when = isTime ? ` (${moment(value * 1_000)})` : "";
+      return `  ${paint("dim", plain(name).padEnd(labelWidth + 1))} ${plain(text)}${when}`;
+    }),
+  ];
 }
 
 /** A label and its value; without a value the row is left out. */

@@ -5,12 +5,20 @@ import type { AuthdError } from "../errors.ts";
 import type { ClientCertificate } from "../grants/grant.ts";
 import { clientCertificate, grantNamed, rotatingSecret, tokenIdentity } from "../grants/index.ts";
 import type { Account, SignedIn } from "../grants/login/index.ts";
-import type { CredentialInfo, SignInDemand, State, Trouble, Unsaved } from "../protocol.ts";
+import type {
+  CredentialInfo,
+  IntrospectResult,
+  SignInDemand,
+  State,
+  Trouble,
+  Unsaved,
+} from "../protocol.ts";
 import { removed } from "./blocker.ts";
 import { promoteCandidate } from "./candidate.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { type RequestProver, requestProver, usesDpop } from "./dpop.ts";
 import { infoOf, mayNeedPerson } from "./info.ts";
+import { introspectToken } from "./introspection.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import { acceptMetadata } from "./issuer-metadata.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -330,6 +338,12 @@ export class Credential {
   /** The tokens of the sign-in. Throws AuthdError if nobody is signed in. */
   get heldSession(): HeldSession {
     return heldSession(this.#life);
+  }
+
+  /** Asks the issuer what it knows of the token that is handed out. Rejects with AuthdError. */
+  async introspect(limits: WaitLimits): Promise<IntrospectResult> {
+    const { accessToken } = await this.token(limits);
+    return await introspectToken(this.#life, accessToken);
   }
 
   async signOut(): Promise<void> {

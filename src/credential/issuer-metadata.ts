@@ -55,7 +55,7 @@ export async function ensureMetadata(
   if (issuer === undefined || !usesMetadata(settings)) return;
   const known = knownMetadata(settings, record);
   if (known && !again) return;
-  const found = await read(deps, settings, issuer).catch((error) => {
+  const found = await readMetadata(deps, settings, issuer).catch((error) => {
     if (known) return undefined;
     throw error;
   });
@@ -66,7 +66,8 @@ export async function ensureMetadata(
   if (isForeign) throw movedIssuer(name, known, found);
 }
 
-async function read(
+/** Reads metadata without keeping them. */
+export async function readMetadata(
   { http, clock, issuerClocks }: CredentialDeps,
   { name, allowInsecureHttp, ca }: CredentialSettings,
   issuer: string,

@@ -62,14 +62,15 @@ export async function loginStart(life: Lifecycle, demand: SignInDemand = {}): Pr
   await ensureMetadata(deps, { settings, record, seal }, true).finally(() => life.recheck());
   // What the session of before may do stays possible.
   const scope = unionOf(record.session?.scope, demand.scope);
-  const context = withDemand(loginContext(life, settings, record), {
+  const context = withDemand(issuerContext(life, settings, record), {
     ...demand,
     ...omitUndefined({ scope }),
   });
   return { context, settings, ...omitUndefined({ scope }) };
 }
 
-function loginContext(
+/** Returns what requests to the issuer beside token requests work with. */
+export function issuerContext(
   { deps, tokens }: Lifecycle,
   settings: CredentialSettings,
   record: CredentialRecord,

@@ -8,7 +8,7 @@ import { check, type Interceptor } from "../rpc/compose.ts";
 /** Methods that are for the daemon's own user and root alone. */
 const DAEMON_USER_METHODS = [
   ...["credentials/add", "credentials/set", "credentials/trust", "credentials/refresh"],
-  ...["credentials/discover"],
+  ...["credentials/discover", "credentials/introspect"],
   ...["login/start", "login/finish", "login/cancel", "credentials/logout"],
   ...["credentials/test", "credentials/remove", "events", "reload", "vault/export"],
   ...["vault/upload", "vault/import", "vault/rekey", "lock", "unlock", "audit/head"],

@@ -103,6 +103,11 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       if (access.isDaemonUser(call)) return admin.show(credential);
       return infoFor(registry.info(credential), false);
     },
+    "credentials/introspect": async ({ credential: name }, call) => {
+      const credential = registry.get(name);
+      await refreshAdmitted(access, credential, call);
+      return await credential.introspect({ signal: call.signal });
+    },
     "credentials/test": async (given, call) => {
       const credential = registry.get(given.credential);
       return await admin.test(credential, {

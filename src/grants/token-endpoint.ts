@@ -44,6 +44,9 @@ export const tokenEndpointShape = {
   token_url: endpoint
     .optional()
     .describe("The token endpoint's URL. Not needed where there is issuer."),
+  introspection_url: endpoint
+    .optional()
+    .describe("The introspection endpoint's URL (RFC 7662), for authd show --introspect."),
   token_headers: headersSchema
     .optional()
     .describe("Headers of token requests; {field} and {secret.name} are filled in."),

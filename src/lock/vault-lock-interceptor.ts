@@ -34,6 +34,7 @@ export function vaultLockInterceptor(
     "credentials/set": credentialOpen,
     "credentials/trust": credentialOpen,
     "credentials/refresh": credentialOpen,
+    "credentials/introspect": credentialOpen,
     "credentials/test": credentialOpen,
     "credentials/remove": credentialOpen,
     "credentials/logout": credentialOpen,

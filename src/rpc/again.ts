@@ -17,6 +17,7 @@ export const AGAIN = {
   "credentials/trust": "look",
   "credentials/refresh": "look",
   "credentials/show": "yes",
+  "credentials/introspect": "yes",
   "credentials/test": "look",
   "credentials/remove": "look",
   "credentials/logout": "look",

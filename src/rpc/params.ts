@@ -81,6 +81,7 @@ export const params = {
   "credentials/trust": z.object({ credential: text, binding: text.optional() }),
   "credentials/refresh": credential,
   "credentials/show": credential,
+  "credentials/introspect": credential,
   "credentials/test": credential,
   "credentials/remove": credential,
   "credentials/logout": credential,

@@ -55,7 +55,7 @@ test("only scopes that the file lists are asked for, together with its own", (t)
   t.is(allowedScope(program(), { scope: "read" }), undefined);
   t.is(allowedScope(person(), { scope: "read" }), undefined);
   // A rule that names scopes has admitted the request for the credential's own alone.
-  const rule = { exe: "/usr/bin/backup", scopes: ["read"] };
+  const rule = { executable: "/usr/bin/backup", scope: ["read"] };
   const guarded = program({ step_up_scope: "write", allow: [rule] });
   t.is(allowedScope(guarded, { scope: "write" }), undefined);
 });

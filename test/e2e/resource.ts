@@ -303,6 +303,33 @@ test("a program's wider scope is asked for once, where the file allows it", asyn
   t.is(server.seen.length, seen + 2);
 });
 
+test("the issuer says what it knows of a token, which is not shown", async (t) => {
+  const { add, client, daemon, issuer, server } = await setup(t);
+  t.is((await add()).code, 0);
+  t.like(await daemon.cli(["show", "notes", "--introspect"]), { code: 5 });
+  await signIn(client);
+  const { accessToken } = await client.getToken(CREDENTIAL);
+  const shown = await daemon.cli(["show", "notes", "--introspect"]);
+  t.is(shown.code, 0, shown.stderr);
+  t.regex(shown.stdout, /The issuer says: its token is active\n/);
+  t.regex(shown.stdout, new RegExp(`\\n {2}aud +${server.url}\\n`));
+  t.false(shown.stdout.includes(accessToken));
+  const { client_id = "" } = (await client.request("credentials/show", CREDENTIAL)).settings ?? {};
+  await fetch(`${issuer.url}/token/revocation`, {
+    method: "POST",
+    body: new URLSearchParams({ token: accessToken, client_id: String(client_id) }),
+  });
+  t.deepEqual(await client.request("credentials/introspect", CREDENTIAL), {
+    active: false,
+    members: { active: false },
+  });
+  t.regex((await daemon.cli(["show", "notes", "--introspect"])).stdout, /token is not active/);
+  const { introspection } = JSON.parse(
+    (await daemon.cli(["show", "notes", "--introspect", "--json"])).stdout,
+  );
+  t.false(introspection.active);
+});
+
 test("other options are refused beside --resource, and a URL that is none", async (t) => {
   const { add, daemon } = await setup(t);
   t.like(await add("--grant", "static"), { code: 2 });

@@ -8,6 +8,7 @@ export { exchangeCode, type SignedIn } from "./code-exchange.ts";
 export { authorizeDevice, type DeviceAuthorization, pollDevice } from "./device-flow.ts";
 export { discover } from "./discovery.ts";
 export type { Account } from "./id-token.ts";
+export { introspect } from "./introspection.ts";
 export {
   addressesOf,
   foreignEndpoints,

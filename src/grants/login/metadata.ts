@@ -61,6 +61,7 @@ const ENDPOINT_OF = {
   device_url: "device_authorization_endpoint",
   par_url: "pushed_authorization_request_endpoint",
   revocation_url: "revocation_endpoint",
+  introspection_url: "introspection_endpoint",
 } as const satisfies Record<string, EndpointName>;
 
 /**
