@@ -79,11 +79,15 @@ interface WithKept {
   readonly kept?: Kept;
 }
 
-/** Returns values for templates by `kept.NAME`; undefined for one that the issuer never gave. */
+/** Returns values for templates by `kept.NAME`; undefined for one that the issuer never gave, or of several lines (PEM). */
 export function keptTemplateValues({ kept: places = {} }: CredentialSettings, kept: Kept = {}) {
-  const named = Object.keys(places).map((name) => [`kept.${name}`, ownValue(kept, name)] as const);
+  const named = Object.keys(places).map(
+    (name) => [`kept.${name}`, oneLine(ownValue(kept, name))] as const,
+  );
   return Object.fromEntries(named);
 }
+
+const oneLine = (value: string | undefined) => (value?.includes("\n") ? undefined : value);
 
 /** Returns own members only: a file may call a value `constructor`. */
 function ownValue(kept: Kept, name: string): string | undefined {

@@ -73,7 +73,14 @@ export function scopeAt(place: string | undefined, answer: Answer): string | und
   return place === undefined ? undefined : scopeText(valueAt(place, answer));
 }
 
-/** Returns the values to keep, by name; one that is missing, too long or that no header can carry is left out. */
+/** Certificates and keys in PEM (RFC 7468). */
+const PEM =
+  /^(?:-----BEGIN [A-Z0-9 ]{1,64}-----\r?\n[A-Za-z0-9+/=\r\n]+-----END [A-Z0-9 ]{1,64}-----(?:\r?\n)*)+$/;
+
+/**
+ * Returns the values to keep, by name; one that is missing, too long or that no header can carry is left out.
+ * PEM is kept: `getToken` hands it out, and no template takes it.
+ */
 export function keptValues(
   keep: Readonly<Record<string, KeptPlace>> = {},
   answer: Answer,
@@ -81,7 +88,9 @@ export function keptValues(
   const found = Object.entries(keep).flatMap(([name, { from }]) => {
     const value = textAt(from, answer);
     const isFit =
-      value !== undefined && value.length <= MAX_KEPT_BYTES && unfitToken(value) === undefined;
+      value !== undefined &&
+      value.length <= MAX_KEPT_BYTES &&
+      (unfitToken(value) === undefined || PEM.test(value));
     return isFit ? [[name, value]] : [];
   });
   return Object.fromEntries(found);

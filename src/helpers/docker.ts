@@ -34,9 +34,10 @@ export async function answer(call: HelperCall): Promise<number> {
   throw new AuthdError("invalid_params", `docker's helper knows no action "${action}"`);
 }
 
-/** Writes the error to standard output, where docker looks for it. */
+/** Writes the error to standard output, where docker looks for it, and for the person: docker may keep it to itself. */
 export function fail(call: HelperCall, message: string): number {
   call.write(message);
+  call.complain(message);
   return 1;
 }
 

@@ -8,6 +8,9 @@ const VERSIONS = [`${GROUP}/v1`, `${GROUP}/v1beta1`];
 /** Names under which a credential keeps a client certificate and its key of the issuer's answer, as PEM. */
 const [CERTIFICATE, KEY] = ["client_certificate", "client_key"] as const;
 
+/** The type of a token that is none for a client to send (RFC 8693 section 2.2.1). */
+const NO_TOKEN = "N_A";
+
 /** What a client tells in KUBERNETES_EXEC_INFO, as far as it counts here. */
 interface ExecInfo {
   apiVersion: string;
@@ -22,23 +25,15 @@ export async function answer({ args, env, getToken, write }: HelperCall): Promis
     throw new AuthdError("invalid_params", usage);
   }
   const { apiVersion, interactive } = readInfo(env.KUBERNETES_EXEC_INFO);
-  const {
-    accessToken,
-    expiresAt,
-    extra = {},
-  } = await getToken({
-    credential,
-    ...(interactive ? { interactive } : {}),
-  });
-  const certificate = extra[CERTIFICATE];
-  const key = extra[KEY];
+  const params = { credential, ...(interactive ? { interactive } : {}) };
+  const { accessToken, tokenType, expiresAt, extra } = await getToken(params);
+  const [certificate, key] = [extra?.[CERTIFICATE], extra?.[KEY]];
   const status = {
     ...(expiresAt === null ? {} : { expirationTimestamp: timestamp(expiresAt) }),
     ...(certificate !== undefined && key !== undefined
       ? { clientCertificateData: certificate, clientKeyData: key }
       : {}),
-    // A credential whose token is the certificate or its key has no token beside them.
-    ...(accessToken === certificate || accessToken === key ? {} : { token: accessToken }),
+    ...(tokenType === NO_TOKEN ? {} : { token: accessToken }),
   };
   write(`${JSON.stringify({ apiVersion, kind: "ExecCredential", status })}\n`);
   return 0;

@@ -58,6 +58,14 @@ test("without kept values there is no extra, and a header that needs one is left
   t.deepEqual(keptTroubles(settings, undefined), []);
 });
 
+test("a value of several lines is in extra, and in no header", (t) => {
+  const settings = settingsOf({ response: { keep: { api: "/url", tenant: "/pem" } } });
+  const tenant = "-----BEGIN CERTIFICATE-----\ncHJhY3RpY2U=\n-----END CERTIFICATE-----\n";
+  const { answer } = build(settings, "abc", { tenant });
+  t.deepEqual(answer.headers, { authorization: "Bearer abc" });
+  t.deepEqual(answer.extra, { tenant });
+});
+
 test("a value may have any name", (t) => {
   const settings = settingsOf({
     origins: ["{kept.constructor}", "https://*.example.com"],

@@ -213,19 +213,23 @@ test("a place where no token is, is named; an error in its stead is an error", a
   t.is((await t.throwsAsync(refused, { instanceOf: AuthdError }))!.reason, "credential_rejected");
 });
 
-test("values to keep, by name; one that is missing or that no header can carry is left out", async (t) => {
+test("values to keep, by name; one that is missing or that no header can carry is left out, but for PEM", async (t) => {
   const json = {
     access_token: "abc",
     instance_url: "https://eu.example.com",
     id: 12,
     odd: "a\nb",
     long: "x".repeat(20_000),
+    certificate: "-----BEGIN CERTIFICATE-----\ncHJhY3RpY2U=\n-----END CERTIFICATE-----",
+    almost: "-----BEGIN CERTIFICATE-----\nx: y\n-----END CERTIFICATE-----\n",
   };
   const keep = {
     ...{ api: "/instance_url", id: { from: "id", secret: true } },
+    ...{ certificate: "/certificate", almost: "/almost" },
     ...{ odd: "/odd", long: "/long", none: "/none" },
   };
   const { kept } = await answered(t, { json }, { keep });
-  t.deepEqual(kept, { api: "https://eu.example.com", id: "12" });
+  const { certificate } = json;
+  t.deepEqual(kept, { api: "https://eu.example.com", id: "12", certificate });
   t.is((await answered(t, { json })).kept, undefined);
 });

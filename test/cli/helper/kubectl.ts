@@ -2,19 +2,21 @@ import test from "ava";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { startIssuer } from "../../helpers/issuer.ts";
 
+const PEM = "-----BEGIN CERTIFICATE-----\ncHJhY3RpY2U=\n-----END CERTIFICATE-----";
+
 test("kubectl gets an ExecCredential of the version that it asks for", async (t) => {
   const json = { access_token: "practice-token", token_type: "Bearer", expires_in: 3600 };
   const issuer = await startIssuer(t, () => ({
-    json: { ...json, certificate: "practice certificate", key: "practice key" },
+    json: { ...json, certificate: PEM, key: "practice key", serial: "07" },
   }));
   const common = `grant = "client_credentials"\ntoken_url = "${issuer.url}"\nclient_id = "me"\n`;
   const kept = '[response.keep]\nclient_certificate = "/certificate"\nclient_key = "/key"\n';
-  const pem = 'client_auth = "post"\n[response]\ntoken = "/certificate"\n';
+  const serial = '[response]\ntoken = "/serial"\ntoken_type = "N_A"\n';
   const daemon = await startDaemon(t, {
     config: {
       "credentials/plain.toml": common,
       "credentials/both.toml": common + kept,
-      "credentials/alone.toml": common + pem + kept,
+      "credentials/alone.toml": common + serial + kept,
     },
   });
   for (const name of ["plain", "both", "alone"]) {
@@ -39,11 +41,11 @@ test("kubectl gets an ExecCredential of the version that it asks for", async (t)
   }
   const both = JSON.parse((await kubectl("both")).stdout);
   t.is(both.apiVersion, `${group}/v1`);
-  t.is(both.status.clientCertificateData, "practice certificate");
+  t.is(both.status.clientCertificateData, PEM);
   t.is(both.status.clientKeyData, "practice key");
   t.is(both.status.token, "practice-token");
   const alone = JSON.parse((await kubectl("alone")).stdout);
-  t.is(alone.status.clientCertificateData, "practice certificate");
+  t.is(alone.status.clientCertificateData, PEM);
   t.false("token" in alone.status);
   const old = await kubectl("plain", { apiVersion: `${group}/v1alpha1` });
   t.is(old.code, 2);
