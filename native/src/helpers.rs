@@ -1,10 +1,23 @@
 //! `authd helper TOOL …`: answers tools in their own protocols. Each helper is a file of `helpers/` and a row here.
+//!
+//! They answer what is asked every day, in the words of `src/helpers`. Everything else (errors, settings that are
+//! out of the ordinary) is handed to the Node command, which asks anew.
 
-/// Answers one call of a tool; its words are those after the tool's name. Returns the exit code, or `None`
-/// before anything was read or written if the Node command should do it.
+mod aws;
+mod docker;
+mod git;
+mod input;
+mod kubectl;
+mod mapping;
+mod places;
+mod time;
+
+/// Answers one call of a tool; its words are those after the tool's name. Returns the exit code, or `None` if the
+/// Node command should do it: nothing was written then, and what was read is put back.
 type Helper = fn(words: &[&str]) -> Option<i32>;
 
-const HELPERS: &[(&str, Helper)] = &[];
+const HELPERS: &[(&str, Helper)] =
+    &[("git", git::run), ("docker", docker::run), ("kubectl", kubectl::run), ("aws", aws::run)];
 
 /// Returns the exit code, or `None` for what the Node command does.
 pub fn run(words: &[&str]) -> Option<i32> {
