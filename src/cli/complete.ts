@@ -143,6 +143,8 @@ async function argumentsOf(command: Command, positionals: readonly string[]): Pr
       );
     case "preset":
       return await presets();
+    case "tool":
+      return await tools();
     case "file":
     case "path":
       return "files";
@@ -159,6 +161,11 @@ async function presets(): Promise<string[]> {
     knownPresets().byName.values(),
     ({ name, title }) => `${name}\t${plain(title)}`,
   );
+}
+
+async function tools(): Promise<string[]> {
+  const { helpers } = await import("../helpers/index.ts");
+  return Object.entries(helpers).map(([name, { summary }]) => `${name}\t${summary}`);
 }
 
 async function credentials(): Promise<readonly CredentialInfo[]> {

@@ -102,10 +102,13 @@ function placeOf(asked: Attributes): Place | undefined {
   };
 }
 
-/** With hosts, other helpers are not asked for those: they would be told the token to store it. */
+/**
+ * With `exec` no shell stands between git, which asks, and authd. With hosts, other helpers are not asked for those: they would be told the
+ * token to store it.
+ */
 export function changes({ env, home, command, wanted }: InstallOptions): Change[] {
   const path = configFile(env, home);
-  const helper = `\thelper = ${JSON.stringify(`!${[...command, "helper", "git"].map(shellWord).join(" ")}`)}`;
+  const helper = `\thelper = ${JSON.stringify(`!exec ${[...command, "helper", "git"].map(shellWord).join(" ")}`)}`;
   const base = { kind: "lines", path } as const;
   if (wanted.length === 0)
     return [{ ...base, section: "[credential]", key: "helper", lines: [helper] }];

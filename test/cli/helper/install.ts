@@ -34,7 +34,7 @@ test("install shows what it writes, list says so, and uninstall takes it out aga
     written,
     /^\[user\]\n\tname = me\n\n\[credential "https:\/\/git\.example"\]\n\thelper =\n/,
   );
-  t.regex(written, /\n\thelper = "!\/.*helper git"\n\tuseHttpPath = true\n$/);
+  t.regex(written, /\n\thelper = "!exec \/.*helper git"\n\tuseHttpPath = true\n$/);
   t.is(
     readFileSync(mapping, "utf8"),
     '[git]\n"git.example" = "one"\n"bot@git.example/acme" = "two"\n',
