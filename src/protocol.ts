@@ -239,6 +239,8 @@ export interface GetTokenResult {
 export interface AuthorizedRequestParams {
   credential: string;
   url: string;
+  /** Signs a person in first, on the daemon's side, if that is what it lacks. */
+  interactive?: boolean;
   method?: string;
   headers?: Record<string, string>;
   /** At most one of `body` and `bodyBase64`. */
@@ -573,6 +575,8 @@ export interface StatusResult {
   reporting: Reporting;
   /** Absent from an older daemon. */
   lock?: LockStatus;
+  /** Restricted sockets; `problem` says why one can't be used. Absent: there is none. */
+  sockets?: { name: string; path: string; problem?: string }[];
   /** The place where a person is asked: in a dialog, or by `authd approve`. */
   approvals?: "desktop" | "terminal";
   /** Absent from an older daemon. */
@@ -616,6 +620,7 @@ export type ProblemReason =
   | "blocked"
   | "test_failed"
   | "token_file"
+  | "socket"
   | "hook";
 
 /** The ways in which people and programs are told of problems; an outlet that is not configured is absent. */

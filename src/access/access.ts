@@ -5,9 +5,10 @@ import type { Confirm, Policy } from "../config/policy.ts";
 import { AuthdError } from "../errors.ts";
 import type { RequestDetails } from "../protocol.ts";
 import type { ConnectionHandle } from "../rpc/call.ts";
-import { isOwnPeer, type Peer } from "../rpc/peer.ts";
+import { isOwnPeer, isOwnUser, type Peer } from "../rpc/peer.ts";
 import type { Identities, Identity } from "./identity/identity.ts";
 import { type Caller, decide, mayUse, needs, type Use } from "./policy.ts";
+import { assertOffered, isOffered } from "./restricted-socket.ts";
 
 /** Describes to a person what a caller wants. */
 export interface Wish {
@@ -114,7 +115,9 @@ export class Access {
    * credential without rules, so that they can't probe which credentials exist.
    */
   assertMayLearnName(name: string, context: CallContext): void {
-    if (!isOwnPeer(context.peer)) this.#assertOpenTo(name, context);
+    const { restriction } = context.peer ?? {};
+    if (restriction) assertOffered(name, restriction);
+    else if (!isOwnPeer(context.peer)) this.#assertOpenTo(name, context);
   }
 
   #assertOpenTo(name: string, { connection, peer }: CallContext): void {
@@ -128,6 +131,8 @@ export class Access {
 
   /** Throws AuthdError `caller_not_allowed` if the caller may not use the credential in any way. */
   assertMayUse(credential: PolicyTarget, context: CallContext): void {
+    const { restriction } = context.peer ?? {};
+    if (restriction) assertOffered(credential.name, restriction);
     if (!this.mayUse(credential, context)) this.#assertOpenTo(credential.name, context);
   }
 
@@ -145,11 +150,12 @@ export class Access {
 
   /** True if the caller may use the credential in some way. Asks nobody. */
   mayUse(
-    { settings }: PolicyTarget,
+    { name, settings }: PolicyTarget,
     { connection, peer }: Pick<CallContext, "peer" | "connection">,
   ): boolean {
     const { policy = OPEN_POLICY } = settings;
     if (isOwnPeer(peer)) return true;
+    if (peer?.restriction && !isOffered(name, peer.restriction)) return false;
     const caller = callerOf(this.#options.identities.of(connection, peer));
     return mayUse(policy, caller, this.#options.now());
   }
@@ -210,6 +216,10 @@ export class Access {
   ) {
     const { connection, peer } = context;
     const { identities, now } = this.#options;
+    if (peer?.restriction) {
+      context.rule = `socket ${peer.restriction.name}`;
+      assertOffered(name, peer.restriction, use);
+    }
     const identity = identities.of(connection, peer);
     const content = needsContent(policy) ? await identities.content(identity) : undefined;
     const caller = callerOf(identity, content);
@@ -248,6 +258,9 @@ export class Access {
     return {
       rule,
       reaches: (method, path) => {
+        const { restriction } = context.peer ?? {};
+        if (restriction && !isOffered(name, restriction, { ...use, kind: "request", method, path }))
+          return false;
         // The person saw this request, not the target of a redirect.
         if (answer === "once") return false;
         const there = decide(
@@ -277,12 +290,15 @@ function callerOf(
 ): Caller {
   const { executable } = actor ?? {};
   return {
-    isOwn: isOwnPeer(peer),
+    isOwn: isOwnUser(peer),
     uid: peer?.uid,
     gids,
     executable,
     isInterpreter:
-      content?.isInterpreter || (executable !== undefined && isInterpreter(executable)),
+      // It may pass on what somebody else says, as sshd does.
+      peer?.restriction !== undefined ||
+      content?.isInterpreter ||
+      (executable !== undefined && isInterpreter(executable)),
     sha256: content?.sha256,
     unit,
     displayName,
@@ -297,6 +313,10 @@ function rateLimited(name: string, rule: string, retryAfterMs: number): AuthdErr
 }
 
 function daemonUserOnly(what: string, { peer }: CallContext): AuthdError {
+  if (peer?.restriction) {
+    const text = `The socket ${peer.restriction.name} is for requests and tokens, not for ${what}: do that where authd runs.`;
+    return new AuthdError("caller_not_allowed", text);
+  }
   return new AuthdError(
     "caller_not_allowed",
     `User ${peer?.uid} may use credentials here, but not ${what}: that is for the daemon's own user and root.`,

@@ -24,6 +24,8 @@ export interface AuditPeer {
   /** Script that an interpreter says it runs: any program can say so. */
   readonly script?: string;
   readonly unit?: string;
+  /** Name of the restricted socket that it came by. */
+  readonly socket?: string;
 }
 
 /** One event. It holds no token and no secret; of an address the origin only. */

@@ -20,6 +20,8 @@ export class AuditPeers {
   readonly #identities: ClientPrograms;
   readonly #byConnection = new Attachment<AuditPeer>();
   readonly #byProgram = new WeakMap<ClientProgram, AuditPeer>();
+  /** Of clients by restricted sockets: by the socket's name. */
+  readonly #restricted = new WeakMap<ClientProgram, Map<string, AuditPeer>>();
 
   constructor(identities: ClientPrograms) {
     this.#identities = identities;
@@ -29,9 +31,20 @@ export class AuditPeers {
     const known = this.#byConnection.of(connection);
     if (known) return known;
     const program = this.#identities.programOf(connection, peer);
+    if (peer?.restriction)
+      return this.#byConnection.set(connection, this.#bySocket(program, peer.restriction.name));
     const described = this.#byProgram.get(program) ?? describeProgram(program);
     this.#byProgram.set(program, described);
     return this.#byConnection.set(connection, described);
+  }
+
+  /** Returns the same object for equal connections of one process by one socket. */
+  #bySocket(program: ClientProgram, socket: string): AuditPeer {
+    const known = this.#restricted.get(program) ?? new Map<string, AuditPeer>();
+    this.#restricted.set(program, known);
+    const described = known.get(socket) ?? { ...describeProgram(program), socket };
+    known.set(socket, described);
+    return described;
   }
 }
 

@@ -4,7 +4,13 @@ import { clientSocketPath } from "../rpc/socket.ts";
 import { callDaemon } from "./call-daemon.ts";
 import { checkCommand } from "./doctor/command.ts";
 import { checkApprovals, checkConfiguration, checkCredentials } from "./doctor/credentials.ts";
-import { checkClock, checkDaemon, checkService, checkSocket } from "./doctor/daemon.ts";
+import {
+  checkClock,
+  checkDaemon,
+  checkService,
+  checkSocket,
+  checkSockets,
+} from "./doctor/daemon.ts";
 import { gatherFacts, ownerOf, userOf } from "./doctor/facts.ts";
 import { type Check, type DoctorContext, type Finding, problem } from "./doctor/finding.ts";
 import { checkFolders, checkReporting } from "./doctor/permissions.ts";
@@ -19,6 +25,7 @@ import { hanging } from "./wrap.ts";
 const CHECKS: Readonly<Record<string, Check>> = {
   socket: checkSocket,
   daemon: checkDaemon,
+  sockets: checkSockets,
   folders: checkFolders,
   "vault key": checkVault,
   disk: checkDisk,

@@ -8,7 +8,7 @@ import { account, idOf } from "./accounts.ts";
 import { checkDefaults } from "./credential-type.ts";
 import { canonical, type Table } from "./json-table.ts";
 import { parseWith } from "./schema.ts";
-import type { DaemonSettings } from "./settings.ts";
+import type { DaemonSettings, RestrictedSocket } from "./settings.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -20,6 +20,9 @@ const NOT_A_PATH = { error: "expected an absolute path" };
 const isPath = (text = "") => isAbsolute(text) && !text.includes("\0");
 const absolutePath = z.string().refine(isPath, NOT_A_PATH);
 
+/** Names of credentials, and of sockets. */
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
 /** An address such as `127.0.0.1:9464`, `[::1]:9464` or `localhost:9464`. */
 function loopback(text: string): { host: string; port: number } | undefined {
   const match = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})$/.exec(text);
@@ -27,6 +30,28 @@ function loopback(text: string): { host: string; port: number } | undefined {
   const isPort = port >= 1 && port <= 65_535;
   return match && isPort ? { host: match[1]!.replace(/[[\]]/g, ""), port } : undefined;
 }
+
+const restrictedSocket = z.strictObject({
+  name: z
+    .string()
+    .regex(NAME, "expected a name such as devcontainer")
+    .describe("What the audit log and questions call it"),
+  path: absolutePath.describe("Where it is; mount or forward it from here"),
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'expected octal digits, such as "0600"')
+    .default("0600")
+    .describe("Its permissions; the folder's count as well"),
+  credentials: z
+    .array(z.string().regex(NAME))
+    .min(1)
+    .describe("Credentials that can be used by it"),
+  expose: z
+    .enum(["request", "token"])
+    .default("request")
+    .describe("request: sends requests and hands out no token; token: hands out tokens, too"),
+  read_only: z.boolean().default(false).describe("Only GET, HEAD and OPTIONS are sent"),
+});
 
 /** The schema of `config.toml`. */
 export const configSchema = z
@@ -52,6 +77,12 @@ export const configSchema = z
       .partial()
       .describe("Other users who may connect; what they may use is said by the credentials' rules"),
     socket_group: account.describe("Group whose members can reach the socket (mode 0660)"),
+    sockets: z
+      .array(restrictedSocket)
+      .max(16)
+      .describe(
+        "Further sockets, restricted: to forward to other hosts, or to mount into containers",
+      ),
     metrics_file: absolutePath.describe("File for Prometheus' textfile collector; off by default"),
     metrics_listen: z
       .string()
@@ -92,7 +123,7 @@ export interface ConfigFile {
 }
 
 /** The keys about who may use what, and where secrets go. */
-const ACCESS_KEYS = ["access", "socket_group", "defaults", "ca_file"];
+const ACCESS_KEYS = ["access", "sockets", "socket_group", "defaults", "ca_file"];
 
 export function accessKeysOf(content: Table): Table {
   const entries = Object.entries(content).filter(([key]) => ACCESS_KEYS.includes(key));
@@ -115,6 +146,7 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
         maxConnections: settings.max_connections ?? 256,
         audit: settings.audit,
         subjectExec: settings.subject_exec,
+        sockets: restrictedSockets(settings, file),
         ...accessSettings(settings, file),
         ...reportingSettings(settings),
         ...lockSettings(settings),
@@ -123,6 +155,22 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
     defaults: { ...defaults, ...settings.defaults },
     access: canonical(accessKeysOf(content)),
   };
+}
+
+function restrictedSockets(
+  { sockets }: z.output<typeof configSchema>,
+  file: string,
+): readonly RestrictedSocket[] | undefined {
+  for (const key of ["name", "path"] as const) {
+    const all = sockets?.map((socket) => socket[key]) ?? [];
+    const twice = all.find((value, at) => all.indexOf(value) !== at);
+    if (twice === undefined) continue;
+    const text = `${file}: two of its sockets have the ${key} ${twice}.`;
+    throw new AuthdError("invalid_params", text);
+  }
+  return sockets?.map(({ read_only: readOnly, mode, ...socket }) =>
+    Object.freeze({ ...socket, readOnly, mode: Number.parseInt(mode, 8) }),
+  );
 }
 
 /** The id that processes of users without a number on this system seem to have (user_namespaces(7)). */

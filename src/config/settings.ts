@@ -105,6 +105,7 @@ export interface DaemonSettings {
   readonly guests?: Guests;
   /** The group whose members can reach the socket; absent: nobody but its owner. */
   readonly socketGid?: number;
+  readonly sockets?: readonly RestrictedSocket[];
   /** The file in which a textfile collector finds metrics. */
   readonly metricsFile?: string;
   /** The address at which Prometheus asks for them: loopback only. */
@@ -116,6 +117,20 @@ export interface DaemonSettings {
   /** Time (ms) without a use after which the vault is locked. */
   readonly lockAfter?: number;
   readonly lockOn?: readonly ("suspend" | "screen")[];
+}
+
+/** A further socket, by which a few credentials can be used and nothing can be changed. */
+export interface RestrictedSocket {
+  readonly name: string;
+  readonly path: string;
+  /** Permissions. */
+  readonly mode: number;
+  /** Names of those that can be used. */
+  readonly credentials: readonly string[];
+  /** `request`: no token is handed out. */
+  readonly expose: "request" | "token";
+  /** Requests are GET, HEAD and OPTIONS. */
+  readonly readOnly: boolean;
 }
 
 /** The content of the configuration folder. A broken file costs only its own credential. */

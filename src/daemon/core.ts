@@ -46,6 +46,8 @@ export class Core {
   readonly locked = new Signal();
   /** A person has changed something. */
   readonly changed = new Signal<EventPayload>();
+  /** Problems of restricted sockets, by name. */
+  readonly socketProblems = new Map<string, string>();
   /** Problem of the audit log; set by the front. */
   auditProblem: string | undefined;
   /** Writes down that a token goes to a file; set by the front. */
@@ -177,6 +179,7 @@ export class Core {
         locked: () => (this.lock.isHeld ? undefined : vault.locked),
         manifest: () => this.#manifestProblem,
         audit: () => this.auditProblem,
+        sockets: () => [...this.socketProblems.values()],
       },
     });
   }

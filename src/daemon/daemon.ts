@@ -107,11 +107,50 @@ async function openLayers(foundation: Foundation) {
     const { env, configuration } = foundation;
     const { socketGid } = configuration.daemon;
     const listening = await listenSomehow(front.server.net, env, socketGid);
-    return { core, front, listening };
+    const restricted = await listenRestricted(foundation, core, front);
+    return {
+      core,
+      front,
+      listening: { ...listening, release: releaseAll([listening, ...restricted]) },
+    };
   } catch (error) {
     await closeUnstarted(foundation, core, front);
     throw error;
   }
+}
+
+/** Listens on every restricted socket. One that can't be listened on is a problem, and no reason not to start. */
+async function listenRestricted(
+  { log, configuration }: Foundation,
+  core: Core,
+  front: Front,
+): Promise<Listening[]> {
+  const listening: Listening[] = [];
+  for (const socket of configuration.daemon.sockets ?? []) {
+    try {
+      listening.push(await front.listenRestricted(socket));
+    } catch (error) {
+      const message = `the socket ${socket.name} can't be used: ${messageOf(error)}`;
+      log.error({}, message);
+      core.socketProblems.set(socket.name, message);
+    }
+  }
+  return listening;
+}
+
+/** Releases all, whatever becomes of one. */
+function releaseAll(all: readonly Listening[]): () => void {
+  return () => {
+    const failures = all.flatMap(({ release }) => {
+      try {
+        release();
+        return [];
+      } catch (error) {
+        return [error];
+      }
+    });
+    if (failures.length > 0) throw failures[0];
+  };
 }
 
 /** Starts what is due, and tells of the start. */
@@ -134,5 +173,5 @@ async function listenSomehow(
   const path = defaultSocketPath(env);
   return (await listenActivated(server, env))
     ? { path, release: () => {} }
-    : await listen(server, path, gid);
+    : await listen(server, path, { gid });
 }

@@ -4,8 +4,11 @@ import type { ApprovalService } from "../access/approvals/approval-service.ts";
 import { createAccess } from "../access/create-access.ts";
 import type { Identities } from "../access/identity/identity.ts";
 import { Audit } from "../audit/audit.ts";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { version } from "../base/version.ts";
 import { stateDir } from "../config/directories.ts";
+import type { RestrictedSocket } from "../config/settings.ts";
+import { AuthdError } from "../errors.ts";
 import { vaultLockInterceptor } from "../lock/vault-lock-interceptor.ts";
 import type { StatusResult } from "../protocol.ts";
 import type { Handlers } from "../rpc/call.ts";
@@ -13,7 +16,7 @@ import { compose } from "../rpc/compose.ts";
 import { CpuBudgets } from "../rpc/cpu-budget.ts";
 import { assertWelcome, isWelcome } from "../rpc/peer.ts";
 import { createServer, type Server } from "../rpc/server.ts";
-import { defaultSocketPath } from "../rpc/socket.ts";
+import { defaultSocketPath, type Listening, listen } from "../rpc/socket.ts";
 import { allReadInterceptor } from "./all-read-interceptor.ts";
 import { callerInterceptor } from "./caller-interceptor.ts";
 import type { Core } from "./core.ts";
@@ -113,6 +116,19 @@ export class Front {
     });
   }
 
+  /** Listens on a socket by which a few credentials can be used. Rejects with AuthdError. */
+  async listenRestricted(restriction: RestrictedSocket): Promise<Listening> {
+    if (process.platform === "win32") {
+      const text = "a named pipe does not tell who connects, so that nothing can be restricted";
+      throw new AuthdError("request_failed", text);
+    }
+    const { welcome } = this.#foundation;
+    const server = this.server.another((socket) =>
+      this.audit.auditConnect(socket, () => assertWelcome(socket, welcome.guests, restriction)),
+    );
+    return await listen(server, restriction.path, { mode: restriction.mode });
+  }
+
   #methods() {
     const { http } = this.#foundation;
     const { registry, admin, backup, logins, tokenFiles, lock, subscriptions, observer } =
@@ -142,8 +158,8 @@ export class Front {
   }
 
   #status(): StatusResult {
-    const { env, startedAt, vault } = this.#foundation;
-    const { registry, observer, lock, logind, issuerClocks } = this.#core;
+    const { env, startedAt, vault, configuration } = this.#foundation;
+    const { socketProblems, registry, observer, lock, logind, issuerClocks } = this.#core;
     return {
       ...{ version, pid: process.pid, startedAt, socket: defaultSocketPath(env) },
       vaultKey: vault.keySource,
@@ -153,6 +169,11 @@ export class Front {
       unsaved: registry.unsaved,
       ...observer.overview(),
       lock: { ...lock.status, on: logind.status },
+      ...omitUndefined({
+        sockets: configuration.daemon.sockets?.map(({ name, path }) => {
+          return { name, path, ...omitUndefined({ problem: socketProblems.get(name) }) };
+        }),
+      }),
       approvals: this.approvals.promptLocation,
       clock: issuerClocks.compare(),
     };

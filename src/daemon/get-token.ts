@@ -15,6 +15,7 @@ import { ownAudience } from "../credential/token-slot.ts";
 import { AuthdError } from "../errors.ts";
 import { DEFAULT_TIMEOUT_MS, type GetTokenResult, type ParamsOf } from "../protocol.ts";
 import type { Call } from "../rpc/call.ts";
+import { isOwnUser } from "../rpc/peer.ts";
 
 /** Synchronous when the token is cached and nothing limits it: the answer is not a promise then. */
 export function getToken(
@@ -34,22 +35,42 @@ export function getToken(
   return tokenOf(credential, given, call);
 }
 
-/** Signs a person in if that is what the token lacks, and the caller is the daemon's user. */
-export async function interactiveToken(
-  { registry, access, logins }: { registry: Registry; access: Access; logins: LoginService },
-  given: ParamsOf<"getToken">,
+interface Interactive {
+  registry: Registry;
+  access: Access;
+  logins: LoginService;
+}
+
+/** Does `work`; once more after a person has signed in, if that is what it lacked. */
+export async function interactively<Result>(
+  { registry, access, logins }: Interactive,
+  {
+    credential,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+  }: { credential: string; timeoutMs?: number | undefined },
   call: Call,
-): Promise<GetTokenResult> {
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
   try {
-    return await getToken(registry, access, given, call);
+    return await work();
   } catch (error) {
     const isMissing = error instanceof AuthdError && error.reason === "login_required";
-    if (!isMissing || !access.isDaemonUser(call)) throw error;
-    const { credential, timeoutMs = DEFAULT_TIMEOUT_MS } = given;
+    // By a restricted socket, too: the person is on the daemon's side.
+    if (!isMissing || !isOwnUser(call.peer)) throw error;
     if (!registry.get(credential).info().login) throw error;
     if (!(await logins.interactive(credential, loginClient(access, call), timeoutMs))) throw error;
   }
-  return await getToken(registry, access, given, call);
+  return await work();
+}
+
+/** Signs a person in if that is what the token lacks, and the caller is the daemon's user. */
+export async function interactiveToken(
+  options: Interactive,
+  given: ParamsOf<"getToken">,
+  call: Call,
+): Promise<GetTokenResult> {
+  const { registry, access } = options;
+  return await interactively(options, given, call, () => getToken(registry, access, given, call));
 }
 
 /** Describes a request for a token to the person who may have to allow it. */

@@ -26,7 +26,14 @@ import type { Call, HandlersWithoutUploads } from "../rpc/call.ts";
 import { params } from "../rpc/params.ts";
 import { ResponseStream } from "../rpc/response-stream.ts";
 import type { Subscriptions } from "../rpc/subscriptions.ts";
-import { getToken, interactiveToken, loginClient, reachOf, tokenFilePermit } from "./get-token.ts";
+import {
+  getToken,
+  interactively,
+  interactiveToken,
+  loginClient,
+  reachOf,
+  tokenFilePermit,
+} from "./get-token.ts";
 import { infoFor, Listing, visibleTo } from "./listing.ts";
 
 export interface MethodsOptions {
@@ -77,16 +84,18 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
         : getToken(registry, access, given, call),
     authorizedRequest: (given, call) => {
       const credential = registry.get(given.credential);
-      return authorizedRequest(credential, http, given, {
-        signal: call.signal,
-        room: call.room(),
-        sends: ({ answer }) => {
-          call.issued = answer;
-        },
-        admit: (outgoing) => admitted(access, credential, outgoing, call),
-        ...(call.upload ? { upload: call.upload } : {}),
-        ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
-      });
+      const room = call.room();
+      const send = () =>
+        authorizedRequest(credential, http, given, {
+          ...{ signal: call.signal, room },
+          sends: ({ answer }) => {
+            call.issued = answer;
+          },
+          admit: (outgoing) => admitted(access, credential, outgoing, call),
+          ...(call.upload ? { upload: call.upload } : {}),
+          ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
+        });
+      return given.interactive ? interactively(options, given, call, send) : send();
     },
     "credentials/add": async (given, call) =>
       await admin.add(given, call.signal, consentTo("credentials/add", call)),

@@ -23,7 +23,14 @@ import type { Metrics } from "./metrics.ts";
 import type { MetricsEndpoint } from "./metrics-endpoint.ts";
 import type { MetricsFile } from "./metrics-file.ts";
 import { NotifiedProblems } from "./notified-problems.ts";
-import { auditProblem, hookProblem, lockedVault, manifestProblem, problemsOf } from "./problems.ts";
+import {
+  auditProblem,
+  hookProblem,
+  lockedVault,
+  manifestProblem,
+  problemsOf,
+  socketProblem,
+} from "./problems.ts";
 
 /** State of the daemon that is reported. */
 interface StatusSource {
@@ -43,6 +50,8 @@ interface StatusSource {
   manifest?(): string | undefined;
   /** Returns what is wrong with the audit log. */
   audit?(): string | undefined;
+  /** Returns which restricted sockets can't be used, and why. */
+  sockets?(): readonly string[];
 }
 
 export interface ObserverOptions {
@@ -211,6 +220,7 @@ export class Observer {
       ...(audit === undefined ? [] : [auditProblem(audit)]),
       ...(locked === undefined ? [] : [lockedVault(locked)]),
       ...(hook === undefined ? [] : [hook]),
+      ...(source.sockets?.() ?? []).map(socketProblem),
       ...source.needingAttention().flatMap((info) => problemsOf(info, now)),
     ];
   }

@@ -24,6 +24,7 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   wrong_address: (name) => `authd edit ${name}`,
   blocked: (name) => `authd refresh ${name}`,
   test_failed: (name) => `authd set ${name}`,
+  socket: () => "mend its path in config.toml, then restart authd",
   token_file: () => "authd token-file --list",
   hook: (program) => `mend ${program}, or change hook in config.toml, then authd reload`,
 };
@@ -113,6 +114,11 @@ export function manifestProblem(message: string): Problem {
 /** Problem: the audit log can't be written, or was changed. */
 export function auditProblem(message: string): Problem {
   return { reason: "audit", message, help: REMEDIES.audit("") };
+}
+
+/** Problem: a restricted socket can't be listened on. */
+export function socketProblem(message: string): Problem {
+  return { reason: "socket", message, help: REMEDIES.socket("") };
 }
 
 /** Returns the problem of a hook whose last run failed. */

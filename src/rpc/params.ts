@@ -28,6 +28,7 @@ const authorizedRequest = z.object({
   maxResponseBytes: count.optional(),
   stream: z.boolean().optional(),
   streamToken: streamToken.optional(),
+  interactive: z.boolean().optional(),
 });
 
 /** Every member that a method's params can have. */

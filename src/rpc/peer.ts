@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { uptime } from "node:os";
 import { lastError, libc } from "../base/libc.ts";
-import type { Guests } from "../config/settings.ts";
+import type { Guests, RestrictedSocket } from "../config/settings.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
 /** The process on the other end of a Unix socket, as the kernel noted it when the peer connected. */
@@ -18,6 +18,8 @@ export interface Peer {
    * "gone": the process has ended, and its number may be another's.
    */
   pidfd?(): number | "gone" | undefined;
+  /** The restricted socket that it connected by; absent: the daemon's own. */
+  readonly restriction?: RestrictedSocket | undefined;
 }
 
 /** The daemon's own user, which never changes; undefined on Windows. */
@@ -43,11 +45,11 @@ const lookups: Partial<Record<NodeJS.Platform, Lookup>> = {
  * The process on the other end of a connected Unix socket; undefined on Windows.
  * Throws where the kernel should know but can't be asked: the connection must then be refused.
  */
-export function peerOf(socket: Socket): Peer | undefined {
+export function peerOf(socket: Socket, restriction?: RestrictedSocket): Peer | undefined {
   if (process.platform === "win32") return undefined;
   const lookup = lookups[process.platform];
   if (!lookup) throw new Error(`no way to identify a socket's peer on ${process.platform}`);
-  return new SocketPeer(socket, lookup);
+  return new SocketPeer(socket, lookup, restriction);
 }
 
 /** Asks the kernel for groups and pidfd when they are wanted, as long as the socket is open. */
@@ -56,10 +58,12 @@ class SocketPeer implements Peer {
   readonly gid: number | undefined;
   readonly pid: number;
   readonly connectedAt = bootTimeMs();
+  readonly restriction: RestrictedSocket | undefined;
   readonly #socket: Socket;
   readonly #lookup: Lookup;
 
-  constructor(socket: Socket, lookup: Lookup) {
+  constructor(socket: Socket, lookup: Lookup, restriction: RestrictedSocket | undefined) {
+    this.restriction = restriction;
     const { uid, gid, pid } = lookup.credentials(descriptorOf(socket));
     this.uid = uid;
     this.gid = gid;
@@ -109,14 +113,22 @@ export function groupsOf(peer: Peer): readonly number[] | undefined {
   return gid === undefined || others === undefined ? undefined : [...new Set([gid, ...others])];
 }
 
-/** True if a peer is of the daemon's own user, or root. On Windows nobody else gets through the pipe. */
+/**
+ * True if a peer may do all that the daemon's own user may: it is of that user, or root, and did not come by a
+ * restricted socket. On Windows nobody else gets through the pipe.
+ */
 export function isOwnPeer(peer: Peer | undefined): boolean {
+  return isOwnUser(peer) && peer?.restriction === undefined;
+}
+
+/** True if a peer is of the daemon's own user, or root, by whatever socket. */
+export function isOwnUser(peer: Peer | undefined): boolean {
   return !peer || peer.uid === 0 || peer.uid === OWN_UID;
 }
 
 /** Our own user, root, and these guests. */
 export function isWelcome(peer: Peer | undefined, guests: Guests = NOBODY): boolean {
-  return isOwnPeer(peer) || isGuest(peer!, guests);
+  return isOwnUser(peer) || isGuest(peer!, guests);
 }
 
 /**
@@ -124,10 +136,14 @@ export function isWelcome(peer: Peer | undefined, guests: Guests = NOBODY): bool
  * is as ssh-agent does it. Fails closed: a peer that can't be identified is AuthdError
  * `caller_not_allowed` too.
  */
-export function assertWelcome(socket: Socket, guests: Guests = NOBODY): Peer | undefined {
+export function assertWelcome(
+  socket: Socket,
+  guests: Guests = NOBODY,
+  restriction?: RestrictedSocket,
+): Peer | undefined {
   let peer: Peer | undefined;
   try {
-    peer = peerOf(socket);
+    peer = peerOf(socket, restriction);
   } catch (cause) {
     throw new AuthdError(
       "caller_not_allowed",

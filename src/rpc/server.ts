@@ -56,11 +56,13 @@ export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
   answerBytesEach: 64 * MiB,
 };
 
+export type Authorize = (socket: net.Socket) => Peer | undefined;
+
 export interface ServerOptions {
   handlers: Handlers;
   log: Log;
   /** Returns the peer; throws AuthdError to have the connection destroyed before a byte is read. */
-  authorize?: (socket: net.Socket) => Peer | undefined;
+  authorize?: Authorize;
   /** Decides whether clients of other users may ask for anything; without it all may. */
   admission?: AdmissionOptions;
   /** CPU time that each client may use. */
@@ -71,6 +73,8 @@ export interface ServerOptions {
 export interface Server {
   /** Node's server, which listens; see socket.ts. */
   readonly net: net.Server;
+  /** Creates another one, whose connections `authorize` decides about. Its limits are those of all. */
+  another(authorize: Authorize): net.Server;
   readonly connections: number;
   /** Memory that is held for clients now. */
   readonly memoryBudget: MemoryBudget;
@@ -85,7 +89,7 @@ export interface Server {
 
 /** Serves JSON-RPC 2.0 in both framings to every client that connects to its `net`. */
 export function createServer(options: ServerOptions): Server {
-  const { handlers, log, authorize, admission, budgets = new CpuBudgets(), limits } = options;
+  const { handlers, log, admission, budgets = new CpuBudgets(), limits } = options;
   const limited = { ...DEFAULT_LIMITS, ...limits };
   const connections = new Set<Connection>();
   const memoryBudget = new MemoryBudget(limited);
@@ -99,7 +103,10 @@ export function createServer(options: ServerOptions): Server {
     knownRequests: new KnownRequests(checkedGetToken),
   };
 
-  const authorizedPeer = (socket: net.Socket): { peer: Peer | undefined } | undefined => {
+  const authorizedPeer = (
+    socket: net.Socket,
+    authorize: Authorize | undefined,
+  ): { peer: Peer | undefined } | undefined => {
     try {
       return { peer: authorize?.(socket) };
     } catch (error) {
@@ -110,14 +117,14 @@ export function createServer(options: ServerOptions): Server {
     }
   };
 
-  const accept = (socket: net.Socket) => {
+  const accept = (socket: net.Socket, authorize: Authorize | undefined) => {
     // Its "close" follows, and that is where a connection is cleared away.
     socket.on("error", () => {});
     const startedAtMs = budgets.now();
     const known = connections.size + newcomers.size;
     if (known >= limited.connections)
       return turnAway(socket, tooMany(limited.connections), lingering);
-    const authorized = authorizedPeer(socket);
+    const authorized = authorizedPeer(socket, authorize);
     if (!authorized) return void socket.destroy();
     const { peer } = authorized;
     const user = memoryBudget.tallyOf(isOwnPeer(peer) ? undefined : peer?.uid);
@@ -154,17 +161,24 @@ export function createServer(options: ServerOptions): Server {
     });
   };
 
-  // Half-open: `nc -N` and shell pipelines close their side and still wait for the answer.
-  const server = net.createServer({ allowHalfOpen: true }, accept);
-  // Connections beyond this are dropped by Node without reaching our code.
-  server.maxConnections = limited.connections + MAX_LINGERING;
-  // An error without a listener, such as running out of file descriptors, could end the process.
-  server.on("error", ({ message }) => {
-    if (server.listening) log.error({}, `a client could not be accepted: ${message}`);
-  });
+  const servers: net.Server[] = [];
+  const createNet = (authorize: Authorize | undefined): net.Server => {
+    // Half-open: `nc -N` and shell pipelines close their side and still wait for the answer.
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => accept(socket, authorize));
+    // Connections beyond this are dropped by Node without reaching our code.
+    server.maxConnections = limited.connections + MAX_LINGERING;
+    // An error without a listener, such as running out of file descriptors, could end the process.
+    server.on("error", ({ message }) => {
+      if (server.listening) log.error({}, `a client could not be accepted: ${message}`);
+    });
+    servers.push(server);
+    return server;
+  };
+  const server = createNet(options.authorize);
 
   return {
     net: server,
+    another: createNet,
     get connections() {
       return connections.size;
     },
@@ -180,7 +194,9 @@ export function createServer(options: ServerOptions): Server {
     async close(graceMs) {
       dispatcher.refusal = shuttingDown;
       newcomers.dismiss(() => false);
-      const closed = new Promise((resolve) => server.close(resolve));
+      const closed = Promise.all(
+        servers.map((each) => new Promise((resolve) => each.close(resolve))),
+      );
       const deadline = performance.now() + graceMs;
       const idleUntil = async (limit: number) => {
         const busy = () => [...connections].some(({ idle }) => !idle);

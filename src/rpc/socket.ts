@@ -83,8 +83,15 @@ export interface Listening {
   release(): void;
 }
 
+interface Openness {
+  /** Group whose members can reach the socket. */
+  gid?: number | undefined;
+  /** Permissions of the socket; 0600 unless given. */
+  mode?: number | undefined;
+}
+
 /**
- * Listens on a path that is then open to our own user, and to the group `gid` if one is given. Throws
+ * Listens on a path that is then open to our own user, and to the group `gid` or by `mode` if given. Throws
  * AuthdError `request_failed` if a daemon answers there already or the place can't be trusted; nothing
  * has been changed then.
  *
@@ -93,7 +100,11 @@ export interface Listening {
  * Two daemons that start in the same instant may both find nobody there; the later one then has
  * the path, and the vault's lock decides which of them goes on.
  */
-export async function listen(server: net.Server, given: string, gid?: number): Promise<Listening> {
+export async function listen(
+  server: net.Server,
+  given: string,
+  { gid, mode }: Openness = {},
+): Promise<Listening> {
   const path = checkedPath(given, process.platform);
   if (path.startsWith(PIPE)) {
     await bind(server, { path });
@@ -103,6 +114,7 @@ export async function listen(server: net.Server, given: string, gid?: number): P
   await refuseOccupied(path);
   const bound = await bindAside(server, path);
   if (gid !== undefined) openToGroup(bound, gid, 0o660);
+  if (mode !== undefined) chmodSync(bound, mode);
   const ours = lstatSync(bound);
   try {
     // Somebody may have come first since we looked; what is not a socket must survive that too.

@@ -74,7 +74,7 @@ export class ApprovalService {
 
   /** True if the caller may see and answer questions; other users only those of their own programs. */
   isOpenTo({ peer }: Call): boolean {
-    return isOwnPeer(peer) || this.#options.guestsAnswer();
+    return isOwnPeer(peer) || (!peer?.restriction && this.#options.guestsAnswer());
   }
 
   /** Returns the open questions that the caller may see. */

@@ -105,7 +105,7 @@ function describeProcesses(peer: Peer, entries: readonly ProcessEntry[]): Identi
     gids: groupsOf(peer),
     ...place,
     unknownReason: entries[at]?.gap,
-    displayName: displayNameOf(actor),
+    displayName: displayNameOf(actor) + socketOf(peer),
   };
 }
 
@@ -152,10 +152,21 @@ function programOf({ peer, actor, unit }: Identity): ClientProgram {
   };
 }
 
+/** Names the restricted socket that the peer came by. */
+function socketOf(peer: Peer | undefined): string {
+  return peer?.restriction ? `, by the socket ${peer.restriction.name}` : "";
+}
+
 function unknownIdentity(peer: Peer | undefined, gap: string): Identity {
   const unknown = { actor: undefined, gids: undefined, unit: undefined, container: undefined };
   const shown = peer ? `process ${peer.pid} of user ${peer.uid}` : "a program";
-  return { peer, chain: [], ...unknown, unknownReason: gap, displayName: `${shown} (${gap})` };
+  return {
+    peer,
+    chain: [],
+    ...unknown,
+    unknownReason: gap,
+    displayName: `${shown} (${gap})${socketOf(peer)}`,
+  };
 }
 
 /** Returns a name for people, such as `python3 report.py (process 4711)`. No rule relies on the script. */

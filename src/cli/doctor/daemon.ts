@@ -43,6 +43,19 @@ export const checkSocket: Check = ({ env, host }) => {
   return [ok("socket", path)];
 };
 
+/** Checks that the restricted sockets are there, and each as open as its folder says. */
+export const checkSockets: Check = ({ daemon }) =>
+  (daemon?.sockets ?? []).map(({ name, path, problem: why }) => {
+    const what = `socket ${name}`;
+    const remedy = "mend its path in config.toml, then restart authd";
+    if (why !== undefined) return problem(what, why, remedy);
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    if (!there?.isSocket()) return problem(what, `nothing is at ${path}`, "restart authd");
+    if ((there.mode & 0o077) === 0) return ok(what, path);
+    const open = `${path} (${octal(there.mode & 0o777)}): only users of [access] get in all the same`;
+    return ok(what, open);
+  });
+
 /** Checks another user's socket: it is used only in a folder that nobody but its user or root can change. */
 function checkShared(path: string, host: number, owner: number): Finding {
   const why = untrustedPathReason(realpathSync(path), owner);

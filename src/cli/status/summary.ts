@@ -33,6 +33,7 @@ export function stateCounts({ states = {} }: StatusResult): string {
 const PLACES: Partial<Record<Problem["reason"], string>> = {
   audit: "the audit log",
   hook: "the hook",
+  socket: "a socket",
 };
 
 /** Tells whom a problem concerns, why, and what helps. */
