@@ -1,6 +1,7 @@
 /** Finds out how a person signs in for an API, from its address alone (RFC 9728), and what authd would send where. */
 import { parseChallenges } from "../base/challenges.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
+import { isScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { coerceSettings, readPresets, updateCredentialFile } from "../config/config.ts";
 import { parseUrl } from "../config/urls.ts";
@@ -19,6 +20,7 @@ import type { AdminContext } from "./admin-context.ts";
 
 const GRANT = { grant: "authorization_code" };
 const HEAD_TIMEOUT_MS = 10_000;
+const MAX_SCOPES = 64;
 
 type Given = Readonly<Record<string, unknown>>;
 
@@ -158,7 +160,9 @@ function others({ issuers }: ResourceMetadata, issuer: string): string[] | undef
 /** The challenge's scope, else all that the API names; and what brings a refresh token, where the issuer has it. */
 function scopeSettings({ scope, resource, metadata, given }: Found) {
   if (given.scope !== undefined) return {};
-  const named = (scope ?? resource.scopes?.join(" ") ?? "").split(/\s+/).filter(Boolean);
+  const words = (scope ?? resource.scopes?.join(" ") ?? "").split(" ").filter(isScope);
+  // A list that no person wrote for this use: the issuer then decides what a sign-in may do.
+  const named = words.length > MAX_SCOPES ? [] : words;
   const hasOffline = metadata.scopes_supported?.includes("offline_access") === true;
   const all = [...new Set([...named, ...(hasOffline ? ["offline_access"] : [])])];
   return {

@@ -48,10 +48,10 @@ export async function withClient(
     params.settings ?? {},
     readPresets(context.dir),
   );
-  const { issuer } = given as Readonly<Record<string, string | undefined>>;
+  const { issuer, redirect_uri } = given as Readonly<Record<string, string | undefined>>;
   if (issuer === undefined) throw needsIssuer(name);
   const before = reusable(known, issuer, context.now());
-  if (before) {
+  if (before && (redirect_uri ?? before.settings.redirect_uri) === before.settings.redirect_uri) {
     const settings = { ...before.settings, ...params.settings };
     const secrets = { ...before.secrets, ...params.secrets };
     return { params: { ...rest, name, settings, secrets }, registered: before.registered };
@@ -60,7 +60,7 @@ export async function withClient(
   const metadata = await discover({ credential: name, send }, issuer);
   assertSignsIn(name, new URL(issuer), metadata);
   if (signal.aborted) throw signal.reason;
-  const redirectUri = (given.redirect_uri as string | undefined) ?? freshRedirectUri();
+  const redirectUri = redirect_uri ?? freshRedirectUri();
   const client = await registerClient({ credential: name, metadata, redirectUri, send });
   const settings = { ...settingsOf(client, redirectUri), ...params.settings };
   const secrets = { ...omitUndefined({ client_secret: client.clientSecret }), ...params.secrets };

@@ -27,11 +27,12 @@ async function settingsFor(command: Command, words: readonly string[]) {
   return knownSettings(kindIn(words) ?? (await kindOf(command, words)), knownPresets());
 }
 
-/** `--preset labelf` or `--preset=labelf`. */
+/** `--preset labelf` or `--preset=labelf`; `--resource` means a sign-in. */
 function kindIn(words: readonly string[]): Record<string, string> | undefined {
   for (const [index, word] of words.entries()) {
     const [, name, joined] = /^--(preset|grant)(?:=(.*))?$/.exec(word) ?? [];
     const value = joined ?? words[index + 1];
+    if (/^--resource(?:=|$)/.test(word)) return { grant: "authorization_code" };
     if (name !== undefined && value !== undefined) return { [name]: value };
   }
   return undefined;

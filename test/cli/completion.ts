@@ -54,6 +54,8 @@ test("candidates: commands, options, their values, credentials, presets, origins
   t.deepEqual(await complete("get", "--format", "json", "la"), ["labelf"]);
   t.deepEqual(await complete("add", "x", "--preset", "z"), ["zebbra"]);
   t.deepEqual(await complete("add", "x", "--grant", "cl"), ["client_credentials"]);
+  const ofResource = ["add", "x", "--resource", "https://mcp.example.com", "--set", "redirect"];
+  t.deepEqual(await complete(...ofResource), ["redirect_uri="]);
   t.deepEqual(await complete("add", ""), [""]);
   t.deepEqual(await complete("request", "labelf", "P"), ["POST", "PUT", "PATCH"]);
   t.deepEqual(await complete("request", "labelf", "GET", ""), ["https://api.example/"]);

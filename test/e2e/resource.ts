@@ -330,6 +330,20 @@ test("the issuer says what it knows of a token, which is not shown", async (t) =
   t.false(introspection.active);
 });
 
+test("words of an API that are no scope, or a list that nobody would read, are not asked for", async (t) => {
+  const { client, server } = await setup(t);
+  server.challenge = server.challenge.replace("files:read", 'files:read b\\\\ad\\"');
+  const ask = async () =>
+    await client.request("credentials/discover", { name: "notes", resource: server.url });
+  t.is((await ask()).settings.scope, "files:read offline_access");
+  server.challenge = "Bearer";
+  const many = Array.from({ length: 100 }, (_, index) => `scope${index}`);
+  server.metadata = { ...server.metadata, scopes_supported: many };
+  t.is((await ask()).settings.scope, "offline_access");
+  server.metadata = { ...server.metadata, scopes_supported: undefined };
+  t.is((await ask()).settings.scope, "offline_access");
+});
+
 test("other options are refused beside --resource, and a URL that is none", async (t) => {
   const { add, daemon } = await setup(t);
   t.like(await add("--grant", "static"), { code: 2 });
