@@ -69,10 +69,12 @@ function readFacts(peer: Peer, known: Facts | undefined): Facts | undefined {
   const { pid, uid } = peer;
   const { executable, image } = executableOf(pid);
   if (executable === undefined || image === undefined) return undefined;
-  const script = scriptOf(pid, executable);
+  // The native command has no script to look for.
+  const isNative = isOwnClient({ executable, script: undefined, image });
+  const script = isNative ? undefined : scriptOf(pid, executable);
   const cgroup = read(pid, "cgroup");
   const unit = (cgroup === undefined ? undefined : unitOf(cgroup, ownUser(uid))) ?? undefined;
-  if (isOwnClient({ executable, script, image })) {
+  if (isNative || isOwnClient({ executable, script, image })) {
     const actor = actorBehind(pid);
     const program = actor && { uid, pid, ...programOf(actor), programPid: actor.pid, unit };
     // Read anew each time: what is behind a process can change without it.
