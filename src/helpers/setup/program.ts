@@ -1,4 +1,5 @@
 /** A program of its own name that runs authd, for tools that look for one in the PATH. */
+import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { basename, delimiter, dirname } from "node:path";
 import { shellWord } from "../../base/shell-word.ts";
 import { AuthdError } from "../../errors.ts";
@@ -17,23 +18,22 @@ export const program: Kind<ProgramChange> = {
     return scriptLines(change).map((line) => `+ ${line}`);
   },
   undoing(change) {
-    return state(change) === "made" ? scriptLines(change).map((line) => `- ${line}`) : [];
+    return isScript(change) ? scriptLines(change).map((line) => `- ${line}`) : [];
   },
   make(change) {
+    if (state(change) === "made") return change;
     const found = readTextFile(change.path);
     if (found !== undefined && !found.startsWith(HEAD)) {
       const message = `${change.path} is somebody else's: move it away, then install again.`;
       throw new AuthdError("invalid_params", message);
     }
-    if (state(change) !== "made") {
-      removeTextFile(change.path);
-      writeTextFile(change.path, script(change), 0o755);
-    }
+    removeTextFile(change.path);
+    writeTextFile(change.path, script(change), 0o755);
     return change;
   },
   state,
   undo(change) {
-    if (state(change) === "made") removeTextFile(change.path);
+    if (isScript(change)) removeTextFile(change.path);
   },
 };
 
@@ -53,8 +53,20 @@ function script({ command }: ProgramChange): string {
 
 const scriptLines = (change: ProgramChange) => script(change).trimEnd().split("\n");
 
+/** A link to the native command, which `authd service install` makes, does as well, and is not ours to remove. */
 function state(change: ProgramChange): ChangeState {
-  const found = readTextFile(change.path);
-  if (found === undefined) return "gone";
-  return found === script(change) ? "made" : "changed";
+  if (isScript(change) || isLink(change)) return "made";
+  return readTextFile(change.path) === undefined ? "gone" : "changed";
+}
+
+function isScript(change: ProgramChange): boolean {
+  return readTextFile(change.path) === script(change);
+}
+
+/** True for a link to the program that is to be run: it knows by its name what it stands for. */
+function isLink({ path, command }: ProgramChange): boolean {
+  const [program = ""] = command;
+  const link = lstatSync(path, { throwIfNoEntry: false });
+  if (!link?.isSymbolicLink() || !existsSync(path) || !existsSync(program)) return false;
+  return command[1] === "helper" && realpathSync(path) === realpathSync(program);
 }

@@ -143,6 +143,20 @@ test("a program, and away again; another's is left alone", (t) => {
   t.is(readFileSync(path, "utf8"), "#!/bin/sh\nmine\n");
 });
 
+test("a link to the program that is run does as well, and stays", (t) => {
+  const folder = temporaryFolder(t);
+  const [native, path] = [join(folder, "authd"), join(folder, "docker-credential-authd")];
+  writeFileSync(native, "practice");
+  symlinkSync(native, path);
+  const command = [native, "helper", "docker"];
+  const change: Change = { kind: "program", path, command };
+  const kind = kindOf(change);
+  t.deepEqual(kind.preview(change), []);
+  kind.undo(kind.make(change));
+  t.is(readFileSync(path, "utf8"), "practice");
+  t.true(lstatSync(path).isSymbolicLink());
+});
+
 test("a link to a settings file stays one, and a file keeps its mode", (t) => {
   const folder = temporaryFolder(t);
   const [file, path] = [join(folder, "dotfiles"), join(folder, "link")];
