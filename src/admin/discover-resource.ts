@@ -3,7 +3,12 @@ import { parseChallenges } from "../base/challenges.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { isScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
-import { coerceSettings, readPresets, updateCredentialFile } from "../config/config.ts";
+import {
+  assertCredentialName,
+  coerceSettings,
+  readPresets,
+  updateCredentialFile,
+} from "../config/config.ts";
 import { parseUrl } from "../config/urls.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import {
@@ -29,6 +34,7 @@ export async function discoverResource(
   context: AdminContext,
   { name, resource: text, settings = {} }: ParamsOf<"credentials/discover">,
 ): Promise<DiscoverResult> {
+  assertCredentialName(name);
   const url = resourceUrl(name, text);
   const { grant: _, ...given } = coerceSettings(GRANT, settings, readPresets(context.dir));
   const ca = caOf(context, name, given);
@@ -89,7 +95,8 @@ async function askWithoutToken({ http }: AdminContext, name: string, url: URL, c
 
 /** Returns the issuer that the person names, which must be one of the API's, or its first. */
 function issuerOf(name: string, url: URL, { issuers }: ResourceMetadata, given: unknown): string {
-  const wanted = typeof given === "string" ? new URL(given).href : undefined;
+  const wanted =
+    given === undefined ? undefined : parseUrl(String(given), `${name}: issuer`, false).href;
   const issuer =
     wanted === undefined
       ? issuers[0]

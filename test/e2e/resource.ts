@@ -347,6 +347,9 @@ test("words of an API that are no scope, or a list that nobody would read, are n
 test("other options are refused beside --resource, and a URL that is none", async (t) => {
   const { add, daemon } = await setup(t);
   t.like(await add("--grant", "static"), { code: 2 });
+  t.regex((await add("--set", "issuer=nonsense")).stderr, /issuer must be an absolute URL/);
+  const url = "https://mcp.example.com";
+  t.like(await daemon.cli(["add", "UP", "--resource", url]), { code: 2 });
   t.like(await daemon.cli(["add", "--resource", "https://mcp.example.com"]), { code: 2 });
   t.like(await daemon.cli(["add", "x", "--resource", "http://mcp.example.com"]), { code: 2 });
   t.like(await daemon.cli(["add", "x", "--resource", "https://mcp.example.com/#x"]), { code: 2 });
