@@ -1,7 +1,9 @@
 /** Other processes: programs of this folder, and real daemons. */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Bench } from "./bench.ts";
 
@@ -82,6 +84,25 @@ export async function startBareNode(bench: Bench): Promise<Running> {
   const stop = () => end(child);
   bench.defer(stop);
   await once(child.stdout, "data");
+  return { pid: child.pid!, readyMs: performance.now() - startedAt, stop };
+}
+
+/** Starts a program that listens on `socket`, and waits until it does. Undefined if there is no such program. */
+export async function startListening(
+  bench: Bench,
+  socket: string,
+  program: string,
+  args: readonly string[],
+): Promise<Running | undefined> {
+  const startedAt = performance.now();
+  const child = spawn(program, args, { env: ENV, stdio: "ignore" });
+  const isThere = await new Promise<boolean>((resolve) => {
+    child.once("spawn", () => resolve(true)).once("error", () => resolve(false));
+  });
+  if (!isThere) return undefined;
+  const stop = () => end(child);
+  bench.defer(stop);
+  while (!existsSync(socket)) await Promise.race([sleep(10), failed(child, program)]);
   return { pid: child.pid!, readyMs: performance.now() - startedAt, stop };
 }
 

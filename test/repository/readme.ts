@@ -310,7 +310,7 @@ test("every command and option that a document names exists", async (t) => {
   ];
   for (const path of documents) {
     const { text } = readDocument(path);
-    for (const [call, command = ""] of text.matchAll(/\bauthd ([a-z]+)\b[^\n|`;&)]*/g)) {
+    for (const [call, command = ""] of text.matchAll(/\bauthd ([a-z][a-z-]*)\b[^\n|`;&)]*/g)) {
       const named = text.includes(`\`authd ${command}`) || text.includes(`\nauthd ${command} `);
       if (!named) continue;
       const known = helps.get(command) ?? (await place.run("authd", [command, "--help"])).stdout;
