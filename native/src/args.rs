@@ -46,7 +46,6 @@ impl<'a> Args<'a> {
     }
 
     /// Returns every value given for an option, in order.
-    #[cfg(target_os = "linux")]
     pub fn all(&self, name: &str) -> impl Iterator<Item = &'a str> + '_ {
         let name = name.to_string();
         self.options.iter().filter(move |(each, _)| *each == name).map(|(_, value)| *value)

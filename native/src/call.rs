@@ -31,12 +31,26 @@ pub fn get_token(request: &GetToken) -> Option<Result<Json, Error>> {
 
 /// Calls `method` and returns its result. On a terminal it says whose approval the call waits for.
 pub fn call(socket: &Path, method: &str, params: Json, timeout: Duration) -> Result<Json, Error> {
+    exchange(socket, method, params, timeout, true, &mut |_, _| Ok(()))
+}
+
+/// Calls `method` and returns its result; `notified` gets each notification before it. `tells`: on a terminal it
+/// says whose approval the call waits for.
+pub fn exchange(
+    socket: &Path,
+    method: &str,
+    params: Json,
+    timeout: Duration,
+    tells: bool,
+    notified: &mut dyn FnMut(&str, &Json) -> Result<(), Error>,
+) -> Result<Json, Error> {
     let credential = params.str("credential").map(str::to_string);
     let mut connection = Connection::open(socket)?;
     let deadline = Instant::now() + timeout;
     let id = connection.send(method, params).map_err(closed)?;
     let mut question = None;
-    let mut tell_at = if stderr().is_terminal() { Some(Instant::now() + TELL_AFTER) } else { None };
+    let is_told = tells && stderr().is_terminal();
+    let mut tell_at = is_told.then(|| Instant::now() + TELL_AFTER);
     loop {
         let until = tell_at.map_or(deadline, |at| at.min(deadline));
         let message = match connection.read(until, method) {
@@ -52,6 +66,9 @@ pub fn call(socket: &Path, method: &str, params: Json, timeout: Duration) -> Res
         }
         if let Some(Ok(pending)) = question.and_then(|id| answer_to(id, &message)) {
             tell(&pending, credential.as_deref());
+        }
+        if let (Some(name), Some(params)) = (message.str("method"), message.get("params")) {
+            notified(name, params)?;
         }
     }
 }

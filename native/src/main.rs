@@ -12,8 +12,10 @@ mod get;
 mod helpers;
 mod names;
 mod node;
+mod origin;
 mod output;
 mod report;
+mod request;
 #[cfg(all(target_os = "linux", target_env = "gnu", not(test)))]
 mod start;
 mod text;
@@ -41,6 +43,7 @@ fn run(args: &[std::ffi::OsString]) -> Option<i32> {
     let words: Vec<&str> = args.iter().map(|each| each.to_str()).collect::<Option<_>>()?;
     match words.split_first()? {
         (&"get", rest) => get::run(rest),
+        (&"request", rest) => request::run(rest),
         (&"helper", rest) => helpers::run(rest),
         _ => None,
     }

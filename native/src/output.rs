@@ -2,6 +2,7 @@
 
 use crate::report::say;
 use std::io::{stdout, Error, ErrorKind, Write};
+use std::process::exit;
 
 /// Prints a line. Returns the exit code: the reader of a pipe that has left has what it wanted.
 pub fn print(text: &str) -> i32 {
@@ -12,6 +13,18 @@ pub fn print(text: &str) -> i32 {
             1
         }
         _ => 0,
+    }
+}
+
+/// Writes a part of a body. Ends this program if nobody reads any more, or it can't be written.
+pub fn write_body(bytes: &[u8]) {
+    let mut out = stdout().lock();
+    if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+        if error.kind() == ErrorKind::BrokenPipe {
+            exit(0);
+        }
+        say(&format!("authd: standard output can't be written to ({})\n", name_of_error(&error)));
+        exit(1);
     }
 }
 

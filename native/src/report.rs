@@ -7,7 +7,7 @@ use std::io::{stderr, IsTerminal, Write};
 
 const NO_DAEMON: i32 = 3;
 
-/// Prints the error; returns the exit code, which people's scripts rely on.
+/// Prints the error; returns the exit code.
 pub fn report(error: &Error) -> i32 {
     let (red, bold) = if wants_colour() {
         (("\x1b[31m", "\x1b[39m"), ("\x1b[1m", "\x1b[22m"))
@@ -35,7 +35,8 @@ fn message_of(error: &Error) -> String {
     }
 }
 
-fn exit_code(error: &Error) -> i32 {
+/// Returns the exit code of an error, which people's scripts rely on.
+pub fn exit_code(error: &Error) -> i32 {
     let reason = match &error.kind {
         ErrorKind::NoDaemon => return NO_DAEMON,
         ErrorKind::ConnectionLost => "shutting_down",

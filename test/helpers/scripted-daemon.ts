@@ -15,7 +15,9 @@ export async function startScriptedDaemon(
   const server = net.createServer((socket) => {
     socket.on("error", () => {});
     t.teardown(() => socket.destroy());
-    createInterface({ input: socket }).on("line", async (line) => {
+    // It passes the socket's errors on: a client that has left is none of ours.
+    const lines = createInterface({ input: socket }).on("error", () => {});
+    lines.on("line", async (line) => {
       const { id, method, params } = JSON.parse(line);
       const given = await answer(method, params);
       if (given === undefined) socket.destroy();

@@ -255,6 +255,29 @@ impl From<Vec<Json>> for Json {
     }
 }
 
+/// Decodes base64 (RFC 4648, section 4), with or without padding; other characters are passed over.
+pub fn decode_base64(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for byte in text.bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    out
+}
+
 struct Parser<'a> {
     bytes: &'a [u8],
     text: &'a str,
@@ -478,5 +501,12 @@ mod tests {
             value.pretty(),
             "{\n  \"a\": [\n    1,\n    {\n      \"b\": []\n    }\n  ],\n  \"c\": {}\n}"
         );
+    }
+
+    #[test]
+    fn decodes_base64() {
+        for (text, bytes) in [("", &b""[..]), ("AA==", b"\0"), ("//79", b"\xff\xfe\xfd"), ("YWI=", b"ab")] {
+            assert_eq!(decode_base64(text), bytes);
+        }
     }
 }
