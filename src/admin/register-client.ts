@@ -6,7 +6,7 @@ import { coerceSettings, readPresets } from "../config/config.ts";
 import type { Credential } from "../credential/credential.ts";
 import type { Registered } from "../credential/record.ts";
 import { AuthdError } from "../errors.ts";
-import { type GrantName, grants } from "../grants/index.ts";
+import { grantNamed, grants } from "../grants/index.ts";
 import { discover, type RegisteredClient, registerClient } from "../grants/login/index.ts";
 import type { Json, ParamsOf } from "../protocol.ts";
 import type { AdminContext } from "./admin-context.ts";
@@ -28,8 +28,9 @@ export interface WithClient {
 
 /** True if `register` asks for a client, not for an account: a person signs in, with a client that nobody named. */
 export function wantsClient({ grant, settings = {}, register }: AddParams): boolean {
-  const isSignIn = Object.hasOwn(grants, grant ?? "") && grants[grant as GrantName].signsIn;
-  return register === true && isSignIn !== undefined && settings.client_id === undefined;
+  const isKnown = grant !== undefined && Object.hasOwn(grants, grant);
+  const isSignIn = isKnown && grantNamed(grant).signsIn !== undefined;
+  return register === true && isSignIn && settings.client_id === undefined;
 }
 
 /**
