@@ -103,8 +103,8 @@ function placeOf(asked: Attributes): Place | undefined {
 }
 
 /**
- * With `exec` no shell stands between git, which asks, and authd. With hosts, other helpers are not asked for those: they would be told the
- * token to store it.
+ * Returns a section for each host. `exec` leaves no shell between git, which asks, and authd; the empty helper
+ * keeps other helpers from being asked for the host, and from being told the token to store it.
  */
 export function changes({ env, home, command, wanted }: InstallOptions): Change[] {
   const path = configFile(env, home);

@@ -1,4 +1,7 @@
-/** `helpers.toml` of the configuration folder: which credential a tool gets for which host. */
+/**
+ * `helpers.toml`: which credential a tool gets for which host. It is in the state folder: what decides where
+ * tokens go must not come with a configuration folder that others can write to, such as a dotfiles repository.
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isTable } from "../config/json-table.ts";
@@ -9,13 +12,13 @@ import { bestFor, isPrivate, originOf, type Place, parsePlace } from "./places.t
 import type { LinesChange } from "./setup/lines.ts";
 
 /** Returns the path of the file, which need not exist. */
-function mappingFile(configDir: string): string {
-  return join(configDir, "helpers.toml");
+function mappingFile(stateDir: string): string {
+  return join(stateDir, "helpers.toml");
 }
 
 /** Reads the entries of one tool. Rejects with AuthdError `invalid_params` for a file that can't be used. */
-export async function readMapping(configDir: string, tool: string): Promise<Mapped[]> {
-  const file = mappingFile(configDir);
+export async function readMapping(stateDir: string, tool: string): Promise<Mapped[]> {
+  const file = mappingFile(stateDir);
   if (!existsSync(file)) return [];
   const { readTomlFile } = await import("../config/toml.ts");
   const entries = readTomlFile(file)?.[tool] ?? {};
@@ -29,7 +32,7 @@ export async function readMapping(configDir: string, tool: string): Promise<Mapp
 
 /** Returns the change that adds an entry. */
 export function mappingChange(
-  configDir: string,
+  stateDir: string,
   tool: string,
   target: string,
   credential: string,
@@ -37,7 +40,7 @@ export function mappingChange(
   const key = JSON.stringify(target);
   return {
     kind: "lines",
-    path: mappingFile(configDir),
+    path: mappingFile(stateDir),
     section: `[${tool}]`,
     lines: [`${key} = ${JSON.stringify(credential)}`],
     key,

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import type { Scope } from "./scope.ts";
 
@@ -7,10 +9,9 @@ export async function startHelperDaemon(
   names: Readonly<Record<string, string>>,
   mapping?: string,
 ): Promise<Daemon> {
-  const daemon = await startDaemon(
-    t,
-    mapping === undefined ? {} : { config: { "helpers.toml": mapping } },
-  );
+  const daemon = await startDaemon(t);
+  if (mapping !== undefined)
+    writeFileSync(join(daemon.stateDir, "helpers.toml"), mapping, { mode: 0o600 });
   for (const [name, origin] of Object.entries(names)) {
     const args = ["add", name, "--grant", "static", "--secrets-from", "-"];
     const input = JSON.stringify({ token: `practice-token-of-${name}` });

@@ -86,7 +86,7 @@ onUnix("git and docker get the same from both", async (t) => {
   for (const action of ["list", "erase", "store"])
     await same(t, native, ["docker", action], { env, input: "ghcr.io" });
   // A file that others can change is refused, by both.
-  chmodSync(join(daemon.configDir, "helpers.toml"), 0o666);
+  chmodSync(join(daemon.stateDir, "helpers.toml"), 0o666);
   t.is(await git(...https("git.example")), "quit=1\n");
   await daemon.stop();
   t.is(await git(...https("git.example")), "quit=1\n");

@@ -49,7 +49,7 @@ fn by_origin(asked: &Place) -> Option<Option<Found>> {
 
 /// Reads a tool's entries; `None` for a file that is not written as `authd helper install` writes it.
 fn read(tool: &str) -> Option<Vec<(Place, String)>> {
-    let path = config_dir()?.join("helpers.toml");
+    let path = state_dir()?.join("helpers.toml");
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Vec::new()),
         Err(_) => return None,
@@ -114,21 +114,21 @@ fn quoted_pair(line: &str) -> Option<[&str; 2]> {
 }
 
 #[cfg(not(windows))]
-fn config_dir() -> Option<PathBuf> {
+fn state_dir() -> Option<PathBuf> {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(path) = variable("AUTHD_CONFIG_DIR") {
+    if let Some(path) = variable("AUTHD_STATE_DIR") {
         return Some(path);
     }
-    if let Some(path) = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute()) {
+    if let Some(path) = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()) {
         return Some(path.join("authd"));
     }
     let folder =
-        if cfg!(target_os = "macos") { "Library/Application Support/authd" } else { ".config/authd" };
+        if cfg!(target_os = "macos") { "Library/Application Support/authd" } else { ".local/state/authd" };
     Some(variable("HOME")?.join(folder))
 }
 
 #[cfg(windows)]
-fn config_dir() -> Option<PathBuf> {
+fn state_dir() -> Option<PathBuf> {
     None
 }
 

@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import { configDir } from "../../config/directories.ts";
+import { stateDir } from "../../config/directories.ts";
 import type { HelperCall } from "../../helpers/helper.ts";
 import { helpers } from "../../helpers/index.ts";
 import { findCredential, readMapping } from "../../helpers/mapping.ts";
@@ -28,7 +28,7 @@ export async function answerTool([tool = "", ...args]: readonly string[]): Promi
 }
 
 function callOf(tool: string, args: readonly string[]): HelperCall {
-  const mapped = () => readMapping(configDir(process.env), tool);
+  const mapped = () => readMapping(stateDir(process.env), tool);
   const credentials = async () => (await callDaemon("credentials/list", {})).credentials;
   return {
     args,

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
+import { makeFolder } from "../../base/make-folder.ts";
 import { NATIVE_COMMAND } from "../../base/native-command.ts";
-import { configDir, home, stateDir } from "../../config/directories.ts";
+import { home, stateDir } from "../../config/directories.ts";
 import { AuthdError } from "../../errors.ts";
 import type { HelperRow, Wanted } from "../../helpers/helper.ts";
 import { findCredential, mappingChange } from "../../helpers/mapping.ts";
@@ -33,6 +34,7 @@ export async function install(tool: string, flags: InstallFlags): Promise<void> 
   const steps = stepsFor(before, planned);
   show(steps);
   if (flags.dryRun) return;
+  makeFolder(stateDir(process.env), 0o700);
   const made = makeAll(steps);
   const kept = before.filter((one) => !planned.some((change) => isInPlaceOf(one, change)));
   const entry = { command, changes: [...kept, ...made] };
@@ -101,7 +103,7 @@ function mappings(tool: string, row: HelperRow, wanted: readonly Wanted[]): Chan
   return wanted.flatMap(({ target, credential }) =>
     credential === undefined
       ? []
-      : [mappingChange(configDir(process.env), tool, target, credential)],
+      : [mappingChange(stateDir(process.env), tool, target, credential)],
   );
 }
 

@@ -11,7 +11,7 @@ async function start(t: Scope, names: readonly string[]) {
   const origins = Object.fromEntries(names.map((name) => [name, "https://git.example"]));
   const daemon = await startHelperDaemon(t, origins);
   const gitconfig = join(daemon.folder, ".gitconfig");
-  const mapping = join(daemon.configDir, "helpers.toml");
+  const mapping = join(daemon.stateDir, "helpers.toml");
   const helper = (...words: string[]) => daemon.cli(["helper", ...words]);
   return { daemon, gitconfig, mapping, helper };
 }
