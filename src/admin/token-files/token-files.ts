@@ -52,7 +52,8 @@ interface Kept {
   writtenAt?: number;
   expiresAt?: number | null;
   problem?: string | undefined;
-  isBusy?: boolean;
+  /** Settles when nobody writes the file any more; undefined: nobody does. */
+  writing?: Promise<void> | undefined;
 }
 
 /**
@@ -87,12 +88,13 @@ export class TokenFiles {
     const { name } = credential;
     const kept = await changes.runOpen(async () => {
       this.#assertFree(credential, file.path);
-      const isNew = !this.#kept.has(file.path);
+      const known = this.#kept.get(file.path);
+      await known?.writing;
       const added: Kept = { credential: name, file };
       await this.#write(credential, added).catch((error) => throwAsOurs(name, error));
       const others = (credential.tokenFiles ?? []).filter(({ path }) => path !== file.path);
       await credential.setTokenFiles([...others, file]).catch(async (error) => {
-        if (isNew) await deleteTokenFile(file);
+        if (!known) await deleteTokenFile(file);
         throw error;
       });
       this.#kept.set(file.path, added);
@@ -119,11 +121,17 @@ export class TokenFiles {
       }
       const { credential, file } = kept;
       const owner = registry.get(credential);
-      const left = await deleteTokenFile(file);
-      if (left !== undefined) throw new AuthdError("request_failed", left, { credential });
-      const others = (owner.tokenFiles ?? []).filter((other) => other.path !== path);
-      await owner.setTokenFiles(others);
       this.#kept.delete(path);
+      try {
+        await kept.writing;
+        const left = await deleteTokenFile(file);
+        if (left !== undefined) throw new AuthdError("request_failed", left, { credential });
+        const others = (owner.tokenFiles ?? []).filter((other) => other.path !== path);
+        await owner.setTokenFiles(others);
+      } catch (error) {
+        this.#kept.set(path, kept);
+        throw error;
+      }
       this.#report(credential);
       onEvent({
         kind: "token_file",
@@ -211,6 +219,7 @@ export class TokenFiles {
   }
 
   async #withdraw(kept: Kept): Promise<void> {
+    await kept.writing;
     kept.written = undefined;
     const left = await deleteTokenFile(kept.file);
     if (left !== undefined) this.#options.log.warn({ credential: kept.credential }, left);
@@ -218,8 +227,14 @@ export class TokenFiles {
 
   /** Writes the file if it is not as it should be. Never rejects. */
   async #renew(kept: Kept): Promise<void> {
-    if (kept.isBusy || this.#isClosed) return;
-    kept.isBusy = true;
+    if (kept.writing || this.#isClosed) return;
+    kept.writing = this.#look(kept).finally(() => {
+      kept.writing = undefined;
+    });
+    await kept.writing;
+  }
+
+  async #look(kept: Kept): Promise<void> {
     const { credential: name } = kept;
     let problem: string | undefined;
     try {
@@ -228,8 +243,6 @@ export class TokenFiles {
       await this.#write(registry.get(name), kept);
     } catch (error) {
       problem = this.#problemOf(kept, error);
-    } finally {
-      kept.isBusy = false;
     }
     if (this.#kept.get(kept.file.path) !== kept || problem === kept.problem) return;
     const message = problem ?? `${kept.file.path} holds a token that is valid again`;

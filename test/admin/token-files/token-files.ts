@@ -28,13 +28,16 @@ import { until } from "../../helpers/until.ts";
 const never = () => new AbortController().signal;
 
 /** The files of an engine; `audited` has the tokens that were written down before they were written. */
-function filesOf(engine: TestRegistry, audited: string[] = []) {
+function filesOf(engine: TestRegistry, audited: string[] = [], held?: Promise<void>) {
   const { registry, log, events, clock } = engine;
   return new TokenFiles({
     ...{ registry, log, now: clock.wall },
     changes: new ChangeQueue(() => {}),
     onEvent: (event) => void events.push(event),
-    audit: async (_, { accessToken }) => void audited.push(accessToken),
+    audit: async (_, { accessToken }) => {
+      audited.push(accessToken);
+      if (audited.length > 1) await held;
+    },
   });
 }
 
@@ -159,6 +162,28 @@ test("a file that is removed is deleted, and is not there after a restart", asyn
   t.deepEqual(credential.tokenFiles, []);
   const error = await t.throwsAsync(files.remove(path), { instanceOf: AuthdError });
   t.is((error as AuthdError).reason, "invalid_params");
+});
+
+test("a file that is removed while it is being written does not come back", async (t) => {
+  const { engine, credential, path } = await setup(t);
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const audited: string[] = [];
+  const files = filesOf(engine, audited, held);
+  await files.add({ credential: "demo", path }, async () => false, never());
+  await credential.refresh(5_000);
+  files.tick();
+  await until(() => audited.length === 2);
+  const removed = files.remove(path);
+  setTimeout(release, 20);
+  await removed;
+  t.false(existsSync(path));
+  await credential.refresh(5_000);
+  files.tick();
+  t.deepEqual(files.list(), []);
+  t.false(existsSync(path));
 });
 
 test("nothing is kept of a file that could not be written, or not be sealed", async (t) => {
