@@ -270,6 +270,17 @@ asRoot("a folder of another user is refused; root's daemon gives files away", as
   t.is(statSync(path).mode & 0o777, 0o600);
 });
 
+asRoot("a file gets the group of a folder that hands its group on (setgid)", async (t) => {
+  const { folder, add } = await setup(t);
+  const shared = join(folder, "shared");
+  mkdirSync(shared);
+  chownSync(shared, 0, 4712);
+  chmodSync(shared, 0o2750);
+  await add({ path: join(shared, "token"), mode: "0640" });
+  t.is(statSync(join(shared, "token")).gid, 4712);
+  t.is(statSync(join(shared, "token")).mode & 0o777, 0o640);
+});
+
 test("rules: a person agrees first, and again when rules came later", async (t) => {
   const { engine, credential, files, path, add, problem, ticking } = await setup(t);
   await add();
