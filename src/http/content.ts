@@ -49,15 +49,12 @@ export interface DecodeLimits {
  * Throws UnusableContent for more than MAX_CODINGS codings, and then destroys the body.
  */
 export function decodeBody(
-  { headers: raw, body }: HttpResponse,
+  response: HttpResponse,
   hasBody: boolean,
   limits: DecodeLimits = surplusLimit(),
 ): Content {
-  const headers: Content["headers"] = {};
-  for (const [name, value] of Object.entries(raw)) {
-    if (name === "set-cookie") headers[name] = [value ?? []].flat();
-    else if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
-  }
+  const { body } = response;
+  const headers = headersOf(response);
   const encoding = headers["content-encoding"];
   const codings = hasBody && typeof encoding === "string" ? codingsOf(encoding) : [];
   if (codings.length > MAX_CODINGS) {
@@ -70,6 +67,16 @@ export function decodeBody(
   delete headers["content-length"];
   const decoded = decodeAll(body, codings, limits);
   return { headers, chunks: Readable.from(decoded, { highWaterMark: 1 }), isDecoded };
+}
+
+/** Returns a response's headers as clients see them: one text a name, but for `set-cookie`. */
+export function headersOf({ headers: raw }: HttpResponse): Content["headers"] {
+  const headers: Content["headers"] = {};
+  for (const [name, value] of Object.entries(raw)) {
+    if (name === "set-cookie") headers[name] = [value ?? []].flat();
+    else if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return headers;
 }
 
 /** Returns the codings of a Content-Encoding in the order to undo, without `identity`. */

@@ -6,7 +6,7 @@ import type { Transport } from "./transport.ts";
 /** A request to an issuer or an API. */
 export interface HttpRequest {
   method: string;
-  url: string;
+  url: string | URL;
   headers: Record<string, string>;
   /** The body. For an iterable of known length, `headers` contains `content-length`. */
   body?: string | Uint8Array | AsyncIterable<Uint8Array>;
@@ -33,7 +33,9 @@ export interface HttpResponse {
   /** Names in lower case; a repeated header is an array. */
   headers: Record<string, string | string[] | undefined>;
   /** The bytes as they came, still compressed. Read or destroy it, or its connection stays open. */
-  body: Readable;
+  readonly body: Readable;
+  /** Returns the body at once if all of it has come and `body` was not asked for; then it needs no reading. */
+  whole?(): Buffer | undefined;
   /** Identifies the connection: the same object for every response that came over it. */
   connection: object;
   /** True if the connection was open before this request was made. */

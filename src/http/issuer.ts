@@ -96,7 +96,7 @@ async function send(
   const response = await http({
     ...request,
     headers: { "user-agent": USER_AGENT, ...request.headers },
-    url: url.href,
+    url,
     connectTimeoutMs,
     signal,
     ...omitUndefined({ ca, certificate }),

@@ -1,11 +1,11 @@
 /** Handles one request on the wire: undici reports its progress here, while time limits and the caller's signal run. */
 
-import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { Cancellation } from "../base/cancellation.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Connection } from "./connection.ts";
 import { HttpFailure, type HttpRequest, type HttpResponse } from "./http.ts";
+import { IncomingBody } from "./incoming-body.ts";
 import { BAD_FRAMING } from "./response-error.ts";
 
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -27,7 +27,7 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
   readonly #responseDeadline: number;
   #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
-  #body: Readable | undefined;
+  #body: IncomingBody | undefined;
   #isSent = false;
   #connection: Connection | undefined;
   #isReused = false;
@@ -111,29 +111,28 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
   ): void {
     clearTimeout(this.#timer);
     this.isSettled = true;
-    const body = new Readable({
-      highWaterMark: 64 * 1024,
-      read: () => controller.resume(),
-      destroy: (error, done) => {
-        this.#release();
-        if (!body.readableEnded) controller.abort(error ?? new Error("not wanted any more"));
-        done(error);
-      },
-    });
-    // A response can break before its reader listens; that must not end the process.
-    body.on("error", () => {});
+    const body = new IncomingBody(controller, () => this.#release());
     this.#body = body;
-    const [connection, reused] = [this.#connection!, this.#isReused];
-    this.#resolve({ status, statusText, headers, body, connection, reused });
+    this.#resolve({
+      status,
+      statusText,
+      headers,
+      get body() {
+        return body.stream;
+      },
+      whole: () => body.whole(),
+      connection: this.#connection!,
+      reused: this.#isReused,
+    });
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#body?.push(chunk) === false) controller.pause();
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body?.push(chunk);
   }
 
   onResponseEnd(): void {
     this.#release();
-    this.#body?.push(null);
+    this.#body?.end();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
@@ -152,7 +151,7 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
     });
     clearTimeout(this.#timer);
     this.#release();
-    if (this.#body) this.#body.destroy(failure);
+    if (this.#body) this.#body.fail(failure);
     else if (!this.isSettled) {
       this.isSettled = true;
       this.#reject(failure);

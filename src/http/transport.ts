@@ -59,7 +59,7 @@ export function createTransport(proxy: string | undefined): Transport {
   };
   return {
     send(request) {
-      const url = new URL(request.url);
+      const url = typeof request.url === "string" ? new URL(request.url) : request.url;
       return new Promise((resolve, reject) => {
         const handler = new ResponseHandler(request, resolve, reject);
         if (handler.isSettled) return;

@@ -97,7 +97,7 @@ function assertObject(text: string, names: readonly string[], wanted: string): s
 
 /** The parts of a request that the token can be in. */
 export interface Sendable {
-  url: string;
+  url: URL;
   headers: Record<string, string>;
   body?: ValidatedRequest["body"];
 }
@@ -111,7 +111,7 @@ export function placeToken(
   const own = answer.headers.cookie;
   const cookie = placement.cookie && headers.cookie && own && `${headers.cookie}; ${own}`;
   return {
-    url: answer.query ? withParameters(url, answer.query) : url.href,
+    url: answer.query ? new URL(withParameters(url, answer.query)) : url,
     headers: { ...headers, ...answer.headers, ...(cookie && { cookie }) },
     ...(body !== undefined && {
       body: format && answer.body ? merged(String(body), format, answer.body) : body,

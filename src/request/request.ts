@@ -223,7 +223,7 @@ class AuthorizedRequest {
     const { ca } = this.#settings;
     const { url, headers, body } = isBare ? asItIs(this.#request) : this.#withToken(issued);
     const { prover } = this.#credential;
-    if (prover && !isBare) headers.dpop = await prover.prove(method, url, issued.accessToken);
+    if (prover && !isBare) headers.dpop = await prover.prove(method, url.href, issued.accessToken);
     const request: HttpRequest = { method, url, headers };
     if (ca !== undefined) request.ca = ca;
     const { certificate } = this.#credential;
@@ -249,7 +249,7 @@ class AuthorizedRequest {
     const { placement } = this.#settings;
     if (placement) return placeToken(this.#request, answer, placement);
     const { url, headers, body } = this.#request;
-    return { url: url.href, headers: { ...headers, ...answer.headers }, body };
+    return { url, headers: { ...headers, ...answer.headers }, body };
   }
 
   /** Sends a body in parts, on a connection of its own: its server may be closing another, or requests wait for it. */
@@ -343,7 +343,7 @@ function challengeOf({ headers }: HttpResponse): string | undefined {
 }
 
 function asItIs({ url, headers, body }: ValidatedRequest): Sendable {
-  return { url: url.href, headers: { ...headers }, body };
+  return { url, headers: { ...headers }, body };
 }
 
 /** False for a body in parts whose beginning is no longer kept: it can't be sent again. */

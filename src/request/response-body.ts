@@ -2,7 +2,7 @@
 
 import { RETRY_AFTER_MS, type ResponseReservation } from "../base/memory-budget.ts";
 import { AuthdError } from "../errors.ts";
-import { collect, decodeBody, FREE_BYTES, TooLarge } from "../http/content.ts";
+import { collect, decodeBody, FREE_BYTES, headersOf, TooLarge } from "../http/content.ts";
 import { HttpFailure, type HttpResponse } from "../http/http.ts";
 import type { AuthorizedResponse } from "../protocol.ts";
 
@@ -44,6 +44,11 @@ export async function readBody(
   { credential, maxBytes, leftMs, room }: ReadLimits,
 ): Promise<{ head: ResponseHead; bytes: Buffer }> {
   const { response, hasBody, isUploading } = unread;
+  const whole = response.headers["content-encoding"] === undefined ? response.whole?.() : undefined;
+  if (whole && whole.length <= Math.min(maxBytes, FREE_BYTES)) {
+    room?.keep(0);
+    return { head: headOf(unread, headersOf(response)), bytes: whole };
+  }
   const { headers, chunks } = decodeBody(response, hasBody);
   const length = hasBody ? headers["content-length"] : 0;
   // The length is unknown if the API does not tell it, or the body was compressed.
