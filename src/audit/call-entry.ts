@@ -20,7 +20,9 @@ export function entryOf(
   const isRequest = method === "authorizedRequest";
   const { status, refreshed } =
     ((isRequest ? result : undefined) as Partial<AuthorizedResponse>) ?? {};
-  const { origin, request } = isRequest ? requested(url, params.method) : NOWHERE;
+  const { origin, request } = isRequest
+    ? requested(call.origin ?? originOf(url), params.method)
+    : NOWHERE;
   const isAnswer = event === "approval";
   return {
     time,
@@ -40,12 +42,19 @@ export function entryOf(
   };
 }
 
-/** Keeps the origin of an address alone: paths and queries may hold secrets. */
-function requested(url: unknown, method: unknown): Pick<AuditEntry, "origin" | "request"> {
+function requested(
+  origin: string | undefined,
+  method: unknown,
+): Pick<AuditEntry, "origin" | "request"> {
   const request = typeof method === "string" ? method.toUpperCase().slice(0, 16) : "GET";
+  return { origin: origin?.slice(0, MAX_ORIGIN_LENGTH), request };
+}
+
+/** Keeps the origin of an address alone: paths and queries may hold secrets. */
+function originOf(url: unknown): string | undefined {
   try {
-    return { origin: new URL(String(url)).origin.slice(0, MAX_ORIGIN_LENGTH), request };
+    return new URL(String(url)).origin;
   } catch {
-    return { request };
+    return undefined;
   }
 }

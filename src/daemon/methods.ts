@@ -91,7 +91,10 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
           sends: ({ answer }) => {
             call.issued = answer;
           },
-          admit: (outgoing) => admitted(access, credential, outgoing, call),
+          admit: (outgoing) => {
+            call.origin = outgoing.url.origin;
+            return admitted(access, credential, outgoing, call);
+          },
           ...(call.upload ? { upload: call.upload } : {}),
           ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
         });

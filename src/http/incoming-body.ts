@@ -1,15 +1,21 @@
 import { Readable } from "node:stream";
-import type { Dispatcher } from "undici";
 
 /** Bytes that are taken from the connection before somebody reads them. */
 const HIGH_WATER_BYTES = 64 * 1024;
+
+/** The connection's side of a body. */
+interface Flow {
+  pause(): void;
+  resume(): void;
+  abort(reason: Error): void;
+}
 
 /**
  * The body of one response as it comes. It becomes a stream when somebody asks for one: most small bodies have
  * come whole by the time when their head is looked at.
  */
 export class IncomingBody {
-  readonly #controller: Dispatcher.DispatchController;
+  readonly #flow: Flow;
   /** Called once the body will not be read any more. */
   readonly #onRelease: () => void;
   #stream: Readable | undefined;
@@ -19,19 +25,19 @@ export class IncomingBody {
   #isWhole = false;
   #failure: Error | undefined;
 
-  constructor(controller: Dispatcher.DispatchController, onRelease: () => void) {
-    this.#controller = controller;
+  constructor(flow: Flow, onRelease: () => void) {
+    this.#flow = flow;
     this.#onRelease = onRelease;
   }
 
   push(chunk: Buffer): void {
     if (this.#stream) {
-      if (!this.#stream.push(chunk)) this.#controller.pause();
+      if (!this.#stream.push(chunk)) this.#flow.pause();
       return;
     }
     this.#parts.push(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes >= HIGH_WATER_BYTES) this.#controller.pause();
+    if (this.#bytes >= HIGH_WATER_BYTES) this.#flow.pause();
   }
 
   end(): void {
@@ -58,11 +64,10 @@ export class IncomingBody {
   #newStream(): Readable {
     const stream = new Readable({
       highWaterMark: HIGH_WATER_BYTES,
-      read: () => this.#controller.resume(),
+      read: () => this.#flow.resume(),
       destroy: (error, done) => {
         this.#onRelease();
-        if (!stream.readableEnded)
-          this.#controller.abort(error ?? new Error("not wanted any more"));
+        if (!stream.readableEnded) this.#flow.abort(error ?? new Error("not wanted any more"));
         done(error);
       },
     });

@@ -232,7 +232,7 @@ class AuthorizedRequest {
     const response =
       body instanceof UploadBody
         ? await this.#sendUpload(request, body)
-        : await this.#http({ ...request, ...this.#limits() });
+        : await this.#http(Object.assign(request, this.#limits()));
     return issued.answer.query ? concealed(response, issued.answer.query) : response;
   }
 

@@ -57,7 +57,7 @@ export function checkRequest(
   const url = allowedUrl(params.url, owner);
   const headers = params.headers ? checkHeaders(params.headers, owner) : DEFAULT_HEADERS;
   const body = checkBody(params, owner, upload);
-  const request = { method, url, headers, ...omitUndefined({ body }) };
+  const request = body === undefined ? { method, url, headers } : { method, url, headers, body };
   return owner.placement ? withPlace(request, owner, owner.placement) : request;
 }
 

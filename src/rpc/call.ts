@@ -30,8 +30,12 @@ export interface Call {
   /** Undefined where the system can't tell, as on Windows. */
   readonly peer: Peer | undefined;
   readonly connection: ConnectionHandle;
-  /** Noted for the audit log: the rule that let the call pass or did not, and the token that was sent with it. */
+  /**
+   * Noted for the audit log: the rule that let the call pass or did not, the token that was sent with it, and
+   * the origin of an authorizedRequest's URL.
+   */
   rule?: string | undefined;
+  origin?: string | undefined;
   issued?: object | undefined;
   /**
    * Accounts for an answer that is fetched from elsewhere, until the client has taken it. Throws
@@ -77,6 +81,7 @@ export class ServerCall implements Call, AbstractCancellationTokenSource, Cancel
   readonly id: Id;
   isCancellationRequested = false;
   rule: string | undefined = undefined;
+  origin: string | undefined = undefined;
   issued: object | undefined = undefined;
   readonly #home: CallConnection;
   #canceller: Canceller | undefined;
