@@ -80,6 +80,8 @@ for (const { language, program, ending } of [
     t.regex(await said("get_token"), /Guest reviews/);
     t.regex(await said("errors"), /^origin_not_allowed \| /m);
     t.regex(await said("stream"), /^200 application\/json/);
+    // It goes on after the end of its first connection.
+    t.regex(await said("long_lived"), /True\n$/);
     return t.regex(readFileSync(join(place.folder, "models.json"), "utf8"), /Guest reviews/);
   });
 }
