@@ -56,7 +56,7 @@ export const DEFAULT_LIMITS: Readonly<ServerLimits> = {
   answerBytesEach: 64 * MiB,
 };
 
-export type Authorize = (socket: net.Socket) => Peer | undefined;
+type Authorize = (socket: net.Socket) => Peer | undefined;
 
 export interface ServerOptions {
   handlers: Handlers;
