@@ -12,6 +12,7 @@ import { table } from "./helpers/table.ts";
 const benches = [
   "get-token",
   "connection-each",
+  "clients",
   "agents",
   "get-command",
   "stalled-issuer",

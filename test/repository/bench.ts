@@ -14,6 +14,7 @@ test("every bench runs, and leaves a row for each target", async (t) => {
     "getToken, 8 × 16 in flight, lines",
     "getToken, CPU a request, 8 × 16 in flight, lines",
     "getToken, a connection for each call",
+    "getToken, the client in JavaScript",
     "beside agents: 64 connections",
     "beside agents: a connection for each call",
     "getToken p99 beside a stalled issuer",

@@ -338,6 +338,7 @@ test("the documents link to files and headings that are there", (t) => {
     "docs/configuration.md",
     "docs/presets.md",
     "docs/security.md",
+    "docs/clients.md",
     "docs/architecture.md",
     "docs/decisions.md",
     "CONTRIBUTING.md",

@@ -1,0 +1,49 @@
+/** Warm getToken by the client of each language, one call after the other on one connection. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { number } from "./helpers/amounts.ts";
+import { run } from "./helpers/bench.ts";
+import { ROOT, runToEnd, startDaemon } from "./helpers/child.ts";
+import { fillHome, makeHome } from "./helpers/home.ts";
+import { median } from "./helpers/rounds.ts";
+
+interface Subject {
+  language: string;
+  command: string;
+  args: readonly string[];
+}
+
+/** Programs that print the microseconds of each call; they take a credential and the number of calls. */
+const CLIENTS: readonly Subject[] = [
+  { language: "JavaScript", command: process.execPath, args: ["clients/javascript/bench.mjs"] },
+  { language: "Python", command: "python3", args: ["clients/python/bench.py"] },
+];
+
+await run(async (bench) => {
+  const home = makeHome(bench);
+  await fillHome(home, new Map([["bench", `preset = "labelf"\nclient_id = "bench"\n`]]));
+  await startDaemon(bench, home);
+  const env = { ...process.env, AUTHD_SOCKET: home.socket };
+  const isThere = ({ command }: Subject) =>
+    spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+  const there = CLIENTS.filter(isThere);
+  const missing = CLIENTS.filter((one) => !there.includes(one)).map(({ language }) => language);
+  for (const { language, command, args } of there) {
+    const [program = "", ...rest] = args;
+    const call = async () => {
+      const calls = String(bench.quick ? 50 : 3_000);
+      const words = [join(ROOT, program), ...rest, "bench", calls];
+      const printed = await runToEnd(command, words, env);
+      return median(printed.trim().split("\n").map(Number));
+    };
+    const rounds: number[] = [];
+    for (let round = 0; round < (bench.quick ? 1 : 5); round++) rounds.push(await call());
+    const leftOut = missing.length > 0 ? `; not installed: ${missing.join(", ")}` : "";
+    bench.row({
+      what: `getToken, the client in ${language}`,
+      measured: median(rounds),
+      unit: "µs",
+      detail: `median of ${rounds.length} runs, ${number(Math.min(...rounds))}–${number(Math.max(...rounds))} µs${leftOut}`,
+    });
+  }
+});
