@@ -18,6 +18,7 @@ mod report;
 mod request;
 #[cfg(all(target_os = "linux", target_env = "gnu", not(test)))]
 mod start;
+mod status;
 mod text;
 
 use std::env;
@@ -44,6 +45,7 @@ fn run(args: &[std::ffi::OsString]) -> Option<i32> {
     match words.split_first()? {
         (&"get", rest) => get::run(rest),
         (&"request", rest) => request::run(rest),
+        (&"status", rest) => status::run(rest),
         (&"helper", rest) => helpers::run(rest),
         _ => None,
     }

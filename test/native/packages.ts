@@ -11,6 +11,12 @@ import { ROOT } from "../helpers/sources.ts";
 const NO_REGISTRY = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 const PLATFORM = `${process.platform}-${process.arch}`;
 
+test("the native command has the package's version", (t) => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const manifest = readFileSync(join(ROOT, "native/Cargo.toml"), "utf8");
+  t.is(/^version = "(.*)"$/m.exec(manifest)?.[1], version);
+});
+
 test("the tarballs install, and the native command is found, linked and known", async (t) => {
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   const tarballs = temporaryFolder(t);
