@@ -114,7 +114,7 @@ function issuerOf(name: string, url: URL, { issuers }: ResourceMetadata, given: 
 
 /** Throws AuthdError `invalid_params` for an issuer at which no person can sign in safely. */
 export function assertSignsIn(name: string, namedBy: URL, metadata: IssuerMetadata): void {
-  for (const { key, is } of addressesOf(metadata)) assertFit(name, namedBy, key, is);
+  for (const [key, is] of addressesOf(metadata, true)) assertFit(name, namedBy, key, is);
   const missing = (["authorization_endpoint", "token_endpoint"] as const).find(
     (key) => metadata[key] === undefined,
   );
@@ -149,7 +149,7 @@ function describe(name: string, found: Found): DiscoverResult {
     ...scopeSettings(found),
     ...given,
   };
-  const origins = [issuer, ...addressesOf(metadata).map(({ is }) => is)].map(
+  const origins = [issuer, ...addressesOf(metadata, true).values()].map(
     (address) => new URL(address).origin,
   );
   return {

@@ -41,7 +41,7 @@ export function define(command: Command): void {
     .option("--scope <scope>", "scopes beyond those of its file, such as an API asks for")
     .option("--acr-values <values>", "kinds of sign-in that an API asks for, the best first")
     .option("--max-age <seconds>", "how long ago you may have signed in at most")
-    .option("--timeout <seconds>", "how long you have (default: 300, or what the issuer says)")
+    .option("--timeout <seconds>", "give up sooner than after 300 s, or what the issuer says")
     .action(async (name: string, options: LoginOptions) => await login(name, options));
 }
 
@@ -94,9 +94,11 @@ async function start(
   const given = givenFlow(options);
   if (given || options.open === false || hasScreen(process.env)) return await begin(given);
   return await begin("device").catch(async (error) => {
-    // The issuer knows no device flow.
-    if (!(error instanceof AuthdError) || error.reason !== "invalid_params") throw error;
-    return await begin("paste");
+    if (!isWithoutDeviceFlow(error)) throw error;
+    return await begin("paste").catch((other) => {
+      // The credential signs in by a device alone.
+      throw other instanceof AuthdError && other.reason === "invalid_params" ? error : other;
+    });
   });
 }
 
@@ -106,6 +108,13 @@ function demandOf({ scope, acrValues, maxAge: text }: LoginOptions): SignInDeman
     throw new AuthdError("invalid_params", "--max-age must be a whole number of seconds");
   }
   return omitUndefined({ scope, acrValues, maxAge });
+}
+
+/** True if the issuer knows no device flow, or has none for this client. */
+function isWithoutDeviceFlow(error: unknown): boolean {
+  if (!(error instanceof AuthdError)) return false;
+  const refused = ["unauthorized_client", "unsupported_grant_type"];
+  return error.reason === "invalid_params" || refused.includes(error.oauth?.error ?? "");
 }
 
 function givenFlow({ browser, device, paste }: LoginOptions): LoginFlow | undefined {

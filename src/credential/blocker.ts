@@ -30,7 +30,7 @@ export function findBlocker(
   }
   const offered = record && offeredMetadata(settings, record);
   if (offered) {
-    const error = movedIssuer(name, knownMetadata(settings, record)!, offered);
+    const error = movedIssuer(settings, knownMetadata(settings, record)!, offered);
     return { state: "changed", error };
   }
   if (!grantNamed(settings.grant).signsIn || record?.session) return undefined;

@@ -3,7 +3,12 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
-import { discover, foreignEndpoints, type IssuerMetadata } from "../grants/login/index.ts";
+import {
+  discover,
+  foreignEndpoints,
+  type IssuerMetadata,
+  usesAliases,
+} from "../grants/login/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
 import type { Difference } from "../protocol.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
@@ -50,7 +55,7 @@ export async function ensureMetadata(
   { settings, record, seal }: Keeper,
   again = false,
 ): Promise<void> {
-  const { name, own } = settings;
+  const { own } = settings;
   const { issuer } = own as { issuer?: string };
   if (issuer === undefined || !usesMetadata(settings)) return;
   const known = knownMetadata(settings, record);
@@ -60,10 +65,14 @@ export async function ensureMetadata(
     throw error;
   });
   if (!found || JSON.stringify(found) === JSON.stringify(known)) return;
-  const isForeign = known !== undefined && foreignEndpoints(known, found).length > 0;
+  const isForeign = known !== undefined && foreignIn(settings, known, found).length > 0;
   record.discovered = isForeign ? { metadata: known, offered: found } : { metadata: found };
   await seal();
-  if (isForeign) throw movedIssuer(name, known, found);
+  if (isForeign) throw movedIssuer(settings, known, found);
+}
+
+function foreignIn({ own }: CredentialSettings, known: IssuerMetadata, found: IssuerMetadata) {
+  return foreignEndpoints(known, found, usesAliases(own));
 }
 
 /** Reads metadata without keeping them. */
@@ -81,11 +90,12 @@ export async function readMetadata(
 
 /** Returns the error for an issuer that sends secrets to another origin than before. */
 export function movedIssuer(
-  credential: string,
+  settings: CredentialSettings,
   known: IssuerMetadata,
   found: IssuerMetadata,
 ): AuthdError {
-  const [first] = foreignEndpoints(known, found);
+  const { name: credential } = settings;
+  const [first] = foreignIn(settings, known, found);
   return new AuthdError(
     "credential_changed",
     `${credential}: its issuer ${known.issuer} names another origin than before: ${first?.key} is ${first?.is}; look at it, then run: authd trust ${credential}`,
@@ -101,7 +111,7 @@ export function metadataDifferences(
   const known = knownMetadata(settings, record);
   const offered = offeredMetadata(settings, record);
   if (!known || !offered) return [];
-  return foreignEndpoints(known, offered).map(({ key, was = null, is }) => ({ key, was, is }));
+  return foreignIn(settings, known, offered).map(({ key, was = null, is }) => ({ key, was, is }));
 }
 
 /** Accepts metadata that were offered. */

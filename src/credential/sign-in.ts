@@ -28,11 +28,9 @@ export interface LoginStart {
 /** The outcome of a sign-in, and when its last request was sent and answered. */
 export interface LoginOutcome {
   signedIn: SignedIn;
-  settings: CredentialSettings;
+  start: LoginStart;
   sent: Moment;
   answered: Moment;
-  /** As in LoginStart. */
-  scope?: string;
 }
 
 /** Adds to a context what a sign-in is asked for beyond the file. */
@@ -100,7 +98,8 @@ function assertMaySignIn({ blocker, name, settings }: Lifecycle): void {
 
 /** Seals a sign-in, and hands out its token from then on. If it can't be sealed, nothing changes. */
 export async function signIn(life: Lifecycle, outcome: LoginOutcome): Promise<void> {
-  const { settings, signedIn, sent, answered, scope } = outcome;
+  const { start, signedIn, sent, answered } = outcome;
+  const { settings, context, scope } = start;
   const { acquired } = signedIn;
   assertMaySignIn(life);
   if (life.settings.binding !== settings.binding) throw editedMeanwhile(life.name);
@@ -113,6 +112,8 @@ export async function signIn(life: Lifecycle, outcome: LoginOutcome): Promise<vo
     record.session = { signedInAt: answered.wall, ...omitUndefined({ account, scope }) };
     delete record.demand;
     record.tokens = [];
+    // The record may have been read anew meanwhile, without a key that was never sealed.
+    if (context.dpop) record.dpopKey = context.dpop.key;
   };
   await life.seal(change, () => {
     life.refresher.startAnew();

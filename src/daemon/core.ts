@@ -88,7 +88,10 @@ export class Core {
       const wanted = isSuspect ? {} : ({ wanted: true } as const);
       events.emit({ kind: "manifest_rebuilt", message, ...wanted });
     });
-    this.locked.on(() => http.reconnect());
+    this.locked.on(() => {
+      http.reconnect();
+      this.logins.onLocked();
+    });
   }
 
   /** Takes over the configuration of the start; of many credentials only the first are read. */

@@ -35,6 +35,14 @@ export function createDpopKey(): string {
   return JSON.stringify(privateKey.export({ format: "jwk" }));
 }
 
+/** Returns the digest of a key's public half (RFC 7638). */
+export function dpopThumbprint({ key }: Pick<Dpop, "key">): string {
+  const { crv, kty, x, y } = JSON.parse(key) as Record<string, string>;
+  // In the order of the RFC.
+  const members = JSON.stringify({ crv, kty, x, y });
+  return createHash("sha256").update(members).digest("base64url");
+}
+
 /** Returns the value of a `DPoP` header for one request. */
 export async function dpopProof({ key, nonces }: Dpop, proven: Proven): Promise<string> {
   const { method, url, accessToken, at } = proven;

@@ -31,7 +31,7 @@ export async function pasteFlow(host: FlowHost): Promise<Flow> {
   const redirect = readRedirectUri(host.start.context.settings.redirect_uri);
   const answer = new OneAnswer(host);
   const port = redirect.port || randomInt(FIRST_PORT, LAST_PORT + 1);
-  const redirectUri = redirect.host === undefined ? redirect.url.href : withPort(redirect, port);
+  const redirectUri = redirect.hosts.length === 0 ? redirect.text : withPort(redirect, port);
   return flowOf(answer, await answer.begin(redirectUri), () => {});
 }
 

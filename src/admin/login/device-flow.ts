@@ -1,17 +1,25 @@
 /** Signs in on another device: polls the issuer until the person is done (RFC 8628). */
 import { scheduleLong, type Timer } from "../../base/clock.ts";
 import { omitUndefined } from "../../base/omit-undefined.ts";
-import { authorizeDevice, type DeviceAuthorization, pollDevice } from "../../grants/login/index.ts";
-import { contextNow, type Flow, type FlowHost } from "./flow.ts";
+import {
+  authorizeDevice,
+  type DeviceAuthorization,
+  type Pace,
+  pollDevice,
+} from "../../grants/login/index.ts";
+import { assertSecurePage, contextNow, type Flow, type FlowHost } from "./flow.ts";
 
 /** The longest that a device code is polled for, whatever the issuer says. */
 const MAX_LIFE_MS = 30 * 60_000;
 
 export async function deviceFlow(host: FlowHost): Promise<Flow> {
   const authorization = await authorizeDevice(contextNow(host));
-  const polling = new Polling(host, authorization);
-  polling.next(authorization.intervalMs);
   const { userCode, verificationUri, verificationUriComplete, expiresInMs } = authorization;
+  for (const page of [verificationUri, verificationUriComplete ?? verificationUri])
+    assertSecurePage(host.start, page, "The issuer's verification_uri");
+  const polling = new Polling(host, authorization);
+  const { intervalMs } = authorization;
+  polling.next({ intervalMs, waitMs: intervalMs });
   return {
     shown: {
       ...{ userCode, verificationUri, expiresInMs: Math.min(expiresInMs, MAX_LIFE_MS) },
@@ -32,9 +40,9 @@ class Polling {
     this.#authorization = authorization;
   }
 
-  next(waitMs: number): void {
+  next(pace: Pace): void {
     if (this.#isStopped) return;
-    this.#timer = scheduleLong(this.#host.clock, waitMs, () => void this.#poll(waitMs));
+    this.#timer = scheduleLong(this.#host.clock, pace.waitMs, () => void this.#poll(pace));
   }
 
   stop(): void {
@@ -42,21 +50,20 @@ class Polling {
     this.#timer?.cancel();
   }
 
-  async #poll(intervalMs: number): Promise<void> {
+  async #poll(pace: Pace): Promise<void> {
     const { time, start } = this.#host;
     const sent = time.now();
     try {
-      const polled = await pollDevice(contextNow(this.#host), this.#authorization, intervalMs);
+      const polled = await pollDevice(contextNow(this.#host), this.#authorization, pace);
       if (this.#isStopped) return;
       if (!("signedIn" in polled)) {
         if (polled.isSlowedDown) this.#host.progress("slow_down");
-        this.next(polled.waitMs);
+        this.next(polled);
         return;
       }
       const { signedIn } = polled;
       this.#host.progress("exchanging");
-      const outcome = { signedIn, settings: start.settings, sent, answered: time.now() };
-      await this.#host.complete(outcome);
+      await this.#host.complete({ signedIn, start, sent, answered: time.now() });
     } catch (error) {
       this.#host.fail(error);
     }

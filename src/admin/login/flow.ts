@@ -1,7 +1,9 @@
 /** What the ways of signing in have in common. */
 import type { Clock } from "../../base/clock.ts";
 import type { Timekeeper } from "../../base/timekeeper.ts";
+import { parseUrl } from "../../config/urls.ts";
 import type { LoginOutcome, LoginStart } from "../../credential/sign-in.ts";
+import { AuthdError, messageOf } from "../../errors.ts";
 import type { LoginContext } from "../../grants/login/index.ts";
 import type { LoginStarted } from "../../protocol.ts";
 
@@ -37,4 +39,17 @@ export const LOGIN_TIMEOUT_MS = 5 * 60_000;
 /** Returns the context at this moment. */
 export function contextNow({ start, time }: Pick<FlowHost, "start" | "time">): LoginContext {
   return { ...start.context, now: time.now().wall };
+}
+
+/**
+ * Throws AuthdError `invalid_params` for a page that a person should not enter a password at: the issuer's
+ * answers name it, and it may be over plain http.
+ */
+export function assertSecurePage({ context, settings }: LoginStart, url: string, key: string) {
+  try {
+    parseUrl(url, key, settings.allowInsecureHttp);
+  } catch (error) {
+    const { credential } = context;
+    throw new AuthdError("invalid_params", `${credential}: ${messageOf(error)}`, { credential });
+  }
 }

@@ -9,6 +9,10 @@ export const loginErrors = {
   cancelled: error("cancelled", "the sign-in was ended"),
   replaced: error("cancelled", "another sign-in was begun in place of this one"),
   ending: error("shutting_down", "authd ends before the sign-in is done"),
+  locked: error(
+    "vault_locked",
+    "the vault was locked before the sign-in was done; authd unlock, then authd login NAME",
+  ),
   expired: error(
     "timeout",
     "nobody signed in in time; what was there before is still in use. To try again: authd login NAME",

@@ -129,6 +129,11 @@ export class LoginService {
     return result;
   }
 
+  /** Ends all sign-ins, which hold secrets in memory: the vault was locked. */
+  onLocked(): void {
+    this.#logins.failAll(loginErrors.locked);
+  }
+
   /** Ends all sign-ins: the daemon ends. */
   close(): void {
     this.#logins.close();
@@ -164,7 +169,6 @@ export class LoginService {
   async #begin(login: OpenLogin, credential: Credential, client: LoginClient): Promise<Flow> {
     const { clock, time } = this.#options;
     const start = await credential.loginStart(login.demand);
-    const { scope } = start;
     let onAsked: () => void = () => {};
     const asked = new Promise<void>((resolve) => {
       onAsked = resolve;
@@ -177,8 +181,7 @@ export class LoginService {
       ...{ clock, time, start, asked },
       progress: (state) => login.progress(state),
       fail: (error) => login.fail(error),
-      complete: (outcome) =>
-        this.#complete(login, credential, { ...outcome, ...omitUndefined({ scope }) }, ask),
+      complete: (outcome) => this.#complete(login, credential, outcome, ask),
     });
   }
 

@@ -11,6 +11,13 @@ export interface LogoutResult {
   detail: string;
 }
 
+const DETAILS = {
+  all: "its tokens are revoked at the issuer",
+  session:
+    "its session is revoked at the issuer, which takes back no access tokens: they live until they expire",
+  none: "its issuer names no address to revoke tokens at, so they live until they expire",
+} as const;
+
 /** Asks a person where the credential is restricted. */
 interface Agreement {
   asked: Consent;
@@ -41,12 +48,8 @@ async function revokeAll(
 ): Promise<LogoutResult> {
   try {
     const { context } = await credential.loginStart();
-    const isRevoked = await revoke(context, held);
-    if (isRevoked) return { revoked: true, detail: "its tokens are revoked at the issuer" };
-    return {
-      revoked: false,
-      detail: "its issuer names no address to revoke tokens at, so they live until they expire",
-    };
+    const revoked = await revoke(context, held);
+    return { revoked: revoked !== "none", detail: DETAILS[revoked] };
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
     return {

@@ -9,6 +9,8 @@ import { type Page, pageOf } from "./pages.ts";
 const MAX_CONNECTIONS = 32;
 const MAX_HEADER_BYTES = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** A port that is free at one address may be taken at the other. */
+const FREE_PORT_TRIES = 5;
 
 export interface ListenerOptions {
   credential: string;
@@ -26,29 +28,58 @@ export interface LoopbackListener {
 /** Rejects with AuthdError for an address that can't be listened on. */
 export async function listenOnLoopback(options: ListenerOptions): Promise<LoopbackListener> {
   const { credential, redirect } = options;
-  if (redirect.host === undefined) throw notLoopback(credential);
-  const server = createServer(
-    { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
-    (request, response) => void answer(options, request, response),
-  );
-  server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, redirect).catch((error) => {
-    throw cantListen(credential, redirect, errorCode(error));
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    close() {
-      server.close();
-      server.closeIdleConnections();
-    },
-  };
+  if (redirect.hosts.length === 0) throw notLoopback(credential);
+  const tries = redirect.port === 0 ? FREE_PORT_TRIES : 1;
+  for (let left = tries; ; left--) {
+    const servers: Server[] = [];
+    try {
+      return await listenAll(options, servers);
+    } catch (error) {
+      for (const server of servers) server.close();
+      const code = errorCode(error);
+      // Another program has the free port at the other address.
+      if (code !== "EADDRINUSE" || left === 1) throw cantListen(credential, redirect, code);
+    }
+  }
 }
 
-function listen(server: Server, { host, port }: RedirectUri): Promise<void> {
+/**
+ * Listens on all addresses of the redirect URI, at one port: on what is left free of `localhost` another
+ * program could wait for the code.
+ */
+async function listenAll(options: ListenerOptions, servers: Server[]): Promise<LoopbackListener> {
+  const { redirect } = options;
+  let { port } = redirect;
+  for (const host of redirect.hosts) {
+    const server = createServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
+      (request, response) => void answer(options, request, response),
+    );
+    server.maxConnections = MAX_CONNECTIONS;
+    const isListening = await listen(server, host, port).catch((error) => {
+      // A machine without one of the two families.
+      const isMissing = /^(EADDRNOTAVAIL|EAFNOSUPPORT)$/.test(errorCode(error) ?? "");
+      if (isMissing && redirect.hosts.length > 1) return false;
+      throw error;
+    });
+    if (!isListening) continue;
+    servers.push(server);
+    port = (server.address() as AddressInfo).port;
+  }
+  const close = () => {
+    for (const server of servers) {
+      server.close();
+      server.closeIdleConnections();
+    }
+  };
+  if (servers.length > 0) return { port, close };
+  throw Object.assign(new Error("no loopback address"), { code: "EADDRNOTAVAIL" });
+}
+
+function listen(server: Server, host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host, port, exclusive: true }, () => resolve());
+    server.listen({ host, port, exclusive: true, ipv6Only: true }, () => resolve(true));
   });
 }
 

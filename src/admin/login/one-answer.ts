@@ -1,6 +1,5 @@
 /** Takes the one answer of an authorization request: from a browser, or pasted by a person. */
-import { parseUrl } from "../../config/urls.ts";
-import { AuthdError, messageOf } from "../../errors.ts";
+import { AuthdError } from "../../errors.ts";
 import {
   type AuthorizationRequest,
   answers,
@@ -9,7 +8,7 @@ import {
   exchangeCode,
   isAtRedirectUri,
 } from "../../grants/login/index.ts";
-import { contextNow, type FlowHost } from "./flow.ts";
+import { assertSecurePage, contextNow, type FlowHost } from "./flow.ts";
 
 /** An answer that is somebody else's, or one too many, changes nothing. `completed` rejects with AuthdError. */
 type Taken =
@@ -28,18 +27,10 @@ export class OneAnswer {
 
   /** Returns the address that the browser opens. Rejects with AuthdError. */
   async begin(redirectUri: string): Promise<string> {
-    const { context, settings } = this.#host.start;
     this.#request = await authorizationRequest(contextNow(this.#host), redirectUri);
     const { url } = this.#request;
-    try {
-      // It may be the issuer's metadata that name it.
-      parseUrl(url, "authorization_url", settings.allowInsecureHttp);
-      return url;
-    } catch (error) {
-      throw new AuthdError("invalid_params", `${context.credential}: ${messageOf(error)}`, {
-        credential: context.credential,
-      });
-    }
+    assertSecurePage(this.#host.start, url, "authorization_url");
+    return url;
   }
 
   take(parameters: URLSearchParams): Taken {
@@ -74,8 +65,7 @@ export class OneAnswer {
       const code = await codeIn(contextNow(host), request, parameters);
       const sent = host.time.now();
       const signedIn = await exchangeCode(contextNow(host), request, code);
-      const { settings } = host.start;
-      await host.complete({ signedIn, settings, sent, answered: host.time.now() });
+      await host.complete({ signedIn, start: host.start, sent, answered: host.time.now() });
     } catch (error) {
       host.fail(error);
       throw error;

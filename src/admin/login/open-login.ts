@@ -107,6 +107,8 @@ export class OpenLogin {
   }
 
   progress(state: Progress, error?: AuthdError): void {
+    // The person was in time; the exchange, and a question to them, have limits of their own.
+    if (state === "exchanging") this.#expiry?.cancel();
     const why = error && { reason: error.reason, message: error.message };
     for (const caller of this.#callers.values()) {
       caller.notify("login/progress", { login: this.id, state, ...why }).catch(() => {});

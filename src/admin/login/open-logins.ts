@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { AuthdError } from "../../errors.ts";
 import type { LoginFlow, SignInDemand } from "../../protocol.ts";
 import { loginErrors, noSuchLogin } from "./login-errors.ts";
 import type { OpenLogin } from "./open-login.ts";
@@ -59,11 +60,16 @@ export class OpenLogins {
     throw noSuchLogin();
   }
 
+  /** Ends all of them, each with an error of its own. */
+  failAll(errorFor: (credential: string) => AuthdError): void {
+    for (const login of this.#open.values()) login.fail(errorFor(login.credential));
+  }
+
   /** Ends all of them: the daemon ends. */
   close(): void {
     this.#isClosed = true;
     for (const timer of this.#timers) timer.cancel();
-    for (const login of this.#open.values()) login.fail(loginErrors.ending(login.credential));
+    this.failAll(loginErrors.ending);
   }
 
   #forgetLater(login: OpenLogin): void {

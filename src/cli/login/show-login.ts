@@ -28,11 +28,11 @@ async function browserWords(url: string, opens: boolean): Promise<string> {
   if (!opens || !hasScreen(process.env)) return "open this address in a browser here and sign in.";
   return (await openBrowser(url, process.env))
     ? "sign in in the browser that has just opened. If none has, open this address:"
-    : "no browser could be opened; open this address yourself and sign in.";
+    : "no browser could be opened; open this address in one on this machine (elsewhere it can't end: give --device or --paste).";
 }
 
 async function showQrCode(started: LoginStarted, paint: Paint): Promise<void> {
-  const { verificationUriComplete } = started;
+  const { verificationUri, verificationUriComplete = verificationUri } = started;
   if (verificationUriComplete === undefined || process.stderr.isTTY !== true) return;
   const lines = await qrCode(verificationUriComplete, process.stderr.columns || columns(), paint);
   if (lines.length > 0) say(...lines);

@@ -1,5 +1,6 @@
 /** Builds an authorization request: code with PKCE (RFC 7636), pushed (RFC 9126) and signed (RFC 9101) where that is wanted. */
 import { AuthdError } from "../../errors.ts";
+import { dpopThumbprint } from "../dpop.ts";
 import { readMembers } from "../oauth-problem.ts";
 import { incomplete, postAsClient } from "./client-request.ts";
 import { signRequest } from "./request-object.ts";
@@ -27,7 +28,8 @@ export async function authorizationRequest(
   const state = oauth.generateRandomState();
   const nonce = wantsIdToken(context) ? oauth.generateRandomNonce() : undefined;
   const challenge = await oauth.calculatePKCECodeChallenge(verifier);
-  const parameters = parametersOf(context, { redirectUri, state, nonce, challenge });
+  const jkt = context.dpop && dpopThumbprint(context.dpop);
+  const parameters = parametersOf(context, { redirectUri, state, nonce, challenge, jkt });
   const sent = await pushed(context, await signed(context, parameters));
   const url = new URL(authorization_url);
   for (const name of new Set(sent.keys())) url.searchParams.delete(name);
@@ -45,6 +47,8 @@ interface Once {
   state: string;
   nonce: string | undefined;
   challenge: string;
+  /** Digest of the key that the code is bound to (RFC 9449 section 10). */
+  jkt: string | undefined;
 }
 
 function parametersOf({ settings }: LoginContext, once: Once): URLSearchParams {
@@ -62,6 +66,7 @@ function parametersOf({ settings }: LoginContext, once: Once): URLSearchParams {
   set("nonce", once.nonce);
   set("code_challenge", once.challenge);
   set("code_challenge_method", "S256");
+  set("dpop_jkt", once.jkt);
   for (const each of [audience ?? []].flat()) parameters.append("audience", each);
   for (const each of [resource ?? []].flat()) parameters.append("resource", each);
   set("prompt", prompt);

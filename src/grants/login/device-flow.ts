@@ -9,8 +9,15 @@ import type { LoginContext } from "./settings.ts";
 
 const DEFAULT_INTERVAL_S = 5;
 const DEFAULT_EXPIRES_IN_S = 600;
+/** Whatever the issuer says, it is asked no sooner. */
+const MIN_INTERVAL_MS = 1_000;
 /** RFC 8628 section 3.5. */
 const SLOW_DOWN_MS = 5_000;
+/** The longest wait after polls that failed, unless the issuer names a longer one. */
+const MAX_RETRY_MS = 60_000;
+
+/** Errors after which the issuer is asked again; undefined: a connection that failed, or no OAuth error. */
+const PASSING = new Set([undefined, "temporarily_unavailable", "server_error"]);
 
 /** A device code, and what the person needs for it. */
 export interface DeviceAuthorization {
@@ -56,30 +63,45 @@ function readAuthorization(members: Record<string, unknown>): DeviceAuthorizatio
       verificationUriComplete: verification_uri_complete,
     }),
     expiresInMs: (seconds(members.expires_in) || DEFAULT_EXPIRES_IN_S) * 1_000,
-    intervalMs: (seconds(members.interval) ?? DEFAULT_INTERVAL_S) * 1_000,
+    intervalMs: Math.max(
+      MIN_INTERVAL_MS,
+      (seconds(members.interval) ?? DEFAULT_INTERVAL_S) * 1_000,
+    ),
   };
 }
 
-/** What a poll of the token endpoint came to. `waitMs`: the time to the next poll, from now on. */
-export type Poll = { signedIn: SignedIn } | { waitMs: number; isSlowedDown?: boolean };
+/** The pace of the polls. */
+export interface Pace {
+  /** The issuer's interval, which each `slow_down` makes longer. */
+  intervalMs: number;
+  /** The time to the next poll. */
+  waitMs: number;
+}
+
+/** What a poll of the token endpoint came to, and the pace from now on. */
+export type Poll = { signedIn: SignedIn } | (Pace & { isSlowedDown?: boolean });
 
 /** Asks once whether the person is done. Rejects with AuthdError if the sign-in has come to nothing. */
 export async function pollDevice(
   context: LoginContext,
   { deviceCode }: DeviceAuthorization,
-  intervalMs: number,
+  { intervalMs, waitMs }: Pace,
 ): Promise<Poll> {
   try {
     return { signedIn: await exchangeDeviceCode(context, deviceCode) };
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
     const code = error.oauth?.error;
-    if (code === "authorization_pending") return { waitMs: intervalMs };
-    if (code === "slow_down") return { waitMs: intervalMs + SLOW_DOWN_MS, isSlowedDown: true };
-    // A connection that failed: the next poll comes later (RFC 8628 section 3.5).
-    const isPassing = error.reason === "issuer_unavailable" && code === undefined;
-    if (isPassing && error.contact?.lasting !== true) return { waitMs: intervalMs * 2 };
-    throw error;
+    if (code === "authorization_pending") return { intervalMs, waitMs: intervalMs };
+    if (code === "slow_down") {
+      const slower = intervalMs + SLOW_DOWN_MS;
+      return { intervalMs: slower, waitMs: slower, isSlowedDown: true };
+    }
+    const isPassing = error.reason === "issuer_unavailable" && PASSING.has(code);
+    if (!isPassing || error.contact?.lasting === true) throw error;
+    // Polls that fail are sent at longer and longer intervals (RFC 8628 section 3.5).
+    const retryMs = Math.max(intervalMs, Math.min(waitMs * 2, MAX_RETRY_MS));
+    return { intervalMs, waitMs: Math.max(retryMs, error.retryAfterMs ?? 0) };
   }
 }
 

@@ -1,5 +1,5 @@
 /** Reads an issuer's metadata by its address alone (RFC 8414, OpenID Connect Discovery). */
-import { AuthdError, type IssuerContact } from "../../errors.ts";
+import { AuthdError, type IssuerContact, messageOf } from "../../errors.ts";
 import type { IssuerResponse, SendToIssuer } from "../grant.ts";
 import { readMembers } from "../oauth-problem.ts";
 import { type IssuerMetadata, readMetadata } from "./metadata.ts";
@@ -28,7 +28,7 @@ export async function discover(
   let why = "";
   for (const address of new Set(PLACES.map((place) => place(url)))) {
     const response = await read(send, address).catch((error) => {
-      throw unreadable(credential, issuer, error instanceof Error ? error.message : "", error);
+      throw unreadable(credential, issuer, whyIn(error), error);
     });
     const metadata = response.status === 200 ? readMetadata(readMembers(response.text)) : undefined;
     if (metadata && new URL(metadata.issuer, url).href === url.href) return metadata;
@@ -41,6 +41,11 @@ export async function discover(
 function read(send: SendToIssuer, url: string): Promise<IssuerResponse> {
   const headers = { accept: "application/json" };
   return send({ method: "GET", url, headers, urlKey: "issuer", repeatable: true });
+}
+
+/** Returns what happened to a request, without that there is no token: the message around it says so. */
+function whyIn(error: unknown): string {
+  return messageOf(error).replace(/^"[^"]*" got no token from [^ ]*: /, "");
 }
 
 function trimmed(pathname: string): string {

@@ -85,6 +85,8 @@ function whyNotOurs(
   { nonce, issuerNow }: IdTokenCheck,
 ): string | undefined {
   if (!isText(claims.sub)) return "names nobody";
+  const isOver = Number(claims.exp ?? Number.NaN) + TOLERANCE_S <= issuerNow / 1_000;
+  if (isOver) return "has expired";
   const audience = [claims.aud ?? []].flat();
   if (!audience.includes(client_id)) return "is for another client";
   const isOthers = claims.azp === undefined ? audience.length > 1 : claims.azp !== client_id;

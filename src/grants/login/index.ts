@@ -5,7 +5,7 @@ export {
 } from "./authorization-request.ts";
 export { answers, codeIn } from "./authorization-response.ts";
 export { exchangeCode, type SignedIn } from "./code-exchange.ts";
-export { authorizeDevice, type DeviceAuthorization, pollDevice } from "./device-flow.ts";
+export { authorizeDevice, type DeviceAuthorization, type Pace, pollDevice } from "./device-flow.ts";
 export { discover } from "./discovery.ts";
 export type { Account } from "./id-token.ts";
 export { introspect } from "./introspection.ts";
@@ -13,6 +13,7 @@ export {
   addressesOf,
   foreignEndpoints,
   type IssuerMetadata,
+  usesAliases,
   withEndpoints,
 } from "./metadata.ts";
 export { isAtRedirectUri, type RedirectUri, readRedirectUri, withPort } from "./redirect-uri.ts";

@@ -18,9 +18,13 @@ const endpoints = {
   jwks_uri: text,
 };
 
+/** Addresses for clients that show a certificate (RFC 8705 section 5). */
+const aliases = z.object(endpoints).partial().optional().catch(undefined);
+
 const schema = z.object({
   issuer: z.string(),
   ...endpoints,
+  mtls_endpoint_aliases: aliases,
   authorization_response_iss_parameter_supported: flag,
   require_pushed_authorization_requests: flag,
   require_signed_request_object: flag,
@@ -36,6 +40,7 @@ const schema = z.object({
 type EndpointName = keyof typeof endpoints;
 
 export type IssuerMetadata = { issuer: string } & Partial<Record<EndpointName, string>> & {
+    mtls_endpoint_aliases?: Partial<Record<EndpointName, string>>;
     authorization_response_iss_parameter_supported?: boolean;
     require_pushed_authorization_requests?: boolean;
     require_signed_request_object?: boolean;
@@ -51,7 +56,15 @@ export type IssuerMetadata = { issuer: string } & Partial<Record<EndpointName, s
 /** Keeps the members that authd uses; one of another type counts as absent. Undefined without an issuer. */
 export function readMetadata(value: unknown): IssuerMetadata | undefined {
   const { data } = schema.safeParse(value);
-  return data && omitUndefined(data);
+  if (!data) return undefined;
+  const { mtls_endpoint_aliases: given, ...rest } = data;
+  const mtls_endpoint_aliases = given && omitUndefined(given);
+  return omitUndefined({ ...rest, mtls_endpoint_aliases }) as IssuerMetadata;
+}
+
+/** True for a client that shows a certificate, to which the issuer may give addresses of its own. */
+export function usesAliases(own: unknown): boolean {
+  return (own as { client_auth?: string }).client_auth === "tls";
 }
 
 /** Keys of a credential file, and the members that stand in for them where the file gives only `issuer`. */
@@ -74,7 +87,11 @@ export function withEndpoints(
   hasClientSecret: boolean,
 ): unknown {
   if (!metadata) return own;
-  const found = Object.entries(ENDPOINT_OF).map(([key, name]) => [key, metadata[name]]);
+  const aliased = usesAliases(own) ? metadata.mtls_endpoint_aliases : undefined;
+  const found = Object.entries(ENDPOINT_OF).map(([key, name]) => [
+    key,
+    (key === "authorization_url" ? undefined : aliased?.[name]) ?? metadata[name],
+  ]);
   const methods = metadata.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
   const isPost = methods.includes("client_secret_post") && !methods.includes("client_secret_basic");
   return {
@@ -84,26 +101,29 @@ export function withEndpoints(
   };
 }
 
-/** Returns each address of `next` at an origin that `known` has nowhere. */
+/** Returns each address of `next` at an origin that `known` has nowhere; aliases only for a client that uses them. */
 export function foreignEndpoints(
   known: IssuerMetadata,
   next: IssuerMetadata,
-): { key: EndpointName; was: string | undefined; is: string }[] {
-  const origins = new Set([
-    originOf(known.issuer),
-    ...addressesOf(known).map(({ is }) => originOf(is)),
-  ]);
-  return addressesOf(next)
-    .filter(({ is }) => !origins.has(originOf(is)))
-    .map(({ key, is }) => ({ key, was: known[key], is }));
+  countsAliases: boolean,
+): { key: string; was: string | undefined; is: string }[] {
+  const before = addressesOf(known, true);
+  const origins = new Set([known.issuer, ...before.values()].map(originOf));
+  return Array.from(addressesOf(next, countsAliases))
+    .filter(([, is]) => !origins.has(originOf(is)))
+    .map(([key, is]) => ({ key, was: before.get(key), is }));
 }
 
-/** Returns the addresses that the metadata name, by their names. */
-export function addressesOf(metadata: IssuerMetadata): { key: EndpointName; is: string }[] {
-  return (Object.keys(endpoints) as EndpointName[]).flatMap((key) => {
-    const is = metadata[key];
-    return is === undefined ? [] : [{ key, is }];
-  });
+/** Returns the addresses that the metadata name, by the names of their members; aliases where they count. */
+export function addressesOf(metadata: IssuerMetadata, countsAliases: boolean): Map<string, string> {
+  const { mtls_endpoint_aliases = {} } = metadata;
+  const addresses = new Map<string, string>();
+  const add = (key: string, is: string | undefined) => is !== undefined && addresses.set(key, is);
+  for (const name of Object.keys(endpoints) as EndpointName[]) {
+    add(name, metadata[name]);
+    if (countsAliases) add(`mtls_endpoint_aliases.${name}`, mtls_endpoint_aliases[name]);
+  }
+  return addresses;
 }
 
 function originOf(address: string): string {

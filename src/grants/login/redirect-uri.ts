@@ -2,17 +2,19 @@
 
 const DEFAULT = "http://127.0.0.1/callback";
 
-/** Addresses to listen on, by the host of a redirect URI. */
-const HOSTS: Readonly<Record<string, string>> = {
-  "127.0.0.1": "127.0.0.1",
-  "[::1]": "::1",
-  localhost: "localhost",
+/** Addresses to listen on, by the host of a redirect URI. A browser may take either of `localhost`. */
+const HOSTS: Readonly<Record<string, readonly string[]>> = {
+  "127.0.0.1": ["127.0.0.1"],
+  "[::1]": ["::1"],
+  localhost: ["127.0.0.1", "::1"],
 };
 
 export interface RedirectUri {
+  /** As the file writes it: issuers compare it letter by letter (RFC 6749 section 3.1.2.3). */
+  readonly text: string;
   readonly url: URL;
-  /** The address to listen on; undefined: not on loopback, so only a pasted address can bring the answer. */
-  readonly host: string | undefined;
+  /** The addresses to listen on; none: not on loopback, so only a pasted address can bring the answer. */
+  readonly hosts: readonly string[];
   /** 0: any free one. */
   readonly port: number;
 }
@@ -25,15 +27,14 @@ export function isRedirectUri(text: string): boolean {
 
 export function readRedirectUri(text = DEFAULT): RedirectUri {
   const url = new URL(text);
-  const host = url.protocol === "http:" ? HOSTS[url.hostname] : undefined;
-  return { url, host, port: Number(url.port) };
+  const hosts = (url.protocol === "http:" && HOSTS[url.hostname]) || [];
+  return { text, url, hosts, port: Number(url.port) };
 }
 
 /** Returns the redirect URI as it is sent: with the port that the listener got. */
-export function withPort({ url }: RedirectUri, port: number): string {
-  const text = url.href;
+export function withPort({ text, url }: RedirectUri, port: number): string {
   if (url.port !== "") return text;
-  return text.replace(url.host, `${url.host}:${port}`);
+  return text.replace(/^(http:\/\/[^/?:[]+|http:\/\/\[[^\]]*\])(?=[/?]|$)/i, `$1:${port}`);
 }
 
 /** True if a browser that was redirected ended at this address. */

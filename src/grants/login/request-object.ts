@@ -1,5 +1,7 @@
 /** Signs authorization requests as request objects (RFC 9101). */
+import { randomUUID } from "node:crypto";
 import { AuthdError } from "../../errors.ts";
+import { signJwt } from "../sign-jwt.ts";
 import { readSigningKey } from "../signing-key.ts";
 import type { LoginContext } from "./settings.ts";
 
@@ -15,29 +17,30 @@ export async function signRequest(
   parameters: URLSearchParams,
 ): Promise<string> {
   const { settings, metadata, now } = context;
-  const { SignJWT } = await import("jose");
-  const alg = settings.request_object_alg ?? "HS256";
-  const claims: Record<string, string | string[]> = {};
+  const algorithm = settings.request_object_alg ?? "HS256";
+  const claims: Record<string, string | number | string[]> = {};
   for (const name of new Set(parameters.keys())) {
     const values = parameters.getAll(name);
     claims[name] = values.length > 1 ? values : values[0]!;
   }
-  const issuedAt = Math.floor(now / 1_000);
-  const { randomUUID } = await import("node:crypto");
-  return await new SignJWT(claims)
-    .setProtectedHeader({ alg, typ: "oauth-authz-req+jwt" })
-    .setIssuer(settings.client_id)
-    .setAudience(metadata?.issuer ?? new URL(settings.authorization_url ?? "").origin)
-    .setIssuedAt(issuedAt)
-    .setNotBefore(issuedAt)
-    .setExpirationTime(issuedAt + LIFETIME_S)
-    .setJti(randomUUID())
-    .sign(await keyOf(context, alg));
+  // Numbers are numbers there (RFC 9101 section 4).
+  if (claims.max_age !== undefined) claims.max_age = Number(claims.max_age);
+  const iat = Math.floor(now / 1_000);
+  return await signJwt({
+    key: keyOf(context, algorithm),
+    header: { typ: "oauth-authz-req+jwt" },
+    claims: {
+      ...claims,
+      iss: settings.client_id,
+      aud: metadata?.issuer ?? new URL(settings.authorization_url ?? "").origin,
+      ...{ iat, nbf: iat, exp: iat + LIFETIME_S, jti: randomUUID() },
+    },
+  });
 }
 
-async function keyOf({ credential, secrets }: LoginContext, alg: string) {
-  if (alg === "HS256") {
-    if (secrets.client_secret) return new TextEncoder().encode(secrets.client_secret);
+function keyOf({ credential, secrets }: LoginContext, algorithm: string) {
+  if (algorithm === "HS256") {
+    if (secrets.client_secret) return { algorithm, secret: secrets.client_secret };
     throw new AuthdError(
       "invalid_params",
       `${credential}: its issuer wants signed requests: enter client_secret, or set request_object_alg and enter request_object_key: authd set ${credential}`,
@@ -45,7 +48,7 @@ async function keyOf({ credential, secrets }: LoginContext, alg: string) {
     );
   }
   try {
-    return readSigningKey(secrets.request_object_key ?? "", KEY, { algorithm: alg }).key;
+    return readSigningKey(secrets.request_object_key ?? "", KEY, { algorithm });
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
     throw new AuthdError(

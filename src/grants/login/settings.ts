@@ -16,7 +16,7 @@ import { isRedirectUri } from "./redirect-uri.ts";
 /** Parameters of an authorization request that authd itself decides. */
 const RESERVED = new Set([
   ...["client_id", "redirect_uri", "response_type", "response_mode", "state", "nonce", "scope"],
-  ...["code_challenge", "code_challenge_method", "request", "request_uri"],
+  ...["code_challenge", "code_challenge_method", "request", "request_uri", "dpop_jkt"],
 ]);
 
 const address = (description: string) =>

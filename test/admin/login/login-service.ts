@@ -1,9 +1,13 @@
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
+import { createServer } from "node:net";
 import test, { type ExecutionContext } from "ava";
-import type { Consent } from "../../../src/admin/consent.ts";
-import { type LoginClient, LoginService } from "../../../src/admin/login/login-service.ts";
+import type { LoginService } from "../../../src/admin/login/login-service.ts";
 import type { AuthdError } from "../../../src/errors.ts";
-import type { LoginFlow, Notifications } from "../../../src/protocol.ts";
-import { adminOf, agreed } from "../../helpers/admin.ts";
+import type { LoginFlow } from "../../../src/protocol.ts";
+import { agreed } from "../../helpers/admin.ts";
+import { startLoginService, TestClient } from "../../helpers/login-client.ts";
+import { impossible } from "../../helpers/optional.ts";
 import { signInAt } from "../../helpers/person.ts";
 import { freePort } from "../../helpers/port.ts";
 import {
@@ -11,46 +15,11 @@ import {
   type SignInIssuer,
   startSignInIssuer,
 } from "../../helpers/sign-in-issuer.ts";
-import { startTestRegistry, type TestRegistry } from "../../helpers/test-registry.ts";
+import { startTestRegistry } from "../../helpers/test-registry.ts";
 import { until } from "../../helpers/until.ts";
 
 const MINUTE = 60_000;
 const SIGNED_IN_BEFORE = { signedInAt: 1, account: { iss: "x", sub: "bob", name: "bob" } };
-
-type Progress = Notifications["login/progress"];
-
-/** A client that notes its progress, and whose person answers questions in one way. */
-class TestClient implements LoginClient {
-  readonly progress: Progress["state"][] = [];
-  readonly questions: string[] = [];
-  readonly signal = new AbortController().signal;
-  readonly #answer: Consent;
-  readonly #closers: (() => void)[] = [];
-  readonly connection = {
-    closed: false,
-    onClose: (listener: () => void) => void this.#closers.push(listener),
-    leave: () => {},
-  };
-
-  constructor(answer: Consent = agreed) {
-    this.#answer = answer;
-  }
-
-  consent(): Consent {
-    return async (restricted, what = "") => {
-      this.questions.push(what);
-      await this.#answer(restricted, what);
-    };
-  }
-
-  async notify(_: "login/progress", { state }: Progress): Promise<void> {
-    this.progress.push(state);
-  }
-
-  close(): void {
-    for (const listener of this.#closers) listener();
-  }
-}
 
 async function setup(t: ExecutionContext, record = {}) {
   const issuer = await startSignInIssuer(t);
@@ -63,18 +32,7 @@ async function setup(t: ExecutionContext, record = {}) {
     prompt: "consent",
   };
   await engine.add("mail", file, {}, record);
-  return { issuer, engine, logins: serviceOf(t, engine) };
-}
-
-function serviceOf(t: ExecutionContext, engine: TestRegistry): LoginService {
-  const { registry, clock, time, events } = engine;
-  const { admin } = adminOf(engine);
-  const service = new LoginService({
-    ...{ registry, clock, time, changes: admin.changes, env: {} },
-    onEvent: (event) => void events.push(event),
-  });
-  t.teardown(() => service.close());
-  return service;
+  return { issuer, engine, logins: startLoginService(t, engine) };
 }
 
 async function begin(logins: LoginService, client: TestClient, how: LoginFlow = "browser") {
@@ -232,6 +190,34 @@ function answerPolls(issuer: SignInIssuer, ...answers: { error: string }[]) {
   };
 }
 
+/** What a device authorization endpoint answers. */
+const DEVICE = {
+  ...{ device_code: "practice-device-code", user_code: "ABCD", interval: 0, expires_in: 600 },
+  verification_uri: "https://login.example/device",
+};
+
+/** The status of a callback that is nobody's, sent to one address under the name of another. */
+async function statusAt(hostname: string, port: string, name: string): Promise<number | undefined> {
+  const [response] = (await once(
+    get({ host: hostname.replace(/[[\]]/g, ""), port, headers: { host: `${name}:${port}` } }),
+    "response",
+  )) as [IncomingMessage];
+  response.resume();
+  return response.statusCode;
+}
+
+/** False on a machine whose loopback interface has no IPv6 address. */
+async function hasIpv6(): Promise<boolean> {
+  const server = createServer();
+  const listening = once(server.listen(0, "::1"), "listening").then(
+    () => true,
+    () => false,
+  );
+  const isListening = await listening;
+  server.close();
+  return isListening;
+}
+
 const polls = ({ requests }: SignInIssuer) => requests.filter((path) => path === "/token").length;
 
 test("a device: asked at the issuer's pace, slower when it says so, until the code expires", async (t) => {
@@ -267,6 +253,118 @@ test("a device: the person's yes brings the tokens at the next poll", async (t) 
   t.like(await logins.finish({ login: started.login }, client), { state: "ready" });
   t.is(polls(issuer), 1);
   t.deepEqual(client.progress, ["waiting", "exchanging", "done"]);
+});
+
+test("a device: an interval of 0 is a second; polls that fail come later, and then at the pace of before", async (t) => {
+  const { issuer, engine, logins } = await setup(t);
+  const client = new TestClient();
+  const answers = [
+    { status: 503, body: { error: "temporarily_unavailable" } },
+    { status: 500, body: {} },
+    { status: 400, body: { error: "authorization_pending" } },
+    { status: 400, body: { error: "access_denied" } },
+  ];
+  issuer.override = (path) => {
+    if (path === "/device/auth") return { status: 200, body: DEVICE };
+    return path === "/token" ? answers.shift() : undefined;
+  };
+  const started = await begin(logins, client, "device");
+  const ended = logins.finish({ login: started.login }, client);
+  for (const [index, waitMs] of [1_000, 2_000, 4_000, 1_000].entries()) {
+    await until(() => engine.clock.isDueIn(waitMs));
+    engine.clock.advance(waitMs - 1);
+    t.is(polls(issuer), index);
+    engine.clock.advance(1);
+    await until(() => polls(issuer) === index + 1);
+  }
+  t.is((await t.throwsAsync<AuthdError>(ended))?.oauth?.error, "access_denied");
+});
+
+test("a device: a page over plain http is not shown to anybody", async (t) => {
+  const { issuer, logins } = await setup(t);
+  const body = { ...DEVICE, verification_uri: "http://login.example/device" };
+  issuer.override = (path) => (path === "/device/auth" ? { status: 200, body } : undefined);
+  const error = await t.throwsAsync<AuthdError>(begin(logins, new TestClient(), "device"));
+  t.regex(error?.message ?? "", /mail: The issuer's verification_uri must be https/);
+});
+
+test("a person who was in time is signed in, however long the issuer takes then", async (t) => {
+  const { engine, logins, issuer } = await setup(t);
+  const client = new TestClient();
+  const { login, url } = await begin(logins, client);
+  let answer = () => {};
+  issuer.override = async (path) => {
+    if (path !== "/token") return undefined;
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return undefined;
+  };
+  engine.clock.advance(5 * MINUTE - 1);
+  const page = signInAt(url ?? "", { name: "ada" });
+  await until(() => client.progress.includes("exchanging") && issuer.requests.includes("/token"));
+  engine.clock.advance(1_000);
+  answer();
+  t.like(await logins.finish({ login }, client), { state: "ready" });
+  t.is((await page).status, 200);
+});
+
+test("a vault that is locked ends the sign-in, which has secrets in memory", async (t) => {
+  const { logins } = await setup(t);
+  const client = new TestClient();
+  const { login, url } = await begin(logins, client);
+  const ended = logins.finish({ login }, client);
+  logins.onLocked();
+  t.is((await t.throwsAsync<AuthdError>(ended))?.reason, "vault_locked");
+  await t.throwsAsync(signInAt(url ?? "", { name: "ada" }));
+});
+
+test("localhost: the listener is at both addresses, so that no other program gets the code", async (t) => {
+  const { logins, engine, issuer } = await setup(t);
+  const file = {
+    ...{ grant: "authorization_code", issuer: issuer.url, client_id: PUBLIC_CLIENT },
+    ...{ redirect_uri: "http://localhost", push_request: false },
+  };
+  await engine.add("local", file, {});
+  const { url } = await logins.start({ credential: "local" }, new TestClient());
+  const redirect = new URL(url ?? "").searchParams.get("redirect_uri") ?? "";
+  t.regex(redirect, /^http:\/\/localhost:\d+$/);
+  const { port } = new URL(redirect);
+  const hosts = (await hasIpv6()) ? ["127.0.0.1", "[::1]"] : ["127.0.0.1"];
+  for (const host of hosts) t.is(await statusAt(host, port, "localhost"), 400);
+  for (const host of hosts) t.is(await statusAt(host, port, "evil.example"), 404);
+});
+
+test("[::1]: the person is sent back to it", async (t) => {
+  if (!(await hasIpv6())) return impossible(t, "the loopback interface has no IPv6 address");
+  const { logins, engine, issuer } = await setup(t);
+  const file = {
+    ...{ grant: "authorization_code", issuer: issuer.url, client_id: PUBLIC_CLIENT },
+    ...{ scope: "openid", redirect_uri: "http://[::1]/callback" },
+  };
+  await engine.add("six", file, {});
+  const client = new TestClient();
+  const { url, login } = await logins.start({ credential: "six" }, client);
+  const page = await signInAt(url ?? "", { name: "ada" });
+  t.is(new URL(page.url).hostname, "[::1]");
+  return t.like(await logins.finish({ login }, client), { state: "ready" });
+});
+
+test("an issuer that takes back no access tokens has ended the session all the same", async (t) => {
+  const { logins, issuer } = await setup(t);
+  const client = new TestClient();
+  const { login, url } = await begin(logins, client);
+  await signInAt(url ?? "", { name: "ada" });
+  await logins.finish({ login }, client);
+  let revocations = 0;
+  issuer.override = (path) => {
+    const isAccess = path === "/token/revocation" && ++revocations === 2;
+    return isAccess ? { status: 400, body: { error: "unsupported_token_type" } } : undefined;
+  };
+  const { revoked, detail } = await logins.logout("mail", agreed);
+  t.true(revoked);
+  t.regex(detail, /its session is revoked/);
+  t.is(revocations, 2);
 });
 
 test("settings that were edited meanwhile: the sign-in is not used", async (t) => {

@@ -35,9 +35,46 @@ test("a secret goes into the form where the issuer takes it there alone", (t) =>
 test("an address is foreign if nothing of before was at its origin", (t) => {
   const known = { issuer, token_endpoint: "https://tokens.example/token" };
   const moved = { issuer, token_endpoint: `${issuer}/token`, jwks_uri: "https://tokens.example/k" };
-  t.deepEqual(foreignEndpoints(known, moved), []);
+  t.deepEqual(foreignEndpoints(known, moved, false), []);
   const next = { issuer, token_endpoint: "https://evil.example/token" };
-  t.deepEqual(foreignEndpoints(known, next), [
+  t.deepEqual(foreignEndpoints(known, next, false), [
     { key: "token_endpoint", was: known.token_endpoint, is: next.token_endpoint },
   ]);
+});
+
+const MTLS = "https://mtls.login.example";
+const aliased = {
+  issuer,
+  authorization_endpoint: `${issuer}/authorize`,
+  token_endpoint: `${issuer}/token`,
+  revocation_endpoint: `${issuer}/revoke`,
+  mtls_endpoint_aliases: {
+    authorization_endpoint: `${MTLS}/authorize`,
+    token_endpoint: `${MTLS}/token`,
+  },
+};
+
+test("a client with a certificate goes to the issuer's addresses for such clients; a browser does not", (t) => {
+  const read = readMetadata({
+    ...aliased,
+    mtls_endpoint_aliases: { ...aliased.mtls_endpoint_aliases, more: 1 },
+  });
+  t.deepEqual(read, aliased);
+  t.deepEqual(withEndpoints({ client_auth: "tls" }, read, false), {
+    client_auth: "tls",
+    authorization_url: `${issuer}/authorize`,
+    token_url: `${MTLS}/token`,
+    revocation_url: `${issuer}/revoke`,
+  });
+  t.like(withEndpoints({}, read, false), { token_url: `${issuer}/token` });
+});
+
+test("aliases at another origin are foreign to a client with a certificate alone", (t) => {
+  const { mtls_endpoint_aliases: _, ...known } = aliased;
+  t.deepEqual(foreignEndpoints(known, aliased, false), []);
+  t.like(foreignEndpoints(known, aliased, true), [
+    { key: "mtls_endpoint_aliases.authorization_endpoint" },
+    { key: "mtls_endpoint_aliases.token_endpoint", was: undefined, is: `${MTLS}/token` },
+  ]);
+  t.deepEqual(foreignEndpoints(aliased, aliased, true), []);
 });

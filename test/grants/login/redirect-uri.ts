@@ -7,17 +7,20 @@ import {
 } from "../../../src/grants/login/redirect-uri.ts";
 
 test("loopback is listened on, at a free port unless one is given", (t) => {
-  t.like(readRedirectUri(), { host: "127.0.0.1", port: 0 });
-  t.like(readRedirectUri("http://[::1]:8400/cb"), { host: "::1", port: 8400 });
-  t.like(readRedirectUri("http://localhost/cb"), { host: "localhost", port: 0 });
+  t.like(readRedirectUri(), { hosts: ["127.0.0.1"], port: 0 });
+  t.like(readRedirectUri("http://[::1]:8400/cb"), { hosts: ["::1"], port: 8400 });
+  t.like(readRedirectUri("http://localhost/cb"), { hosts: ["127.0.0.1", "::1"], port: 0 });
   for (const elsewhere of ["https://127.0.0.1/cb", "http://example.com/cb", "app:/cb", "urn:x:oob"])
-    t.is(readRedirectUri(elsewhere).host, undefined, elsewhere);
+    t.deepEqual(readRedirectUri(elsewhere).hosts, [], elsewhere);
 });
 
 test("the port of the listener is put where none is; a fixed one stays", (t) => {
   t.is(withPort(readRedirectUri(), 4711), "http://127.0.0.1:4711/callback");
   t.is(withPort(readRedirectUri("http://[::1]/a?b=c"), 4711), "http://[::1]:4711/a?b=c");
   t.is(withPort(readRedirectUri("http://localhost:8400/cb"), 1), "http://localhost:8400/cb");
+  // Issuers compare it letter by letter: no slash is added.
+  t.is(withPort(readRedirectUri("http://localhost"), 4711), "http://localhost:4711");
+  t.is(withPort(readRedirectUri("http://LOCALHOST?a=b"), 4711), "http://LOCALHOST:4711?a=b");
 });
 
 test("what runs in a browser, or hides a part of itself, is no redirect URI", (t) => {

@@ -49,3 +49,15 @@ test("a key that does not fit is not quoted", async (t) => {
     t.false(error?.message.includes("not-a-key"));
   }
 });
+
+test("a key's id is in the header, and max_age is a number", async (t) => {
+  const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+  const key = JSON.stringify({ ...(await exportJWK(privateKey)), kid: "two" });
+  const context = contextWith({ request_object_alg: "ES256" }, { request_object_key: key });
+  const signed = await signRequest(context, new URLSearchParams({ max_age: "60", state: "7" }));
+  const { payload, protectedHeader } = await jwtVerify(signed, publicKey, {
+    currentDate: new Date(NOW),
+  });
+  t.is(protectedHeader.kid, "two");
+  t.like(payload, { max_age: 60, state: "7" });
+});
