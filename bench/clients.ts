@@ -17,6 +17,7 @@ interface Subject {
 const CLIENTS: readonly Subject[] = [
   { language: "JavaScript", command: process.execPath, args: ["clients/javascript/bench.mjs"] },
   { language: "Python", command: "python3", args: ["clients/python/bench.py"] },
+  { language: "PHP", command: "php", args: ["clients/php/bench.php"] },
 ];
 
 await run(async (bench) => {

@@ -27,9 +27,15 @@ const PRINTS = {
 const LANGUAGES = [
   { language: "js", program: process.execPath, ending: "mjs" },
   { language: "python", program: "python3", ending: "py" },
+  {
+    language: "php",
+    program: "php",
+    ending: "php",
+    options: ["-d", `auto_prepend_file=${join(ROOT, "clients/php/autoload.php")}`],
+  },
 ];
 
-for (const { language, program, ending } of LANGUAGES) {
+for (const { language, program, ending, options = [] } of LANGUAGES) {
   test.serial(`every program in ${language} runs`, async (t) => {
     if (language !== "js" && absent(program).length > 0)
       return missing(t, `${program} is not installed`);
@@ -48,7 +54,7 @@ for (const { language, program, ending } of LANGUAGES) {
       writeFileSync(join(place.folder, name), text);
     }
     for (const [api, printed] of Object.entries(PRINTS)) {
-      const { code, stdout, stderr } = await place.run(program, [`${api}.${ending}`]);
+      const { code, stdout, stderr } = await place.run(program, [...options, `${api}.${ending}`]);
       t.is(code, 0, stderr);
       t.regex(stdout, printed, api);
     }
