@@ -3,6 +3,7 @@ import { discover } from "../../../src/grants/login/discovery.ts";
 import { createHttp } from "../../../src/http/http.ts";
 import { createIssuerSend } from "../../../src/http/issuer.ts";
 import { startApi } from "../../helpers/api.ts";
+import { freePort } from "../../helpers/port.ts";
 
 test("an issuer with a path is looked for at three places, one without at two", async (t) => {
   let answersAt = "";
@@ -31,4 +32,14 @@ test("an issuer with a path is looked for at three places, one without at two", 
   api.seen.length = 0;
   await t.throwsAsync(find(api.origin), { message: /could not be read/ });
   t.is(api.seen.length, 2);
+});
+
+test("an issuer that can't be reached: the message says once that there is no token", async (t) => {
+  const http = createHttp();
+  t.teardown(() => http.close());
+  const send = createIssuerSend({ http, credential: "mail", allowInsecureHttp: false });
+  const asked = discover({ credential: "mail", send }, `http://127.0.0.1:${await freePort()}`);
+  const { message = "" } = (await t.throwsAsync(asked)) ?? {};
+  t.is(message.match(/got no token/g)?.length, 1, message);
+  t.regex(message, /could not be read: .*127\.0\.0\.1.* Check issuer/);
 });
