@@ -246,8 +246,8 @@ function option(fd: number, level: number, name: number, bytes: number): Uint32A
   return optionValue;
 }
 
-/** Node keeps the descriptor in an undocumented place, and drops it when the socket closes. */
-function descriptorOf(socket: Socket): number {
+/** Returns a socket's descriptor, which Node keeps in an undocumented place, and drops when the socket closes. */
+export function descriptorOf(socket: Socket): number {
   const { _handle } = socket as Socket & { _handle?: { fd?: number } | null };
   const fd = _handle?.fd;
   if (fd === undefined || fd < 0) throw new Error("the connection is closed");

@@ -1,10 +1,11 @@
 /** What `authd helper install` changes, as data: it is recorded, so that `uninstall` undoes exactly that. */
+import { type FileChange, file } from "./file.ts";
 import { type JsonChange, jsonValue } from "./json-value.ts";
 import { type KubeconfigChange, kubeconfig } from "./kubeconfig.ts";
 import { type LinesChange, lines } from "./lines.ts";
 import { type ProgramChange, program } from "./program.ts";
 
-export type Change = LinesChange | JsonChange | ProgramChange | KubeconfigChange;
+export type Change = LinesChange | JsonChange | FileChange | ProgramChange | KubeconfigChange;
 
 /** `made`: as it was written. `changed`: somebody changed it since. `gone`: nothing of it is there. */
 export type ChangeState = "made" | "changed" | "gone";
@@ -34,6 +35,7 @@ export interface Kind<C> {
 const kinds: { [Name in Change["kind"]]: Kind<Extract<Change, { kind: Name }>> } = {
   lines,
   json: jsonValue,
+  file,
   program,
   kubeconfig,
 };
@@ -61,6 +63,7 @@ function placeIn(change: Change): readonly (string | undefined)[] {
       return change.at;
     case "kubeconfig":
       return [change.context];
+    case "file":
     case "program":
       return [];
   }

@@ -5,7 +5,7 @@ import { readTextFile, removeTextFile, writeTextFile } from "./text-file.ts";
 
 export interface LinesChange extends ChangeBase {
   kind: "lines";
-  /** The section's header line; absent: the lines are put at the end of a file without sections. */
+  /** The section's header line; absent: the lines are put before the first section. */
   section?: string;
   lines: readonly string[];
   /** The key that they set. */
@@ -67,7 +67,11 @@ function bodyOf(change: LinesChange): readonly string[] {
 
 /** Returns the lines of the change's section, and where they begin and end; the header's index is `start - 1`. */
 function sectionOf({ section }: LinesChange, all: readonly string[]) {
-  if (section === undefined) return { start: 0, end: all.length, body: all };
+  if (section === undefined) {
+    const first = all.findIndex((line) => /^\s*\[/.test(line));
+    const end = first === -1 ? all.length : first;
+    return { start: 0, end, body: all.slice(0, end) };
+  }
   const header = all.findIndex((line) => line.trim() === section);
   if (header === -1) return { start: -1, end: -1, body: [] };
   const next = all.findIndex((line, index) => index > header && /^\s*\[/.test(line));
@@ -79,24 +83,27 @@ function sectionOf({ section }: LinesChange, all: readonly string[]) {
 function insertion(change: LinesChange, text: string) {
   const all = text.split("\n");
   const { start, end, body } = sectionOf(change, all);
-  if (change.section === undefined || start === -1) {
-    const gap = text === "" ? "" : text.endsWith("\n") ? "" : "\n";
-    const header = change.section === undefined ? [] : [change.section];
-    const space = text === "" || change.section === undefined ? "" : "\n";
-    return {
-      before: text,
-      added: `${gap}${space}${[...header, ...change.lines, ""].join("\n")}`,
-      after: "",
-    };
-  }
+  const isAtEnd = change.section === undefined && end === all.length;
+  if (isAtEnd || start === -1) return appended(change, text);
   const blank = body.toReversed().findIndex((line) => line.trim() !== "");
-  const at = blank === -1 ? start : end - blank;
+  return inserted(change.lines, all, blank === -1 ? start : end - blank);
+}
+
+/** Adds the lines behind the text, under their section's header if they have one. */
+function appended({ section, lines }: LinesChange, text: string) {
+  const gap = text === "" || text.endsWith("\n") ? "" : "\n";
+  const header = section === undefined ? [] : [section];
+  const space = text === "" || section === undefined ? "" : "\n";
+  const added = `${gap}${space}${[...header, ...lines, ""].join("\n")}`;
+  return { before: text, added, after: "" };
+}
+
+/** Adds the lines in front of the line with this index. */
+function inserted(lines: readonly string[], all: readonly string[], at: number) {
   const before = all.slice(0, at).join("\n");
-  const after = all.slice(at).join("\n");
-  const isEnd = at === all.length;
-  return isEnd
-    ? { before, added: `\n${change.lines.join("\n")}\n`, after: "" }
-    : { before: `${before}\n`, added: `${change.lines.join("\n")}\n`, after };
+  const added = `${lines.join("\n")}\n`;
+  if (at === all.length) return { before, added: `\n${added}`, after: "" };
+  return { before: at === 0 ? "" : `${before}\n`, added, after: all.slice(at).join("\n") };
 }
 
 /** Throws AuthdError `invalid_params` if the section has the key already, and can have it only once. */

@@ -1,4 +1,4 @@
-/** A program of its own name that runs authd, for tools that look for one in the PATH. */
+/** A program of its own name that runs authd, for tools that take no arguments or look for one in the PATH. */
 import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { basename, delimiter, dirname } from "node:path";
 import { shellWord } from "../../base/shell-word.ts";
@@ -10,6 +10,8 @@ export interface ProgramChange extends ChangeBase {
   kind: "program";
   /** The words that it stands for; its arguments follow. */
   command: readonly string[];
+  /** True if the tool knows its path, and does not look for it in the PATH. */
+  isNamedByPath?: boolean;
 }
 
 export const program: Kind<ProgramChange> = {
@@ -37,9 +39,9 @@ export const program: Kind<ProgramChange> = {
   },
 };
 
-/** Returns why no tool finds the program; undefined if its folder is in the PATH. */
+/** Returns why no tool finds the program; undefined if its folder is in the PATH, or need not be. */
 export function whyNotFound(change: Change, path = ""): string | undefined {
-  if (change.kind !== "program") return undefined;
+  if (change.kind !== "program" || change.isNamedByPath) return undefined;
   const folder = dirname(change.path);
   if (path.split(delimiter).includes(folder)) return undefined;
   return `${basename(change.path)} is not found: ${folder} is not in the PATH`;
