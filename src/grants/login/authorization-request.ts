@@ -24,10 +24,9 @@ export async function authorizationRequest(
   const { authorization_url } = context.settings;
   if (authorization_url === undefined) throw missingUrl(context, "authorization_url");
   const oauth = await import("oauth4webapi");
-  const verifier = oauth.generateRandomCodeVerifier();
+  const { verifier, challenge } = await proofKey();
   const state = oauth.generateRandomState();
   const nonce = wantsIdToken(context) ? oauth.generateRandomNonce() : undefined;
-  const challenge = await oauth.calculatePKCECodeChallenge(verifier);
   const jkt = context.dpop && dpopThumbprint(context.dpop);
   const parameters = parametersOf(context, { redirectUri, state, nonce, challenge, jkt });
   const sent = await pushed(context, await signed(context, parameters));
@@ -35,6 +34,19 @@ export async function authorizationRequest(
   for (const name of new Set(sent.keys())) url.searchParams.delete(name);
   for (const [name, value] of sent) url.searchParams.append(name, value);
   return { url: url.href, redirectUri, state, verifier, ...(nonce && { nonce }) };
+}
+
+/** A verifier, and the parameters that announce it (RFC 7636). */
+interface ProofKey {
+  verifier: string;
+  challenge: { code_challenge: string; code_challenge_method: "S256" };
+}
+
+export async function proofKey(): Promise<ProofKey> {
+  const oauth = await import("oauth4webapi");
+  const verifier = oauth.generateRandomCodeVerifier();
+  const code_challenge = await oauth.calculatePKCECodeChallenge(verifier);
+  return { verifier, challenge: { code_challenge, code_challenge_method: "S256" } };
 }
 
 /** True if the issuer is asked for an ID token (OpenID Connect Core section 3.1.2.1). */
@@ -46,7 +58,7 @@ interface Once {
   redirectUri: string;
   state: string;
   nonce: string | undefined;
-  challenge: string;
+  challenge: ProofKey["challenge"];
   /** Digest of the key that the code is bound to (RFC 9449 section 10). */
   jkt: string | undefined;
 }
@@ -64,8 +76,7 @@ function parametersOf({ settings }: LoginContext, once: Once): URLSearchParams {
   set("scope", scope);
   set("state", once.state);
   set("nonce", once.nonce);
-  set("code_challenge", once.challenge);
-  set("code_challenge_method", "S256");
+  for (const [name, value] of Object.entries(once.challenge)) set(name, value);
   set("dpop_jkt", once.jkt);
   for (const each of [audience ?? []].flat()) parameters.append("audience", each);
   for (const each of [resource ?? []].flat()) parameters.append("resource", each);

@@ -34,14 +34,15 @@ export async function exchangeCode(
 /** Rejects with the issuer's `authorization_pending` or `slow_down` while the person is not done. */
 export async function exchangeDeviceCode(
   context: LoginContext,
-  deviceCode: string,
+  { deviceCode, verifier }: { deviceCode: string; verifier?: string },
 ): Promise<SignedIn> {
   return await exchange(context, {
     form: {
       grant_type: "urn:ietf:params:oauth:grant-type:device_code",
       device_code: deviceCode,
+      ...(verifier !== undefined && { code_verifier: verifier }),
     },
-    once: [deviceCode],
+    once: [deviceCode, ...(verifier === undefined ? [] : [verifier])],
   });
 }
 

@@ -2,7 +2,7 @@
 import { AuthdError } from "../../errors.ts";
 import { readMembers } from "../oauth-problem.ts";
 import { seconds } from "../token-claims.ts";
-import { missingUrl } from "./authorization-request.ts";
+import { missingUrl, proofKey } from "./authorization-request.ts";
 import { incomplete, postAsClient } from "./client-request.ts";
 import { exchangeDeviceCode, type SignedIn } from "./code-exchange.ts";
 import type { LoginContext } from "./settings.ts";
@@ -22,6 +22,8 @@ const PASSING = new Set([undefined, "temporarily_unavailable", "server_error"]);
 /** A device code, and what the person needs for it. */
 export interface DeviceAuthorization {
   readonly deviceCode: string;
+  /** Present where the issuer wanted PKCE. */
+  readonly verifier?: string;
   readonly userCode: string;
   readonly verificationUri: string;
   readonly verificationUriComplete?: string;
@@ -37,7 +39,34 @@ export async function authorizeDevice(context: LoginContext): Promise<DeviceAuth
   if (scope) form.set("scope", scope);
   for (const each of [audience ?? []].flat()) form.append("audience", each);
   for (const each of [resource ?? []].flat()) form.append("resource", each);
-  const response = await postAsClient(context, { url: device_url, urlKey: "device_url", form });
+  try {
+    return await requestDeviceCode(context, device_url, form);
+  } catch (error) {
+    if (!mayWantProofKey(context, error)) throw error;
+    const { verifier, challenge } = await proofKey();
+    for (const [name, value] of Object.entries(challenge)) form.set(name, value);
+    const authorization = await requestDeviceCode(context, device_url, form).catch(() => {
+      throw error;
+    });
+    return { ...authorization, verifier };
+  }
+}
+
+/**
+ * True for a refusal that can be about missing PKCE. RFC 8628 has none: Keycloak wants it here of a client that has
+ * to use it, and other issuers refuse parameters that they don't know.
+ */
+function mayWantProofKey({ metadata }: LoginContext, error: unknown): boolean {
+  const isRefused = error instanceof AuthdError && error.oauth?.error === "invalid_request";
+  return isRefused && metadata?.code_challenge_methods_supported?.includes("S256") === true;
+}
+
+async function requestDeviceCode(
+  context: LoginContext,
+  url: string,
+  form: URLSearchParams,
+): Promise<DeviceAuthorization> {
+  const response = await postAsClient(context, { url, urlKey: "device_url", form });
   const authorization = readAuthorization(readMembers(response.text) ?? {});
   if (authorization) return authorization;
   throw incomplete(
@@ -84,11 +113,11 @@ export type Poll = { signedIn: SignedIn } | (Pace & { isSlowedDown?: boolean });
 /** Asks once whether the person is done. Rejects with AuthdError if the sign-in has come to nothing. */
 export async function pollDevice(
   context: LoginContext,
-  { deviceCode }: DeviceAuthorization,
+  authorization: DeviceAuthorization,
   { intervalMs, waitMs }: Pace,
 ): Promise<Poll> {
   try {
-    return { signedIn: await exchangeDeviceCode(context, deviceCode) };
+    return { signedIn: await exchangeDeviceCode(context, authorization) };
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
     const code = error.oauth?.error;
