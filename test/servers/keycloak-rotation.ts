@@ -1,11 +1,12 @@
 /** Refresh tokens of Keycloak that are good for one use, over every end of the daemon. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import { connect } from "../../src/client.ts";
 import type { AuthdError } from "../../src/errors.ts";
 import { startChromium } from "../helpers/chromium.ts";
 import type { CrashPoint } from "../helpers/crash-points.ts";
 import { startCrashableDaemon } from "../helpers/crashable-daemon.ts";
-import { type Home, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { type Home, makeHome, type Said, startDaemon } from "../helpers/daemon.ts";
 import { publicClient, testsAtKeycloak } from "../helpers/keycloak/index.ts";
 import { enterPassword } from "../helpers/keycloak/person.ts";
 import type { Realm } from "../helpers/keycloak/realm.ts";
@@ -16,6 +17,7 @@ const SURVIVABLE: readonly CrashPoint[] = [
   "with the rotated token renamed into place",
   "after the client was answered",
 ];
+const RENEWAL_PAUSE_MS = 1_100;
 const CREDENTIAL = { credential: "mail" };
 
 const withKeycloak = testsAtKeycloak([publicClient("app"), publicClient("other")], "chromium");
@@ -49,37 +51,32 @@ async function signIn(t: ExecutionContext, realm: Realm, { socket }: Home): Prom
   client.close();
 }
 
-/** Runs `work` with a daemon that can end itself, then kills it. */
-async function withCrashable<T>(
-  t: ExecutionContext,
-  home: Home,
-  work: (daemon: Awaited<ReturnType<typeof startCrashableDaemon>>) => Promise<T>,
-): Promise<T> {
-  const daemon = await startCrashableDaemon(t, home);
-  try {
-    return await work(daemon);
-  } finally {
-    await daemon.kill();
-  }
+/** Spends the refresh token, at an instant of which a daemon is killed. */
+async function crash(t: ExecutionContext, home: Home, instant: CrashPoint): Promise<void> {
+  const { arm, ended } = await startCrashableDaemon(t, home);
+  // Within a second of a renewal its token would be the answer.
+  await sleep(RENEWAL_PAUSE_MS);
+  await arm(instant);
+  const client = connect({ socket: home.socket });
+  const asked = client.getToken({ ...CREDENTIAL, forceRefresh: true }).catch(() => {});
+  t.is((await ended).signal, "SIGKILL", instant);
+  client.close();
+  await asked;
 }
 
-/** Kills the daemon at an instant of a renewal. */
-const crash = (t: ExecutionContext, home: Home, instant: CrashPoint) =>
-  withCrashable(t, home, async ({ arm, ended }) => {
-    await arm(instant);
-    const refreshed = home.cli(["refresh", "mail"]);
-    await ended;
-    await refreshed;
-  });
-
-const refresh = (t: ExecutionContext, home: Home) =>
-  withCrashable(t, home, () => home.cli(["refresh", "mail"]));
+/** Runs one command beside a daemon of its own. */
+async function afterRestart(t: ExecutionContext, home: Home, ...args: string[]): Promise<Said> {
+  const daemon = await startDaemon(t, { home });
+  const said = await daemon.cli(args);
+  await daemon.stop();
+  return said;
+}
 
 withKeycloak("no end of the daemon that can be survived costs the sign-in", async (t, realm) => {
   const home = await signedIn(t, realm);
   for (const instant of SURVIVABLE) {
     await crash(t, home, instant);
-    const { code, stderr } = await refresh(t, home);
+    const { code, stderr } = await afterRestart(t, home, "refresh", "mail");
     t.is(code, 0, `${instant}: ${stderr}`);
   }
   t.is(await realm.count("REFRESH_TOKEN_ERROR", "app"), 0);
@@ -88,7 +85,7 @@ withKeycloak("no end of the daemon that can be survived costs the sign-in", asyn
 withKeycloak("a token that was spent and lost: login_required, and a way on", async (t, realm) => {
   const home = await signedIn(t, realm, "other");
   await crash(t, home, "with the answer there");
-  const { code, stderr } = await refresh(t, home);
+  const { code, stderr } = await afterRestart(t, home, "refresh", "mail");
   t.is(code, 5, stderr);
   t.regex(stderr, /authd login mail/);
   t.is(await realm.count("REFRESH_TOKEN_ERROR", "other"), 1);
