@@ -88,7 +88,7 @@ withKeycloak("a token that was spent and lost: login_required, and a way on", as
   const { code, stderr } = await afterRestart(t, home, "refresh", "mail");
   t.is(code, 5, stderr);
   t.regex(stderr, /authd login mail/);
-  t.is(await realm.count("REFRESH_TOKEN_ERROR", "other"), 1);
+  t.true((await realm.count("REFRESH_TOKEN_ERROR", "other")) > 0, "Keycloak saw it again");
   const daemon = await startDaemon(t, { home });
   await signIn(t, realm, daemon);
   t.is((await daemon.cli(["refresh", "mail"])).code, 0);

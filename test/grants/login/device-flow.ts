@@ -34,12 +34,14 @@ async function setup(t: ExecutionContext, refuses: (seen: RecordedRequest) => bo
   return { issuer, context };
 }
 
+const PACE = { intervalMs: 1_000, waitMs: 1_000 };
+
 const isWithout = ({ form }: RecordedRequest) => !form.has("code_challenge");
 
 test("an issuer that wants PKCE for a device code gets it, once it has said so", async (t) => {
   const { issuer, context } = await setup(t, isWithout);
   const authorization = await authorizeDevice(context(["plain", "S256"]));
-  t.true("signedIn" in (await pollDevice(context(["S256"]), authorization, 1_000)));
+  t.true("signedIn" in (await pollDevice(context(["S256"]), authorization, PACE)));
   const [first, second, polled] = issuer.requests;
   t.is(first?.form.get("code_challenge"), null);
   t.is(second?.form.get("code_challenge_method"), "S256");
@@ -51,7 +53,7 @@ test("an issuer that wants PKCE for a device code gets it, once it has said so",
 test("one that takes the request as it is never sees PKCE", async (t) => {
   const { issuer, context } = await setup(t, () => false);
   const authorization = await authorizeDevice(context(["S256"]));
-  await pollDevice(context(["S256"]), authorization, 1_000);
+  await pollDevice(context(["S256"]), authorization, PACE);
   t.deepEqual(
     issuer.requests.map(({ form }) => form.has("code_challenge") || form.has("code_verifier")),
     [false, false],

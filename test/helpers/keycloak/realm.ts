@@ -55,6 +55,8 @@ export async function createRealm(
   const person = { username: "ada", password: randomBytes(12).toString("hex") };
   await callAdmin(server, "POST", "", {
     ...{ realm: name, enabled: true, eventsEnabled: true, eventsExpiration: 3_600 },
+    // Keycloak keeps no events about refresh tokens unless they are named.
+    enabledEventTypes: ["CODE_TO_TOKEN", "REFRESH_TOKEN_ERROR", "REVOKE_GRANT"],
     ...{ revokeRefreshToken: true, refreshTokenMaxReuse: 0 },
     users: [
       {
