@@ -1,4 +1,4 @@
-/** pnpm and Yarn, from npm's registry, at a registry on loopback. */
+/** npm, pnpm and Yarn, the last two from npm's registry, at a registry on loopback. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import test from "ava";
 import { type Api, startApi } from "../helpers/api.ts";
 import { type Ended, run } from "../helpers/child.ts";
+import { MAIN } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { FileScope } from "../helpers/scope.ts";
 import { startToolDaemon, type ToolDaemon } from "../helpers/tool-daemon.ts";
@@ -59,15 +60,22 @@ async function startRegistry(authorization: string): Promise<Api> {
 }
 
 /** Makes a project that needs the package, and installs it with this program. */
-function installWith(program: string, ...files: readonly [name: string, content: string][]) {
+function installWith(program: string, ...files: readonly ProjectFile[]) {
+  const cwd = makeProject(...files);
+  const env = { ...daemon.env, CI: "", YARN_ENABLE_TELEMETRY: "0" };
+  return async (): Promise<Ended> =>
+    await run(scope, process.execPath, [join(bin, program), "install"], { cwd, env });
+}
+
+type ProjectFile = readonly [name: string, content: string];
+
+function makeProject(...files: readonly ProjectFile[]): string {
   const folder = join(temporaryFolder(scope), "project");
   mkdirSync(folder);
   const manifest = { name: "project", dependencies: { "tiny-package": "1.0.0" } };
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
   for (const [name, content] of files) writeFileSync(join(folder, name), content);
-  const env = { ...daemon.env, CI: "", YARN_ENABLE_TELEMETRY: "0" };
-  return async (): Promise<Ended> =>
-    await run(scope, process.execPath, [join(bin, program), "install"], { cwd: folder, env });
+  return folder;
 }
 
 test.serial("pnpm installs from a registry that wants a token", async (t) => {
@@ -92,5 +100,15 @@ unsafeHttpWhitelist: ["127.0.0.1"]
   const installed = await daemon.cli(["helper", "install", "yarn"]);
   t.is(installed.code, 0, installed.stderr);
   const { code, stdout, stderr } = await install();
+  t.is(code, 0, stdout + stderr);
+});
+
+test.serial("npm installs with a token in a variable", async (t) => {
+  const host = registry.origin.replace("http:", "");
+  const npmrc = `registry=${registry.origin}/npm/\n${host}/npm/:_authToken=\${NPM_TOKEN}\n`;
+  const cwd = makeProject([".npmrc", npmrc]);
+  const npm = ["npm", "install", "--no-audit", "--no-fund"];
+  const words = [MAIN, "exec", "--env", "NPM_TOKEN=packages", "--", ...npm];
+  const { code, stdout, stderr } = await run(t, process.execPath, words, { cwd, env: daemon.env });
   t.is(code, 0, stdout + stderr);
 });

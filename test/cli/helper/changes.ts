@@ -71,6 +71,30 @@ test("lines into a file without sections, and out again", (t) => {
   }
 });
 
+test("lines without a section stand before the first one, and go again", (t) => {
+  const change = { kind: "lines", key: "k", lines: ["k = 1"], once: true };
+  for (const [before, after] of [
+    ["[a]\nx = 1\n", "k = 1\n[a]\nx = 1\n"],
+    ["y = 2\n\n[[a]]\nk = 3\n", "y = 2\nk = 1\n\n[[a]]\nk = 3\n"],
+  ] as const) {
+    const { text, undo } = made(t, before, change);
+    t.is(text, after);
+    t.is(undo(), before);
+  }
+});
+
+test("a file of authd's own, and away again; another's is left alone", (t) => {
+  const change = { kind: "file", content: "ours\n" };
+  const { path, text, undo } = made(t, undefined, change);
+  t.is(text, "ours\n");
+  t.is(undo(), undefined);
+  writeFileSync(path, "mine\n");
+  const into = { ...change, path } as Change;
+  t.throws(() => kindOf(into).make(into), { message: /move it away/ });
+  kindOf(into).undo(into);
+  t.is(readFileSync(path, "utf8"), "mine\n");
+});
+
 test("what somebody wrote beside our lines stays", (t) => {
   const { undo } = made(t, "[user]\n", { kind: "lines", ...SECTION });
   t.is(
