@@ -8,6 +8,8 @@ const text = z.string();
 const count = z.int().nonnegative();
 /** Milliseconds; more than a day is a mistake. */
 const timeoutMs = z.int().min(1).max(86_400_000);
+/** As long as a path can be on Linux; messages repeat it. */
+const filePath = z.string().max(4_096);
 /** The last number means "none" to the kernel. */
 const accountId = z.int().min(0).max(0xffff_fffe);
 const credential = z.object({ credential: text });
@@ -129,7 +131,7 @@ export const params = {
   }),
   "tokenFiles/add": z.object({
     credential: text,
-    path: text,
+    path: filePath,
     format: z.enum(["token", "header", "json"]).optional(),
     mode: text.optional(),
     uid: accountId.optional(),
@@ -138,7 +140,7 @@ export const params = {
     audience: text.optional(),
   }),
   "tokenFiles/list": z.object({}),
-  "tokenFiles/remove": z.object({ path: text }),
+  "tokenFiles/remove": z.object({ path: filePath }),
   lock: z.object({
     afterMs: z.int().min(1_000).max(2_592_000_000).optional(),
   }),

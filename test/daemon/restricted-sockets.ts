@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
+import type { AuditEntry } from "../../src/audit/entry.ts";
 import { connect } from "../../src/client.ts";
 import type { RestrictedSocket } from "../../src/config/settings.ts";
 import type { AuthdError } from "../../src/errors.ts";
@@ -178,11 +179,17 @@ onUnix(
     await client.authorizedRequest({ credential: "mine", url: `${api.origin}/` });
     await reasonOf(t, client.getToken({ credential: "mine" }));
     await daemon.cli(["request", "mine", `${api.origin}/`]);
-    const lines = (await daemon.cli(["audit", "--json"])).stdout.trim().split("\n");
-    const audited = lines.map((line) => JSON.parse(line));
-    const requests = audited.filter(({ method }) => method === "authorizedRequest");
+    let audited: AuditEntry[] = [];
+    let requests: AuditEntry[] = [];
+    // Lines are written a moment later, several at once.
+    await until(async () => {
+      const lines = (await daemon.cli(["audit", "--json"])).stdout.trim().split("\n");
+      audited = lines.map((line) => JSON.parse(line));
+      requests = audited.filter(({ method }) => method === "authorizedRequest");
+      return requests.length >= 2;
+    });
     t.deepEqual(
-      requests.map(({ peer }) => peer.socket),
+      requests.map(({ peer }) => peer?.socket),
       ["box", undefined],
     );
     t.is(audited.find(({ method }) => method === "getToken")?.rule, "socket box");
