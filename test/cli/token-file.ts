@@ -45,11 +45,14 @@ test("keeps a file, shows it, goes on after a restart, and ends with the credent
   await until(() => content(path) === "token-3");
   const { stdout } = await cli(["token-file", "--list", "--json"]);
   t.like(JSON.parse(stdout).tokenFiles, [{ credential: "demo", path, mode: "0640" }]);
-  const lines = (await cli(["audit", "--json"])).stdout.trim().split("\n");
-  const audited = lines.map((line) => JSON.parse(line));
-  t.true(audited.some(({ method }) => method === "tokenFiles/add"));
-  const written = audited.filter(({ outcome }) => outcome === "token_file");
-  t.true(written.length >= 3);
+  const audited = async () => {
+    const lines = (await cli(["audit", "--json"])).stdout.trim().split("\n");
+    return lines.map((line) => JSON.parse(line));
+  };
+  t.true((await audited()).some(({ method }) => method === "tokenFiles/add"));
+  const writes = async () => (await audited()).filter(({ outcome }) => outcome === "token_file");
+  await until(async () => (await writes()).length >= 3);
+  const written = await writes();
   for (const { event, credential: name, token } of written) {
     t.deepEqual([event, name, typeof token], ["use", "demo", "string"]);
   }

@@ -11,6 +11,7 @@ import { startHelperDaemon } from "../helpers/helper-daemon.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import type { Scope } from "../helpers/scope.ts";
+import { until } from "../helpers/until.ts";
 
 /** Serves the repositories of a folder to who sends a name and password that `mayEnter` takes. */
 function startGitServer(
@@ -103,10 +104,13 @@ test("git clones, pushes and fetches with authd's token", async (t) => {
   const log = await git(["-C", join(root, "acme/x.git"), "log", "--format=%s", "main"]);
   t.is(log.stdout, "one\n", log.stderr);
   t.deepEqual([...logins], ["", "me:practice-token-of-mine"]);
-  const audit = (await daemon.cli(["audit", "--json"])).stdout.trim().split("\n");
-  const asked = audit.map((line) => JSON.parse(line)).filter(({ method }) => method === "getToken");
-  t.true(asked.length >= 2);
-  for (const { peer } of asked) t.regex(peer.program, /\/git[\w.-]*$/, "no shell stands between");
+  const asked = async () => {
+    const lines = (await daemon.cli(["audit", "--json"])).stdout.trim().split("\n");
+    return lines.map((line) => JSON.parse(line)).filter(({ method }) => method === "getToken");
+  };
+  await until(async () => (await asked()).length >= 2);
+  for (const { peer } of await asked())
+    t.regex(peer.program, /\/git[\w.-]*$/, "no shell stands between");
   t.throws(() => readFileSync(stored), { code: "ENOENT" }, "no other helper has stored it");
   await daemon.cli(["helper", "uninstall", "git"]);
   t.is(readFileSync(join(daemon.folder, ".gitconfig"), "utf8"), before);
