@@ -103,6 +103,8 @@ function run(
     },
   );
   closeSync(output);
+  // Who has started it ends when its own work is done.
+  child.unref();
   return child;
 }
 
