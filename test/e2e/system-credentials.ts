@@ -1,4 +1,5 @@
 import test from "ava";
+import { ROOT } from "../helpers/sources.ts";
 import { PEOPLE, withSystemManager } from "../helpers/system-manager.ts";
 
 test("units of the system get tokens as credentials, by rules", async (t) => {
@@ -17,7 +18,8 @@ test("units of the system get tokens as credentials, by rules", async (t) => {
     unset AUTHD_SOCKET
     authd helper install systemd > /dev/null; echo "helper: $?"
     mkdir /run/units/authd-credentials.service.d
-    printf '[Service]\\nStandardError=append:/run/authd.log\\n' > /run/units/authd-credentials.service.d/log.conf
+    # The unit has a /tmp of its own: this Node and this checkout may be in the other.
+    printf '[Service]\\nStandardError=append:/run/authd.log\\nBindReadOnlyPaths=${process.execPath} ${ROOT}\\n' > /run/units/authd-credentials.service.d/log.conf
     systemctl daemon-reload; systemctl start authd-credentials.socket; echo "socket: $?"
     echo "mode: $(stat -c '%a %U' /run/authd-credentials.sock)"
     client() {
