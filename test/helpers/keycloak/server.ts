@@ -103,7 +103,7 @@ function run(
     },
   );
   closeSync(output);
-  // Who has started it ends when its own work is done.
+  // Its process may end without waiting for it.
   child.unref();
   return child;
 }
