@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { shellWord } from "../base/shell-word.ts";
 import type { GetTokenResult } from "../protocol.ts";
 import type { HelperCall, InstallOptions } from "./helper.ts";
-import { originOf, type Place, parsePlace } from "./places.ts";
+import { originOf, type Place, parsePlace, placeAt } from "./places.ts";
 import type { Change } from "./setup/change.ts";
 
 /** A request or an answer: `key=value` lines; keys that end in `[]` may come several times. */
@@ -97,7 +97,7 @@ function placeOf(asked: Attributes): Place | undefined {
   if ((protocol !== "https" && protocol !== "http") || !host) return undefined;
   const user = first(asked, "username");
   return {
-    ...parsePlace(`${protocol}://${host}/${first(asked, "path") ?? ""}`),
+    ...placeAt(protocol, host, first(asked, "path") ?? ""),
     ...(user ? { user } : {}),
   };
 }

@@ -1,5 +1,6 @@
 /** Places that tools ask credentials for, written `[user@]host[:port][/path]`, or with a scheme in front. */
 import { isLoopback } from "../base/loopback.ts";
+import { stripControlChars } from "../base/terminal-safe.ts";
 import { AuthdError } from "../errors.ts";
 
 export interface Place {
@@ -12,19 +13,33 @@ export interface Place {
   user?: string;
 }
 
+/** A scheme, a user, a host with its port, and the rest, in which no two programs read different hosts. */
+const PLACE = /^([a-z][a-z0-9+.-]*:\/\/)(?:([^/?#\\@]*)@)?([^/?#\\@%\s]+)([/?#].*)?$/i;
+
 /** Parses what a person or a tool wrote. Throws AuthdError `invalid_params`. */
 export function parsePlace(text: string): Place {
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
-  const url = URL.canParse(withScheme) ? new URL(userEncoded(withScheme)) : undefined;
+  const [, scheme, user, host, rest = ""] = PLACE.exec(withScheme) ?? [];
+  // The user may be `<token>`.
+  const before = user === undefined ? "" : `${encodeURIComponent(decoded(user))}@`;
+  const written = `${scheme}${before}${host}${rest}`;
+  const url = host !== undefined && URL.canParse(written) ? new URL(written) : undefined;
   if (url?.hostname && (url.protocol === "https:" || url.protocol === "http:")) return placeOf(url);
-  throw new AuthdError("invalid_params", `"${text}" is no host: write it like github.com/acme`);
+  throw notAHost(text);
 }
 
-/** Encodes the user in front of the host, which may be `<token>`. */
-function userEncoded(url: string): string {
-  return url.replace(/^([^/]*:\/\/)([^/@]*)@/, (_, scheme: string, user: string) => {
-    return `${scheme}${encodeURIComponent(decoded(user))}@`;
-  });
+/** Returns the place of a host and a path that a tool names apart. Throws AuthdError `invalid_params`. */
+export function placeAt(protocol: "https" | "http", host: string, path: string): Place {
+  const place = parsePlace(
+    `${protocol}://${host}/${path.replace(/[%?#\\\s]/g, encodeURIComponent)}`,
+  );
+  if (/[/?#\\@]/.test(host)) throw notAHost(host);
+  return place;
+}
+
+function notAHost(text: string): AuthdError {
+  const message = `"${stripControlChars(text)}" is no host: write it like github.com/acme`;
+  return new AuthdError("invalid_params", message);
 }
 
 function placeOf({ protocol, host, pathname, username }: URL): Place {

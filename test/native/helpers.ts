@@ -73,6 +73,8 @@ onUnix("git and docker get the same from both", async (t) => {
     "username=oauth2\npassword=practice-token-of-one\n",
   );
   t.is(await git("protocol=imap", "host=git.example"), "");
+  for (const host of ["git.example/x.elsewhere.example", "me@git.example"])
+    t.is(await git(...https(host)), "quit=1\n");
   for (const action of ["store", "erase", "capability", "else"])
     await same(t, native, ["git", action], { env, input: `${https("git.example").join("\n")}\n` });
   for (const asked of [

@@ -73,6 +73,9 @@ fn place_of(text: &str) -> Option<Option<Place>> {
     if host.is_empty() {
         return Some(None);
     }
+    if host.contains(['/', '@']) {
+        return None;
+    }
     let place = Place::parse(&format!("{protocol}://{host}/{}", value(text, "path").unwrap_or_default()))?;
     let user = value(text, "username").filter(|user| !user.is_empty()).map(str::to_string);
     Some(Some(Place { user: user.or(place.user), ..place }))

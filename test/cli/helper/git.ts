@@ -55,6 +55,29 @@ test("git gets nothing for another host, without TLS, or for what is no web addr
   t.is((await git("capability", "")).stdout, "version 0\ncapability authtype\n");
 });
 
+test("a host that another program could read otherwise gets nothing", async (t) => {
+  const { git } = await withTokens(t, ["fixed"], '[git]\n"git.example" = "fixed"\n');
+  for (const host of [
+    "git.example/x.elsewhere.example",
+    "git.example?x.elsewhere.example",
+    "git.example#x.elsewhere.example",
+    "git.example\\.elsewhere.example",
+    "elsewhere.example?@git.example",
+    "elsewhere.example\\@git.example",
+    "me@git.example",
+    "git.exam\tple",
+    "%67it.example",
+    "git.example\x1b[31m/",
+  ]) {
+    const { code, stdout, stderr } = await git("get", `protocol=https\nhost=${host}\n`);
+    t.deepEqual({ code, stdout }, { code: 2, stdout: "quit=1\n" }, JSON.stringify(host));
+    t.regex(stderr, /^authd: "[^\x1b]*" is no host: /);
+  }
+  const path = "path=acme/../x?y#z%2f\\\n";
+  const { stdout } = await git("get", `protocol=https\nhost=git.example\n${path}`);
+  t.regex(stdout, /password=practice-token-of-fixed/);
+});
+
 test("several accounts of one host are told apart by path and by user", async (t) => {
   const mapping = `[git]
 "git.example" = "one"

@@ -88,6 +88,18 @@ test("cargo asks its next provider for what authd has no token for", async (t) =
   t.regex(errors[5].Err.message, /key: its API takes x-api-key/);
 });
 
+test("no token goes to a host that only seems to be in front of another", async (t) => {
+  const own = "fixed.example:8443";
+  for (const host of [`elsewhere.example?@${own}`, `elsewhere.example#@${own}`])
+    for (const url of [`https://${host}/x`, `https://me:${host}/x`, host]) {
+      const bazel = await daemon.helper(["bazel", "get"], JSON.stringify({ uri: url }));
+      t.deepEqual(JSON.parse(bazel.stdout), { headers: {} }, url);
+      t.is((await daemon.helper(["yarn", url])).stdout, "", url);
+    }
+  const { stdout } = await daemon.helper(["pip", "get", `https://elsewhere.example\\@${own}/`]);
+  t.is(stdout, "");
+});
+
 test("pip and uv get a password, or a user with it, as they ask", async (t) => {
   const keyring = async (...words: string[]) => {
     const { code, stdout } = await daemon.helper(["pip", ...words]);
