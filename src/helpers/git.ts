@@ -118,7 +118,9 @@ export function changes({ env, home, command, wanted }: InstallOptions): Change[
     const of = { ...base, section, target, ...(credential === undefined ? {} : { credential }) };
     return [
       { ...of, key: "helper", lines: ["\thelper =", helper] },
-      ...(place.path ? [{ ...of, key: "useHttpPath", lines: ["\tuseHttpPath = true"] }] : []),
+      ...(place.path
+        ? [{ ...of, key: "useHttpPath", lines: ["\tuseHttpPath = true"], isCommon: true }]
+        : []),
     ];
   });
 }

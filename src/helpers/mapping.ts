@@ -45,6 +45,7 @@ export function mappingChange(
     lines: [`${key} = ${JSON.stringify(credential)}`],
     key,
     once: true,
+    isCommon: true,
     target,
     credential,
   };

@@ -51,6 +51,7 @@ export function changes({ env, home, command }: InstallOptions): Change[] {
       lines: ["keyring-provider = subprocess"],
       key: "keyring-provider",
       once: true,
+      isCommon: true,
     },
     {
       kind: "lines",
@@ -58,6 +59,7 @@ export function changes({ env, home, command }: InstallOptions): Change[] {
       lines: ['keyring-provider = "subprocess"'],
       key: "keyring-provider",
       once: true,
+      isCommon: true,
     },
   ];
 }

@@ -31,7 +31,7 @@ export function changes(options: InstallOptions): Change[] {
   return wanted.flatMap(({ target }) => {
     const { host, path } = parsePlace(target);
     const registry = [host, ...(path ? [path] : [])].join("/");
-    const program = join(programFolder(options), `pnpm-${registry.replace(/[^a-z0-9.-]+/gi, "-")}`);
+    const program = join(programFolder(options), `pnpm-${encodeURIComponent(registry)}`);
     const key = `//${registry}/:tokenHelper`;
     return [
       { ...programChange(program, options, ["pnpm", target]), target },

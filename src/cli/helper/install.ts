@@ -77,20 +77,24 @@ function show(steps: readonly Step[]): void {
   if (shown === undefined) print("Everything is there already.");
 }
 
-/** Makes all changes, or none: if one fails, those before it are undone. */
+/** Makes all changes, or none: if one fails, those before it are undone, but for what was there already. */
 function makeAll(steps: readonly Step[]): Change[] {
+  const all: Change[] = [];
   const made: Change[] = [];
   const undone: Change[] = [];
   try {
     for (const { change, replaced } of steps) {
       const { state, make } = kindOf(change);
-      if (replaced && state(change) !== "made") {
+      const isThere = state(change) === "made";
+      if (replaced && !isThere) {
         kindOf(replaced).undo(replaced);
         undone.push(replaced);
       }
-      made.push(make(state(change) === "made" ? (replaced ?? change) : change));
+      const done = isThere && replaced ? replaced : make(change);
+      if (!isThere) made.push(done);
+      all.push(done);
     }
-    return made;
+    return all;
   } catch (error) {
     for (const change of made.toReversed()) kindOf(change).undo(change);
     for (const change of undone) kindOf(change).make(change);

@@ -36,6 +36,7 @@ export const jsonValue: Kind<JsonChange> = {
     if (was !== undefined && typeof was !== "string")
       throw new AuthdError("invalid_params", `${path}: ${at.join(".")} is no text.`);
     const text = readTextFile(path);
+    assertTables(path, tree, at.slice(0, -1));
     put(tree, at, value);
     write(path, tree, text);
     return {
@@ -83,6 +84,16 @@ function valueAt(tree: Tree, at: readonly string[]): unknown {
   for (const key of at)
     value = isTable(value) && Object.hasOwn(value, key) ? value[key] : undefined;
   return value;
+}
+
+/** Throws AuthdError `invalid_params` if something else is where a table is needed. */
+function assertTables(path: string, tree: Tree, at: readonly string[]): void {
+  for (let depth = 1; depth <= at.length; depth++) {
+    const keys = at.slice(0, depth);
+    const found = valueAt(tree, keys);
+    if (found === undefined || isTable(found)) continue;
+    throw new AuthdError("invalid_params", `${path}: ${keys.join(".")} is no object.`);
+  }
 }
 
 function put(tree: Tree, [key = "", ...below]: readonly string[], value: string): void {

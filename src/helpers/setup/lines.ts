@@ -1,4 +1,5 @@
 /** Lines in a settings file of another program, inside a section such as `[credential]`, or at its end. */
+import { parse } from "smol-toml";
 import { AuthdError } from "../../errors.ts";
 import type { ChangeBase, ChangeState, Kind } from "./change.ts";
 import { readTextFile, removeTextFile, writeTextFile } from "./text-file.ts";
@@ -12,6 +13,10 @@ export interface LinesChange extends ChangeBase {
   key: string;
   /** True if the section can have the key once only: one that is there is in the way. */
   once?: boolean;
+  /** True for lines that people write as well: if they are there already, undoing leaves them. */
+  isCommon?: boolean;
+  /** True if they were there already. */
+  wasThere?: boolean;
   /** The very text that was added, once it was. */
   added?: string;
   /** True if the file was not there before. */
@@ -33,19 +38,22 @@ export const lines: Kind<LinesChange> = {
     ];
   },
   undoing(change) {
+    if (change.wasThere) return [];
     const body = bodyOf(change);
     return change.lines.filter((line) => body.includes(line)).map((line) => `- ${line}`);
   },
   make(change) {
-    if (state(change) === "made") return change;
+    if (state(change) === "made") return change.isCommon ? { ...change, wasThere: true } : change;
     const text = readTextFile(change.path);
     assertFree(change);
     const { before, added, after } = insertion(change, text ?? "");
+    if (change.path.endsWith(".toml")) assertToml(change, before + added + after);
     writeTextFile(change.path, before + added + after);
     return { ...change, added, ...(text === undefined ? { madeFile: true } : {}) };
   },
   state,
   undo(change) {
+    if (change.wasThere) return;
     const text = readTextFile(change.path);
     if (text === undefined) return;
     const rest = without(change, text);
@@ -68,15 +76,24 @@ function bodyOf(change: LinesChange): readonly string[] {
 /** Returns the lines of the change's section, and where they begin and end; the header's index is `start - 1`. */
 function sectionOf({ section }: LinesChange, all: readonly string[]) {
   if (section === undefined) {
-    const first = all.findIndex((line) => /^\s*\[/.test(line));
+    const first = all.findIndex((line) => headerIn(line) !== undefined);
     const end = first === -1 ? all.length : first;
     return { start: 0, end, body: all.slice(0, end) };
   }
-  const header = all.findIndex((line) => line.trim() === section);
+  const header = all.findIndex((line) => headerIn(line) === section);
   if (header === -1) return { start: -1, end: -1, body: [] };
-  const next = all.findIndex((line, index) => index > header && /^\s*\[/.test(line));
+  const next = all.findIndex((line, index) => index > header && headerIn(line) !== undefined);
   const end = next === -1 ? all.length : next;
   return { start: header + 1, end, body: all.slice(header + 1, end) };
+}
+
+/** A section's header, and not the end of a list over several lines. */
+const HEADER = /^\s*(\[\[?)\s*([\w.-](?:[^\]"',]|"[^"]*")*)\]\]?\s*(?:[#;].*)?$/;
+
+/** Returns the header in plain spelling; undefined if the line is none. */
+function headerIn(line: string): string | undefined {
+  const [, open, name] = HEADER.exec(line) ?? [];
+  return open && name && `${open}${name.trimEnd()}${"]".repeat(open.length)}`;
 }
 
 /** Returns the text around the new lines, and what is added. */
@@ -106,6 +123,19 @@ function inserted(lines: readonly string[], all: readonly string[], at: number) 
   return { before: at === 0 ? "" : `${before}\n`, added, after: all.slice(at).join("\n") };
 }
 
+/** Throws AuthdError `invalid_params` if the tool could not read its settings any more. */
+function assertToml({ path, section, lines }: LinesChange, text: string): void {
+  try {
+    parse(text, { integersAsBigInt: "asNeeded" });
+  } catch {
+    const wanted = [...(section === undefined ? [] : [section]), ...lines].join("\n");
+    throw new AuthdError(
+      "invalid_params",
+      `${path} would be no valid TOML then, or is none now: write this into it by hand:\n${wanted}`,
+    );
+  }
+}
+
 /** Throws AuthdError `invalid_params` if the section has the key already, and can have it only once. */
 function assertFree(change: LinesChange): void {
   const { path, section, key, once, lines: wanted } = change;
@@ -129,22 +159,30 @@ function without(change: LinesChange, text: string): string {
   const at = added ? text.indexOf(added) : -1;
   if (added && at !== -1 && change.lines.every((line) => added.includes(line))) {
     const after = text.slice(at + added.length);
-    // Lines that somebody put behind ours in our section stay, with its header.
-    if (!ownsHeader(change) || /^\s*(\[|$)/.test(after)) return text.slice(0, at) + after;
+    // Lines that somebody put behind ours in our section, or in our list, stay with its header.
+    const isOurs = ownsHeader(change) ? /^\s*(\[|$)/.test(after) : !isContinued(change, after);
+    if (isOurs) return text.slice(0, at) + after;
   }
   const all = text.split("\n");
   const { start, end, body } = sectionOf(change, all);
   if (start === -1) return text;
-  const left = change.lines.reduce<string[]>(
+  const left = change.lines.reduceRight<string[]>(
     (rest, line) => {
       const index = rest.indexOf(line);
-      return index === -1 ? rest : rest.toSpliced(index, 1);
+      const isNeeded = line === change.lines[0] && isContinued(change, rest[index + 1] ?? "");
+      return index === -1 || isNeeded ? rest : rest.toSpliced(index, 1);
     },
     [...body],
   );
   const isEmpty = left.every((line) => line.trim() === "");
   const headerEnd = ownsHeader(change) && isEmpty ? start - 1 : start;
   return [...all.slice(0, headerEnd), ...left, ...all.slice(end)].join("\n");
+}
+
+/** True if what follows our lines belongs to the list (YAML) that they begin. */
+function isContinued({ lines }: LinesChange, after: string): boolean {
+  const isList = /^\S/.test(lines[0] ?? "") && /^\s/.test(lines[1] ?? "");
+  return isList && /^[ \t]+\S/.test(after);
 }
 
 const ownsHeader = ({ added, section }: LinesChange) =>

@@ -1,4 +1,5 @@
 /** Files of other programs, read and written as their owner left them: links are followed, modes kept. */
+import { isUtf8 } from "node:buffer";
 import { readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { replaceFileNow } from "../../base/atomic-write.ts";
@@ -21,6 +22,8 @@ export function writeTextFile(path: string, text: string, mode = 0o600): void {
     makeFolder(dirname(path));
     const stats = statSync(path, { throwIfNoEntry: false });
     const target = stats ? realpathSync(path) : path;
+    // Other bytes would not come back as they were.
+    if (stats && !isUtf8(readFileSync(target))) throw new Error("it is not UTF-8 text");
     replaceFileNow(target, text, { sync: "content", mode: stats ? stats.mode & 0o777 : mode });
   } catch (error) {
     throw new AuthdError("invalid_params", `${path} can't be written: ${messageOf(error)}`);

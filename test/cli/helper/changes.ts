@@ -83,6 +83,76 @@ test("lines without a section stand before the first one, and go again", (t) => 
   }
 });
 
+for (const [what, section, before, after] of [
+  ["a comment behind it", "[a]", "[a] # mine\n[b]\n", "[a] # mine\nk = 1\n[b]\n"],
+  ["blanks in it", "[a]", "[ a ]\nx = 1\n", "[ a ]\nx = 1\nk = 1\n"],
+  [
+    "a list of lists",
+    "[a]",
+    '[a]\nx = [\n["y"],\n["z"]\n]\n',
+    '[a]\nx = [\n["y"],\n["z"]\n]\nk = 1\n',
+  ],
+  ["a list of its name", "[a]", "[[a]]\nx = 1\n", "[[a]]\nx = 1\n\n[a]\nk = 1\n"],
+  [
+    "an address in it",
+    '[credential "https://[::1]:3000"]',
+    '[credential "https://[::1]:3000"]\n[user]\n',
+    '[credential "https://[::1]:3000"]\nk = 1\n[user]\n',
+  ],
+] as const) {
+  test(`lines into a section whose header has ${what}`, (t) => {
+    const change = { kind: "lines", section, key: "k", lines: ["k = 1"], once: true };
+    const { text, undo } = made(t, before, change);
+    t.is(text, after);
+    t.is(undo(), before);
+  });
+}
+
+test("a file that would not be valid afterwards stays as it is", (t) => {
+  const path = join(temporaryFolder(t), "config.toml");
+  const change: Change = {
+    ...{ kind: "lines", path, section: "[registry]", key: "providers", once: true },
+    lines: ["providers = []"],
+  };
+  for (const before of [
+    'registry = { default = "x" }\n',
+    'registry.providers = ["x"]\n',
+    "a = [\n",
+  ]) {
+    writeFileSync(path, before);
+    t.throws(() => kindOf(change).make(change), {
+      message: /by hand:\n\[registry\]\nproviders = \[\]$/,
+    });
+    t.is(readFileSync(path, "utf8"), before);
+  }
+  const latin1 = Buffer.from("[user]\nname = Bj\xf6rn\n", "latin1");
+  const into: Change = { ...change, path: join(temporaryFolder(t), "config") };
+  writeFileSync(into.path, latin1);
+  t.throws(() => kindOf(into).make(into), { message: /is not UTF-8/ });
+  t.deepEqual(readFileSync(into.path), latin1);
+});
+
+test("lines that people write as well stay if they were there before", (t) => {
+  const change = { kind: "lines", key: "k", lines: ["k = 1"], once: true, isCommon: true };
+  const { undo, text } = made(t, "k = 1\n", change);
+  t.is(text, "k = 1\n");
+  t.is(undo(), "k = 1\n");
+  t.is(made(t, "x = 1\n", change).undo(), "x = 1\n");
+});
+
+test("what somebody added to a list of ours stays a list", (t) => {
+  const change = { kind: "lines", key: "plugins", lines: ["plugins:", "  - ours"], once: true };
+  for (const [edited, left] of [
+    ["plugins:\n  - ours\n  - mine\nx: 1\n", "plugins:\n  - mine\nx: 1\n"],
+    ["plugins:\n  - mine\n  - ours\nx: 1\n", "plugins:\n  - mine\nx: 1\n"],
+    ["plugins:\n  - ours\nx:\n  - y\n", "x:\n  - y\n"],
+  ] as const)
+    t.is(
+      made(t, undefined, change).undo(() => edited),
+      left,
+    );
+});
+
 test("a file of authd's own, and away again; another's is left alone", (t) => {
   const change = { kind: "file", content: "ours\n" };
   const { path, text, undo } = made(t, undefined, change);
@@ -148,6 +218,9 @@ test("a value into JSON, and out again", (t) => {
     undo((text) => text.replace('"authd"', '"mine"')),
     '{\n\t"credHelpers": {\n\t\t"ghcr.io": "mine"\n\t}\n}\n',
   );
+  const list = made(t, '{ "credHelpers": null }\n', { ...change, at: ["other"] });
+  const instead = { ...change, path: list.path } as Change;
+  t.throws(() => kindOf(instead).make(instead), { message: /credHelpers is no object/ });
   const broken = join(temporaryFolder(t), "config.json");
   writeFileSync(broken, "{");
   const into = { ...change, path: broken } as Change;

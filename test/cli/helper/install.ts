@@ -95,6 +95,18 @@ test("a mistake changes nothing", async (t) => {
   t.false(existsSync(mapping));
 });
 
+test("a mistake takes nothing back that was there before", async (t) => {
+  const { daemon, helper } = await start(t, ["one"]);
+  const config = join(daemon.folder, ".aws", "config");
+  await helper("install", "aws", "--for", "default=one");
+  const written = `${readFileSync(config, "utf8")}[profile mine]\ncredential_process = mine\n`;
+  writeFileSync(config, written);
+  const { code } = await helper("install", "aws", "--for", "default=one", "mine=one");
+  t.is(code, 2);
+  t.is(readFileSync(config, "utf8"), written);
+  t.regex((await helper("list")).stdout, /^aws +set up +default: one$/m);
+});
+
 test("every tool is listed, with what it is for", async (t) => {
   const { helper } = await start(t, []);
   const { stdout } = await helper("list");

@@ -70,12 +70,13 @@ const SETUPS: readonly [string, readonly Wanted[], Readonly<Record<string, RegEx
   ],
   [
     "pnpm",
-    [to("npm.example/a/b"), to("localhost:4873")],
+    [to("npm.example/a/b"), to("npm.example/a-b"), to("localhost:4873")],
     {
-      [`${OWN}/pnpm-npm.example-a-b`]: runs("pnpm", "npm.example/a/b"),
-      [`${OWN}/pnpm-localhost-4873`]: runs("pnpm", "localhost:4873"),
+      [`${OWN}/pnpm-npm.example%2Fa%2Fb`]: runs("pnpm", "npm.example/a/b"),
+      [`${OWN}/pnpm-npm.example%2Fa-b`]: runs("pnpm", "npm.example/a-b"),
+      [`${OWN}/pnpm-localhost%3A4873`]: runs("pnpm", "localhost:4873"),
       ".npmrc":
-        /^\/\/npm\.example\/a\/b\/:tokenHelper=\/.*-a-b\n\/\/localhost:4873\/:tokenHelper=\/.*-4873\n$/,
+        /^\/\/npm\.example\/a\/b\/:tokenHelper=\/.*%2Fb\n\/\/npm\.example\/a-b\/:.*%2Fa-b\n\/\/localhost:4873\/:.*%3A4873\n$/,
     },
   ],
   [
