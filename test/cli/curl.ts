@@ -186,6 +186,20 @@ test("options are found as curl reads them", (t) => {
   t.throws(() => found("--loc"), { message: /has no option --loc, or several/ });
 });
 
+test("no header of another name goes along with a redirect, whichever option follows it", async (t) => {
+  const options = parseCurlHelp(`${HELP}     --follow             Follow redirects per spec\n`);
+  const about = { credential: "demo", origins: ["https://a.example"] };
+  const whole = async (url: string) => url;
+  const token = { accessToken: "x", tokenType: "Bearer", expiresAt: null };
+  for (const option of ["-L", "--location", "--follow", "-sL"]) {
+    const plan = await planCurl([option, "https://a.example/"], options, { ...about, whole });
+    const config = (headers: Record<string, string>) =>
+      curlConfig("demo", plan, { ...token, headers });
+    t.throws(() => config({ "x-api-key": "x" }), { message: /x-api-key along to other hosts/ });
+    t.regex(config({ authorization: "Bearer x" }), /authorization: Bearer x/);
+  }
+});
+
 test("quotes in a header are one header for curl", async (t) => {
   const plan = await planCurl(["https://a.example/"], parseCurlHelp(HELP), {
     ...{ credential: "demo", origins: ["https://a.example"] },

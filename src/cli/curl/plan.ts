@@ -64,9 +64,12 @@ export async function planCurl(
   const headers = found.flatMap(({ name, value = "" }) =>
     name === "header" ? [value.split(/[:;]/, 1)[0]!.trim().toLowerCase()] : [],
   );
-  const followsRedirects = names.has("location");
+  const followsRedirects = FOLLOWING.some((name) => names.has(name));
   return { args, urls, headers, followsRedirects, method: last("request") ?? methodOf(names) };
 }
+
+/** `--follow` is there from 8.16 on. */
+const FOLLOWING = ["location", "follow"];
 
 const BODIES = ["data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json"];
 
