@@ -18,9 +18,9 @@ extern "C" {
     fn dup2(from: c_int, to: c_int) -> c_int;
 }
 
-/// Puts each token behind its number, in memory, to be read from the beginning.
-pub fn put(tokens: &[(i32, &str)]) -> Result<()> {
-    let files = tokens.iter().map(|(number, token)| Ok((*number, in_memory(token)?)));
+/// Puts each content behind its number, in memory, to be read from the beginning.
+pub fn put(contents: &[(i32, &[u8])]) -> Result<()> {
+    let files = contents.iter().map(|(number, content)| Ok((*number, in_memory(content)?)));
     // All are open, above the numbers that are asked for, before the first of these is overwritten.
     for (number, file) in files.collect::<Result<Vec<_>>>()? {
         // SAFETY: dup2(2) takes two numbers; `number` is none that this program uses itself.
@@ -31,10 +31,10 @@ pub fn put(tokens: &[(i32, &str)]) -> Result<()> {
     Ok(())
 }
 
-fn in_memory(token: &str) -> Result<OwnedFd> {
+fn in_memory(content: &[u8]) -> Result<OwnedFd> {
     // SAFETY: the name ends with a NUL; the descriptor is new, and nobody else's.
     let mut file = File::from(owned(unsafe { memfd_create(c"token".as_ptr(), MFD_CLOEXEC) })?);
-    file.write_all(token.as_bytes())?;
+    file.write_all(content)?;
     file.rewind()?;
     // SAFETY: fcntl(2) takes numbers and returns a new descriptor.
     owned(unsafe { fcntl(file.as_raw_fd(), F_DUPFD_CLOEXEC, DESCRIPTORS.end() + 1) })

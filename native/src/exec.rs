@@ -43,7 +43,7 @@ pub fn run(words: &[OsString]) -> Option<i32> {
         let token = &tokens[name];
         match place {
             Place::Variable(variable) => drop(command.env(variable, token)),
-            Place::Descriptor(_, number) => in_descriptors.push((*number, token.as_str())),
+            Place::Descriptor(_, number) => in_descriptors.push((*number, token.as_bytes())),
         }
     }
     if let Err(error) = descriptor::put(&in_descriptors) {

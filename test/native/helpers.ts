@@ -30,7 +30,7 @@ async function same(
   t: ExecutionContext,
   native: string,
   words: readonly string[],
-  { env, input }: { env: NodeJS.ProcessEnv; input: string },
+  { env, input }: { env: NodeJS.ProcessEnv; input: string | Buffer },
 ): Promise<string> {
   const said = async (command: readonly string[]) => {
     const [program = "", ...args] = [...command, "helper", ...words];
@@ -73,6 +73,8 @@ onUnix("git and docker get the same from both", async (t) => {
     "username=oauth2\npassword=practice-token-of-one\n",
   );
   t.is(await git("protocol=imap", "host=git.example"), "");
+  const notText = Buffer.from("protocol=https\nhost=git.example\npath=b\xf6se\n", "latin1");
+  t.regex(await same(t, native, ["git", "get"], { env, input: notText }), /of-one\n/);
   for (const host of ["git.example/x.elsewhere.example", "me@git.example"])
     t.is(await git(...https(host)), "quit=1\n");
   for (const action of ["store", "erase", "capability", "else"])
