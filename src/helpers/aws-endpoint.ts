@@ -2,19 +2,19 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { shellWord } from "../base/shell-word.ts";
-import { AuthdError, messageOf } from "../errors.ts";
+import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import type { AwsKeys } from "./aws.ts";
 import type { HelperCall } from "./helper.ts";
 
 const PATH = "/credentials";
 
-/** Serves until SIGINT or SIGTERM. Prints the variables for the SDKs, as a shell reads them. */
+/** Serves until a signal ends it. Prints the variables for the SDKs, as a shell reads them. */
 export async function serve(
   { env, write }: HelperCall,
   keys: () => Promise<AwsKeys>,
@@ -29,19 +29,27 @@ export async function serve(
     const server = createServer(
       (request, response) => void respond(request, response, token, keys),
     );
-    server.listen(port, "127.0.0.1");
-    await once(server, "listening");
+    await listen(server, port);
     const { port: bound } = server.address() as AddressInfo;
     const uri = `http://127.0.0.1:${bound}${PATH}`;
     write(`export AWS_CONTAINER_CREDENTIALS_FULL_URI=${uri}\n`);
     write(`export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=${shellWord(file)}\n`);
-    await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+    await Promise.race(["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal)));
     server.close();
     server.closeAllConnections();
     return 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening").catch((cause) => {
+    const why = errorCode(cause) ?? messageOf(cause);
+    const text = `port ${port} can't be used (${why}): choose another by --port, or leave it out`;
+    throw new AuthdError("request_failed", text, { cause });
+  });
 }
 
 function portOf(args: readonly string[]): number {

@@ -94,7 +94,11 @@ test("the container endpoint serves who has its token, until it is ended", async
   const gone = await fetch(uri, { headers: { authorization } });
   t.is(gone.status, 500);
   t.regex(await gone.text(), /role/);
-  endpoint.child.kill("SIGTERM");
+  const taken = await daemon.cli(["helper", "aws", "role", "--serve", "--port", new URL(uri).port]);
+  t.is(taken.code, 1);
+  t.regex(taken.stderr, /choose another by --port/);
+  // A terminal that is closed.
+  endpoint.child.kill("SIGHUP");
   t.is((await endpoint.ended).code, 0);
   t.false(existsSync(dirname(file)));
 });
