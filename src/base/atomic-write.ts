@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { errorCode } from "../errors.ts";
 
 const windows = process.platform === "win32";
@@ -144,13 +144,18 @@ export function syncFolderNow(folder: string): void {
   }
 }
 
+/** Removes what writes of this one file that were cut off have left. Nobody may be writing it. */
+export function removeLeftoversOf(path: string): void {
+  removeLeftovers(dirname(path), (file) => file.replace(TEMPORARY, "") === basename(path));
+}
+
 /**
  * Removes the temporary files of writes that were cut off. Nobody else may be writing in `folder`.
  * A file that can't be removed, as on a read-only disk, does no harm.
  */
-export function removeLeftovers(folder: string): void {
+export function removeLeftovers(folder: string, isIt = (_file: string) => true): void {
   for (const file of readdirSync(folder)) {
-    if (!TEMPORARY.test(file)) continue;
+    if (!TEMPORARY.test(file) || !isIt(file)) continue;
     try {
       rmSync(join(folder, file), { force: true });
     } catch {

@@ -2,7 +2,7 @@
 import { lstatSync, realpathSync } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { replaceFile } from "../../base/atomic-write.ts";
+import { removeLeftoversOf, replaceFile } from "../../base/atomic-write.ts";
 import { explainFileError } from "../../base/file-error.ts";
 import { omitUndefined } from "../../base/omit-undefined.ts";
 import { quoted } from "../../base/terminal-safe.ts";
@@ -104,6 +104,15 @@ export async function writeTokenFile(file: TokenFile, content: string): Promise<
 
 const NOT_OURS_TO_GIVE =
   "authd may give a file only to groups of its own user, unless it runs as root";
+
+/** Removes tokens that a killed daemon has left beside the file. Never throws: the next write tells what is wrong. */
+export function clearBeside({ path }: TokenFile): void {
+  try {
+    if (untrustedReason(dirname(path)) === undefined) removeLeftoversOf(path);
+  } catch {
+    // The folder is gone, or can't be read.
+  }
+}
 
 /** True if nothing is at `path`. */
 export async function isGone(path: string): Promise<boolean> {

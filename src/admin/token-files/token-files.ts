@@ -12,6 +12,7 @@ import type { EventPayload, ParamsOf, TokenFileInfo, Trouble } from "../../proto
 import type { ChangeQueue } from "../change-queue.ts";
 import {
   assertAbsent,
+  clearBeside,
   contentOf,
   deleteTokenFile,
   isGone,
@@ -206,7 +207,9 @@ export class TokenFiles {
     for (const file of tokenFiles) {
       const known = this.#kept.get(file.path);
       if (known?.credential === name) known.file = file;
-      else if (!known) this.#kept.set(file.path, { credential: name, file });
+      if (known) continue;
+      clearBeside(file);
+      this.#kept.set(file.path, { credential: name, file });
     }
   }
 

@@ -13,7 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { ChangeQueue } from "../../../src/admin/change-queue.ts";
 import { TokenFiles } from "../../../src/admin/token-files/token-files.ts";
@@ -151,6 +151,21 @@ test("it goes on after a restart, until the credential is removed", async (t) =>
   files.onEvent({ kind: "removed", credential: "demo" });
   await until(() => !existsSync(path));
   t.deepEqual(files.list(), []);
+});
+
+test("what a daemon that was killed while it wrote has left goes at the next start", async (t) => {
+  const { engine, folder, path, add } = await setup(t);
+  await add();
+  const others = [`${path}s.0123456789ab.tmp`, `${path}.tmp`, `${path}.0123456789ab.tmp.x`];
+  for (const file of [`${path}.0123456789ab.tmp`, ...others]) writeFileSync(file, "token-0");
+  const settings = engine.registry.get("demo").settings;
+  const later = await engine.restart();
+  later.registry.add(settings);
+  filesOf(later).resume();
+  t.deepEqual(
+    readdirSync(folder).sort(),
+    ["token", ...others.map((file) => basename(file))].sort(),
+  );
 });
 
 test("a file that is removed is deleted, and is not there after a restart", async (t) => {
