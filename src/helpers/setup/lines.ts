@@ -2,6 +2,7 @@
 import { parse } from "smol-toml";
 import { AuthdError } from "../../errors.ts";
 import type { ChangeBase, ChangeState, Kind } from "./change.ts";
+import { sectionOf } from "./sections.ts";
 import { readTextFile, removeTextFile, writeTextFile } from "./text-file.ts";
 
 export interface LinesChange extends ChangeBase {
@@ -70,36 +71,13 @@ function state(change: LinesChange): ChangeState {
 }
 
 function bodyOf(change: LinesChange): readonly string[] {
-  return sectionOf(change, (readTextFile(change.path) ?? "").split("\n")).body;
-}
-
-/** Returns the lines of the change's section, and where they begin and end; the header's index is `start - 1`. */
-function sectionOf({ section }: LinesChange, all: readonly string[]) {
-  if (section === undefined) {
-    const first = all.findIndex((line) => headerIn(line) !== undefined);
-    const end = first === -1 ? all.length : first;
-    return { start: 0, end, body: all.slice(0, end) };
-  }
-  const header = all.findIndex((line) => headerIn(line) === section);
-  if (header === -1) return { start: -1, end: -1, body: [] };
-  const next = all.findIndex((line, index) => index > header && headerIn(line) !== undefined);
-  const end = next === -1 ? all.length : next;
-  return { start: header + 1, end, body: all.slice(header + 1, end) };
-}
-
-/** A section's header, and not the end of a list over several lines. */
-const HEADER = /^\s*(\[\[?)\s*([\w.-](?:[^\]"',]|"[^"]*")*)\]\]?\s*(?:[#;].*)?$/;
-
-/** Returns the header in plain spelling; undefined if the line is none. */
-function headerIn(line: string): string | undefined {
-  const [, open, name] = HEADER.exec(line) ?? [];
-  return open && name && `${open}${name.trimEnd()}${"]".repeat(open.length)}`;
+  return sectionOf(change.section, (readTextFile(change.path) ?? "").split("\n")).body;
 }
 
 /** Returns the text around the new lines, and what is added. */
 function insertion(change: LinesChange, text: string) {
   const all = text.split("\n");
-  const { start, end, body } = sectionOf(change, all);
+  const { start, end, body } = sectionOf(change.section, all);
   const isAtEnd = change.section === undefined && end === all.length;
   if (isAtEnd || start === -1) return appended(change, text);
   const blank = body.toReversed().findIndex((line) => line.trim() !== "");
@@ -164,7 +142,7 @@ function without(change: LinesChange, text: string): string {
     if (isOurs) return text.slice(0, at) + after;
   }
   const all = text.split("\n");
-  const { start, end, body } = sectionOf(change, all);
+  const { start, end, body } = sectionOf(change.section, all);
   if (start === -1) return text;
   const left = change.lines.reduceRight<string[]>(
     (rest, line) => {
