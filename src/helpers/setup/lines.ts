@@ -1,5 +1,5 @@
 /** Lines in a settings file of another program, inside a section such as `[credential]`, or at its end. */
-import { parse } from "smol-toml";
+import { tomlTable } from "../../config/toml.ts";
 import { AuthdError } from "../../errors.ts";
 import type { ChangeBase, ChangeState, Kind } from "./change.ts";
 import { sectionOf } from "./sections.ts";
@@ -104,7 +104,7 @@ function inserted(lines: readonly string[], all: readonly string[], at: number) 
 /** Throws AuthdError `invalid_params` if the tool could not read its settings any more. */
 function assertToml({ path, section, lines }: LinesChange, text: string): void {
   try {
-    parse(text, { integersAsBigInt: "asNeeded" });
+    tomlTable(path, text);
   } catch {
     const wanted = [...(section === undefined ? [] : [section]), ...lines].join("\n");
     throw new AuthdError(

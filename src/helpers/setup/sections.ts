@@ -1,7 +1,7 @@
 /** Sections of settings files: INI, TOML, and git's. */
 
 /** A section's header, and not the end of a list over several lines. */
-const HEADER = /^\s*(\[\[?)\s*([\w.-](?:[^\]"',]|"[^"]*")*)\]\]?\s*(?:[#;].*)?$/;
+const HEADER = /^\s*(\[\[?)\s*([\w.-](?:[^\]"',]|"[^"]*"|'[^']*')*)\]\]?\s*(?:[#;].*)?$/;
 
 /** Returns the header in plain spelling; undefined if the line is none. */
 function headerIn(line: string): string | undefined {

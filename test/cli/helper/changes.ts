@@ -94,6 +94,12 @@ for (const [what, section, before, after] of [
   ],
   ["a list of its name", "[a]", "[[a]]\nx = 1\n", "[[a]]\nx = 1\n\n[a]\nk = 1\n"],
   [
+    "another with quotes behind it",
+    "[a]",
+    "[a]\nx = 1\n[b.'c(d, e)']\nk = 2\n",
+    "[a]\nx = 1\nk = 1\n[b.'c(d, e)']\nk = 2\n",
+  ],
+  [
     "an address in it",
     '[credential "https://[::1]:3000"]',
     '[credential "https://[::1]:3000"]\n[user]\n',
