@@ -6,7 +6,7 @@ import { originEntries } from "../config/kept-origins.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import type { Credential } from "../credential/credential.ts";
 import { metadataDifferences } from "../credential/issuer-metadata.ts";
-import { hasSecrets } from "../credential/record.ts";
+import { isBinding } from "../credential/record.ts";
 import type { AnswerCondition } from "../grants/answer-condition.ts";
 import type { CredentialDetails } from "../protocol.ts";
 
@@ -84,7 +84,7 @@ function secretsOf({ record }: Credential, { secrets }: CredentialSettings) {
 function differencesFrom(credential: Credential, { content, settings }: ReadFile) {
   if (!credential.isReadable) return undefined;
   const { record } = credential;
-  const edited = hasSecrets(record) ? differencesOf(settings, record, content) : [];
+  const edited = isBinding(settings, record) ? differencesOf(settings, record, content) : [];
   const differences = [...edited, ...metadataDifferences(settings, record)];
   return differences.length > 0 ? differences : undefined;
 }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { didYouMean } from "../base/suggest.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { changed } from "../credential/blocker.ts";
-import { type CredentialRecord, hasSecrets } from "../credential/record.ts";
+import { type CredentialRecord, isBinding } from "../credential/record.ts";
 import { AuthdError } from "../errors.ts";
 import type { ParamsOf } from "../protocol.ts";
 
@@ -24,7 +24,7 @@ export function assertTrusted(
   settings: CredentialSettings,
   record: Readonly<CredentialRecord>,
 ): void {
-  if (!hasSecrets(record)) return;
+  if (!isBinding(settings, record)) return;
   if (record.binding === settings.binding) return;
   throw changed(settings, record);
 }

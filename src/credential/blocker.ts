@@ -3,7 +3,7 @@ import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { State } from "../protocol.ts";
 import { knownMetadata, movedIssuer, offeredMetadata } from "./issuer-metadata.ts";
-import { type CredentialRecord, hasSecrets } from "./record.ts";
+import { type CredentialRecord, isBinding, UNBOUND } from "./record.ts";
 
 /** The reason why a credential can't be used until a person acts. */
 export interface Blocker {
@@ -24,9 +24,10 @@ export function findBlocker(
     const error = new AuthdError("login_required", message, { credential: name });
     return { state: "login_required", error };
   }
+  const known = record ?? { secrets: {}, binding: UNBOUND, tokens: [] };
   // Without any secret there is nothing that could go elsewhere.
-  if (record && hasSecrets(record) && record.binding !== binding) {
-    return { state: "changed", error: changed(settings, record) };
+  if (isBinding(settings, known) && known.binding !== binding) {
+    return { state: "changed", error: changed(settings, known) };
   }
   const offered = record && offeredMetadata(settings, record);
   if (offered) {
@@ -54,13 +55,22 @@ export function removed(name: string): AuthdError {
 /** Returns the error for settings that `record` is not bound to: it names the file that was edited, and its keys. */
 export function changed(
   { name, preset, written: is }: CredentialSettings,
-  { written: was }: Readonly<CredentialRecord>,
+  { written: was, binding }: Readonly<CredentialRecord>,
 ): AuthdError {
+  if (binding === UNBOUND) return notAgreed(name);
   const keys = Object.keys({ ...was, ...is }).filter((key) => was?.[key] !== is[key]);
   const edited = was && keys.length > 0 ? editedFiles(keys) : editedElsewhere(preset, was);
   return new AuthdError(
     "credential_changed",
     `${name}: ${edited} since its secrets were entered, so that they might go elsewhere; look at it, then run: authd trust ${name}`,
+    { credential: name },
+  );
+}
+
+function notAgreed(name: string): AuthdError {
+  return new AuthdError(
+    "credential_changed",
+    `${name}: its file says what token is read and where it is sent (subject), and nobody has agreed to that yet; look at it, then run: authd trust ${name}`,
     { credential: name },
   );
 }

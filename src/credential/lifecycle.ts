@@ -6,7 +6,7 @@ import { type Blocker, findBlocker, removed, unreadable } from "./blocker.ts";
 import { CandidateTrial } from "./candidate.ts";
 import type { Credential } from "./credential.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
-import type { CredentialRecord } from "./record.ts";
+import { type CredentialRecord, UNBOUND } from "./record.ts";
 import { bind, boundTo } from "./record-changes.ts";
 import { noteSentCode, rebuildResponses, restoreTokens } from "./restored-tokens.ts";
 import { StateReporter } from "./state.ts";
@@ -174,7 +174,9 @@ export class Lifecycle {
     const bound = boundTo(this.settings);
     // Adds `written` to records of older versions, and follows edits of keys that bind nothing.
     if (record?.binding === bound.binding) bind(record, bound);
-    this.stored.record = record ?? { secrets: {}, ...bound, tokens: [] };
+    const isAgreed = this.#recordBlocker?.state !== "changed";
+    const fresh = isAgreed ? bound : { binding: UNBOUND };
+    this.stored.record = record ?? { secrets: {}, ...fresh, tokens: [] };
     return this.stored.record;
   }
 

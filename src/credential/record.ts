@@ -258,14 +258,30 @@ export function malformedPart(record: CredentialRecord): string | undefined {
   return error && (error.issues[0]?.path ?? []).slice(0, 2).join(".");
 }
 
-/** True if there is something that could go elsewhere: a secret, a token of a person's sign-in, a client. */
+/**
+ * True if there is something that could go elsewhere: a secret, a token of a person's sign-in, a client, or a subject
+ * token that is read for each request.
+ */
 export function hasSecrets({
   secrets,
   session,
   registration,
-}: Pick<CredentialRecord, "secrets" | "session" | "registration">): boolean {
-  return session !== undefined || registration !== undefined || Object.keys(secrets).length > 0;
+  boundValues,
+}: Pick<CredentialRecord, "secrets" | "session" | "registration" | "boundValues">): boolean {
+  const isKept = session !== undefined || registration !== undefined;
+  return isKept || boundValues?.subject !== undefined || Object.keys(secrets).length > 0;
 }
+
+/** True if the settings decide where something of this record, or a subject token, goes. */
+export function isBinding(
+  { boundValues }: Pick<CredentialRecord, "boundValues">,
+  record: CredentialRecord,
+): boolean {
+  return boundValues?.subject !== undefined || hasSecrets(record);
+}
+
+/** The binding of a record for settings that a person has to agree to first. */
+export const UNBOUND = "";
 
 /** True if rules limit who may use the credential. Without secrets there is nothing to protect yet. */
 export function isGuarded(record: CredentialRecord): boolean {

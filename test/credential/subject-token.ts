@@ -185,6 +185,60 @@ test("an exchange uses it as {secret.subject_token}, and no error quotes it", as
   t.false(error.message.includes("subject-token-of-a-pod"));
 });
 
+test("an edit of where a subject token comes from, or goes, waits for a person", async (t) => {
+  const issuer = await startIssuer(t, TOKEN);
+  const elsewhere = await startIssuer(t, TOKEN);
+  const { add, dir, settings, restart } = await startTestRegistry(t);
+  const path = join(dir, "token");
+  writeFileSync(path, "subject-token-of-a-pod");
+  const { boundValues } = settings("work", file(issuer.url, { file: path }));
+  const credential = await add("work", file(issuer.url, { file: path }), {}, { boundValues });
+  await credential.token({});
+  credential.applySettings(settings("work", file(elsewhere.url, { file: path })));
+  t.is(credential.state(), "changed");
+  const error = t.throws(() => void credential.token({}), {
+    message: /work: its file.*authd trust work/,
+  });
+  t.like(error, { reason: "credential_changed", credential: "work" });
+  credential.applySettings(settings("work", file(issuer.url, { file: "/etc/hostname" })));
+  t.is(credential.state(), "changed");
+  credential.applySettings(settings("work", file(issuer.url, { file: path })));
+  t.is(credential.state(), "idle");
+
+  const again = await restart();
+  const edited = again.registry.add(again.settings("work", file(elsewhere.url, { file: path })));
+  t.is(edited.state(), "changed");
+  t.is(elsewhere.requests.length, 0);
+  await edited.trust();
+  await edited.token({});
+  t.is(elsewhere.requests[0]!.form.get("subject_token"), "subject-token-of-a-pod");
+});
+
+test("a file with a subject that nobody has entered waits for a person, also after a restart", async (t) => {
+  const issuer = await startIssuer(t, TOKEN);
+  const first = await startTestRegistry(t);
+  const path = join(first.dir, "token");
+  writeFileSync(path, "subject-token-of-a-pod");
+  const always = { ...file(issuer.url, { file: path }), warm: "always" };
+  const credential = first.registry.add(first.settings("work", always));
+  const isRefused = (of: typeof credential) => {
+    const error = t.throws(() => void of.token({}), { message: /subject.*authd trust work/ });
+    t.like(error, { reason: "credential_changed", credential: "work" });
+  };
+  isRefused(credential);
+  credential.applySettings(first.settings("work", { ...always, ttl: 60 }));
+  isRefused(credential);
+  await credential.noteTest({ message: "sealed with what a test came to" });
+  const second = await first.restart();
+  const restarted = second.registry.add(second.settings("work", always));
+  isRefused(restarted);
+  t.is(issuer.requests.length, 0);
+  await restarted.trust();
+  await restarted.token({});
+  const third = await second.restart();
+  t.is((await third.registry.add(third.settings("work", always)).token({})).accessToken, "one");
+});
+
 test("mistakes in subject are refused by name", async (t) => {
   const { settings } = await startTestRegistry(t);
   for (const [subject, wanted] of [
