@@ -23,11 +23,11 @@ import type {
 } from "../protocol.ts";
 import type { AdminContext, AdminOptions } from "./admin-context.ts";
 import { applyAdd, applySet, assertAddable } from "./apply-input.ts";
+import { needChangeConsent } from "./change-consent.ts";
 import { ChangeQueue } from "./change-queue.ts";
 import { type Consent, ifRestricted, once } from "./consent.ts";
 import { writeFileFor } from "./credential-file.ts";
 import { describe } from "./describe.ts";
-import { describeChange } from "./describe-change.ts";
 import { discoverResource } from "./discover-resource.ts";
 import { wantsClient, withClient } from "./register-client.ts";
 import { Reloader } from "./reloader.ts";
@@ -146,15 +146,13 @@ export class Admin {
       const settings = file ? reloader.resolver()(name, file) : credential.settings;
       if (asked !== undefined && settings.binding !== asked) throw editedMeanwhile(name);
       asked = settings.binding;
-      needs(ifRestricted(registry, name), () =>
-        describeChange({
-          ...{ method: "credentials/trust", name, namesAll: true },
-          differences: [
-            ...differencesOf(settings, credential.record, file ?? {}),
-            ...metadataDifferences(settings, credential.record),
-          ],
-        }),
-      );
+      needChangeConsent(needs, registry, settings, () => ({
+        ...{ method: "credentials/trust", name, namesAll: true },
+        differences: [
+          ...differencesOf(settings, credential.record, file ?? {}),
+          ...metadataDifferences(settings, credential.record),
+        ],
+      }));
       // The file may be newer than the last reload.
       credential.applySettings(settings);
       await credential.trust();

@@ -18,6 +18,7 @@ import { AuthdError } from "../errors.ts";
 import { grantNamed } from "../grants/index.ts";
 import type { ParamsOf } from "../protocol.ts";
 import type { AdminContext } from "./admin-context.ts";
+import { needChangeConsent, needSubjectConsent } from "./change-consent.ts";
 import { ifRestricted, type Needs } from "./consent.ts";
 import { writeFileFor } from "./credential-file.ts";
 import {
@@ -30,7 +31,6 @@ import {
   sharesRefreshToken,
   waitsWithSettings,
 } from "./credential-input.ts";
-import { describeChange } from "./describe-change.ts";
 import { generatedPassword, registering } from "./register-account.ts";
 import { removeCredential } from "./remove-credential.ts";
 import {
@@ -74,6 +74,9 @@ export async function applyAdd(
   const given = coerceSettings(type, params.settings ?? {}, readPresets(dir));
   const file = updateCredentialFile(type, given);
   const settings = reloader.resolver()(name, file);
+  needSubjectConsent(needs, registry, settings, () => ({
+    ...{ method: "credentials/add", name, given: params },
+  }));
   const known = registry.hasLoaded(name) ? registry.get(name) : undefined;
   const before = params.register ? generatedPassword(known, settings) : undefined;
   const secrets = enteredSecrets(settings, withGenerated(params, settings, before));
@@ -152,14 +155,13 @@ export async function applySet(
   const unset = unsetKeys(current, file, params.unset ?? []);
   const waiting = discard ? undefined : credential.candidate;
   const edit = editOf(context, credential, { params, unset, file, resolve, waiting });
-  needs(ifRestricted(registry, name), () =>
-    describeChange({
-      ...{ method: "credentials/set", name, given: params },
-      differences: differencesOf(edit.settings, boundIn(credential, current), file),
-      namesAll: waiting?.file !== undefined,
-      fields: Object.keys(edit.settings.fields),
-    }),
-  );
+  const redirected = edit.text === undefined ? undefined : edit.settings;
+  needChangeConsent(needs, registry, redirected, () => ({
+    ...{ method: "credentials/set", name, given: params },
+    differences: differencesOf(edit.settings, boundIn(credential, current), file),
+    namesAll: waiting?.file !== undefined,
+    fields: Object.keys(edit.settings.fields),
+  }));
   if (discard) await credential.offer(undefined);
   const offered = await applyEdit(context, credential, edit, force);
   if (offered && !force) return offered;

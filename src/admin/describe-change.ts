@@ -10,9 +10,11 @@ const DESTINATION = /(^|[._])(url|origins?|ca_file|allow_insecure_http|follow|re
 const RULE = /^(confirm|expose|methods|paths|allow|deny)\b/;
 
 export interface DescribedChange {
-  method: "credentials/set" | "credentials/trust";
+  method: "credentials/add" | "credentials/set" | "credentials/trust";
   /** Name of the credential. */
   name: string;
+  /** True if the question is about another credential, so that this one has to be named. */
+  isForOther?: boolean;
   /** What the change comes to, with presets and fields filled in. */
   differences?: readonly Difference[];
   /** True if `differences` are named that are no destinations; false if `given` names what changes. */
@@ -30,6 +32,7 @@ export interface DescribedChange {
  */
 export function describeChange(change: DescribedChange): string {
   const { method, name, given: { secrets = {}, unset = [] } = {}, namesAll = false } = change;
+  const { isForOther = false } = change;
   const values = valuesOf(change);
   const isShown = ([key, value]: [string, unknown]) => isDestination(key, value, change.fields);
   const destinations = values.filter(([, value]) => value !== null).filter(isShown);
@@ -42,6 +45,7 @@ export function describeChange(change: DescribedChange): string {
   const others = [...new Set(names)].filter((key) => !shown.has(key));
   const text = [
     method,
+    ...(isForOther ? [name] : []),
     ...destinations.map(([key, value]) => `${quoted(key)}=${shownValue(value)}`),
   ].join(" ");
   if (text.length > MAX_CHANGE_LENGTH) throw tooMuch(name);
