@@ -16,6 +16,7 @@ import { enterSecrets } from "./record-changes.ts";
 import { clearRefusals } from "./refusals.ts";
 import { beginRotation } from "./rotation.ts";
 import { unionOf } from "./step-up.ts";
+import { acquisitionDigest } from "./token-requests.ts";
 
 /** What a sign-in works with, and the settings that it began with. */
 export interface LoginStart {
@@ -102,7 +103,7 @@ export async function signIn(life: Lifecycle, outcome: LoginOutcome): Promise<vo
   const { settings, context, scope } = start;
   const { acquired } = signedIn;
   assertMaySignIn(life);
-  if (life.settings.binding !== settings.binding) throw editedMeanwhile(life.name);
+  if (!isSameSignIn(life.settings, settings)) throw editedMeanwhile(life.name);
   const change = (record: CredentialRecord) => {
     enterTokens(record, life.settings, signedIn);
     if (acquired.refreshToken) {
@@ -120,6 +121,11 @@ export async function signIn(life: Lifecycle, outcome: LoginOutcome): Promise<vo
     life.adopt(life.settings, "drop");
   });
   life.refresher.accept({ acquired, sent, answered });
+}
+
+/** True if a sign-in that began with the one settings brings what the other would. */
+export function isSameSignIn(one: CredentialSettings, other: CredentialSettings): boolean {
+  return one.binding === other.binding && acquisitionDigest(one) === acquisitionDigest(other);
 }
 
 /** Enters the refresh token. One of before stays if none came and the account is the same, as at Google. */

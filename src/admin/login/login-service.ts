@@ -105,10 +105,11 @@ export class LoginService {
    * that a program began has just failed. Rejects with the AuthdError of the sign-in.
    */
   async interactive(name: string, client: LoginClient, timeoutMs: number): Promise<boolean> {
-    const { env, time, clock } = this.#options;
-    if (!this.#logins.current(name) && !this.#mayOpenBrowser(name)) return false;
+    const { env, time, clock, registry } = this.#options;
+    const current = () => this.#logins.current(registry.get(name));
+    if (!current() && !this.#mayOpenBrowser(name)) return false;
     await this.#assertAgreed(name, client);
-    const how = this.#logins.current(name)?.how ?? "browser";
+    const how = current()?.how ?? "browser";
     const { login, isNew } = this.#joinOrBegin(name, { how, demand: {} }, client);
     // A client that asks for a token alone is told of no progress.
     login.join({ connection: client.connection, notify: async () => {} });
@@ -155,11 +156,11 @@ export class LoginService {
   }
 
   #joinOrBegin(name: string, { how, demand }: Asked, client: LoginClient) {
-    const joinable = this.#logins.joinable(name, how, demand);
-    if (joinable) return { login: joinable, isNew: false };
     const credential = this.#options.registry.get(name);
+    const joinable = this.#logins.joinable(credential, how, demand);
+    if (joinable) return { login: joinable, isNew: false };
     const begun = { how: flowFor(credential, how, demand), demand };
-    const login = new OpenLogin(name, begun, this.#options.clock, (own) =>
+    const login = new OpenLogin(credential, begun, this.#options.clock, (own) =>
       this.#begin(own, credential, client),
     );
     this.#logins.add(login);

@@ -1,6 +1,9 @@
 /** One sign-in under way: who waits for it, when it ends, and how. */
 import { randomBytes } from "node:crypto";
 import { type Clock, scheduleLong, type Timer } from "../../base/clock.ts";
+import type { CredentialSettings } from "../../config/settings.ts";
+import type { Credential } from "../../credential/credential.ts";
+import { isSameSignIn } from "../../credential/sign-in.ts";
 import { AuthdError } from "../../errors.ts";
 import type {
   CredentialInfo,
@@ -31,6 +34,8 @@ export class OpenLogin {
   readonly ended: Promise<CredentialInfo>;
   /** Resolves when it has something to show; rejects with AuthdError if it could not begin. */
   readonly begun: Promise<LoginStarted>;
+  readonly #owner: Credential;
+  readonly #settings: CredentialSettings;
   readonly #ending = new AbortController();
   readonly #callers = new Map<ConnectionHandle, LoginCaller>();
   readonly #clock: Clock;
@@ -41,12 +46,14 @@ export class OpenLogin {
 
   /** `begin` begins the flow. */
   constructor(
-    credential: string,
+    credential: Credential,
     { how, demand }: Pick<OpenLogin, "how" | "demand">,
     clock: Clock,
     begin: (login: OpenLogin) => Promise<Flow>,
   ) {
-    this.credential = credential;
+    this.credential = credential.name;
+    this.#owner = credential;
+    this.#settings = credential.settings;
     this.how = how;
     this.demand = demand;
     this.#clock = clock;
@@ -67,6 +74,11 @@ export class OpenLogin {
 
   get isOver(): boolean {
     return this.#ending.signal.aborted;
+  }
+
+  /** True if its outcome could be used: the credential is neither another one of that name, nor changed. */
+  isFor(credential: Credential): boolean {
+    return this.#owner === credential && isSameSignIn(this.#settings, credential.settings);
   }
 
   /** True if no client waits for it. */

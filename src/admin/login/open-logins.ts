@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { Credential } from "../../credential/credential.ts";
 import type { AuthdError } from "../../errors.ts";
 import type { LoginFlow, SignInDemand } from "../../protocol.ts";
 import { loginErrors, noSuchLogin } from "./login-errors.ts";
@@ -22,15 +23,15 @@ export class OpenLogins {
     this.#clock = clock;
   }
 
-  /** Returns the sign-in of a credential that is not over. */
-  current(credential: string): OpenLogin | undefined {
-    const login = this.#open.get(credential);
-    return login?.isOver === false ? login : undefined;
+  /** Returns the sign-in of a credential that is not over, and that still brings something. */
+  current(credential: Credential): OpenLogin | undefined {
+    const login = this.#open.get(credential.name);
+    return login?.isOver === false && login.isFor(credential) ? login : undefined;
   }
 
   /** Returns the sign-in to join; undefined if there is none, or one in another way or for something else. */
   joinable(
-    credential: string,
+    credential: Credential,
     how: LoginFlow | undefined,
     demand: SignInDemand,
   ): OpenLogin | undefined {
@@ -45,7 +46,7 @@ export class OpenLogins {
   /** Adds a sign-in, which ends the one before. */
   add(login: OpenLogin): void {
     const { credential } = login;
-    this.current(credential)?.fail(loginErrors.replaced(credential));
+    this.#open.get(credential)?.fail(loginErrors.replaced(credential));
     this.#open.set(credential, login);
     this.#known.set(login.id, login);
     const forget = () => this.#forgetLater(login);

@@ -381,6 +381,44 @@ test("settings that were edited meanwhile: the sign-in is not used", async (t) =
   t.is(credential.record.session, undefined);
 });
 
+test("a sign-in that was begun before an edit is not joined: its outcome could not be used", async (t) => {
+  const { logins, engine, issuer } = await setup(t);
+  const [one, other] = [new TestClient(), new TestClient()];
+  const first = await begin(logins, one);
+  const ended = logins.finish({ login: first.login }, one);
+  const edited = {
+    ...{ grant: "authorization_code", issuer: issuer.url, client_id: PUBLIC_CLIENT },
+    scope: "openid",
+  };
+  engine.registry.get("mail").applySettings(engine.settings("mail", edited));
+  const second = await begin(logins, other);
+  t.is(second.joined, undefined);
+  t.regex((await t.throwsAsync(ended))?.message ?? "", /in place of this one/);
+  await signInAt(second.url ?? "", { name: "ada" });
+  t.like(await logins.finish({ login: second.login }, other), { state: "ready" });
+});
+
+test("a sign-in of a credential that was removed is not that of one added under its name", async (t) => {
+  const { logins, engine } = await setup(t);
+  const elsewhere = await startSignInIssuer(t);
+  const first = await begin(logins, new TestClient());
+  engine.registry.get("mail").detach();
+  engine.registry.delete("mail");
+  const file = {
+    grant: "authorization_code",
+    issuer: elsewhere.url,
+    client_id: PUBLIC_CLIENT,
+    scope: "openid",
+  };
+  await engine.add("mail", file, {});
+  const client = new TestClient();
+  const second = await begin(logins, client);
+  t.not(second.login, first.login);
+  t.true(second.url?.startsWith(elsewhere.url));
+  await signInAt(second.url ?? "", { name: "ada" });
+  t.like(await logins.finish({ login: second.login }, client), { state: "ready" });
+});
+
 test("an issuer that names a page over plain http is not signed in at", async (t) => {
   const { logins, issuer } = await setup(t);
   issuer.metadata = { authorization_endpoint: "http://login.example/authorize" };
