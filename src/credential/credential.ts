@@ -335,8 +335,8 @@ export class Credential {
     await signIn(this.#life, outcome);
   }
 
-  /** The tokens of the sign-in. Throws AuthdError if nobody is signed in. */
-  get heldSession(): HeldSession {
+  /** The tokens of the sign-in; undefined if nobody is signed in. Throws AuthdError if nobody can. */
+  get heldSession(): HeldSession | undefined {
     return heldSession(this.#life);
   }
 

@@ -158,22 +158,26 @@ export function replacedAccount(life: Lifecycle, { account }: SignedIn): Account
 
 /** What a sign-in brought, as far as it is still there. */
 export interface HeldSession {
+  /** Wall clock, ms: tells one sign-in from another. */
+  signedInAt: number;
   refreshToken?: string;
   accessTokens: string[];
 }
 
-/** Returns everything to revoke. Throws AuthdError if nobody is signed in. */
-export function heldSession({ stored, settings, name, tokens }: Lifecycle): HeldSession {
+/** Returns everything to revoke; undefined if nobody is signed in. Throws AuthdError if nobody can. */
+export function heldSession({
+  stored,
+  settings,
+  name,
+  tokens,
+}: Lifecycle): HeldSession | undefined {
   const grant = grantNamed(settings.grant);
   if (!grant.signsIn) throw nobodySignsIn(name, settings.grant);
   const { session, secrets } = stored.record ?? {};
-  if (!session) {
-    const message = `${name}: nobody is signed in; to sign in: authd login ${name}`;
-    throw new AuthdError("invalid_params", message, { credential: name });
-  }
+  if (!session) return undefined;
   const refreshToken = secrets?.[rotatingSecret(settings) ?? ""];
   const accessTokens = tokens.all().flatMap(({ issued }) => issued?.accessToken ?? []);
-  return { ...omitUndefined({ refreshToken }), accessTokens };
+  return { signedInAt: session.signedInAt, ...omitUndefined({ refreshToken }), accessTokens };
 }
 
 /** Forgets a sign-in: its tokens, and who it was. The client's own secrets stay. */

@@ -1,5 +1,6 @@
 /** Ends a sign-in: revokes its tokens at the issuer (RFC 7009), and forgets them. */
 import type { Credential } from "../../credential/credential.ts";
+import type { HeldSession } from "../../credential/sign-in.ts";
 import { AuthdError } from "../../errors.ts";
 import { revoke } from "../../grants/login/index.ts";
 import type { ChangeQueue } from "../change-queue.ts";
@@ -24,6 +25,9 @@ interface Agreement {
   restricted: () => string | undefined;
 }
 
+/** Tokens that a refresh brings while others are revoked are revoked as well, so many times. */
+const MAX_ROUNDS = 3;
+
 /** The tokens are forgotten also if the issuer can't be reached. Rejects with AuthdError if nobody is signed in. */
 export async function logout(
   credential: Credential,
@@ -32,20 +36,43 @@ export async function logout(
 ): Promise<LogoutResult> {
   const inTurn = <T>(work: (needs: Needs) => Promise<T>) => changes.runOpenWithConsent(asked, work);
   // The issuer may take long: others need not wait for it.
-  const held = await inTurn(async (needs) => {
+  const first = await inTurn(async (needs) => {
     const { heldSession } = credential;
+    if (!heldSession) throw nobodySignedIn(credential.name);
     needs(restricted());
     return heldSession;
   });
-  const result = await revokeAll(credential, held);
-  await changes.runOpen(() => credential.signOut());
-  return result;
+  let held = first;
+  for (let round = 1; ; round++) {
+    const result = await revokeAll(credential, held);
+    const next = await changes.runOpen(() => forget(credential, held, round === MAX_ROUNDS));
+    if (next === "forgotten") return result;
+    if (next === "replaced") return { ...result, detail: `${result.detail}; ${REPLACED}` };
+    held = next;
+  }
 }
 
-async function revokeAll(
+const REPLACED = "somebody signed in again meanwhile, which is left as it is";
+
+/**
+ * Forgets the session that was revoked. Returns the session of now instead if a refresh has brought it another
+ * refresh token, unless `isLast`. A sign-in of meanwhile stays.
+ */
+async function forget(
   credential: Credential,
-  held: Credential["heldSession"],
-): Promise<LogoutResult> {
+  revoked: HeldSession,
+  isLast: boolean,
+): Promise<"forgotten" | "replaced" | HeldSession> {
+  const { heldSession: now } = credential;
+  // Another client has signed out as well.
+  if (!now) return "forgotten";
+  if (now.signedInAt !== revoked.signedInAt) return "replaced";
+  if (now.refreshToken !== revoked.refreshToken && !isLast) return now;
+  await credential.signOut();
+  return "forgotten";
+}
+
+async function revokeAll(credential: Credential, held: HeldSession): Promise<LogoutResult> {
   try {
     const { context } = await credential.loginStart();
     const revoked = await revoke(context, held);
@@ -57,4 +84,9 @@ async function revokeAll(
       detail: `its tokens are forgotten here, but could not be revoked: ${error.message}`,
     };
   }
+}
+
+function nobodySignedIn(credential: string): AuthdError {
+  const message = `${credential}: nobody is signed in; to sign in: authd login ${credential}`;
+  return new AuthdError("invalid_params", message, { credential });
 }

@@ -367,6 +367,69 @@ test("an issuer that takes back no access tokens has ended the session all the s
   t.is(revocations, 2);
 });
 
+/** Runs `work` while the issuer is asked for the first time to revoke a token. */
+function duringRevocation(issuer: SignInIssuer, work: () => Promise<unknown>) {
+  let isFirst = true;
+  issuer.override = async (path) => {
+    if (path !== "/token/revocation" || !isFirst) return undefined;
+    isFirst = false;
+    await work();
+    return { status: 200, body: {} };
+  };
+}
+
+test("a person who signs in while another sign-in is being revoked stays signed in", async (t) => {
+  const { engine, logins, issuer } = await setup(t);
+  const client = new TestClient();
+  const signIn = async () => {
+    engine.clock.advance(1_000);
+    const { login, url } = await begin(logins, client);
+    await signInAt(url ?? "", { name: "ada" });
+    await logins.finish({ login }, client);
+  };
+  await signIn();
+  duringRevocation(issuer, signIn);
+  const { detail } = await logins.logout("mail", agreed);
+  t.regex(detail, /signed in again meanwhile/);
+  const credential = engine.registry.get("mail");
+  t.is(credential.state(), "ready");
+  t.truthy(credential.record.secrets.refresh_token);
+});
+
+test("tokens that a refresh brings while others are revoked are revoked as well", async (t) => {
+  const { engine, logins, issuer } = await setup(t);
+  const client = new TestClient();
+  const { login, url } = await begin(logins, client);
+  await signInAt(url ?? "", { name: "ada" });
+  await logins.finish({ login }, client);
+  const credential = engine.registry.get("mail");
+  const before = credential.record.secrets.refresh_token;
+  duringRevocation(issuer, async () => {
+    await credential.refresh(MINUTE);
+    t.not(credential.record.secrets.refresh_token, before);
+  });
+  t.true((await logins.logout("mail", agreed)).revoked);
+  const revocations = issuer.requests.filter((path) => path === "/token/revocation");
+  t.is(revocations.length, 4);
+  t.is(credential.state(), "login_required");
+  t.is(credential.record.secrets.refresh_token, undefined);
+});
+
+test("two who sign out at once both learn that it is done", async (t) => {
+  const { logins, issuer } = await setup(t);
+  const client = new TestClient();
+  const { login, url } = await begin(logins, client);
+  await signInAt(url ?? "", { name: "ada" });
+  await logins.finish({ login }, client);
+  let other: Promise<{ revoked: boolean }> | undefined;
+  duringRevocation(issuer, async () => {
+    other = logins.logout("mail", agreed);
+    await other;
+  });
+  t.true((await logins.logout("mail", agreed)).revoked);
+  t.true((await other)?.revoked);
+});
+
 test("settings that were edited meanwhile: the sign-in is not used", async (t) => {
   const { engine, logins, issuer } = await setup(t);
   const client = new TestClient();
