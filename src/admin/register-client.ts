@@ -2,7 +2,7 @@
 import { randomInt } from "node:crypto";
 import type { Cancellation } from "../base/cancellation.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { coerceSettings, readPresets } from "../config/config.ts";
+import { coerceSettings, readPresets, updateCredentialFile } from "../config/config.ts";
 import type { Credential } from "../credential/credential.ts";
 import type { Registered } from "../credential/record.ts";
 import { AuthdError } from "../errors.ts";
@@ -17,6 +17,9 @@ const [FIRST_PORT, LAST_PORT] = [49_152, 65_535];
 
 /** A client whose secret ends within this time (ms) is not used again: one that is registered now lives longer. */
 const MIN_LEFT_MS = 14 * 86_400_000;
+
+/** Stands for the client's id in settings that are checked before there is a client. */
+const TO_BE_REGISTERED = "to-be-registered";
 
 type AddParams = ParamsOf<"credentials/add">;
 
@@ -57,6 +60,12 @@ export async function withClient(
     const secrets = { ...before.secrets, ...params.secrets };
     return { params: { ...rest, name, settings, secrets }, registered: before.registered };
   }
+  // Before anything is made at the issuer: a mistake in the settings would leave a client there that nobody uses.
+  const file = updateCredentialFile(
+    { grant: params.grant },
+    { ...given, client_id: TO_BE_REGISTERED },
+  );
+  context.reloader.resolver()(name, file);
   const send = senderFor(context, name, caOf(context, name, given));
   const metadata = await discover({ credential: name, send }, issuer);
   assertSignsIn(name, new URL(issuer), metadata);

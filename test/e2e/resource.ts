@@ -162,6 +162,20 @@ test("an issuer that registers nobody names the next step, and nothing is kept",
   t.true(server.seen.every(({ headers }) => headers.authorization === undefined));
 });
 
+test("a mistake in the settings is told before a client is registered", async (t) => {
+  const { add, daemon, issuer } = await setup(t);
+  for (const [mistake, wanted] of [
+    ["scop=files:read", /scop/],
+    ["redirect_uri=nowhere", /redirect_uri/],
+  ] as const) {
+    const added = await add("--set", mistake);
+    t.is(added.code, 2, added.stderr);
+    t.regex(added.stderr, wanted);
+  }
+  t.is(registrations(issuer), 0);
+  t.false(existsSync(join(daemon.configDir, "credentials", "notes.toml")));
+});
+
 test("a client that is given is used, also by the URL of its metadata document where the issuer takes that", async (t) => {
   const { add, client, issuer } = await setup(t);
   const added = await add("--set", `client_id=${PUBLIC_CLIENT}`);

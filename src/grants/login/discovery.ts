@@ -1,4 +1,5 @@
 /** Reads an issuer's metadata by its address alone (RFC 8414, OpenID Connect Discovery). */
+import { quoted } from "../../base/terminal-safe.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../../errors.ts";
 import type { IssuerResponse, SendToIssuer } from "../grant.ts";
 import { readMembers } from "../oauth-problem.ts";
@@ -31,8 +32,10 @@ export async function discover(
       throw unreadable(credential, issuer, whyIn(error), error);
     });
     const metadata = response.status === 200 ? readMetadata(readMembers(response.text)) : undefined;
-    if (metadata && new URL(metadata.issuer, url).href === url.href) return metadata;
-    if (metadata) throw unreadable(credential, issuer, `it says that it is ${metadata.issuer}.`);
+    if (metadata && isIssuer(metadata, url)) return metadata;
+    if (metadata) {
+      throw unreadable(credential, issuer, `it says that it is ${quoted(metadata.issuer)}.`);
+    }
     why ||= `${address} answered HTTP ${response.status} without any.`;
   }
   throw unreadable(credential, issuer, why);
@@ -46,6 +49,11 @@ function read(send: SendToIssuer, url: string): Promise<IssuerResponse> {
 /** Returns what happened to a request, without that there is no token: the message around it says so. */
 function whyIn(error: unknown): string {
   return messageOf(error).replace(/^"[^"]*" got no token from [^ ]*: /, "");
+}
+
+/** RFC 8414 section 3.3, but for a slash at the end of an address without a path. */
+function isIssuer({ issuer }: IssuerMetadata, url: URL): boolean {
+  return URL.canParse(issuer) && new URL(issuer).href === url.href;
 }
 
 function trimmed(pathname: string): string {

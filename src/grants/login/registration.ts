@@ -12,10 +12,13 @@ const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 /** Methods that a registered client can use, the one without a secret first. */
 const METHODS = ["none", "client_secret_basic", "client_secret_post"] as const;
 
+/** Seconds since the epoch at the end of the year 9999: no time beyond it is a date of a credential file. */
+const LAST_SECOND = 253_402_300_799;
+
 const answer = z.object({
   client_id: z.string().min(1),
   client_secret: z.string().min(1).optional(),
-  client_secret_expires_at: z.number().nonnegative().optional().catch(undefined),
+  client_secret_expires_at: z.number().nonnegative().max(LAST_SECOND).optional().catch(undefined),
   token_endpoint_auth_method: z.string().optional().catch(undefined),
   registration_access_token: z.string().optional().catch(undefined),
   registration_client_uri: z.string().optional().catch(undefined),

@@ -34,6 +34,22 @@ test("an issuer with a path is looked for at three places, one without at two", 
   t.is(api.seen.length, 2);
 });
 
+test("metadata that name their issuer by another address, or by none, are not used", async (t) => {
+  let named = "";
+  const api = await startApi(t, (_, response) => response.end(JSON.stringify({ issuer: named })));
+  const http = createHttp();
+  t.teardown(() => http.close());
+  const send = createIssuerSend({ http, credential: "mail", allowInsecureHttp: false });
+  const find = () => discover({ credential: "mail", send }, api.origin);
+  for (named of ["", "/", "https://elsewhere.example", `${api.origin}/\u001b[2Jtenant`]) {
+    const { message = "" } = (await t.throwsAsync(find(), undefined, named)) ?? {};
+    t.regex(message, /it says that it is/);
+    t.notRegex(message, /\p{C}/u);
+  }
+  named = `${api.origin}/`;
+  t.is((await find()).issuer, named);
+});
+
 test("an issuer that can't be reached: the message says once that there is no token", async (t) => {
   const http = createHttp();
   t.teardown(() => http.close());

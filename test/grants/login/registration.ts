@@ -61,6 +61,16 @@ test("what the issuer answers counts, not what was asked for", async (t) => {
   });
 });
 
+test("a secret's end that is no date of a calendar counts as none", async (t) => {
+  for (const ends of [1e12, 1e20, 253_402_300_800]) {
+    const { register } = await setup(
+      t,
+      created({ client_id: "made", client_secret: "made-here", client_secret_expires_at: ends }),
+    );
+    t.is((await register()).secretExpiresAt, undefined, String(ends));
+  }
+});
+
 test("grants and the ID token's algorithm are those that the issuer has", async (t) => {
   const { register, sent } = await setup(t, created({ client_id: "made" }));
   const device = "urn:ietf:params:oauth:grant-type:device_code";
