@@ -78,7 +78,8 @@ async function listenAll(options: ListenerOptions, servers: Server[]): Promise<L
 
 function listen(server: Server, host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    // Stays for the server's life: a connection that can't be accepted must not end the daemon.
+    server.on("error", reject);
     server.listen({ host, port, exclusive: true, ipv6Only: true }, () => resolve(true));
   });
 }

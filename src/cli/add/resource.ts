@@ -1,4 +1,5 @@
 /** `authd add NAME --resource URL`: an API that says itself who signs people in (RFC 9728), such as an MCP server. */
+import { isTable } from "../../config/json-table.ts";
 import { AuthdError } from "../../errors.ts";
 import { ownClient } from "../../grants/login/index.ts";
 import type { DiscoverResult } from "../../protocol.ts";
@@ -70,9 +71,16 @@ async function addOwnClient(
       { credential: name },
     );
   }
-  const set = Object.entries(settings).flatMap(([key, value]) =>
-    [value].flat().map((each) => `${key}=${String(each)}`),
-  );
+  const set = pairs(settings);
   const { addOnTerminal } = await import("./on-terminal.ts");
   await addOnTerminal(name, { grant: GRANT }, { ...options, set });
+}
+
+/** Returns settings as `--set` takes them: keys of tables are dotted, lists are repeated. */
+function pairs(settings: DiscoverResult["settings"], prefix = ""): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => {
+    const key = `${prefix}${name}`;
+    if (isTable(value)) return pairs(value, `${key}.`);
+    return [value].flat().map((each) => `${key}=${String(each)}`);
+  });
 }

@@ -55,7 +55,7 @@ onLinux(
   async (t) => {
     const { issuer, add, daemon, file } = await setup(t);
     issuer.metadata = { registration_endpoint: undefined };
-    const terminal = add();
+    const terminal = add("--set", "extra_authorization.audience=notes");
     await terminal.type("client_id", `${PUBLIC_CLIENT}${ENTER}`);
     await terminal.type("Client secret", ENTER);
     await terminal.type("Code: ", CTRL_C);
@@ -66,6 +66,7 @@ onLinux(
       client_id: PUBLIC_CLIENT,
       issuer: issuer.url,
       scope: "files:read offline_access",
+      extra_authorization: { audience: "notes" },
     });
   },
 );
