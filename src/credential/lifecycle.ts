@@ -175,7 +175,7 @@ export class Lifecycle {
     // Adds `written` to records of older versions, and follows edits of keys that bind nothing.
     if (record?.binding === bound.binding) bind(record, bound);
     const isAgreed = this.#recordBlocker?.state !== "changed";
-    const fresh = isAgreed ? bound : { binding: UNBOUND };
+    const fresh = isAgreed ? bound : { binding: UNBOUND, boundValues: {} };
     this.stored.record = record ?? { secrets: {}, ...fresh, tokens: [] };
     return this.stored.record;
   }

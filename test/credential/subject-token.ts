@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { differencesOf } from "../../src/config/differences.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { onUnix } from "../helpers/optional.ts";
 import { startTestRegistry } from "../helpers/test-registry.ts";
@@ -232,6 +233,11 @@ test("a file with a subject that nobody has entered waits for a person, also aft
   const second = await first.restart();
   const restarted = second.registry.add(second.settings("work", always));
   isRefused(restarted);
+  const differences = differencesOf(restarted.settings, restarted.record, always);
+  t.like(
+    differences.find(({ key }) => key === "subject.file"),
+    { was: null, is: path },
+  );
   t.is(issuer.requests.length, 0);
   await restarted.trust();
   await restarted.token({});
