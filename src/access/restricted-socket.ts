@@ -1,10 +1,8 @@
 /** What a restricted socket lets through. The rules of each credential count as well. */
 import type { RestrictedSocket } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
+import { SAFE_METHODS } from "../http/http.ts";
 import type { Use } from "./policy.ts";
-
-/** RFC 9110 section 9.2.1, as far as they can be asked for. */
-const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /** Throws AuthdError `caller_not_allowed` or `token_not_exposed`. Without `use`, for any use. */
 export function assertOffered(credential: string, socket: RestrictedSocket, use?: Use): void {
@@ -32,10 +30,10 @@ function denialOf(
     return deny("token_not_exposed", text);
   }
   if (use?.kind !== "request" || !readOnly) return undefined;
-  if (!SAFE_METHODS.includes(use.method))
+  if (!SAFE_METHODS.has(use.method))
     return deny(
       "caller_not_allowed",
-      `the socket ${name} is read-only: ${SAFE_METHODS.join(", ")}`,
+      `the socket ${name} is read-only: ${[...SAFE_METHODS].join(", ")}`,
     );
   if (use.override === undefined) return undefined;
   const text = `the socket ${name} is read-only, and the header ${use.override} could make another method of it`;

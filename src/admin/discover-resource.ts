@@ -1,5 +1,5 @@
 /** Finds out how a person signs in for an API, from its address alone (RFC 9728), and what authd would send where. */
-import { parseChallenges } from "../base/challenges.ts";
+import { challengeHeader, parseChallenges } from "../base/challenges.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { isScope } from "../base/scope.ts";
 import { quoted } from "../base/terminal-safe.ts";
@@ -84,9 +84,7 @@ async function askWithoutToken({ http }: AdminContext, name: string, url: URL, c
   });
   response.body.destroy();
   if (response.status !== 401) return {};
-  const challenges = parseChallenges(
-    [response.headers["www-authenticate"] ?? []].flat().join(", "),
-  );
+  const challenges = parseChallenges(challengeHeader(response.headers));
   const named = challenges.find(({ parameters }) => parameters.resource_metadata !== undefined);
   const { resource_metadata: metadataUrl, scope } =
     (named ?? challenges.find(({ scheme }) => scheme === "bearer"))?.parameters ?? {};

@@ -12,6 +12,11 @@ const SPACES = /[ \t]*/y;
 const TOKEN = /[!#$%&'*+.^`|~\w-]+/y;
 const REST_OF_ITEM = /[^,]*/y;
 
+/** Returns the header of a response as one text, however often it is there; empty if it is not. */
+export function challengeHeader(headers: Readonly<Record<string, string | string[] | undefined>>) {
+  return [headers["www-authenticate"] ?? []].flat().join(", ");
+}
+
 /** Returns the challenges in their order; what is malformed is left out. Takes time linear in the length. */
 export function parseChallenges(header: string): Challenge[] {
   const found: { scheme: string; parameters: Record<string, string> }[] = [];

@@ -7,6 +7,7 @@ import { AuthdError } from "../errors.ts";
 import { account, idOf } from "./accounts.ts";
 import { checkDefaults } from "./credential-type.ts";
 import { canonical, type Table } from "./json-table.ts";
+import { NAME } from "./name.ts";
 import { parseWith } from "./schema.ts";
 import type { DaemonSettings, RestrictedSocket } from "./settings.ts";
 
@@ -19,9 +20,6 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"
 const NOT_A_PATH = { error: "expected an absolute path" };
 const isPath = (text = "") => isAbsolute(text) && !text.includes("\0");
 const absolutePath = z.string().refine(isPath, NOT_A_PATH);
-
-/** Names of credentials, and of sockets. */
-const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** An address such as `127.0.0.1:9464`, `[::1]:9464` or `localhost:9464`. */
 function loopback(text: string): { host: string; port: number } | undefined {
@@ -43,7 +41,7 @@ const restrictedSocket = z.strictObject({
     .default("0600")
     .describe("Its permissions; the folder's count as well"),
   credentials: z
-    .array(z.string().regex(NAME))
+    .array(z.string().regex(NAME, "expected the name of a credential"))
     .min(1)
     .describe("Credentials that can be used by it"),
   expose: z

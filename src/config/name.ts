@@ -1,6 +1,7 @@
 import { AuthdError } from "../errors.ts";
 
-const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** Names of credentials, and of restricted sockets. */
+export const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** Says why `name` can't be a credential's name, as the end of a sentence; undefined if it can. */
 export function whyNotAName(name: string): string | undefined {

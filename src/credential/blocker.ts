@@ -54,10 +54,10 @@ export function removed(name: string): AuthdError {
 
 /** Returns the error for settings that `record` is not bound to: it names the file that was edited, and its keys. */
 export function changed(
-  { name, preset, written: is }: CredentialSettings,
+  { name, preset, boundValues, written: is }: CredentialSettings,
   { written: was, binding }: Readonly<CredentialRecord>,
 ): AuthdError {
-  if (binding === UNBOUND) return notAgreed(name);
+  if (binding === UNBOUND && boundValues.subject !== undefined) return notAgreed(name);
   const keys = Object.keys({ ...was, ...is }).filter((key) => was?.[key] !== is[key]);
   const edited = was && keys.length > 0 ? editedFiles(keys) : editedElsewhere(preset, was);
   return new AuthdError(

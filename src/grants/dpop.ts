@@ -1,5 +1,6 @@
 /** Proves that a token's holder has its key (RFC 9449). */
 import { createHash, generateKeyPairSync, randomUUID } from "node:crypto";
+import { challengeHeader } from "../base/challenges.ts";
 import type { IssuerResponse } from "./grant.ts";
 import { readMembers } from "./oauth-problem.ts";
 import { signJwt } from "./sign-jwt.ts";
@@ -83,8 +84,8 @@ export function issuerWantsNonce({ status, text }: IssuerResponse): boolean {
 
 /** True if an API refused a request for want of its nonce (RFC 9449 section 9). */
 export function apiWantsNonce(status: number, headers: Headers): boolean {
-  const challenge = [headers["www-authenticate"] ?? []].flat().join(", ");
   if (status !== 401) return false;
+  const challenge = challengeHeader(headers);
   const at = challenge.search(/\bDPoP\b/i);
   return at >= 0 && /\berror="?use_dpop_nonce\b/i.test(challenge.slice(at));
 }

@@ -1,4 +1,5 @@
 import type { Cancellation } from "../base/cancellation.ts";
+import { challengeHeader } from "../base/challenges.ts";
 import type { ResponseReservation } from "../base/memory-budget.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialSettings } from "../config/settings.ts";
@@ -339,7 +340,7 @@ class AuthorizedRequest {
 }
 
 function challengeOf({ headers }: HttpResponse): string | undefined {
-  return [headers["www-authenticate"] ?? []].flat().join(", ") || undefined;
+  return challengeHeader(headers) || undefined;
 }
 
 function asItIs({ url, headers, body }: ValidatedRequest): Sendable {

@@ -11,6 +11,7 @@ import { startApi } from "../helpers/api.ts";
 import { run } from "../helpers/child.ts";
 import { MAIN, startDaemon } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
+import { LEAST_PARAMS, OPEN_METHODS } from "../helpers/methods.ts";
 import { absent, asRoot, impossible, missing, onLinux, onUnix } from "../helpers/optional.ts";
 import { ownProgram } from "../helpers/own-program.ts";
 import { signInAt } from "../helpers/person.ts";
@@ -92,39 +93,13 @@ onUnix("sends requests with the credentials that it offers, and hands out no tok
   t.regex(get.stderr, /authd request mine URL/);
 });
 
-const OPEN = [
-  "initialize",
-  "getToken",
-  "authorizedRequest",
-  "request/open",
-  "request/chunk",
-].concat([...["credentials/list", "credentials/show", "status"]]);
-const PARAMS: Record<string, object> = {
-  "credentials/add": { name: "more", grant: "static", settings: {}, secrets: { token: "x" } },
-  "credentials/discover": {
-    name: "more",
-    url: "https://a.example/",
-    resource: "https://a.example/",
-  },
-  "vault/export": { passphrase: "a long passphrase" },
-  "vault/upload": { data: "" },
-  "vault/import": { passphrase: "a long passphrase" },
-  "vault/rekey": { to: "file" },
-  "approvals/answer": { id: 1, answer: "once" },
-  "tokenFiles/add": { path: "/run/authd-token" },
-  "tokenFiles/remove": { path: "/run/authd-token" },
-  "login/finish": { login: "none" },
-  "login/cancel": { login: "none" },
-  shutdown: { daemon: true },
-};
-
 onUnix("every method that changes or tells more is refused, also to root", async (t) => {
   // Other users could answer questions of their own: by this socket nobody does.
   const { daemon, path } = await setup(t, { expose: "token" });
   const client = await RawClient.open(t, path);
   let id = 0;
-  for (const method of Object.keys(params).filter((name) => !OPEN.includes(name))) {
-    client.request(++id, method, { credential: "mine", ...PARAMS[method] });
+  for (const method of Object.keys(params).filter((name) => !OPEN_METHODS.includes(name))) {
+    client.request(++id, method, { credential: "mine", ...LEAST_PARAMS[method] });
     const answer = await client.next();
     t.is(answer?.error?.data.reason, "caller_not_allowed", `${method} ${JSON.stringify(answer)}`);
   }

@@ -7,7 +7,6 @@ import contextlib
 from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from types import TracebackType
 from typing import Any, Optional, Union
 
 from ._async_connection import AsyncConnection
@@ -157,12 +156,7 @@ class AsyncStream:
     async def __aenter__(self) -> AsyncStream:
         return self
 
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _next(self, name: str) -> Optional[Json]:

@@ -7,7 +7,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Any, Callable, Optional, Union
 
 from . import _socket
@@ -200,12 +199,7 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _repeated(self, method: str, params: Json, send: Callable[[], Any]) -> Any:
