@@ -5,7 +5,7 @@ import { callDaemon, FOR_A_PERSON_MS } from "./call-daemon.ts";
 import { parseCurlHelp } from "./curl/curl-options.ts";
 import { assertOneRequest, CONFIG_FD, type CurlPlan, curlConfig, planCurl } from "./curl/plan.ts";
 import { runChild } from "./exec/child.ts";
-import { TokenFiles } from "./exec/token-files.ts";
+import { MemoryFiles } from "./exec/memory-files.ts";
 import { wholeUrl } from "./request-url.ts";
 
 export function define(command: Command): void {
@@ -37,7 +37,7 @@ async function curl(name: string, _: string[], __: object, command: Command): Pr
   const whole = (url: string) => wholeUrl(name, url);
   const plan = await planCurl(given, options, { credential: name, origins, whole });
   const config = curlConfig(name, plan, await tokenFor(name, plan));
-  const files = new TokenFiles();
+  const files = new MemoryFiles();
   try {
     // curl heeds a first -q only.
     const [first = "", ...rest] = plan.args;

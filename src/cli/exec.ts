@@ -3,9 +3,9 @@ import { AuthdError } from "../errors.ts";
 import type { GetTokenResult } from "../protocol.ts";
 import { callDaemon, FOR_A_PERSON_MS } from "./call-daemon.ts";
 import { runChild } from "./exec/child.ts";
+import { MemoryFiles } from "./exec/memory-files.ts";
 import { type GivenPlaces, type Place, placesOf } from "./exec/places.ts";
 import { Renewals } from "./exec/renewals.ts";
-import { TokenFiles } from "./exec/token-files.ts";
 
 export function define(command: Command): void {
   const list = (value: string, all: string[] = []) => [...all, value];
@@ -62,7 +62,7 @@ async function runWith(
   tokens: ReadonlyMap<string, GetTokenResult>,
   child: readonly string[],
 ): Promise<number> {
-  const files = new TokenFiles();
+  const files = new MemoryFiles();
   const renewals = new Renewals(files);
   const prepare = () => {
     const env: NodeJS.ProcessEnv = { ...process.env };

@@ -4,7 +4,7 @@ import type { GetTokenResult, Notifications } from "../../protocol.ts";
 import type { DaemonConnection } from "../../rpc/daemon-connection.ts";
 import { callDaemon, connectToDaemon } from "../call-daemon.ts";
 import { plain } from "../style.ts";
-import type { TokenFiles } from "./token-files.ts";
+import type { MemoryFiles } from "./memory-files.ts";
 
 /** Between two looks at a token, ms. */
 const LOOK_MS = { least: 1_000, most: 3_600_000 } as const;
@@ -18,7 +18,7 @@ const RECONNECT_MS = 1_000;
  * is asked for again when half of its life has gone, which makes the daemon renew it in time.
  */
 export class Renewals {
-  readonly #files: TokenFiles;
+  readonly #files: MemoryFiles;
   readonly #tokens = new Map<string, string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #failures = new Map<string, number>();
@@ -26,7 +26,7 @@ export class Renewals {
   #reconnect: NodeJS.Timeout | undefined;
   readonly #stopped = new AbortController();
 
-  constructor(files: TokenFiles) {
+  constructor(files: MemoryFiles) {
     this.#files = files;
   }
 

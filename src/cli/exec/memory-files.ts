@@ -23,7 +23,7 @@ interface NewFile {
   path: string;
 }
 
-export class TokenFiles {
+export class MemoryFiles {
   /** Paths by credential. */
   readonly #paths = new Map<string, string[]>();
   readonly #descriptors: number[] = [];
