@@ -257,14 +257,20 @@ export class Alerts {
   #notifySoon(): void {
     if (this.#notifyTimer || this.#closed) return;
     const { clock, notify, isComplete } = this.#options;
-    const delayMs = Math.max(GATHER_MS, this.#notifyNotBeforeMs - clock.monotonic());
-    this.#notifyTimer = scheduleLong(clock, delayMs, () => {
+    const show = () => {
       this.#notifyTimer = undefined;
-      if (!isComplete()) return this.#notifySoon();
       const problems = this.#unshown.splice(0);
       if (problems.length === 0) return;
       this.#notifyNotBeforeMs = clock.monotonic() + MIN_INTERVAL_MS;
       notify(problems);
+    };
+    const delayMs = Math.max(GATHER_MS, this.#notifyNotBeforeMs - clock.monotonic());
+    this.#notifyTimer = scheduleLong(clock, delayMs, () => {
+      this.#notifyTimer = undefined;
+      if (!isComplete()) this.#notifySoon();
+      // What is being checked now belongs to the same notification.
+      else if (this.#checkTimer) this.#notifyTimer = clock.schedule(CHECK_DELAY_MS, show);
+      else show();
     });
   }
 }

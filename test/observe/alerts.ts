@@ -78,6 +78,16 @@ test("a problem is told once, and again only if it was over in between", (t) => 
   t.is(notes.length, 2);
 });
 
+test("what is being checked when a notification is due is part of it", (t) => {
+  const { be, infos, hear, clock, notes } = setup(t);
+  be("a", { state: "rejected" });
+  clock.advance(GATHER_MS - 70);
+  infos.set("b", infoOf("b", { state: "rejected" }));
+  hear({ kind: "state", credential: "b", state: "rejected" });
+  clock.advance(1_000);
+  t.deepEqual(notes, [["a credential_rejected", "b credential_rejected"]]);
+});
+
 test("new secrets that are only being tried solve nothing, until they work or are dropped", (t) => {
   const { be, hear, runs } = setup(t);
   const candidate = (state: CredentialInfo["state"]) =>
