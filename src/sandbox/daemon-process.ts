@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { removeFolder } from "../base/remove-folder.ts";
 import type { Client } from "../client.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { interruptible } from "./interrupt.ts";
@@ -42,11 +43,10 @@ export function startDaemonProcess(
   const isOver = () =>
     child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
   const log = () => readFileSync(logFile, "utf8");
-  const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   // Handles an end without warning: an uncaught error, or standard output closed by its reader.
   const lastResort = () => {
     child.kill("SIGKILL");
-    removeFolder();
+    removeFolder(folder);
   };
   process.once("exit", lastResort);
   return {
@@ -71,7 +71,7 @@ export function startDaemonProcess(
       const kill = setTimeout(() => child.kill("SIGKILL"), FAREWELL_MS);
       const code = await ended;
       clearTimeout(kill);
-      removeFolder();
+      removeFolder(folder);
       process.removeListener("exit", lastResort);
       return code;
     },

@@ -1,6 +1,7 @@
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeFolder } from "../../src/base/remove-folder.ts";
 import type { Scope } from "./scope.ts";
 
 /** An empty folder (0700) that is removed when the test ends. */
@@ -8,9 +9,4 @@ export function temporaryFolder(t: Scope): string {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), "authd-"));
   t.teardown(() => removeFolder(folder));
   return folder;
-}
-
-/** Removes a folder; again if a program that is ending (a browser's child) has put a file into it meanwhile. */
-export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }

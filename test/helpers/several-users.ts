@@ -1,10 +1,10 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
+import { removeFolder } from "../../src/base/remove-folder.ts";
 import { type Client, connect } from "../../src/client.ts";
 import { type Ended, run } from "./child.ts";
 import { MAIN, makeHome, startDaemon } from "./daemon.ts";
-import { removeFolder } from "./folder.ts";
 
 /** Somebody on this machine, by numbers that no account has. */
 export interface User {

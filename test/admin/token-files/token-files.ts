@@ -158,10 +158,13 @@ test("what a daemon that was killed while it wrote has left goes at the next sta
   await add();
   const others = [`${path}s.0123456789ab.tmp`, `${path}.tmp`, `${path}.0123456789ab.tmp.x`];
   for (const file of [`${path}.0123456789ab.tmp`, ...others]) writeFileSync(file, "token-0");
+  const { ino } = statSync(path);
   const settings = engine.registry.get("demo").settings;
   const later = await engine.restart();
   later.registry.add(settings);
   filesOf(later).resume();
+  // It has been written anew, so nothing writes into the folder while it is removed.
+  await until(() => statSync(path).ino !== ino);
   t.deepEqual(
     readdirSync(folder).sort(),
     ["token", ...others.map((file) => basename(file))].sort(),

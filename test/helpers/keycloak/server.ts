@@ -7,12 +7,12 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeFolder } from "../../../src/base/remove-folder.ts";
 import { type Certificate, createAuthority } from "../certificates.ts";
 import { until } from "../until.ts";
 import { keycloakFolder } from "./distribution.ts";
@@ -51,7 +51,7 @@ export async function launchKeycloak(): Promise<Keycloak> {
   const child = run(distribution, folder, log, admin);
   const stop = () => {
     kill(child);
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   };
   try {
     const { http, https } = await ready(child, log);
