@@ -84,6 +84,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
 const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean; with?: RegExp }> = {
   "@clack/prompts": { files: /^cli\/(prompts|serve)\.ts$/, late: true },
   "@napi-rs/keyring": { files: /^vault\/keys\//, late: true },
+  "@smithy/signature-v4": { files: /^grants\/aws-signature\.ts$/, late: true },
   commander: { files: /^cli\// },
   "fast-string-width": { files: /^cli\/style\.ts$/ },
   "prom-client": { files: /^observe\/metrics\.ts$/, late: true },

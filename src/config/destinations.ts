@@ -2,6 +2,7 @@
 import { placeholders } from "../base/placeholders.ts";
 import { AuthdError } from "../errors.ts";
 import { CALLER_VALUES, exampleUrl } from "../grants/exchange-request.ts";
+import { type Subject, subjectAddresses } from "../grants/index.ts";
 import type { Fields } from "./fields.ts";
 import { fillText } from "./fill.ts";
 import { isTable, type Table } from "./json-table.ts";
@@ -18,9 +19,8 @@ export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean
   for (const [key, value] of Object.entries(own)) {
     if (key.endsWith("_url") || key === "issuer") parseUrl(String(value), key, allowInsecureHttp);
   }
-  if (isTable(own.subject) && own.subject.url !== undefined) {
-    parseUrl(String(own.subject.url), "subject.url", allowInsecureHttp);
-  }
+  const subject = isTable(own.subject) ? subjectAddresses(own.subject as Subject) : [];
+  for (const { key, url, secure } of subject) parseUrl(url, key, allowInsecureHttp && !secure);
   for (const { key, step } of Object.entries(own).flatMap(([at, value]) => stepsIn(at, value))) {
     checkRequestUrl(`${key}.url`, String(step.url), fields, allowInsecureHttp);
   }

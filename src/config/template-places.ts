@@ -41,6 +41,8 @@ const SUBJECT_PLACES: Readonly<Record<string, Place>> = {
   url: "url",
   headers: "sent",
   exec: "unchecked",
+  // Of the STS' address the region stays.
+  aws: "unchecked",
 };
 
 /** Keys that are neither `text` nor, as all that end in `_url`, `url`. */

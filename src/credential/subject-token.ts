@@ -5,8 +5,16 @@ import { programOutput } from "../base/program-output.ts";
 import { readRegularFile } from "../base/regular-file.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError, messageOf } from "../errors.ts";
-import { filledHeaders, readAnswer, SUBJECT_TOKEN, type Subject, textAt } from "../grants/index.ts";
+import {
+  type AwsSubject,
+  filledHeaders,
+  readAnswer,
+  SUBJECT_TOKEN,
+  type Subject,
+  textAt,
+} from "../grants/index.ts";
 import { createIssuerSend } from "../http/issuer.ts";
+import { signedAwsSubject } from "./aws-subject.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 
 /** Longer ones are no tokens. */
@@ -18,12 +26,15 @@ interface Reader {
   deps: CredentialDeps;
   settings: CredentialSettings;
   secrets: Readonly<Record<string, string>>;
+  /** The caller's; undefined: the credential's own. */
+  audience?: string | undefined;
 }
 
 /** Returns what is beside the secrets for one request; nothing without `subject`. Rejects with AuthdError. */
 export async function readSubjectToken(reader: Reader): Promise<Record<string, string>> {
   const { subject } = reader.settings.own as { subject?: Subject };
   if (subject === undefined) return {};
+  if (subject.aws !== undefined) return await ofAws(reader, subject.aws);
   const token = await read(reader, subject);
   if (token !== undefined && token !== "") return { [SUBJECT_TOKEN]: token };
   throw failed(reader, "there is no token in what subject says; check subject.place.");
@@ -41,25 +52,42 @@ async function read(reader: Reader, subject: Subject): Promise<string | undefine
 
 const answerOf = (text: string) => ({ status: 200, headers: {}, text });
 
-function content(reader: Reader, path: string): string {
+/** The session token is within the subject token, in another spelling: no error may quote it. */
+async function ofAws(reader: Reader, aws: AwsSubject): Promise<Record<string, string>> {
+  const { deps, settings, secrets } = reader;
+  const { audience } = settings.own as { audience?: string | string[] };
+  const { token, sessionToken } = await signedAwsSubject({
+    ...{ aws, secrets, now: deps.time.now().wall, send: sender(reader) },
+    audience: reader.audience ?? [audience ?? []].flat()[0],
+    content: (path, key) => content(reader, path, key),
+    failed: (why) => failed(reader, why),
+  });
+  return { [SUBJECT_TOKEN]: token, ...omitUndefined({ session_token: sessionToken }) };
+}
+
+function content(reader: Reader, path: string, key = "subject.file"): string {
   try {
     return readRegularFile(path, MAX_BYTES, { followLinks: true }).toString("utf8");
   } catch (error) {
-    throw failed(reader, `subject.file ${path} can't be read: ${messageOf(error)}`);
+    throw failed(reader, `${key} ${path} can't be read: ${messageOf(error)}`);
   }
 }
 
-async function ask({ deps, settings, secrets }: Reader, url: string, { headers }: Subject) {
+function sender({ deps, settings, secrets }: Reader) {
   const { http, clock } = deps;
-  const send = createIssuerSend({
+  return createIssuerSend({
     ...{ http, clock, credential: settings.name, hidden: Object.values(secrets) },
     allowInsecureHttp: settings.allowInsecureHttp,
     ...omitUndefined({ ca: settings.ca }),
   });
+}
+
+async function ask(reader: Reader, url: string, { headers }: Subject) {
+  const { settings, secrets } = reader;
   const named = Object.entries(secrets).map(([name, value]) => [`secret.${name}`, value]);
   const values = { ...settings.fields, ...Object.fromEntries(named) };
   const request = { method: "GET", url, headers: filledHeaders(headers, values) };
-  const response = await send({ ...request, urlKey: "subject.url", repeatable: true });
+  const response = await sender(reader)({ ...request, urlKey: "subject.url", repeatable: true });
   if (response.status >= 200 && response.status <= 299) return response;
   throw failed({ settings }, `subject.url answered HTTP ${response.status}; check it.`);
 }

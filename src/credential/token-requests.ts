@@ -119,7 +119,8 @@ export class TokenRequests {
       if (waitMs > 0) await this.#pause(pendingRefresh, waitMs);
       const { grant, settings, secrets } = inputs();
       // Outside the host's slots: another credential's token may come from the same host.
-      const subject = await readSubjectToken({ deps: this.#deps, settings, secrets });
+      const { audience } = slot.target;
+      const subject = await readSubjectToken({ deps: this.#deps, settings, secrets, audience });
       const host = hostOf(grant.issuerUrl(settings.own, settings.fields));
       const response = await hostLimiter.run(host, pendingRefresh, async (release) => {
         // Yield once, so that the previous request's result is recorded before this one starts.

@@ -23,7 +23,7 @@ import { isRefusal } from "./refusal.ts";
 import { headersSchema } from "./request-parameters.ts";
 import { exchangeResponse } from "./response-settings.ts";
 import { withRotated } from "./rotated-token.ts";
-import { subjectSchema } from "./subject.ts";
+import { subjectSchema, subjectSecrets } from "./subject.ts";
 import { timeOfRefusal } from "./time-of-refusal.ts";
 
 const secretName = z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -");
@@ -79,6 +79,10 @@ const schema = z
       path: ["rotates"],
       error: "names what is not one of secrets, and there is no renew that sends it",
     },
+  )
+  .refine(
+    ({ subject }) => subject?.aws === undefined || subject.aws.audience !== undefined,
+    "subject.aws.audience is missing: it signs whom its request is for",
   );
 
 type ExchangeSettings = z.output<typeof schema>;
@@ -88,9 +92,10 @@ type Secrets = Readonly<Record<string, string>>;
 export const exchange: Grant<ExchangeSettings> = {
   summary: "any other HTTP request whose answer holds a token",
   schema,
-  secrets: ({ secrets, assertion }) => [
+  secrets: ({ secrets, assertion, subject }) => [
     ...secrets.map((name) => ({ name, optional: false, label: name.replaceAll("_", " ") })),
     ...(assertion ? [assertionKey] : []),
+    ...subjectSecrets(subject),
   ],
   whyUnfitSecret: whyUnfitKey,
   issuerUrl: (settings, fields) => addressOf(settings, fields),

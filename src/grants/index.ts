@@ -11,6 +11,8 @@ import { refreshToken } from "./refresh-token.ts";
 import { staticToken } from "./static.ts";
 import { tokenExchange } from "./token-exchange.ts";
 
+export { type AwsKeys, signedCallerIdentity } from "./aws-signature.ts";
+export { AWS_REGION, type AwsSubject, awsKeysUrl, awsStsUrl } from "./aws-subject.ts";
 export { clientSecretNames } from "./client-auth.ts";
 export { clientCertificate } from "./client-certificate.ts";
 export {
@@ -26,7 +28,7 @@ export { derivedSecrets } from "./hidden-values.ts";
 export { readAnswer, textAt } from "./place.ts";
 export { reveals } from "./redaction.ts";
 export { filledHeaders } from "./request-parameters.ts";
-export { SUBJECT_TOKEN, type Subject } from "./subject.ts";
+export { SUBJECT_TOKEN, type Subject, subjectAddresses } from "./subject.ts";
 export { tokenIdentity } from "./token-claims.ts";
 
 /** Every way of obtaining tokens, by its name in credential files. */

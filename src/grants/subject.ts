@@ -1,11 +1,22 @@
 /** Where a subject token comes from, which an issuer exchanges for a token of its own (RFC 8693 section 2.1). */
 import { isAbsolute } from "node:path";
 import * as z from "../base/zod.ts";
+import {
+  AWS_SECRETS,
+  AWS_TOKEN_TYPE,
+  awsKeysUrl,
+  awsStsUrl,
+  awsSubjectSchema,
+} from "./aws-subject.ts";
+import type { SecretField } from "./grant.ts";
 import { placeSchema } from "./place.ts";
 import { headersSchema } from "./request-parameters.ts";
 
 /** The name of the subject token among the secrets of one request. */
 export const SUBJECT_TOKEN = "subject_token";
+
+/** Begins the types of RFC 8693 section 3. */
+export const TYPE = "urn:ietf:params:oauth:token-type:";
 
 const path = (text: string | undefined) =>
   text !== undefined && isAbsolute(text) && !text.includes("\0");
@@ -36,22 +47,53 @@ export const subjectSchema = z
       .min(1)
       .optional()
       .describe("Another credential here, whose access token it is."),
+    aws: awsSubjectSchema
+      .optional()
+      .describe("Keys of AWS, which sign the request that is the token (AIP-4117)."),
     place: placeSchema
       .optional()
       .describe("Where in the file, answer or output the token is. Default: all of the text."),
   })
   .refine(
-    ({ file, url, exec, credential }) =>
-      [file, url, exec, credential].filter((source) => source !== undefined).length === 1,
-    "must have one of file, url, exec and credential",
+    ({ file, url, exec, credential, aws }) =>
+      [file, url, exec, credential, aws].filter((source) => source !== undefined).length === 1,
+    "must have one of file, url, exec, credential and aws",
   )
   .refine(({ url, headers }) => headers === undefined || url !== undefined, {
     path: ["headers"],
     error: "has no use without url",
   })
-  .refine(({ credential, place }) => credential === undefined || place === undefined, {
-    path: ["place"],
-    error: "has no use with credential",
-  });
+  .refine(
+    ({ credential, aws, place }) => place === undefined || (credential ?? aws) === undefined,
+    {
+      path: ["place"],
+      error: "has no use with credential or aws",
+    },
+  );
 
 export type Subject = z.output<typeof subjectSchema>;
+
+/** Returns the secrets that a subject token is made of. */
+export function subjectSecrets(subject: Subject | undefined): readonly SecretField[] {
+  return subject?.aws?.keys === "vault" ? AWS_SECRETS : [];
+}
+
+/** Returns the usual type of a subject token of this source (RFC 8693 section 3). */
+export function subjectTokenType(subject: Subject | undefined): string {
+  if (subject?.aws !== undefined) return AWS_TOKEN_TYPE;
+  return `${TYPE}${subject?.credential === undefined ? "jwt" : "access_token"}`;
+}
+
+/** Returns the addresses of a subject's source, by the key that holds them; `secure`: only `https:` will do. */
+export function subjectAddresses({
+  url,
+  aws,
+}: Subject): { key: string; url: string; secure?: boolean }[] {
+  const keysUrl = aws && awsKeysUrl(aws);
+  return [
+    ...(url === undefined ? [] : [{ key: "subject.url", url }]),
+    ...(keysUrl === undefined ? [] : [{ key: "subject.aws.url", url: keysUrl }]),
+    // A region is a label of its host.
+    ...(aws ? [{ key: "subject.aws.sts_url", url: awsStsUrl(aws, "region"), secure: true }] : []),
+  ];
+}

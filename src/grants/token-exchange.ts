@@ -4,7 +4,7 @@ import { required } from "./build-request.ts";
 import { whyUnfitKey } from "./client-assertion.ts";
 import { clientSecret } from "./client-auth.ts";
 import type { Grant } from "./grant.ts";
-import { SUBJECT_TOKEN, subjectSchema } from "./subject.ts";
+import { SUBJECT_TOKEN, subjectSchema, subjectSecrets, subjectTokenType, TYPE } from "./subject.ts";
 import {
   addressOf,
   consistent,
@@ -14,8 +14,6 @@ import {
   stepUpShape,
   tokenEndpointShape,
 } from "./token-endpoint.ts";
-
-const TYPE = "urn:ietf:params:oauth:token-type:";
 
 const schema = consistent(
   z.strictObject({
@@ -29,7 +27,7 @@ const schema = consistent(
       .min(1)
       .optional()
       .describe(
-        `The subject token's type (RFC 8693 section 3). Default: ${TYPE}jwt; ${TYPE}access_token for another credential's.`,
+        `The subject token's type (RFC 8693 section 3). Default: ${TYPE}jwt; ${TYPE}access_token for another credential's; AWS' own for aws.`,
       ),
     requested_token_type: z
       .string()
@@ -37,7 +35,13 @@ const schema = consistent(
       .optional()
       .describe(`The type of token to ask for, such as ${TYPE}access_token.`),
   }),
-).refine(...issuerOr("token_url"));
+)
+  .refine(...issuerOr("token_url"))
+  .refine(
+    ({ subject, audience }) =>
+      subject?.aws === undefined || (subject.aws.audience ?? audience) !== undefined,
+    "audience is missing: subject.aws signs whom its request is for",
+  );
 
 /** Exchanges a token for another (RFC 8693): a workload's identity, or a token with fewer rights. */
 export const tokenExchange: Grant<z.output<typeof schema>> = {
@@ -45,6 +49,7 @@ export const tokenExchange: Grant<z.output<typeof schema>> = {
   schema,
   secrets: (settings) => [
     ...(settings.subject ? [] : [{ name: SUBJECT_TOKEN, optional: false, label: "Subject token" }]),
+    ...subjectSecrets(settings.subject),
     ...clientSecret(settings, true),
   ],
   whyUnfitSecret: whyUnfitKey,
@@ -54,11 +59,10 @@ export const tokenExchange: Grant<z.output<typeof schema>> = {
   timeStep: requestCode,
   acquire: (context) => {
     const { settings, secrets } = context;
-    const usual = settings.subject?.credential === undefined ? "jwt" : "access_token";
     return requestToken(context, () => ({
       grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
       subject_token: required(secrets, SUBJECT_TOKEN),
-      subject_token_type: settings.subject_token_type ?? `${TYPE}${usual}`,
+      subject_token_type: settings.subject_token_type ?? subjectTokenType(settings.subject),
       ...omitUndefined({ requested_token_type: settings.requested_token_type }),
     }));
   },

@@ -248,7 +248,7 @@ test("a file with a subject that nobody has entered waits for a person, also aft
 test("mistakes in subject are refused by name", async (t) => {
   const { settings } = await startTestRegistry(t);
   for (const [subject, wanted] of [
-    [{}, /subject: must have one of file, url, exec and credential/],
+    [{}, /subject: must have one of file, url, exec, credential and aws/],
     [{ file: "/a", credential: "b" }, /must have one of/],
     [{ file: "token" }, /subject\.file: must be an absolute path/],
     [{ exec: ["aws", "sts"] }, /subject\.exec: must begin with a program's absolute path/],
