@@ -1,4 +1,5 @@
 /** The AWS form of a subject token (AIP-4117): a signed request, by which the issuer asks AWS who signed it. */
+import { isAbsolute } from "node:path";
 import * as z from "../base/zod.ts";
 import { AUDIENCE_HEADER } from "./aws-signature.ts";
 import type { SecretField } from "./grant.ts";
@@ -28,10 +29,9 @@ export const awsSubjectSchema = z
       ),
     token_file: z
       .string()
+      .refine(isPath, "must be an absolute path")
       .optional()
-      .describe(
-        "An absolute path: the file whose text a container's endpoint wants as the Authorization header.",
-      ),
+      .describe("The file whose text a container's endpoint wants as the Authorization header."),
     region: z
       .string()
       .regex(AWS_REGION, "must be a region such as eu-central-1")
@@ -63,6 +63,11 @@ export const awsSubjectSchema = z
     ({ keys, region }) => keys === "instance" || region !== undefined,
     "needs region: only an instance's metadata service tells it",
   );
+
+/** True for the absolute path of a file or program. */
+export function isPath(text: string | undefined): boolean {
+  return text !== undefined && isAbsolute(text) && !text.includes("\0");
+}
 
 export type AwsSubject = z.output<typeof awsSubjectSchema>;
 

@@ -1,5 +1,4 @@
 /** Where a subject token comes from, which an issuer exchanges for a token of its own (RFC 8693 section 2.1). */
-import { isAbsolute } from "node:path";
 import * as z from "../base/zod.ts";
 import {
   AWS_SECRETS,
@@ -7,6 +6,7 @@ import {
   awsKeysUrl,
   awsStsUrl,
   awsSubjectSchema,
+  isPath,
 } from "./aws-subject.ts";
 import type { SecretField } from "./grant.ts";
 import { placeSchema } from "./place.ts";
@@ -18,14 +18,11 @@ export const SUBJECT_TOKEN = "subject_token";
 /** Begins the types of RFC 8693 section 3. */
 export const TYPE = "urn:ietf:params:oauth:token-type:";
 
-const path = (text: string | undefined) =>
-  text !== undefined && isAbsolute(text) && !text.includes("\0");
-
 export const subjectSchema = z
   .strictObject({
     file: z
       .string()
-      .refine(path, "must be an absolute path")
+      .refine(isPath, "must be an absolute path")
       .optional()
       .describe("A file, read for each token request."),
     url: z
@@ -37,7 +34,7 @@ export const subjectSchema = z
       .describe("Headers of that request; {field} and {secret.name} are filled in."),
     exec: z
       .array(z.string().regex(/^[^\0]*$/, "holds a NUL"))
-      .refine(([program]) => path(program), "must begin with a program's absolute path")
+      .refine(([program]) => isPath(program), "must begin with a program's absolute path")
       .optional()
       .describe(
         "A program with its arguments, run without a shell for each token request. config.toml must say subject_exec = true.",

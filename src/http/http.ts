@@ -117,8 +117,8 @@ interface Connections {
 
 /**
  * Creates a sender of requests over kept-alive connections, by HTTP/1.1, or by HTTP/2 where a server speaks
- * nothing else: no cookies, no redirects, no decompression. `proxy` is the URL that everything but loopback goes
- * through; the environment's proxy variables are ignored. undici is loaded with the first request.
+ * nothing else: no cookies, no redirects, no decompression. `proxy` is the URL that everything but loopback and
+ * clouds' metadata services goes through; the environment's proxy variables are ignored. undici is loaded with the first request.
  */
 export function createHttp(options: { proxy?: string } = {}): Http & Connections {
   let loading: Promise<Transport> | undefined;

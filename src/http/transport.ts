@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { createSecureContext, rootCertificates } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import type { Agent, buildConnector, Client, Dispatcher, Pool } from "undici";
-import { isLoopback } from "../base/loopback.ts";
+import { isLoopback, isMetadataService } from "../base/loopback.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { ClientCertificate } from "../grants/grant.ts";
 import {
@@ -43,7 +43,8 @@ export function createTransport(proxy: string | undefined): Transport {
   const closing = new Set<Dispatcher>();
 
   const connectionsFor = (url: URL, { ca, certificate }: HttpRequest): Connections => {
-    const usedProxy = isLoopback(url.hostname) ? undefined : proxy;
+    const isHere = isLoopback(url.hostname) || isMetadataService(url.hostname);
+    const usedProxy = isHere ? undefined : proxy;
     const key = `${usedProxy === undefined ? "direct" : "proxied"} ${ca ?? ""} ${certificate ? digestOf(certificate) : ""}`;
     const known = connections.get(key);
     if (known) return known;

@@ -176,6 +176,7 @@ test("mistakes are refused by name", async (t) => {
     [{ keys: "container", url: local }, /subject\.aws: needs region/],
     [{ keys: "vault", url: local, region: "eu-west-1" }, /subject\.aws\.url: has no use/],
     [{ url: local, token_file: "/a" }, /subject\.aws\.token_file: has no use/],
+    [{ url: local, token_file: "a" }, /subject\.aws\.token_file: must be an absolute path/],
     [{ url: local, region: "evil.example/" }, /subject\.aws\.region: must be a region/],
     [{ url: local, sts_url: "http://sts.example" }, /subject\.aws\.sts_url must be https/],
   ] as const) {

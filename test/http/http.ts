@@ -551,6 +551,25 @@ test("everything but loopback goes through the proxy, TLS up to the API", async 
   t.is(wrong.code, "ERR_TLS_CERT_ALTNAME_INVALID");
 });
 
+test("a cloud's metadata service is asked past the proxy, which would be told who the proxy is", async (t) => {
+  const asked: string[] = [];
+  const { host } = await startTcp(t, (socket) => {
+    socket.once("data", (head: Buffer) => {
+      asked.push(head.toString().split(" ")[1]!);
+      socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    });
+  });
+  const http = open(t, { proxy: `http://${host}` });
+  // Whether anybody answers there is no matter.
+  const urls = ["http://169.254.1.1/", "http://[fd00:ec2::1]/", "http://169.254.1.1.api.test/"];
+  for (const url of urls) {
+    const request = { method: "GET", url, headers: {}, connectTimeoutMs: 100 };
+    const response = await http(request).catch(() => undefined);
+    response?.body.destroy();
+  }
+  t.deepEqual(asked, ["169.254.1.1.api.test:80"]);
+});
+
 test("a proxy that refuses or hangs up is asked once, and the request was never sent", async (t) => {
   let connections = 0;
   const refuses = await startTcp(t, (socket) => {
