@@ -133,7 +133,7 @@ function faultIn(
   left: number | undefined,
   shown: (text: string) => string | undefined,
 ): LifetimeFault | undefined {
-  if (!told) return undefined;
+  if (!told || (left !== undefined && left > 0)) return undefined;
   const { value, key, place } = told;
   const where = key === undefined ? `the issuer's ${place}` : `${key} = "${place}"`;
   if (value === undefined) {
@@ -144,10 +144,13 @@ function faultIn(
   if (left === undefined) {
     return { message: `${where} can't be read${quoted}`, set: remedyFor(text ?? "") };
   }
-  if (left > 0) return undefined;
-  const isLocal = /\d\D\d/.test(text ?? "") && !/[zZ]|GMT|UTC|[+-]\d\d:?\d\d$/.test(text ?? "");
-  const set = Number(value) === 0 ? "lifetime=never" : isLocal ? "lifetime.zone=…" : undefined;
+  const zone = isLocalTime(text ?? "") ? "lifetime.zone=…" : undefined;
+  const set = Number(value) === 0 ? "lifetime=never" : zone;
   return { message: `${where}${quoted} leaves the token no time`, ...omitUndefined({ set }) };
+}
+
+function isLocalTime(text: string): boolean {
+  return /\d\D\d/.test(text) && !/[zZ]|GMT|UTC|[+-]\d\d:?\d\d$/.test(text);
 }
 
 /** Returns the setting for a value that can't be read. */
