@@ -70,7 +70,7 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   observe: /^observe\/(desktop-notifier|observe|problems)\.ts$/,
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,
   request: /^request\/(kept-url|request|response-body|upload|upload-body|validate-request)\.ts$/,
-  http: /^http\/(content|http|issuer|issuer-clock|transport-error)\.ts$/,
+  http: /^http\/(content|http|issuer|issuer-clock|memory-server|transport-error)\.ts$/,
   grants:
     /^grants\/(answer-condition|answer-reason|endpoint|generated-values|grant|index|exchange-request|lifetime-setting|response-settings|rotated-token|login\/index)\.ts$/,
   presets: /^$/,

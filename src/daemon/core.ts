@@ -119,10 +119,11 @@ export class Core {
     this.#preparation = this.#foundation.clock.schedule(PREPARE_DELAY_MS, () => this.#prepare());
   }
 
-  /** Loads what the first token request needs, if a credential has no token: where all have one it costs 12 MB. */
+  /** Prepares for the first token request, if a credential has no token: where all have one it costs 12 MB. */
   #prepare(): void {
     const { idle = 0, failing = 0 } = this.registry.states();
-    if (idle + failing > 0) this.#foundation.http.preload();
+    // What can't be loaded fails with the first request.
+    if (idle + failing > 0) import("./warm-up.ts").then(({ warmUp }) => warmUp()).catch(() => {});
   }
 
   /** Begins nothing any more. */

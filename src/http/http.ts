@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { Cancellation } from "../base/cancellation.ts";
 import type { ClientCertificate } from "../grants/grant.ts";
+import type { Connector } from "./connector.ts";
 import type { Transport } from "./transport.ts";
 
 /** A request to an issuer or an API. */
@@ -103,9 +104,14 @@ export const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTION
 /** Statuses of responses that redirect (RFC 9110 section 15.4). */
 export const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
+export interface HttpOptions {
+  /** The URL that everything but loopback and clouds' metadata services goes through. */
+  proxy?: string;
+  /** Opens the connections, in place of the network. */
+  connect?: Connector;
+}
+
 interface Connections {
-  /** Loads undici ahead of the first request, which else waits for it. */
-  preload(): void;
   /**
    * Sends later requests over new connections; those under way stay on theirs. While the machine slept,
    * servers closed connections that were kept alive, unheard here.
@@ -117,17 +123,15 @@ interface Connections {
 
 /**
  * Creates a sender of requests over kept-alive connections, by HTTP/1.1, or by HTTP/2 where a server speaks
- * nothing else: no cookies, no redirects, no decompression. `proxy` is the URL that everything but loopback and
- * clouds' metadata services goes through; the environment's proxy variables are ignored. undici is loaded with the first request.
+ * nothing else: no cookies, no redirects, no decompression. The environment's proxy variables are ignored. undici is
+ * loaded with the first request.
  */
-export function createHttp(options: { proxy?: string } = {}): Http & Connections {
+export function createHttp(options: HttpOptions = {}): Http & Connections {
   let loading: Promise<Transport> | undefined;
   let isClosed = false;
 
   const load = () => {
-    loading ??= import("./transport.ts").then(({ createTransport }) =>
-      createTransport(options.proxy),
-    );
+    loading ??= import("./transport.ts").then(({ createTransport }) => createTransport(options));
     return loading;
   };
 
@@ -147,10 +151,6 @@ export function createHttp(options: { proxy?: string } = {}): Http & Connections
     }
   };
   return Object.assign(http, {
-    preload() {
-      // If the transport can't be loaded, the requests fail with that error.
-      if (!isClosed) load().catch(() => {});
-    },
     reconnect() {
       loading?.then((transport) => transport.reconnect()).catch(() => {});
     },

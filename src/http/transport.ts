@@ -17,7 +17,7 @@ import {
 } from "./connection.ts";
 import { createConnector } from "./connector.ts";
 import { MAX_HEAD_BYTES } from "./head-filter.ts";
-import type { HttpRequest, HttpResponse } from "./http.ts";
+import type { HttpOptions, HttpRequest, HttpResponse } from "./http.ts";
 import { CONNECT_TIMEOUT_MS, ResponseHandler } from "./response-handler.ts";
 import type { TunnelTls } from "./tunnel.ts";
 
@@ -35,7 +35,7 @@ interface Connections {
   agent: Agent;
 }
 
-export function createTransport(proxy: string | undefined): Transport {
+export function createTransport({ proxy, connect }: HttpOptions): Transport {
   const { newAgent, newClient, newConnector } = loadUndici();
   /** Connections by proxy, CA and client certificate. */
   const connections = new Map<string, Connections>();
@@ -48,7 +48,7 @@ export function createTransport(proxy: string | undefined): Transport {
     const key = `${usedProxy === undefined ? "direct" : "proxied"} ${ca ?? ""} ${certificate ? digestOf(certificate) : ""}`;
     const known = connections.get(key);
     if (known) return known;
-    const options = clientOptions(newConnector(usedProxy, tlsOptions(ca, certificate)));
+    const options = clientOptions(connect ?? newConnector(usedProxy, tlsOptions(ca, certificate)));
     const created = { options, agent: newAgent(options) };
     connections.set(key, created);
     return created;
