@@ -108,7 +108,7 @@ function placeOf(asked: Attributes): Place | undefined {
  */
 export function changes({ env, home, command, wanted }: InstallOptions): Change[] {
   const path = configFile(env, home);
-  const helper = `\thelper = ${JSON.stringify(`!exec ${[...command, "helper", "git"].map(shellWord).join(" ")}`)}`;
+  const helper = `\thelper = ${JSON.stringify(helperOf(command))}`;
   const base = { kind: "lines", path } as const;
   if (wanted.length === 0)
     return [{ ...base, section: "[credential]", key: "helper", lines: [helper] }];
@@ -123,6 +123,16 @@ export function changes({ env, home, command, wanted }: InstallOptions): Change[
         : []),
     ];
   });
+}
+
+const helperOf = (command: readonly string[]) =>
+  `!exec ${[...command, "helper", "git"].map(shellWord).join(" ")}`;
+
+/** Other helpers are told the tokens, too, and may store them. */
+export async function leaks({ command, wanted }: InstallOptions): Promise<string[]> {
+  const { leaksOf } = await import("./setup/git-config.ts");
+  const origins = wanted.map(({ target }) => originOf(parsePlace(target)));
+  return leaksOf(helperOf(command), origins);
 }
 
 /** Returns the file that `git config --global` writes to. */

@@ -65,6 +65,8 @@ interface Helper {
   fail?(call: HelperCall, message: string, code: number): number;
   /** Returns the changes that make the tool ask authd. Throws AuthdError `invalid_params`. */
   changes(options: InstallOptions): Promise<readonly Change[]> | readonly Change[];
+  /** Tells a person who else gets the tokens by the tool's settings, once these are made. */
+  leaks?(options: InstallOptions): Promise<readonly string[]>;
 }
 
 export interface HelperRow {

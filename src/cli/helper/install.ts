@@ -13,6 +13,7 @@ import { launchOf } from "../../service/launch.ts";
 import { nativeLinkPath, nativeLinkState } from "../../service/native-link.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { print } from "../output.ts";
+import { plain } from "../style.ts";
 import { rowOf } from "./tools.ts";
 
 interface InstallFlags {
@@ -43,6 +44,8 @@ export async function install(tool: string, flags: InstallFlags): Promise<void> 
     const why = whyNotFound(change, process.env.PATH);
     if (why !== undefined) process.stderr.write(`authd: ${why}\n`);
   }
+  for (const leak of (await helper.leaks?.(options)) ?? [])
+    process.stderr.write(`authd: ${plain(leak)}\n`);
   print(`${tool} asks authd from now on; authd helper uninstall ${tool} undoes it.`);
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import { stateDir } from "../../config/directories.ts";
+import { home, stateDir } from "../../config/directories.ts";
 import { helpers } from "../../helpers/index.ts";
 import { type Change, kindOf } from "../../helpers/setup/change.ts";
 import { whyNotFound } from "../../helpers/setup/program.ts";
@@ -28,9 +28,12 @@ interface Tool {
 export async function list({ json = false }: { json?: boolean }): Promise<void> {
   const installed = readInstalled(stateDir(process.env));
   const names = await credentialNames();
-  const tools = Object.entries(helpers).map(([tool, { summary }]): Tool => {
-    return { tool, summary, parts: partsOf(installed[tool], names) };
-  });
+  const tools = await Promise.all(
+    Object.keys(helpers).map(async (tool): Promise<Tool> => {
+      const { summary } = helpers[tool]!;
+      return { tool, summary, parts: await partsOf(tool, installed[tool], names) };
+    }),
+  );
   if (json) return printJson({ helpers: tools });
   const paint = painter(process.stdout);
   const rows = tools.flatMap(({ tool, summary, parts }) =>
@@ -54,23 +57,41 @@ async function credentialNames(): Promise<readonly string[] | undefined> {
   }
 }
 
-function partsOf(entry: Installed | undefined, names: readonly string[] | undefined): Part[] {
+async function partsOf(
+  tool: string,
+  entry: Installed | undefined,
+  names: readonly string[] | undefined,
+): Promise<Part[]> {
   if (!entry) return [];
-  const missing = entry.command.find((word) => isAbsolute(word) && !existsSync(word));
   const targets = new Set(entry.changes.map(({ target }) => target));
   // What belongs to no target is for all of them.
   if (targets.size > 1) targets.delete(undefined);
-  return Array.from(targets, (target): Part => {
-    const changes = entry.changes.filter((one) => one.target === target || !one.target);
-    const credential = changes.find((one) => one.credential !== undefined)?.credential;
-    const fault =
-      missing === undefined ? faultOf(changes, credential, names) : `${missing} is gone`;
-    return {
-      ...(target === undefined ? {} : { target }),
-      ...(credential === undefined ? {} : { credential }),
-      ...(fault === undefined ? {} : { fault }),
-    };
-  });
+  return await Promise.all(
+    Array.from(targets, async (target): Promise<Part> => {
+      const changes = entry.changes.filter((one) => one.target === target || !one.target);
+      const credential = changes.find((one) => one.credential !== undefined)?.credential;
+      const fault =
+        goneOf(entry) ??
+        faultOf(changes, credential, names) ??
+        (target === undefined ? undefined : await leakOf(tool, entry, target));
+      return {
+        ...(target === undefined ? {} : { target }),
+        ...(credential === undefined ? {} : { credential }),
+        ...(fault === undefined ? {} : { fault }),
+      };
+    }),
+  );
+}
+
+function goneOf({ command }: Installed): string | undefined {
+  const missing = command.find((word) => isAbsolute(word) && !existsSync(word));
+  return missing === undefined ? undefined : `${missing} is gone`;
+}
+
+async function leakOf(tool: string, { command }: Installed, target: string) {
+  const { leaks } = await helpers[tool]!.load();
+  const options = { env: process.env, home: home(process.env), command, wanted: [{ target }] };
+  return (await leaks?.(options))?.[0];
 }
 
 const WORDS = { gone: "is not there any more", changed: "was changed since" } as const;
