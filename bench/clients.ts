@@ -13,11 +13,21 @@ interface Subject {
   args: readonly string[];
 }
 
+const at = (path: string) => join(ROOT, "clients", path);
+
 /** Programs that print the microseconds of each call; they take a credential and the number of calls. */
 const CLIENTS: readonly Subject[] = [
-  { language: "JavaScript", command: process.execPath, args: ["clients/javascript/bench.mjs"] },
-  { language: "Python", command: "python3", args: ["clients/python/bench.py"] },
-  { language: "PHP", command: "php", args: ["clients/php/bench.php"] },
+  { language: "JavaScript", command: process.execPath, args: [at("javascript/bench.mjs")] },
+  { language: "Python", command: "python3", args: [at("python/bench.py")] },
+  { language: "PHP", command: "php", args: [at("php/bench.php")] },
+  {
+    language: "Rust",
+    command: "cargo",
+    args: [
+      ...["run", "--quiet", "--release", "--offline", "--example", "bench"],
+      ...["--manifest-path", at("rust/Cargo.toml"), "--"],
+    ],
+  },
 ];
 
 await run(async (bench) => {
@@ -30,11 +40,9 @@ await run(async (bench) => {
   const there = CLIENTS.filter(isThere);
   const missing = CLIENTS.filter((one) => !there.includes(one)).map(({ language }) => language);
   for (const { language, command, args } of there) {
-    const [program = "", ...rest] = args;
     const call = async () => {
       const calls = String(bench.quick ? 50 : 3_000);
-      const words = [join(ROOT, program), ...rest, "bench", calls];
-      const printed = await runToEnd(command, words, env);
+      const printed = await runToEnd(command, [...args, "bench", calls], env);
       return median(printed.trim().split("\n").map(Number));
     };
     const rounds: number[] = [];

@@ -1,7 +1,7 @@
 //! One call on a connection of its own, as every command makes it.
 
 use crate::report::say;
-use authd_client::{answer_to, default_socket_path, Connection, Error, ErrorKind, GetToken, Json};
+use authd::{answer_to, default_socket_path, Connection, Error, GetToken, Json, Reason};
 use std::env;
 use std::io::{stderr, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub fn exchange(
     let credential = params.str("credential").map(str::to_string);
     let mut connection = Connection::open(socket)?;
     let deadline = Instant::now() + timeout;
-    let id = connection.send(method, params).map_err(closed)?;
+    let id = connection.send(method, &params).map_err(closed)?;
     let mut question = None;
     let is_told = tells && stderr().is_terminal();
     let mut tell_at = is_told.then(|| Instant::now() + TELL_AFTER);
@@ -55,7 +55,7 @@ pub fn exchange(
         let until = tell_at.map_or(deadline, |at| at.min(deadline));
         let message = match connection.read(until, method) {
             Err(error) if is_timeout(&error) && tell_at.take().is_some() => {
-                question = Some(connection.send("approvals/pending", Json::object()).map_err(closed)?);
+                question = Some(connection.send("approvals/pending", &Json::object()).map_err(closed)?);
                 continue;
             }
             Err(error) if is_timeout(&error) => return Err(timed_out(method, timeout)),
@@ -85,17 +85,17 @@ fn tell(pending: &Json, credential: Option<&str>) {
 
 fn timed_out(method: &str, timeout: Duration) -> Error {
     let seconds = timeout.as_millis().div_ceil(1000);
-    Error::reason("timeout", format!("authd has not answered {method} within {seconds} s."))
+    Error::new(Reason::Timeout, format!("authd has not answered {method} within {seconds} s."))
 }
 
 fn is_timeout(error: &Error) -> bool {
-    error.kind == ErrorKind::Reason("timeout".to_string())
+    error.reason == Reason::Timeout
 }
 
 /// A command says that the connection was lost, rather than trying again.
 fn closed(error: Error) -> Error {
-    match error.kind {
-        ErrorKind::ConnectionLost => Error::reason("shutting_down", error.message),
-        _ => error,
+    if error.is_connection_lost() {
+        return Error::new(Reason::ShuttingDown, error.message);
     }
+    error
 }

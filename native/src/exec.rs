@@ -7,7 +7,7 @@ use crate::descriptor::{self, DESCRIPTORS};
 use crate::output::name_of_error;
 use crate::report::{report, say};
 use crate::text::strip_control_chars;
-use authd_client::GetToken;
+use authd::GetToken;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Error, ErrorKind};

@@ -4,7 +4,7 @@ use crate::args::{Args, Known};
 use crate::call::get_token;
 use crate::output::print;
 use crate::report::{report, say};
-use authd_client::{Error, GetToken, Json};
+use authd::{Error, GetToken, Json, Reason};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const OPTIONS: &[Known] = &[
@@ -72,7 +72,7 @@ fn refuse_other_places(name: &str, result: &Json) -> Result<(), Error> {
     let what =
         format!("{name}: its API wants {} in the {place}, which headers can't carry", names.join(", "));
     let instead = format!("authd request {name} URL puts it there, and --format json prints it");
-    Err(Error::reason("invalid_params", format!("{what}: {instead}")))
+    Err(Error::new(Reason::InvalidParams, format!("{what}: {instead}")))
 }
 
 /// Formats a header's name as people write it: "X-Api-Key".

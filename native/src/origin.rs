@@ -1,6 +1,6 @@
 //! Where an answer redirects to.
 
-use authd_client::Json;
+use authd::Json;
 
 /// Returns the other origin that an answer redirects to; `None` if it does not.
 pub fn other_origin(head: &Json) -> Option<String> {

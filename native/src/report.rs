@@ -1,7 +1,7 @@
 //! Says on stderr what went wrong and what to do next.
 
 use crate::text::{duration, strip_control_chars};
-use authd_client::{Error, ErrorKind};
+use authd::{Error, Reason};
 use std::env;
 use std::io::{stderr, IsTerminal, Write};
 
@@ -37,48 +37,41 @@ fn message_of(error: &Error) -> String {
 
 /// Returns the exit code of an error, which people's scripts rely on.
 pub fn exit_code(error: &Error) -> i32 {
-    let reason = match &error.kind {
-        ErrorKind::NoDaemon => return NO_DAEMON,
-        ErrorKind::ConnectionLost => "shutting_down",
-        ErrorKind::Reason(reason) => reason,
-    };
-    match reason {
-        "invalid_params" => 2,
-        "unknown_credential" => 4,
-        "login_required" | "credential_rejected" | "credential_changed" | "credential_damaged" => 5,
-        "origin_not_allowed" | "caller_not_allowed" | "token_not_exposed" | "vault_locked" => 6,
-        "issuer_unavailable" | "timeout" | "too_busy" | "shutting_down" => 7,
+    use Reason::*;
+    match error.reason {
+        InvalidParams => 2,
+        NoDaemon => NO_DAEMON,
+        UnknownCredential => 4,
+        LoginRequired | CredentialRejected | CredentialChanged | CredentialDamaged => 5,
+        OriginNotAllowed | CallerNotAllowed | TokenNotExposed | VaultLocked => 6,
+        IssuerUnavailable | Timeout | TooBusy | ShuttingDown => 7,
         _ => 1,
     }
 }
 
 /// Nothing if the message names a command already.
 fn next_step(error: &Error, message: &str) -> Option<String> {
-    let reason = match &error.kind {
-        ErrorKind::NoDaemon => {
-            return Some("authd service install starts it now and at every login".to_string())
-        }
-        ErrorKind::ConnectionLost => "shutting_down",
-        ErrorKind::Reason(reason) => reason,
-    };
+    if error.reason == Reason::NoDaemon {
+        return Some("authd service install starts it now and at every login".to_string());
+    }
     if names_command(message) {
         return wait(error);
     }
     let name = error.credential.as_deref().unwrap_or("NAME");
-    let step = match reason {
-        "unknown_credential" => "authd list shows what there is; authd add makes a new one".to_string(),
-        "login_required" | "credential_rejected" => format!("authd set {name}"),
-        "credential_changed" => format!("authd trust {name}"),
-        "credential_damaged" => {
+    let step = match error.reason {
+        Reason::UnknownCredential => "authd list shows what there is; authd add makes a new one".to_string(),
+        Reason::LoginRequired | Reason::CredentialRejected => format!("authd set {name}"),
+        Reason::CredentialChanged => format!("authd trust {name}"),
+        Reason::CredentialDamaged => {
             format!("authd edit {name} mends its file; a vault file is put back from a copy, or authd add {name} --replace")
         }
-        "vault_locked" => "authd unlock; authd doctor says more".to_string(),
-        "origin_not_allowed" => format!("authd show {name} lists the origins that are allowed"),
-        "token_not_exposed" => format!("authd request {name} sends requests without showing the token"),
-        "timeout" => "try again; --timeout gives it longer".to_string(),
-        "too_busy" => "try again in a moment".to_string(),
-        "shutting_down" => "try again once the daemon is back".to_string(),
-        "internal" => "authd doctor; the daemon's log says more".to_string(),
+        Reason::VaultLocked => "authd unlock; authd doctor says more".to_string(),
+        Reason::OriginNotAllowed => format!("authd show {name} lists the origins that are allowed"),
+        Reason::TokenNotExposed => format!("authd request {name} sends requests without showing the token"),
+        Reason::Timeout => "try again; --timeout gives it longer".to_string(),
+        Reason::TooBusy => "try again in a moment".to_string(),
+        Reason::ShuttingDown => "try again once the daemon is back".to_string(),
+        Reason::Internal => "authd doctor; the daemon's log says more".to_string(),
         _ => return wait(error),
     };
     Some(step)

@@ -8,8 +8,8 @@ use crate::origin::other_origin;
 use crate::output::write_body;
 use crate::report::{exit_code, report, say};
 use crate::text::strip_control_chars;
-use authd_client::json::decode_base64;
-use authd_client::{Error, Json};
+use authd::base64::decode as decode_base64;
+use authd::{Error, Json, Reason};
 use std::time::Duration;
 
 const OPTIONS: &[Known] = &[
@@ -202,7 +202,7 @@ impl<'a> Answer<'a> {
 
     fn incomplete(&self, what: String) -> Error {
         let text = format!("{}: the answer from authd is not whole: {what}", self.credential);
-        Error::reason("request_failed", text)
+        Error::new(Reason::RequestFailed, text)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::call::{call, socket_path};
 use crate::output::print;
 use crate::report::report;
-use authd_client::{Error, Json};
+use authd::{Error, Json};
 use std::path::Path;
 use std::time::Duration;
 

@@ -24,19 +24,40 @@ const PRINTS = {
   realtyna: /ListPrice/,
 };
 
-const LANGUAGES = [
-  { language: "js", program: process.execPath, ending: "mjs" },
-  { language: "python", program: "python3", ending: "py" },
+/** How the programs of a language are run, and what else its build needs to find beside them. */
+interface Language {
+  language: string;
+  program: string;
+  args(api: string): string[];
+  files?: Readonly<Record<string, string>>;
+}
+
+const PHP_CLIENT = join(ROOT, "clients/php/autoload.php");
+const MANIFEST = [
+  `[package]\nname = "programs"\nedition = "2021"\n`,
+  `[dependencies]\nauthd = { path = ${JSON.stringify(join(ROOT, "clients/rust"))} }\n`,
+  ...Object.keys(PRINTS).map((api) => `[[bin]]\nname = "${api}"\npath = "${api}.rs"\n`),
+].join("\n");
+
+const LANGUAGES: readonly Language[] = [
+  { language: "js", program: process.execPath, args: (api) => [`${api}.mjs`] },
+  { language: "python", program: "python3", args: (api) => [`${api}.py`] },
   {
     language: "php",
     program: "php",
-    ending: "php",
-    options: ["-d", `auto_prepend_file=${join(ROOT, "clients/php/autoload.php")}`],
+    args: (api) => ["-d", `auto_prepend_file=${PHP_CLIENT}`, `${api}.php`],
+  },
+  {
+    language: "rust",
+    program: "cargo",
+    args: (api) => ["run", "--quiet", "--offline", "--bin", api],
+    files: { "Cargo.toml": MANIFEST },
   },
 ];
 
-for (const { language, program, ending, options = [] } of LANGUAGES) {
+for (const { language, program, args, files = {} } of LANGUAGES) {
   test.serial(`every program in ${language} runs`, async (t) => {
+    t.timeout(600_000);
     if (language !== "js" && absent(program).length > 0)
       return missing(t, `${program} is not installed`);
     const { socket, values } = await startSandbox(t);
@@ -44,6 +65,7 @@ for (const { language, program, ending, options = [] } of LANGUAGES) {
     // A version manager's programs look for it in the real home.
     const env = { AUTHD_SOCKET: socket, PYTHONPATH, HOME: process.env.HOME };
     const place = install(t, env);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(place.folder, name), text);
     const blocks = readDocument("docs/clients.md").section("The four APIs").blocks(language);
     for (const block of blocks) {
       const name = /^(?:\/\/|#) (\S+)$/m.exec(block)?.[1] ?? "";
@@ -54,7 +76,7 @@ for (const { language, program, ending, options = [] } of LANGUAGES) {
       writeFileSync(join(place.folder, name), text);
     }
     for (const [api, printed] of Object.entries(PRINTS)) {
-      const { code, stdout, stderr } = await place.run(program, [...options, `${api}.${ending}`]);
+      const { code, stdout, stderr } = await place.run(program, args(api));
       t.is(code, 0, stderr);
       t.regex(stdout, printed, api);
     }

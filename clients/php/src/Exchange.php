@@ -20,6 +20,8 @@ final class Exchange
     public ?array $result = null;
     /** The request that the answer is for: of a body in parts, the one that brought it. */
     private ?int $answerId = null;
+    /** What the pieces of the answer are told with: of a body in parts, the request that opened it. */
+    private ?int $streamId = null;
     /** @var list<int> requests with parts that are not answered yet */
     private array $waiting = [];
 
@@ -62,8 +64,8 @@ final class Exchange
         $id = $message['id'] ?? null;
         if ($method === 'response/head') {
             $this->head = $params;
-            $this->answerId = $params['id'] ?? null;
-        } elseif ($method === 'response/chunk' && ($params['id'] ?? null) === $this->answerId) {
+            $this->streamId = $params['id'] ?? null;
+        } elseif ($method === 'response/chunk' && ($params['id'] ?? null) === $this->streamId) {
             return $params;
         } elseif (isset($message['error']) && ($id === null || $id === $this->answerId)) {
             throw AuthdException::of($message['error']);

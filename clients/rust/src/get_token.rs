@@ -1,28 +1,37 @@
 //! The params of `getToken`.
 
 use crate::json::Json;
+use crate::wire::{DEFAULT_TIMEOUT, GRACE};
 use std::time::Duration;
 
-/// The daemon's own limit for a token or a request, unless one is given.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A question to a person takes 60 s at most; a little more for the way there and back.
-const PERSON_AND_SLACK: Duration = Duration::from_secs(65);
-
-/// What to ask a token for; `GetToken::of(name)` asks for the credential's own.
+/// What to ask a token for; `GetToken::of(name)` asks for the credential's own. A name alone will do where one is
+/// taken.
 #[derive(Debug, Clone, Default)]
 pub struct GetToken {
+    /// The credential's name.
     pub credential: String,
     /// Seconds for which the token must still be valid.
     pub min_validity: Option<f64>,
+    /// Another scope than the credential's own, names with blanks between them.
     pub scope: Option<String>,
+    /// For whom the token is meant.
     pub audience: Option<String>,
+    /// Has the token renewed now.
     pub force_refresh: bool,
     /// A token that an API answered 401 to: a newer one is fetched only if this is still the current one.
     pub rejected_token: Option<String>,
+    /// How long the daemon may take; 30 s unless it is told.
     pub timeout: Option<Duration>,
+    /// HTTP method of the request that the token is for (DPoP); goes with `url`.
+    pub method: Option<String>,
+    /// URL of the request that the token is for (DPoP); goes with `method`.
+    pub url: Option<String>,
+    /// If a person has to sign in, the daemon opens the browser on its own desktop and waits.
+    pub interactive: bool,
 }
 
 impl GetToken {
+    /// Asks for a credential's own token.
     pub fn of(credential: &str) -> GetToken {
         GetToken { credential: credential.to_string(), ..GetToken::default() }
     }
@@ -37,10 +46,19 @@ impl GetToken {
             .with_some("forceRefresh", self.force_refresh.then_some(true))
             .with_some("rejectedToken", self.rejected_token.as_deref())
             .with_some("timeoutMs", self.timeout.map(|each| each.as_millis() as u64))
+            .with_some("method", self.method.as_deref())
+            .with_some("url", self.url.as_deref())
+            .with_some("interactive", self.interactive.then_some(true))
     }
 
     /// How long to wait for the daemon's answer, a person's included.
     pub fn patience(&self) -> Duration {
-        self.timeout.unwrap_or(DEFAULT_TIMEOUT) + PERSON_AND_SLACK
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT) + GRACE
+    }
+}
+
+impl From<&str> for GetToken {
+    fn from(credential: &str) -> GetToken {
+        GetToken::of(credential)
     }
 }

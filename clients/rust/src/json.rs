@@ -1,31 +1,29 @@
-//! JSON (RFC 8259): a value, a parser and a writer. Numbers keep the text that they were written as.
+//! JSON (RFC 8259).
 
-use std::fmt::{self, Write};
+mod parser;
+mod writer;
 
-/// Arrays and objects inside one another, at most.
-const MAX_DEPTH: usize = 128;
-
-/// A JSON value. Objects keep the order of their members.
+/// A JSON value. Objects keep the order of their members, numbers the text that they were written as.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
+    /// `null`
     Null,
+    /// `true` or `false`
     Bool(bool),
+    /// A number, as it was written.
     Number(String),
+    /// Text. A lone surrogate, which Rust's text can't hold, becomes U+FFFD.
     String(String),
+    /// Values in their order.
     Array(Vec<Json>),
+    /// Members in their order.
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
     /// Parses one value with nothing but white space around it; the error says at which byte it fails.
     pub fn parse(text: &str) -> Result<Json, String> {
-        let mut parser = Parser { bytes: text.as_bytes(), text, at: 0 };
-        let value = parser.value(0)?;
-        parser.skip_white_space();
-        if parser.at < text.len() {
-            return Err(parser.unexpected());
-        }
-        Ok(value)
+        parser::parse(text)
     }
 
     /// An empty object, to be filled with [`Json::with`].
@@ -57,6 +55,7 @@ impl Json {
         }
     }
 
+    /// The text of a string; `None` for another value.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Json::String(text) => Some(text),
@@ -64,6 +63,7 @@ impl Json {
         }
     }
 
+    /// True or false; `None` for another value.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Json::Bool(value) => Some(*value),
@@ -71,11 +71,12 @@ impl Json {
         }
     }
 
-    /// A number that fits; fractions are cut.
+    /// A number as an integer, without its fraction; `None` for another value.
     pub fn as_i64(&self) -> Option<i64> {
         self.as_f64().map(|value| value as i64)
     }
 
+    /// A number, as exactly as 64 bits hold it; `None` for another value.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Json::Number(text) => text.parse().ok(),
@@ -83,6 +84,7 @@ impl Json {
         }
     }
 
+    /// The values of an array; `None` for another value.
     pub fn as_array(&self) -> Option<&[Json]> {
         match self {
             Json::Array(values) => Some(values),
@@ -90,6 +92,7 @@ impl Json {
         }
     }
 
+    /// The members of an object; none for another value.
     pub fn members(&self) -> &[(String, Json)] {
         match self {
             Json::Object(members) => members,
@@ -101,111 +104,6 @@ impl Json {
     pub fn str(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Json::as_str)
     }
-
-    /// As `JSON.stringify(value, null, 2)` writes it.
-    pub fn pretty(&self) -> String {
-        let mut out = String::new();
-        self.write_pretty(&mut out, 0);
-        out
-    }
-
-    fn write_pretty(&self, out: &mut String, depth: usize) {
-        let indent = |out: &mut String, depth: usize| {
-            out.push('\n');
-            out.extend(std::iter::repeat_n("  ", depth));
-        };
-        match self {
-            Json::Array(values) if !values.is_empty() => {
-                out.push('[');
-                for (index, value) in values.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    indent(out, depth + 1);
-                    value.write_pretty(out, depth + 1);
-                }
-                indent(out, depth);
-                out.push(']');
-            }
-            Json::Object(members) if !members.is_empty() => {
-                out.push('{');
-                for (index, (name, value)) in members.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    indent(out, depth + 1);
-                    write_string(out, name);
-                    out.push_str(": ");
-                    value.write_pretty(out, depth + 1);
-                }
-                indent(out, depth);
-                out.push('}');
-            }
-            other => {
-                let _ = write!(out, "{other}");
-            }
-        }
-    }
-}
-
-impl fmt::Display for Json {
-    /// Compact, on one line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = String::new();
-        write_compact(&mut out, self);
-        f.write_str(&out)
-    }
-}
-
-fn write_compact(out: &mut String, value: &Json) {
-    match value {
-        Json::Null => out.push_str("null"),
-        Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Json::Number(text) => out.push_str(text),
-        Json::String(text) => write_string(out, text),
-        Json::Array(values) => {
-            out.push('[');
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_compact(out, value);
-            }
-            out.push(']');
-        }
-        Json::Object(members) => {
-            out.push('{');
-            for (index, (name, value)) in members.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_string(out, name);
-                out.push(':');
-                write_compact(out, value);
-            }
-            out.push('}');
-        }
-    }
-}
-
-fn write_string(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            control if (control as u32) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", control as u32);
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
 }
 
 impl From<&str> for Json {
@@ -255,221 +153,6 @@ impl From<Vec<Json>> for Json {
     }
 }
 
-/// Decodes base64 (RFC 4648, section 4), with or without padding; other characters are passed over.
-pub fn decode_base64(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for byte in text.bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-    }
-    out
-}
-
-struct Parser<'a> {
-    bytes: &'a [u8],
-    text: &'a str,
-    at: usize,
-}
-
-impl Parser<'_> {
-    fn value(&mut self, depth: usize) -> Result<Json, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("nested deeper than {MAX_DEPTH}"));
-        }
-        self.skip_white_space();
-        match self.bytes.get(self.at) {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'"') => self.string().map(Json::String),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'n') => self.word("null", Json::Null),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => Err(self.unexpected()),
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Json, String> {
-        let mut members = Vec::new();
-        self.at += 1;
-        if self.take(b'}') {
-            return Ok(Json::Object(members));
-        }
-        loop {
-            self.skip_white_space();
-            if self.bytes.get(self.at) != Some(&b'"') {
-                return Err(self.unexpected());
-            }
-            let name = self.string()?;
-            if !self.take(b':') {
-                return Err(self.unexpected());
-            }
-            members.push((name, self.value(depth + 1)?));
-            if self.take(b'}') {
-                return Ok(Json::Object(members));
-            }
-            if !self.take(b',') {
-                return Err(self.unexpected());
-            }
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Json, String> {
-        let mut values = Vec::new();
-        self.at += 1;
-        if self.take(b']') {
-            return Ok(Json::Array(values));
-        }
-        loop {
-            values.push(self.value(depth + 1)?);
-            if self.take(b']') {
-                return Ok(Json::Array(values));
-            }
-            if !self.take(b',') {
-                return Err(self.unexpected());
-            }
-        }
-    }
-
-    fn string(&mut self) -> Result<String, String> {
-        let mut out = String::new();
-        self.at += 1;
-        loop {
-            let start = self.at;
-            while self.bytes.get(self.at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\')
-            {
-                self.at += 1;
-            }
-            out.push_str(&self.text[start..self.at]);
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(out);
-                }
-                Some(b'\\') => out.push(self.escape()?),
-                _ => return Err(self.unexpected()),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, String> {
-        self.at += 2;
-        Ok(match self.bytes.get(self.at - 1) {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => return self.unicode(),
-            _ => return Err(self.unexpected()),
-        })
-    }
-
-    /// A lone surrogate becomes U+FFFD: Rust's text can't hold one.
-    fn unicode(&mut self) -> Result<char, String> {
-        let first = self.hex()?;
-        let is_high = (0xd800..0xdc00).contains(&first);
-        if !is_high || self.bytes.get(self.at..self.at + 2) != Some(b"\\u") {
-            return Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
-        }
-        let rewind = self.at;
-        self.at += 2;
-        let second = self.hex()?;
-        if !(0xdc00..0xe000).contains(&second) {
-            self.at = rewind;
-            return Ok(char::REPLACEMENT_CHARACTER);
-        }
-        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
-    }
-
-    fn hex(&mut self) -> Result<u32, String> {
-        let digits = self.bytes.get(self.at..self.at + 4).and_then(|each| std::str::from_utf8(each).ok());
-        let valid = digits.filter(|each| each.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let code =
-            valid.and_then(|each| u32::from_str_radix(each, 16).ok()).ok_or_else(|| self.unexpected())?;
-        self.at += 4;
-        Ok(code)
-    }
-
-    fn number(&mut self) -> Result<Json, String> {
-        let start = self.at;
-        let digits = |parser: &mut Self| {
-            let from = parser.at;
-            while parser.bytes.get(parser.at).is_some_and(u8::is_ascii_digit) {
-                parser.at += 1;
-            }
-            if parser.at > from {
-                Ok(())
-            } else {
-                Err(parser.unexpected())
-            }
-        };
-        if self.bytes[self.at] == b'-' {
-            self.at += 1;
-        }
-        if self.bytes.get(self.at) == Some(&b'0') {
-            self.at += 1
-        } else {
-            digits(self)?
-        }
-        if self.bytes.get(self.at) == Some(&b'.') {
-            self.at += 1;
-            digits(self)?;
-        }
-        if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.bytes.get(self.at), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            digits(self)?;
-        }
-        Ok(Json::Number(self.text[start..self.at].to_string()))
-    }
-
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, String> {
-        if !self.text[self.at..].starts_with(word) {
-            return Err(self.unexpected());
-        }
-        self.at += word.len();
-        Ok(value)
-    }
-
-    /// Skips white space, then this byte if it is next.
-    fn take(&mut self, byte: u8) -> bool {
-        self.skip_white_space();
-        let found = self.bytes.get(self.at) == Some(&byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn skip_white_space(&mut self) {
-        while matches!(self.bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    fn unexpected(&self) -> String {
-        format!("unexpected end or character at byte {}", self.at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -501,12 +184,5 @@ mod tests {
             value.pretty(),
             "{\n  \"a\": [\n    1,\n    {\n      \"b\": []\n    }\n  ],\n  \"c\": {}\n}"
         );
-    }
-
-    #[test]
-    fn decodes_base64() {
-        for (text, bytes) in [("", &b""[..]), ("AA==", b"\0"), ("//79", b"\xff\xfe\xfd"), ("YWI=", b"ab")] {
-            assert_eq!(decode_base64(text), bytes);
-        }
     }
 }

@@ -1,32 +1,40 @@
-//! Connects to authd, the daemon that owns this machine's API credentials.
+//! Client of authd, the daemon that owns the API credentials of this machine.
 //!
 //! ```no_run
-//! use authd_client::{answer_to, default_socket_path, Connection, GetToken};
+//! # #[cfg(unix)] {
+//! use authd::{Client, Request};
 //!
-//! let request = GetToken::of("github");
-//! let deadline = std::time::Instant::now() + request.patience();
-//! let mut connection = Connection::open(&default_socket_path())?;
-//! let id = connection.send("getToken", request.params())?;
-//! let token = loop {
-//!     let message = connection.read(deadline, "getToken")?;
-//!     if let Some(answer) = answer_to(id, &message) {
-//!         break answer?;
-//!     }
-//! };
-//! println!("{}", token.str("accessToken").unwrap_or_default());
-//! # Ok::<(), authd_client::Error>(())
+//! let client = Client::new();
+//! // Headers that are ready to send:
+//! let token = client.get_token("labelf")?;
+//! // Or authd sends the request, and this process never sees the token:
+//! let url = "https://api.app.labelf.ai/v2/models";
+//! let response = client.request(&Request::new("labelf", "GET", url))?;
+//! println!("{} {}", response.status, response.text());
+//! # }
+//! # Ok::<(), authd::Error>(())
 //! ```
 //!
-//! The crate uses the standard library alone. The native command is built on it.
+//! The crate uses the standard library alone. [`Client`] keeps a connection and may be shared by threads; it needs
+//! Unix sockets. A program that asks once can do with a [`Connection`], which starts no thread and is there on Windows,
+//! too.
 
+#![deny(missing_docs)]
+
+pub mod base64;
+#[cfg(unix)]
+mod client;
 mod connection;
 mod error;
 mod get_token;
-pub mod json;
+mod json;
 mod socket;
+mod wire;
 
+#[cfg(unix)]
+pub use client::{Cancellation, Client, Notification, Request, Response, Stream, Subscription, Token, Watch};
 pub use connection::{answer_to, Connection};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, Oauth, Reason};
 pub use get_token::GetToken;
 pub use json::Json;
 pub use socket::default_socket_path;

@@ -1,6 +1,6 @@
 //! Where the daemon's socket is, and whether what stands there may be talked to.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Reason};
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -33,6 +33,7 @@ pub fn default_socket_path() -> PathBuf {
     unix::newer_service_socket(&path).unwrap_or(path)
 }
 
+/// Returns where a client looks for the daemon: `AUTHD_SOCKET`, else the pipe of this user.
 #[cfg(windows)]
 pub fn default_socket_path() -> PathBuf {
     const PIPE: &str = r"\\.\pipe\";
@@ -66,7 +67,7 @@ fn no_daemon(path: &Path, cause: &io::Error) -> Error {
 }
 
 fn refused(what: String) -> Error {
-    Error::new(ErrorKind::NoDaemon, format!("{what} {HINT}"))
+    Error::new(Reason::NoDaemon, format!("{what} {HINT}"))
 }
 
 /// The name of an error as the system's manual has it.

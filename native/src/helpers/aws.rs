@@ -3,7 +3,7 @@
 use super::time::rfc3339;
 use crate::call::get_token;
 use crate::output::print;
-use authd_client::{GetToken, Json};
+use authd::{GetToken, Json};
 
 /// The SDKs ask anew from 15 minutes before the end on.
 const MIN_VALIDITY_S: f64 = 15.0 * 60.0;

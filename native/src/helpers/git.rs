@@ -3,7 +3,7 @@
 use super::{input, mapping, places::Place};
 use crate::call::get_token;
 use crate::output::print;
-use authd_client::{GetToken, Json};
+use authd::{GetToken, Json};
 
 const DEFAULT_USER: &str = "oauth2";
 

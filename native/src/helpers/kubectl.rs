@@ -3,7 +3,7 @@
 use super::time::rfc3339;
 use crate::call::get_token;
 use crate::output::print;
-use authd_client::{GetToken, Json};
+use authd::{GetToken, Json};
 use std::env;
 
 const VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];

@@ -2,7 +2,7 @@
 
 use super::places::Place;
 use crate::call::{call, socket_path};
-use authd_client::Json;
+use authd::Json;
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -100,7 +100,9 @@ class Run {
 
   /** Takes the beginning of a request whose body comes in parts. */
   async open({ open, as }: Of<"open">): Promise<void> {
-    await this.#begin(as, await this.#requestWith(open, ["request/open"]));
+    const message = await this.#requestWith(open, ["request/open"]);
+    this.#received.set(as, message);
+    await this.#begin(as, message);
   }
 
   /** Takes parts, and answers all but the one with which the body is what is expected. */

@@ -45,6 +45,8 @@ class Exchange:
         self._last_id = 0
         #: The request that the answer is for: of a body in parts, the one that brought it.
         self._answer_id: Optional[int] = None
+        #: What the pieces of the answer are told with: of a body in parts, the request that opened it.
+        self._stream_id: Optional[int] = None
         self.head: Optional[Json] = None
         self.result: Optional[Json] = None
         sock.settimeout(timeout)
@@ -74,8 +76,8 @@ class Exchange:
         params = message.get("params") or {}
         if message.get("method") == "response/head":
             self.head = params
-            self._answer_id = params.get("id")
-        elif message.get("method") == "response/chunk" and params.get("id") == self._answer_id:
+            self._stream_id = params.get("id")
+        elif message.get("method") == "response/chunk" and params.get("id") == self._stream_id:
             return params
         elif message.get("error") and message.get("id") in (None, self._answer_id):
             raise error_from(message["error"])

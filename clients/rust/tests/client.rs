@@ -1,0 +1,139 @@
+//! The client at a daemon that says what each test wants, over a real socket.
+
+#![cfg(unix)]
+
+mod server;
+
+use authd::{Cancellation, Client, GetToken, Json, Reason, Request, Watch};
+use server::Server;
+use std::io::{self, Read};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// Longer than anything takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn threads_share_a_connection() {
+    let server = Server::start("threads");
+    let client = Client::at(&server.path);
+    let work = |client: &Client| -> Vec<String> {
+        (0..50).map(|_| client.get_token("a").unwrap().access_token).collect()
+    };
+    let tokens: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| work(&client))).collect();
+        threads.into_iter().flat_map(|each| each.join().unwrap()).collect()
+    });
+    assert_eq!(tokens, vec!["connection 1"; 400]);
+}
+
+#[test]
+fn a_child_has_a_connection_of_its_own() {
+    extern "C" {
+        fn fork() -> i32;
+        fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+        fn _exit(code: i32) -> !;
+    }
+    let server = Server::start("fork");
+    let client = Client::at(&server.path);
+    let ask = || client.get_token("a").map(|token| token.access_token);
+    assert_eq!(ask().unwrap(), "connection 1");
+    // SAFETY: the child uses nothing of this process's other threads, and ends without unwinding.
+    let child = unsafe { fork() };
+    if child == 0 {
+        let is_own = (0..20).all(|_| ask().is_ok_and(|token| token == "connection 2"));
+        drop(client);
+        // SAFETY: _exit(2) runs nothing of this process.
+        unsafe { _exit(i32::from(!is_own)) }
+    }
+    let mut status = -1;
+    // SAFETY: waitpid(2) writes one number.
+    assert_eq!(unsafe { waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0);
+    assert_eq!(ask().unwrap(), "connection 1");
+}
+
+#[test]
+fn the_connection_ends_with_the_last_clone() {
+    let server = Server::start("clones");
+    let client = Client::at(&server.path);
+    let other = client.clone();
+    client.get_token("a").unwrap();
+    drop(client);
+    assert_eq!(other.get_token("a").unwrap().access_token, "connection 1");
+    drop(other);
+    server.ended.recv_timeout(LIMIT).unwrap();
+}
+
+#[test]
+fn a_subscription_hears_of_its_credential_until_the_client_is_closed() {
+    let server = Server::start("subscription");
+    let client = Client::at(&server.path);
+    let mut of_a = client.subscribe(Watch::of("a")).unwrap();
+    let mut of_all = client.subscribe(Watch::default()).unwrap();
+    for name in ["b", "a"] {
+        client.call("notify", &Json::object().with("credential", name)).unwrap();
+    }
+    assert_eq!(of_a.next().unwrap().params.str("credential"), Some("a"));
+    assert_eq!(of_all.next().unwrap().params.str("credential"), Some("b"));
+    assert_eq!(of_all.next_within(LIMIT).unwrap().name, "token/refreshed");
+    client.close();
+    assert!(of_a.next().is_none() && of_all.next().is_none());
+    assert_eq!(client.get_token("a").unwrap_err().reason, Reason::Cancelled);
+}
+
+#[test]
+fn who_listens_may_call() {
+    let server = Server::start("listener");
+    let client = Client::at(&server.path);
+    let mut all = client.subscribe(Watch::default()).unwrap();
+    client.call("notify", &Json::object().with("credential", "a")).unwrap();
+    let about = all.next().unwrap().params.str("credential").unwrap().to_string();
+    assert_eq!(client.get_token(about.as_str()).unwrap().access_token, "connection 1");
+}
+
+#[test]
+fn a_call_is_taken_back_from_another_thread() {
+    let server = Server::start("cancel");
+    let cancellation = Cancellation::new();
+    let client = Client::at(&server.path).with_cancellation(&cancellation);
+    let (sender, told) = channel();
+    let asking = client.clone();
+    thread::spawn(move || sender.send(asking.call("silence", &Json::object()).unwrap_err().reason));
+    server.silenced.recv_timeout(LIMIT).unwrap();
+    cancellation.cancel();
+    assert_eq!(told.recv_timeout(LIMIT).unwrap(), Reason::Cancelled);
+    // What was cancelled once takes all later calls back, too.
+    assert_eq!(client.get_token("a").unwrap_err().reason, Reason::Cancelled);
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let server = Server::start("debug");
+    let token = Client::at(&server.path).get_token(GetToken::of("a")).unwrap();
+    assert!(!format!("{token:?}").contains("connection"));
+    let request = Request::new("a", "GET", "https://api.example/").header("x-key", "hidden").body("hidden");
+    assert!(!format!("{request:?}").contains("hidden"));
+}
+
+#[test]
+fn a_body_that_fails_is_an_error() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("no more"))
+        }
+    }
+    let server = Server::start("broken");
+    let request = Request::new("a", "PUT", "https://api.example/");
+    let error = Client::at(&server.path).upload(&request, Broken).unwrap_err();
+    assert_eq!(error.reason, Reason::RequestFailed);
+    assert!(error.message.contains("no more"), "{error}");
+}
+
+#[test]
+fn without_a_daemon_there_is_an_error() {
+    let error = Client::at("/nowhere/authd.sock").get_token("a").unwrap_err();
+    assert_eq!(error.reason, Reason::NoDaemon);
+}

@@ -1,0 +1,74 @@
+//! A daemon that says who asks: the token is the number of the connection.
+
+use authd::Json;
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process;
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::thread;
+
+pub struct Server {
+    pub path: PathBuf,
+    /// A message for each connection that has ended.
+    pub ended: Receiver<()>,
+    /// A message for each call that gets no answer.
+    pub silenced: Receiver<()>,
+    folder: PathBuf,
+}
+
+impl Server {
+    /// Listens in a folder of its own, which is named after the test.
+    pub fn start(test: &str) -> Server {
+        let folder = env::temp_dir().join(format!("authd-rust-{}-{test}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("authd.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let ((end, ended), (silence, silenced)) = (channel(), channel());
+        thread::spawn(move || {
+            for (number, stream) in (1..).zip(listener.incoming()) {
+                let (end, silence) = (end.clone(), silence.clone());
+                thread::spawn(move || {
+                    serve(number, &stream.unwrap(), &silence);
+                    end.send(())
+                });
+            }
+        });
+        Server { path, ended, silenced, folder }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>) {
+    let mut out = stream;
+    let mut write = |message: Json| drop(writeln!(out, "{message}"));
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let message = Json::parse(&line).unwrap();
+        let result = match message.str("method").unwrap_or_default() {
+            "getToken" => Json::object()
+                .with("accessToken", format!("connection {number}"))
+                .with("tokenType", "Bearer")
+                .with("headers", Json::object()),
+            "request/open" => Json::object().with("upload", "u"),
+            "notify" => {
+                let params = message.get("params").cloned().unwrap();
+                write(Json::object().with("method", "token/refreshed").with("params", params));
+                Json::object()
+            }
+            "silence" => {
+                let _ = silence.send(());
+                continue;
+            }
+            _ => Json::object(),
+        };
+        let id = message.get("id").cloned().unwrap_or(Json::Null);
+        write(Json::object().with("jsonrpc", "2.0").with("id", id).with("result", result));
+    }
+}
