@@ -22,6 +22,10 @@ export async function define(command: Command): Promise<void> {
       "--google-service-account <file>",
       "a Google service account, out of its key file; offers to remove the file",
     )
+    .option(
+      "--google-external-account <file>",
+      "a workload that Google Cloud trusts, out of the file that gcloud makes for it",
+    )
     .addHelpText("after", kindsForHelp())
     .action(add);
 }
@@ -32,13 +36,14 @@ export const examples = [
   "authd add onestep --preset onestepai --set region=eu --secrets-from secrets.json",
   "authd add notes --resource https://mcp.example.com/mcp",
   "authd add drive --google-service-account key.json --set origins=https://www.googleapis.com",
+  "authd add gcs --google-external-account config.json --set origins=https://storage.googleapis.com",
   "pass show labelf | authd add labelf --preset labelf --set client_id=me --secrets-from -",
 ];
 
 async function add(name: string | undefined, options: AddOptions): Promise<void> {
-  const { preset, grant, googleServiceAccount, resource } = options;
+  const { preset, grant, resource } = options;
   if (resource !== undefined) return await addResource(name, options);
-  if (googleServiceAccount !== undefined) return await addGoogle(name, options);
+  if (googleFile(options) !== undefined) return await addGoogle(name, options);
   if (preset !== undefined && grant !== undefined) {
     throw new AuthdError("invalid_params", "give --preset or --grant, not both");
   }
@@ -63,8 +68,8 @@ async function add(name: string | undefined, options: AddOptions): Promise<void>
 }
 
 async function addResource(name: string | undefined, options: AddOptions): Promise<void> {
-  const { preset, grant, register, googleServiceAccount } = options;
-  if ((preset ?? grant ?? register ?? googleServiceAccount) !== undefined) {
+  const { preset, grant, register } = options;
+  if ((preset ?? grant ?? register ?? googleFile(options)) !== undefined) {
     throw new AuthdError(
       "invalid_params",
       "--resource goes with --set, --secrets-from and --replace only: the API says the rest",
@@ -75,19 +80,30 @@ async function addResource(name: string | undefined, options: AddOptions): Promi
   await (await import("./add/resource.ts")).addResource(name, options);
 }
 
+function googleFile({ googleServiceAccount, googleExternalAccount }: AddOptions) {
+  return googleServiceAccount ?? googleExternalAccount;
+}
+
 async function addGoogle(name: string | undefined, options: AddOptions): Promise<void> {
   if (name === undefined) {
     throw new AuthdError("invalid_params", "missing required argument 'name'");
   }
   const { preset, grant, secretsFrom: source, register } = options;
-  if ((preset ?? grant ?? source ?? register) !== undefined) {
+  const { googleServiceAccount, googleExternalAccount } = options;
+  const isBoth = (googleServiceAccount && googleExternalAccount) !== undefined;
+  if (isBoth || (preset ?? grant ?? source ?? register) !== undefined) {
+    const kind = googleServiceAccount === undefined ? "external" : "service";
     throw new AuthdError(
       "invalid_params",
-      "--google-service-account goes with --set and --replace only: the file says the rest",
+      `--google-${kind}-account goes with --set and --replace only: the file says the rest`,
     );
   }
-  const { addGoogleServiceAccount } = await import("./add/google-service-account.ts");
-  await addGoogleServiceAccount(name, options);
+  if (googleServiceAccount !== undefined) {
+    const { addGoogleServiceAccount } = await import("./add/google-service-account.ts");
+    return await addGoogleServiceAccount(name, options);
+  }
+  const { addGoogleExternalAccount } = await import("./add/google-external-account.ts");
+  await addGoogleExternalAccount(name, options);
 }
 
 function onTerminalOnly(message: string): AuthdError {

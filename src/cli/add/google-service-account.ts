@@ -61,7 +61,8 @@ function parse(content: string, path: string): KeyFile {
   throw new AuthdError("invalid_params", `${OPTION}: ${path} ${what}`);
 }
 
-function asJson(content: string): unknown {
+/** Returns undefined for what is no JSON. */
+export function asJson(content: string): unknown {
   try {
     return JSON.parse(content.replace(/^\ufeff/, ""));
   } catch {

@@ -7,5 +7,6 @@ export interface AddOptions {
   replace?: boolean;
   register?: boolean;
   googleServiceAccount?: string;
+  googleExternalAccount?: string;
   resource?: string;
 }
