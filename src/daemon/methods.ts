@@ -20,7 +20,7 @@ import {
   PROTOCOL_VERSION,
   type StatusResult,
 } from "../protocol.ts";
-import { authorizedRequest } from "../request/request.ts";
+import { authorizedRequest, type MayFollow } from "../request/request.ts";
 import { type ValidatedRequest, wishToSend } from "../request/validate-request.ts";
 import type { Call, HandlersWithoutUploads } from "../rpc/call.ts";
 import { params } from "../rpc/params.ts";
@@ -87,7 +87,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       const room = call.room();
       const send = () =>
         authorizedRequest(credential, http, given, {
-          ...{ signal: call.signal, room },
+          signal: call.signal,
+          room,
           sends: ({ answer }) => {
             call.issued = answer;
           },
@@ -95,8 +96,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
             call.origin = outgoing.url.origin;
             return admitted(access, credential, outgoing, call);
           },
-          ...(call.upload ? { upload: call.upload } : {}),
-          ...(given.stream ? { stream: new ResponseStream(call, given.streamToken) } : {}),
+          upload: call.upload,
+          stream: given.stream ? new ResponseStream(call, given.streamToken) : undefined,
         });
       return given.interactive ? interactively(options, given, call, send) : send();
     },
@@ -212,28 +213,26 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
   };
 }
 
-async function admitted(
+/** Returns at once if nothing limits the credential. Throws or rejects unless the caller may send this. */
+function admitted(
   access: Access,
   credential: Credential,
   outgoing: ValidatedRequest,
   call: Call,
-) {
-  const { method, url, headers } = outgoing;
-  const override = overrideHeader(headers);
-  const use: Use = {
-    kind: "request",
-    ...reachOf(credential.settings.own),
-    method: method.toUpperCase(),
-    path: url.pathname,
-    ...(override === undefined ? {} : { override }),
+): MayFollow | Promise<MayFollow> {
+  const use = (): Use => {
+    const { method, url, headers } = outgoing;
+    const override = overrideHeader(headers);
+    return {
+      kind: "request",
+      ...reachOf(credential.settings.own),
+      method: method.toUpperCase(),
+      path: url.pathname,
+      ...(override === undefined ? {} : { override }),
+    };
   };
-  const { reaches } = await access.authorizeUse(
-    credential,
-    () => use,
-    () => wishToSend(outgoing),
-    call,
-  );
-  return reaches;
+  const decision = access.authorizeUse(credential, use, () => wishToSend(outgoing), call);
+  return decision instanceof Promise ? decision.then(({ reaches }) => reaches) : decision.reaches;
 }
 
 /** Throws or rejects unless the caller may have another token obtained. */

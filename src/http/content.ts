@@ -72,7 +72,8 @@ export function decodeBody(
 /** Returns a response's headers as clients see them: one text a name, but for `set-cookie`. */
 export function headersOf({ headers: raw }: HttpResponse): Content["headers"] {
   const headers: Content["headers"] = {};
-  for (const [name, value] of Object.entries(raw)) {
+  for (const name of Object.keys(raw)) {
+    const value = raw[name];
     if (name === "set-cookie") headers[name] = [value ?? []].flat();
     else if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }

@@ -6,6 +6,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { Connection } from "./connection.ts";
 import { HttpFailure, type HttpRequest, type HttpResponse } from "./http.ts";
 import { IncomingBody } from "./incoming-body.ts";
+import { IncomingResponse } from "./incoming-response.ts";
 import { BAD_FRAMING } from "./response-error.ts";
 
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -113,17 +114,9 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
     this.isSettled = true;
     const body = new IncomingBody(controller, () => this.#release());
     this.#body = body;
-    this.#resolve({
-      status,
-      statusText,
-      headers,
-      get body() {
-        return body.stream;
-      },
-      whole: () => body.whole(),
-      connection: this.#connection!,
-      reused: this.#isReused,
-    });
+    const connection = this.#connection!;
+    const head = { status, statusText, headers, connection, reused: this.#isReused };
+    this.#resolve(new IncomingResponse(head, body));
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -144,5 +144,6 @@ export function concealed(
     if (typeof value === "string") headers[name] = concealParameters(value, query);
     else if (value) headers[name] = value.map((each) => concealParameters(each, query));
   }
-  return { ...response, headers };
+  const { status, statusText, body, connection, reused } = response;
+  return { status, statusText, headers, body, connection, reused };
 }

@@ -65,7 +65,7 @@ export interface RequestCredential {
 }
 
 /** Returns whether a redirect may be followed: the rule that admitted the request may not cover its target. */
-type MayFollow = (method: string, path: string) => boolean;
+export type MayFollow = (method: string, path: string) => boolean;
 
 export interface RequestOptions {
   /** Called before anything is sent; throws or rejects if the caller may not send this. */
@@ -75,11 +75,11 @@ export interface RequestOptions {
   /** Called with each token that is sent. */
   sends?: (issued: Issued) => void;
   /** Accounts for the response before it is read. */
-  room?: ResponseReservation;
+  room?: ResponseReservation | undefined;
   /** Receives the response; the result then has no body. */
-  stream?: RequestSink;
+  stream?: RequestSink | undefined;
   /** The body, if it comes in parts. */
-  upload?: UploadBody;
+  upload?: UploadBody | undefined;
 }
 
 /**
@@ -323,7 +323,7 @@ class AuthorizedRequest {
     const { name: credential } = this.#credential;
     const limits = { credential, maxBytes: this.#maxBytes, leftMs: this.#leftMs(), room };
     const { head, bytes } = await readBody(unread, limits);
-    return { ...head, ...encodeForJson(bytes), refreshed };
+    return Object.assign(head, encodeForJson(bytes), { refreshed });
   }
 
   #hasBody({ status }: HttpResponse): boolean {
