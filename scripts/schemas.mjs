@@ -1,4 +1,4 @@
-// Writes schemas/*.json out of the compiled schemas; a test says when they are out of date.
+// Writes schemas/*.json and store.sql out of the compiled schemas; tests say when they are out of date.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -6,6 +6,7 @@ import {
   credentialJsonSchema,
   presetJsonSchema,
 } from "../dist/src/config/json-schema.js";
+import { storeSql } from "../dist/src/vault/store/postgres/migrations.js";
 import { root } from "./setup.mjs";
 
 const folder = join(root, "schemas");
@@ -17,3 +18,4 @@ for (const [name, schema] of [
 ]) {
   writeFileSync(join(folder, `${name}.schema.json`), `${JSON.stringify(schema, null, 2)}\n`);
 }
+writeFileSync(join(folder, "store.sql"), storeSql());

@@ -51,6 +51,7 @@ const OTHER_TESTS = [
     "properties",
     "repository",
     "servers",
+    "store",
     "system",
     "tools",
   ],
@@ -93,6 +94,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean; 
   jose: { files: /^grants\//, late: true },
   koffi: { files: /^base\/libc\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },
+  pg: { files: /^vault\/store\/postgres\//, late: true },
   pino: { files: /^base\/log\.ts$/, late: true },
   "smol-toml": { files: /^config\// },
   undici: {

@@ -1,0 +1,63 @@
+-- The tables of a store that several daemons share: psql -f store.sql DATABASE, as the role that is to
+-- own them. The daemons' role needs no more than:
+--   GRANT USAGE ON SCHEMA authd TO ROLE;
+--   GRANT SELECT ON ALL TABLES IN SCHEMA authd TO ROLE;
+--   GRANT UPDATE ON authd.clock TO ROLE;
+--   GRANT INSERT, UPDATE, DELETE ON authd.record, authd.host, authd.invite TO ROLE;
+
+BEGIN;
+
+CREATE SCHEMA authd;
+
+-- The versions of these tables, as authd has made them.
+CREATE TABLE authd.migration (
+  version integer PRIMARY KEY,
+  applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Numbers the commits of all records, in their order.
+CREATE TABLE authd.clock (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  change bigint NOT NULL DEFAULT 0
+);
+INSERT INTO authd.clock DEFAULT VALUES;
+
+-- One row for each credential. The payload is sealed; a removed one is null.
+CREATE TABLE authd.record (
+  name text PRIMARY KEY,
+  epoch bigint NOT NULL,
+  version bigint NOT NULL DEFAULT 0,
+  payload bytea,
+  change bigint NOT NULL DEFAULT 0,
+  committed_by text,
+  committed_at timestamptz,
+  lease_holder text,
+  lease_until timestamptz,
+  intent_holder text,
+  intent_epoch bigint,
+  intent_hash text,
+  intent_opened timestamptz,
+  intent_deadline timestamptz
+);
+CREATE INDEX record_change ON authd.record (change);
+
+-- The hosts that share the records, each with the key of the records wrapped for it alone.
+CREATE TABLE authd.host (
+  name text PRIMARY KEY,
+  public_key bytea NOT NULL,
+  wrapped_key bytea NOT NULL,
+  joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  drained boolean NOT NULL DEFAULT false
+);
+
+-- Invitations of further hosts, each good for one. The key is wrapped with what only the invitation says.
+CREATE TABLE authd.invite (
+  id text PRIMARY KEY,
+  wrapped_key bytea NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+
+INSERT INTO authd.migration (version) VALUES (1);
+
+COMMIT;

@@ -1,0 +1,172 @@
+import { AuthdError } from "../../../errors.ts";
+import type {
+  Acquire,
+  Changes,
+  Commit,
+  Intend,
+  Outcome,
+  Store,
+  StoreEntry,
+  Timed,
+} from "../store.ts";
+import { Listener } from "./listener.ts";
+import { prepareSchema } from "./prepare-schema.ts";
+import * as queries from "./queries.ts";
+import { type ServerAddress, serverConfig } from "./server-address.ts";
+
+/** Connections for statements; one more listens for notices. */
+const MAX_CONNECTIONS = 4;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** The server ends a statement after this; the client gives up a little later. */
+const STATEMENT_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 60_000;
+
+type Row = queries.Row;
+type Pool = import("pg").Pool;
+
+/**
+ * A store in PostgreSQL, by statements of which each is a transaction: it works through a pooler that hands
+ * out connections by transaction, where notices get lost.
+ */
+export class PostgresStore implements Store {
+  readonly #pool: Pool;
+  readonly #listen: (onChange: (name: string | undefined) => void) => Listener;
+  readonly #listeners = new Set<Listener>();
+
+  private constructor(
+    pool: Pool,
+    listen: (onChange: (name: string | undefined) => void) => Listener,
+  ) {
+    this.#pool = pool;
+    this.#listen = listen;
+    // Without a listener the end of an idle connection would end the process.
+    pool.on("error", () => {});
+  }
+
+  /**
+   * Connects, and makes the tables in a database that has none. Rejects with AuthdError `internal` if the
+   * server can't be reached or its tables are not those of this authd, `invalid_params` if the address would
+   * have the password sent without TLS.
+   */
+  static async open(address: ServerAddress): Promise<PostgresStore> {
+    const server = serverConfig(address);
+    const { default: pg } = await import("pg");
+    const pool = new pg.Pool({
+      ...server,
+      application_name: "authd",
+      max: MAX_CONNECTIONS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: STATEMENT_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_TIMEOUT_MS,
+      allowExitOnIdle: true,
+    });
+    const client = () =>
+      new pg.Client({ ...server, application_name: "authd notices", keepAlive: true });
+    const store = new PostgresStore(pool, (onChange) => new Listener(client, onChange));
+    try {
+      await store.#attempt(() => prepareSchema(pool));
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    return store;
+  }
+
+  async read(name: string): Promise<Timed<{ entry: StoreEntry | undefined }>> {
+    const [row] = await this.#query(queries.READ, [name]);
+    return { entry: entryOf(row), nowMs: row!.now_ms };
+  }
+
+  async changesSince(change: number): Promise<Timed<Changes>> {
+    const rows = await this.#query<Row & { change: number }>(queries.CHANGED, [change]);
+    const { change: newest, now_ms: nowMs } = rows[0]!;
+    return { change: newest, entries: rows.flatMap((row) => entryOf(row) ?? []), nowMs };
+  }
+
+  acquire(name: string, { holder, epoch, ttlMs }: Acquire): Promise<Timed<Outcome>> {
+    return this.#change(queries.ACQUIRE, [name, epoch, holder, ttlMs]);
+  }
+
+  renew(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>> {
+    return this.#change(queries.RENEW, [name, epoch, ttlMs]);
+  }
+
+  intend(name: string, { epoch, hash, ttlMs }: Intend): Promise<Timed<Outcome>> {
+    return this.#change(queries.INTEND, [name, epoch, hash, ttlMs]);
+  }
+
+  commit(name: string, { epoch, version, payload, holder }: Commit): Promise<Timed<Outcome>> {
+    return this.#change(queries.COMMIT, [name, epoch, version, payload ?? null, holder]);
+  }
+
+  release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>> {
+    return this.#change(settled ? queries.SETTLE : queries.RELEASE, [name, epoch]);
+  }
+
+  watch(onChange: (name: string | undefined) => void): () => void {
+    const listener = this.#listen(onChange);
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      void listener.close();
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    await this.#pool.end();
+  }
+
+  /** Makes a change to the record that the first value names; if it is not made, reads how the record is. */
+  async #change(sql: string, values: readonly unknown[]): Promise<Timed<Outcome>> {
+    const [row] = await this.#query(sql, values);
+    if (row) return { done: true, entry: entryOf(row), nowMs: row.now_ms };
+    return { done: false, ...(await this.read(values[0] as string)) };
+  }
+
+  async #query<R extends Row>(sql: string, values: readonly unknown[]): Promise<R[]> {
+    return await this.#attempt(async () => {
+      const { rows } = await this.#pool.query<R>(sql, [...values]);
+      return rows;
+    });
+  }
+
+  async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      throw cause instanceof AuthdError ? cause : unreachable(cause);
+    }
+  }
+}
+
+function entryOf(row: Row | undefined): StoreEntry | undefined {
+  if (!row || row.name === null) return undefined;
+  const { name, epoch, version } = row;
+  return {
+    ...{ name, epoch, version },
+    payload: row.payload ?? undefined,
+    committedBy: row.committed_by ?? undefined,
+    lease:
+      row.lease_holder === null
+        ? undefined
+        : { holder: row.lease_holder, untilMs: row.lease_until_ms! },
+    intent:
+      row.intent_holder === null
+        ? undefined
+        : {
+            holder: row.intent_holder,
+            epoch: row.intent_epoch!,
+            hash: row.intent_hash!,
+            openedMs: row.intent_opened_ms!,
+            deadlineMs: row.intent_deadline_ms!,
+          },
+  };
+}
+
+/** The server's own words hold no secret: it is never sent one but sealed, and the password as a proof. */
+function unreachable(cause: unknown): AuthdError {
+  const { message = "", code } = Object(cause) as { message?: string; code?: string };
+  const why = message === "" ? String(code ?? "no answer") : message;
+  return new AuthdError("internal", `The store can't be used: ${why}.`);
+}

@@ -1,0 +1,109 @@
+/** The interface of a store that several daemons share. It keeps sealed records, and can open none of them. */
+
+/** Who may change a record for now. */
+export interface Lease {
+  /** Name of the host. */
+  readonly holder: string;
+  /** On the store's clock, ms. */
+  readonly untilMs: number;
+}
+
+/** A refresh token is about to be spent, or was: nobody else sends it while this is open. */
+interface Intent {
+  /** Name of the host that opened it. */
+  readonly holder: string;
+  /** Epoch of the lease under which it was opened. */
+  readonly epoch: number;
+  /** Digest of the refresh token. */
+  readonly hash: string;
+  /** On the store's clock, ms. */
+  readonly openedMs: number;
+  /** When the request that it is for has ended for certain, on the store's clock, ms. */
+  readonly deadlineMs: number;
+}
+
+/** A record as it is in the store. */
+export interface StoreEntry {
+  readonly name: string;
+  /** Grows by one with each lease: a host of an earlier lease can change nothing. */
+  readonly epoch: number;
+  /** Grows by one with each commit; 0: nothing was committed yet. */
+  readonly version: number;
+  /** Undefined: the record was removed, or nothing was committed yet. */
+  readonly payload: Buffer | undefined;
+  readonly lease: Lease | undefined;
+  readonly intent: Intent | undefined;
+  /** Name of the host that committed last. */
+  readonly committedBy: string | undefined;
+}
+
+/** An answer of the store, with its clock at that moment (ms). */
+export type Timed<Answer> = Answer & { readonly nowMs: number };
+
+/** The outcome of a change: `done` tells whether it was made, `entry` is how the record is after it. */
+export interface Outcome {
+  readonly done: boolean;
+  readonly entry: StoreEntry | undefined;
+}
+
+export interface Acquire {
+  holder: string;
+  /** The epoch that the record is known to have; 0 if there is none. */
+  epoch: number;
+  ttlMs: number;
+}
+
+export interface Intend {
+  epoch: number;
+  hash: string;
+  /** Time (ms) until the request has ended for certain. The lease is made to last as long. */
+  ttlMs: number;
+}
+
+export interface Commit {
+  epoch: number;
+  version: number;
+  /** Undefined removes the record; its epoch and version go on. */
+  payload: Buffer | undefined;
+  holder: string;
+}
+
+/** What changed since a number that an earlier answer told. */
+export interface Changes {
+  /** The number to ask with next. */
+  readonly change: number;
+  /** In no order; each as it is now. */
+  readonly entries: readonly StoreEntry[];
+}
+
+/**
+ * A store of sealed records. Every change is a compare-and-set; times are those of the store's own clock.
+ * Methods reject with AuthdError `internal` while the store can't be reached.
+ */
+export interface Store {
+  read(name: string): Promise<Timed<{ entry: StoreEntry | undefined }>>;
+  /**
+   * Returns all records that were committed after `change`; after -1 all that there are. A number that is
+   * ahead of the store's counts as -1: the store was put back to an earlier moment.
+   */
+  changesSince(change: number): Promise<Timed<Changes>>;
+  /**
+   * Takes the lease and adds one to the epoch, if the epoch is the one given and no other host has a lease
+   * that still runs. An open intent is left as it is: the caller reads it, and decides.
+   */
+  acquire(name: string, lease: Acquire): Promise<Timed<Outcome>>;
+  /** Makes a lease last `ttlMs` from now, if its epoch is still the record's. */
+  renew(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>>;
+  /** Opens an intent for the holder of the lease with this epoch. */
+  intend(name: string, intent: Intend): Promise<Timed<Outcome>>;
+  /** Replaces the payload, closes the intent and ends the lease, if epoch and version are those given. */
+  commit(name: string, commit: Commit): Promise<Timed<Outcome>>;
+  /** Ends a lease; with `settled` closes the intent as well. */
+  release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>>;
+  /**
+   * Calls `onChange` soon after a record was committed or its lease ended, where the store tells; with
+   * undefined if notices may have been lost. Returns a function that ends this.
+   */
+  watch(onChange: (name: string | undefined) => void): () => void;
+  close(): Promise<void>;
+}

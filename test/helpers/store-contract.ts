@@ -1,0 +1,246 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ExecutionContext } from "ava";
+import type { Store, StoreEntry } from "../../src/vault/store/store.ts";
+import { until } from "./until.ts";
+
+/** Opens the same store once more, as another host does. */
+type OpenStore = () => Promise<Store>;
+
+interface Case {
+  title: string;
+  run: (t: ExecutionContext, open: OpenStore) => Promise<void>;
+}
+
+const TTL_MS = 60_000;
+const first = { holder: "one", epoch: 0, ttlMs: TTL_MS };
+const payload = (text: string) => Buffer.from(text);
+const textOf = (entry: StoreEntry | undefined) => entry?.payload?.toString();
+
+/** Takes the first lease of a record and commits to it. */
+async function commitFirst(store: Store, name: string, text = "sealed"): Promise<void> {
+  await store.acquire(name, first);
+  const commit = { epoch: 1, version: 0, payload: payload(text), holder: "one" };
+  await store.commit(name, commit);
+}
+
+/** Everything that a store must hold, whichever engine it is on. */
+export const STORE_CONTRACT: readonly Case[] = [
+  {
+    title: "a record that nobody wrote is not there",
+    async run(t, open) {
+      const { entry, nowMs } = await (await open()).read("none");
+      t.is(entry, undefined);
+      t.true(nowMs > 0);
+    },
+  },
+  {
+    title: "what one host commits another reads, byte for byte",
+    async run(t, open) {
+      const [one, other] = [await open(), await open()];
+      const bytes = Buffer.from(Array.from({ length: 256 }, (_, at) => at));
+      const taken = await one.acquire("a", first);
+      t.true(taken.done);
+      t.is(taken.entry?.epoch, 1);
+      t.is(taken.entry?.lease?.holder, "one");
+      const done = await one.commit("a", { epoch: 1, version: 0, payload: bytes, holder: "one" });
+      t.true(done.done);
+      const { entry } = await other.read("a");
+      t.deepEqual(entry?.payload, bytes);
+      t.is(entry?.version, 1);
+      t.is(entry?.lease, undefined);
+      t.is(entry?.committedBy, "one");
+    },
+  },
+  {
+    title: "of many that want a lease one gets it",
+    async run(t, open) {
+      const stores = await Promise.all(Array.from({ length: 8 }, open));
+      const outcomes = await Promise.all(
+        stores.map((store, at) => store.acquire("a", { ...first, holder: `host-${at}` })),
+      );
+      const won = outcomes.filter(({ done }) => done);
+      t.is(won.length, 1);
+      const holders = new Set(outcomes.map(({ entry }) => entry?.lease?.holder));
+      t.deepEqual(holders, new Set([won[0]?.entry?.lease?.holder]));
+    },
+  },
+  {
+    title: "a lease that runs keeps others out; one that has ended does not",
+    async run(t, open) {
+      const store = await open();
+      await store.acquire("a", first);
+      t.false((await store.acquire("a", { holder: "two", epoch: 1, ttlMs: TTL_MS })).done);
+      t.true((await store.renew("a", 1, 1)).done);
+      const takeOver = () => store.acquire("a", { holder: "two", epoch: 1, ttlMs: TTL_MS });
+      await until(async () => (await takeOver()).done);
+      t.is((await store.read("a")).entry?.epoch, 2);
+    },
+  },
+  {
+    title: "a host that starts again takes the lease that it left",
+    async run(t, open) {
+      await (await open()).acquire("a", first);
+      t.true((await (await open()).acquire("a", { ...first, epoch: 1 })).done);
+    },
+  },
+  {
+    title: "an epoch that is not the record's gets no lease",
+    async run(t, open) {
+      const store = await open();
+      t.false((await store.acquire("a", { ...first, epoch: 3 })).done);
+      await commitFirst(store, "a");
+      t.false((await store.acquire("a", first)).done);
+      t.true((await store.acquire("a", { ...first, epoch: 1 })).done);
+    },
+  },
+  {
+    title: "a host of an earlier lease can change nothing",
+    async run(t, open) {
+      const store = await open();
+      await commitFirst(store, "a");
+      await store.acquire("a", { ...first, epoch: 1 });
+      const late = { epoch: 1, version: 1, payload: payload("late"), holder: "two" };
+      t.false((await store.commit("a", late)).done);
+      t.false((await store.renew("a", 1, TTL_MS)).done);
+      t.false((await store.intend("a", { epoch: 1, hash: "x", ttlMs: TTL_MS })).done);
+      t.false((await store.release("a", 1, true)).done);
+      t.is(textOf((await store.read("a")).entry), "sealed");
+    },
+  },
+  {
+    title: "a commit over another version is refused",
+    async run(t, open) {
+      const store = await open();
+      await store.acquire("a", first);
+      const commit = { epoch: 1, version: 4, payload: payload("x"), holder: "one" };
+      const { done, entry } = await store.commit("a", commit);
+      t.false(done);
+      t.is(entry?.version, 0);
+    },
+  },
+  {
+    title: "an intent stays open until its outcome is known, whoever takes the lease",
+    async run(t, open) {
+      const store = await open();
+      await commitFirst(store, "a");
+      await store.acquire("a", { ...first, epoch: 1 });
+      const opened = await store.intend("a", { epoch: 2, hash: "digest", ttlMs: TTL_MS });
+      t.true(opened.done);
+      const { intent, lease } = opened.entry ?? {};
+      t.like(intent, { holder: "one", epoch: 2, hash: "digest" });
+      t.true(intent!.openedMs <= opened.nowMs);
+      t.is(intent!.deadlineMs - intent!.openedMs, TTL_MS);
+      t.true(lease!.untilMs >= intent!.deadlineMs);
+      await store.release("a", 2, false);
+      const next = await store.acquire("a", { holder: "two", epoch: 2, ttlMs: TTL_MS });
+      t.true(next.done);
+      t.is(next.entry?.intent?.holder, "one");
+      await store.release("a", 3, true);
+      t.is((await store.read("a")).entry?.intent, undefined);
+    },
+  },
+  {
+    title: "a commit closes the intent",
+    async run(t, open) {
+      const store = await open();
+      await store.acquire("a", first);
+      await store.intend("a", { epoch: 1, hash: "digest", ttlMs: TTL_MS });
+      const commit = { epoch: 1, version: 0, payload: payload("next"), holder: "one" };
+      t.is((await store.commit("a", commit)).entry?.intent, undefined);
+    },
+  },
+  {
+    title: "no intent without a lease that runs",
+    async run(t, open) {
+      const store = await open();
+      await store.acquire("a", first);
+      await store.release("a", 1, true);
+      t.false((await store.intend("a", { epoch: 1, hash: "x", ttlMs: TTL_MS })).done);
+    },
+  },
+  {
+    title: "a removed record keeps its epoch and version",
+    async run(t, open) {
+      const store = await open();
+      await commitFirst(store, "a");
+      await store.acquire("a", { ...first, epoch: 1 });
+      const removal = { epoch: 2, version: 1, payload: undefined, holder: "one" };
+      t.true((await store.commit("a", removal)).done);
+      const { entry } = await store.read("a");
+      t.like(entry, { epoch: 2, version: 2, payload: undefined });
+      const { entries } = await store.changesSince(-1);
+      t.deepEqual(
+        entries.map(({ name }) => name),
+        ["a"],
+      );
+    },
+  },
+  {
+    title: "changes are told once, in whatever order hosts commit",
+    async run(t, open) {
+      const [one, other] = [await open(), await open()];
+      const { change: start } = await one.changesSince(-1);
+      const names = Array.from({ length: 20 }, (_, at) => `name-${at}`);
+      await Promise.all(names.map((name, at) => commitFirst(at % 2 ? one : other, name)));
+      const { change, entries } = await one.changesSince(start);
+      t.deepEqual(entries.map(({ name }) => name).sort(), names.sort());
+      t.deepEqual((await one.changesSince(change)).entries, []);
+      await one.acquire("name-3", { ...first, epoch: 1 });
+      t.deepEqual((await one.changesSince(change)).entries, []);
+    },
+  },
+  {
+    title: "whoever asks for changes all the time misses none",
+    async run(t, open) {
+      const [one, other] = [await open(), await open()];
+      const names = Array.from({ length: 40 }, (_, at) => `name-${at}`);
+      const seen = new Set<string>();
+      let isDone = false;
+      const asking = (async () => {
+        let since = -1;
+        for (let more = true; more; ) {
+          more = !isDone;
+          const { change, entries } = await other.changesSince(since);
+          since = change;
+          await nextTurn();
+          for (const { name } of entries) seen.add(name);
+        }
+      })();
+      await Promise.all(names.map((name) => commitFirst(one, name)));
+      isDone = true;
+      await asking;
+      t.deepEqual([...seen].sort(), names.sort());
+    },
+  },
+  {
+    title: "a number ahead of the store's tells everything again",
+    async run(t, open) {
+      const store = await open();
+      await commitFirst(store, "a");
+      t.is((await store.changesSince(1_000_000)).entries.length, 1);
+    },
+  },
+  {
+    title: "a commit and the end of a lease are noticed",
+    async run(t, open) {
+      const [one, other] = [await open(), await open()];
+      const noticed: (string | undefined)[] = [];
+      const end = other.watch((name) => void noticed.push(name));
+      t.teardown(end);
+      // Told first where notices begin to arrive only now.
+      await until(async () => {
+        const { entry } = await one.read("warm-up");
+        await one.acquire("warm-up", { ...first, epoch: entry?.epoch ?? 0 });
+        await one.release("warm-up", (entry?.epoch ?? 0) + 1, true);
+        return noticed.includes("warm-up");
+      });
+      await commitFirst(one, "a");
+      await until(() => noticed.includes("a"));
+      noticed.length = 0;
+      await one.acquire("a", { ...first, epoch: 1 });
+      await one.release("a", 2, true);
+      await until(() => noticed.includes("a"));
+      t.pass();
+    },
+  },
+];

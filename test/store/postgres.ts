@@ -1,0 +1,153 @@
+/** A store on a real PostgreSQL: the contract, directly and through PgBouncer; its tables, roles and TLS. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { AuthdError } from "../../src/errors.ts";
+import { storeSql } from "../../src/vault/store/postgres/migrations.ts";
+import { PostgresStore } from "../../src/vault/store/postgres/postgres-store.ts";
+import type { ServerAddress } from "../../src/vault/store/postgres/server-address.ts";
+import { createAuthority } from "../helpers/certificates.ts";
+import { startPgBouncer } from "../helpers/pgbouncer.ts";
+import { type Postgres, startPostgres } from "../helpers/postgres.ts";
+import { FileScope } from "../helpers/scope.ts";
+import { ROOT } from "../helpers/sources.ts";
+import { STORE_CONTRACT } from "../helpers/store-contract.ts";
+import { until } from "../helpers/until.ts";
+
+const scope = new FileScope();
+let server: Postgres;
+test.before(async () => {
+  server = await startPostgres(scope);
+});
+test.after.always(() => scope.end());
+
+/** The role of a daemon that may do no more than store.sql says, in a database that has the tables. */
+async function leastPrivileged({ url }: ServerAddress): Promise<ServerAddress> {
+  const database = new URL(url).pathname.slice(1);
+  const role = `role_of_${database}`;
+  const grants = Array.from(storeSql().matchAll(/^-- {3}(GRANT .*;)$/gm), ([, grant]) => grant!);
+  const sql = [`CREATE ROLE ${role} LOGIN PASSWORD 'of-a-test';`, ...grants].join("\n");
+  await server.query(database, sql.replaceAll("TO ROLE;", `TO ${role};`));
+  return { url: url.replace("owner@", `${role}@`), password: () => "of-a-test" };
+}
+
+for (const { title, run } of STORE_CONTRACT) {
+  test(title, async (t) => {
+    const owner = await server.createDatabase();
+    await server.query(new URL(owner.url).pathname.slice(1), storeSql());
+    const address = await leastPrivileged(owner);
+    await run(t, async () => {
+      const store = await PostgresStore.open(address);
+      t.teardown(() => store.close());
+      return store;
+    });
+  });
+  // Notices get lost there: whoever asks now and then finds what changed.
+  if (/notice/.test(title)) continue;
+  test(`through PgBouncer: ${title}`, async (t) => {
+    const address = await startPgBouncer(t, server, await server.createDatabase());
+    await run(t, async () => {
+      const store = await PostgresStore.open(address);
+      t.teardown(() => store.close());
+      return store;
+    });
+  });
+}
+
+test("store.sql is what a store makes by itself", async (t) => {
+  const [own, given] = [await server.createDatabase(), await server.createDatabase()];
+  await (await PostgresStore.open(own)).close();
+  await server.query(new URL(given.url).pathname.slice(1), storeSql());
+  const columns = async ({ url }: ServerAddress) =>
+    (
+      await server.query(
+        new URL(url).pathname.slice(1),
+        `SELECT table_name, column_name, data_type, is_nullable, column_default
+           FROM information_schema.columns WHERE table_schema = 'authd' ORDER BY 1, 2`,
+      )
+    ).rows;
+  t.deepEqual(await columns(own), await columns(given));
+  t.is(readFileSync(join(ROOT, "schemas/store.sql"), "utf8"), storeSql(), "run: npm run schemas");
+});
+
+test("daemons that start at once make the tables once", async (t) => {
+  const address = await server.createDatabase();
+  const stores = await Promise.all(Array.from({ length: 5 }, () => PostgresStore.open(address)));
+  t.teardown(() => Promise.all(stores.map((store) => store.close())).then(() => {}));
+  const database = new URL(address.url).pathname.slice(1);
+  const { rows } = await server.query(database, "SELECT count(*)::int AS n FROM authd.migration");
+  t.is(rows[0]?.n, 1);
+});
+
+test("a role that may make no tables is told what to do; tables of a newer authd are left alone", async (t) => {
+  const owner = await server.createDatabase();
+  const database = new URL(owner.url).pathname.slice(1);
+  await server.query(database, "CREATE ROLE newcomer LOGIN PASSWORD 'of-a-test'");
+  const newcomer = { url: owner.url.replace("owner@", "newcomer@"), password: () => "of-a-test" };
+  await t.throwsAsync(PostgresStore.open(newcomer), {
+    instanceOf: AuthdError,
+    message: /schemas\/store\.sql/,
+  });
+  await (await PostgresStore.open(owner)).close();
+  await server.query(database, "INSERT INTO authd.migration (version) VALUES (99)");
+  await t.throwsAsync(PostgresStore.open(owner), { message: /newer authd/ });
+});
+
+test("over TCP with a CA it is TLS, and the certificate is verified", async (t) => {
+  const { url, password } = await server.createDatabase();
+  const name = new URL(url).pathname.slice(1);
+  const tcp = (host: string) => `postgres://owner@${host}:${server.port}/${name}`;
+  const store = await PostgresStore.open({
+    url: tcp("localhost"),
+    password: password!,
+    ca: server.ca,
+  });
+  t.teardown(() => store.close());
+  const { rows } = await server.query(
+    name,
+    `SELECT bool_and(ssl) AS ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+       WHERE application_name = 'authd' AND datname = '${name}'`,
+  );
+  t.true(rows[0]?.ssl);
+  const others = createAuthority().ca;
+  await t.throwsAsync(
+    PostgresStore.open({ url: tcp("localhost"), password: password!, ca: others }),
+    { instanceOf: AuthdError },
+  );
+  // The certificate is for localhost.
+  await t.throwsAsync(
+    PostgresStore.open({ url: tcp("127.0.0.1"), password: password!, ca: server.ca }),
+    { instanceOf: AuthdError },
+  );
+});
+
+test("a wrong password is refused, and told to nobody", async (t) => {
+  const { url } = await server.createDatabase();
+  const error = await t.throwsAsync(
+    PostgresStore.open({ url, password: () => "a-wrong-password" }),
+    { instanceOf: AuthdError },
+  );
+  t.false(error.message.includes("a-wrong-password"));
+});
+
+test.serial("a server that was restarted is used again, and notices come again", async (t) => {
+  const address = await server.createDatabase();
+  const [one, other] = [await PostgresStore.open(address), await PostgresStore.open(address)];
+  t.teardown(async () => {
+    await Promise.all([one.close(), other.close()]);
+  });
+  const noticed: (string | undefined)[] = [];
+  t.teardown(other.watch((name) => void noticed.push(name)));
+  await until(() => noticed.length > 0);
+  await server.stop("immediate");
+  await t.throwsAsync(one.read("a"), { instanceOf: AuthdError });
+  noticed.length = 0;
+  await server.start();
+  await until(() => noticed.includes(undefined));
+  const first = { holder: "one", epoch: 0, ttlMs: 60_000 };
+  await until(async () => (await one.acquire("a", first)).done);
+  await one.release("a", 1, true);
+  await until(() => noticed.includes("a"));
+  t.pass();
+});

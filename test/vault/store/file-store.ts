@@ -1,0 +1,23 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { AuthdError } from "../../../src/errors.ts";
+import { FileStore } from "../../../src/vault/store/file-store.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
+import { STORE_CONTRACT } from "../../helpers/store-contract.ts";
+
+for (const { title, run } of STORE_CONTRACT) {
+  test(title, async (t) => {
+    const dir = temporaryFolder(t);
+    await run(t, async () => new FileStore(dir));
+  });
+}
+
+test("a folder that can't be used is told of", async (t) => {
+  const dir = temporaryFolder(t);
+  writeFileSync(join(dir, "file"), "");
+  t.throws(() => new FileStore(join(dir, "file")), { instanceOf: AuthdError });
+  const store = new FileStore(join(dir, "store"));
+  mkdirSync(join(dir, "store", "a.json"));
+  await t.throwsAsync(store.read("a"), { instanceOf: AuthdError, message: /can't be used/ });
+});
