@@ -31,7 +31,7 @@ impl<'a> Args<'a> {
             let (name, takes_value) = known.iter().find(|(each, _)| *each == name)?;
             let value = match (takes_value, given) {
                 (true, Some(value)) => value,
-                (true, None) => rest.next().filter(|value| !value.starts_with('-'))?,
+                (true, None) => rest.next().filter(|value| **value == "-" || !value.starts_with('-'))?,
                 (false, None) => "",
                 (false, Some(_)) => return None,
             };

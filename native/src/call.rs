@@ -42,34 +42,78 @@ pub fn exchange(
     params: Json,
     timeout: Duration,
     tells: bool,
-    notified: &mut dyn FnMut(&str, &Json) -> Result<(), Error>,
+    notified: Notified,
 ) -> Result<Json, Error> {
-    let credential = params.str("credential").map(str::to_string);
-    let mut connection = Connection::open(socket)?;
-    let deadline = Instant::now() + timeout;
-    let id = connection.send(method, &params).map_err(closed)?;
-    let mut question = None;
-    let is_told = tells && stderr().is_terminal();
-    let mut tell_at = is_told.then(|| Instant::now() + TELL_AFTER);
-    loop {
-        let until = tell_at.map_or(deadline, |at| at.min(deadline));
-        let message = match connection.read(until, method) {
-            Err(error) if is_timeout(&error) && tell_at.take().is_some() => {
-                question = Some(connection.send("approvals/pending", &Json::object()).map_err(closed)?);
-                continue;
+    let mut calls = Calls::open(socket, params.str("credential"), tells)?;
+    let id = calls.send(method, &params)?;
+    calls.answer(id, method, timeout, notified)
+}
+
+/// Gets the name and the params of a notification.
+pub type Notified<'a> = &'a mut dyn FnMut(&str, &Json) -> Result<(), Error>;
+
+/// A connection, and what a person who waits for it is told.
+pub struct Calls {
+    pub connection: Connection,
+    credential: Option<String>,
+    tell_at: Option<Instant>,
+    question: Option<u64>,
+}
+
+impl Calls {
+    pub fn open(socket: &Path, credential: Option<&str>, tells: bool) -> Result<Calls, Error> {
+        let connection = Connection::open(socket)?;
+        let tell_at = (tells && stderr().is_terminal()).then(|| Instant::now() + TELL_AFTER);
+        Ok(Calls { connection, credential: credential.map(str::to_string), tell_at, question: None })
+    }
+
+    pub fn send(&mut self, method: &str, params: &Json) -> Result<u64, Error> {
+        self.connection.send(method, params).map_err(closed)
+    }
+
+    /// Waits for the answer to request `id`.
+    pub fn answer(
+        &mut self,
+        id: u64,
+        method: &str,
+        timeout: Duration,
+        notified: Notified,
+    ) -> Result<Json, Error> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let until = self.tell_at.map_or(deadline, |at| at.min(deadline));
+            match self.step(id, method, until, notified) {
+                Err(error) if error.reason == Reason::Timeout && self.tell_at.take().is_some() => {
+                    self.question = Some(self.send("approvals/pending", &Json::object())?);
+                }
+                Err(error) if error.reason == Reason::Timeout => return Err(timed_out(method, timeout)),
+                Err(error) => return Err(error),
+                Ok(Some(answer)) => return answer,
+                Ok(None) => {}
             }
-            Err(error) if is_timeout(&error) => return Err(timed_out(method, timeout)),
-            other => other.map_err(closed)?,
-        };
-        if let Some(answer) = answer_to(id, &message) {
-            return answer;
         }
-        if let Some(Ok(pending)) = question.and_then(|id| answer_to(id, &message)) {
-            tell(&pending, credential.as_deref());
+    }
+
+    /// Takes one message; returns the answer to request `id` if it is that.
+    pub fn step(
+        &mut self,
+        id: u64,
+        method: &str,
+        until: Instant,
+        notified: Notified,
+    ) -> Result<Option<Result<Json, Error>>, Error> {
+        let message = self.connection.read(until, method).map_err(closed)?;
+        let answer = answer_to(id, &message);
+        if answer.is_some() {
+            return Ok(answer);
+        }
+        if let Some(Ok(pending)) = self.question.and_then(|id| answer_to(id, &message)) {
+            tell(&pending, self.credential.as_deref());
         }
         if let (Some(name), Some(params)) = (message.str("method"), message.get("params")) {
             notified(name, params)?;
         }
+        Ok(None)
     }
 }
 
@@ -86,10 +130,6 @@ fn tell(pending: &Json, credential: Option<&str>) {
 fn timed_out(method: &str, timeout: Duration) -> Error {
     let seconds = timeout.as_millis().div_ceil(1000);
     Error::new(Reason::Timeout, format!("authd has not answered {method} within {seconds} s."))
-}
-
-fn is_timeout(error: &Error) -> bool {
-    error.reason == Reason::Timeout
 }
 
 /// A command says that the connection was lost, rather than trying again.

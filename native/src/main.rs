@@ -12,9 +12,9 @@ mod get;
 mod helpers;
 mod names;
 mod node;
-mod origin;
 mod output;
 mod report;
+#[cfg(unix)]
 mod request;
 #[cfg(all(target_os = "linux", target_env = "gnu", not(test)))]
 mod start;
@@ -44,6 +44,7 @@ fn run(args: &[std::ffi::OsString]) -> Option<i32> {
     let words: Vec<&str> = args.iter().map(|each| each.to_str()).collect::<Option<_>>()?;
     match words.split_first()? {
         (&"get", rest) => get::run(rest),
+        #[cfg(unix)]
         (&"request", rest) => request::run(rest),
         (&"status", rest) => status::run(rest),
         (&"helper", rest) => helpers::run(rest),

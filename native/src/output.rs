@@ -1,4 +1,4 @@
-//! Standard output.
+//! Standard output, and files in its place.
 
 use crate::report::say;
 use std::io::{stdout, Error, ErrorKind, Write};
@@ -28,13 +28,30 @@ pub fn write_body(bytes: &[u8]) {
     }
 }
 
+/// What of errors of files is told by name and by word, as Node does it.
+const ERRORS: &[(i32, &str, &str)] = &[
+    (2, "ENOENT", "no such file or directory"),
+    (5, "EIO", "i/o error"),
+    (13, "EACCES", "permission denied"),
+    (20, "ENOTDIR", "not a directory"),
+    (21, "EISDIR", "illegal operation on a directory"),
+    (24, "EMFILE", "too many open files"),
+    (27, "EFBIG", "file too large"),
+    (28, "ENOSPC", "no space left on device"),
+    (30, "EROFS", "read-only file system"),
+];
+
+fn known(error: &Error) -> Option<&'static (i32, &'static str, &'static str)> {
+    let code = error.raw_os_error()?;
+    ERRORS.iter().find(|(each, _, _)| *each == code)
+}
+
 /// Returns the error's name as the system's manual has it.
 pub fn name_of_error(error: &Error) -> String {
-    match error.raw_os_error() {
-        Some(5) => "EIO".to_string(),
-        Some(20) => "ENOTDIR".to_string(),
-        Some(27) => "EFBIG".to_string(),
-        Some(28) => "ENOSPC".to_string(),
-        _ => error.to_string(),
-    }
+    known(error).map_or_else(|| error.to_string(), |(_, name, _)| name.to_string())
+}
+
+/// Returns the error's name and its words; `call` is the system's call.
+pub fn words_of_error(error: &Error, call: &str) -> String {
+    known(error).map_or_else(|| error.to_string(), |(_, name, words)| format!("{name}: {words}, {call}"))
 }

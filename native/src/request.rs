@@ -1,22 +1,30 @@
 //! `authd request NAME [METHOD] URL`: sends a request with the token, and writes the answer as it comes.
-//!
-//! Files, standard input, `-v` and a path alone are the Node command's.
+
+mod answer;
+mod body;
+mod source;
+mod upload;
+mod url;
 
 use crate::args::{Args, Known};
-use crate::call::{exchange, socket_path};
-use crate::origin::other_origin;
-use crate::output::write_body;
+use crate::call::{socket_path, Calls};
 use crate::report::{exit_code, report, say};
 use crate::text::strip_control_chars;
-use authd::base64::decode as decode_base64;
-use authd::{Error, Json, Reason};
+use answer::{is_failed, Answer, Output};
+use authd::{Error, Json};
+use body::Body;
+use std::path::Path;
 use std::time::Duration;
+use url::other_origin;
 
 const OPTIONS: &[Known] = &[
     ("request", true),
     ("header", true),
     ("data", true),
+    ("upload-file", true),
+    ("output", true),
     ("include", false),
+    ("verbose", false),
     ("silent", false),
     ("show-error", false),
     ("fail", false),
@@ -28,7 +36,10 @@ const SHORT: &[(char, &str)] = &[
     ('X', "request"),
     ('H', "header"),
     ('d', "data"),
+    ('T', "upload-file"),
+    ('o', "output"),
     ('i', "include"),
+    ('v', "verbose"),
     ('s', "silent"),
     ('S', "show-error"),
     ('f', "fail"),
@@ -37,28 +48,64 @@ const SHORT: &[(char, &str)] = &[
 /// The daemon limits how long a request may take, not this command.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
-/// Returns the exit code, or `None` if the Node command should do it: nothing was sent then.
+/// Returns the exit code, or `None` if the Node command should do it: nothing was sent then, and standard input is as
+/// it was.
 pub fn run(words: &[&str]) -> Option<i32> {
     let long = spell_out(words)?;
     let long: Vec<&str> = long.iter().map(String::as_str).collect();
     let args = Args::parse(&long, OPTIONS)?;
-    let params = params(&args)?;
-    let name = args.positionals[0];
+    let mut request = Request::of(&args)?;
+    let output = Output::of(&args)?;
+    let socket = socket_path()?;
+    if args.has("verbose") && url::href(request.url).is_none() {
+        return None;
+    }
+    let body = body_of(&args)?;
+    request.set_type(body.as_ref());
     let is_silent = args.has("silent") && !args.has("show-error");
-    let mut answer = Answer::new(name, &args);
-    let result = exchange(
-        &socket_path()?,
-        "authorizedRequest",
-        params,
-        FOR_EVER,
-        !is_silent,
-        &mut |method, params| answer.take(method, params),
-    );
-    Some(match result.and_then(|result| answer.assert_whole(&result).map(|()| result)) {
+    Some(match relay(&socket, &request, body, output, is_silent) {
         Err(error) if is_silent => exit_code(&error),
         Err(error) => report(&error),
-        Ok(result) => end(name, &result, &args, is_silent),
+        Ok(result) => end(request.name, &result, &args, is_silent),
     })
+}
+
+fn relay(
+    socket: &Path,
+    request: &Request,
+    body: Option<Body>,
+    output: Output,
+    is_silent: bool,
+) -> Result<Json, Error> {
+    let url = url::whole(socket, request.name, request.url)?;
+    let params = request.params(&url);
+    let mut calls = Calls::open(socket, Some(request.name), !is_silent)?;
+    let mut answer = Answer::new(request.name, output);
+    answer.tell_request(&params);
+    let mut notified = |method: &str, params: &Json| answer.take(method, params);
+    let result = match body {
+        Some(Body { member: None, mut source, .. }) => {
+            upload::upload(&mut calls, params, &mut source, &mut notified)?
+        }
+        body => {
+            let member = body.and_then(|body| body.member);
+            let params = member.into_iter().fold(params, |params, (name, text)| params.with(name, text));
+            let id = calls.send("authorizedRequest", &params)?;
+            calls.answer(id, "authorizedRequest", FOR_EVER, &mut notified)?
+        }
+    };
+    answer.end(&result, &url)?;
+    Ok(result)
+}
+
+/// Returns `Some(None)` without a body, and `None` for what the Node command should complain of.
+fn body_of(args: &Args) -> Option<Option<Body>> {
+    match (args.get("upload-file"), args.has("data")) {
+        (Some(_), true) => None,
+        (Some(path), false) => body::upload(path).map(Some),
+        (None, true) => body::data(args.all("data")).map(Some),
+        (None, false) => Some(None),
+    }
 }
 
 /// Writes short options as the long ones they stand for; `None` for one that is not known.
@@ -84,37 +131,52 @@ fn spell_out(words: &[&str]) -> Option<Vec<String>> {
     Some(all)
 }
 
-fn params(args: &Args) -> Option<Json> {
-    let (name, method, url) = match (&args.positionals[..], args.get("request")) {
-        ([name, url], method) => (name, method, url),
-        ([name, method, url], None) => (name, Some(*method), url),
-        _ => return None,
-    };
-    if name.is_empty() || url.starts_with('/') {
-        return None;
+/// What is asked for, without a body.
+struct Request<'a> {
+    name: &'a str,
+    method: &'a str,
+    /// Or a path alone.
+    url: &'a str,
+    headers: Vec<(String, Json)>,
+    timeout: Option<Duration>,
+}
+
+impl<'a> Request<'a> {
+    fn of(args: &Args<'a>) -> Option<Request<'a>> {
+        let (name, method, url) = match (&args.positionals[..], args.get("request")) {
+            ([name, url], method) => (*name, method, *url),
+            ([name, method, url], None) => (*name, Some(*method), *url),
+            _ => return None,
+        };
+        let usual = match (args.has("upload-file"), args.has("data")) {
+            (true, _) => "PUT",
+            (false, true) => "POST",
+            (false, false) => "GET",
+        };
+        let method = method.unwrap_or(usual);
+        let timeout = args.milliseconds("timeout").ok()?;
+        (!name.is_empty()).then_some(Request { name, method, url, headers: headers(args)?, timeout })
     }
-    let mut data = args.all("data");
-    let body = data.next();
-    if data.next().is_some() || body.is_some_and(|text| text.starts_with('@')) {
-        return None;
-    }
-    let mut headers = headers(args)?;
-    if let Some(body) = body {
-        if !headers.iter().any(|(name, _)| name == "content-type") {
-            headers.push(("content-type".to_string(), content_type(body)?.into()));
+
+    /// The body's content type, unless one is given.
+    fn set_type(&mut self, body: Option<&Body>) {
+        let content_type = body.and_then(|body| body.content_type);
+        if let Some(content_type) = content_type {
+            if !self.headers.iter().any(|(name, _)| name == "content-type") {
+                self.headers.push(("content-type".to_string(), content_type.into()));
+            }
         }
     }
-    let timeout = args.milliseconds("timeout").ok()?;
-    let usual = if body.is_some() { "POST" } else { "GET" };
-    let params = Json::object()
-        .with("credential", *name)
-        .with("url", *url)
-        .with("method", method.unwrap_or(usual))
-        .with("headers", headers)
-        .with("stream", true)
-        .with_some("timeoutMs", timeout.map(|each| each.as_millis() as u64))
-        .with_some("body", body);
-    Some(params)
+
+    fn params(&self, url: &str) -> Json {
+        Json::object()
+            .with("credential", self.name)
+            .with("url", url)
+            .with("method", self.method)
+            .with("headers", self.headers.clone())
+            .with("stream", true)
+            .with_some("timeoutMs", self.timeout.map(|each| each.as_millis() as u64))
+    }
 }
 
 /// Returns names in lower case; the values of a name that is given twice are joined.
@@ -132,95 +194,6 @@ fn headers(args: &Args) -> Option<Vec<(String, Json)>> {
         }
     }
     Some(headers)
-}
-
-/// JSON if it parses as such, otherwise a form; `None` if it looks like JSON all the same.
-fn content_type(body: &str) -> Option<&'static str> {
-    match Json::parse(body) {
-        Ok(_) => Some("application/json"),
-        Err(_) if body.trim_start().starts_with(['{', '[']) => None,
-        Err(_) => Some("application/x-www-form-urlencoded"),
-    }
-}
-
-/// An answer that comes in parts.
-struct Answer<'a> {
-    credential: &'a str,
-    tells_head: bool,
-    drops_failed: bool,
-    is_dropped: bool,
-    chunks: u64,
-    bytes: u64,
-}
-
-impl<'a> Answer<'a> {
-    fn new(credential: &'a str, args: &Args) -> Answer<'a> {
-        let drops_failed = args.has("fail") && !args.has("fail-with-body");
-        let tells_head = args.has("include");
-        Answer { credential, tells_head, drops_failed, is_dropped: false, chunks: 0, bytes: 0 }
-    }
-
-    fn take(&mut self, method: &str, params: &Json) -> Result<(), Error> {
-        match method {
-            "response/head" => self.head(params),
-            "response/chunk" => return self.chunk(params),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn head(&mut self, head: &Json) {
-        if self.tells_head {
-            let status = head.get("status").and_then(Json::as_i64).unwrap_or(0);
-            let text = strip_control_chars(head.str("statusText").unwrap_or_default());
-            say(&format!("HTTP {status} {text}\n{}\n", header_lines(head)));
-        }
-        self.is_dropped = self.drops_failed && is_failed(head);
-    }
-
-    fn chunk(&mut self, chunk: &Json) -> Result<(), Error> {
-        if chunk.get("seq").and_then(Json::as_i64) != Some(self.chunks as i64) {
-            return Err(self.incomplete(format!("chunk {} did not come", self.chunks)));
-        }
-        let data = decode_base64(chunk.str("data").unwrap_or_default());
-        self.chunks += 1;
-        self.bytes += data.len() as u64;
-        if !self.is_dropped {
-            write_body(&data);
-        }
-        Ok(())
-    }
-
-    /// Fails if the result counts more or less than came.
-    fn assert_whole(&self, result: &Json) -> Result<(), Error> {
-        let count = |name| result.get(name).and_then(Json::as_i64).unwrap_or(0) as u64;
-        if count("chunks") == self.chunks && count("bytes") == self.bytes {
-            return Ok(());
-        }
-        Err(self.incomplete(format!("{} of {} bytes came", self.bytes, count("bytes"))))
-    }
-
-    fn incomplete(&self, what: String) -> Error {
-        let text = format!("{}: the answer from authd is not whole: {what}", self.credential);
-        Error::new(Reason::RequestFailed, text)
-    }
-}
-
-fn header_lines(head: &Json) -> String {
-    let mut lines = String::new();
-    for (name, value) in head.get("headers").map_or(&[][..], Json::members) {
-        let one = std::slice::from_ref(value);
-        for each in value.as_array().unwrap_or(one) {
-            let shown = strip_control_chars(each.as_str().unwrap_or_default());
-            lines.push_str(&format!("{name}: {shown}\n"));
-        }
-    }
-    lines
-}
-
-/// True for an error, and for a redirect to another origin: what was asked for was not fetched.
-fn is_failed(head: &Json) -> bool {
-    head.get("status").and_then(Json::as_i64).unwrap_or(0) >= 400 || other_origin(head).is_some()
 }
 
 fn end(name: &str, result: &Json, args: &Args, is_silent: bool) -> i32 {

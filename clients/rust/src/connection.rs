@@ -71,7 +71,7 @@ impl Connection {
 
     /// True if a message, or the end of the connection, can be read without waiting.
     #[cfg(unix)]
-    pub(crate) fn is_readable(&mut self) -> bool {
+    pub fn is_readable(&mut self) -> bool {
         if !self.reader.buffer().is_empty() {
             return true;
         }
@@ -126,6 +126,14 @@ impl Connection {
     /// A named pipe that is opened as a file has no time limit of its own: the daemon's limits hold.
     #[cfg(windows)]
     fn set_timeout(&self, _deadline: Instant) {}
+}
+
+/// For poll(2), after [`Connection::is_readable`] has said that nothing was read ahead.
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Connection {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.reader.get_ref().as_raw_fd()
+    }
 }
 
 /// Returns the result or the error of request `id` if `message` is its answer, or an error about the connection
