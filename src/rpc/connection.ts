@@ -61,7 +61,7 @@ export class Connection implements CallConnection {
   }
 
   #listen(): MessageConnection {
-    const { reader, writer } = this.#transport;
+    const { reader, writer } = this.#transport.readerAndWriter();
     // Silent: its logger would print whole messages, secrets included.
     const rpc = createMessageConnection(reader, writer, NullLogger, {
       cancellationStrategy: {

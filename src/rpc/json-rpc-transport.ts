@@ -63,8 +63,7 @@ interface ReadyRequest {
  * Only what vscode-jsonrpc handles well gets through to it; the rest is answered here.
  */
 export class JsonRpcTransport {
-  readonly reader: RpcReader;
-  readonly writer: RpcWriter;
+  readonly #socket: Socket;
   readonly #shared: SharedParts;
   readonly #guard: ReaderGuard;
   readonly #handlers: TransportHandlers;
@@ -89,6 +88,7 @@ export class JsonRpcTransport {
     handlers: TransportHandlers,
   ) {
     const { limits, serialize, memoryBudget } = shared;
+    this.#socket = socket;
     this.#shared = shared;
     this.#guard = guard;
     this.#handlers = handlers;
@@ -99,7 +99,7 @@ export class JsonRpcTransport {
       afterFrames: () => this.#afterFrames(),
       holdPartial: (bytes) => this.#inFlight.holdPartial(bytes),
       end: () => this.#end.begin(),
-      fail: (error) => this.#fail(socket, error),
+      fail: (error) => this.#fail(error),
       resume: () => this.#drainHeld(),
     });
     this.#writer = new MessageWriter({
@@ -118,19 +118,25 @@ export class JsonRpcTransport {
       flush: () => this.#buffer.flush(),
       onEnd: () => this.#reader.ignoreRest(),
     });
+    socket.on("close", () => this.#closed());
+    this.#reader.listen();
+  }
+
+  /** Returns what vscode-jsonrpc reads from and writes to; most connections do without it. */
+  readerAndWriter(): { reader: RpcReader; writer: RpcWriter } {
     const onClose: Event<void> = (listener) => {
-      socket.once("close", () => listener());
+      this.#socket.once("close", () => listener());
       return nothing;
     };
     const common = { onError: never, onClose, dispose: () => {} };
-    this.reader = {
-      ...common,
-      onPartialMessage: never,
-      listen: (deliver) => this.#listen(deliver),
+    return {
+      reader: {
+        ...common,
+        onPartialMessage: never,
+        listen: (deliver) => this.#listen(deliver),
+      },
+      writer: { ...common, write: (message) => this.#writer.write(message), end: () => {} },
     };
-    this.writer = { ...common, write: (message) => this.#writer.write(message), end: () => {} };
-    socket.on("close", () => this.#closed());
-    this.#reader.listen();
   }
 
   /** True if nothing is in flight and every answer has been handed to the system. */
@@ -212,13 +218,13 @@ export class JsonRpcTransport {
   }
 
   /** Says why, and closes: what follows on this connection can't be told apart any more. */
-  #fail(socket: Socket, { reason, message, retryAfterMs }: AuthdError): void {
+  #fail({ reason, message, retryAfterMs }: AuthdError): void {
     this.#buffer.framing = this.#reader.framing ?? "lines";
     const code = reason === "invalid_params" ? codes.invalidRequest : codes.failed;
     const data = { reason, ...(retryAfterMs !== undefined && { retryAfterMs }) };
     this.#writer.refuse(new Refusal(code, message, null, data));
     this.#buffer.flush();
-    socket.destroy();
+    this.#socket.destroy();
   }
 
   #pause(isPaused: boolean): void {
