@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { AuthdError } from "../errors.ts";
 import { callDaemon, FOR_A_PERSON_MS } from "./call-daemon.ts";
 import { parseCurlHelp } from "./curl/curl-options.ts";
+import { curlrcOptions } from "./curl/curlrc.ts";
 import { assertOneRequest, CONFIG_FD, type CurlPlan, curlConfig, planCurl } from "./curl/plan.ts";
 import { runChild } from "./exec/child.ts";
 import { MemoryFiles } from "./exec/memory-files.ts";
@@ -35,16 +36,15 @@ async function curl(name: string, _: string[], __: object, command: Command): Pr
   const options = parseCurlHelp(curlHelp());
   const { origins } = await callDaemon("credentials/show", { credential: name });
   const whole = (url: string) => wholeUrl(name, url);
-  const plan = await planCurl(given, options, { credential: name, origins, whole });
+  // curl heeds a -q in its first word only.
+  const isQuiet = /^(-(?!-).*q|--disable$)/.test(given[0] ?? "");
+  const settings = isQuiet ? [] : curlrcOptions(process.env, options);
+  const plan = await planCurl(given, options, { credential: name, origins, whole, settings });
   const config = curlConfig(name, plan, await tokenFor(name, plan));
   const files = new MemoryFiles();
   try {
-    // curl heeds a first -q only.
-    const [first = "", ...rest] = plan.args;
-    const isQuiet = first === "-q" || first === "--disable";
-    const before = isQuiet ? [first] : [];
-    const after = isQuiet ? rest : plan.args;
-    const all = ["curl", ...before, "-K", `/dev/fd/${CONFIG_FD}`, ...after];
+    const before = isQuiet ? ["-q"] : [];
+    const all = ["curl", ...before, "-K", `/dev/fd/${CONFIG_FD}`, ...plan.args];
     process.exitCode = await runChild(all, () => ({
       env: process.env,
       descriptors: new Map([[CONFIG_FD, files.descriptor(config)]]),

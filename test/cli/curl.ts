@@ -1,5 +1,5 @@
 /** `authd curl` with the real curl: its own options, and a token that goes to the credential's origins alone. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { decodeJwt } from "jose";
@@ -146,9 +146,58 @@ onUnix("a redirect elsewhere goes without the token; .curlrc has no say in that"
   t.is(elsewhere.requests.length, before);
 });
 
+onUnix("a .curlrc gives the token to no URL of its own, and keeps it from none", async (t) => {
+  if (absent("curl").length > 0) return missing(t, "curl is not installed");
+  const { daemon, api, elsewhere, seen, curl } = await setup(t);
+  const file = join(daemon.folder, ".curlrc");
+  const { url } = elsewhere;
+  for (const text of [
+    `url = ${url}`,
+    `  url: "${url}"`,
+    `silent\n--url ${url}`,
+    "next",
+    `url = ${url}\nnext`,
+    "nex",
+    "-:",
+    "-s:",
+    `config = "${join(daemon.folder, "more")}"`,
+    "-Kmore",
+    "-sK more",
+    'libcurl "x.c"',
+    'header = "Authorization: mine"',
+  ]) {
+    writeFileSync(file, `# mine\nuser-agent = "me"\n${text}\n`);
+    const { code, stderr } = await curl(`${api.origin}/x`);
+    t.is(code, 2, `${text}: ${stderr}`);
+  }
+  const quiet = await daemon.cli(["curl", "demo", "-q", "-sS", `${api.origin}/quiet`]);
+  t.deepEqual([quiet.code, quiet.stdout], [0, "hello"], quiet.stderr);
+  t.is(elsewhere.requests.length, 0);
+  t.deepEqual(
+    seen.map(({ path }) => path),
+    ["/quiet"],
+  );
+  t.false(existsSync("x.c"));
+  const xdg = join(daemon.folder, ".config");
+  mkdirSync(xdg, { recursive: true });
+  writeFileSync(join(xdg, "curlrc"), `url = ${url}\n`);
+  writeFileSync(file, "");
+  t.regex((await curl(`${api.origin}/x`)).stderr, /curlrc has url: .* With -q/);
+  rmSync(join(xdg, "curlrc"));
+  // The rest of it counts as always.
+  writeFileSync(
+    file,
+    `user-agent = "me"\nunknown-here\n# url = ${url}\nsilent url = ${url}\nrequest PUT`,
+  );
+  t.is((await curl(`${api.origin}/x`)).code, 0);
+  t.like(seen.at(-1), { method: "PUT", path: "/x" });
+  t.like(seen.at(-1)?.headers, { "user-agent": "me", authorization: "Bearer practice-token" });
+  t.is(elsewhere.requests.length, 0);
+});
+
 onUnix("a bound token signs the one request, by its method and URL", async (t) => {
   if (absent("curl").length > 0) return missing(t, "curl is not installed");
-  const { api, seen, curl } = await setup(t, { dpop: true });
+  const { daemon, api, seen, curl } = await setup(t, { dpop: true });
   for (const [args, method] of [
     [[], "GET"],
     [["-d", "x"], "POST"],
@@ -161,6 +210,9 @@ onUnix("a bound token signs the one request, by its method and URL", async (t) =
     const proof = decodeJwt((headers as { dpop: string }).dpop);
     t.like(proof, { htm: method, htu: `${api.origin}/v1` });
   }
+  writeFileSync(join(daemon.folder, ".curlrc"), "request = PUT\n");
+  t.is((await curl(`${api.origin}/v1`)).code, 0);
+  t.is(decodeJwt((seen.at(-1)!.headers as { dpop: string }).dpop).htm, "PUT");
   t.is((await curl(api.origin, `${api.origin}/2`)).code, 2);
   t.is((await curl(`${api.origin}/[1-2]`)).code, 2);
 });

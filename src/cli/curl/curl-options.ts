@@ -6,7 +6,7 @@ import { plain } from "../style.ts";
 export type CurlOptions = ReadonlyMap<string, { short?: string; takesValue: boolean }>;
 
 /** One argument that means something: `at` is where its value, or itself, stands. */
-interface Found {
+export interface Found {
   /** Long name; "url" also for an argument without an option. */
   name: string;
   value?: string;

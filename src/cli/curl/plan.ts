@@ -2,7 +2,7 @@
 import { AuthdError } from "../../errors.ts";
 import type { GetTokenResult } from "../../protocol.ts";
 import { plain } from "../style.ts";
-import { type CurlOptions, findCurlOptions, invalid } from "./curl-options.ts";
+import { type CurlOptions, type Found, findCurlOptions, invalid } from "./curl-options.ts";
 
 /** Descriptor that curl reads the headers from. */
 export const CONFIG_FD = 3;
@@ -36,10 +36,13 @@ export async function planCurl(
     credential,
     origins,
     whole,
+    settings = [],
   }: {
     credential: string;
     origins: readonly string[];
     whole: (url: string) => Promise<string>;
+    /** Options of curl's own file. */
+    settings?: readonly Found[];
   },
 ): Promise<CurlPlan> {
   const args = [...given];
@@ -59,12 +62,14 @@ export async function planCurl(
     urls.push(url);
   }
   if (urls.length === 0) throw invalid("a URL is missing: authd curl NAME [curl's options] URL");
-  const names = new Set(found.map(({ name }) => name));
-  const last = (wanted: string) => found.findLast(({ name }) => name === wanted)?.value;
-  const headers = found.flatMap(({ name, value = "" }) =>
+  const all = [...settings, ...found];
+  const names = new Set(all.map(({ name }) => name));
+  const last = (wanted: string) => all.findLast(({ name }) => name === wanted)?.value;
+  const headers = all.flatMap(({ name, value = "" }) =>
     name === "header" ? [value.split(/[:;]/, 1)[0]!.trim().toLowerCase()] : [],
   );
-  const followsRedirects = FOLLOWING.some((name) => names.has(name));
+  // Those of the file are undone.
+  const followsRedirects = found.some(({ name }) => FOLLOWING.includes(name));
   return { args, urls, headers, followsRedirects, method: last("request") ?? methodOf(names) };
 }
 
