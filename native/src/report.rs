@@ -9,7 +9,7 @@ const NO_DAEMON: i32 = 3;
 
 /// Prints the error; returns the exit code.
 pub fn report(error: &Error) -> i32 {
-    let (red, bold) = if wants_colour() {
+    let (red, bold) = if is_coloured(stderr().is_terminal()) {
         (("\x1b[31m", "\x1b[39m"), ("\x1b[1m", "\x1b[22m"))
     } else {
         (("", ""), ("", ""))
@@ -91,12 +91,13 @@ fn names_command(message: &str) -> bool {
     })
 }
 
-fn wants_colour() -> bool {
+/// True if what is written is painted: on a terminal, unless FORCE_COLOR or NO_COLOR decides.
+pub fn is_coloured(is_terminal: bool) -> bool {
     if let Ok(forced) = env::var("FORCE_COLOR") {
         return forced != "0" && forced != "false";
     }
     if env::var("NO_COLOR").is_ok_and(|value| !value.is_empty()) {
         return false;
     }
-    stderr().is_terminal() && env::var("TERM").map_or(true, |term| term != "dumb")
+    is_terminal && env::var("TERM").map_or(true, |term| term != "dumb")
 }
