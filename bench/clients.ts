@@ -11,6 +11,8 @@ interface Subject {
   language: string;
   command: string;
   args: readonly string[];
+  /** What it tells its version by, where that is not --version. */
+  version?: string;
 }
 
 const at = (path: string) => join(ROOT, "clients", path);
@@ -28,6 +30,12 @@ const CLIENTS: readonly Subject[] = [
       ...["--manifest-path", at("rust/Cargo.toml"), "--"],
     ],
   },
+  {
+    language: "Go",
+    command: "go",
+    args: ["run", "-C", at("go"), "./internal/bench"],
+    version: "version",
+  },
 ];
 
 await run(async (bench) => {
@@ -35,8 +43,8 @@ await run(async (bench) => {
   await fillHome(home, new Map([["bench", `preset = "labelf"\nclient_id = "bench"\n`]]));
   await startDaemon(bench, home);
   const env = { ...process.env, AUTHD_SOCKET: home.socket };
-  const isThere = ({ command }: Subject) =>
-    spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+  const isThere = ({ command, version = "--version" }: Subject) =>
+    spawnSync(command, [version], { stdio: "ignore" }).status === 0;
   const there = CLIENTS.filter(isThere);
   const missing = CLIENTS.filter((one) => !there.includes(one)).map(({ language }) => language);
   for (const { language, command, args } of there) {

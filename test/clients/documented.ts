@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { install } from "../helpers/bin.ts";
+import { type Installed, install } from "../helpers/bin.ts";
 import { startSandbox } from "../helpers/conformance/sandbox.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { absent, missing } from "../helpers/optional.ts";
@@ -30,6 +30,7 @@ interface Language {
   program: string;
   args(api: string): string[];
   files?: Readonly<Record<string, string>>;
+  prepare?(place: Installed): Promise<void>;
 }
 
 const PHP_CLIENT = join(ROOT, "clients/php/autoload.php");
@@ -53,9 +54,15 @@ const LANGUAGES: readonly Language[] = [
     args: (api) => ["run", "--quiet", "--offline", "--bin", api],
     files: { "Cargo.toml": MANIFEST },
   },
+  {
+    language: "go",
+    program: "go",
+    args: (api) => ["run", `${api}.go`],
+    prepare: requireGoClient,
+  },
 ];
 
-for (const { language, program, args, files = {} } of LANGUAGES) {
+for (const { language, program, args, files = {}, prepare } of LANGUAGES) {
   test.serial(`every program in ${language} runs`, async (t) => {
     t.timeout(600_000);
     if (language !== "js" && absent(program).length > 0)
@@ -63,9 +70,10 @@ for (const { language, program, args, files = {} } of LANGUAGES) {
     const { socket, values } = await startSandbox(t);
     const PYTHONPATH = join(ROOT, "clients/python/src");
     // A version manager's programs look for it in the real home.
-    const env = { AUTHD_SOCKET: socket, PYTHONPATH, HOME: process.env.HOME };
+    const env = { AUTHD_SOCKET: socket, PYTHONPATH, GOTOOLCHAIN: "local", HOME: process.env.HOME };
     const place = install(t, env);
     for (const [name, text] of Object.entries(files)) writeFileSync(join(place.folder, name), text);
+    await prepare?.(place);
     const blocks = readDocument("docs/clients.md").section("The four APIs").blocks(language);
     for (const block of blocks) {
       const name = /^(?:\/\/|#) (\S+)$/m.exec(block)?.[1] ?? "";
@@ -82,4 +90,12 @@ for (const { language, program, args, files = {} } of LANGUAGES) {
     }
     return t.is(blocks.length, Object.keys(PRINTS).length);
   });
+}
+
+/** Makes a Go module of the folder, with the client as its README says. */
+async function requireGoClient({ bash, run }: Installed): Promise<void> {
+  const [command = ""] = readDocument("clients/go/README.md").blocks("sh");
+  await run("go", ["mod", "init", "example"]);
+  const { code, stderr } = await bash(command.replaceAll("PATH/TO/authd", ROOT));
+  if (code !== 0) throw new Error(stderr);
 }

@@ -1,0 +1,3 @@
+module authd/client
+
+go 1.21

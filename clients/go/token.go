@@ -1,0 +1,162 @@
+package authd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// A Token is one that is valid, with all that an API wants beside it. Printed or logged it does not show
+// itself.
+type Token struct {
+	// AccessToken is the token itself.
+	AccessToken string
+	// Type is such as Bearer.
+	Type string
+	// ExpiresAt is its end; zero if nobody told one.
+	ExpiresAt time.Time
+	// Scope is what it is good for, if the issuer told.
+	Scope string
+	// Header is every header that the API wants, ready to send.
+	Header http.Header
+	// Query are parameters that the API wants in the URL, not encoded.
+	Query map[string]string
+	// Body are members that the API wants in the body.
+	Body map[string]string
+	// Extra are values of the issuer's answer that the credential keeps.
+	Extra map[string]string
+}
+
+// Authorize adds the headers and the query to a request. Members of Body are the caller's to add.
+func (t *Token) Authorize(request *http.Request) {
+	for name, values := range t.Header {
+		request.Header[name] = append([]string(nil), values...)
+	}
+	if len(t.Query) == 0 {
+		return
+	}
+	query := request.URL.Query()
+	for name, value := range t.Query {
+		query.Set(name, value)
+	}
+	request.URL.RawQuery = query.Encode()
+}
+
+// Format keeps the token out of what is printed.
+func (t Token) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, t.shown()) }
+
+// LogValue keeps the token out of logs.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.shown()) }
+
+func (t Token) shown() string { return "authd.Token(" + t.Type + ")" }
+
+// A TokenOption says more about the token that is wanted.
+type TokenOption func(*tokenParams)
+
+type tokenParams struct {
+	Credential    string   `json:"credential"`
+	MinValidity   *float64 `json:"minValidity,omitempty"`
+	Scope         string   `json:"scope,omitempty"`
+	Audience      string   `json:"audience,omitempty"`
+	ForceRefresh  bool     `json:"forceRefresh,omitempty"`
+	RejectedToken string   `json:"rejectedToken,omitempty"`
+	TimeoutMs     int64    `json:"timeoutMs,omitempty"`
+	Interactive   bool     `json:"interactive,omitempty"`
+	Method        string   `json:"method,omitempty"`
+	URL           string   `json:"url,omitempty"`
+}
+
+// WithScope asks for a token of this scope, in place of the credential's own.
+func WithScope(scope string) TokenOption { return func(p *tokenParams) { p.Scope = scope } }
+
+// WithAudience asks for a token for this audience.
+func WithAudience(audience string) TokenOption { return func(p *tokenParams) { p.Audience = audience } }
+
+// WithMinValidity asks for a token that is still valid for so long; up to half of its lifetime counts.
+func WithMinValidity(least time.Duration) TokenOption {
+	return func(p *tokenParams) {
+		seconds := least.Seconds()
+		p.MinValidity = &seconds
+	}
+}
+
+// WithRejectedToken tells the token that an API has refused with 401: it is renewed, unless another program's
+// 401 has brought a newer one already.
+func WithRejectedToken(accessToken string) TokenOption {
+	return func(p *tokenParams) { p.RejectedToken = accessToken }
+}
+
+// WithForceRefresh has the token renewed first.
+func WithForceRefresh() TokenOption { return func(p *tokenParams) { p.ForceRefresh = true } }
+
+// WithTimeout is how long authd may take. Without it that is 30 s, or what is left of a context whose
+// deadline is later.
+func WithTimeout(timeout time.Duration) TokenOption {
+	return func(p *tokenParams) { p.TimeoutMs = timeoutMs(timeout) }
+}
+
+// WithInteractive lets authd open the browser and wait for a sign-in, if that is what is missing.
+func WithInteractive() TokenOption { return func(p *tokenParams) { p.Interactive = true } }
+
+// WithRequest names the request that the token is for: one that is bound to a key (DPoP) has a proof for it.
+func WithRequest(method, url string) TokenOption {
+	return func(p *tokenParams) { p.Method, p.URL = method, url }
+}
+
+// GetToken returns a token that is valid, and the headers to send with it. The daemon answers from memory
+// and renews ahead of the end: ask each time, and keep nothing.
+func (c *Client) GetToken(ctx context.Context, credential string, options ...TokenOption) (*Token, error) {
+	given := tokenParams{Credential: credential}
+	for _, option := range options {
+		option(&given)
+	}
+	if given.TimeoutMs == 0 {
+		given.TimeoutMs = timeoutMsOf(ctx)
+	}
+	params, err := encode(given)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.call(ctx, "getToken", params, manner{timeout: timeoutOf(given.TimeoutMs), again: true})
+	if err != nil {
+		return nil, err
+	}
+	var result tokenResult
+	if err := decode(answer, &result); err != nil {
+		return nil, err
+	}
+	return result.token(), nil
+}
+
+type tokenResult struct {
+	AccessToken string            `json:"accessToken"`
+	TokenType   string            `json:"tokenType"`
+	ExpiresAt   *float64          `json:"expiresAt"`
+	Scope       string            `json:"scope"`
+	Headers     map[string]string `json:"headers"`
+	Query       map[string]string `json:"query"`
+	Body        map[string]string `json:"body"`
+	Extra       map[string]string `json:"extra"`
+}
+
+func (r *tokenResult) token() *Token {
+	token := &Token{
+		AccessToken: r.AccessToken,
+		Type:        r.TokenType,
+		Scope:       r.Scope,
+		Header:      http.Header{},
+		Query:       r.Query,
+		Body:        r.Body,
+		Extra:       r.Extra,
+	}
+	if r.ExpiresAt != nil {
+		token.ExpiresAt = time.UnixMilli(int64(*r.ExpiresAt))
+	}
+	for name, value := range r.Headers {
+		token.Header.Set(name, value)
+	}
+	return token
+}

@@ -1,0 +1,77 @@
+package authd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestATokenDoesNotShowItself(t *testing.T) {
+	daemon := startFake(t)
+	client := newClient(t, daemon)
+	tokens := make(chan *Token, 1)
+	outcome := begin(func() error {
+		token, err := client.GetToken(context.Background(), "a")
+		tokens <- token
+		return err
+	})
+	daemon.receive("getToken").answer(someToken)
+	if err := wait(t, outcome); err != nil {
+		t.Fatal(err)
+	}
+	token := <-tokens
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("got", "token", token, "of", *token)
+	shown := log.String()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		shown += fmt.Sprintf(verb+" "+verb, token, *token)
+	}
+	if strings.Contains(shown, "secret") || strings.Contains(shown, fmt.Sprintf("%x", "secret")) {
+		t.Errorf("%s", shown)
+	}
+	if token.AccessToken != "secret-1" || !token.ExpiresAt.IsZero() {
+		t.Errorf("%q until %s", token.AccessToken, token.ExpiresAt)
+	}
+}
+
+func TestATokenAuthorizesARequest(t *testing.T) {
+	request, err := http.NewRequest(http.MethodGet, "https://api.example/x?q=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := Token{
+		Header: http.Header{"Authorization": {"Bearer x"}, "X-Api-Key": {"k"}},
+		Query:  map[string]string{"api_key": "k/?&="},
+	}
+	token.Authorize(request)
+	if request.Header.Get("authorization") != "Bearer x" || request.Header.Get("x-api-key") != "k" {
+		t.Errorf("%v", request.Header)
+	}
+	if request.URL.String() != "https://api.example/x?api_key=k%2F%3F%26%3D&q=1" {
+		t.Errorf("%s", request.URL)
+	}
+}
+
+func TestOptionsOfAToken(t *testing.T) {
+	daemon := startFake(t)
+	client := newClient(t, daemon)
+	outcome := begin(func() error {
+		_, err := client.GetToken(context.Background(), "a", WithMinValidity(0), WithForceRefresh(),
+			WithInteractive(), WithTimeout(time.Microsecond))
+		return err
+	})
+	asked := daemon.receive("getToken")
+	want := `{"credential":"a","minValidity":0,"forceRefresh":true,"timeoutMs":1,"interactive":true}`
+	if string(asked.Params) != want {
+		t.Errorf("%s", asked.Params)
+	}
+	asked.answer(someToken)
+	if err := wait(t, outcome); err != nil {
+		t.Error(err)
+	}
+}
