@@ -9,7 +9,7 @@ const IMPORT = /(?:from |import\()"([^"]+)"/g;
 const OTHERS = new RegExp(
   `^(?:${[
     "[^/]+\\.js$",
-    "(?:abuse|bad-input|clients|conformance|e2e|helpers|native|properties|repository|servers|store|system|tools)/",
+    "(?:abuse|bad-input|clients|conformance|e2e|helpers|native|properties|repository|servers|store|system|tools|windows)/",
     "access/approvals/desktop-prompt\\.js",
     "cli/service-system\\.js",
     "config/parse-policy\\.js",

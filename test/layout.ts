@@ -54,6 +54,7 @@ const OTHER_TESTS = [
     "store",
     "system",
     "tools",
+    "windows",
   ],
 ];
 

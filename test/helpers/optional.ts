@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+
+export { absent } from "./absent.ts";
 
 /** Tests of what only some systems have. */
 export const onUnix = process.platform === "win32" ? test.skip : test;
@@ -23,10 +23,4 @@ export function missing(t: ExecutionContext, reason: string): void {
 export function impossible(t: ExecutionContext, reason: string): void {
   t.log(`SKIPPED: ${reason}`);
   t.pass();
-}
-
-/** Those that are not in the PATH. */
-export function absent(...programs: readonly string[]): string[] {
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  return programs.filter((name) => !folders.some((folder) => existsSync(join(folder, name))));
 }
