@@ -3,8 +3,9 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::report::say;
 
@@ -12,15 +13,32 @@ use crate::report::say;
 /// when it was installed. Neither PATH nor another variable decides what is run.
 const RECORD: &str = "node-command";
 
+const UNKNOWN: &str = "authd: this program does not know where authd's Node command is\n  Next: run `authd service install` with the command that npm installed\n";
+
 /// Runs the Node command in this process's place. Returns an exit code only if that can't be done.
 pub fn hand_over(args: &[OsString]) -> i32 {
     let Some((node, main)) = recorded() else {
-        say("authd: this program does not know where authd's Node command is\n  Next: run `authd service install` with the command that npm installed\n");
+        say(UNKNOWN);
         return 1;
     };
     let mut command = Command::new(&node);
     command.arg(&main).args(args);
     run(command, &node)
+}
+
+/// Runs the Node command with this standard input, and returns what it prints; `None` if that can't be
+/// done.
+pub fn ask(args: &[&str], input: &str) -> Option<String> {
+    let Some((node, main)) = recorded() else {
+        say(UNKNOWN);
+        return None;
+    };
+    let mut command = Command::new(node);
+    command.arg(main).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().ok()?;
+    child.stdin.take()?.write_all(input.as_bytes()).ok()?;
+    let output = child.wait_with_output().ok()?;
+    String::from_utf8(output.stdout).ok()
 }
 
 fn recorded() -> Option<(PathBuf, PathBuf)> {

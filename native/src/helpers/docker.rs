@@ -12,6 +12,7 @@ pub fn run(words: &[&str]) -> Option<i32> {
     match words {
         ["get"] => input::answer(get),
         ["erase"] => Some(0),
+        ["list"] => list(),
         _ => None,
     }
 }
@@ -26,4 +27,17 @@ fn get(text: &str) -> Option<i32> {
         .with("Username", found.user.as_deref().unwrap_or(DEFAULT_USER))
         .with("Secret", token.str("accessToken")?);
     Some(print(&answer.to_string()))
+}
+
+/// Lists the registries of `helpers.toml`: others would have to be guessed.
+fn list() -> Option<i32> {
+    let mut users: Vec<(String, Json)> = Vec::new();
+    for (place, _) in mapping::read("docker")? {
+        let user = place.user.as_deref().unwrap_or(DEFAULT_USER).into();
+        match users.iter_mut().find(|(host, _)| *host == place.host) {
+            Some((_, before)) => *before = user,
+            None => users.push((place.host, user)),
+        }
+    }
+    Some(print(&Json::Object(users).to_string()))
 }

@@ -48,7 +48,7 @@ fn by_origin(asked: &Place) -> Option<Option<Found>> {
 }
 
 /// Reads a tool's entries; `None` for a file that is not written as `authd helper install` writes it.
-fn read(tool: &str) -> Option<Vec<(Place, String)>> {
+pub fn read(tool: &str) -> Option<Vec<(Place, String)>> {
     let path = state_dir()?.join("helpers.toml");
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Vec::new()),
