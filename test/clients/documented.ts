@@ -4,6 +4,7 @@ import { join } from "node:path";
 import test from "ava";
 import { type Installed, install } from "../helpers/bin.ts";
 import { startSandbox } from "../helpers/conformance/sandbox.ts";
+import { javacArgs } from "../helpers/java.ts";
 import { readDocument } from "../helpers/markdown.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { ROOT } from "../helpers/sources.ts";
@@ -34,6 +35,7 @@ interface Language {
 }
 
 const PHP_CLIENT = join(ROOT, "clients/php/autoload.php");
+const JAVA_CLASSES = "classes";
 const MANIFEST = [
   `[package]\nname = "programs"\nedition = "2021"\n`,
   `[dependencies]\nauthd = { path = ${JSON.stringify(join(ROOT, "clients/rust"))} }\n`,
@@ -59,6 +61,12 @@ const LANGUAGES: readonly Language[] = [
     program: "go",
     args: (api) => ["run", `${api}.go`],
     prepare: requireGoClient,
+  },
+  {
+    language: "java",
+    program: "java",
+    args: (api) => ["-cp", JAVA_CLASSES, `${api}.java`],
+    prepare: compileJavaClient,
   },
 ];
 
@@ -97,5 +105,10 @@ async function requireGoClient({ bash, run }: Installed): Promise<void> {
   const [command = ""] = readDocument("clients/go/README.md").blocks("sh");
   await run("go", ["mod", "init", "example"]);
   const { code, stderr } = await bash(command.replaceAll("PATH/TO/authd", ROOT));
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function compileJavaClient(place: Installed): Promise<void> {
+  const { code, stderr } = await place.run("javac", javacArgs(JAVA_CLASSES, "src/main/java"));
   if (code !== 0) throw new Error(stderr);
 }

@@ -15,11 +15,16 @@ export const JAVA_OPTIONS = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLe
 /** Compiles these folders of the Java client into a folder, which it returns, without the module. */
 export async function compileJava(t: Scope, ...folders: readonly string[]): Promise<string> {
   const classes = temporaryFolder(t);
-  const sources = folders.flatMap((folder) => javaFiles(join(JAVA_CLIENT, folder)));
-  const options = ["-Xlint:all", "-Werror", "--release", "17", "-encoding", "UTF-8", "-d", classes];
-  const { code, stdout, stderr } = await run(t, "javac", [...options, ...sources]);
+  const { code, stdout, stderr } = await run(t, "javac", javacArgs(classes, ...folders));
   if (code !== 0) throw new Error(stdout + stderr);
   return classes;
+}
+
+/** Arguments of javac that do that. */
+export function javacArgs(classes: string, ...folders: readonly string[]): string[] {
+  const sources = folders.flatMap((folder) => javaFiles(join(JAVA_CLIENT, folder)));
+  const options = ["-Xlint:all", "-Werror", "--release", "17", "-encoding", "UTF-8"];
+  return [...options, "-d", classes, ...sources];
 }
 
 function javaFiles(folder: string): string[] {
