@@ -1,5 +1,6 @@
 /** Warm getToken by the client of each language, one call after the other on one connection. */
 import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { number } from "./helpers/amounts.ts";
 import { run } from "./helpers/bench.ts";
@@ -13,6 +14,8 @@ interface Subject {
   args: readonly string[];
   /** What it tells its version by, where that is not --version. */
   version?: string;
+  /** Compiles it into a folder; returns arguments that come first. */
+  build?(folder: string): Promise<readonly string[]>;
 }
 
 const at = (path: string) => join(ROOT, "clients", path);
@@ -36,6 +39,7 @@ const CLIENTS: readonly Subject[] = [
     args: ["run", "-C", at("go"), "./internal/bench"],
     version: "version",
   },
+  { language: "Java", command: "java", args: ["Bench"], build: compileJava },
 ];
 
 await run(async (bench) => {
@@ -47,10 +51,11 @@ await run(async (bench) => {
     spawnSync(command, [version], { stdio: "ignore" }).status === 0;
   const there = CLIENTS.filter(isThere);
   const missing = CLIENTS.filter((one) => !there.includes(one)).map(({ language }) => language);
-  for (const { language, command, args } of there) {
+  for (const { language, command, args, build = async () => [] } of there) {
+    const given = [...(await build(bench.folder)), ...args];
     const call = async () => {
       const calls = String(bench.quick ? 50 : 3_000);
-      const printed = await runToEnd(command, [...args, "bench", calls], env);
+      const printed = await runToEnd(command, [...given, "bench", calls], env);
       return median(printed.trim().split("\n").map(Number));
     };
     const rounds: number[] = [];
@@ -64,3 +69,11 @@ await run(async (bench) => {
     });
   }
 });
+
+/** Needs the whole JDK. */
+async function compileJava(folder: string): Promise<readonly string[]> {
+  const client = at("java/src/main/java/authd");
+  const sources = readdirSync(client).map((name) => join(client, name));
+  await runToEnd("javac", ["-d", folder, at("java/bench/Bench.java"), ...sources]);
+  return ["-cp", folder];
+}
