@@ -23,7 +23,8 @@ export interface Methods {
   /** Asks the issuer what it knows of the token (RFC 7662). */
   "credentials/introspect": { params: CredentialParams; result: IntrospectResult };
   "credentials/test": { params: CredentialParams; result: TestResult };
-  "credentials/remove": { params: CredentialParams; result: Empty };
+  /** `deregistered`: whether its client, which authd had registered itself, was taken back at the issuer (RFC 7592). */
+  "credentials/remove": { params: CredentialParams; result: RemoveResult };
   /** Revokes a sign-in at the issuer, and forgets it. */
   "credentials/logout": { params: CredentialParams; result: { revoked: boolean; detail: string } };
   "credentials/list": { params: Empty; result: { credentials: CredentialInfo[] } };
@@ -155,6 +156,13 @@ export const DEFAULT_MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** An object without members that count. */
 export type Empty = Record<string, never>;
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+/** Without members: there was no client to take back. */
+export interface RemoveResult {
+  deregistered?: boolean;
+  /** Says how it went, for a person. */
+  detail?: string;
+}
 
 export interface InitializeParams {
   clientName?: string;

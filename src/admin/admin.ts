@@ -19,6 +19,7 @@ import type {
   DiscoverResult,
   ParamsOf,
   ReloadResult,
+  RemoveResult,
   TestResult,
 } from "../protocol.ts";
 import type { AdminContext, AdminOptions } from "./admin-context.ts";
@@ -33,6 +34,7 @@ import { wantsClient, withClient } from "./register-client.ts";
 import { Reloader } from "./reloader.ts";
 import { removeCredential } from "./remove-credential.ts";
 import { assertTrusted } from "./secret-input.ts";
+import { registeredClientOf, takeBackClient } from "./take-back-client.ts";
 import { type TestOptions, testCredential } from "./test-credential.ts";
 import { FIRST_TOKEN_TIMEOUT_MS, Trials } from "./trials.ts";
 
@@ -189,14 +191,20 @@ export class Admin {
     onEvent({ kind: "set", credential: name, message });
   }
 
-  /** Removes a credential. While the vault is locked, only one that can't be loaded. */
-  async remove(name: string, ask: Consent): Promise<void> {
+  /**
+   * Removes a credential; then, outside of the turns, takes back the client that was registered for it. While the
+   * vault is locked, only one that can't be loaded.
+   */
+  async remove(name: string, ask: Consent): Promise<RemoveResult> {
     const { registry, changes } = this.#context;
-    await changes.runWithConsent(ask, async (needs) => {
+    const takeBack = await changes.runWithConsent(ask, async (needs) => {
       if (registry.hasLoaded(name)) changes.assertOpen();
       needs(ifRestricted(registry, name));
+      const client = registeredClientOf(registry, name);
       await removeCredential(this.#context, name);
+      return client;
     });
+    return takeBack ? await takeBackClient(this.#context, takeBack) : {};
   }
 
   async reload(): Promise<ReloadResult> {

@@ -26,8 +26,8 @@ async function remove(name: string, { yes = false }: { yes?: boolean }): Promise
     }
   }
   if (login?.signedInAt !== undefined) await offerLogout(name, yes);
-  await callDaemon("credentials/remove", { credential: name });
-  print(`${name} is removed.`);
+  const { detail } = await callDaemon("credentials/remove", { credential: name });
+  print(`${name} is removed${detail === undefined ? "" : `; ${plain(detail)}`}.`);
 }
 
 /** Offers to revoke a sign-in at the issuer: without a person to ask it is told how. */

@@ -129,10 +129,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
         admitRefresh: () => refreshAdmitted(access, credential, call),
       });
     },
-    "credentials/remove": async ({ credential }, call) => {
-      await admin.remove(credential, consentTo("credentials/remove", call));
-      return {};
-    },
+    "credentials/remove": async ({ credential }, call) =>
+      await admin.remove(credential, consentTo("credentials/remove", call)),
     "credentials/logout": async ({ credential }, call) =>
       await logins.logout(credential, consentTo("credentials/logout", call)),
     "login/start": async (given, call) => await logins.start(given, loginClient(access, call)),

@@ -22,14 +22,24 @@ export async function addResource(name: string, options: AddOptions): Promise<vo
   process.stderr.write(`${lines(name, found, given).join("\n")}\n`);
   if (found.client === "missing") return await addOwnClient(name, options, found);
   if (interactive() && !(await confirmed("Go on?"))) throw stopped(STOPPED);
+  const registers = found.client === "registers";
   const added = await sendAdd({
     ...{ name, grant: GRANT, settings: found.settings },
     secrets: source === undefined ? {} : await secretsFrom(source),
-    ...(found.client === "registers" && { register: true }),
+    ...(registers && { register: true }),
     ...(replace && { replace }),
+  }).catch((error) => {
+    throw registers ? withLostClient(error, name, found.issuer) : error;
   });
   announceAdded(added, replace);
   if (interactive() && lacksSignIn(added)) await (await import("../login.ts")).login(name, {});
+}
+
+/** Says what else is lost if the daemon ended before it answered: the issuer may have a client that nobody knows. */
+function withLostClient(error: unknown, name: string, issuer: string): unknown {
+  if (!(error instanceof AuthdError) || error.reason !== "shutting_down") return error;
+  const message = `${error.message}; a client may be left at ${issuer} that nobody uses: run the same command again, with --replace if authd list has ${name}`;
+  return new AuthdError(error.reason, message, { credential: name, cause: error });
 }
 
 const CLIENTS = {

@@ -5,6 +5,7 @@ export {
 } from "./authorization-request.ts";
 export { answers, codeIn } from "./authorization-response.ts";
 export { exchangeCode, type SignedIn } from "./code-exchange.ts";
+export { deregisterClient } from "./deregistration.ts";
 export { authorizeDevice, type DeviceAuthorization, type Pace, pollDevice } from "./device-flow.ts";
 export { discover } from "./discovery.ts";
 export type { Account } from "./id-token.ts";

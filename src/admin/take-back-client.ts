@@ -1,0 +1,42 @@
+/** Takes back, at its issuer, the client that authd registered for a credential that is removed (RFC 7592). */
+import { omitUndefined } from "../base/omit-undefined.ts";
+import type { CredentialRecord } from "../credential/record.ts";
+import type { Registry } from "../credential/registry.ts";
+import { deregisterClient } from "../grants/login/index.ts";
+import type { RemoveResult } from "../protocol.ts";
+import type { AdminContext } from "./admin-context.ts";
+import { senderFor } from "./discover-resource.ts";
+
+/** What is kept of a credential's client beyond its removal. */
+interface ClientToTakeBack {
+  credential: string;
+  registration: NonNullable<CredentialRecord["registration"]>;
+  ca?: string;
+  /** The file was edited since: nothing is sent until a person has agreed, and now nobody will. */
+  isChanged: boolean;
+}
+
+/** Returns undefined if authd registered no client for the credential, or can't read its record. */
+export function registeredClientOf(
+  registry: Registry,
+  credential: string,
+): ClientToTakeBack | undefined {
+  const known = registry.hasLoaded(credential) ? registry.get(credential) : undefined;
+  const registration = known?.isReadable ? known.record.registration : undefined;
+  if (!known || !registration) return undefined;
+  const isChanged = known.state() === "changed";
+  return { credential, registration, isChanged, ...omitUndefined({ ca: known.settings.ca }) };
+}
+
+/** Waits for the issuer as long as a request to one may take. Never rejects. */
+export async function takeBackClient(
+  context: AdminContext,
+  { credential, registration, ca, isChanged }: ClientToTakeBack,
+): Promise<RemoveResult> {
+  if (isChanged) {
+    const why = "the credential's file was edited since, so the issuer was not asked";
+    const detail = `its client stays registered at ${registration.issuer}: ${why}`;
+    return { deregistered: false, detail };
+  }
+  return await deregisterClient(registration, senderFor(context, credential, ca));
+}
