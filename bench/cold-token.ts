@@ -1,9 +1,11 @@
 /**
  * How long a caller waits for a token that has to be obtained, beyond one token request of a bare Node process:
- * the first token after the daemon's start, and the first of a credential that signs, beside others that are in
- * use. The fastest of many rounds counts, as with starts.
+ * the first token after the daemon's start, and the first of a credential that signs, that binds its tokens to a
+ * key (DPoP), or that exchanges a token in a file, beside others that are in use. The fastest of many rounds counts, as with starts.
  */
 import { generateKeyPairSync } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { number } from "./helpers/amounts.ts";
 import { run } from "./helpers/bench.ts";
@@ -20,6 +22,8 @@ const FILES = {
   plain: 'grant = "client_credentials"\nclient_id = "bench"',
   signing:
     'grant = "client_credentials"\nclient_id = "bench"\nclient_auth = "private_key_jwt"\nalgorithm = "ES256"',
+  bound: 'grant = "client_credentials"\nclient_id = "bench"\ndpop = true',
+  exchanging: 'grant = "token_exchange"\nclient_id = "bench"\nsubject = { file = "SUBJECT" }',
 };
 
 await run(async (bench) => {
@@ -44,7 +48,11 @@ await run(async (bench) => {
     bare: async () => Number(await startProgram(bench, "bare-token.js", `${issuer}/token`)),
     "the first after a start": first("plain"),
     "the first after a start, signed": first("signing"),
+    "the first after a start, bound (DPoP)": first("bound"),
+    "the first after a start, exchanged": first("exchanging"),
     "signed, beside others": first("signing", "plain"),
+    "bound (DPoP), beside others": first("bound", "plain"),
+    "exchanged, beside others": first("exchanging", "plain"),
   });
   const { bare, ...rows } = measured;
   for (const [what, { least }] of Object.entries(rows)) {
@@ -69,9 +77,12 @@ async function tokenOf(caller: Caller, credential: string): Promise<number> {
 async function prepare(home: Home, token_url: string): Promise<void> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = String(privateKey.export({ type: "pkcs8", format: "pem" }));
-  const files = Object.entries(FILES).map(
-    ([name, text]) => [name, `${text}\ntoken_url = "${token_url}"\n`] as const,
-  );
+  const subject = join(home.configDir, "subject");
+  writeFileSync(subject, "bench", { mode: 0o600 });
+  const files = Object.entries(FILES).map(([name, text]) => {
+    const whole = `${text.replace("SUBJECT", subject)}\ntoken_url = "${token_url}"\n`;
+    return [name, whole] as const;
+  });
   await fillHome(home, new Map(files), (name) => ({
     ...(name === "signing" && { secrets: { key } }),
     tokens: [],
