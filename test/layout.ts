@@ -93,7 +93,7 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean; 
   "tough-cookie": { files: /^grants\/cookie-jar\.ts$/, late: true },
   tldts: { files: /^config\/origin-pattern\.ts$/, late: true },
   jose: { files: /^grants\//, late: true },
-  koffi: { files: /^base\/libc\.ts$/, late: true },
+  koffi: { files: /^base\/(libc|windows\/api)\.ts$/, late: true },
   oauth4webapi: { files: /^grants\//, late: true },
   pg: { files: /^vault\/store\/postgres\//, late: true },
   pino: { files: /^base\/log\.ts$/, late: true },

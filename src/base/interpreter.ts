@@ -11,6 +11,7 @@ const INTERPRETERS = new RegExp(
     "chroot|unshare|nsenter|bwrap|firejail|proot|flatpak|runc|crun|docker|podman|tini|dumb-init|init|systemd|systemd-run|cron|crond|atd",
     "screen|tmux|less|more|man|git|make|ninja|cargo|tar|rsync|sqlite3|psql|mysql",
     "ld(-(linux|musl).*|\\.so.*)?|libc\\.musl.*|qemu-.*|wine(64)?(-preloader)?|valgrind|memcheck-.*",
+    "wscript|cscript|mshta|rundll32|regsvr32|msbuild|pyw?|pythonw|wsl|conhost|openconsole|windowsterminal|wt|forfiles|schtasks",
     "curl|wget|socat|nc|ncat|netcat(-openbsd|-traditional)?|nc\\.(openbsd|traditional)|ssh|authd",
   ].join("|")})[-.]?[\\d.]*[a-z]?(-(dbg|debug|static|\\w+-linux-\\w+))?(\\.static|\\.exe)?$`,
   "i",
@@ -51,7 +52,7 @@ export const INTERPRETER_MARKS: readonly (readonly string[])[] = [
 
 /** Programs that start everybody's programs: such a parent says nothing about its children. */
 const LAUNCHERS =
-  /^(systemd|init|launchd|runit|runsv|s6-\w+|openrc|supervisord|tini|dumb-init|docker-init|catatonit|crond?|atd|anacron|login|sshd(-session)?|tmux.*|screen|at-spi.*|dbus-daemon|dbus-broker|gnome-shell|plasmashell|kwin_\w+|xdg-.*)[-.]?[\d.]*$/i;
+  /^(systemd|init|launchd|runit|runsv|s6-\w+|openrc|supervisord|tini|dumb-init|docker-init|catatonit|crond?|atd|anacron|login|sshd(-session)?|tmux.*|screen|at-spi.*|dbus-daemon|dbus-broker|gnome-shell|plasmashell|kwin_\w+|xdg-.*|explorer|services|svchost|sihost|taskhostw|userinit|winlogon)[-.]?[\d.]*(\.exe)?$/i;
 
 /**
  * True for a process that starts everybody's programs: an orphaned program, or one with such a parent,

@@ -4,6 +4,7 @@ import { AuthdError } from "../errors.ts";
 import { syncFolderNow } from "./atomic-write.ts";
 import { explainFileError } from "./file-error.ts";
 import { makeFolder } from "./make-folder.ts";
+import { closeFolder } from "./windows/access-list.ts";
 
 const windows = process.platform === "win32";
 
@@ -17,7 +18,8 @@ export function makePrivateFolder(folder: string): void {
     if (first !== undefined) syncParents(folder, dirname(first));
     const { mode, uid } = statSync(folder);
     if (uid !== 0 && uid !== (process.geteuid?.() ?? uid)) throw new Error(foreign(uid));
-    if (!windows && mode & 0o077) chmodSync(folder, 0o700);
+    if (windows) closeFolder(folder);
+    else if (mode & 0o077) chmodSync(folder, 0o700);
   } catch (cause) {
     throw new AuthdError(
       "internal",

@@ -119,7 +119,7 @@ export class Front {
   /** Listens on a socket by which a few credentials can be used. Rejects with AuthdError. */
   async listenRestricted(restriction: RestrictedSocket): Promise<Listening> {
     if (process.platform === "win32") {
-      const text = "a named pipe does not tell who connects, so that nothing can be restricted";
+      const text = "restricted sockets are not there on Windows";
       throw new AuthdError("request_failed", text);
     }
     const { welcome } = this.#foundation;

@@ -3,10 +3,12 @@ import { uptime } from "node:os";
 import { lastError, libc } from "../base/libc.ts";
 import type { Guests, RestrictedSocket } from "../config/settings.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
+import { pipePeer } from "./pipe-peer.ts";
 
-/** The process on the other end of a Unix socket, as the kernel noted it when the peer connected. */
+/** The process on the other end of a Unix socket or a named pipe, as the kernel noted it when the peer connected. */
 export interface Peer {
-  uid: number;
+  /** Undefined on Windows, where users have no numbers, and others are refused. */
+  uid: number | undefined;
   gid?: number | undefined;
   pid: number;
   /** Boot time (ms) of the connection. A process with this pid that started later is a different process. */
@@ -29,12 +31,11 @@ const NOBODY: Guests = { uids: [], gids: [] };
 
 /** Questions to a platform's kernel about the peer of a socket. */
 interface Lookup {
-  credentials(fd: number): Pick<Peer, "uid" | "gid" | "pid">;
+  credentials(fd: number): { uid: number; gid: number; pid: number };
   groups(fd: number): number[];
   pidfd?(fd: number): number | "gone" | undefined;
 }
 
-/** Windows has no row: a named pipe's access list keeps other users out before they connect. */
 const lookups: Partial<Record<NodeJS.Platform, Lookup>> = {
   linux: { credentials: ucred, groups: peerGroups, pidfd: pidfdOf },
   android: { credentials: ucred, groups: peerGroups },
@@ -42,11 +43,11 @@ const lookups: Partial<Record<NodeJS.Platform, Lookup>> = {
 };
 
 /**
- * The process on the other end of a connected Unix socket; undefined on Windows.
- * Throws where the kernel should know but can't be asked: the connection must then be refused.
+ * The process on the other end of a connected Unix socket, or, in the event of its connection, of a named pipe.
+ * Throws where the kernel can't be asked, and AuthdError where others are refused: the connection must then be, too.
  */
-export function peerOf(socket: Socket, restriction?: RestrictedSocket): Peer | undefined {
-  if (process.platform === "win32") return undefined;
+export function peerOf(socket: Socket, restriction?: RestrictedSocket): Peer {
+  if (process.platform === "win32") return pipePeer();
   const lookup = lookups[process.platform];
   if (!lookup) throw new Error(`no way to identify a socket's peer on ${process.platform}`);
   return new SocketPeer(socket, lookup, restriction);
@@ -115,7 +116,7 @@ export function groupsOf(peer: Peer): readonly number[] | undefined {
 
 /**
  * True if a peer may do all that the daemon's own user may: it is of that user, or root, and did not come by a
- * restricted socket. On Windows nobody else gets through the pipe.
+ * restricted socket. On Windows others are refused when they connect.
  */
 export function isOwnPeer(peer: Peer | undefined): boolean {
   return isOwnUser(peer) && peer?.restriction === undefined;
@@ -145,6 +146,7 @@ export function assertWelcome(
   try {
     peer = peerOf(socket, restriction);
   } catch (cause) {
+    if (cause instanceof AuthdError) throw cause;
     throw new AuthdError(
       "caller_not_allowed",
       `Refused a connection because its user can't be told: ${messageOf(cause)}. Run "authd doctor".`,
@@ -160,7 +162,7 @@ export function assertWelcome(
 }
 
 function isGuest(peer: Peer, { uids, gids }: Guests): boolean {
-  if (uids.includes(peer.uid)) return true;
+  if (peer.uid !== undefined && uids.includes(peer.uid)) return true;
   return gids.length > 0 && (groupsOf(peer) ?? []).some((gid) => gids.includes(gid));
 }
 

@@ -107,7 +107,8 @@ export async function listen(
 ): Promise<Listening> {
   const path = checkedPath(given, process.platform);
   if (path.startsWith(PIPE)) {
-    await bind(server, { path });
+    await refuseAnswering(path);
+    await bindPipe(server, path);
     return { path, release: () => {} };
   }
   prepareFolder(dirname(path), gid);
@@ -183,6 +184,22 @@ function bind(server: net.Server, address: { path: string } | { fd: number }): P
       resolve();
     });
   });
+}
+
+/** Leaves the pipe to programs of our own user, before anybody is accepted. */
+async function bindPipe(server: net.Server, path: string): Promise<void> {
+  // Loaded here only: no client needs it.
+  const { closePipe } = await import("../base/windows/access-list.ts");
+  const { newestPipe } = await import("../base/windows/pipe.ts");
+  const bound = bind(server, { path });
+  try {
+    // Otherwise `bound` rejects.
+    if (server.listening) closePipe(newestPipe());
+  } catch (cause) {
+    server.close();
+    throw listenError(`The pipe ${path} can't be closed to others: ${messageOf(cause)}.`, cause);
+  }
+  await bound;
 }
 
 /** Binds under a random name beside `path`, short enough wherever `path` itself is. */
@@ -285,6 +302,10 @@ async function refuseOccupied(path: string): Promise<void> {
   if (!there.isSocket()) {
     throw listenError(`${path} is not a socket; authd leaves it alone. Move it away.`);
   }
+  await refuseAnswering(path);
+}
+
+async function refuseAnswering(path: string): Promise<void> {
   try {
     (await connect(path)).destroy();
   } catch (error) {

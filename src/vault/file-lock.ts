@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -10,10 +9,10 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { createServer, type Server } from "node:net";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { explainFileError } from "../base/file-error.ts";
 import { lastError, libc } from "../base/libc.ts";
+import { openAlone } from "../base/windows/file.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 
 /** The lock of a vault, for one daemon. The system gives it up when the process ends, however that happens. */
@@ -25,31 +24,8 @@ export interface FileLock {
 
 /** Takes the lock. Rejects with an AuthdError that names the process that has the vault open. */
 export async function lockVault(dir: string): Promise<FileLock> {
-  const flock = libc("int flock(int, int)");
-  if (!flock) {
-    const hash = createHash("sha256").update(resolve(dir).toLowerCase()).digest("hex");
-    return lockByListening(dir, `\\\\.\\pipe\\authd-vault-${hash}`);
-  }
-  return lockByFile(dir, flock);
-}
-
-const LOCK_EX = 2;
-const LOCK_NB = 4;
-
-async function lockByFile(dir: string, flock: (...args: unknown[]) => number): Promise<FileLock> {
   const path = join(dir, "lock");
-  const file = openLockFile(path);
-  if (flock(file, LOCK_EX | LOCK_NB) !== 0) {
-    const error = lastError("flock");
-    const holder = readFileSync(file, "utf8").trim();
-    closeSync(file);
-    if (error.code === "EAGAIN") throw heldBy(dir, holder);
-    throw new AuthdError(
-      "internal",
-      `The vault's lock ${path} can't be had (${error.message}): its file system may know no ` +
-        "locks. Move AUTHD_STATE_DIR to a local disk",
-    );
-  }
+  const file = process.platform === "win32" ? openUnshared(dir, path) : openLocked(dir, path);
   leaveNote(file);
   return {
     held() {
@@ -62,6 +38,36 @@ async function lockByFile(dir: string, flock: (...args: unknown[]) => number): P
   };
 }
 
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+function openLocked(dir: string, path: string): number {
+  const file = openLockFile(path);
+  if (libc("int flock(int, int)")?.(file, LOCK_EX | LOCK_NB) === 0) return file;
+  const error = lastError("flock");
+  const holder = readFileSync(file, "utf8").trim();
+  closeSync(file);
+  if (error.code === "EAGAIN") throw heldBy(dir, holder);
+  throw new AuthdError(
+    "internal",
+    `The vault's lock ${path} can't be had (${error.message}): its file system may know no ` +
+      "locks. Move AUTHD_STATE_DIR to a local disk",
+  );
+}
+
+/** On Windows a file can be opened so that nobody else may write it, which is a lock. */
+function openUnshared(dir: string, path: string): number {
+  let file: number | undefined;
+  try {
+    file = openAlone(path);
+  } catch (cause) {
+    const text = `The vault's lock ${path} can't be opened: ${messageOf(cause)}`;
+    throw new AuthdError("internal", text, { cause });
+  }
+  if (file === undefined) throw heldBy(dir, readFileSync(path, "utf8").trim());
+  return file;
+}
+
 /** Writes the process id for `lockVault`'s message. It may fail, as on a full disk: the kernel holds the lock. */
 function leaveNote(file: number): void {
   try {
@@ -72,8 +78,7 @@ function leaveNote(file: number): void {
   }
 }
 
-/** Windows has neither of the last two flags. */
-const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 function openLockFile(path: string): number {
   try {
@@ -90,26 +95,6 @@ function openLockFile(path: string): number {
       },
     );
   }
-}
-
-/** Locks on systems without flock: one process can listen on a named pipe, which ends with it. */
-export async function lockByListening(dir: string, address: string): Promise<FileLock> {
-  const server: Server = createServer((socket) => socket.destroy());
-  await new Promise<void>((done, failed) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      failed(
-        error.code === "EADDRINUSE"
-          ? heldBy(dir, "")
-          : new AuthdError("internal", `The vault ${dir} can't be locked: ${messageOf(error)}`),
-      );
-    });
-    server.listen(address, done);
-  });
-  server.unref();
-  return {
-    held: () => true,
-    release: () => new Promise((done) => void server.close(() => done())),
-  };
 }
 
 function heldBy(dir: string, pid: string): AuthdError {

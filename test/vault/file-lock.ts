@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { lockByListening, lockVault } from "../../src/vault/file-lock.ts";
+import { lockVault } from "../../src/vault/file-lock.ts";
 import { start } from "../helpers/child.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { openSample } from "../helpers/vault.ts";
@@ -62,13 +62,4 @@ test("a lock whose file was deleted protects nothing, and knows it", async (t) =
   t.false(lock.held());
   await lock.release();
   await other.release();
-});
-
-test("where there is no flock, listening on one address does the same", async (t) => {
-  const dir = temporaryFolder(t);
-  const address = join(dir, "pipe");
-  const lock = await lockByListening(dir, address);
-  await t.throwsAsync(lockByListening(dir, address), { message: /in use by another authd/ });
-  await lock.release();
-  await (await lockByListening(dir, address)).release();
 });

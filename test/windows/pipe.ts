@@ -1,4 +1,4 @@
-/** The named pipe: both framings, several clients; commands over it. */
+/** The named pipe: both framings, several clients, two daemons; commands over it. */
 
 import { onWindows, windowsHome } from "../helpers/windows/home.ts";
 import { RawClient } from "../helpers/wire.ts";
@@ -21,6 +21,26 @@ windowsTest("the pipe speaks both framings, to several clients at once", async (
     t.is(answer?.result?.socket, home.pipe);
   }
   t.regex(clients[1]!.received, /^Content-Length: \d+\r\n\r\n\{/i);
+});
+
+windowsTest("a pipe has one daemon, and so has a vault", async (t, windows) => {
+  const home = windowsHome(t, windows);
+  const first = await home.serve();
+  const other = windowsHome(t, windows);
+  const samePipe = await other.cli(["serve"], { env: { AUTHD_SOCKET: home.pipe } });
+  t.is(samePipe.code, 1);
+  t.regex(samePipe.stderr, /A daemon answers on .* already/);
+  const sameVault = await other.cli(["serve"], {
+    env: { AUTHD_STATE_DIR: home.env.AUTHD_STATE_DIR },
+  });
+  t.is(sameVault.code, 1);
+  t.regex(sameVault.stderr, /The vault .* is in use by another authd \(process \d+\)/);
+  // A daemon that was killed leaves neither the pipe nor the lock behind.
+  await first.kill();
+  await home.serve();
+  const { code, stdout } = await home.cli(["status"]);
+  t.is(code, 0);
+  t.regex(stdout, /listening on .*authd-test-/);
 });
 
 windowsTest("a credential is added, used, noted and removed", async (t, windows) => {

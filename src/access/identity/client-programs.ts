@@ -73,7 +73,9 @@ function readFacts(peer: Peer, known: Facts | undefined): Facts | undefined {
   const isNative = isOwnClient({ executable, script: undefined, image });
   const script = isNative ? undefined : scriptOf(pid, executable);
   const cgroup = read(pid, "cgroup");
-  const unit = (cgroup === undefined ? undefined : unitOf(cgroup, ownUser(uid))) ?? undefined;
+  const unit =
+    (cgroup === undefined || uid === undefined ? undefined : unitOf(cgroup, ownUser(uid))) ??
+    undefined;
   if (isNative || isOwnClient({ executable, script, image })) {
     const actor = actorBehind(pid);
     const program = actor && { uid, pid, ...programOf(actor), programPid: actor.pid, unit };

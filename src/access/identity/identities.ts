@@ -123,7 +123,7 @@ function ancestorsOf(first: ProcessEntry): ProcessEntry[] {
 
 function placeOf({ pid, uid }: Peer): Pick<Identity, "unit" | "userUnit" | "container"> {
   const cgroup = process.platform === "linux" ? read(pid, "cgroup") : undefined;
-  if (cgroup === undefined) return { unit: undefined, container: undefined };
+  if (cgroup === undefined || uid === undefined) return { unit: undefined, container: undefined };
   return {
     unit: unitOf(cgroup, ownUser(uid)),
     userUnit: unitOf(cgroup, uid) ?? undefined,

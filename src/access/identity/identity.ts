@@ -6,6 +6,7 @@ export interface ProcessInfo {
   readonly pid: number;
   /** Boot time, ms. Together with the pid it identifies the process. */
   readonly startedAt: number;
+  /** Undefined on Windows, too, where users have no numbers. */
   readonly uid: number | undefined;
   /** Name that the process gave itself. */
   readonly name: string;

@@ -1,10 +1,10 @@
 /** Reads a process from proc(5). */
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { isInterpreter } from "../../base/interpreter.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { messageOf } from "../../errors.ts";
 import type { ProcessEntry } from "./identity.ts";
+import { scriptIn } from "./script.ts";
 
 /** USER_HZ, the unit of proc(5), on every architecture that Node runs on. */
 const TICK_MS = 10;
@@ -106,16 +106,10 @@ export function executableOf(pid: number): { executable?: string; image?: string
   }
 }
 
-/** Returns the first argument that is no option, as a path. A process can write its arguments itself. */
+/** Returns the script of an interpreter, as a path. A process can write its arguments itself. */
 export function scriptOf(pid: number, executable: string): string | undefined {
-  if (!isInterpreter(executable)) return undefined;
-  const [, ...args] = (read(pid, "cmdline") ?? "").split("\0");
-  const at = args.findIndex((arg) => arg !== "" && !arg.startsWith("-"));
-  const script = args[at];
-  if (script === undefined || script.length > 4096) return undefined;
-  // For node and perl, -e is followed by the program itself; for a shell it is an ordinary option.
-  const inline = executable.endsWith("sh") ? /^-\w*c$/ : /^(-\w*[ceEp]|--eval|--print)$/;
-  if (at > 0 && inline.test(args[at - 1]!)) return undefined;
+  const script = scriptIn(executable, (read(pid, "cmdline") ?? "").split("\0"));
+  if (script === undefined) return undefined;
   try {
     return resolve(readlinkSync(`/proc/${pid}/cwd`), script);
   } catch {

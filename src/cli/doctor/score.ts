@@ -40,7 +40,8 @@ const ATTACKERS: Readonly<Record<string, Attacker>> = {
   "other users": {
     holds: () => "nobody else reaches the socket without being let in, or the files",
     flaws: ({ findings, daemon, isElsewhere, platform }) => [
-      platform === "win32" && unknown("the named pipe's access list is all that keeps others out"),
+      platform === "win32" &&
+        unknown("who may change the settings' folder is not looked at on Windows"),
       isElsewhere && unknown("who else reaches the daemon's folders can't be seen from here"),
       ...findings.flatMap(({ level, about, message, fix }) =>
         level === "ok" || level === "unknown" || !PLACES.has(about)

@@ -122,17 +122,25 @@ async function wine(prefix: string, ...args: readonly string[]): Promise<void> {
 async function addMissingLibrary(prefix: string): Promise<void> {
   const library = join(prefix, "drive_c/windows/system32/bcryptprimitives.dll");
   if (existsSync(library)) return;
-  const source = join(prefix, "bcryptprimitives.c");
-  writeFileSync(
-    source,
-    `#include <windows.h>
+  const source = `
+#include <windows.h>
 BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) {
   return SystemFunction036(data, (ULONG)length);
 }
-`,
-  );
-  await execute(COMPILER, ["-shared", "-O2", "-o", library, source, "-ladvapi32"]);
+`;
+  await compileForWindows(source, library, "-shared", "-ladvapi32");
+}
+
+/** Makes a program of Windows, or a library, from C. */
+export async function compileForWindows(
+  source: string,
+  path: string,
+  ...options: readonly string[]
+): Promise<void> {
+  const file = `${path}.c`;
+  writeFileSync(file, source);
+  await execute(COMPILER, ["-O2", "-o", path, file, ...options]);
 }
 
 async function installPackages(work: string): Promise<void> {
