@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // shortBodyBytes is the longest body that goes in one message, even if JSON makes six bytes of each.
@@ -106,99 +103,4 @@ func (c *Client) send(
 			}
 		}
 	})
-}
-
-type requestParams struct {
-	Credential       string            `json:"credential"`
-	Method           string            `json:"method,omitempty"`
-	URL              string            `json:"url"`
-	Headers          map[string]string `json:"headers,omitempty"`
-	Body             string            `json:"body,omitempty"`
-	BodyBase64       []byte            `json:"bodyBase64,omitempty"`
-	BodyBytes        *int64            `json:"bodyBytes,omitempty"`
-	TimeoutMs        int64             `json:"timeoutMs,omitempty"`
-	MaxResponseBytes int               `json:"maxResponseBytes,omitempty"`
-	Stream           bool              `json:"stream,omitempty"`
-	Interactive      bool              `json:"interactive,omitempty"`
-}
-
-func (p *requestParams) setBody(body []byte) {
-	if utf8.Valid(body) {
-		p.Body = string(body)
-	} else {
-		p.BodyBase64 = body
-	}
-}
-
-// joined returns headers as the protocol has them: a name in lower case, and one value.
-func joined(header http.Header) map[string]string {
-	headers := make(map[string]string, len(header))
-	for name, values := range header {
-		name = strings.ToLower(name)
-		separator := ", "
-		if name == "cookie" {
-			separator = "; "
-		}
-		headers[name] = strings.Join(values, separator)
-	}
-	return headers
-}
-
-// answerHead is what an answer begins with.
-type answerHead struct {
-	ID         json.RawMessage       `json:"id"`
-	Status     int                   `json:"status"`
-	StatusText string                `json:"statusText"`
-	URL        string                `json:"url"`
-	Headers    map[string]textOrList `json:"headers"`
-}
-
-func (h *answerHead) statusLine() string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", h.Status, h.StatusText))
-}
-
-func (h *answerHead) header() http.Header {
-	header := make(http.Header, len(h.Headers))
-	for name, values := range h.Headers {
-		for _, value := range values {
-			header.Add(name, value)
-		}
-	}
-	return header
-}
-
-type requestResult struct {
-	answerHead
-	Body       string `json:"body"`
-	BodyBase64 []byte `json:"bodyBase64"`
-	Refreshed  bool   `json:"refreshed"`
-}
-
-func (r *requestResult) response() *Response {
-	body := r.BodyBase64
-	if body == nil {
-		body = []byte(r.Body)
-	}
-	return &Response{
-		Status:     r.statusLine(),
-		StatusCode: r.Status,
-		URL:        r.URL,
-		Header:     r.header(),
-		Body:       body,
-		Refreshed:  r.Refreshed,
-	}
-}
-
-// textOrList are the values of a header: a text, or of set-cookie a list.
-type textOrList []string
-
-// UnmarshalJSON takes either.
-func (t *textOrList) UnmarshalJSON(data []byte) error {
-	if len(data) > 0 && data[0] == '[' {
-		return json.Unmarshal(data, (*[]string)(t))
-	}
-	var text string
-	err := json.Unmarshal(data, &text)
-	*t = textOrList{text}
-	return err
 }
