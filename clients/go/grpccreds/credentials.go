@@ -15,56 +15,67 @@ import (
 )
 
 // An Option changes how a token is obtained or sent.
-type Option func(*perCall)
+type Option func(*Credentials)
 
 // WithToken says more about the token that is wanted.
 func WithToken(options ...authd.TokenOption) Option {
-	return func(p *perCall) { p.options = append(p.options, options...) }
+	return func(c *Credentials) { c.options = append(c.options, options...) }
 }
 
 // WithoutTransportSecurity sends the token over connections that are not encrypted, too, for a server on this
 // machine.
-func WithoutTransportSecurity() Option { return func(p *perCall) { p.isInsecure = true } }
+func WithoutTransportSecurity() Option { return func(c *Credentials) { c.isInsecure = true } }
 
-// New returns credentials for [google.golang.org/grpc.WithPerRPCCredentials]: each call carries the headers of
-// a token of credential, which client is asked for then. They are refused without transport security, unless
-// [WithoutTransportSecurity] is given.
+// Credentials have each call carry the headers of a token, which authd is asked for then. They are refused
+// without transport security, unless [WithoutTransportSecurity] was given.
 //
 // A call without a token fails with a status that says why: Unavailable where a later try may help,
 // DeadlineExceeded, Canceled, PermissionDenied where a rule or a person said no, else Unauthenticated.
-func New(client *authd.Client, credential string, options ...Option) credentials.PerRPCCredentials {
-	p := &perCall{client: client, credential: credential}
-	for _, option := range options {
-		option(p)
-	}
-	return p
-}
-
-type perCall struct {
+type Credentials struct {
 	client     *authd.Client
 	credential string
 	options    []authd.TokenOption
 	isInsecure bool
 }
 
+var _ credentials.PerRPCCredentials = (*Credentials)(nil)
+
+// New returns credentials for [google.golang.org/grpc.WithPerRPCCredentials], with the tokens that client has
+// of credential.
+func New(client *authd.Client, credential string, options ...Option) *Credentials {
+	c := &Credentials{client: client, credential: credential}
+	for _, option := range options {
+		option(c)
+	}
+	return c
+}
+
 // RequireTransportSecurity tells whether the connection must be encrypted.
-func (p *perCall) RequireTransportSecurity() bool { return !p.isInsecure }
+func (c *Credentials) RequireTransportSecurity() bool { return !c.isInsecure }
 
 // GetRequestMetadata returns the headers for a call.
-func (p *perCall) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
-	if !p.isInsecure {
+func (c *Credentials) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	if !c.isInsecure {
 		info, _ := credentials.RequestInfoFromContext(ctx)
 		if err := credentials.CheckSecurityLevel(info.AuthInfo, credentials.PrivacyAndIntegrity); err != nil {
-			return nil, status.Error(codes.Unauthenticated, fmt.Sprintf("%s: no token was sent: %v", p.credential, err))
+			return nil, status.Error(codes.Unauthenticated, fmt.Sprintf("%s: no token was sent: %v", c.credential, err))
 		}
 	}
-	token, err := p.client.GetToken(ctx, p.credential, p.options...)
+	options := c.options
+	sent, isWatched := ctx.Value(sentKey{}).(*sentToken)
+	if isWatched {
+		options = append(options[:len(options):len(options)], authd.WithRejectedToken(sent.refused))
+	}
+	token, err := c.client.GetToken(ctx, c.credential, options...)
 	if err != nil {
 		return nil, status.Error(codeOf(err), err.Error())
 	}
 	if len(token.Query) > 0 || len(token.Body) > 0 {
-		text := p.credential + ": its token goes into the query or the body, which gRPC has no place for"
+		text := c.credential + ": its token goes into the query or the body, which gRPC has no place for"
 		return nil, status.Error(codes.Unauthenticated, text)
+	}
+	if isWatched {
+		sent.set(token.AccessToken)
 	}
 	metadata := make(map[string]string, len(token.Header))
 	for name := range token.Header {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,8 @@ type server struct {
 	address string
 	trust   credentials.TransportCredentials
 	seen    chan metadata.MD
+	// refuse tells which calls are Unauthenticated; nil: none.
+	refuse func(metadata.MD) bool
 }
 
 func startServer(t *testing.T, isSecure bool) *server {
@@ -58,15 +61,18 @@ func startServer(t *testing.T, isSecure bool) *server {
 		s.trust = credentials.NewTLS(&tls.Config{RootCAs: roots})
 		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&certificate)))
 	}
-	keep := func(ctx context.Context) {
+	keep := func(ctx context.Context) metadata.MD {
 		headers, _ := metadata.FromIncomingContext(ctx)
 		s.seen <- headers
+		return headers
 	}
 	options = append(options,
 		grpc.UnaryInterceptor(func(
 			ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler,
 		) (any, error) {
-			keep(ctx)
+			if headers := keep(ctx); s.refuse != nil && s.refuse(headers) {
+				return nil, status.Error(codes.Unauthenticated, "who are you?")
+			}
 			return handle(ctx, request)
 		}),
 		grpc.StreamInterceptor(func(
@@ -112,10 +118,12 @@ func newCertificate(t *testing.T) tls.Certificate {
 }
 
 // connect makes a client of the server whose calls have these credentials.
-func (s *server) connect(t *testing.T, perCall credentials.PerRPCCredentials) (grpc_health_v1.HealthClient, error) {
+func (s *server) connect(
+	t *testing.T, perCall credentials.PerRPCCredentials, options ...grpc.DialOption,
+) (grpc_health_v1.HealthClient, error) {
 	t.Helper()
-	connection, err := grpc.NewClient(s.address,
-		grpc.WithTransportCredentials(s.trust), grpc.WithPerRPCCredentials(perCall))
+	options = append(options, grpc.WithTransportCredentials(s.trust), grpc.WithPerRPCCredentials(perCall))
+	connection, err := grpc.NewClient(s.address, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -242,5 +250,45 @@ func TestOptionsOfTheToken(t *testing.T) {
 	_, err = checked.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
 	if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), `the scope "read"`) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestACallThatIsRefusedIsMadeOnceMoreWithAnotherToken(t *testing.T) {
+	client, s, ctx := newClient(t), startServer(t, true), newContext(t)
+	token, err := client.GetToken(ctx, "zebbra")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var isClosed atomic.Bool
+	s.refuse = func(headers metadata.MD) bool {
+		isRevoked := headers.Get("authorization")[0] == "Bearer "+token.AccessToken
+		return isRevoked || isClosed.Load()
+	}
+	creds := grpccreds.New(client, "zebbra")
+	checked, err := s.connect(t, creds, grpc.WithUnaryInterceptor(creds.RetryUnary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := checked.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
+		t.Error(err)
+	}
+	if len(s.seen) != 2 {
+		t.Errorf("%d calls", len(s.seen))
+	}
+	isClosed.Store(true)
+	_, err = checked.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+	if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "who are you?") {
+		t.Errorf("%v", err)
+	}
+	before := len(s.seen)
+	// A call that had no token is not made again.
+	nobody := grpccreds.New(client, "lablef")
+	checked, err = s.connect(t, nobody, grpc.WithUnaryInterceptor(nobody.RetryUnary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = checked.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+	if status.Code(err) != codes.Unauthenticated || len(s.seen) != before {
+		t.Errorf("%d calls: %v", len(s.seen), err)
 	}
 }
