@@ -7,10 +7,13 @@ declare(strict_types=1);
 require __DIR__ . '/autoload.php';
 
 use Authd\AuthdException;
+use Authd\CancelledException;
 use Authd\Client;
 
 $client = null;
 $rest = '';
+$queue = [];
+$current = null;
 stream_set_blocking(STDIN, false);
 
 function write(array $line): void
@@ -18,31 +21,61 @@ function write(array $line): void
     fwrite(STDOUT, json_encode($line, JSON_THROW_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE) . "\n");
 }
 
+/** Takes what has come on standard input, waiting for it at most so many seconds; false at its end. */
+function receive(float $seconds): bool
+{
+    global $rest, $queue;
+    $read = [STDIN];
+    $none = null;
+    if (stream_select($read, $none, $none, 0, (int) ($seconds * 1e6))) {
+        $data = fread(STDIN, 1 << 20);
+        if ($data === '' && feof(STDIN)) {
+            return false;
+        }
+        $lines = explode("\n", $rest . $data);
+        $rest = array_pop($lines);
+        foreach ($lines as $line) {
+            $queue[] = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+        }
+    }
+    return true;
+}
+
 /** Returns the next command, or null at the end of input. Notifications are told meanwhile. */
 function command(bool $listening): ?array
 {
-    global $client, $rest;
-    while (!str_contains($rest, "\n")) {
-        $read = [STDIN];
-        $none = null;
-        if (stream_select($read, $none, $none, 0, $listening ? 0 : 50_000)) {
-            $data = fread(STDIN, 1 << 20);
-            if ($data === '' && feof(STDIN)) {
-                return null;
-            }
-            $rest .= $data;
-        } elseif ($listening) {
+    global $client, $queue;
+    while ($queue === []) {
+        if (!receive($listening ? 0.0 : 0.05)) {
+            return null;
+        }
+        if ($queue === [] && $listening) {
             $client->listen(0.02);
         }
     }
-    [$line, $rest] = explode("\n", $rest, 2);
-    return json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+    return array_shift($queue);
 }
 
-/** Returns the parts of a body, which come as commands. */
+/** True if a command that has come by now takes the call back that is under way. */
+function isCancelled(): bool
+{
+    global $queue, $current;
+    receive(0.0);
+    foreach ($queue as $one) {
+        if ($one['do'] === 'cancel' && $one['of'] === $current) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Returns the parts of a body, which come as commands. A source that is not to go on throws. */
 function parts(): Generator
 {
     while (($command = command(false)) !== null && !($command['last'] ?? false)) {
+        if ($command['do'] === 'cancel') {
+            throw new CancelledException('The source of the body has ended.', 'cancelled');
+        }
         yield base64_decode($command['data']);
     }
 }
@@ -109,7 +142,7 @@ function carryOut(array $command): mixed
             $client?->close();
             $isListening = false;
             $grace = isset($command['graceMs']) ? ['grace' => $command['graceMs'] / 1000] : [];
-            $client = new Client($command['socket'], ...$grace);
+            $client = new Client($command['socket'], ...$grace, isCancelled: isCancelled(...));
             return null;
         case 'getToken':
             return getToken($client, $params);
@@ -147,12 +180,13 @@ function described(Throwable $error): array
 }
 
 $isListening = false;
-write(['client' => 'php', 'features' => ['stream', 'upload', 'subscribe']]);
+write(['client' => 'php', 'features' => ['cancel', 'stream', 'upload', 'subscribe']]);
 while (($command = command($isListening)) !== null) {
-    // Parts of a body whose answer came early.
-    if ($command['do'] === 'part') {
+    // Parts of a body whose answer came early, and what was carried out while the call was under way.
+    if ($command['do'] === 'part' || $command['do'] === 'cancel') {
         continue;
     }
+    $current = $command['call'];
     try {
         $result = carryOut($command);
         write(['call' => $command['call'], 'result' => $result === null || $result === [] ? (object) [] : $result]);

@@ -2,18 +2,20 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { run } from "../helpers/child.ts";
+import { run, start } from "../helpers/child.ts";
 import { conformance } from "../helpers/conformance/conformance.ts";
 import { startSandbox } from "../helpers/conformance/sandbox.ts";
 import { absent, missing } from "../helpers/optional.ts";
+import { startScriptedDaemon } from "../helpers/scripted-daemon.ts";
 import { ROOT } from "../helpers/sources.ts";
+import { until } from "../helpers/until.ts";
 
 const FOLDER = join(ROOT, "clients/php");
 
 conformance("php", {
   start: () => ({ command: "php", args: [join(FOLDER, "conformance.php")] }),
   programs: ["php"],
-  features: ["stream", "upload", "subscribe"],
+  features: ["cancel", "stream", "upload", "subscribe"],
 });
 
 test("every file of the PHP client is PHP", async (t) => {
@@ -38,4 +40,27 @@ test("PSR-18 and Guzzle send by authd", async (t) => {
     env,
   });
   return t.is(code, 0, stdout + stderr);
+});
+
+test("what a signal handler throws takes a call back", async (t) => {
+  if (absent("php").length > 0) return missing(t, "php is not installed");
+  const seen: string[] = [];
+  const result = { accessToken: "quick", tokenType: "Bearer", expiresAt: null, headers: {} };
+  const socket = await startScriptedDaemon(t, async (method, params) => {
+    seen.push(`${method} ${JSON.stringify(params)}`);
+    if (JSON.stringify(params).includes("quick")) return { result };
+    return await new Promise(() => {});
+  });
+  const { child, ended } = start(t, "php", [join(FOLDER, "tests/signals.php")], {
+    env: { ...process.env, AUTHD_SOCKET: socket },
+  });
+  await until(() => seen.length === 1);
+  child.kill("SIGUSR1");
+  const { code, stdout, stderr } = await ended;
+  t.is(code, 0, stdout + stderr);
+  return t.deepEqual(seen, [
+    'getToken {"credential":"slow"}',
+    '$/cancelRequest {"id":1}',
+    'getToken {"credential":"quick"}',
+  ]);
 });

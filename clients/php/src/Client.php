@@ -32,9 +32,13 @@ final class Client
     /**
      * @param ?string $socket the daemon's
      * @param float $grace seconds that a call waits longer than its timeout, as a person may have to say yes first
+     * @param ?\Closure(): bool $isCancelled is asked while a call waits, every 50 ms: true takes the call back
      */
-    public function __construct(private readonly ?string $socket = null, private readonly float $grace = 65.0)
-    {
+    public function __construct(
+        private readonly ?string $socket = null,
+        private readonly float $grace = 65.0,
+        private readonly ?\Closure $isCancelled = null,
+    ) {
     }
 
     /**
@@ -194,29 +198,44 @@ final class Client
         $limit = self::timeoutOf($method, $params) + $this->grace;
         $connection = $this->connected();
         $id = $connection->request($method, $params);
+        try {
+            $answer = $this->awaited($connection, $id, $limit);
+        } catch (\Throwable $error) {
+            // Also one that a signal handler or a listener has thrown.
+            $connection->cancel($id);
+            throw $error;
+        }
+        if ($answer === null) {
+            $connection->cancel($id);
+            throw new TimeoutException(sprintf('authd has not answered %s within %d s.', $method, $limit), 'timeout');
+        }
+        if (isset($answer['error'])) {
+            throw AuthdException::of($answer['error']);
+        }
+        return $answer['result'] ?? null;
+    }
+
+    /**
+     * Returns the answer to a request, or null if it did not come in time.
+     *
+     * @return ?array<string, mixed>
+     */
+    private function awaited(Connection $connection, int $id, float $limit): ?array
+    {
         $until = hrtime(true) / 1e9 + $limit;
-        while (true) {
-            $message = $connection->next(max(0.0, $until - hrtime(true) / 1e9));
-            if ($message === null) {
-                $connection->cancel($id);
-                throw new TimeoutException(sprintf('authd has not answered %s within %d s.', $method, $limit), 'timeout');
-            }
+        do {
+            $message = $connection->next(max(0.0, $until - hrtime(true) / 1e9), $this->isCancelled);
             if (isset($message['method'])) {
                 $this->tell($message);
                 continue;
             }
-            $answered = $message['id'] ?? null;
-            if (isset($message['error']) && ($answered === null || $answered === $id)) {
-                if ($answered === null) {
-                    // About the connection as a whole, which the daemon closes after it.
-                    $connection->close();
-                }
-                throw AuthdException::of($message['error']);
+            if (isset($message['error']) && !isset($message['id'])) {
+                // About the connection as a whole, which the daemon closes after it.
+                $connection->close();
+                return $message;
             }
-            if ($answered === $id) {
-                return $message['result'] ?? null;
-            }
-        }
+        } while ($message !== null && ($message['id'] ?? null) !== $id);
+        return $message;
     }
 
     /** @param array<string, mixed> $message */
@@ -251,7 +270,7 @@ final class Client
     {
         $this->assertOpen();
         $limit = self::timeoutOf('authorizedRequest', $params) + $this->grace;
-        return new Exchange(new Connection(Socket::connect($this->socket)), $limit);
+        return new Exchange(new Connection(Socket::connect($this->socket)), $limit, $this->isCancelled);
     }
 
     /**

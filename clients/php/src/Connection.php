@@ -9,6 +9,8 @@ final class Connection
 {
     /** Bytes of a request; the daemon accepts no longer one. */
     private const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+    /** Seconds between looks at whether a call is still wanted. */
+    private const LOOK = 0.05;
     private const FLAGS = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
         | JSON_UNESCAPED_LINE_TERMINATORS;
 
@@ -48,16 +50,20 @@ final class Connection
     }
 
     /**
-     * Returns the next message, or null if none came in time.
+     * Returns the next message, or null if none came in time. Throws CancelledException once `isCancelled` is true.
      *
+     * @param ?\Closure(): bool $isCancelled
      * @return ?array<string, mixed>
      */
-    public function next(float $seconds): ?array
+    public function next(float $seconds, ?\Closure $isCancelled = null): ?array
     {
         $until = hrtime(true) / 1e9 + $seconds;
         while ($this->messages === []) {
+            if ($isCancelled !== null && $isCancelled()) {
+                throw new CancelledException('The call was taken back.', 'cancelled');
+            }
             $left = max(0.0, $until - hrtime(true) / 1e9);
-            if ($this->isReadable($left)) {
+            if ($this->isReadable($isCancelled === null ? $left : min($left, self::LOOK))) {
                 $this->receive();
             } elseif ($left === 0.0) {
                 return null;

@@ -25,8 +25,12 @@ final class Exchange
     /** @var list<int> requests with parts that are not answered yet */
     private array $waiting = [];
 
-    public function __construct(private readonly Connection $connection, private readonly float $limit)
-    {
+    /** @param ?\Closure(): bool $isCancelled */
+    public function __construct(
+        private readonly Connection $connection,
+        private readonly float $limit,
+        private readonly ?\Closure $isCancelled,
+    ) {
     }
 
     public function close(): void
@@ -148,7 +152,7 @@ final class Exchange
     /** @return array<string, mixed> */
     private function next(): array
     {
-        return $this->connection->next($this->limit)
+        return $this->connection->next($this->limit, $this->isCancelled)
             ?? throw new TimeoutException(sprintf('authd has said nothing for %d s.', $this->limit), 'timeout');
     }
 }
