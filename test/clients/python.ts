@@ -1,7 +1,9 @@
 /** The Python client, by the conformance suite and with real libraries of Python. */
-import { cpSync, readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { run } from "../helpers/child.ts";
 import { conformance } from "../helpers/conformance/conformance.ts";
 import { startSandbox } from "../helpers/conformance/sandbox.ts";
@@ -12,64 +14,99 @@ import { ROOT } from "../helpers/sources.ts";
 const FEATURES = ["concurrent", "cancel", "stream", "upload", "subscribe"] as const;
 const FOLDER = join(ROOT, "clients/python");
 
-for (const [name, ...more] of [["python"], ["python asyncio", "--asyncio"]] as const) {
-  conformance(name, {
-    start: () => ({ command: "python3", args: [join(FOLDER, "conformance.py"), ...more] }),
-    programs: ["python3"],
-    features: FEATURES,
-  });
+/** The oldest version that the client is for. No package registry has it. */
+const OLDEST = "3.9";
+
+/** Finds the oldest version where it is installed, by pyenv or otherwise. */
+function oldestPython(): string[] {
+  const versions = join(process.env.PYENV_ROOT ?? join(homedir(), ".pyenv"), "versions");
+  const own = existsSync(versions) ? readdirSync(versions) : [];
+  const version = own.find((name) => name.startsWith(`${OLDEST}.`));
+  const command = version ? join(versions, version, "bin/python") : `python${OLDEST}`;
+  return spawnSync(command, ["--version"]).status === 0 ? [command] : [];
 }
 
-const LIBRARIES = ["requests", "httpx", "mypy", "ruff", "types-requests", "setuptools", "wheel"];
-const NO_REGISTRY =
-  /No matching distribution|Could not find a version|Temporary failure|Connection/;
+const PYTHONS = [
+  ["python", "python3"],
+  ...oldestPython().map((path) => [`python ${OLDEST}`, path]),
+];
 
-test.serial(
-  "a wheel installs, and works with requests and httpx; types and style are checked",
-  async (t) => {
+for (const [name = "", python = ""] of PYTHONS) {
+  for (const [client, ...more] of [[name], [`${name} asyncio`, "--asyncio"]]) {
+    conformance(client!, {
+      start: () => ({ command: python, args: [join(FOLDER, "conformance.py"), ...more] }),
+      programs: ["python3"],
+      features: FEATURES,
+    });
+  }
+}
+
+const LIBRARIES = ["requests", "httpx", "setuptools>=61", "wheel"];
+const CHECKERS = ["mypy", "ruff", "vermin", "requests", "httpx", "types-requests"];
+/** What each must find in order. vermin: nothing that the oldest version lacks. */
+const CHECKS = [
+  ["mypy"],
+  ["ruff", "check"],
+  ["ruff", "format", "--check"],
+  ["vermin", "--quiet", "--no-tips", "--eval-annotations", `--target=${OLDEST}-`, "src"],
+];
+for (const [name = "", path = ""] of PYTHONS) {
+  test.serial(`${name}: a wheel installs, and works with requests and httpx`, async (t) => {
     t.timeout(600_000);
     if (absent("python3").length > 0) return missing(t, "python3 is not installed");
+    const here = await makeVenv(t, path, LIBRARIES);
+    if (typeof here === "string") return missing(t, here);
     const folder = temporaryFolder(t);
-    const source = join(folder, "source");
-    cpSync(FOLDER, source, { recursive: true });
-    const venv = join(folder, "venv");
-    const made = await run(t, "python3", ["-m", "venv", venv]);
-    if (made.code !== 0)
-      return missing(t, `python3 can't make a venv (Debian package python3-venv): ${made.stdout}`);
-    const python = join(venv, "bin/python");
-    const here = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-      run(t, python, args, { cwd: source, env: { ...process.env, ...env } });
-    const pip = (...args: string[]) =>
-      here(["-m", "pip", "--quiet", "--disable-pip-version-check", ...args]);
-    const installed = await pip("install", ...LIBRARIES);
-    if (NO_REGISTRY.test(installed.stderr))
-      return missing(t, `PyPI can't be reached: ${installed.stderr}`);
-    t.is(installed.code, 0, installed.stderr);
-
-    const built = await pip(
-      "wheel",
-      "--no-deps",
-      "--no-build-isolation",
-      "--wheel-dir",
-      folder,
-      source,
-    );
-    t.is(built.code, 0, built.stderr);
-    const [wheel = ""] = readdirSync(folder).filter((name) => name.endsWith(".whl"));
+    const wheelOptions = ["--no-deps", "--no-build-isolation", "--wheel-dir", folder];
+    await here.pip("wheel", ...wheelOptions, here.source);
+    const [wheel = ""] = readdirSync(folder).filter((file) => file.endsWith(".whl"));
     t.is(wheel, "authd_client-0.1.0-py3-none-any.whl");
-    const added = await pip("install", "--no-index", "--no-deps", join(folder, wheel));
-    t.is(added.code, 0, added.stderr);
-
-    for (const [program, ...args] of [["mypy"], ["ruff", "check"], ["ruff", "format", "--check"]]) {
-      const { code, stdout, stderr } = await here(["-m", program!, ...args]);
-      t.is(code, 0, `${program}: ${stdout}${stderr}`);
-    }
+    await here.pip("install", "--no-index", "--no-deps", join(folder, wheel));
     const { socket, values } = await startSandbox(t);
-    const tests = join(source, "tests/test_authd.py");
-    const tested = await here([tests], {
+    const tested = await here.run("python", [join(here.source, "tests/test_authd.py")], {
       AUTHD_SOCKET: socket,
       LABELF_URL: values.labelf,
     });
     return t.is(tested.code, 0, tested.stderr);
+  });
+}
+
+test.serial(
+  "python: types and style are checked, and for what the oldest version lacks",
+  async (t) => {
+    t.timeout(600_000);
+    if (absent("python3").length > 0) return missing(t, "python3 is not installed");
+    const here = await makeVenv(t, "python3", CHECKERS);
+    if (typeof here === "string") return missing(t, here);
+    for (const [program = "", ...args] of CHECKS) {
+      const { code, stdout, stderr } = await here.run(program, args);
+      t.is(code, 0, `${program}: ${stdout}${stderr}`);
+    }
   },
 );
+
+const NO_REGISTRY =
+  /No matching distribution|Could not find a version|Temporary failure|Connection/;
+
+/** Makes a venv with these libraries beside a copy of the client, or tells why that can't be. */
+async function makeVenv(t: ExecutionContext, command: string, libraries: readonly string[]) {
+  const folder = temporaryFolder(t);
+  const source = join(folder, "source");
+  cpSync(FOLDER, source, { recursive: true });
+  const venv = join(folder, "venv");
+  const made = await run(t, command, ["-m", "venv", venv]);
+  if (made.code !== 0)
+    return `python3 can't make a venv (Debian package python3-venv): ${made.stdout}`;
+  const here = (program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    run(t, join(venv, "bin", program), args, { cwd: source, env: { ...process.env, ...env } });
+  const call = (...args: string[]) =>
+    here("python", ["-m", "pip", "--quiet", "--disable-pip-version-check", ...args]);
+  const pip = async (...args: string[]) => {
+    const { code, stderr } = await call(...args);
+    t.is(code, 0, stderr);
+  };
+  const installed = await call("install", ...libraries);
+  if (NO_REGISTRY.test(installed.stderr)) return `PyPI can't be reached: ${installed.stderr}`;
+  t.is(installed.code, 0, installed.stderr);
+  return { source, run: here, pip };
+}

@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "./child.ts";
+import type { Scope } from "./scope.ts";
 import { ROOT } from "./sources.ts";
 
 /** Packages that a test runs, installed from their registry once and kept for the next run. */
@@ -24,14 +26,39 @@ export function npmPackages(...packages: readonly string[]): string {
   return join(folder, "node_modules", ".bin");
 }
 
+/** A program that Go builds, with the modules that take the place of others there. */
+interface GoProgram {
+  package: string;
+  version: string;
+  replace: string;
+}
+
+/** Returns the path of a program that go has built of modules of its proxy, within minutes. Rejects where it can't. */
+export async function goProgram(t: Scope, program: GoProgram): Promise<string> {
+  const folder = folderOf("go", Object.values(program));
+  const path = join(folder, "program");
+  if (existsSync(path)) return path;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "go.mod"), `module program\ngo 1.25\nreplace ${program.replace}\n`);
+  const built = `${path}.new`;
+  for (const words of [
+    ["get", `${program.package}@${program.version}`],
+    ["build", "-trimpath", "-o", built, program.package],
+  ]) {
+    const { code, stderr } = await run(t, "go", words, { cwd: folder });
+    if (code !== 0) throw new Error(`go ${words.join(" ")}: ${stderr}`);
+  }
+  renameSync(built, path);
+  return path;
+}
+
 /** Installs into a folder that is named by the packages, unless that was done to its end before. */
 function installed(
   kind: string,
   packages: readonly string[],
   install: (folder: string) => void,
 ): string {
-  const digest = createHash("sha256").update(packages.join(" ")).digest("hex").slice(0, 12);
-  const folder = join(CACHE, `${kind}-${digest}`);
+  const folder = folderOf(kind, packages);
   const done = join(folder, "done");
   if (existsSync(done)) return folder;
   rmSync(folder, { recursive: true, force: true });
@@ -39,6 +66,11 @@ function installed(
   install(folder);
   writeFileSync(done, "");
   return folder;
+}
+
+function folderOf(kind: string, packages: readonly string[]): string {
+  const digest = createHash("sha256").update(packages.join(" ")).digest("hex").slice(0, 12);
+  return join(CACHE, `${kind}-${digest}`);
 }
 
 function call(command: string, ...args: readonly string[]): void {
