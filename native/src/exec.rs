@@ -26,6 +26,7 @@ enum Place<'a> {
 }
 
 /// Returns the exit code if COMMAND could not be run, or `None` if the Node command should do it.
+#[inline(never)]
 pub fn run(words: &[OsString]) -> Option<i32> {
     let at = words.iter().position(|each| each == "--")?;
     let [program, arguments @ ..] = &words[at + 1..] else { return None };

@@ -20,6 +20,7 @@ const OPTIONS: &[Known] = &[
 const ROUNDING_S: f64 = 1.0;
 
 /// Returns the exit code, or `None` if the Node command should say what is wrong with the arguments.
+#[inline(never)]
 pub fn run(words: &[&str]) -> Option<i32> {
     let args = Args::parse(words, OPTIONS)?;
     let [name] = args.positionals[..] else { return None };

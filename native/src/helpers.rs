@@ -44,6 +44,7 @@ const HELPERS: &[(&str, Helper)] = &[
 ];
 
 /// Returns the exit code, or `None` for what the Node command does.
+#[inline(never)]
 pub fn run(words: &[&str]) -> Option<i32> {
     let (tool, rest) = words.split_first()?;
     if rest.contains(&"--help") {

@@ -50,6 +50,7 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// Returns the exit code, or `None` if the Node command should do it: nothing was sent then, and standard input is as
 /// it was.
+#[inline(never)]
 pub fn run(words: &[&str]) -> Option<i32> {
     let long = spell_out(words)?;
     let long: Vec<&str> = long.iter().map(String::as_str).collect();

@@ -21,6 +21,7 @@ const FEW: usize = 4;
 const NO_CREDENTIALS: &str = "No credentials yet. Next: authd add NAME --preset PRESET";
 
 /// Returns the exit code, or `None` if the Node command should do it: nothing was printed then.
+#[inline(never)]
 pub fn run(words: &[&str]) -> Option<i32> {
     let args = Args::parse(words, &[("json", false)])?;
     let is_json = args.has("json");
