@@ -1,5 +1,5 @@
 /** The Java client: the conformance suite, its own tests at a daemon, and what Maven makes of it. */
-import { chmodSync, chownSync, cpSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import test from "ava";
@@ -83,7 +83,7 @@ asRoot("the Java client tells nothing to another user's program", async (t) => {
   const [command = "", ...words] = [...as(STRANGER), process.execPath, "-e", listen];
   const impostor = start(t, command, words);
   await impostor.says("listens");
-  const args = await javaArgs("authd.ImpostorTest", path);
+  const args = await javaArgs("authd.Ask", path);
   const owned = await run(t, "java", args);
   t.regex(
     owned.stdout,
@@ -100,6 +100,28 @@ asRoot("the Java client tells nothing to another user's program", async (t) => {
   );
   impostor.child.kill();
   return t.is((await impostor.ended).stdout, "listens\n");
+});
+
+test("the Java client looks for the daemon where the others do", async (t) => {
+  t.timeout(300_000);
+  if (lacking.length > 0) return missing(t, noJdk);
+  const folder = temporaryFolder(t);
+  const own = join(folder, ".local/state/authd");
+  mkdirSync(own, { recursive: true });
+  for (const place of [folder, own]) writeFileSync(join(place, "authd.sock"), "");
+  const { PATH } = process.env;
+  const places: [NodeJS.ProcessEnv, string][] = [
+    [{ AUTHD_SOCKET: "/nowhere/x.sock", XDG_RUNTIME_DIR: "/run" }, "/nowhere/x.sock"],
+    [{ XDG_RUNTIME_DIR: "/nowhere" }, "/nowhere/authd/authd.sock"],
+    [{ AUTHD_STATE_DIR: folder }, join(folder, "authd.sock")],
+    [{ HOME: folder }, join(own, "authd.sock")],
+  ];
+  for (const [env, path] of places) {
+    const args = await javaArgs("authd.Ask");
+    const { stdout, stderr } = await run(t, "java", args, { env: { PATH, ...env } });
+    t.true(stdout.startsWith("no_daemon ") && stdout.includes(` ${path} `), stdout + stderr);
+  }
+  return t.pass();
 });
 
 const PROGRAM = `

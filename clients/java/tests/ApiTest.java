@@ -17,10 +17,12 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.net.http.HttpTimeoutException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Flow;
 
 /** The client at an API of the test's own: API_URL, for the credential `mine`. */
 final class ApiTest {
@@ -162,6 +164,20 @@ final class ApiTest {
         holds(error.toString().contains("the disk is gone"), error.toString());
         AuthdException told = fails("request_failed", () -> authd.request("mine", request));
         holds(told.getMessage().contains("the disk is gone"), told.getMessage());
+        for (long length : new long[] {5, -1}) {
+            HttpRequest thrown = at("/echo").PUT(new Thrower(length)).build();
+            IOException own = fails(IOException.class, () -> mine.send(thrown, BodyHandlers.ofString()));
+            holds(own.toString().contains("no subscribers"), own.toString());
+            fails("request_failed", () -> authd.request("mine", thrown));
+        }
+    }
+
+    /** A publisher that has a fault. */
+    private record Thrower(long contentLength) implements BodyPublisher {
+        @Override
+        public void subscribe(Flow.Subscriber<? super ByteBuffer> subscriber) {
+            throw new IllegalStateException("no subscribers");
+        }
     }
 
     private static void refused(Authd authd) throws Exception {

@@ -13,6 +13,7 @@ import java.net.UnixDomainSocketAddress;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.net.http.HttpTimeoutException;
 import java.nio.channels.Channels;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
@@ -33,6 +34,7 @@ final class WireTest {
         test("JSON is read as it is written", WireTest::json);
         test("what is no JSON", WireTest::noJson);
         test("a body that pauses is kept alive", WireTest::keepAlive);
+        test("a daemon that says nothing", WireTest::silence);
         test("an HttpClient without a time-out waits for a day", WireTest::noTimeout);
     }
 
@@ -74,6 +76,22 @@ final class WireTest {
                 same(((Map<?, ?>) sent.get("params")).get("timeoutMs"), Duration.ofDays(1).toMillis());
             }
             fails(ExecutionException.class, answer::get);
+        } finally {
+            Files.deleteIfExists(socket);
+        }
+    }
+
+    private static void silence() throws Exception {
+        Path socket = Path.of(System.getenv("SOCKET_FOLDER"), "silent.sock");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+                Authd authd = new Authd(socket, Duration.ofMillis(50))) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            HttpRequest request = HttpRequest.newBuilder(URI.create("https://api.example/x"))
+                    .timeout(Duration.ofMillis(50))
+                    .build();
+            AuthdHttpClient client = new AuthdHttpClient(authd, "c");
+            fails(HttpTimeoutException.class, () -> client.send(request, BodyHandlers.discarding()));
+            fails("timeout", () -> authd.request("c", request));
         } finally {
             Files.deleteIfExists(socket);
         }

@@ -1,6 +1,7 @@
 package authd;
 
 import java.net.http.HttpRequest.BodyPublisher;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodySubscriber;
 import java.net.http.HttpResponse.BodySubscribers;
 import java.nio.ByteBuffer;
@@ -24,10 +25,19 @@ final class Bodies {
         return length >= 0 && length <= Wire.SHORT_BODY;
     }
 
+    /** Subscribes to a body. One that fails at that fails as any other does. */
+    static void subscribe(Optional<BodyPublisher> body, Flow.Subscriber<ByteBuffer> subscriber) {
+        try {
+            body.orElseGet(BodyPublishers::noBody).subscribe(subscriber);
+        } catch (RuntimeException error) {
+            subscriber.onError(error);
+        }
+    }
+
     /** Returns the whole of a short body. */
     static CompletionStage<byte[]> collect(Optional<BodyPublisher> body) {
         BodySubscriber<byte[]> bytes = BodySubscribers.ofByteArray();
-        body.orElseGet(java.net.http.HttpRequest.BodyPublishers::noBody).subscribe(new Flow.Subscriber<>() {
+        subscribe(body, new Flow.Subscriber<>() {
             @Override
             public void onSubscribe(Flow.Subscription subscription) {
                 bytes.onSubscribe(subscription);

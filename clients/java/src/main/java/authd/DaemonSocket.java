@@ -6,28 +6,18 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.UserPrincipal;
 import java.util.Set;
 import jdk.net.ExtendedSocketOptions;
 
-/** Where the daemon listens, and a connection to it that is nobody else's. */
+/** A connection to the daemon that is nobody else's. */
 final class DaemonSocket {
     private static final String HINT = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET.";
 
     private DaemonSocket() {}
-
-    /** Returns where a client looks for the daemon. A service's socket counts without XDG_RUNTIME_DIR. */
-    static Path defaultPath() {
-        String told = variable("AUTHD_SOCKET");
-        if (!told.isEmpty()) return Path.of(told);
-        String runtime = variable("XDG_RUNTIME_DIR");
-        if (runtime.startsWith("/")) return Path.of(runtime, "authd", "authd.sock");
-        Path own = stateFolder().resolve("authd.sock");
-        Path service = Path.of("/run/user", String.valueOf(ownUser()), "authd", "authd.sock");
-        return boundAt(service) > boundAt(own) ? service : own;
-    }
 
     /** Connects to the daemon. Throws AuthdException with the reason {@code no_daemon} if none of ours answers. */
     static SocketChannel connect(Path path) {
@@ -44,7 +34,7 @@ final class DaemonSocket {
             close(channel);
             if (error instanceof AuthdException refused) throw refused;
             if (Thread.currentThread().isInterrupted()) throw AuthdException.cancelled("The thread was interrupted.");
-            String why = error.getMessage() == null ? "not there" : error.getMessage();
+            String why = error instanceof NoSuchFileException ? "there is no such file" : error.getMessage();
             throw noDaemon("No daemon answers on %s (%s). %s".formatted(path, why, HINT), error);
         }
     }
@@ -85,7 +75,7 @@ final class DaemonSocket {
     }
 
     /** Java tells nobody's number: a file of the process's own does. */
-    private static int ownUser() {
+    static int ownUser() {
         try {
             Path process = Path.of("/proc/self");
             if (Files.exists(process)) return (Integer) Files.getAttribute(process, "unix:uid");
@@ -100,32 +90,8 @@ final class DaemonSocket {
         }
     }
 
-    private static Path stateFolder() {
-        String told = variable("AUTHD_STATE_DIR");
-        if (!told.isEmpty()) return Path.of(told);
-        Path home = Path.of(variable("HOME").isEmpty() ? System.getProperty("user.home") : variable("HOME"));
-        if (System.getProperty("os.name").startsWith("Mac"))
-            return home.resolve("Library").resolve("Application Support").resolve("authd");
-        String state = variable("XDG_STATE_HOME");
-        return (state.startsWith("/") ? Path.of(state) : home.resolve(".local").resolve("state")).resolve("authd");
-    }
-
-    /** Of two sockets the newer one counts: a daemon that was killed leaves its own behind. */
-    private static long boundAt(Path path) {
-        try {
-            return Files.getLastModifiedTime(path).toMillis();
-        } catch (IOException error) {
-            return 0;
-        }
-    }
-
     private static boolean isWindows() {
         return System.getProperty("os.name").startsWith("Windows");
-    }
-
-    private static String variable(String name) {
-        String value = System.getenv(name);
-        return value == null ? "" : value;
     }
 
     private static void close(SocketChannel channel) {

@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -30,12 +29,10 @@ final class Exchange implements Connection.Listener, Upload.Listener {
     private final Map<String, Object> params;
     private final Optional<BodyPublisher> body;
     private final Sink sink;
-    private final Duration limit;
+    private final Watchdog watchdog;
     private final Executor inOrder;
     private final AtomicLong untaken = new AtomicLong();
-    private volatile long heardAt = System.nanoTime();
     private volatile Connection connection;
-    private CompletableFuture<Void> timer;
     private Upload upload;
     private Object answerId;
     private boolean isOver;
@@ -46,7 +43,9 @@ final class Exchange implements Connection.Listener, Upload.Listener {
         this.body = body;
         this.inOrder = inOrder;
         this.sink = sink;
-        this.limit = Wire.timeoutOf("authorizedRequest", params).plus(session.grace);
+        Duration limit = Wire.timeoutOf("authorizedRequest", params).plus(session.grace);
+        Runnable onSilence = () -> finish(Call.silence("a request", limit));
+        this.watchdog = new Watchdog(limit, session.keepAlive, inOrder, this::isProgramsTurn, onSilence);
     }
 
     /** Sends the request. */
@@ -54,9 +53,9 @@ final class Exchange implements Connection.Listener, Upload.Listener {
         try {
             connection = session.open(this);
             connection.resume();
-            inOrder.execute(this::send);
+            inOrder(this::send);
         } catch (AuthdException error) {
-            inOrder.execute(() -> finish(error));
+            inOrder(() -> finish(error));
         }
     }
 
@@ -67,23 +66,23 @@ final class Exchange implements Connection.Listener, Upload.Listener {
 
     @Override
     public void notified(String name, Map<String, Object> message, int size) {
-        heardAt = System.nanoTime();
+        watchdog.heard();
         if (untaken.addAndGet(size) > MOST_UNTAKEN) {
             connection.pause();
             taken(0);
         }
-        inOrder.execute(() -> take(name, message, size));
+        inOrder(() -> take(name, message, size));
     }
 
     @Override
     public void ended(Connection ended, Exception why) {
         session.forget(ended);
-        inOrder.execute(() -> finish(why));
+        inOrder(() -> finish(why));
     }
 
     @Override
     public void answered(Object result, Exception error) {
-        heardAt = System.nanoTime();
+        watchdog.heard();
         if (isOver) return;
         boolean isAnswer = result instanceof Map<?, ?> given && given.containsKey("status");
         if (error == null && !isAnswer) error = new AuthdException("request_failed", "authd has sent no answer.");
@@ -106,9 +105,9 @@ final class Exchange implements Connection.Listener, Upload.Listener {
     }
 
     private void send() {
-        timer = Threads.after(untilTick(), () -> inOrder.execute(this::tick));
+        watchdog.start();
         if (Bodies.isShort(body)) {
-            Bodies.collect(body).whenComplete((bytes, error) -> inOrder.execute(() -> {
+            Bodies.collect(body).whenComplete((bytes, error) -> inOrder(() -> {
                 if (error != null) broken(error);
                 else sendWhole(bytes);
             }));
@@ -125,20 +124,20 @@ final class Exchange implements Connection.Listener, Upload.Listener {
 
     private void ask(String method, Connection.Answer answer) {
         try {
-            connection.send(method, params, (result, error) -> inOrder.execute(() -> answer.come(result, error)));
+            connection.send(method, params, (result, error) -> inOrder(() -> answer.come(result, error)));
         } catch (AuthdException error) {
             finish(error);
         }
     }
 
     private void opened(Object result, Exception error) {
-        heardAt = System.nanoTime();
+        watchdog.heard();
         if (isOver) return;
         if (error != null) {
             finish(error);
         } else if (result instanceof Map<?, ?> given && given.get("upload") instanceof String name) {
             upload = new Upload(connection, name, inOrder, session.workers, this);
-            body.orElseThrow().subscribe(upload);
+            Bodies.subscribe(body, upload);
         } else {
             answered(result, null);
         }
@@ -163,30 +162,28 @@ final class Exchange implements Connection.Listener, Upload.Listener {
         if (untaken.addAndGet(-size) <= MOST_UNTAKEN) connection.resume();
     }
 
-    /** Looks whether authd says nothing although it should. */
-    private void tick() {
-        if (isOver) return;
-        // authd waits for the program: for more of the body, or for what it has sent to be taken.
+    /** True if authd waits for more of the body, or until what it has sent is taken. */
+    private boolean isProgramsTurn() {
         boolean isPaused = upload != null && upload.keepAlive();
-        if (isPaused || untaken.get() > MOST_UNTAKEN) heardAt = System.nanoTime();
-        if (untilSilent().isNegative()) finish(Call.silence("a request", limit));
-        else timer = Threads.after(untilTick(), () -> inOrder.execute(this::tick));
+        return isPaused || untaken.get() > MOST_UNTAKEN;
     }
 
-    private Duration untilSilent() {
-        return limit.minusNanos(System.nanoTime() - heardAt);
-    }
-
-    private Duration untilTick() {
-        Duration next = untilSilent().compareTo(session.keepAlive) < 0 ? untilSilent() : session.keepAlive;
-        return next.plusMillis(1);
+    /** What fails ends the exchange: whoever waits is told. */
+    private void inOrder(Runnable task) {
+        inOrder.execute(() -> {
+            try {
+                task.run();
+            } catch (RuntimeException error) {
+                finish(new AuthdException("request_failed", "What authd has sent can't be read: " + error, error));
+            }
+        });
     }
 
     /** Ends the exchange; {@code error} is null if the answer has come. */
     private void finish(Exception error) {
         if (isOver) return;
         isOver = true;
-        if (timer != null) timer.cancel(false);
+        watchdog.stop();
         if (upload != null) upload.stop();
         if (connection != null) connection.close(AuthdException.cancelled("The request is over."));
         if (error != null) sink.fail(error);

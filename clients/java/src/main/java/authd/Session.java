@@ -27,7 +27,7 @@ final class Session implements Connection.Listener {
     private final Executor inOrder = new Threads.Serial(workers);
     private final ReentrantLock lock = new ReentrantLock();
     private final Set<Connection> others = ConcurrentHashMap.newKeySet();
-    private final List<Subscription> watched = new ArrayList<>();
+    private final List<Subscription> watched = new CopyOnWriteArrayList<>();
     private final List<NotificationListener> listeners = new CopyOnWriteArrayList<>();
     private Loop loop;
     private Connection connection;
@@ -71,8 +71,7 @@ final class Session implements Connection.Listener {
     void watch(Subscription subscription) {
         lock.lock();
         try {
-            watched.remove(subscription);
-            watched.add(subscription);
+            if (!watched.contains(subscription)) watched.add(subscription);
         } finally {
             lock.unlock();
         }
@@ -133,17 +132,12 @@ final class Session implements Connection.Listener {
     }
 
     private boolean isWatching() {
-        lock.lock();
-        try {
-            return !isClosed && !watched.isEmpty();
-        } finally {
-            lock.unlock();
-        }
+        return !isClosed && !watched.isEmpty();
     }
 
     private Connection connect(Connection.Listener listener) {
         if (isClosed) throw closed();
-        SocketChannel channel = DaemonSocket.connect(path == null ? DaemonSocket.defaultPath() : path);
+        SocketChannel channel = DaemonSocket.connect(path == null ? SocketPath.ofDaemon() : path);
         if (loop == null) loop = new Loop();
         try {
             return new Connection(channel, loop, listener);

@@ -108,7 +108,13 @@ final class Upload implements Flow.Subscriber<ByteBuffer> {
     private void ask() {
         if (isOver || isWhole || isAsked || bytesWaiting >= PART_BYTES) return;
         isAsked = true;
-        workers.execute(() -> source.request(1));
+        workers.execute(() -> {
+            try {
+                source.request(1);
+            } catch (RuntimeException error) {
+                onError(error);
+            }
+        });
     }
 
     private byte[] next() {

@@ -2,10 +2,10 @@ package authd;
 
 import java.nio.file.Path;
 
-/** Prints why the client does not talk to who listens on a socket. */
-final class ImpostorTest {
+/** Asks who listens on a socket, or in the usual place, for a token, and prints why there is none. */
+final class Ask {
     public static void main(String[] args) {
-        try (Authd authd = new Authd(Path.of(args[0]))) {
+        try (Authd authd = args.length == 0 ? new Authd() : new Authd(Path.of(args[0]))) {
             System.out.println(authd.getToken("mine"));
         } catch (AuthdException error) {
             System.out.println(error.reason() + " " + error.getMessage());
