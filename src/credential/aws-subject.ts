@@ -30,9 +30,10 @@ export interface AwsReader {
   failed: (why: string) => AuthdError;
 }
 
-/** The signed request, and a part of it that no error may quote. */
+/** The signed request, and parts of it that no error may quote. */
 interface AwsToken {
   token: string;
+  authorization: string;
   sessionToken?: string;
 }
 
@@ -47,8 +48,8 @@ export async function signedAwsSubject(reader: AwsReader): Promise<AwsToken> {
   if (!AWS_REGION.test(region))
     throw failed(`${METADATA} names no region; set subject.aws.region.`);
   const stsUrl = awsStsUrl(aws, region);
-  const token = await signedCallerIdentity({ keys, region, stsUrl, audience, now });
-  return { token, ...omitUndefined({ sessionToken: keys.sessionToken }) };
+  const signed = await signedCallerIdentity({ keys, region, stsUrl, audience, now });
+  return { ...signed, ...omitUndefined({ sessionToken: keys.sessionToken }) };
 }
 
 interface Signer {

@@ -52,17 +52,18 @@ async function read(reader: Reader, subject: Subject): Promise<string | undefine
 
 const answerOf = (text: string) => ({ status: 200, headers: {}, text });
 
-/** The session token is within the subject token, in another spelling: no error may quote it. */
+/** Parts of the subject token stand beside it, in their own spelling: no error may quote them. */
 async function ofAws(reader: Reader, aws: AwsSubject): Promise<Record<string, string>> {
   const { deps, settings, secrets } = reader;
   const { audience } = settings.own as { audience?: string | string[] };
-  const { token, sessionToken } = await signedAwsSubject({
+  const { token, authorization, sessionToken } = await signedAwsSubject({
     ...{ aws, secrets, now: deps.time.now().wall, send: sender(reader) },
     audience: reader.audience ?? [audience ?? []].flat()[0],
     content: (path, key) => content(reader, path, key),
     failed: (why) => failed(reader, why),
   });
-  return { [SUBJECT_TOKEN]: token, ...omitUndefined({ session_token: sessionToken }) };
+  const parts = { authorization, ...omitUndefined({ session_token: sessionToken }) };
+  return { [SUBJECT_TOKEN]: token, ...parts };
 }
 
 function content(reader: Reader, path: string, key = "subject.file"): string {

@@ -23,8 +23,15 @@ interface ToSign {
   now: number;
 }
 
-/** Returns the signed request (Signature Version 4) in the spelling of AIP-4117: JSON, percent-encoded. */
-export async function signedCallerIdentity(toSign: ToSign): Promise<string> {
+interface SignedIdentity {
+  /** The signed request in the spelling of AIP-4117: JSON, percent-encoded. */
+  token: string;
+  /** The part of it that nobody else could make. */
+  authorization: string;
+}
+
+/** Signs with Signature Version 4. */
+export async function signedCallerIdentity(toSign: ToSign): Promise<SignedIdentity> {
   const { keys, region, stsUrl, audience, now } = toSign;
   const { SignatureV4, clearCredentialCache } = await import("@smithy/signature-v4");
   const url = new URL(stsUrl);
@@ -44,7 +51,9 @@ export async function signedCallerIdentity(toSign: ToSign): Promise<string> {
   // It keeps keys that are made of the secret one.
   clearCredentialCache();
   const pairs = Object.entries(headers).map(([key, value]) => ({ key, value }));
-  return encodeURIComponent(JSON.stringify({ url: url.href, method: "POST", headers: pairs }));
+  const signed = { url: url.href, method: request.method, headers: pairs };
+  const { authorization = "" } = headers;
+  return { token: encodeURIComponent(JSON.stringify(signed)), authorization };
 }
 
 /** SHA-256 as the signer wants it; HMAC with a key. */
