@@ -46,6 +46,8 @@ export function mappingChange(
     key,
     once: true,
     isCommon: true,
+    // It is authd's own: without entries it is nothing.
+    madeFile: true,
     target,
     credential,
   };
