@@ -35,10 +35,9 @@ interface GoProgram {
 
 /** Returns the path of a program that go has built of modules of its proxy, within minutes. Rejects where it can't. */
 export async function goProgram(t: Scope, program: GoProgram): Promise<string> {
-  const folder = folderOf("go", Object.values(program));
+  const folder = cacheFolder("go", Object.values(program));
   const path = join(folder, "program");
   if (existsSync(path)) return path;
-  mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "go.mod"), `module program\ngo 1.25\nreplace ${program.replace}\n`);
   const built = `${path}.new`;
   for (const words of [
@@ -58,7 +57,7 @@ function installed(
   packages: readonly string[],
   install: (folder: string) => void,
 ): string {
-  const folder = folderOf(kind, packages);
+  const folder = cacheFolder(kind, packages);
   const done = join(folder, "done");
   if (existsSync(done)) return folder;
   rmSync(folder, { recursive: true, force: true });
@@ -68,9 +67,12 @@ function installed(
   return folder;
 }
 
-function folderOf(kind: string, packages: readonly string[]): string {
+/** Makes the folder in which these packages are kept. */
+export function cacheFolder(kind: string, packages: readonly string[]): string {
   const digest = createHash("sha256").update(packages.join(" ")).digest("hex").slice(0, 12);
-  return join(CACHE, `${kind}-${digest}`);
+  const folder = join(CACHE, `${kind}-${digest}`);
+  mkdirSync(folder, { recursive: true });
+  return folder;
 }
 
 function call(command: string, ...args: readonly string[]): void {

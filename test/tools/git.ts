@@ -1,73 +1,14 @@
 /** The real git, at a server that wants a token: git http-backend on loopback. */
 
-import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { type Api, startApi } from "../helpers/api.ts";
-import { run } from "../helpers/child.ts";
-import { type Daemon, startDaemon } from "../helpers/daemon.ts";
+import { startDaemon } from "../helpers/daemon.ts";
+import { gitOf, loginIn, makeRepository, startGitServer } from "../helpers/git-server.ts";
 import { startHelperDaemon } from "../helpers/helper-daemon.ts";
 import { startIssuer } from "../helpers/issuer.ts";
 import { absent, missing } from "../helpers/optional.ts";
-import type { Scope } from "../helpers/scope.ts";
 import { until } from "../helpers/until.ts";
-
-/** Serves the repositories of a folder to who sends a name and password that `mayEnter` takes. */
-function startGitServer(
-  t: Scope,
-  root: string,
-  mayEnter: (path: string, login: string) => boolean,
-): Promise<Api> {
-  return startApi(t, async ({ method, url, headers, body }, response) => {
-    const { pathname, search } = new URL(url, "http://localhost");
-    const login = (headers.authorization ?? "").replace(/^Basic /, "");
-    if (!mayEnter(pathname, Buffer.from(login, "base64").toString())) {
-      response.writeHead(401, { "www-authenticate": 'Basic realm="practice"' }).end();
-      return;
-    }
-    const backend = spawn("git", ["http-backend"], {
-      env: {
-        ...{ PATH: process.env.PATH, GIT_PROJECT_ROOT: root, GIT_HTTP_EXPORT_ALL: "1" },
-        ...{ REQUEST_METHOD: method, PATH_INFO: pathname, QUERY_STRING: search.slice(1) },
-        ...{ CONTENT_TYPE: headers["content-type"], CONTENT_LENGTH: String(body.length) },
-        ...{ HTTP_CONTENT_ENCODING: headers["content-encoding"], REMOTE_USER: "practice" },
-      },
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    backend.stdin.on("error", () => {}).end(body);
-    const parts: Buffer[] = [];
-    for await (const part of backend.stdout) parts.push(part);
-    const output = Buffer.concat(parts);
-    const end = output.indexOf("\r\n\r\n");
-    const lines = output.subarray(0, end).toString().split("\r\n");
-    for (const line of lines) {
-      const [name = "", value = ""] = line.split(/: (.*)/);
-      if (name.toLowerCase() === "status") response.statusCode = Number.parseInt(value, 10);
-      else response.setHeader(name, value);
-    }
-    response.end(output.subarray(end + 4));
-  });
-}
-
-/** git of the daemon's home, which never asks a person. */
-function gitOf(t: Scope, { env, folder }: Daemon) {
-  return (args: readonly string[], cwd = folder) =>
-    run(t, "git", args, {
-      cwd,
-      env: {
-        ...{ ...env, GIT_TERMINAL_PROMPT: "0", GIT_CONFIG_NOSYSTEM: "1", LC_ALL: "C" },
-        ...{ GIT_AUTHOR_NAME: "me", GIT_AUTHOR_EMAIL: "me@example.com" },
-        ...{ GIT_COMMITTER_NAME: "me", GIT_COMMITTER_EMAIL: "me@example.com" },
-      },
-    });
-}
-
-async function makeRepository(git: ReturnType<typeof gitOf>, folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  await git(["init", "-q", "--bare", "-b", "main", folder]);
-  await git(["-C", folder, "config", "http.receivepack", "true"]);
-}
 
 test("git clones, pushes and fetches with authd's token", async (t) => {
   if (absent("git").length > 0) return missing(t, "git is not installed");
@@ -76,7 +17,8 @@ test("git clones, pushes and fetches with authd's token", async (t) => {
   const root = join(daemon.folder, "repositories");
   await makeRepository(git, join(root, "acme/x.git"));
   const logins = new Set<string>();
-  const server = await startGitServer(t, root, (_, login) => {
+  const server = await startGitServer(t, root, (_, authorization) => {
+    const login = loginIn(authorization);
     logins.add(login);
     return login === "me:practice-token-of-mine";
   });
@@ -123,8 +65,10 @@ test("git uses the account of the repository's path", async (t) => {
   const git = gitOf(t, daemon);
   const root = join(daemon.folder, "repositories");
   for (const name of ["a/x.git", "b/y.git"]) await makeRepository(git, join(root, name));
-  const server = await startGitServer(t, root, (path, login) =>
-    login.endsWith(path.startsWith("/a/") ? ":practice-token-of-one" : ":practice-token-of-two"),
+  const server = await startGitServer(t, root, (path, authorization) =>
+    loginIn(authorization).endsWith(
+      path.startsWith("/a/") ? ":practice-token-of-one" : ":practice-token-of-two",
+    ),
   );
   const args = ["--for", `${server.origin}/a=one`, `${server.origin}/b=two`];
   await daemon.cli(["helper", "install", "git", ...args]);
@@ -156,7 +100,7 @@ test("a token that the server refuses is renewed for the next command; without o
   const server = await startGitServer(
     t,
     root,
-    (_, login) => login === `oauth2:practice-token-${good}`,
+    (_, authorization) => loginIn(authorization) === `oauth2:practice-token-${good}`,
   );
   await daemon.cli(["helper", "install", "git", "--for", `${server.origin}=mine`]);
   const lsRemote = () => git(["ls-remote", `${server.origin}/x.git`]);
