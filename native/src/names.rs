@@ -1,4 +1,4 @@
-//! Names of links to this program, and the words that each stands for. `src/cli/names.ts` has the same table.
+//! Names of links to this program, and the words that each stands for. `src/cli/names.ts` has the same.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,6 +8,10 @@ const NAMES: &[(&str, [&str; 2])] = &[
     ("docker-credential-authd", ["helper", "docker"]),
     ("authd-kubectl", ["helper", "kubectl"]),
     ("authd-aws", ["helper", "aws"]),
+    ("cargo-credential-authd", ["helper", "cargo"]),
+    ("terraform-credentials-authd", ["helper", "terraform"]),
+    ("bazel-credential-helper", ["helper", "bazel"]),
+    ("keyring", ["helper", "pip"]),
 ];
 
 /// Returns the command's words: those that the program's name stands for, then its arguments.

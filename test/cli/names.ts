@@ -6,6 +6,7 @@ import { ROOT } from "../helpers/sources.ts";
 
 test("a name stands for words, another for none", (t) => {
   t.deepEqual(wordsOf("git-credential-authd", ["get"]), ["helper", "git", "get"]);
+  t.deepEqual(wordsOf("keyring", ["get", "x"]), ["helper", "pip", "get", "x"]);
   for (const name of ["authd", "main.js", "constructor", ""])
     t.deepEqual(wordsOf(name, ["get", "x"]), ["get", "x"]);
 });

@@ -2,7 +2,7 @@
 import { openSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { NAMES } from "../../src/cli/names.ts";
+import { NAMES, TOOL_NAMES } from "../../src/cli/names.ts";
 import { run, start } from "../helpers/child.ts";
 import { MAIN, makeHome } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
@@ -50,12 +50,12 @@ onUnix("by another name it has the words that the name stands for", async (t) =>
   const main = join(folder, "main.mjs");
   writeFileSync(main, "console.log(JSON.stringify(process.argv.slice(2)))");
   const native = copyNative(t, [process.execPath, main]);
-  for (const [name, words] of Object.entries(NAMES)) {
+  for (const [name, words] of Object.entries({ ...NAMES, ...TOOL_NAMES })) {
     const link = join(folder, name);
     symlinkSync(native, link);
-    // No helper knows this word.
-    const { stdout } = await run(t, link, ["no-such-action"]);
-    t.deepEqual(JSON.parse(stdout), [...words, "no-such-action"]);
+    // Help is the Node command's.
+    const { stdout } = await run(t, link, ["--help"]);
+    t.deepEqual(JSON.parse(stdout), [...words, "--help"]);
   }
 });
 
