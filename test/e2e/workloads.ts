@@ -117,6 +117,21 @@ onUnix("a token that the platform has replaced is read anew, also after a restar
   await until(async () => (await get(again)) === "got the-one-after\n");
 });
 
+for (const host of ["169.254.169.254", "sts.googleapis.com"]) {
+  onUnix(`killed while ${host} is asked, the daemon obtains the token anew`, async (t) => {
+    const name = "google-from-aws";
+    const { daemon, platforms } = await startWorkloads(t, [name]);
+    platforms.answer(host, "never");
+    const waiting = daemon.cli(["get", name]);
+    await until(() => platforms.requests.some(({ path }) => path.startsWith(`/${host}/`)));
+    process.kill(daemon.pid, "SIGKILL");
+    t.is((await waiting).code, 7);
+    platforms.answer(host, undefined);
+    const again = await startDaemon(t, { home: daemon });
+    t.is((await again.cli(["get", name])).stdout, `${TOKENS[name]}\n`);
+  });
+}
+
 /** What a platform or an issuer answers, the exit code of `authd get`, and what it says. */
 const DENIALS = [
   [

@@ -75,18 +75,20 @@ function exchange({ form }: RecordedRequest): StubResponse {
 
 export interface Platforms {
   requests: readonly RecordedRequest[];
-  /** Has one host answer this, whatever it is asked; undefined: as at first. */
-  answer(host: string, response: StubResponse | undefined): void;
+  /** Has one host answer this, whatever it is asked; "never": nothing at all; undefined: as at first. */
+  answer(host: string, response: StubResponse | "never" | undefined): void;
   /** Puts the server in place of the hosts' addresses in a text. */
   here(text: string): string;
 }
 
 export async function startPlatforms(t: Scope): Promise<Platforms> {
-  const others = new Map<string, StubResponse>();
+  const others = new Map<string, StubResponse | "never">();
   const server: Issuer = await startIssuer(t, (seen) => {
     const [, host = "", path = "/"] = /^\/([^/]+)(\/.*)$/.exec(seen.path) ?? [];
     const url = new URL(path, "http://here");
-    return others.get(host) ?? hosts[host]?.({ ...seen, path }, url) ?? { status: 404 };
+    const other = others.get(host);
+    if (other === "never") return undefined;
+    return other ?? hosts[host]?.({ ...seen, path }, url) ?? { status: 404 };
   });
   return {
     requests: server.requests,
