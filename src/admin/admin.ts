@@ -34,7 +34,7 @@ import { wantsClient, withClient } from "./register-client.ts";
 import { Reloader } from "./reloader.ts";
 import { removeCredential } from "./remove-credential.ts";
 import { assertTrusted } from "./secret-input.ts";
-import { registeredClientOf, takeBackClient } from "./take-back-client.ts";
+import { registeredClientOf, takeBackClient, takeBackUnused } from "./take-back-client.ts";
 import { type TestOptions, testCredential } from "./test-credential.ts";
 import { FIRST_TOKEN_TIMEOUT_MS, Trials } from "./trials.ts";
 
@@ -89,10 +89,12 @@ export class Admin {
       assertAddable(this.#context, params, needs);
       return registry.hasLoaded(name) ? registry.get(name) : undefined;
     });
-    const made = await withClient(this.#context, params, known, signal);
-    const { applied } = await this.changes.runOpenWithConsent(agreed, (needs) =>
-      applyAdd(this.#context, made.params, needs, made.registered),
-    );
+    const client = await withClient(this.#context, params, known, signal);
+    const { applied } = await this.changes
+      .runOpenWithConsent(agreed, (needs) =>
+        applyAdd(this.#context, client.params, needs, client.registered),
+      )
+      .catch((error) => takeBackUnused(this.#context, client.made, error));
     onEvent({ kind: "added", credential: name });
     return await this.trials.runFirst(applied, signal);
   }

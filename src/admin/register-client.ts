@@ -11,6 +11,7 @@ import { discover, type RegisteredClient, registerClient } from "../grants/login
 import type { Json, ParamsOf } from "../protocol.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { assertSignsIn, caOf, senderFor } from "./discover-resource.ts";
+import type { ClientToTakeBack } from "./take-back-client.ts";
 
 /** Ports that no service has of its own (RFC 6335): many issuers compare the whole redirect URI. */
 const [FIRST_PORT, LAST_PORT] = [49_152, 65_535];
@@ -27,6 +28,8 @@ type AddParams = ParamsOf<"credentials/add">;
 export interface WithClient {
   params: AddParams;
   registered: Registered;
+  /** The client that was registered now; absent: it was there before. */
+  made?: ClientToTakeBack;
 }
 
 /** True if `register` asks for a client, not for an account: a person signs in, with a client that nobody named. */
@@ -66,7 +69,8 @@ export async function withClient(
     { ...given, client_id: TO_BE_REGISTERED },
   );
   context.reloader.resolver()(name, file);
-  const send = senderFor(context, name, caOf(context, name, given));
+  const ca = caOf(context, name, given);
+  const send = senderFor(context, name, ca);
   const metadata = await discover({ credential: name, send }, issuer);
   assertSignsIn(name, new URL(issuer), metadata);
   if (signal.aborted) throw signal.reason;
@@ -74,9 +78,11 @@ export async function withClient(
   const client = await registerClient({ credential: name, metadata, redirectUri, send });
   const settings = { ...settingsOf(client, redirectUri), ...params.settings };
   const secrets = { ...omitUndefined({ client_secret: client.clientSecret }), ...params.secrets };
+  const registration = sealedPart(client, issuer);
   return {
     params: { ...rest, name, settings, secrets },
-    registered: { registration: sealedPart(client, issuer), discovered: { metadata } },
+    registered: { registration, discovered: { metadata } },
+    made: { credential: name, registration, isChanged: false, ...omitUndefined({ ca }) },
   };
 }
 

@@ -2,13 +2,14 @@
 import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialRecord } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
+import { AuthdError } from "../errors.ts";
 import { deregisterClient } from "../grants/login/index.ts";
 import type { RemoveResult } from "../protocol.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { senderFor } from "./discover-resource.ts";
 
 /** What is kept of a credential's client beyond its removal. */
-interface ClientToTakeBack {
+export interface ClientToTakeBack {
   credential: string;
   registration: NonNullable<CredentialRecord["registration"]>;
   ca?: string;
@@ -39,4 +40,16 @@ export async function takeBackClient(
     return { deregistered: false, detail };
   }
   return await deregisterClient(registration, senderFor(context, credential, ca));
+}
+
+/** Takes back a client that was registered for what could not be added then. Rejects with `error`, which tells of it. */
+export async function takeBackUnused(
+  context: AdminContext,
+  made: ClientToTakeBack | undefined,
+  error: unknown,
+): Promise<never> {
+  if (!made || !(error instanceof AuthdError)) throw error;
+  const { detail } = await takeBackClient(context, made);
+  const { reason, message, credential = made.credential } = error;
+  throw new AuthdError(reason, `${message}; ${detail}`, { credential, cause: error });
 }

@@ -77,6 +77,21 @@ test("a credential that is removed has its client taken back at the issuer", asy
   t.false(existsSync(fileOf(daemon)));
 });
 
+test("a client that was registered for what could not be added then is taken back at once", async (t) => {
+  const { issuer, add } = await startIssuer(t);
+  const daemon = await startDaemon(t);
+  const client = clientOf(t, daemon);
+  issuer.override = async (path) => {
+    const other = { name: "notes", grant: "static", secrets: { token: "practice" } };
+    if (path === "/reg") await client.request("credentials/add", other);
+    return undefined;
+  };
+  const added = await daemon.cli(add);
+  t.is(added.code, 2, added.stderr);
+  t.regex(added.stderr, /there is a credential of that name.*its client is no longer registered/);
+  t.is(count(issuer, /^\/reg\/./), 1);
+});
+
 test("an issuer that does not take it back keeps nobody from removing, and that is told", async (t) => {
   const { issuer, add, daemon, client } = await addNotes(t);
   for (const [status, deregistered, wanted] of [
