@@ -52,24 +52,38 @@ async function get(call: HelperCall): Promise<void> {
 async function erase(call: HelperCall): Promise<void> {
   const asked = parse(await call.read());
   const place = placeOf(asked);
-  const rejectedToken = first(asked, "password") ?? first(asked, "credential");
+  const rejectedToken = tokenIn(asked);
   if (!place || rejectedToken === undefined) return;
   const found = await call.credentialFor(place);
   if (found) await call.getToken({ credential: found.credential, rejectedToken });
 }
 
 function rendered({ accessToken, expiresAt }: GetTokenResult, user: string, asked: Attributes) {
-  const knowsAuthtype = asked.get("capability[]")?.includes("authtype") ?? false;
-  const secret =
-    knowsAuthtype && wantsBearer(asked.get("wwwauth[]") ?? [])
-      ? ["authtype=Bearer", `credential=${accessToken}`]
-      : [`username=${user}`, `password=${accessToken}`];
   return [
-    // Other helpers must not store it.
-    ...(knowsAuthtype ? ["capability[]=authtype", ...secret, "ephemeral=1"] : secret),
+    ...(asked.get("capability[]")?.includes("authtype")
+      ? ["capability[]=authtype", ...headerOf(accessToken, user, asked), "ephemeral=1"]
+      : [`username=${user}`, `password=${accessToken}`]),
     ...(expiresAt === null ? [] : [`password_expiry_utc=${Math.floor(expiresAt / 1_000)}`]),
     "",
   ].join("\n");
+}
+
+/** Returns the header's two parts: helpers such as `store` keep names and passwords alone, `ephemeral` or not. */
+function headerOf(accessToken: string, user: string, asked: Attributes): string[] {
+  if (wantsBearer(asked.get("wwwauth[]") ?? []))
+    return ["authtype=Bearer", `credential=${accessToken}`];
+  const login = Buffer.from(`${user}:${accessToken}`).toString("base64");
+  return ["authtype=Basic", `credential=${login}`];
+}
+
+/** Returns the token in what git tells: as it is, or behind the user in a Basic header. */
+function tokenIn(asked: Attributes): string | undefined {
+  const credential = first(asked, "credential");
+  if (credential === undefined || first(asked, "authtype")?.toLowerCase() !== "basic")
+    return first(asked, "password") ?? credential;
+  return Buffer.from(credential, "base64")
+    .toString()
+    .replace(/^[^:]*:/, "");
 }
 
 /** True if the server's challenges (WWW-Authenticate) offer Bearer, and no Basic. */

@@ -63,7 +63,10 @@ onUnix("git and docker get the same from both", async (t) => {
   t.is(await git(...https("elsewhere.example")), "");
   const bearer = ["capability[]=authtype", 'wwwauth[]=Bearer realm="x"'];
   t.regex(await git(...bearer, ...https("git.example")), /authtype=Bearer\n.*\nephemeral=1\n$/);
-  t.regex(await git("capability[]=authtype", ...https("git.example")), /username=oauth2\n/);
+  t.regex(
+    await git("capability[]=authtype", ...https("git.example")),
+    /authtype=Basic\ncredential=b2F1dGgyO[\w+/=]+\nephemeral=1\n$/,
+  );
   // What the Node command does: several credentials, no TLS, one that is gone, other spellings.
   t.is(await git(...https("two.example")), "quit=1\n");
   t.is(await git("protocol=http", "host=plain.example"), "quit=1\n");
@@ -136,7 +139,14 @@ client_key = "/key"
     await ask(words);
   const asked = "protocol=https\nhost=git.example\n";
   t.regex(await ask(["git", "get"], asked), /password_expiry_utc=\d{10}\n$/);
-  await ask(["git", "erase"], `${asked}password=practice-token-1\n`);
+  const login = Buffer.from("me:practice-token-1").toString("base64");
+  const erase = start(t, native, ["helper", "git", "erase"], {
+    ...{ env: daemon.env, stdio: ["pipe", "pipe", "pipe"] },
+  });
+  erase.child.stdin!.end(`${asked}authtype=Basic\ncredential=${login}\n`);
+  t.is((await erase.ended).code, 0);
   t.is(count, 2);
+  await ask(["git", "erase"], `${asked}password=practice-token-1\n`);
+  t.is(count, 2, "it is not the current one");
   t.regex(await ask(["git", "get"], asked), /practice-token-2/);
 });

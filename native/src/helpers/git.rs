@@ -3,7 +3,7 @@
 use super::{input, mapping, places::Place};
 use crate::call::get_token;
 use crate::output::print;
-use authd::{GetToken, Json};
+use authd::{base64, GetToken, Json};
 
 const DEFAULT_USER: &str = "oauth2";
 
@@ -25,10 +25,9 @@ fn get(text: &str) -> Option<i32> {
 }
 
 fn erase(text: &str) -> Option<i32> {
-    let rejected = value(text, "password").or_else(|| value(text, "credential"));
-    let (Some(place), Some(rejected)) = (place_of(text)?, rejected) else { return Some(0) };
+    let (Some(place), Some(rejected)) = (place_of(text)?, token_in(text)) else { return Some(0) };
     let Some(found) = mapping::find("git", &place)? else { return Some(0) };
-    let request = GetToken { rejected_token: Some(rejected.to_string()), ..GetToken::of(&found.credential) };
+    let request = GetToken { rejected_token: Some(rejected), ..GetToken::of(&found.credential) };
     get_token(&request)?.ok()?;
     Some(0)
 }
@@ -37,22 +36,41 @@ fn erase(text: &str) -> Option<i32> {
 fn rendered(token: &Json, user: &str, asked: &str) -> Option<String> {
     let secret = token.str("accessToken")?;
     let knows_authtype = values(asked, "capability[]").any(|each| each == "authtype");
-    let mut lines = Vec::new();
-    if knows_authtype {
-        lines.push("capability[]=authtype".to_string());
-    }
-    if knows_authtype && wants_bearer(asked) {
-        lines.extend(["authtype=Bearer".to_string(), format!("credential={secret}")]);
+    let mut lines = if knows_authtype {
+        header_of(secret, user, asked)
     } else {
-        lines.extend([format!("username={user}"), format!("password={secret}")]);
-    }
-    if knows_authtype {
-        lines.push("ephemeral=1".to_string());
-    }
+        vec![format!("username={user}"), format!("password={secret}")]
+    };
     if let Some(expires_at_ms) = token.get("expiresAt").and_then(Json::as_f64) {
         lines.push(format!("password_expiry_utc={}", (expires_at_ms / 1000.0).floor()));
     }
     Some(lines.join("\n"))
+}
+
+fn header_of(token: &str, user: &str, asked: &str) -> Vec<String> {
+    let (authtype, credential) = if wants_bearer(asked) {
+        ("Bearer", token.to_string())
+    } else {
+        ("Basic", base64::encode(format!("{user}:{token}").as_bytes()))
+    };
+    vec![
+        "capability[]=authtype".to_string(),
+        format!("authtype={authtype}"),
+        format!("credential={credential}"),
+        "ephemeral=1".to_string(),
+    ]
+}
+
+/// Returns the token in what git tells: as it is, or behind the user in a Basic header.
+fn token_in(asked: &str) -> Option<String> {
+    let is_basic = value(asked, "authtype").is_some_and(|each| each.eq_ignore_ascii_case("basic"));
+    match value(asked, "credential") {
+        Some(credential) if is_basic => {
+            let login = String::from_utf8_lossy(&base64::decode(credential)).into_owned();
+            Some(login.split_once(':').map_or(login.clone(), |(_, token)| token.to_string()))
+        }
+        credential => value(asked, "password").or(credential).map(str::to_string),
+    }
 }
 
 fn wants_bearer(asked: &str) -> bool {

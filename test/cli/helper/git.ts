@@ -22,9 +22,10 @@ test("git gets the token of the credential whose origin it asks for", async (t) 
   const withUser = await git("get", `${asked.trim()}\nusername=x-access-token\n`);
   t.regex(withUser.stdout, /^username=x-access-token\n/);
   const later = `capability[]=authtype\n${asked}`;
+  const basic = Buffer.from("oauth2:practice-token-of-fixed").toString("base64");
   t.is(
     (await git("get", later)).stdout,
-    "capability[]=authtype\nusername=oauth2\npassword=practice-token-of-fixed\nephemeral=1\n",
+    `capability[]=authtype\nauthtype=Basic\ncredential=${basic}\nephemeral=1\n`,
   );
   const bearer = `capability[]=authtype\nwwwauth[]=Bearer realm="x"\n${asked}`;
   t.is(
@@ -101,34 +102,42 @@ test("several accounts of one host are told apart by path and by user", async (t
   t.regex(several.stderr, /one, three, two are all for https:\/\/git\.example:8443.*--for/);
 });
 
-test("a token that git could not use is renewed; its end is told; errors stop git", async (t) => {
-  let count = 0;
-  const issuer = await startIssuer(t, () => {
-    count += 1;
-    if (count > 2) return { status: 400, json: { error: "invalid_client" } };
-    const access_token = `practice-token-${count}`;
-    return { json: { access_token, token_type: "Bearer", expires_in: 3600 } };
+/** How git tells a token that a server has refused, by the versions before 2.46 and since. */
+const REFUSED = {
+  "a password": (token: string) => `username=oauth2\npassword=${token}\n`,
+  "a header": (token: string) =>
+    `authtype=basic\ncredential=${Buffer.from(`oauth2:${token}`).toString("base64")}\n`,
+};
+
+for (const [form, told] of Object.entries(REFUSED)) {
+  test(`a token that git could not use as ${form} is renewed; its end is told; errors stop git`, async (t) => {
+    let count = 0;
+    const issuer = await startIssuer(t, () => {
+      count += 1;
+      if (count > 2) return { status: 400, json: { error: "invalid_client" } };
+      const access_token = `practice-token-${count}`;
+      return { json: { access_token, token_type: "Bearer", expires_in: 3600 } };
+    });
+    const { daemon, git } = await withTokens(t, [], '[git]\n"git.example" = "mine"\n');
+    const args = ["add", "mine", "--grant", "client_credentials", "--secrets-from", "-"];
+    const set = [`token_url=${issuer.url}`, "client_id=me"].flatMap((pair) => ["--set", pair]);
+    await daemon.cli([...args, ...set], { input: '{"client_secret":"practice"}' });
+    const asked = "protocol=https\nhost=git.example\n";
+    const { stdout } = await git("get", asked);
+    t.regex(stdout, /^username=oauth2\npassword=practice-token-1\npassword_expiry_utc=\d{10}\n$/);
+    await git("erase", asked + told("practice-token-of-old"));
+    t.is(count, 1, "it is not the current one");
+    await git("erase", asked + told("practice-token-1"));
+    t.regex((await git("get", asked)).stdout, /practice-token-2/);
+    await daemon.cli(["refresh", "mine"]);
+    await daemon.cli(["remove", "mine", "--yes"]);
+    const gone = await git("get", asked);
+    t.is(gone.stdout, "quit=1\n");
+    t.is(gone.code, 4);
+    t.regex(gone.stderr, /^authd: .*mine/);
+    await daemon.stop();
+    const without = await git("get", asked);
+    t.is(without.stdout, "");
+    t.is(without.code, 3);
   });
-  const { daemon, git } = await withTokens(t, [], '[git]\n"git.example" = "mine"\n');
-  const args = ["add", "mine", "--grant", "client_credentials", "--secrets-from", "-"];
-  const set = [`token_url=${issuer.url}`, "client_id=me"].flatMap((pair) => ["--set", pair]);
-  await daemon.cli([...args, ...set], { input: '{"client_secret":"practice"}' });
-  const asked = "protocol=https\nhost=git.example\n";
-  const { stdout } = await git("get", asked);
-  t.regex(stdout, /^username=oauth2\npassword=practice-token-1\npassword_expiry_utc=\d{10}\n$/);
-  await git("erase", `${asked}username=oauth2\npassword=practice-token-of-old\n`);
-  t.is(count, 1, "it is not the current one");
-  await git("erase", `${asked}username=oauth2\npassword=practice-token-1\n`);
-  t.regex((await git("get", asked)).stdout, /practice-token-2/);
-  await git("erase", `${asked}password=practice-token-2\n`);
-  await daemon.cli(["refresh", "mine"]);
-  await daemon.cli(["remove", "mine", "--yes"]);
-  const gone = await git("get", asked);
-  t.is(gone.stdout, "quit=1\n");
-  t.is(gone.code, 4);
-  t.regex(gone.stderr, /^authd: .*mine/);
-  await daemon.stop();
-  const without = await git("get", asked);
-  t.is(without.stdout, "");
-  t.is(without.code, 3);
-});
+}
