@@ -84,7 +84,7 @@ final class Download<T> implements Exchange.Sink, Flow.Subscription {
             return;
         }
         subscriber.getBody().whenComplete((body, thrown) -> {
-            if (thrown != null) fail(response, thrown);
+            if (thrown != null) reject(thrown);
             else response.completeAsync(() -> new Answer<>(head.status(), request, head.headers(), body, head.url()), workers);
         });
     }
@@ -154,7 +154,7 @@ final class Download<T> implements Exchange.Sink, Flow.Subscription {
         isOver = true;
         if (error == null) subscriber.onComplete();
         else if (subscriber != null) subscriber.onError(ioException(error));
-        if (error != null) fail(response, ioException(error));
+        if (error != null) reject(ioException(error));
     }
 
     /** The program's own code has failed. */
@@ -163,11 +163,11 @@ final class Download<T> implements Exchange.Sink, Flow.Subscription {
         isOver = true;
         exchange.cancel(AuthdException.cancelled("The body of the answer could not be taken."));
         if (subscriber != null) subscriber.onError(thrown);
-        fail(response, thrown);
+        reject(thrown);
     }
 
-    private void fail(CompletableFuture<HttpResponse<T>> future, Throwable thrown) {
-        workers.execute(() -> future.completeExceptionally(thrown));
+    private void reject(Throwable thrown) {
+        workers.execute(() -> response.completeExceptionally(thrown));
     }
 
     private static AuthdException incomplete(String what) {
