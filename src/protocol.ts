@@ -41,6 +41,16 @@ export interface Methods {
   /** Imports the export that this connection has uploaded: every credential asked for, or none. */
   "vault/import": { params: ImportParams; result: ImportResult };
   "vault/rekey": { params: RekeyParams; result: RekeyResult };
+  /** Moves all credentials into a store that several hosts share, or out of it: all or nothing. */
+  "vault/move": { params: { to: string }; result: FleetHost };
+  /** Lets one more host in, once, for ten minutes. The line is a secret. */
+  "fleet/invite": { params: Empty; result: { invite: string } };
+  "fleet/join": { params: { url: string; invite: string }; result: FleetHost };
+  "fleet/status": { params: Empty; result: FleetStatus };
+  /** Refreshes nothing on this host any more, until authd starts again; tokens are served. */
+  "fleet/drain": { params: Empty; result: Empty };
+  /** Shuts a host out: everything is sealed with a new key, which it does not get. */
+  "fleet/remove": { params: { host: string }; result: Empty };
   subscribe: { params: SubscribeParams; result: Empty };
   unsubscribe: { params: { credential?: string }; result: Empty };
   /** Begins a person's sign-in, or joins the one that is open. */
@@ -874,6 +884,39 @@ export interface RekeyResult {
   sealed: number;
   /** Names whose records could not be opened before either: left as they were. */
   damaged: string[];
+}
+
+/** This host in a store. */
+export interface FleetHost {
+  host: string;
+  /** Number of credentials that are shared. */
+  credentials: number;
+}
+
+/** A store that several hosts share, as this host sees it. */
+export interface FleetStatus {
+  host: string;
+  url: string;
+  /** Says why the store can't be used at the moment. */
+  problem?: string;
+  /** Empty while it can't be. */
+  hosts: { name: string; seenMsAgo: number }[];
+  credentials: SharedCredentialStatus[];
+}
+
+export interface SharedCredentialStatus {
+  name: string;
+  /** Version in the store, and the one that this host has. */
+  version: number;
+  versionHere: number;
+  /** Host that committed last. */
+  committedBy?: string;
+  /** Host that is refreshing it. */
+  leasedBy?: string;
+  /** Host that was about to spend its refresh token, and has not told what came of it. */
+  intentOf?: string;
+  /** This host has something that the store has not got. */
+  pending?: true;
 }
 
 export type Method = keyof Methods;

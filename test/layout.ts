@@ -67,7 +67,7 @@ const MOST_MEDIAN_LINES = 110;
 const DOORS: Partial<Record<Room, RegExp>> = {
   daemon: /^daemon\/(daemon|harden)\.ts$/,
   admin:
-    /^admin\/(admin|backup|consent|import-journal|login\/login-service|reloader|token-files\/token-files)\.ts$/,
+    /^admin\/(admin|backup|consent|import-journal|login\/login-service|reloader|shared-credentials|token-files\/token-files)\.ts$/,
   lock: /^lock\/(lock-errors|logind|vault-lock-interceptor|vault-locker)\.ts$/,
   observe: /^observe\/(desktop-notifier|observe|problems)\.ts$/,
   audit: /^audit\/(audit|entry|files|head|verify)\.ts$/,
@@ -79,7 +79,8 @@ const DOORS: Partial<Record<Room, RegExp>> = {
   config:
     /^config\/(accounts|allow-rule|binding|config|differences|directories|json-table|kept-origins|origin-pattern|policy|preset|settings|toml|urls)\.ts$/,
   // `doctor` looks for the key without opening the vault.
-  vault: /^vault\/(index|vault|header|derived-key|passphrase-strength|keys\/index)\.ts$/,
+  vault:
+    /^vault\/(index|vault|header|derived-key|passphrase-strength|keys\/index|store\/index)\.ts$/,
 };
 
 /** Which files a package is for. `late`: too heavy to be loaded with a file, but for one that a program asks for. */

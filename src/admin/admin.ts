@@ -209,6 +209,11 @@ export class Admin {
     return takeBack ? await takeBackClient(this.#context, takeBack) : {};
   }
 
+  /** Removes a credential that another host has removed: out of `vault`, which is this host's alone. */
+  async removeShared(name: string, vault: AdminContext["vault"]): Promise<void> {
+    await removeCredential({ ...this.#context, vault }, name);
+  }
+
   async reload(): Promise<ReloadResult> {
     return await this.changes.run(() => this.reloader.reload());
   }

@@ -171,6 +171,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "back up, move, or give it another key",
     load: () => import("./vault.ts"),
   },
+  fleet: {
+    group: DAEMON,
+    usage: "fleet ACTION",
+    summary: "share credentials with other hosts",
+    load: () => import("./fleet.ts"),
+  },
   lock: {
     group: DAEMON,
     usage: "lock [--after 30m]",

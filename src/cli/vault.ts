@@ -40,10 +40,21 @@ export async function define(command: Command): Promise<void> {
     )
     .option(...PASSPHRASE)
     .action(async (options) => (await import("./vault/rekey.ts")).rekey(options));
+  command
+    .command("move")
+    .usage("--to URL")
+    .description("All credentials into a store that several hosts share, or back (file:).")
+    .requiredOption(
+      "--to <url>",
+      "postgres://ROLE@HOST/DATABASE, file:///FOLDER, or file: for back",
+    )
+    .option("--json", "for programs")
+    .action(async (options) => (await import("./vault/move.ts")).move(options));
 }
 
 export const examples = [
   "authd vault export backup.authd",
   "authd vault import backup.authd",
   "authd vault rekey --to keychain",
+  "authd vault move --to postgres://authd@db.example.com/authd",
 ];

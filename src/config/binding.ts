@@ -37,7 +37,7 @@ export interface BindingParts {
  */
 const HARMLESS = new Set([
   ...["scope", "step_up_scope", "audience", "resource", "client_id", "username", "response"],
-  ...["single_access_token", "prompt", "login_hint", "max_age"],
+  ...["single_access_token", "reuse_grace", "prompt", "login_hint", "max_age"],
 ]);
 
 /**

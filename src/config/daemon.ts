@@ -96,6 +96,29 @@ export const configSchema = z
     hook: z
       .union([absolutePath, z.array(z.string()).refine(([program]) => isPath(program), NOT_A_PATH)])
       .describe("Program that is run when a credential needs you, with its arguments; no shell"),
+    store: z
+      .strictObject({
+        url: z
+          .string()
+          .refine(isStoreUrl, {
+            error: "expected postgres://role@host/database without a password, or file:///folder",
+          })
+          .describe("The store that this host shares with others: postgres:// or file://"),
+        password_file: absolutePath
+          .optional()
+          .describe(
+            "File with the role's password; else the systemd credential store-password, or ~/.pgpass",
+          ),
+        ca_file: absolutePath
+          .optional()
+          .describe("PEM file with the CA of the server's certificate; else the system's"),
+        host: z
+          .string()
+          .regex(NAME, "expected a name such as web-1")
+          .optional()
+          .describe("What this host is called there; by default as the machine is called"),
+      })
+      .describe("Records that are shared with other hosts"),
     subject_exec: z
       .boolean()
       .describe("Whether credentials may run a program for their subject token; off by default"),
@@ -145,6 +168,7 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
         audit: settings.audit,
         subjectExec: settings.subject_exec,
         sockets: restrictedSockets(settings, file),
+        store: storeSettings(settings),
         ...accessSettings(settings, file),
         ...reportingSettings(settings),
         ...lockSettings(settings),
@@ -153,6 +177,17 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
     defaults: { ...defaults, ...settings.defaults },
     access: canonical(accessKeysOf(content)),
   };
+}
+
+function isStoreUrl(text: string): boolean {
+  if (!/^(postgres(ql)?|file):\/\//.test(text) || !URL.canParse(text)) return false;
+  return new URL(text).password === "";
+}
+
+function storeSettings({ store }: z.output<typeof configSchema>): DaemonSettings["store"] {
+  if (!store) return undefined;
+  const { url, password_file: passwordFile, ca_file: caFile, host } = store;
+  return omitUndefined({ url, passwordFile, caFile, host });
 }
 
 function restrictedSockets(

@@ -90,6 +90,16 @@ export interface RegisterRequest {
   readonly generates: string;
 }
 
+/** Where a store is. */
+export interface StoreSettings {
+  /** Without a password. */
+  readonly url: string;
+  readonly passwordFile?: string;
+  readonly caFile?: string;
+  /** Name of this host; absent: the machine's. */
+  readonly host?: string;
+}
+
 /** `config.toml`, merged with the environment. */
 export interface DaemonSettings {
   readonly vaultKey: "auto" | "keychain" | "passphrase" | "systemd-credential" | "file";
@@ -99,6 +109,8 @@ export interface DaemonSettings {
   readonly maxConnections: number;
   /** `required`: a use or change that can't be written to the audit log is refused. */
   readonly audit?: "on" | "off" | "required";
+  /** The store that this host shares with others. */
+  readonly store?: StoreSettings;
   /** Credentials may run the program of `subject.exec`. */
   readonly subjectExec?: boolean;
   /** The other users who may connect. */

@@ -94,6 +94,7 @@ export class CandidateTrial {
     const own: CredentialDeps = {
       ...deps,
       vault: this.#store(candidate),
+      shared: undefined,
       onEvent: (event) => {
         if (event.kind === "refreshed") deps.candidates.worked(name);
         else if (event.kind === "refresh_failed") deps.onEvent(event);

@@ -12,6 +12,7 @@ import type { CallerRates } from "./admission.ts";
 import type { HostLimiter } from "./host-limiter.ts";
 import type { OneTimeCodes } from "./one-time-codes.ts";
 import type { CredentialRecord } from "./record.ts";
+import type { SharedRecords } from "./shared/shared-records.ts";
 import type { SpendingRequests } from "./spending-requests.ts";
 
 /** Reads and writes sealed records. */
@@ -41,6 +42,8 @@ export interface CredentialDeps {
   onEvent: (event: EventPayload) => void;
   /** Called when a credential's next deadline moved to this boot time (ms). */
   reschedule: (name: string, deadline: number) => void;
+  /** Present where records are shared with other hosts; a candidate is tried by one host alone. */
+  shared?: SharedRecords | undefined;
   /** True if the program of a subject token may be run (`subject_exec` in config.toml). */
   allowsExec?: boolean;
   /** Returns a token of the credential `name` for `asker`, whose subject token it is. Rejects with AuthdError. */

@@ -43,6 +43,8 @@ import {
 import { clearRefusals } from "./refusals.ts";
 import { rebuildResponses } from "./restored-tokens.ts";
 import { KEEP_WARM_MS } from "./schedule.ts";
+import { sharedCredential } from "./shared/shared-credential.ts";
+import type { SharedCredential } from "./shared/shared-owner.ts";
 import {
   type HeldSession,
   heldSession,
@@ -115,6 +117,11 @@ export class Credential {
   /** Returns a copy of the record with the tokens of now, also if it is not sealed yet. Throws as `record`. */
   snapshot(): CredentialRecord {
     return this.#life.stored.snapshot() ?? this.record;
+  }
+
+  /** The credential as a store that several hosts share sees it. */
+  get shared(): SharedCredential {
+    return sharedCredential(this.#life);
   }
 
   /** The name of the secret that the issuer replaces: a refresh token; undefined if there is none. */

@@ -7,7 +7,7 @@ import { CandidateTrial } from "./candidate.ts";
 import type { Credential } from "./credential.ts";
 import type { CredentialDeps } from "./credential-deps.ts";
 import { type CredentialRecord, UNBOUND } from "./record.ts";
-import { bind, boundTo } from "./record-changes.ts";
+import { bind, boundTo, replaceRecord } from "./record-changes.ts";
 import { noteSentCode, rebuildResponses, restoreTokens } from "./restored-tokens.ts";
 import { StateReporter } from "./state.ts";
 import { StoredRecord } from "./stored-record.ts";
@@ -159,6 +159,7 @@ export class Lifecycle {
       read();
       const record = this.#checkRecord();
       noteSentCode(record, this.settings, this.deps);
+      if (record.shared?.pending) this.deps.shared?.commitLater(this.name);
     } catch (error) {
       this.#recordBlocker = unreadable(asAuthdError(error, this.name));
     }
@@ -257,7 +258,23 @@ export class Lifecycle {
 
   async seal(change: (record: CredentialRecord) => void, adopt: () => void): Promise<void> {
     if (!this.stored.record && this.blocker) throw this.blocker.error;
-    await this.stored.update(change, adopt);
+    const update = () => this.stored.update(change, adopt);
+    const { shared } = this.deps;
+    await (shared ? shared.change(this.name, update) : update());
+  }
+
+  /** Seals the record that another host has committed, and uses it from then on. */
+  async takeShared(next: CredentialRecord, isChange: boolean): Promise<void> {
+    const before = this.tokens.own.issued?.accessToken;
+    const change = (record: CredentialRecord) => {
+      replaceRecord(record, next);
+      if (next.shared) record.shared = next.shared;
+    };
+    await this.stored.update(change, () => this.adopt(this.settings, "restore"), isChange);
+    const { issued } = this.tokens.own;
+    if (!issued || issued.accessToken === before) return;
+    const { expiresAt } = issued.answer;
+    this.deps.onEvent({ kind: "refreshed", credential: this.name, expiresAt });
   }
 
   /** True if tokens obtained with `settings` would be those that the current settings bring. */

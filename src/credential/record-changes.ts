@@ -120,9 +120,9 @@ export function setCandidate(
   record.candidate = next;
 }
 
-/** Replaces everything in `record` but its token files. It stays the same object: requests in flight hold it. */
+/** Replaces everything in `record` but its token files and its place in a store. It stays the same object: requests in flight hold it. */
 export function replaceRecord(record: CredentialRecord, next: CredentialRecord): void {
-  const { tokenFiles } = record;
+  const { tokenFiles, shared } = record;
   for (const key of Object.keys(record)) delete record[key as keyof CredentialRecord];
-  Object.assign(record, next, tokenFiles && { tokenFiles });
+  Object.assign(record, next, tokenFiles && { tokenFiles }, shared && { shared });
 }

@@ -190,6 +190,18 @@ const members = {
     .exactOptional(),
 };
 
+/** How far the record is in a store that several hosts share (see shared/shared-records.ts). */
+const shared = z.object({
+  /** The version that it is based on; 0: the store has none. */
+  version: z.number(),
+  /** The epoch of the lease under which it was committed, or is to be. */
+  epoch: z.number(),
+  /** Grows when a person changes the credential, on whichever host. */
+  generation: z.number(),
+  /** It may have something that the store has not got. */
+  pending: z.boolean().exactOptional(),
+});
+
 /** Secrets that a person entered while the earlier ones worked: they replace them once they have worked, too. */
 const candidate = z.object({
   /** Wall clock, ms. */
@@ -207,6 +219,7 @@ export const recordSchema = z.object({
   ...members,
   candidate: candidate.exactOptional(),
   tokenFiles: z.array(tokenFile).exactOptional(),
+  shared: shared.exactOptional(),
 });
 
 // Interfaces, so that error messages of the compiler name them.

@@ -16,6 +16,8 @@ import type { CredentialDeps } from "./credential-deps.ts";
 import { brokenInfo } from "./info.ts";
 import type { CredentialRecord } from "./record.ts";
 import { RefreshTimer } from "./refresh-timer.ts";
+import type { SharedCredential } from "./shared/shared-owner.ts";
+import type { SharedRecords } from "./shared/shared-records.ts";
 import { UnreadFiles } from "./unread-files.ts";
 
 type RegistryDeps = Omit<
@@ -121,6 +123,26 @@ export class Registry {
       next = (own as { subject?: { credential?: string } }).subject?.credential;
     }
     return (await this.get(name).token({})).accessToken;
+  }
+
+  // ---- records that hosts share ----
+
+  /** Shares records with other hosts from now on; undefined: no more. */
+  share(records: SharedRecords | undefined): void {
+    this.#deps.shared = records;
+  }
+
+  /** Holds token requests back that are not sent yet: they fail with `error` until the function is called. */
+  hold(error: AuthdError): () => void {
+    this.refuse(error);
+    return () => {
+      if (this.#deps.refusal === error) delete this.#deps.refusal;
+    };
+  }
+
+  /** Returns the credential as the shared records see it; undefined if there is none that works. */
+  findShared(name: string): SharedCredential | undefined {
+    return this.hasLoaded(name) ? this.get(name).shared : undefined;
   }
 
   // ---- finding credentials ----

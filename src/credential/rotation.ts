@@ -27,6 +27,8 @@ export interface RotationContext {
   isRefusal?: (error: AuthdError) => boolean;
   /** Called when a response was lost: a refusal after that is about the refresh token. */
   onLost?: () => void;
+  /** A request whose response was lost is not sent again, as other hosts count on that. */
+  sendsOnce?: boolean;
   /** The boot of the machine that boot times count from. */
   bootId: string;
   /**
@@ -96,7 +98,7 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
  * open, so that the next start, too, knows that the token may be spent.
  */
 async function attemptTwice(
-  { attempt, token, record, isCurrent, ...context }: Attempting,
+  { attempt, token, record, isCurrent, sendsOnce, ...context }: Attempting,
   rotation: Rotation,
   wasLostBefore: boolean,
 ): Promise<TokenResponse> {
@@ -104,7 +106,7 @@ async function attemptTwice(
   const isWanted = () => isCurrent() && record.rotation === rotation;
   try {
     return await attempt(token).catch((error) => {
-      if (wasLost || !isResponseLost(error) || !isWanted()) throw error;
+      if (wasLost || sendsOnce || !isResponseLost(error) || !isWanted()) throw error;
       wasLost = true;
       return attempt(token);
     });

@@ -80,9 +80,13 @@ export class StoredRecord {
   /**
    * Writes `change` to the vault, then applies it to the record in memory and calls `adopt`, so that new
    * secrets are never visible together with old settings. If the write fails, nothing changes. `change` runs
-   * twice: on a draft, and on the live record.
+   * twice: on a draft, and on the live record. `isChange` as in the vault.
    */
-  async update(change: (record: CredentialRecord) => void, adopt: () => void): Promise<void> {
+  async update(
+    change: (record: CredentialRecord) => void,
+    adopt: () => void,
+    isChange = true,
+  ): Promise<void> {
     const { name, vault } = this.#options;
     await this.#turns.run(async () => {
       const { record } = this;
@@ -90,7 +94,7 @@ export class StoredRecord {
       const draft = { ...record };
       const { secrets } = record;
       change(draft);
-      await vault.write(name, draft, { durable: true, isChange: true });
+      await vault.write(name, draft, { durable: true, isChange });
       // In place: a request with a refresh token puts the rotated one into this very record.
       const isUnchanged = record.secrets === secrets;
       change(record);

@@ -13,6 +13,8 @@ import { handleFailure, MUST_REFRESH_WITHIN_MS, RETRY_SOON_MS } from "./refresh-
 import { RefreshStatus } from "./refresh-status.ts";
 import { Refusals } from "./refusals.ts";
 import { deadlineOf, didNotExtendExpiry, recordFailure, refreshTokenDeadline } from "./schedule.ts";
+import type { SharedLease } from "./shared/shared-lease.ts";
+import { sharedRefresh } from "./shared/shared-refresh.ts";
 import {
   isUnknown,
   keepsOneToken,
@@ -101,6 +103,24 @@ export class TokenRefresher implements RefreshContext {
   }
 
   async #refresh(slot: TokenSlot, pendingRefresh: PendingRefresh): Promise<IssuedToken> {
+    const { shared } = this.deps;
+    try {
+      if (!shared) return await this.#request(slot, pendingRefresh);
+      const refresh = sharedRefresh(this, slot, pendingRefresh);
+      return await shared.refresh(refresh, (lease) => this.#request(slot, pendingRefresh, lease));
+    } catch (error) {
+      if (!pendingRefresh.unverified) throw error;
+      await this.#verifySecrets();
+      throw this.status.rejectedWith ?? error;
+    }
+  }
+
+  /** `lease`: present where hosts share records; it is taken before anything is sent. */
+  async #request(
+    slot: TokenSlot,
+    pendingRefresh: PendingRefresh,
+    lease?: SharedLease,
+  ): Promise<IssuedToken> {
     let last: TokenRequestInputs | undefined;
     this.#requests ??= this.#createRequests();
     try {
@@ -108,9 +128,15 @@ export class TokenRefresher implements RefreshContext {
         // The issuer refused the secrets while this request was queued: some suspend accounts that keep trying.
         const { rejectedWith } = this.status;
         if (rejectedWith && !pendingRefresh.byPerson) throw rejectedWith;
+        lease?.assertTime();
         last = this.#inputs(() => this.#canWaitForDisk(slot, pendingRefresh));
         return last;
       };
+      if (lease) {
+        // What was built would be older than what another host may bring.
+        inputs();
+        if (await lease.begin()) return this.owner.tokens.getOrCreate(slot.target).issued!;
+      }
       let response = await this.#requests.send(slot, pendingRefresh, inputs);
       // The machine slept, or was stopped, until a good token had expired: this is no failure.
       if (this.#expiredInTransit(response)) {
@@ -122,9 +148,8 @@ export class TokenRefresher implements RefreshContext {
       const request = { slot, pendingRefresh, record: last?.record };
       const failure = handleFailure(this, request, given);
       const isSlotRejected = slot.rejectedWith === failure;
-      if (!isSlotRejected || !this.refusals.needsVerification(given)) throw failure;
-      await this.#verifySecrets();
-      throw this.status.rejectedWith ?? failure;
+      pendingRefresh.unverified = isSlotRejected && this.refusals.needsVerification(given);
+      throw failure;
     }
   }
 

@@ -22,6 +22,7 @@ import { ensureMetadata, usesMetadata } from "./issuer-metadata.ts";
 import type { CredentialRecord } from "./record.ts";
 import { isLastRefusal } from "./refusals.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
+import { reuseGraceMs } from "./shared/shared-refresh.ts";
 import { readSubjectToken } from "./subject-token.ts";
 import type { TokenResponse } from "./token.ts";
 import { type PendingRefresh, type TokenSlot, targetKey } from "./token-slot.ts";
@@ -219,6 +220,7 @@ export class TokenRequests {
       target: slot.target,
       isCallers: slot.key !== "",
       bootId: this.#deps.time.bootId,
+      sendsOnce: this.#deps.shared !== undefined && reuseGraceMs(settings.own) === 0,
       ...(grant.refusesInOwnWords && {
         isRefusal: (error: AuthdError) => isLastRefusal(error, { record, settings }),
       }),

@@ -19,6 +19,8 @@ export interface PendingRefresh extends Purpose {
   awaited: boolean;
   /** The response to a request with a rotating refresh token was lost. */
   lost?: boolean;
+  /** Its failure leaves open whether the secrets are good. */
+  unverified?: boolean;
   /** It has left the queue, so its settings and secrets can't be replaced any more. */
   sent?: boolean;
   /** Present while it waits for the next one-time code. */

@@ -3,6 +3,7 @@ import { Admin } from "../admin/admin.ts";
 import { Backup } from "../admin/backup.ts";
 import { ImportJournal } from "../admin/import-journal.ts";
 import { LoginService } from "../admin/login/login-service.ts";
+import { sharedCredentials } from "../admin/shared-credentials.ts";
 import { TokenFiles, type TokenFilesOptions } from "../admin/token-files/token-files.ts";
 import type { Timer } from "../base/clock.ts";
 import { configDir, loadConfiguration, stateDir } from "../config/config.ts";
@@ -10,6 +11,7 @@ import type { Configuration } from "../config/settings.ts";
 import { HostLimiter } from "../credential/host-limiter.ts";
 import { OneTimeCodes } from "../credential/one-time-codes.ts";
 import { Registry } from "../credential/registry.ts";
+import { sharedVault } from "../credential/shared/shared-vault.ts";
 import { SpendingRequests } from "../credential/spending-requests.ts";
 import { messageOf } from "../errors.ts";
 import { IssuerClocks } from "../http/issuer-clock.ts";
@@ -20,6 +22,7 @@ import { Observer } from "../observe/observe.ts";
 import type { EventPayload } from "../protocol.ts";
 import { Subscriptions } from "../rpc/subscriptions.ts";
 import type { Foundation } from "./foundation.ts";
+import type { SharedStore } from "./shared-store.ts";
 import { Signal } from "./signal.ts";
 import { VaultWatcher } from "./vault-watcher.ts";
 
@@ -52,6 +55,10 @@ export class Core {
   auditProblem: string | undefined;
   /** Writes down that a token goes to a file; set by the front. */
   auditTokenFile: TokenFilesOptions["audit"] = async () => {};
+  /** The store that this host shares with others. */
+  shared: SharedStore | undefined;
+  /** For whoever adds, replaces and removes credentials: into a store as well, if there is one. */
+  readonly #vault: Foundation["vault"];
   readonly #foundation: Foundation;
   readonly #importJournal: ImportJournal;
   readonly #watcher: VaultWatcher;
@@ -59,13 +66,22 @@ export class Core {
   #preparation: Timer | undefined;
   #isClosed = false;
 
-  constructor(foundation: Foundation) {
-    const { env, vault, log, http, time, clock, events, rebuilt } = foundation;
+  /** `shared`: present where records are shared with other hosts. */
+  constructor(foundation: Foundation, shared?: SharedStore) {
+    const { env, log, http, time, clock, events, rebuilt } = foundation;
+    const vault = sharedVault(foundation.vault, () => this.shared?.records);
     this.#foundation = foundation;
+    this.shared = shared;
+    this.#vault = vault;
     this.issuerClocks = new IssuerClocks(time);
     this.#importJournal = new ImportJournal({ dir: configDir(env), vault, log });
     this.registry = this.#createRegistry();
-    this.#watcher = new VaultWatcher({ vault, registry: this.registry, time, log });
+    this.#watcher = new VaultWatcher({
+      vault: foundation.vault,
+      registry: this.registry,
+      time,
+      log,
+    });
     this.observer = this.#createObserver();
     this.lock = this.#createLock();
     this.logind = this.#createLogind();
@@ -88,10 +104,34 @@ export class Core {
       const wanted = isSuspect ? {} : ({ wanted: true } as const);
       events.emit({ kind: "manifest_rebuilt", message, ...wanted });
     });
+    if (shared) this.#connect(shared);
     this.locked.on(() => {
       http.reconnect();
+      void this.shared?.sync.stop();
       this.logins.onLocked();
     });
+  }
+
+  #connect({ records }: SharedStore): void {
+    const { env, vault } = this.#foundation;
+    const { registry, admin } = this;
+    records.connect(sharedCredentials({ dir: configDir(env), registry, vault, admin }));
+    registry.share(records);
+  }
+
+  /** Shares records from now on. Resolves when what the store has was taken over. */
+  async attach(shared: SharedStore): Promise<void> {
+    this.shared = shared;
+    this.#connect(shared);
+    await shared.sync.start();
+  }
+
+  /** Shares records no more; all of them stay on this host. */
+  async detach(): Promise<void> {
+    const { shared } = this;
+    this.registry.share(undefined);
+    this.shared = undefined;
+    await shared?.sync.stop();
   }
 
   /** Takes over the configuration of the start; of many credentials only the first are read. */
@@ -114,6 +154,7 @@ export class Core {
       this.registry.readSome(SLICE_MS);
     }
     if (this.#isClosed) return;
+    if (this.#foundation.vault.locked === undefined) void this.shared?.sync.start();
     this.tokenFiles.resume();
     await this.observer.start();
     this.#preparation = this.#foundation.clock.schedule(PREPARE_DELAY_MS, () => this.#prepare());
@@ -195,7 +236,10 @@ export class Core {
       afterMs: configuration.daemon.lockAfter,
       inTurn: (work) => this.admin.changes.runNext(work),
       onLocked: this.locked.emit,
-      onOpened: () => this.backup.resume(),
+      onOpened: async () => {
+        await this.backup.resume();
+        if (this.registry.isRead) void this.shared?.sync.start();
+      },
     });
   }
 
@@ -209,7 +253,8 @@ export class Core {
   }
 
   #createAdmin(): Admin {
-    const { env, configuration, vault, http, log, clock, events, welcome } = this.#foundation;
+    const { env, configuration, http, log, clock, events, welcome } = this.#foundation;
+    const vault = this.#vault;
     return new Admin({
       ...{ env, configuration, registry: this.registry, vault, http, log, now: clock.wall },
       readConfiguration: () => this.#readConfiguration(),

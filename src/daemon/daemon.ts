@@ -8,6 +8,7 @@ import { type Foundation, openFoundation } from "./foundation.ts";
 import { Front } from "./front.ts";
 import { LastAnswers } from "./last-answers.ts";
 import { createNotifier } from "./notify.ts";
+import { prepareStore } from "./shared-store.ts";
 import { closeUnstarted, shutDown } from "./shut-down.ts";
 
 export interface DaemonOptions {
@@ -101,7 +102,10 @@ async function openLayers(foundation: Foundation) {
   let core: Core | undefined;
   let front: Front | undefined;
   try {
-    core = new Core(foundation);
+    core = new Core(
+      foundation,
+      await prepareStore(foundation, foundation.configuration.daemon.store),
+    );
     await core.load();
     front = await Front.create(foundation, core);
     const { env, configuration } = foundation;

@@ -21,6 +21,7 @@ import { allReadInterceptor } from "./all-read-interceptor.ts";
 import { callerInterceptor } from "./caller-interceptor.ts";
 import type { Core } from "./core.ts";
 import { serverLimits } from "./fd-limit.ts";
+import { FleetService } from "./fleet/fleet-service.ts";
 import type { Foundation } from "./foundation.ts";
 import { methods } from "./methods.ts";
 import { Signal } from "./signal.ts";
@@ -136,6 +137,7 @@ export class Front {
     return methods({
       ...{ registry, admin, backup, logins, tokenFiles, http, subscriptions, lock },
       ...{ access: this.#access, approvals: this.approvals },
+      fleet: new FleetService(this.#foundation, this.#core),
       status: () => this.#status(),
       auditHead: () => this.audit.head(),
       events: (query) => observer.events(query),

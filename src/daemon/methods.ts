@@ -26,6 +26,7 @@ import type { Call, HandlersWithoutUploads } from "../rpc/call.ts";
 import { params } from "../rpc/params.ts";
 import { ResponseStream } from "../rpc/response-stream.ts";
 import type { Subscriptions } from "../rpc/subscriptions.ts";
+import type { FleetService } from "./fleet/fleet-service.ts";
 import {
   getToken,
   interactively,
@@ -47,6 +48,7 @@ export interface MethodsOptions {
   http: Http;
   lock: VaultLocker;
   subscriptions: Subscriptions;
+  fleet: FleetService;
   status: () => StatusResult;
   /** Returns recent events. */
   events: (query: ParamsOf<"events">) => EventsResult;
@@ -62,7 +64,7 @@ export interface MethodsOptions {
  */
 export function methods(options: MethodsOptions): HandlersWithoutUploads {
   const { registry, access, approvals, admin, backup, logins, tokenFiles, http, lock } = options;
-  const { subscriptions, status, events, shutdown } = options;
+  const { subscriptions, fleet, status, events, shutdown } = options;
   /** Consent to a change of a guarded credential, which is found out in the change's own turn. */
   const consentTo =
     (method: string, call: Call): Consent =>
@@ -164,6 +166,12 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     "vault/import": async (given, call) =>
       await backup.import(given, call.connection, consentTo("vault/import", call)),
     "vault/rekey": async (given, call) => await backup.rekey(given, consentTo("vault/rekey", call)),
+    "vault/move": async (given, call) => await fleet.move(given, consentTo("vault/move", call)),
+    "fleet/invite": async (_, call) => await fleet.invite(consentTo("fleet/invite", call)),
+    "fleet/join": async (given) => await fleet.join(given),
+    "fleet/status": async () => await fleet.status(),
+    "fleet/drain": async () => await fleet.drain(),
+    "fleet/remove": async (given) => await fleet.remove(given),
     "approvals/pending": (_, call) => {
       return { approvals: approvals.pendingFor(call) };
     },

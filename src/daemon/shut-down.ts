@@ -29,6 +29,7 @@ export async function shutDown(
     () => server.close(GRACE),
     () => lastAnswers.wait(toldAtMs),
     () => http.close(),
+    () => core.shared?.sync.stop(),
     async () => {
       losers = await sealForTheLastTime(core.registry, log);
     },

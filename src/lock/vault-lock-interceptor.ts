@@ -46,5 +46,9 @@ export function vaultLockInterceptor(
     "vault/export": vaultOpen,
     "vault/import": vaultOpen,
     "vault/rekey": vaultOpen,
+    "vault/move": vaultOpen,
+    "fleet/invite": vaultOpen,
+    "fleet/join": vaultOpen,
+    "fleet/remove": vaultOpen,
   });
 }

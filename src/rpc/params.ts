@@ -107,6 +107,12 @@ export const params = {
     to: z.enum(["keychain", "passphrase", "systemd-credential", "file"]),
     passphrase: text.optional(),
   }),
+  "vault/move": z.object({ to: text }),
+  "fleet/invite": z.object({}),
+  "fleet/join": z.object({ url: text, invite: text }),
+  "fleet/status": z.object({}),
+  "fleet/drain": z.object({}),
+  "fleet/remove": z.object({ host: text }),
   subscribe: z.object({
     credential: text.optional(),
     events: z.boolean().optional(),

@@ -4,6 +4,7 @@ import type { Backup } from "../../src/admin/backup.ts";
 import type { LoginService } from "../../src/admin/login/login-service.ts";
 import type { TokenFiles } from "../../src/admin/token-files/token-files.ts";
 import { callerInterceptor } from "../../src/daemon/caller-interceptor.ts";
+import type { FleetService } from "../../src/daemon/fleet/fleet-service.ts";
 import { methods } from "../../src/daemon/methods.ts";
 import { withUploads } from "../../src/daemon/upload-methods.ts";
 import { AuthdError } from "../../src/errors.ts";
@@ -83,6 +84,7 @@ async function setup(t: ExecutionContext) {
     logins: {} as LoginService,
     lock: {} as VaultLocker,
     tokenFiles: {} as TokenFiles,
+    fleet: {} as FleetService,
     http,
     subscriptions,
     status: () => ({ pid: 7 }) as StatusResult,

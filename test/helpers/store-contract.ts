@@ -19,7 +19,7 @@ const textOf = (entry: StoreEntry | undefined) => entry?.payload?.toString();
 /** Takes the first lease of a record and commits to it. */
 async function commitFirst(store: Store, name: string, text = "sealed"): Promise<void> {
   await store.acquire(name, first);
-  const commit = { epoch: 1, version: 0, payload: payload(text), holder: "one" };
+  const commit = { keyId: undefined, epoch: 1, version: 0, payload: payload(text), holder: "one" };
   await store.commit(name, commit);
 }
 
@@ -42,7 +42,13 @@ export const STORE_CONTRACT: readonly Case[] = [
       t.true(taken.done);
       t.is(taken.entry?.epoch, 1);
       t.is(taken.entry?.lease?.holder, "one");
-      const done = await one.commit("a", { epoch: 1, version: 0, payload: bytes, holder: "one" });
+      const done = await one.commit("a", {
+        keyId: undefined,
+        epoch: 1,
+        version: 0,
+        payload: bytes,
+        holder: "one",
+      });
       t.true(done.done);
       const { entry } = await other.read("a");
       t.deepEqual(entry?.payload, bytes);
@@ -99,7 +105,13 @@ export const STORE_CONTRACT: readonly Case[] = [
       const store = await open();
       await commitFirst(store, "a");
       await store.acquire("a", { ...first, epoch: 1 });
-      const late = { epoch: 1, version: 1, payload: payload("late"), holder: "two" };
+      const late = {
+        keyId: undefined,
+        epoch: 1,
+        version: 1,
+        payload: payload("late"),
+        holder: "two",
+      };
       t.false((await store.commit("a", late)).done);
       t.false((await store.renew("a", 1, TTL_MS)).done);
       t.false((await store.intend("a", { epoch: 1, hash: "x", ttlMs: TTL_MS })).done);
@@ -112,7 +124,13 @@ export const STORE_CONTRACT: readonly Case[] = [
     async run(t, open) {
       const store = await open();
       await store.acquire("a", first);
-      const commit = { epoch: 1, version: 4, payload: payload("x"), holder: "one" };
+      const commit = {
+        keyId: undefined,
+        epoch: 1,
+        version: 4,
+        payload: payload("x"),
+        holder: "one",
+      };
       const { done, entry } = await store.commit("a", commit);
       t.false(done);
       t.is(entry?.version, 0);
@@ -145,7 +163,13 @@ export const STORE_CONTRACT: readonly Case[] = [
       const store = await open();
       await store.acquire("a", first);
       await store.intend("a", { epoch: 1, hash: "digest", ttlMs: TTL_MS });
-      const commit = { epoch: 1, version: 0, payload: payload("next"), holder: "one" };
+      const commit = {
+        keyId: undefined,
+        epoch: 1,
+        version: 0,
+        payload: payload("next"),
+        holder: "one",
+      };
       t.is((await store.commit("a", commit)).entry?.intent, undefined);
     },
   },
@@ -164,7 +188,7 @@ export const STORE_CONTRACT: readonly Case[] = [
       const store = await open();
       await commitFirst(store, "a");
       await store.acquire("a", { ...first, epoch: 1 });
-      const removal = { epoch: 2, version: 1, payload: undefined, holder: "one" };
+      const removal = { keyId: undefined, epoch: 2, version: 1, payload: undefined, holder: "one" };
       t.true((await store.commit("a", removal)).done);
       const { entry } = await store.read("a");
       t.like(entry, { epoch: 2, version: 2, payload: undefined });
@@ -225,6 +249,8 @@ export const STORE_CONTRACT: readonly Case[] = [
     async run(t, open) {
       const [one, other] = [await open(), await open()];
       const noticed: (string | undefined)[] = [];
+      // A notice without a name is about any.
+      const has = (name: string) => noticed.includes(name) || noticed.includes(undefined);
       const end = other.watch((name) => void noticed.push(name));
       t.teardown(end);
       // Told first where notices begin to arrive only now.
@@ -232,15 +258,67 @@ export const STORE_CONTRACT: readonly Case[] = [
         const { entry } = await one.read("warm-up");
         await one.acquire("warm-up", { ...first, epoch: entry?.epoch ?? 0 });
         await one.release("warm-up", (entry?.epoch ?? 0) + 1, true);
-        return noticed.includes("warm-up");
+        return has("warm-up");
       });
       await commitFirst(one, "a");
-      await until(() => noticed.includes("a"));
+      await until(() => has("a"));
       noticed.length = 0;
       await one.acquire("a", { ...first, epoch: 1 });
       await one.release("a", 2, true);
-      await until(() => noticed.includes("a"));
+      await until(() => has("a"));
       t.pass();
+    },
+  },
+  {
+    title: "hosts are added and told; an invitation is good for one, and ends",
+    async run(t, open) {
+      const store = await open();
+      const host = (name: string) => ({ name, publicKey: payload("p"), wrappedKey: payload("w") });
+      await store.putHost(host("two"));
+      await store.putHost(host("one"));
+      await store.putHost({ ...host("two"), wrappedKey: payload("other") });
+      await store.seen("one");
+      const { hosts, nowMs } = await store.hosts();
+      t.deepEqual(hosts.map(({ name }) => name).sort(), ["one", "two"]);
+      const two = hosts.find(({ name }) => name === "two");
+      t.is(two?.wrappedKey.toString(), "other");
+      t.true(hosts.every(({ seenMs }) => seenMs <= nowMs));
+      await store.invite("first", payload("key"), TTL_MS);
+      await store.invite("second", payload("key"), 1);
+      const taken = await Promise.all([store.takeInvite("first"), store.takeInvite("first")]);
+      t.deepEqual(taken.map((key) => key?.toString()).sort(), ["key", undefined]);
+      await until(async () => (await store.hosts()).nowMs > nowMs + 5);
+      t.is(await store.takeInvite("second"), undefined);
+    },
+  },
+  {
+    title: "everything is replaced at once, or nothing",
+    async run(t, open) {
+      const store = await open();
+      const hosts = [{ name: "one", publicKey: payload("p"), wrappedKey: payload("w") }];
+      const record = (name: string, version: number) => ({ name, version, payload: payload(name) });
+      const begin = { holder: "one", from: undefined, to: "key-1", hosts };
+      t.true(await store.replaceAll({ ...begin, records: [record("a", 0), record("b", 0)] }));
+      t.false(await store.replaceAll({ ...begin, records: [] }));
+      const next = { ...begin, from: "key-1", to: "key-2", hosts: [] };
+      for (const records of [
+        [record("a", 1)],
+        [record("a", 1), record("b", 0)],
+        [record("a", 1), record("b", 1), record("c", 3)],
+      ]) {
+        t.false(await store.replaceAll({ ...next, records }));
+        t.is((await store.hosts()).hosts.length, 1);
+        t.is((await store.read("a")).entry?.version, 1);
+      }
+      const { change } = await store.changesSince(-1);
+      t.true(await store.replaceAll({ ...next, records: [record("a", 1), record("b", 1)] }));
+      t.is((await store.changesSince(change)).entries.length, 2);
+      t.is((await store.hosts()).hosts.length, 0);
+      // Sealed with a key that is no longer the store's.
+      await store.acquire("a", first);
+      const late = { keyId: "key-1", epoch: 1, version: 2, payload: payload("x"), holder: "one" };
+      t.false((await store.commit("a", late)).done);
+      t.true((await store.commit("a", { ...late, keyId: "key-2" })).done);
     },
   },
 ];

@@ -1,36 +1,37 @@
-import { mkdirSync, readdirSync, readFileSync, watch } from "node:fs";
+import { mkdirSync, readFileSync, watch } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../../base/atomic-write.ts";
 import { explainFileError } from "../../base/file-error.ts";
 import { Turns } from "../../base/turns.ts";
 import { AuthdError, errorCode } from "../../errors.ts";
 import { isFree, leaseUntil, newEntry } from "./entry.ts";
+import { type FileState, parseState, serializeState, takesPlace } from "./file-state.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import type {
   Acquire,
   Changes,
   Commit,
+  Host,
   Intend,
   Outcome,
+  Replacement,
   Store,
   StoreEntry,
   Timed,
 } from "./store.ts";
 
-const SUFFIX = ".json";
-
-/** A record's file: JSON, the payload in base64. `change`: the number of its last commit. */
-interface Stored extends Omit<StoreEntry, "payload"> {
-  payload?: string;
-  change: number;
-}
+const FILE = "store.json";
 
 /** Makes the entry that takes a record's place; undefined leaves it as it is. */
-type Change = (entry: StoreEntry | undefined, nowMs: number) => StoreEntry | undefined;
+type Change<Entry = StoreEntry | undefined> = (
+  entry: Entry,
+  nowMs: number,
+  state: FileState,
+) => StoreEntry | undefined;
 
 /**
- * A store in a folder that daemons of one machine share, such as those of its containers: one file a record,
- * and one lock that is held for the time of a change. Its clock is the machine's.
+ * A store in a folder that daemons of one machine share, such as those of its containers: one file, which every
+ * change replaces, and one lock that is held meanwhile. Its clock is the machine's. For tens of credentials.
  */
 export class FileStore implements Store {
   readonly #dir: string;
@@ -47,16 +48,16 @@ export class FileStore implements Store {
   }
 
   async read(name: string): Promise<Timed<{ entry: StoreEntry | undefined }>> {
-    return this.#attempt(() => ({ entry: entryOf(this.#load(name)), nowMs: Date.now() }));
+    return await this.#locked((state, nowMs) => ({ entry: entryOf(state, name), nowMs }));
   }
 
   async changesSince(change: number): Promise<Timed<Changes>> {
-    return await this.#locked(async () => {
-      const newest = this.#lastChange();
-      const since = change > newest ? -1 : change;
-      const stored = this.#names().flatMap((name) => this.#load(name) ?? []);
-      const entries = stored.filter((one) => one.version > 0 && one.change > since);
-      return { change: newest, entries: entries.map((one) => entryOf(one)!), nowMs: Date.now() };
+    return await this.#locked((state, nowMs) => {
+      const since = change > state.change ? -1 : change;
+      const entries = [...state.records.values()].filter(
+        ({ entry, change: at }) => entry.version > 0 && at > since,
+      );
+      return { change: state.change, entries: entries.map(({ entry }) => entry), nowMs };
     });
   }
 
@@ -69,12 +70,10 @@ export class FileStore implements Store {
   }
 
   async renew(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>> {
-    return await this.#changeOf(
-      name,
-      epoch,
-      (entry, nowMs) =>
-        entry.lease && { ...entry, lease: { ...entry.lease, untilMs: nowMs + ttlMs } },
-    );
+    return await this.#changeOf(name, epoch, (entry, nowMs) => {
+      const { lease } = entry;
+      return lease && { ...entry, lease: { ...lease, untilMs: nowMs + ttlMs } };
+    });
   }
 
   async intend(name: string, { epoch, hash, ttlMs }: Intend): Promise<Timed<Outcome>> {
@@ -87,9 +86,10 @@ export class FileStore implements Store {
     });
   }
 
-  async commit(name: string, { epoch, version, payload, holder }: Commit): Promise<Timed<Outcome>> {
-    return await this.#changeOf(name, epoch, (entry) => {
-      if (entry.version !== version) return undefined;
+  async commit(name: string, commit: Commit): Promise<Timed<Outcome>> {
+    const { keyId, epoch, version, payload, holder } = commit;
+    return await this.#changeOf(name, epoch, (entry, _, state) => {
+      if (entry.version !== version || keyId !== state.keyId) return undefined;
       const ended = { lease: undefined, intent: undefined, committedBy: holder };
       return { ...entry, ...ended, version: version + 1, payload };
     });
@@ -105,73 +105,88 @@ export class FileStore implements Store {
 
   watch(onChange: (name: string | undefined) => void): () => void {
     const watcher = watch(this.#dir, (_, file) => {
-      if (file?.endsWith(SUFFIX)) onChange(file.slice(0, -SUFFIX.length));
+      if (file === FILE) onChange(undefined);
     });
     // Whoever asks for changes now and then finds them without it.
     watcher.on("error", () => watcher.close());
     return () => watcher.close();
   }
 
+  async hosts(): Promise<Timed<{ hosts: readonly Host[] }>> {
+    return await this.#locked(({ hosts }, nowMs) => ({ hosts, nowMs }));
+  }
+
+  async putHost(host: Omit<Host, "seenMs">): Promise<void> {
+    await this.#edit((state, nowMs) => {
+      const others = state.hosts.filter(({ name }) => name !== host.name);
+      state.hosts = [...others, { ...host, seenMs: nowMs }];
+    });
+  }
+
+  async seen(name: string): Promise<void> {
+    await this.#edit((state, nowMs) => {
+      state.hosts = state.hosts.map((one) => (one.name === name ? { ...one, seenMs: nowMs } : one));
+    });
+  }
+
+  async invite(id: string, wrappedKey: Buffer, ttlMs: number): Promise<void> {
+    await this.#edit((state, nowMs) => {
+      state.invites.push({ id, wrappedKey, untilMs: nowMs + ttlMs });
+    });
+  }
+
+  async takeInvite(id: string): Promise<Buffer | undefined> {
+    return await this.#edit((state, nowMs) => {
+      const open = state.invites.filter(({ untilMs }) => untilMs > nowMs);
+      state.invites = open.filter((invite) => invite.id !== id);
+      return open.find((invite) => invite.id === id)?.wrappedKey;
+    });
+  }
+
+  async replaceAll(replacement: Replacement): Promise<boolean> {
+    return await this.#edit((state, nowMs) => takesPlace(state, replacement, nowMs));
+  }
+
   async close(): Promise<void> {
     await this.#turns.run(async () => {});
   }
 
-  #changeOf(
-    name: string,
-    epoch: number,
-    change: (entry: StoreEntry, nowMs: number) => StoreEntry | undefined,
-  ): Promise<Timed<Outcome>> {
-    return this.#change(name, (entry, nowMs) =>
-      entry?.epoch === epoch ? change(entry, nowMs) : undefined,
+  #changeOf(name: string, epoch: number, change: Change<StoreEntry>): Promise<Timed<Outcome>> {
+    return this.#change(name, (entry, nowMs, state) =>
+      entry?.epoch === epoch ? change(entry, nowMs, state) : undefined,
     );
   }
 
   async #change(name: string, change: Change): Promise<Timed<Outcome>> {
-    return await this.#locked(async () => {
-      const stored = this.#load(name);
-      const before = entryOf(stored);
-      const nowMs = Date.now();
-      const after = change(before, nowMs);
+    return await this.#edit((state, nowMs) => {
+      const before = entryOf(state, name);
+      const after = change(before, nowMs, state);
       if (!after) return { done: false, entry: before, nowMs };
+      if (after.version !== (before?.version ?? 0)) state.change++;
       const isCommit = after.version !== (before?.version ?? 0);
-      const number = isCommit ? this.#lastChange() + 1 : (stored?.change ?? 0);
-      // The number comes first: cut off in between, one is left out, and none is told twice.
-      if (isCommit) await this.#write("change", String(number));
-      const { payload, ...rest } = after;
-      const file = {
-        ...rest,
-        change: number,
-        ...(payload && { payload: payload.toString("base64") }),
-      };
-      await this.#write(name + SUFFIX, JSON.stringify(file));
+      const at = isCommit ? state.change : (state.records.get(name)?.change ?? 0);
+      state.records.set(name, { entry: after, change: at });
       return { done: true, entry: after, nowMs };
     });
   }
 
-  async #write(file: string, content: string): Promise<void> {
-    await replaceFile(join(this.#dir, file), content, { sync: "folder" });
+  /** Changes the file, unless `edit` leaves everything as it is. */
+  async #edit<T>(edit: (state: FileState, nowMs: number) => T): Promise<T> {
+    return await this.#locked(async (state, nowMs) => {
+      const before = serializeState(state);
+      const result = edit(state, nowMs);
+      const after = serializeState(state);
+      if (after !== before) await replaceFile(join(this.#dir, FILE), after, { sync: "folder" });
+      return result;
+    });
   }
 
-  #lastChange(): number {
-    return Number(readIfThere(join(this.#dir, "change")) ?? 0);
-  }
-
-  #names(): string[] {
-    const files = readdirSync(this.#dir).filter((file) => file.endsWith(SUFFIX));
-    return files.map((file) => file.slice(0, -SUFFIX.length));
-  }
-
-  #load(name: string): Stored | undefined {
-    const text = readIfThere(join(this.#dir, name + SUFFIX));
-    return text === undefined ? undefined : (JSON.parse(text) as Stored);
-  }
-
-  async #locked<T>(work: () => Promise<T>): Promise<T> {
+  async #locked<T>(work: (state: FileState, nowMs: number) => T | Promise<T>): Promise<T> {
     return await this.#turns.run(async () => {
       let lock: FolderLock | undefined;
       try {
         lock = await lockFolder(this.#dir);
-        return await work();
+        return await work(this.#load(), Date.now());
       } catch (cause) {
         throw unusable(this.#dir, cause);
       } finally {
@@ -180,29 +195,18 @@ export class FileStore implements Store {
     });
   }
 
-  #attempt<T>(work: () => T): T {
+  #load(): FileState {
     try {
-      return work();
-    } catch (cause) {
-      throw unusable(this.#dir, cause);
+      return parseState(readFileSync(join(this.#dir, FILE), "utf8"));
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return parseState(undefined);
+      throw error;
     }
   }
 }
 
-function entryOf(stored: Stored | undefined): StoreEntry | undefined {
-  if (!stored) return undefined;
-  const { name, epoch, version, payload, lease, intent, committedBy } = stored;
-  const bytes = payload === undefined ? undefined : Buffer.from(payload, "base64");
-  return { name, epoch, version, payload: bytes, lease, intent, committedBy };
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+function entryOf({ records }: FileState, name: string): StoreEntry | undefined {
+  return records.get(name)?.entry;
 }
 
 function unusable(dir: string, cause: unknown): AuthdError {

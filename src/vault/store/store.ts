@@ -61,6 +61,8 @@ export interface Intend {
 }
 
 export interface Commit {
+  /** Id of the key that the payload is sealed with: a commit with an earlier one is refused. */
+  keyId: string | undefined;
   epoch: number;
   version: number;
   /** Undefined removes the record; its epoch and version go on. */
@@ -74,6 +76,30 @@ export interface Changes {
   readonly change: number;
   /** In no order; each as it is now. */
   readonly entries: readonly StoreEntry[];
+}
+
+/** A host that shares the records. */
+export interface Host {
+  readonly name: string;
+  /** Its X25519 key, 32 bytes. */
+  readonly publicKey: Buffer;
+  /** The key of the records, wrapped for this host. */
+  readonly wrappedKey: Buffer;
+  /** When it last told that it runs, on the store's clock (ms). */
+  readonly seenMs: number;
+}
+
+/** Everything that has a store's key, sealed with another one. */
+export interface Replacement {
+  holder: string;
+  /** Id of the key until now; undefined if nobody shares the records yet. */
+  from: string | undefined;
+  /** Id of the new key; undefined if nobody is to share the records any more. */
+  to: string | undefined;
+  /** All hosts. Invitations end. */
+  hosts: readonly Omit<Host, "seenMs">[];
+  /** All records that are not removed, with the versions that they had. Leases and intents stay. */
+  records: readonly { name: string; version: number; payload: Buffer | undefined }[];
 }
 
 /**
@@ -105,5 +131,17 @@ export interface Store {
    * undefined if notices may have been lost. Returns a function that ends this.
    */
   watch(onChange: (name: string | undefined) => void): () => void;
+  /** Returns the hosts that share the records, in the order of their names. */
+  hosts(): Promise<Timed<{ hosts: readonly Host[] }>>;
+  /** Adds a host, or replaces its keys. */
+  putHost(host: Omit<Host, "seenMs">): Promise<void>;
+  /** Notes that a host runs. */
+  seen(name: string): Promise<void>;
+  /** Keeps a wrapped key for one host that is invited, for `ttlMs`. */
+  invite(id: string, wrappedKey: Buffer, ttlMs: number): Promise<void>;
+  /** Takes it away; undefined if it was taken before, or has ended. */
+  takeInvite(id: string): Promise<Buffer | undefined>;
+  /** Seals everything with another key: all of it or, if anything is not as it was read, nothing; then false. */
+  replaceAll(replacement: Replacement): Promise<boolean>;
   close(): Promise<void>;
 }

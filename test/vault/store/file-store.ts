@@ -18,6 +18,6 @@ test("a folder that can't be used is told of", async (t) => {
   writeFileSync(join(dir, "file"), "");
   t.throws(() => new FileStore(join(dir, "file")), { instanceOf: AuthdError });
   const store = new FileStore(join(dir, "store"));
-  mkdirSync(join(dir, "store", "a.json"));
+  mkdirSync(join(dir, "store", "store.json"));
   await t.throwsAsync(store.read("a"), { instanceOf: AuthdError, message: /can't be used/ });
 });

@@ -4,10 +4,11 @@
  */
 export const MIGRATIONS: readonly string[] = [
   `
--- Numbers the commits of all records, in their order.
+-- Numbers the commits of all records, in their order; names the key that seals them.
 CREATE TABLE authd.clock (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-  change bigint NOT NULL DEFAULT 0
+  change bigint NOT NULL DEFAULT 0,
+  key_id text
 );
 INSERT INTO authd.clock DEFAULT VALUES;
 
@@ -36,8 +37,7 @@ CREATE TABLE authd.host (
   public_key bytea NOT NULL,
   wrapped_key bytea NOT NULL,
   joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  drained boolean NOT NULL DEFAULT false
+  seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 -- Invitations of further hosts, each good for one. The key is wrapped with what only the invitation says.

@@ -3,8 +3,10 @@ import type {
   Acquire,
   Changes,
   Commit,
+  Host,
   Intend,
   Outcome,
+  Replacement,
   Store,
   StoreEntry,
   Timed,
@@ -12,6 +14,7 @@ import type {
 import { Listener } from "./listener.ts";
 import { prepareSchema } from "./prepare-schema.ts";
 import * as queries from "./queries.ts";
+import { replaceAll } from "./replace-all.ts";
 import { type ServerAddress, serverConfig } from "./server-address.ts";
 
 /** Connections for statements; one more listens for notices. */
@@ -22,6 +25,18 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
 type Row = queries.Row;
+interface HostRow {
+  now_ms: number;
+  name: string | null;
+  public_key: Buffer;
+  wrapped_key: Buffer;
+  seen_ms: number;
+}
+interface InviteRow {
+  id: string;
+  wrapped_key: Buffer;
+  open: boolean;
+}
 type Pool = import("pg").Pool;
 
 /**
@@ -95,8 +110,12 @@ export class PostgresStore implements Store {
     return this.#change(queries.INTEND, [name, epoch, hash, ttlMs]);
   }
 
-  commit(name: string, { epoch, version, payload, holder }: Commit): Promise<Timed<Outcome>> {
-    return this.#change(queries.COMMIT, [name, epoch, version, payload ?? null, holder]);
+  commit(
+    name: string,
+    { keyId, epoch, version, payload, holder }: Commit,
+  ): Promise<Timed<Outcome>> {
+    const values = [name, epoch, version, payload ?? null, holder, keyId ?? null];
+    return this.#change(queries.COMMIT, values);
   }
 
   release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>> {
@@ -112,6 +131,50 @@ export class PostgresStore implements Store {
     };
   }
 
+  async hosts(): Promise<Timed<{ hosts: readonly Host[] }>> {
+    const rows = await this.#query<HostRow>(queries.HOSTS, []);
+    const hosts = rows.flatMap(({ name, public_key, wrapped_key, seen_ms }) =>
+      name === null
+        ? []
+        : { name, publicKey: public_key, wrappedKey: wrapped_key, seenMs: seen_ms },
+    );
+    return { hosts, nowMs: rows[0]!.now_ms };
+  }
+
+  async putHost({ name, publicKey, wrappedKey }: Omit<Host, "seenMs">): Promise<void> {
+    await this.#query(queries.PUT_HOST, [name, publicKey, wrappedKey]);
+  }
+
+  async seen(name: string): Promise<void> {
+    await this.#query(queries.SEEN, [name]);
+  }
+
+  async invite(id: string, wrappedKey: Buffer, ttlMs: number): Promise<void> {
+    await this.#query(queries.INVITE, [id, wrappedKey, ttlMs]);
+  }
+
+  async takeInvite(id: string): Promise<Buffer | undefined> {
+    const rows = await this.#query<InviteRow>(queries.TAKE_INVITE, [id]);
+    return rows.find((row) => row.id === id && row.open)?.wrapped_key;
+  }
+
+  async replaceAll(replacement: Replacement): Promise<boolean> {
+    return await this.#attempt(async () => {
+      const client = await this.#pool.connect();
+      try {
+        await client.query("BEGIN");
+        const done = await replaceAll(client, replacement);
+        await client.query(done ? "COMMIT" : "ROLLBACK");
+        client.release();
+        return done;
+      } catch (error) {
+        // Its transaction ends with the connection.
+        client.release(true);
+        throw error;
+      }
+    });
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
     await this.#pool.end();
@@ -124,7 +187,7 @@ export class PostgresStore implements Store {
     return { done: false, ...(await this.read(values[0] as string)) };
   }
 
-  async #query<R extends Row>(sql: string, values: readonly unknown[]): Promise<R[]> {
+  async #query<R extends object = Row>(sql: string, values: readonly unknown[]): Promise<R[]> {
     return await this.#attempt(async () => {
       const { rows } = await this.#pool.query<R>(sql, [...values]);
       return rows;

@@ -71,15 +71,17 @@ UPDATE authd.record r SET intent_holder = lease_holder, intent_epoch = epoch, in
 RETURNING ${NOW}, ${COLUMNS}`;
 
 /**
- * $1 name, $2 epoch, $3 version, $4 payload, $5 holder. Until this ends no other commit gets a number, so
+ * $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key. Until this ends no other commit gets a number, so
  * that they become visible in the order of their numbers.
  */
 export const COMMIT = `
-WITH tick AS (UPDATE authd.clock SET change = change + 1 RETURNING change),
+WITH tick AS (
+    UPDATE authd.clock SET change = change + 1 WHERE key_id IS NOT DISTINCT FROM $6::text
+    RETURNING change),
   done AS (
     UPDATE authd.record r SET version = version + 1, payload = $4, committed_by = $5,
         committed_at = clock_timestamp(), change = (SELECT change FROM tick), ${NO_LEASE}, ${NO_INTENT}
-      WHERE name = $1 AND epoch = $2::bigint AND version = $3::bigint
+      WHERE name = $1 AND epoch = $2::bigint AND version = $3::bigint AND EXISTS (SELECT FROM tick)
     RETURNING ${NOW}, ${COLUMNS})
 SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
 
@@ -93,3 +95,47 @@ SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
 export const RELEASE = release("");
 /** $1 name, $2 epoch. */
 export const SETTLE = release(`, ${NO_INTENT}`);
+
+export const HOSTS = `
+SELECT ${NOW}, h.name, h.public_key, h.wrapped_key, ${ms("h.seen_at")} AS seen_ms
+  FROM (SELECT 1) AS one LEFT JOIN authd.host h ON true ORDER BY h.name`;
+
+/** $1 name, $2 public key, $3 wrapped key. */
+export const PUT_HOST = `
+INSERT INTO authd.host (name, public_key, wrapped_key) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE
+  SET public_key = $2, wrapped_key = $3, joined_at = clock_timestamp(), seen_at = clock_timestamp()`;
+
+export const SEEN = "UPDATE authd.host SET seen_at = clock_timestamp() WHERE name = $1";
+
+/** $1 id, $2 wrapped key, $3 ms. */
+export const INVITE = `
+INSERT INTO authd.invite (id, wrapped_key, expires_at) VALUES ($1, $2, ${lasting("$3")})`;
+
+/** $1 id. Those that have ended go with it. */
+export const TAKE_INVITE = `
+DELETE FROM authd.invite WHERE id = $1 OR expires_at <= clock_timestamp()
+RETURNING id, wrapped_key, expires_at > clock_timestamp() AS open`;
+
+/** The steps of a replacement, in one transaction. $1 key before, $2 key after. */
+export const REPLACE_KEY = `
+UPDATE authd.clock SET key_id = $2, change = change + 1 WHERE key_id IS NOT DISTINCT FROM $1::text
+RETURNING change::float8 AS change`;
+export const NO_MEMBERS = "DELETE FROM authd.host";
+export const NO_INVITES = "DELETE FROM authd.invite";
+
+/** $1 names, $2 versions, $3 payloads, $4 holder, $5 change. As many rows as there are names, or it is undone. */
+export const REPLACE_RECORDS = `
+INSERT INTO authd.record AS r (name, epoch, version, payload, change, committed_by, committed_at)
+SELECT name, 0, version + 1, payload, $5::bigint, $4, clock_timestamp()
+  FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS given (name, version, payload)
+  WHERE version = 0 OR EXISTS (SELECT FROM authd.record known WHERE known.name = given.name)
+ON CONFLICT (name) DO UPDATE
+  SET version = excluded.version, payload = excluded.payload, change = excluded.change,
+    committed_by = excluded.committed_by, committed_at = excluded.committed_at
+  WHERE r.version + 1 = excluded.version
+RETURNING name`;
+
+/** $1 change. Those that were left out are still sealed with the key of before. */
+export const LEFT_OUT = `
+SELECT name FROM authd.record WHERE payload IS NOT NULL AND change <> $1::bigint LIMIT 1`;

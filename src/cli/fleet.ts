@@ -1,0 +1,46 @@
+import type { Command } from "commander";
+
+export function define(command: Command): void {
+  command
+    .usage("ACTION")
+    .helpCommand(false)
+    .configureHelp({ subcommandTerm: (each) => `${each.name()} ${each.usage()}`.trim() });
+  command
+    .command("invite")
+    .usage("")
+    .description(
+      "Prints one line that lets one more host in, once, for ten minutes. It is a secret.",
+    )
+    .action(async () => (await import("./fleet/join.ts")).invite());
+  command
+    .command("join")
+    .usage("URL --invite FILE")
+    .description("Lets this host share the credentials of a store.")
+    .argument("<url>", "the store's address, as on the other hosts")
+    .requiredOption("--invite <file>", "what authd fleet invite printed, or - for a pipe")
+    .option("--json", "for programs")
+    .action(async (url, options) => (await import("./fleet/join.ts")).join(url, options));
+  command
+    .command("status")
+    .usage("")
+    .description("The hosts, and who refreshed what.")
+    .option("--json", "for programs")
+    .action(async (options) => (await import("./fleet/status.ts")).status(options));
+  command
+    .command("drain")
+    .usage("")
+    .description("Lets this host refresh nothing any more, until authd starts again.")
+    .action(async () => (await import("./fleet/remove.ts")).drain());
+  command
+    .command("remove")
+    .usage("HOST")
+    .description("Shuts a host out: everything is sealed with a new key.")
+    .argument("<host>", "its name, as authd fleet status shows it")
+    .action(async (host) => (await import("./fleet/remove.ts")).remove(host));
+}
+
+export const examples = [
+  "authd fleet invite > invite",
+  "authd fleet join postgres://authd@db.example.com/authd --invite invite",
+  "authd fleet status",
+];

@@ -1,0 +1,45 @@
+import type { FleetStatus, SharedCredentialStatus } from "../../protocol.ts";
+import { callDaemon } from "../call-daemon.ts";
+import { print, printJson } from "../output.ts";
+import { type Paint, painter, plain } from "../style.ts";
+import { table } from "../table.ts";
+import { duration } from "../times.ts";
+
+/** Runs `authd fleet status`. */
+export async function status({ json = false }: { json?: boolean }): Promise<void> {
+  const result = await callDaemon("fleet/status", {});
+  if (json) return printJson(result);
+  print(...told(result, painter(process.stdout)));
+}
+
+/** Formats the hosts and the credentials as two tables. */
+function told({ host, url, problem, hosts, credentials }: FleetStatus, paint: Paint): string[] {
+  const head = `${plain(host)} shares ${plain(url)}`;
+  if (problem !== undefined) return [head, paint("red", plain(problem))];
+  return [
+    head,
+    "",
+    ...table([
+      ["HOST", "SEEN"],
+      ...hosts.map(({ name, seenMsAgo }) => [plain(name), `${duration(seenMsAgo)} ago`]),
+    ]),
+    "",
+    ...table([
+      ["CREDENTIAL", "VERSION", "REFRESHED BY", "NOW"],
+      ...credentials.map((one) => [
+        plain(one.name),
+        one.version === one.versionHere
+          ? `${one.version}`
+          : `${one.version}, here ${one.versionHere}`,
+        plain(one.committedBy ?? ""),
+        nowOf(one),
+      ]),
+    ]),
+  ];
+}
+
+function nowOf({ leasedBy, intentOf, pending }: SharedCredentialStatus): string {
+  if (leasedBy !== undefined) return `${plain(leasedBy)} refreshes it`;
+  if (intentOf !== undefined) return `${plain(intentOf)} has not told what came of a refresh`;
+  return pending ? "not in the store yet" : "";
+}

@@ -1,0 +1,49 @@
+/** The table [store] of config.toml, as commands write it. */
+import { realpathSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFileNow } from "../base/atomic-write.ts";
+import { errorCode } from "../errors.ts";
+import { readSafeFile } from "./safe-file.ts";
+import type { StoreSettings } from "./settings.ts";
+
+/** Adds the table, durably. There is none. */
+export function writeStoreTable(dir: string, settings: StoreSettings): void {
+  const { url, host, passwordFile, caFile } = settings;
+  const lines = [`url = ${JSON.stringify(url)}`];
+  const more = { host, password_file: passwordFile, ca_file: caFile };
+  for (const [key, value] of Object.entries(more)) {
+    if (value !== undefined) lines.push(`${key} = ${JSON.stringify(value)}`);
+  }
+  const before = read(dir);
+  const gap = before === "" || before.endsWith("\n\n") ? "" : before.endsWith("\n") ? "\n" : "\n\n";
+  write(dir, `${before}${gap}[store]\n${lines.join("\n")}\n`);
+}
+
+/** Takes the table out, durably; all else stays as it is. */
+export function removeStoreTable(dir: string): void {
+  const kept: string[] = [];
+  let isInside = false;
+  for (const line of read(dir).split("\n")) {
+    if (/^\s*\[/.test(line)) isInside = /^\s*\[store\]/.test(line);
+    if (!isInside) kept.push(line);
+  }
+  write(dir, kept.join("\n").replace(/\n+$/, "\n"));
+}
+
+const pathOf = (dir: string) => join(dir, "config.toml");
+
+function read(dir: string): string {
+  return readSafeFile(pathOf(dir)) ?? "";
+}
+
+/** A link stays: what it leads to is replaced. */
+function write(dir: string, text: string): void {
+  const path = pathOf(dir);
+  let target = path;
+  try {
+    target = realpathSync(path);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+  replaceFileNow(target, text, { sync: "folder" });
+}

@@ -1,0 +1,19 @@
+import type { Lifecycle } from "../lifecycle.ts";
+import { keepsOneToken } from "../superseded.ts";
+import type { SharedCredential } from "./shared-owner.ts";
+
+/** Returns a credential as the shared records see it. */
+export function sharedCredential(life: Lifecycle): SharedCredential {
+  const { stored } = life;
+  return {
+    get live() {
+      return stored.record;
+    },
+    get keepsOneToken() {
+      return stored.record !== undefined && keepsOneToken(life.settings, stored.record);
+    },
+    snapshot: () => stored.snapshot(),
+    takeShared: (next, isChange) => life.takeShared(next, isChange),
+    keep: async (durable) => (stored.record ? await stored.save(stored.record, durable) : true),
+  };
+}

@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import type { Timer } from "../../base/clock.ts";
+import { AuthdError } from "../../errors.ts";
+import type { StoreEntry } from "../../vault/store/index.ts";
+import type { CredentialRecord } from "../record.ts";
+import type { SharedRecords } from "./shared-records.ts";
+import { StoreDown } from "./store-connection.ts";
+
+/** A lease lasts so long (ms), and is renewed three times as often. */
+export const LEASE_MS = 15_000;
+/**
+ * An intent lasts so long (ms): a request that spends a refresh token, a second one with the token before, and
+ * a margin.
+ */
+const INTENT_MS = 300_000;
+/** No request begins with less than this (ms) left of its intent: it may take 120 s. */
+const NEEDED_MS = 150_000;
+/** A wait for another host looks again after this (ms), also where no notice comes. */
+const LOOK_AGAIN_MS = 500;
+
+/** One refresh of a credential. */
+export interface SharedRefresh {
+  name: string;
+  /** The refresh token that it is about to spend; undefined if it spends none. */
+  spends: () => string | undefined;
+  /** False: without the store, this host may get a token by itself. */
+  isRotating: boolean;
+  /** Time (ms) for which the issuer forgives that a refresh token is sent again; a person's wish: Infinity. */
+  reuseGraceMs: number;
+  /** True once the token that is wanted is there, as another host has brought it. */
+  isDone: () => boolean;
+}
+
+/** The right to refresh one credential, from before its request until its outcome is in the store. */
+export class SharedLease {
+  readonly #shared: SharedRecords;
+  readonly #refresh: SharedRefresh;
+  #epoch: number | undefined;
+  #spendUntilBootMs = Number.POSITIVE_INFINITY;
+  #timer: Timer | undefined;
+  #before: Pick<CredentialRecord, "secrets" | "refused" | "refreshCount"> | undefined;
+  /** The store could not be reached, and the token was obtained all the same. */
+  #isAlone = false;
+
+  constructor(shared: SharedRecords, refresh: SharedRefresh) {
+    this.#shared = shared;
+    this.#refresh = refresh;
+  }
+
+  /**
+   * Resolves when this host may send the request; with true if there is nothing to send any more. Rejects with
+   * AuthdError: `login_required` if the refresh token may have been spent by a host that does not tell,
+   * `issuer_unavailable` if a token that rotates may not be spent, as the store can't be reached.
+   */
+  async begin(): Promise<boolean> {
+    const { isRotating, name } = this.#refresh;
+    try {
+      if (await this.#take()) return true;
+    } catch (error) {
+      if (!(error instanceof StoreDown)) throw error;
+      if (isRotating) throw notWithoutStore(name, error);
+      this.#isAlone = true;
+    }
+    this.#note();
+    return false;
+  }
+
+  /** Throws AuthdError if the request may no longer be sent, as the process was stopped for long. */
+  assertTime(): void {
+    if (this.#shared.nowBootMs < this.#spendUntilBootMs) return;
+    throw new AuthdError(
+      "issuer_unavailable",
+      `${this.#refresh.name}: the time in which its refresh token may be spent by this host has run out.`,
+      { credential: this.#refresh.name, contact: { sent: false, answered: false } },
+    );
+  }
+
+  /** Puts the outcome into the store. Never rejects. */
+  async end(): Promise<void> {
+    this.#timer?.cancel();
+    const { name } = this.#refresh;
+    const record = this.#shared.liveRecord(name);
+    if (this.#isAlone) {
+      if (record && this.#isChanged(record)) this.#shared.commitLater(name);
+      return;
+    }
+    const epoch = this.#epoch;
+    if (epoch === undefined) return;
+    const isOpen = record?.rotation?.intent !== undefined;
+    const isDue = record && (this.#isChanged(record) || this.#shared.pending.has(name));
+    if (isDue && !isOpen) await this.#shared.commit(name, epoch);
+    else await this.#shared.release(name, epoch, !isOpen);
+  }
+
+  /** Takes the lease and opens an intent. Resolves with true if another host has brought the token. */
+  async #take(): Promise<boolean> {
+    const { name, isDone } = this.#refresh;
+    for (;;) {
+      const { entry, nowMs } = await this.#shared.look(name);
+      if (isDone()) return true;
+      if (this.#shared.isDrained) throw drained(name);
+      const waitMs = this.#waitFor(entry, nowMs);
+      if (waitMs > 0) await this.#shared.noticeOf(name, Math.min(waitMs, LOOK_AGAIN_MS));
+      else if (await this.#acquire(entry)) return isDone();
+    }
+  }
+
+  /** Resolves with false if another host was faster. */
+  async #acquire(before: StoreEntry | undefined): Promise<boolean> {
+    const { name, isDone } = this.#refresh;
+    const { done, entry } = await this.#shared.acquire(name, before?.epoch ?? 0, LEASE_MS);
+    if (!done || !entry) return false;
+    this.#epoch = entry.epoch;
+    this.#renewLater();
+    // Committed between the look and the lease.
+    if (entry.version !== (before?.version ?? 0)) await this.#shared.look(name);
+    if (!isDone()) await this.#intend(entry.epoch);
+    return true;
+  }
+
+  /** Returns how long (ms) to wait for another host; 0: no longer. */
+  #waitFor(entry: StoreEntry | undefined, nowMs: number): number {
+    const { name, isRotating, reuseGraceMs } = this.#refresh;
+    const { lease, intent } = entry ?? {};
+    const isForeign = lease && lease.holder !== this.#shared.host;
+    const leaseMs = isForeign ? Math.max(0, lease.untilMs - nowMs) : 0;
+    if (!intent || !isRotating || this.#isUnsent(entry)) return leaseMs;
+    if (nowMs - intent.openedMs < reuseGraceMs) return leaseMs;
+    const isOwn = intent.holder === this.#shared.host;
+    const waitMs = isOwn ? 0 : intent.deadlineMs - nowMs;
+    if (waitMs > 0) return waitMs;
+    throw maybeSpent(name, intent.holder);
+  }
+
+  /** True if this host opened the intent, and ended before it sealed that it would send the request. */
+  #isUnsent(entry: StoreEntry | undefined): boolean {
+    const record = this.#shared.liveRecord(this.#refresh.name);
+    return entry?.intent?.holder === this.#shared.host && record?.rotation?.intent === undefined;
+  }
+
+  /** Opens an intent, if a refresh token is about to be spent. Rejects with StoreDown if the lease was lost. */
+  async #intend(epoch: number): Promise<void> {
+    const token = this.#refresh.spends();
+    if (token === undefined) return;
+    const hash = createHash("sha256").update(token).digest("base64url");
+    const from = this.#shared.nowBootMs;
+    const intent = { epoch, hash, ttlMs: INTENT_MS };
+    const { done } = await this.#shared.intend(this.#refresh.name, intent);
+    if (!done) throw new StoreDown("another host has taken the lease");
+    this.#spendUntilBootMs = from + INTENT_MS - NEEDED_MS;
+  }
+
+  /** Marks the record before anything is sent: what is sealed from now on may not be in the store. */
+  #note(): void {
+    const record = this.#shared.liveRecord(this.#refresh.name);
+    if (!record) return;
+    const { secrets, refused, refreshCount } = record;
+    this.#before = { secrets, ...(refused && { refused }), refreshCount: refreshCount ?? 0 };
+    const { version = 0, generation = 0, epoch = 0 } = record.shared ?? {};
+    record.shared = { version, generation, epoch: this.#epoch ?? epoch, pending: true };
+  }
+
+  #isChanged({ secrets, refused, refreshCount = 0 }: CredentialRecord): boolean {
+    const before = this.#before;
+    return (
+      before !== undefined &&
+      (secrets !== before.secrets ||
+        refused !== before.refused ||
+        refreshCount !== before.refreshCount)
+    );
+  }
+
+  #renewLater(): void {
+    this.#timer = this.#shared.schedule(LEASE_MS / 3, () => {
+      const epoch = this.#epoch;
+      if (epoch === undefined) return;
+      void this.#shared
+        .renew(this.#refresh.name, epoch, LEASE_MS)
+        .finally(() => this.#renewLater());
+    });
+  }
+}
+
+function notWithoutStore(credential: string, { message }: StoreDown): AuthdError {
+  return new AuthdError(
+    "issuer_unavailable",
+    `${credential}: its refresh token is not spent while the store can't be reached, as another host may spend it. ${message}`,
+    { credential },
+  );
+}
+
+function drained(credential: string): AuthdError {
+  const message = `${credential}: this host refreshes nothing any more (authd fleet drain), and no other host has brought a token`;
+  return new AuthdError("issuer_unavailable", message, { credential });
+}
+
+function maybeSpent(credential: string, holder: string): AuthdError {
+  return new AuthdError(
+    "login_required",
+    `${credential}: the host ${holder} was about to spend its refresh token, and never told what came of it. Start authd ` +
+      `there again if it has ended; else enter another token, or try this one once (authd refresh ${credential})`,
+    { credential },
+  );
+}

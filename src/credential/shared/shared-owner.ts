@@ -1,0 +1,32 @@
+import type { CredentialRecord } from "../record.ts";
+import type { SharedContent } from "./shared-record.ts";
+
+/** A credential of this host, as the shared records see it. */
+export interface SharedCredential {
+  /** The record in memory; undefined while it can't be read. */
+  readonly live: CredentialRecord | undefined;
+  /** True if a refresh revokes the access tokens of before. */
+  readonly keepsOneToken: boolean;
+  /** Returns a copy of the record with the tokens of now; undefined as `live`. */
+  snapshot(): CredentialRecord | undefined;
+  /**
+   * Seals a record that another host has committed, and uses it from then on. `isChange`: a person changed the
+   * credential there.
+   */
+  takeShared(next: CredentialRecord, isChange: boolean): Promise<void>;
+  /** Seals the record as it is. Never rejects; false if the disk fails. */
+  keep(durable: boolean): Promise<boolean>;
+}
+
+/** The credentials of this host, and what is done about those that it has not. */
+export interface SharedOwner {
+  find(name: string): SharedCredential | undefined;
+  /** Text of the credential file of this host. */
+  fileOf(name: string): string | undefined;
+  /** Another host has a credential that this one lacks. */
+  add(name: string, content: SharedContent): Promise<void>;
+  /** Another host has removed a credential. */
+  remove(name: string): Promise<void>;
+  /** True while nothing can be sealed. */
+  readonly isLocked: boolean;
+}

@@ -1,0 +1,99 @@
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { messageOf } from "../../errors.ts";
+import type { SharedRecords } from "./shared-records.ts";
+
+/** The store is asked this often (ms) what has changed: notices get lost. */
+const POLL_MS = 2_000;
+/** This host says this often (ms) that it runs. */
+const SEEN_MS = 30_000;
+
+/** Follows what other hosts commit: by the store's notices, and by asking now and then. */
+export class SharedSync {
+  readonly #shared: SharedRecords;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #behind = new Set<string>();
+  #change = -1;
+  #timer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
+  #polling: Promise<void> | undefined;
+  #seenAtBootMs = Number.NEGATIVE_INFINITY;
+  #isStopped = true;
+
+  constructor(shared: SharedRecords, clock: Clock, log: Log) {
+    this.#shared = shared;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Resolves when what the store has was taken over, or it can't be reached. */
+  async start(): Promise<void> {
+    if (!this.#isStopped) return;
+    this.#isStopped = false;
+    this.#shared.resume();
+    this.#change = -1;
+    await this.poll();
+  }
+
+  /** Ends the connection, and wipes the key of the records. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    await this.#shared.halt();
+    await this.#polling;
+    await this.#shared.connection.close();
+  }
+
+  /** Asks now. Never rejects. */
+  async poll(): Promise<void> {
+    this.#polling ??= this.#ask()
+      .catch(() => {})
+      .finally(() => {
+        this.#polling = undefined;
+        this.#timer?.cancel();
+        if (this.#isStopped) return;
+        this.#timer = this.#clock.schedule(POLL_MS, () => void this.poll());
+      });
+    await this.#polling;
+  }
+
+  async #ask(): Promise<void> {
+    const { connection, pending } = this.#shared;
+    const before = connection.problem;
+    const answer = await connection
+      .ask((store) => store.changesSince(this.#change))
+      .catch((error) => {
+        if (connection.problem !== before) this.#log.warn({}, messageOf(error));
+        throw error;
+      });
+    if (before !== undefined) this.#log.info({}, "the store is reached again");
+    this.#change = answer.change;
+    await this.#watch();
+    const again = [...this.#behind];
+    this.#behind.clear();
+    await Promise.all([
+      ...answer.entries.map((entry) =>
+        this.#shared.take(entry).catch((error) => {
+          this.#behind.add(entry.name);
+          this.#log.warn({ credential: entry.name }, messageOf(error));
+        }),
+      ),
+      ...again.map((name) => this.#shared.pull(name)),
+    ]);
+    await Promise.all([...pending].map((name) => this.#shared.reconcile(name)));
+  }
+
+  async #watch(): Promise<void> {
+    const { store } = await this.#shared.connection.opened();
+    this.#unwatch ??= store.watch((name) => {
+      if (name === undefined) void this.poll();
+      else void this.#shared.pull(name);
+    });
+    if (this.#shared.nowBootMs < this.#seenAtBootMs + SEEN_MS) return;
+    this.#seenAtBootMs = this.#shared.nowBootMs;
+    await store.seen(this.#shared.host);
+  }
+}

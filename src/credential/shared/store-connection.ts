@@ -1,0 +1,63 @@
+import type { Timekeeper } from "../../base/timekeeper.ts";
+import { messageOf } from "../../errors.ts";
+import type { FleetKey, Store, Timed } from "../../vault/store/index.ts";
+import { StoreClock } from "./store-clock.ts";
+
+/** The store as this host uses it. */
+export interface OpenedStore {
+  store: Store;
+  key: FleetKey;
+}
+
+/** The store can't be reached, or does not know this host. */
+export class StoreDown extends Error {
+  override readonly name = "StoreDown";
+}
+
+/** Opens the store when it is first needed, and again after it could not be. */
+export class StoreConnection {
+  readonly clock: StoreClock;
+  readonly #open: () => Promise<OpenedStore>;
+  #opening: Promise<OpenedStore> | undefined;
+  /** Why the last question was not answered; undefined if it was. */
+  problem: string | undefined;
+
+  constructor(open: () => Promise<OpenedStore>, time: Timekeeper) {
+    this.#open = open;
+    this.clock = new StoreClock(time);
+  }
+
+  /** Asks the store. Rejects with StoreDown. */
+  async ask<Answer extends object>(
+    question: (store: Store, key: FleetKey) => Promise<Timed<Answer>>,
+  ): Promise<Timed<Answer>> {
+    try {
+      const { store, key } = await this.opened();
+      const answer = await this.clock.ask(() => question(store, key));
+      this.problem = undefined;
+      return answer;
+    } catch (error) {
+      this.problem = messageOf(error);
+      throw new StoreDown(this.problem);
+    }
+  }
+
+  async opened(): Promise<OpenedStore> {
+    const opening = this.#opening ?? this.#open();
+    this.#opening = opening;
+    try {
+      return await opening;
+    } catch (error) {
+      if (this.#opening === opening) this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  /** Ends the connection and wipes the key; the next question opens it again. */
+  async close(): Promise<void> {
+    const opened = await this.#opening?.catch(() => undefined);
+    this.#opening = undefined;
+    opened?.key.key.fill(0);
+    await opened?.store.close();
+  }
+}

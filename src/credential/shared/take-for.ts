@@ -1,0 +1,36 @@
+import { AuthdError } from "../../errors.ts";
+import { LEASE_MS } from "./shared-lease.ts";
+import type { SharedRecords } from "./shared-records.ts";
+import { StoreDown } from "./store-connection.ts";
+
+/** A person's change waits so long (ms) for another host that refreshes the credential. */
+const PATIENCE_MS = 20_000;
+const LOOK_AGAIN_MS = 500;
+
+/**
+ * Takes the lease of a record that a person replaces or removes, whatever its intent. Rejects with AuthdError
+ * `too_busy` if the store can't be reached, or another host keeps the lease.
+ */
+export async function takeFor(
+  shared: SharedRecords,
+  name: string,
+): Promise<{ epoch: number; version: number }> {
+  const end = shared.nowBootMs + PATIENCE_MS;
+  try {
+    while (shared.nowBootMs < end) {
+      const { entry } = await shared.connection.ask((store) => store.read(name));
+      const taken = await shared.acquire(name, entry?.epoch ?? 0, LEASE_MS);
+      if (taken.done && taken.entry) return taken.entry;
+      await shared.noticeOf(name, LOOK_AGAIN_MS);
+    }
+  } catch (error) {
+    if (!(error instanceof StoreDown)) throw error;
+    throw notNow(name, `the store that this host shares can't be reached: ${error.message}`);
+  }
+  throw notNow(name, "another host is refreshing it at the moment");
+}
+
+export function notNow(credential: string, why: string): AuthdError {
+  const message = `${credential}: nothing was changed, as ${why}`;
+  return new AuthdError("too_busy", message, { credential, retryAfterMs: 1_000 });
+}

@@ -1,0 +1,176 @@
+import type { Consent } from "../../admin/consent.ts";
+import {
+  configDir,
+  loadDaemonSettings,
+  removeStoreTable,
+  writeStoreTable,
+} from "../../config/config.ts";
+import type { StoreSettings } from "../../config/settings.ts";
+import { hasSecrets } from "../../credential/record.ts";
+import { AuthdError } from "../../errors.ts";
+import type { FleetHost, FleetStatus, ParamsOf } from "../../protocol.ts";
+import type { Core } from "../core.ts";
+import type { Foundation } from "../foundation.ts";
+import { hostOf, openSettled, prepareStore, type SharedStore } from "../shared-store.ts";
+
+/** Moves this host's credentials into a store and back, and lets hosts in and out. */
+export class FleetService {
+  readonly #foundation: Foundation;
+  readonly #core: Core;
+
+  constructor(foundation: Foundation, core: Core) {
+    this.#foundation = foundation;
+    this.#core = core;
+  }
+
+  /** Rejects with AuthdError; then everything is as it was. */
+  async move({ to }: ParamsOf<"vault/move">, ask: Consent): Promise<FleetHost> {
+    const { admin, registry } = this.#core;
+    return await admin.changes.runWithConsent(ask, async (needs) => {
+      admin.changes.assertOpen();
+      if (to === "file:") return await this.#moveBack();
+      needs(registry.anyGuarded());
+      await this.#assertUnshared();
+      const settings = this.#settingsFor(to);
+      const { moveIn } = await import("./replace-records.ts");
+      const store = await openSettled(settings, this.#foundation.env);
+      try {
+        const credentials = await moveIn(
+          this.#foundation,
+          this.#core,
+          store,
+          hostOf(settings),
+          () => this.#attach(settings),
+        );
+        return { host: hostOf(settings), credentials };
+      } finally {
+        await store.close();
+      }
+    });
+  }
+
+  async #moveBack(): Promise<FleetHost> {
+    const { host, settings, records } = this.#assertShared();
+    const { env } = this.#foundation;
+    const { moveOut } = await import("./replace-records.ts");
+    const from = (await records.connection.opened()).key.id;
+    const store = await openSettled(settings, env);
+    const credentials = await moveOut(this.#core, { store, holder: host, from }, async () => {
+      removeStoreTable(configDir(env));
+      await this.#core.detach();
+      return () => this.#attach(settings);
+    }).finally(() => store.close());
+    this.#foundation.log.info({ url: settings.url }, "the credentials are this host's alone again");
+    return { host, credentials };
+  }
+
+  async invite(ask: Consent): Promise<{ invite: string }> {
+    const { admin, registry } = this.#core;
+    return await admin.changes.runWithConsent(ask, async (needs) => {
+      admin.changes.assertOpen();
+      needs(registry.anyGuarded());
+      const { records } = this.#assertShared();
+      const { inviteHost } = await import("../../vault/store/index.ts");
+      const { store, key } = await records.connection.opened();
+      return { invite: await inviteHost(store, key) };
+    });
+  }
+
+  async join({ url, invite }: ParamsOf<"fleet/join">): Promise<FleetHost> {
+    const { admin } = this.#core;
+    return await admin.changes.runOpen(async () => {
+      await this.#assertUnshared();
+      const settings = this.#settingsFor(url);
+      const host = hostOf(settings);
+      const { joinFleet } = await import("../../vault/store/index.ts");
+      const store = await openSettled(settings, this.#foundation.env);
+      try {
+        const { entries } = await store.changesSince(-1);
+        const live = entries.filter(({ payload }) => payload !== undefined);
+        this.#assertNoneOf(live.map(({ name }) => name));
+        await joinFleet(store, host, this.#foundation.vault, invite);
+        await this.#attach(settings);
+        return { host, credentials: live.length };
+      } finally {
+        await store.close();
+      }
+    });
+  }
+
+  async status(): Promise<FleetStatus> {
+    const { host, settings, records } = this.#assertShared();
+    const { fleetStatus } = await import("./fleet-status.ts");
+    return await fleetStatus({ host, url: settings.url, records, registry: this.#core.registry });
+  }
+
+  /** Lets this host refresh nothing any more; what it has obtained goes into the store. */
+  async drain(): Promise<Record<string, never>> {
+    const { records, sync } = this.#assertShared();
+    records.isDrained = true;
+    await sync.poll();
+    return {};
+  }
+
+  /** Rejects with AuthdError `invalid_params` for this host itself, and for one that is none of the store's. */
+  async remove({ host }: ParamsOf<"fleet/remove">): Promise<Record<string, never>> {
+    const { records, host: own } = this.#assertShared();
+    if (host === own) {
+      throw unfit("This host goes with authd vault move --to file:, or is removed on another one.");
+    }
+    const { sealAnew } = await import("./replace-records.ts");
+    await sealAnew(records, host);
+    return {};
+  }
+
+  #assertShared(): SharedStore & { host: string } {
+    const { shared } = this.#core;
+    if (shared) return { ...shared, host: hostOf(shared.settings) };
+    throw unfit("This host shares no store: authd vault move --to URL, or authd fleet join URL.");
+  }
+
+  /** A store that config.toml names, and that does not know this host yet, is as good as none. */
+  async #assertUnshared(): Promise<void> {
+    const { shared } = this.#core;
+    if (!shared) return;
+    const isMember = await shared.records.connection.opened().then(
+      () => true,
+      () => false,
+    );
+    if (isMember) throw unfit("This host shares a store already.");
+    await this.#core.detach();
+  }
+
+  /** Returns what config.toml says of this store, or the address alone. */
+  #settingsFor(url: string): StoreSettings {
+    const { env } = this.#foundation;
+    const { store } = loadDaemonSettings({ dir: configDir(env), env });
+    if (!store) return { url };
+    if (store.url === url) return store;
+    throw unfit("config.toml names another store. Correct it first.");
+  }
+
+  async #attach(settings: StoreSettings): Promise<void> {
+    const { env } = this.#foundation;
+    const dir = configDir(env);
+    const shared = await prepareStore(this.#foundation, settings);
+    if (!loadDaemonSettings({ dir, env }).store) writeStoreTable(dir, settings);
+    if (shared) await this.#core.attach(shared);
+  }
+
+  /** A credential with secrets of this host's own would be overwritten. */
+  #assertNoneOf(names: readonly string[]): void {
+    const { registry } = this.#core;
+    const clashing = names.filter((name) => {
+      const { live } = registry.findShared(name) ?? {};
+      return live !== undefined && hasSecrets(live);
+    });
+    if (clashing.length === 0) return;
+    throw unfit(
+      `The store has credentials of names that this host has too: ${clashing.slice(0, 10).join(", ")}. Remove them here first.`,
+    );
+  }
+}
+
+function unfit(why: string): AuthdError {
+  return new AuthdError("invalid_params", `${why} Nothing was changed`);
+}

@@ -1,0 +1,46 @@
+import { omitUndefined } from "../../base/omit-undefined.ts";
+import type { Registry } from "../../credential/registry.ts";
+import type { SharedRecords } from "../../credential/shared/shared-records.ts";
+import { messageOf } from "../../errors.ts";
+import type { FleetStatus, SharedCredentialStatus } from "../../protocol.ts";
+import type { StoreEntry } from "../../vault/store/index.ts";
+
+interface Asked {
+  host: string;
+  url: string;
+  records: SharedRecords;
+  registry: Registry;
+}
+
+/** Returns how the store and its hosts are. Never rejects: a store that can't be reached is told as a problem. */
+export async function fleetStatus({ host, url, records, registry }: Asked): Promise<FleetStatus> {
+  try {
+    const { hosts, nowMs } = await records.connection.ask((store) => store.hosts());
+    const { entries } = await records.connection.ask((store) => store.changesSince(-1));
+    const credentials = entries
+      .filter(({ payload }) => payload !== undefined)
+      .map((entry) => statusOf(entry, nowMs, records, registry));
+    return {
+      ...{ host, url },
+      hosts: hosts.map(({ name, seenMs }) => ({ name, seenMsAgo: Math.max(0, nowMs - seenMs) })),
+      credentials: credentials.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    };
+  } catch (error) {
+    return { host, url, problem: messageOf(error), hosts: [], credentials: [] };
+  }
+}
+
+function statusOf(
+  { name, version, committedBy, lease, intent }: StoreEntry,
+  nowMs: number,
+  records: SharedRecords,
+  registry: Registry,
+): SharedCredentialStatus {
+  const versionHere = registry.findShared(name)?.live?.shared?.version ?? 0;
+  const leasedBy = lease && lease.untilMs > nowMs ? lease.holder : undefined;
+  const pending = records.pending.has(name) ? (true as const) : undefined;
+  return {
+    ...{ name, version, versionHere },
+    ...omitUndefined({ committedBy, leasedBy, intentOf: intent?.holder, pending }),
+  };
+}

@@ -1,0 +1,195 @@
+/** Seals all records of a store anew: those of the first host, and with a key that a host does not get. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { configDir, credentialFileAsItIs } from "../../config/config.ts";
+import { toShared } from "../../credential/shared/shared-record.ts";
+import type { SharedRecords } from "../../credential/shared/shared-records.ts";
+import { StoreClock } from "../../credential/shared/store-clock.ts";
+import { AuthdError } from "../../errors.ts";
+import type { FleetKey, Store } from "../../vault/store/index.ts";
+import type { Core } from "../core.ts";
+import type { Foundation } from "../foundation.ts";
+
+/** A move waits so long (ms) for requests that spend a refresh token. */
+const PATIENCE_MS = 15_000;
+/** A replacement is tried so often: hosts go on committing meanwhile. */
+const TRIES = 10;
+
+/**
+ * Puts all records of this host into a store without hosts, or into one whose only host it is, as an earlier move
+ * was cut off. `attach` is called once they are there, before any token is refreshed. Returns their number.
+ */
+export async function moveIn(
+  foundation: Foundation,
+  core: Core,
+  store: Store,
+  host: string,
+  attach: () => Promise<void>,
+): Promise<number> {
+  const { vault, time, env } = foundation;
+  const { registry } = core;
+  const { newFleetKey, memberWith, sealPayload } = await import("../../vault/store/index.ts");
+  const go = registry.hold(moving());
+  try {
+    await whenNothingIsSpent(core);
+    const clock = new StoreClock(time);
+    const { hosts } = await clock.ask(() => store.hosts());
+    const key = newFleetKey();
+    const from = await keyOfOnlyHost(
+      hosts.map(({ name }) => name),
+      store,
+      host,
+      foundation,
+    );
+    const { entries } = await store.changesSince(-1);
+    const before = new Map(entries.map((entry) => [entry.name, entry]));
+    const records = [];
+    for (const credential of registry.all()) {
+      const { name } = credential;
+      const { live } = credential.shared;
+      const snapshot = credential.shared.snapshot();
+      if (!live || !snapshot) throw unreadable(name);
+      const { version = 0, epoch = 0 } = before.get(name) ?? {};
+      before.delete(name);
+      const content = {
+        generation: version + 1,
+        record: toShared(snapshot, clock, time.bootId),
+        file: credentialFileAsItIs(configDir(env), name),
+      };
+      live.shared = { version: version + 1, epoch, generation: version + 1 };
+      if (!(await credential.shared.keep(true))) throw unreadable(name);
+      records.push({ name, version, payload: sealPayload(key, name, content) });
+    }
+    const removed = [...before.values()].map(({ name, version }) => ({
+      name,
+      version,
+      payload: undefined,
+    }));
+    const replacement = { holder: host, from: from?.id, to: key.id };
+    const members = [memberWith(host, vault, key)];
+    const all = [...records, ...removed];
+    if (!(await store.replaceAll({ ...replacement, hosts: members, records: all }))) throw busy();
+    await attach();
+    return records.length;
+  } finally {
+    go();
+    registry.tick();
+  }
+}
+
+/**
+ * Empties a store whose only host this is. While no token is refreshed, `forget` takes the store out of the
+ * settings first, and returns what puts it back. Returns the number of records.
+ */
+export async function moveOut(
+  core: Core,
+  { store, holder, from }: { store: Store; holder: string; from: string },
+  forget: () => Promise<() => Promise<void>>,
+): Promise<number> {
+  const { registry } = core;
+  const { hosts } = await store.hosts();
+  if (hosts.length > 1) {
+    const others = hosts.map(({ name }) => name).filter((name) => name !== holder);
+    throw new AuthdError(
+      "invalid_params",
+      `Other hosts share the store (${others.join(", ")}), and a refresh token can't be used by two that do not. Remove them first (authd fleet remove HOST). Nothing was changed`,
+    );
+  }
+  const go = registry.hold(moving());
+  try {
+    await whenNothingIsSpent(core);
+    const { entries } = await store.changesSince(-1);
+    const behind = entries.find(({ name, version, payload }) => {
+      const here = registry.findShared(name)?.live?.shared?.version ?? 0;
+      return payload !== undefined && here < version;
+    });
+    if (behind) throw notHere(behind.name);
+    const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
+    const putBack = await forget();
+    const emptied = { holder, from, to: undefined, hosts: [], records: gone };
+    try {
+      if (!(await store.replaceAll(emptied))) throw busy();
+    } catch (error) {
+      await putBack();
+      throw error;
+    }
+    return entries.filter(({ payload }) => payload !== undefined).length;
+  } finally {
+    go();
+    registry.tick();
+  }
+}
+
+/** Seals everything with a new key for all hosts but `without`. Rejects with AuthdError. */
+export async function sealAnew(records: SharedRecords, without: string): Promise<void> {
+  const { newFleetKey, openPayload, sealPayload, wrapForHost } = await import(
+    "../../vault/store/index.ts"
+  );
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { store, key } = await records.connection.opened();
+    const { hosts } = await store.hosts();
+    if (!hosts.some(({ name }) => name === without)) throw unknownHost(without);
+    const next = newFleetKey();
+    const members = hosts
+      .filter(({ name }) => name !== without)
+      .map(({ name, publicKey }) => {
+        return { name, publicKey, wrappedKey: wrapForHost(publicKey, next.key) };
+      });
+    const { entries } = await store.changesSince(-1);
+    const sealed = entries.map(({ name, version, payload }) => ({
+      ...{ name, version },
+      payload: payload && sealPayload(next, name, openPayload(key, name, payload) as object),
+    }));
+    const replacement = { holder: records.host, from: key.id, to: next.id };
+    const done = await store.replaceAll({ ...replacement, hosts: members, records: sealed });
+    next.key.fill(0);
+    await records.connection.close();
+    if (done) return;
+  }
+  throw busy();
+}
+
+async function keyOfOnlyHost(
+  hosts: readonly string[],
+  store: Store,
+  host: string,
+  { vault }: Foundation,
+): Promise<FleetKey | undefined> {
+  if (hosts.length === 0) return undefined;
+  const { fleetKey } = await import("../../vault/store/index.ts");
+  if (hosts.length === 1 && hosts[0] === host) return await fleetKey(store, host, vault);
+  throw new AuthdError(
+    "invalid_params",
+    `The store has hosts already (${hosts.join(", ")}): let one of them invite this one (authd fleet invite), and join (authd fleet join). Nothing was changed`,
+  );
+}
+
+async function whenNothingIsSpent({ registry }: Core): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (registry.pendingRefreshes > 0 && performance.now() < end) await sleep(20);
+  if (registry.pendingRefreshes > 0) throw busy();
+}
+
+function moving(): AuthdError {
+  const message = "The credentials are being moved into a store, or out of it; try again";
+  return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
+}
+
+function busy(): AuthdError {
+  const message = "Tokens are being refreshed at the moment. Nothing was changed; try again";
+  return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
+}
+
+function unreadable(credential: string): AuthdError {
+  const message = `${credential}: its record can't be read or sealed, so that not all credentials can be moved. Mend or remove it first. Nothing was changed`;
+  return new AuthdError("credential_damaged", message, { credential });
+}
+
+function notHere(credential: string): AuthdError {
+  const message = `${credential}: this host has not got its newest version from the store. Nothing was changed; try again`;
+  return new AuthdError("too_busy", message, { credential, retryAfterMs: 1_000 });
+}
+
+function unknownHost(host: string): AuthdError {
+  return new AuthdError("invalid_params", `The store has no host ${host}. Nothing was changed`);
+}

@@ -1,0 +1,59 @@
+import { newEntry } from "./entry.ts";
+import type { Host, Replacement, StoreEntry } from "./store.ts";
+
+/** All that a store in a folder keeps. */
+export interface FileState {
+  /** Number of the last commit. */
+  change: number;
+  /** Id of the key that seals the records; absent: nobody shares them yet. */
+  keyId: string | undefined;
+  records: Map<string, { entry: StoreEntry; change: number }>;
+  hosts: Host[];
+  invites: { id: string; wrappedKey: Buffer; untilMs: number }[];
+}
+
+/** Members that are bytes, and stand in base64. */
+const BYTES = new Set(["payload", "publicKey", "wrappedKey"]);
+
+/** Undefined: there is no file yet. Throws for a file that is no JSON. */
+export function parseState(text: string | undefined): FileState {
+  const nothing = { change: 0, keyId: undefined, records: [], hosts: [], invites: [] };
+  if (text === undefined) return { ...nothing, records: new Map() };
+  const state = JSON.parse(text, (key, value) =>
+    BYTES.has(key) ? Buffer.from(String(value), "base64") : value,
+  );
+  return { ...nothing, ...state, records: new Map(state.records) };
+}
+
+export function serializeState(state: FileState): string {
+  const plain = { ...state, records: [...state.records] };
+  return JSON.stringify(plain, (key, value) =>
+    BYTES.has(key) && value !== undefined
+      ? Buffer.from(value.data ?? value).toString("base64")
+      : value,
+  );
+}
+
+/** Replaces everything, if key and versions are those given; else changes nothing and returns false. */
+export function takesPlace(
+  state: FileState,
+  { holder, from, to, hosts, records }: Replacement,
+  nowMs: number,
+): boolean {
+  if (state.keyId !== from) return false;
+  const versionOf = (name: string) => state.records.get(name)?.entry.version ?? 0;
+  if (records.some(({ name, version }) => versionOf(name) !== version)) return false;
+  const given = new Set(records.map(({ name }) => name));
+  const others = [...state.records.values()].filter(({ entry }) => !given.has(entry.name));
+  if (others.some(({ entry }) => entry.payload !== undefined)) return false;
+  state.change++;
+  state.keyId = to;
+  state.invites = [];
+  state.hosts = hosts.map((host) => ({ ...host, seenMs: nowMs }));
+  for (const { name, version, payload } of records) {
+    const before = state.records.get(name)?.entry ?? newEntry(name);
+    const entry = { ...before, version: version + 1, payload, committedBy: holder };
+    state.records.set(name, { entry, change: state.change });
+  }
+  return true;
+}

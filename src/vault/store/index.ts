@@ -1,0 +1,25 @@
+import type { Store } from "./store.ts";
+
+export { type FleetKey, newFleetKey, openPayload, sealPayload, wrapForHost } from "./fleet-key.ts";
+export * from "./membership.ts";
+export type * from "./store.ts";
+
+export interface StoreAddress {
+  /** `postgres://role@host/database`, or `file:///folder`. */
+  url: string;
+  /** Asked for each connection. */
+  password?: () => string;
+  /** PEM of the CA that the server's certificate is from. */
+  ca?: string;
+}
+
+/** Opens a store. Rejects with AuthdError: `invalid_params` for an address of neither kind. */
+export async function openStore({ url, ...rest }: StoreAddress): Promise<Store> {
+  if (url.startsWith("file:")) {
+    const { fileURLToPath } = await import("node:url");
+    const { FileStore } = await import("./file-store.ts");
+    return new FileStore(fileURLToPath(url));
+  }
+  const { PostgresStore } = await import("./postgres/postgres-store.ts");
+  return await PostgresStore.open({ url, ...rest });
+}

@@ -1,0 +1,221 @@
+/** Hosts that share records in a store: registries with real vaults, on clocks that the test moves. */
+
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
+import { SharedSync } from "../../src/credential/shared/shared-sync.ts";
+import { FileStore } from "../../src/vault/store/file-store.ts";
+import { fleetKeyOf } from "../../src/vault/store/fleet-key.ts";
+import { FakeClock } from "../helpers/fake-clock.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { type Issuer, startIssuer } from "../helpers/issuer.ts";
+import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
+
+const KEY = randomBytes(32);
+const REUSE = { reuse_grace: 600 };
+
+interface Host extends TestRegistry {
+  records: SharedRecords;
+  sync: SharedSync;
+  /** Lets the store be out of reach, until it is called with false. */
+  cutOff(isDown: boolean): void;
+}
+
+/** A host that shares what is in `dir`. */
+async function startHost(
+  t: ExecutionContext,
+  dir: string,
+  name: string,
+  clock = new FakeClock(),
+): Promise<Host> {
+  const engine = await startTestRegistry(t, { clock });
+  const { time, log, registry } = engine;
+  const begin = { holder: name, from: undefined, to: fleetKeyOf(KEY).id, hosts: [], records: [] };
+  // Done by the first host alone.
+  await new FileStore(join(dir, "store")).replaceAll(begin);
+  let isCut = false;
+  const open = async () => {
+    if (isCut) throw new Error("out of reach");
+    return { store: new FileStore(join(dir, "store")), key: fleetKeyOf(Buffer.from(KEY)) };
+  };
+  const records = new SharedRecords({ host: name, open, clock, time, log });
+  records.connect({
+    find: (known) => registry.findShared(known),
+    fileOf: () => undefined,
+    add: async () => {},
+    remove: async () => {},
+    isLocked: false,
+  });
+  registry.share(records);
+  const sync = new SharedSync(records, clock, log);
+  t.teardown(() => sync.stop());
+  const cutOff = (isDown: boolean) => {
+    isCut = isDown;
+    if (isDown) void records.connection.close();
+  };
+  return { ...engine, records, sync, cutOff };
+}
+
+const rotating = ({ url }: Issuer, more: object = {}) => ({
+  ...{ grant: "refresh_token", token_url: url, client_id: "app" },
+  ...more,
+});
+
+/** Answers each refresh token with the next. */
+const startRotating = (t: ExecutionContext) =>
+  startIssuer(t, ({ form }) => {
+    const next = Number(form.get("refresh_token")?.replace("refresh-", "")) + 1;
+    const tokens = { access_token: `token-${next}`, refresh_token: `refresh-${next}` };
+    return { json: { ...tokens, token_type: "Bearer", expires_in: 3_600 } };
+  });
+
+const secrets = { refresh_token: "refresh-0" };
+
+/** Another host has opened an intent, and never tells what came of it. */
+async function leaveIntent(dir: string, holder: string): Promise<FileStore> {
+  const store = new FileStore(join(dir, "store"));
+  const { entry } = await store.read("a");
+  const epoch = entry?.epoch ?? 0;
+  await store.acquire("a", { holder, epoch, ttlMs: 60_000 });
+  await store.intend("a", { epoch: epoch + 1, hash: "digest", ttlMs: 1 });
+  await store.release("a", epoch + 1, false);
+  return store;
+}
+
+test("a cached token is answered at once, without a promise, as without a store", async (t) => {
+  const issuer = await startRotating(t);
+  const one = await startHost(t, temporaryFolder(t), "one");
+  const credential = await one.add("a", rotating(issuer), secrets);
+  const issued = await credential.token({});
+  t.is(credential.token({}), issued);
+});
+
+test("one host's token is used by another, which sends nothing", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
+  const first = await one.add("a", rotating(issuer), secrets);
+  const second = await two.add("a", rotating(issuer), secrets);
+  t.is((await first.token({})).accessToken, "token-1");
+  await one.records.halt();
+  t.is((await second.token({})).accessToken, "token-1");
+  t.is(issuer.requests.length, 1);
+  t.is(second.record.secrets.refresh_token, "refresh-1");
+});
+
+test("hosts whose clocks are minutes apart agree on a token's age", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const ahead = new FakeClock();
+  ahead.stepWall(20 * 60_000);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two", ahead)];
+  const first = await one.add("a", rotating(issuer), secrets);
+  const second = await two.add("a", rotating(issuer), secrets);
+  const left = async (credential: typeof first, { clock }: Host) =>
+    ((await credential.token({})).answer.expiresAt ?? 0) - clock.wall();
+  const atFirst = await left(first, one);
+  await one.records.halt();
+  const atSecond = await left(second, two);
+  t.is(issuer.requests.length, 1);
+  t.true(atSecond <= atFirst && atSecond > atFirst - 120_000, `${atFirst} ${atSecond}`);
+});
+
+test("a token that another host may have spent is not sent; with reuse_grace it is", async (t) => {
+  for (const [more, sent] of [
+    [{}, 0],
+    [REUSE, 1],
+  ] as const) {
+    const issuer = await startRotating(t);
+    const dir = temporaryFolder(t);
+    const one = await startHost(t, dir, "one");
+    const credential = await one.add("a", rotating(issuer, more), secrets);
+    const store = await leaveIntent(dir, "gone");
+    await until(async () => {
+      const { entry, nowMs } = await store.read("a");
+      return nowMs > entry!.intent!.deadlineMs;
+    });
+    if (sent === 0) {
+      const error = await t.throwsAsync(async () => await credential.token({}));
+      t.is((error as unknown as { reason: string }).reason, "login_required");
+      t.regex(error.message, /the host gone/);
+    } else await credential.token({});
+    t.is(issuer.requests.length, sent);
+    // A person may have it tried once.
+    if (sent === 0) await credential.refresh(60_000);
+    t.is(issuer.requests.length, 1);
+  }
+});
+
+test("an intent that was told and not sealed is closed by the next start: nothing was sent", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const one = await startHost(t, dir, "one");
+  const credential = await one.add("a", rotating(issuer), secrets);
+  await credential.token({});
+  await until(async () => (await new FileStore(join(dir, "store")).read("a")).entry?.version === 1);
+  const store = await leaveIntent(dir, "one");
+  await one.sync.start();
+  await until(async () => (await store.read("a")).entry?.intent === undefined);
+  t.is(issuer.requests.length, 1);
+});
+
+test("an intent that was sealed is not sent again by the next start either", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const one = await startHost(t, dir, "one");
+  await leaveIntent(dir, "one");
+  const rotation = { intent: {}, worked: false };
+  const credential = await one.add("a", rotating(issuer), secrets, { rotation });
+  const error = await t.throwsAsync(async () => await credential.token({}));
+  t.is((error as unknown as { reason: string }).reason, "login_required");
+  t.is(issuer.requests.length, 0);
+});
+
+test("a host that stopped for longer than its lease: its commit is refused, and it takes the other's", async (t) => {
+  let answer = () => {};
+  let count = 0;
+  const issuer = await startIssuer(t, (_, response) => {
+    const json = { access_token: `token-${++count}`, token_type: "Bearer", expires_in: 3_600 };
+    if (count > 1) return { json };
+    answer = () => {
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(json));
+    };
+    return undefined;
+  });
+  const dir = temporaryFolder(t);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
+  const first = await one.add("a", file, { client_secret: "x" });
+  const second = await two.add("a", file, { client_secret: "x" });
+  const stopped = first.token({});
+  await until(() => issuer.requests.length === 1);
+  const store = new FileStore(join(dir, "store"));
+  await store.renew("a", 1, 1);
+  await until(async () => (await store.read("a")).entry!.lease!.untilMs < Date.now());
+  t.is((await second.token({})).accessToken, "token-2");
+  await until(async () => (await store.read("a")).entry?.version === 1);
+  answer();
+  await stopped;
+  await until(async () => (await first.token({})).accessToken === "token-2");
+  t.is((await store.read("a")).entry?.version, 1);
+});
+
+test("what the store did not get is committed when it can be reached", async (t) => {
+  const dir = temporaryFolder(t);
+  const one = await startHost(t, dir, "one");
+  const issuer = await startIssuer(t, () => {
+    // The connection breaks before the answer comes.
+    one.cutOff(true);
+    const tokens = { access_token: "token-1", refresh_token: "refresh-1", expires_in: 3_600 };
+    return { json: { ...tokens, token_type: "Bearer" } };
+  });
+  const credential = await one.add("a", rotating(issuer), secrets);
+  t.is((await credential.token({})).accessToken, "token-1");
+  await until(() => one.records.pending.has("a"));
+  one.cutOff(false);
+  await one.sync.start();
+  await until(async () => (await new FileStore(join(dir, "store")).read("a")).entry?.version === 1);
+  t.deepEqual([...one.records.pending], []);
+});
