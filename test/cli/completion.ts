@@ -63,7 +63,7 @@ test("candidates: commands, options, their values, credentials, presets, origins
   t.deepEqual(await complete("events", "--fo"), ["--follow"]);
   t.deepEqual(await complete("events", "--credential", "la"), ["labelf"]);
   t.deepEqual(await complete("helper", "install", "do"), ["docker"]);
-  t.deepEqual(await complete("vault", ""), ["export", "import", "move", "rekey"]);
+  t.deepEqual(await complete("vault", ""), ["export", "import", "rekey", "move"]);
   t.deepEqual(await complete("vault", "rekey", "--to", "k"), ["keychain"]);
   t.deepEqual(await complete("vault", "import", "x", "--o"), ["--only"]);
   t.is((await cli(["__complete", "add", "x", "--secrets-from", ""])).code, 1, "file names");
