@@ -46,6 +46,7 @@ impl<'a> Args<'a> {
     }
 
     /// Returns every value given for an option, in order.
+    #[cfg(unix)]
     pub fn all(&self, name: &str) -> impl Iterator<Item = &'a str> + '_ {
         let name = name.to_string();
         self.options.iter().filter(move |(each, _)| *each == name).map(|(_, value)| *value)

@@ -2,6 +2,7 @@
 
 use crate::report::say;
 use std::io::{stdout, Error, ErrorKind, Write};
+#[cfg(unix)]
 use std::process::exit;
 
 /// Prints a line. Returns the exit code: the reader of a pipe that has left has what it wanted.
@@ -17,6 +18,7 @@ pub fn print(text: &str) -> i32 {
 }
 
 /// Writes a part of a body. Ends this program if nobody reads any more, or it can't be written.
+#[cfg(unix)]
 pub fn write_body(bytes: &[u8]) {
     let mut out = stdout().lock();
     if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
@@ -52,6 +54,7 @@ pub fn name_of_error(error: &Error) -> String {
 }
 
 /// Returns the error's name and its words; `call` is the system's call.
+#[cfg(unix)]
 pub fn words_of_error(error: &Error, call: &str) -> String {
     known(error).map_or_else(|| error.to_string(), |(_, name, words)| format!("{name}: {words}, {call}"))
 }

@@ -3,6 +3,7 @@
 use super::places::Place;
 use crate::call::{call, socket_path};
 use authd::Json;
+#[cfg(not(windows))]
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
