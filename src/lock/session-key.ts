@@ -38,13 +38,14 @@ export function sessionKey(peer: Peer | undefined): Guesser {
   };
 }
 
-function lineageOf(chain: readonly ProcessInfo[]): Ancestor[] {
+/** Returns the lineage of a process by its chain, itself first. One whose parent has ended without a launcher in its place, as on Windows, is an orphan too. */
+export function lineageOf(chain: readonly ProcessInfo[]): Ancestor[] {
   const launcher = chain.findIndex(isLauncher);
   const own = launcher === -1 ? chain : chain.slice(0, launcher);
   const lineage = own
     .map(({ pid, startedAt }) => ({ id: `${pid}/${startedAt}`, startedAtMs: startedAt }))
     .reverse();
-  const isOrphan = launcher !== -1 && own.every(({ terminal }) => terminal === undefined);
+  const isOrphan = chain.length > 0 && own.every(({ terminal }) => terminal === undefined);
   return isOrphan ? [ORPHANS, ...lineage] : lineage;
 }
 

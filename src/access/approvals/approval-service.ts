@@ -114,9 +114,12 @@ export class ApprovalService {
 
   async #assertPerson(question: Question, passphrase: string | undefined, call: Call) {
     const { identities } = this.#options;
-    const why = whyMayNotAnswer(identities.of(call.connection, call.peer), question.identity);
-    if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
     const isRight = this.#options.passphrase();
+    const answerer = identities.of(call.connection, call.peer);
+    const why = whyMayNotAnswer(answerer, question.identity, {
+      needsPassphrase: isRight !== undefined,
+    });
+    if (why !== undefined) throw new AuthdError("caller_not_allowed", why);
     if (!isRight) return;
     if (passphrase !== undefined && (await isRight(passphrase, call))) return;
     throw new AuthdError(

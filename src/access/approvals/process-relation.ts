@@ -9,15 +9,33 @@ type Kin = Pick<Identity, "actor" | "chain" | "unit" | "userUnit">;
 const RELATED =
   "Who asks can't answer, nor can what it started, what it was started by, or what shares its session, terminal, service or program: answer from a terminal of its own.";
 const UNKNOWN = "Who answers can't be told: answer from a terminal.";
+const NO_TERMINALS =
+  "Windows does not tell which program a person uses, so only a passphrase shows that a person answers: give the vault one (authd vault rekey --to passphrase).";
+
+/** What shows a person besides the relation. */
+interface Circumstances {
+  /** The answer counts only with the vault's passphrase. */
+  needsPassphrase: boolean;
+  platform?: NodeJS.Platform;
+}
 
 /**
  * Returns why `answerer` may not answer a question of `asker`; undefined if nothing shows that they are
  * related. A program that leaves its session, parents and service, and gets a terminal of its own,
- * can't be told from a person's.
+ * can't be told from a person's. On Windows no terminal is known: there only a passphrase tells.
  */
-export function whyMayNotAnswer(answerer: Kin, asker: Kin): string | undefined {
-  if (answerer.actor && areRelated(answerer, asker)) return RELATED;
-  if (!answerer.actor || isLauncher(answerer.actor) || isOrphan(answerer)) return UNKNOWN;
+export function whyMayNotAnswer(
+  answerer: Kin,
+  asker: Kin,
+  { needsPassphrase, platform = process.platform }: Circumstances,
+): string | undefined {
+  const { actor } = answerer;
+  if (platform === "win32") {
+    if (!needsPassphrase) return NO_TERMINALS;
+    return actor && areOneOrKin(answerer, asker) ? RELATED : undefined;
+  }
+  if (actor && areRelated(answerer, asker)) return RELATED;
+  if (!actor || isLauncher(actor) || isOrphan(answerer)) return UNKNOWN;
   return undefined;
 }
 
@@ -30,13 +48,20 @@ const APPROVER = "authd-approve.service";
  * for that unit.
  */
 export function whyGuestMayNotAnswer(answerer: Kin, asker: Kin): string | undefined {
-  if (answerer.userUnit !== APPROVER) return whyMayNotAnswer(answerer, asker);
+  if (answerer.userUnit !== APPROVER) {
+    return whyMayNotAnswer(answerer, asker, { needsPassphrase: false });
+  }
   return areRelated(answerer, asker) ? RELATED : undefined;
 }
 
-function areRelated(one: Kin, other: Kin): boolean {
+/** True if one of them started the other, or they are one process or one program. */
+function areOneOrKin(one: Kin, other: Kin): boolean {
   if (isAmong(one.actor, other) || isAmong(other.actor, one)) return true;
-  if (isSameProgram(one.actor, other.actor)) return true;
+  return isSameProgram(one.actor, other.actor);
+}
+
+function areRelated(one: Kin, other: Kin): boolean {
+  if (areOneOrKin(one, other)) return true;
   // A fork stays in its service.
   if (unitIn(one) === unitIn(other) && unitIn(one)?.endsWith(".service")) return true;
   const parent = one.chain.find((process) => isAmong(process, other));
@@ -75,11 +100,9 @@ function shares(
   );
 }
 
-/** True without a terminal and with a launcher as the parent: its origin can't be known. */
-function isOrphan({ actor, chain }: Kin): boolean {
-  if (!actor || actor.terminal !== undefined) return false;
-  const parent = chain[chain.indexOf(actor) + 1];
-  return parent !== undefined && isLauncher(parent);
+/** True if neither it nor what started it, up to a launcher or as far as known, has a terminal: anybody may have started it. */
+function isOrphan(one: Kin): boolean {
+  return chainBelow(one, undefined).every(({ terminal }) => terminal === undefined);
 }
 
 /** True if `process` is in the chain. A launcher is ignored: it relates all programs. */

@@ -96,6 +96,12 @@ const CASES: readonly [string, FakeCall, RegExp | undefined][] = [
   ["what it was started by", from(terminal, manager), /Who asks can't answer/],
   ["one that was orphaned", from(manager), /can't be told/],
   ["one whose parent was orphaned", from({ ...shell(300), ...without }, manager), /can't be told/],
+  ["one whose parent can't be known", from({ ...shell(300), ...without }), /can't be told/],
+  [
+    "what an orphan started",
+    from({ ...shell(301), ...without }, { ...shell(300), ...without }, manager),
+    /can't be told/,
+  ],
   [
     "a shell in a terminal of the system's",
     from({ ...shell(300), terminal: "tty1" }, manager),
