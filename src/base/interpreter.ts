@@ -11,18 +11,26 @@ const INTERPRETERS = new RegExp(
     "chroot|unshare|nsenter|bwrap|firejail|proot|flatpak|runc|crun|docker|podman|tini|dumb-init|init|systemd|systemd-run|cron|crond|atd",
     "screen|tmux|less|more|man|git|make|ninja|cargo|tar|rsync|sqlite3|psql|mysql",
     "ld(-(linux|musl).*|\\.so.*)?|libc\\.musl.*|qemu-.*|wine(64)?(-preloader)?|valgrind|memcheck-.*",
-    "wscript|cscript|mshta|rundll32|regsvr32|msbuild|pyw?|pythonw|wsl|conhost|openconsole|windowsterminal|wt|forfiles|schtasks",
     "curl|wget|socat|nc|ncat|netcat(-openbsd|-traditional)?|nc\\.(openbsd|traditional)|ssh|authd",
   ].join("|")})[-.]?[\\d.]*[a-z]?(-(dbg|debug|static|\\w+-linux-\\w+))?(\\.static|\\.exe)?$`,
   "i",
 );
 
+/** Those of Windows; elsewhere other programs have these names, without the ending. */
+const WINDOWS_INTERPRETERS =
+  /^(wscript|cscript|mshta|rundll32|regsvr32|msbuild|pyw?|pythonw|wsl|conhost|openconsole|windowsterminal|wt|forfiles|schtasks)(\.exe)?$/i;
+
 /**
  * True for a program that does whatever its arguments or its script say (a shell, node, python, a loader,
  * a tool that passes bytes on): a request of it does not tell who wanted it.
  */
-export function isInterpreter(executable: string): boolean {
-  return INTERPRETERS.test(basename(executable));
+export function isInterpreter(executable: string, platform = process.platform): boolean {
+  const name = basename(executable);
+  return INTERPRETERS.test(name) || isOfWindows(name, WINDOWS_INTERPRETERS, platform);
+}
+
+function isOfWindows(name: string, names: RegExp, platform: NodeJS.Platform): boolean {
+  return names.test(name) && (platform === "win32" || /\.exe$/i.test(name));
 }
 
 /**
@@ -52,20 +60,19 @@ export const INTERPRETER_MARKS: readonly (readonly string[])[] = [
 
 /** Programs that start everybody's programs: such a parent says nothing about its children. */
 const LAUNCHERS =
-  /^(systemd|init|launchd|runit|runsv|s6-\w+|openrc|supervisord|tini|dumb-init|docker-init|catatonit|crond?|atd|anacron|login|sshd(-session)?|tmux.*|screen|at-spi.*|dbus-daemon|dbus-broker|gnome-shell|plasmashell|kwin_\w+|xdg-.*|explorer|services|svchost|sihost|taskhostw|userinit|winlogon)[-.]?[\d.]*(\.exe)?$/i;
+  /^(systemd|init|launchd|runit|runsv|s6-\w+|openrc|supervisord|tini|dumb-init|docker-init|catatonit|crond?|atd|anacron|login|sshd(-session)?|tmux.*|screen|at-spi.*|dbus-daemon|dbus-broker|gnome-shell|plasmashell|kwin_\w+|xdg-.*)[-.]?[\d.]*(\.exe)?$/i;
+
+const WINDOWS_LAUNCHERS =
+  /^(explorer|services|svchost|sihost|taskhostw|userinit|winlogon)(\.exe)?$/i;
 
 /**
  * True for a process that starts everybody's programs: an orphaned program, or one with such a parent,
  * shares it with all others.
  */
-export function isLauncher({
-  pid,
-  executable,
-  name,
-}: {
-  pid: number;
-  executable: string | undefined;
-  name: string;
-}): boolean {
-  return pid === 1 || LAUNCHERS.test(basename(executable ?? name));
+export function isLauncher(
+  { pid, executable, name }: { pid: number; executable: string | undefined; name: string },
+  platform: NodeJS.Platform = process.platform,
+): boolean {
+  const called = basename(executable ?? name);
+  return pid === 1 || LAUNCHERS.test(called) || isOfWindows(called, WINDOWS_LAUNCHERS, platform);
 }

@@ -38,9 +38,12 @@ export function sessionKey(peer: Peer | undefined): Guesser {
   };
 }
 
-/** Returns the lineage of a process by its chain, itself first. One whose parent has ended without a launcher in its place, as on Windows, is an orphan too. */
+/**
+ * Returns the lineage of a process by its chain, itself first. One whose parent has ended without a launcher in its place,
+ * as on Windows, is an orphan too.
+ */
 export function lineageOf(chain: readonly ProcessInfo[]): Ancestor[] {
-  const launcher = chain.findIndex(isLauncher);
+  const launcher = chain.findIndex((one) => isLauncher(one));
   const own = launcher === -1 ? chain : chain.slice(0, launcher);
   const lineage = own
     .map(({ pid, startedAt }) => ({ id: `${pid}/${startedAt}`, startedAtMs: startedAt }))

@@ -67,3 +67,17 @@ test("the first process of all does, whatever it is; others speak for themselves
   t.true(isLauncher({ pid: 9, executable: undefined, name: "systemd" }));
   t.false(isLauncher({ pid: 9, executable: "/usr/bin/backup", name: "systemd" }));
 });
+
+test("names of programs of Windows count there, and elsewhere with their ending", (t) => {
+  for (const name of ["wt", "py", "wsl", "msbuild", "conhost", "rundll32"]) {
+    t.false(isInterpreter(`/usr/local/bin/${name}`, "linux"), name);
+    t.true(isInterpreter(name, "win32"), name);
+    t.true(isInterpreter(`${name}.exe`, "linux"), name);
+  }
+  for (const name of ["explorer", "services", "svchost", "winlogon"]) {
+    const called = (executable: string) => ({ pid: 9, executable, name: "x" });
+    t.false(isLauncher(called(`/usr/local/bin/${name}`), "linux"), name);
+    t.true(isLauncher(called(name), "win32"), name);
+    t.true(isLauncher(called(`${name}.exe`), "linux"), name);
+  }
+});
