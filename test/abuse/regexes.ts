@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
+import { wordsOf } from "../../src/access/identity/windows.ts";
 import { stripControlChars } from "../../src/base/terminal-safe.ts";
 import { allowedUrl } from "../../src/request/origin.ts";
 
@@ -116,6 +117,7 @@ test("whole parsers take no more than their share either", (t) => {
   const owner = { name: "mine", origins: ["https://api.example.com"] };
   const parsers: Record<string, (text: string) => void> = {
     plain: stripControlChars,
+    "command line of Windows": wordsOf,
     url: (text) => {
       try {
         allowedUrl(`https://api.example.com/${text}`, owner);

@@ -1,5 +1,6 @@
 /** Reads a process of Windows. */
 import { basename, resolve } from "node:path";
+import { isInterpreter } from "../../base/interpreter.ts";
 import { readProcess } from "../../base/windows/process.ts";
 import type { ProcessEntry } from "./identity.ts";
 import { scriptIn } from "./script.ts";
@@ -7,7 +8,10 @@ import { scriptIn } from "./script.ts";
 export function readWindowsProcess(pid: number): ProcessEntry | undefined {
   try {
     const { parent, startedAt, executable, started } = readProcess(pid);
-    const script = started && scriptIn(executable, wordsOf(started.commandLine));
+    const script =
+      started && isInterpreter(executable)
+        ? scriptIn(executable, wordsOf(started.commandLine))
+        : undefined;
     return {
       ...{ pid, parent, startedAt, executable },
       // All are our own user's: others are refused when they connect.
@@ -23,17 +27,30 @@ export function readWindowsProcess(pid: number): ProcessEntry | undefined {
   }
 }
 
-/** Backslashes that are not before a quote, and a quote behind an odd number of them, stand for themselves. */
-const PLAIN = String.raw`\\+(?![\\"])|(?:\\\\)*\\"`;
-const QUOTED = String.raw`(?:\\\\)*"(?:${PLAIN}|[^"\\])*(?:(?:\\\\)*"|$)`;
-const WORD = new RegExp(`(?:${PLAIN}|${QUOTED}|[^\\s"\\\\])+`, "g");
+/** A quote with the backslashes before it, other backslashes, what parts words, and all else. */
+const PARTS = /(\\*)"|\\+|[ \t]+|[^ \t"\\]+/g;
 
-/** Splits a command line into words as programs of Windows do it (CommandLineToArgvW). */
+/**
+ * Splits a command line into words as programs of Windows do it (CommandLineToArgvW): backslashes before a quote stand for
+ * half as many, and behind an odd number of them the quote stands for itself.
+ */
 export function wordsOf(commandLine: string): string[] {
-  return (commandLine.match(WORD) ?? []).map((word) =>
-    word.replace(/(\\*)"/g, (_, slashes: string) => {
-      const half = slashes.slice(0, slashes.length / 2);
-      return slashes.length % 2 === 1 ? `${half}"` : half;
-    }),
-  );
+  const words: string[] = [];
+  let word: string | undefined;
+  let isQuoted = false;
+  for (const [part, slashes] of commandLine.matchAll(PARTS)) {
+    if (slashes === undefined && !isQuoted && /^[ \t]/.test(part)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+      continue;
+    }
+    if (slashes !== undefined && slashes.length % 2 === 0) isQuoted = !isQuoted;
+    word = (word ?? "") + (slashes === undefined ? part : withoutMark(slashes));
+  }
+  return word === undefined ? words : [...words, word];
+}
+
+/** Returns what backslashes and a quote behind them stand for. */
+function withoutMark(slashes: string): string {
+  return slashes.slice(0, slashes.length / 2) + (slashes.length % 2 === 1 ? '"' : "");
 }
