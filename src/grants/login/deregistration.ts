@@ -16,6 +16,12 @@ interface Deregistration {
   detail: string;
 }
 
+/** HTTP 401 is the answer both to a token that is not taken and for a client that is gone (RFC 7592 section 2.3). */
+const mayStay = (issuer: string): Deregistration => ({
+  deregistered: false,
+  detail: `its client may still be registered at ${issuer}, which does not take the token of its registration any more`,
+});
+
 /** Never rejects: nothing depends on it. */
 export async function deregisterClient(
   { issuer, accessToken, managementUrl: url }: Registered,
@@ -36,9 +42,11 @@ export async function deregisterClient(
     if (status >= 200 && status <= 299) {
       return { deregistered: true, detail: `its client is no longer registered at ${issuer}` };
     }
-    return status === 401 || status === 404
-      ? { deregistered: true, detail: `its client is not known at ${issuer} any more` }
-      : stays(`it answered HTTP ${status}`);
+    if (status === 404 || status === 410) {
+      return { deregistered: true, detail: `its client is not known at ${issuer} any more` };
+    }
+    if (status === 401) return mayStay(issuer);
+    return stays(`it answered HTTP ${status}`);
   } catch (error) {
     if (!(error instanceof AuthdError)) throw error;
     return stays(error.message);
