@@ -25,7 +25,9 @@ export function registeredClientOf(
   const known = registry.hasLoaded(credential) ? registry.get(credential) : undefined;
   const registration = known?.isReadable ? known.record.registration : undefined;
   if (!known || !registration) return undefined;
-  const isChanged = known.state() === "changed";
+  // Whatever the state says first, such as a secret that is missing.
+  const isEdited = known.record.binding !== known.settings.binding;
+  const isChanged = isEdited || known.state() === "changed";
   return { credential, registration, isChanged, ...omitUndefined({ ca: known.settings.ca }) };
 }
 

@@ -1,6 +1,7 @@
 /** Clients that authd registers itself: what a killed daemon loses of them, and what becomes of them in the end. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { rootCertificates } from "node:tls";
 import test, { type ExecutionContext } from "ava";
 import { type Client, connect } from "../../src/client.ts";
 import { startCrashableDaemon } from "../helpers/crashable-daemon.ts";
@@ -97,7 +98,9 @@ test("an issuer that does not take it back keeps nobody from removing, and that 
   for (const [status, deregistered, wanted] of [
     [500, false, /stays registered at .*: it answered HTTP 500/],
     [405, false, /stays registered at .*: it answered HTTP 405/],
-    [401, true, /is not known at .* any more/],
+    [401, false, /may still be registered at .*, which does not take the token/],
+    [404, true, /is not known at .* any more/],
+    [410, true, /is not known at .* any more/],
   ] as const) {
     issuer.override = (path) => (path.startsWith("/reg/") ? { status, body: {} } : undefined);
     const removed = await client.request("credentials/remove", CREDENTIAL);
@@ -130,6 +133,20 @@ test("a token that manages a client goes to no address in this machine's network
     t.regex(removed.detail ?? "", wanted);
     t.false(JSON.stringify(removed).includes("manages-this-client"));
   }
+  t.is(count(issuer, /^\/reg\//), 0);
+});
+
+test("nor with a certificate authority of an edited file, whatever else keeps the credential from its work", async (t) => {
+  const { issuer, daemon, client } = await addNotes(t);
+  const ca = join(daemon.configDir, "other.pem");
+  writeFileSync(ca, rootCertificates[0]!);
+  const edit = `client_auth = "private_key_jwt"\nca_file = ${JSON.stringify(ca)}\n`;
+  const text = readFileSync(fileOf(daemon), "utf8").replace(/^client_auth = .*\n/m, "");
+  writeFileSync(fileOf(daemon), text.replace(/^(?=grant = )/m, edit));
+  await client.request("reload", {});
+  t.is((await client.request("credentials/show", CREDENTIAL)).state, "login_required");
+  const removed = await client.request("credentials/remove", CREDENTIAL);
+  t.regex(removed.detail ?? "", /file was edited since/);
   t.is(count(issuer, /^\/reg\//), 0);
 });
 
