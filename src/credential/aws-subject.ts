@@ -16,6 +16,7 @@ import {
 /** Seconds for which an instance's session token is asked for: as long as one reading may take. */
 const SESSION_SECONDS = "60";
 const METADATA = "the metadata service of the instance";
+const NO_ROLE = `${METADATA} names no role; attach one to the instance.`;
 
 export interface AwsReader {
   aws: AwsSubject;
@@ -100,15 +101,18 @@ async function instanceSigner(reader: AwsReader): Promise<Signer> {
     headers: { "x-aws-ec2-metadata-token-ttl-seconds": SESSION_SECONDS },
   });
   const headers = { "x-aws-ec2-metadata-token": tokenIn(reader, session) };
-  const get = (path: string) =>
-    ask(reader, METADATA, { url: `${base}/meta-data/${path}`, headers });
+  const get = (path: string, absent?: string) =>
+    ask(reader, METADATA, {
+      ...{ url: `${base}/meta-data/${path}`, headers },
+      ...omitUndefined({ absent }),
+    });
   const roles = "iam/security-credentials/";
   const [region, names] = await Promise.all([
     aws.region ?? get("placement/region").then(({ text }) => text.trim()),
-    get(roles),
+    get(roles, NO_ROLE),
   ]);
   const [role = ""] = names.text.trim().split(/\s/);
-  if (role === "") throw failed(`${METADATA} names no role; attach one to the instance.`);
+  if (role === "") throw failed(NO_ROLE);
   const keys = keysIn(reader, await get(roles + encodeURIComponent(role)), METADATA);
   return { keys, region };
 }
@@ -118,9 +122,17 @@ function tokenIn({ failed }: AwsReader, { text }: IssuerResponse): string {
   throw failed(`${METADATA} gives no session token; check subject.aws.url.`);
 }
 
-type Asked = Pick<IssuerRequest, "url" | "headers"> & { method?: string };
+type Asked = Pick<IssuerRequest, "url" | "headers"> & {
+  method?: string;
+  /** What it means that there is nothing at the address; undefined: nothing else than any other refusal. */
+  absent?: string;
+};
 
-async function ask(reader: AwsReader, what: string, asked: Asked): Promise<IssuerResponse> {
+async function ask(
+  reader: AwsReader,
+  what: string,
+  { absent, ...asked }: Asked,
+): Promise<IssuerResponse> {
   const { send, failed } = reader;
   const request = { method: "GET", ...asked, urlKey: "subject.aws.url", repeatable: true };
   const response = await send(request).catch((error) => {
@@ -128,6 +140,7 @@ async function ask(reader: AwsReader, what: string, asked: Asked): Promise<Issue
     throw failed(`${what} can't be asked${help}: ${messageOf(error)}`);
   });
   if (response.status >= 200 && response.status <= 299) return response;
+  if (response.status === 404 && absent !== undefined) throw failed(absent);
   const { pathname } = new URL(asked.url);
   throw failed(
     `${what} answered HTTP ${response.status} to ${request.method} ${pathname}; check it.`,

@@ -30,13 +30,22 @@ interface Reader {
   audience?: string | undefined;
 }
 
-/** Returns what is beside the secrets for one request; nothing without `subject`. Rejects with AuthdError. */
-export async function readSubjectToken(reader: Reader): Promise<Record<string, string>> {
+/** What one request has beside the credential's secrets. */
+export interface SubjectReading {
+  /** The token, by the name that templates know; nothing without `subject`. */
+  secrets: Readonly<Record<string, string>>;
+  /** Parts of the token in their own spelling, which no error may quote. */
+  hidden: readonly string[];
+}
+
+/** Rejects with AuthdError. */
+export async function readSubjectToken(reader: Reader): Promise<SubjectReading> {
   const { subject } = reader.settings.own as { subject?: Subject };
-  if (subject === undefined) return {};
+  if (subject === undefined) return { secrets: {}, hidden: [] };
   if (subject.aws !== undefined) return await ofAws(reader, subject.aws);
   const token = await read(reader, subject);
-  if (token !== undefined && token !== "") return { [SUBJECT_TOKEN]: token };
+  if (token !== undefined && token !== "")
+    return { secrets: { [SUBJECT_TOKEN]: token }, hidden: [] };
   throw failed(reader, "there is no token in what subject says; check subject.place.");
 }
 
@@ -52,8 +61,7 @@ async function read(reader: Reader, subject: Subject): Promise<string | undefine
 
 const answerOf = (text: string) => ({ status: 200, headers: {}, text });
 
-/** Parts of the subject token stand beside it, in their own spelling: no error may quote them. */
-async function ofAws(reader: Reader, aws: AwsSubject): Promise<Record<string, string>> {
+async function ofAws(reader: Reader, aws: AwsSubject): Promise<SubjectReading> {
   const { deps, settings, secrets } = reader;
   const { audience } = settings.own as { audience?: string | string[] };
   const { token, authorization, sessionToken } = await signedAwsSubject({
@@ -62,8 +70,8 @@ async function ofAws(reader: Reader, aws: AwsSubject): Promise<Record<string, st
     content: (path, key) => content(reader, path, key),
     failed: (why) => failed(reader, why),
   });
-  const parts = { authorization, ...omitUndefined({ session_token: sessionToken }) };
-  return { [SUBJECT_TOKEN]: token, ...parts };
+  const hidden = [authorization, ...(sessionToken === undefined ? [] : [sessionToken])];
+  return { secrets: { [SUBJECT_TOKEN]: token }, hidden };
 }
 
 function content(reader: Reader, path: string, key = "subject.file"): string {

@@ -23,7 +23,7 @@ import type { CredentialRecord } from "./record.ts";
 import { isLastRefusal } from "./refusals.ts";
 import { adoptResponse, type RotationContext, refreshRotating } from "./rotation.ts";
 import { reuseGraceMs } from "./shared/shared-refresh.ts";
-import { readSubjectToken } from "./subject-token.ts";
+import { readSubjectToken, type SubjectReading } from "./subject-token.ts";
 import type { TokenResponse } from "./token.ts";
 import { type PendingRefresh, type TokenSlot, targetKey } from "./token-slot.ts";
 import { isLastingFailure } from "./troubles.ts";
@@ -129,7 +129,7 @@ export class TokenRequests {
         // Another credential has sent the code meanwhile.
         if (codeWaitMs() > 0) return undefined;
         // A subject token never goes to an address of newer settings.
-        if (inputs().settings !== settings && SUBJECT_TOKEN in subject) return undefined;
+        if (inputs().settings !== settings && SUBJECT_TOKEN in subject.secrets) return undefined;
         // The request may have been queued for long; callers' retries count from when it is sent.
         slot.lastAttemptAt = time.now().boot;
         pendingRefresh.sent = true;
@@ -150,7 +150,7 @@ export class TokenRequests {
   async #sendNow(
     request: QueuedTokenRequest,
     release: () => void,
-    subject: Readonly<Record<string, string>>,
+    subject: SubjectReading,
   ): Promise<TokenResponse | undefined> {
     const { slot, inputs } = request;
     const now = inputs();
@@ -166,8 +166,9 @@ export class TokenRequests {
       now.record.codeSentAt = sentAt;
       return now.seal();
     });
-    const secrets = { ...now.secrets, ...subject };
-    const response = await this.#requestToken(slot, now, secrets, { codeAt });
+    const secrets = { ...now.secrets, ...subject.secrets };
+    const held = [...now.held, ...subject.hidden];
+    const response = await this.#requestToken(slot, { ...now, held }, secrets, { codeAt });
     if (obtains && response.acquired.refreshToken !== undefined)
       await adoptResponse(this.#rotationContext(request, now), response);
     return response;

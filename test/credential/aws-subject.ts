@@ -120,11 +120,28 @@ test("an exchange signs for the audience that [subject.aws] names", async (t) =>
   t.is(named["x-goog-cloud-target-resource"], AUDIENCE);
 });
 
+test("a credential's own secrets keep their names beside a signed request", async (t) => {
+  const metadata = await startInstanceMetadata(t);
+  const issuer = await startIssuer(t, { json: { access_token: "one" } });
+  const { add } = await startTestRegistry(t);
+  const headers = { a: "{secret.session_token}", b: "{secret.authorization}" };
+  const exchange = {
+    ...{ grant: "exchange", response: { token: "/access_token" } },
+    subject: { aws: { url: metadata.origin, audience: AUDIENCE } },
+    request: { url: issuer.url, headers, form: { subject_token: "{secret.subject_token}" } },
+  };
+  const own = { session_token: "practice-own-session", authorization: "practice-own" };
+  const credential = await add("work", { ...exchange, secrets: Object.keys(own) }, own);
+  await credential.token({});
+  t.like(issuer.requests[0]!.headers, { a: "practice-own-session", b: "practice-own" });
+});
+
 test("what is missing is named, with what to do, and nothing goes to the issuer", async (t) => {
   const metadata = await startInstanceMetadata(t);
   const issuer = await startIssuer(t, TOKEN);
   const { add } = await startTestRegistry(t);
   for (const [name, answers, wanted] of [
+    ["none", { "iam/security-credentials/": undefined }, /names no role; attach one/],
     ["role", { "iam/security-credentials/": "" }, /names no role; attach one to the instance/],
     ["keys", { "iam/security-credentials/reports": "{}" }, /tells no keys .*check its role/],
     ["region", { "placement/region": "evil.example/" }, /no region; set subject\.aws\.region/],

@@ -17,9 +17,9 @@ export async function startInstanceMetadata(t: Scope): Promise<Issuer> {
   return await startIssuer(t, instanceMetadata({}));
 }
 
-/** The same with other answers, by path below `meta-data`. */
-export function instanceMetadata(others: Record<string, string>): Responder {
-  const answers: Record<string, string> = {
+/** The same with other answers, by path below `meta-data`; undefined: there is nothing. */
+export function instanceMetadata(others: Record<string, string | undefined>): Responder {
+  const answers: Record<string, string | undefined> = {
     "placement/region": "eu-central-1",
     "iam/security-credentials/": "reports\n",
     "iam/security-credentials/reports": JSON.stringify({ Code: "Success", ...AWS_KEYS }),
