@@ -90,6 +90,13 @@ test("for all hosts authd is one of git's helpers, and the others store its toke
   t.is(code, 0);
   t.regex(stderr, /the tokens of all hosts to store .* too: --for HOST=NAME keeps them out/);
   t.true(await isStored());
+  const listed = await helper("list");
+  t.regex(
+    listed.stdout,
+    /^git +broken +git gives the tokens of all hosts to store \(.*too: --for/m,
+  );
+  rmSync(gitconfig);
+  await helper("install", "git");
   t.regex((await helper("list")).stdout, /^git +set up +everything$/m);
   // Without git there is nothing to be said.
   const bin = join(folder, "bin");
@@ -97,4 +104,24 @@ test("for all hosts authd is one of git's helpers, and the others store its toke
   const env = { HOME: folder, PATH: bin };
   const without = await run(t, process.execPath, [MAIN, "helper", "list"], { cwd: folder, env });
   t.is(without.code, 0, without.stderr);
+});
+
+test("of other helpers their program is told, and nothing that stands behind it", async (t) => {
+  if (absent("git").length > 0) return missing(t, "git is not installed");
+  const { gitconfig, helper } = await startHome(t);
+  for (const [value, told] of [
+    ["!f() { echo password=practice-inline; }; f", "a script"],
+    ["!PASSWORD=practice-inline print-it", "a script"],
+    ["!exec /opt/tools/print-it practice-inline", "/opt/tools/print-it"],
+    ["!print-it practice-inline", "print-it"],
+    ["store --file=practice-inline", "store"],
+  ] as const) {
+    writeFileSync(gitconfig, `[credential]\n\thelper = ${JSON.stringify(value)}\n`);
+    const { stderr } = await helper("install", "git");
+    const { stdout } = await helper("list");
+    for (const text of [stderr, stdout]) {
+      t.true(text.includes(`the tokens of all hosts to ${told} (`), text);
+      t.false(text.includes("practice-inline"), text);
+    }
+  }
 });

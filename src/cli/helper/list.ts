@@ -71,9 +71,7 @@ async function partsOf(
       const changes = entry.changes.filter((one) => one.target === target || !one.target);
       const credential = changes.find((one) => one.credential !== undefined)?.credential;
       const fault =
-        goneOf(entry) ??
-        faultOf(changes, credential, names) ??
-        (target === undefined ? undefined : await leakOf(tool, entry, target));
+        goneOf(entry) ?? faultOf(changes, credential, names) ?? (await leakOf(tool, entry, target));
       return {
         ...(target === undefined ? {} : { target }),
         ...(credential === undefined ? {} : { credential }),
@@ -88,9 +86,10 @@ function goneOf({ command }: Installed): string | undefined {
   return missing === undefined ? undefined : `${missing} is gone`;
 }
 
-async function leakOf(tool: string, { command }: Installed, target: string) {
+async function leakOf(tool: string, { command }: Installed, target: string | undefined) {
   const { leaks } = await helpers[tool]!.load();
-  const options = { env: process.env, home: home(process.env), command, wanted: [{ target }] };
+  const wanted = target === undefined ? [] : [{ target }];
+  const options = { env: process.env, home: home(process.env), command, wanted };
   return (await leaks?.(options))?.[0];
 }
 

@@ -41,7 +41,14 @@ function othersIn(lines: readonly HelperLine[], own: string, origin?: string): s
   }
   if (!asked.some(({ value }) => value === own)) return [];
   const others = asked.filter(({ value }) => value !== own);
-  return others.map(({ value, place }) => `${value} (${place})`);
+  return others.map(({ value, place }) => `${programOf(value)} (${place})`);
+}
+
+/** Returns a helper without its arguments, and nothing of a script, which may hold a secret. */
+function programOf(value: string): string {
+  if (!value.startsWith("!")) return value.trim().split(/\s/)[0] ?? "";
+  const [, program] = /^!\s*(?:exec\s+)?((?:[\w.+-]*\/)*[\w.+-]+)(?:\s|$)/.exec(value) ?? [];
+  return program ?? "a script";
 }
 
 /** Reads `ORIGIN NUL KEY LF VALUE NUL`, and so on. */
