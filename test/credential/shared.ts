@@ -20,7 +20,7 @@ interface Host extends TestRegistry {
   records: SharedRecords;
   sync: SharedSync;
   /** Lets the store be out of reach, until it is called with false. */
-  cutOff(isDown: boolean): void;
+  cutOff(isDown: boolean): Promise<void>;
 }
 
 /** A host that shares what is in `dir`. */
@@ -51,9 +51,9 @@ async function startHost(
   registry.share(records);
   const sync = new SharedSync(records, clock, log);
   t.teardown(() => sync.stop());
-  const cutOff = (isDown: boolean) => {
+  const cutOff = async (isDown: boolean) => {
     isCut = isDown;
-    if (isDown) void records.connection.close();
+    if (isDown) await records.connection.close();
   };
   return { ...engine, records, sync, cutOff };
 }
@@ -202,19 +202,37 @@ test("a host that stopped for longer than its lease: its commit is refused, and 
   t.is((await store.read("a")).entry?.version, 1);
 });
 
+test("a person's change is refused while the store can't be reached, and made when it can", async (t) => {
+  const issuer = await startRotating(t);
+  const one = await startHost(t, temporaryFolder(t), "one");
+  const credential = await one.add("a", rotating(issuer), secrets);
+  await credential.token({});
+  await one.records.halt();
+  one.records.resume();
+  await one.cutOff(true);
+  const entered = { secrets: { refresh_token: "refresh-7" } };
+  const change = () => credential.update(credential.settings, entered);
+  const error = await t.throwsAsync(change);
+  t.is((error as unknown as { reason: string }).reason, "too_busy");
+  t.is(credential.record.secrets.refresh_token, "refresh-1");
+  await one.cutOff(false);
+  await change();
+  t.is((await credential.token({})).accessToken, "token-8");
+});
+
 test("what the store did not get is committed when it can be reached", async (t) => {
   const dir = temporaryFolder(t);
   const one = await startHost(t, dir, "one");
   const issuer = await startIssuer(t, () => {
     // The connection breaks before the answer comes.
-    one.cutOff(true);
+    void one.cutOff(true);
     const tokens = { access_token: "token-1", refresh_token: "refresh-1", expires_in: 3_600 };
     return { json: { ...tokens, token_type: "Bearer" } };
   });
   const credential = await one.add("a", rotating(issuer), secrets);
   t.is((await credential.token({})).accessToken, "token-1");
   await until(() => one.records.pending.has("a"));
-  one.cutOff(false);
+  await one.cutOff(false);
   await one.sync.start();
   await until(async () => (await new FileStore(join(dir, "store")).read("a")).entry?.version === 1);
   t.deepEqual([...one.records.pending], []);

@@ -70,6 +70,32 @@ test("the store has ciphertext only; what one host adds, changes and removes is 
   t.false(Buffer.from(kept, "utf8").includes(secret));
 });
 
+test("secrets for other places than a host's file says are used there once a person has agreed", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const input = (token: string) => ({ input: JSON.stringify({ token }) });
+  const to = (host: string) => ["--set", `origins=https://${host}.example.com`];
+  const add = ["add", "fixed", "--grant", "static", "--secrets-from", "-", ...to("api")];
+  const [one, two] = await startFleet(t, store, ["one", "two"], async (first) =>
+    succeeded(t, await first.cli(add, input("first"))),
+  );
+  succeeded(t, await one!.cli(["set", "fixed", ...to("other")]));
+  // The secret is the same, and the file of this host is as it was.
+  const version = async (host: typeof one) => {
+    const { stdout } = succeeded(t, await host!.cli(["fleet", "status", "--json"]));
+    return JSON.parse(stdout).credentials[0];
+  };
+  await until(async () => {
+    const { version: there, versionHere } = await version(two);
+    return there > 1 && there === versionHere;
+  });
+  t.is(succeeded(t, await two!.cli(["get", "fixed"])).stdout, "first\n");
+  succeeded(t, await one!.cli(["set", "fixed", "--secrets-from", "-"], input("second")));
+  await until(async () => (await two!.cli(["get", "fixed"])).code === 5);
+  succeeded(t, await two!.cli(["trust", "fixed", "--yes"]));
+  t.is(succeeded(t, await two!.cli(["get", "fixed"])).stdout, "second\n");
+  t.is(succeeded(t, await one!.cli(["get", "fixed"])).stdout, "second\n");
+});
+
 test("an invitation is good for one host; a host that is removed is shut out", async (t) => {
   const store = storeIn(temporaryFolder(t));
   const reuse = await startReuseIssuer(t);

@@ -84,7 +84,12 @@ export function fromShared(
   }
   if (!own) return record;
   for (const key of LOCAL) if (own[key]) Object.assign(record, { [key]: own[key] });
-  if (!isChange || sameDestinations(own, record)) {
+  // What a person on this host has agreed to holds for the same secrets, and for others that go to the same places.
+  if (
+    !isChange ||
+    isDeepStrictEqual(own.secrets, record.secrets) ||
+    sameDestinations(own, record)
+  ) {
     const { binding, boundValues, written } = own;
     Object.assign(record, { binding }, boundValues && { boundValues }, written && { written });
   }
