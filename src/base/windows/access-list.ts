@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { windowsApi, windowsError } from "./api.ts";
 import { ownUserSid } from "./user.ts";
 
@@ -5,11 +7,30 @@ const DACL_SECURITY_INFORMATION = 4;
 const SDDL_REVISION_1 = 1;
 
 /**
- * Leaves a folder, and what is in it, to our own user and the system (SetFileSecurityW); what the folder would inherit
- * does not count any more. Throws the system's error.
+ * Leaves a folder to our own user and the system, with all that is in it and will be; what they would inherit does not
+ * count any more. Links are left as they are. Throws the system's error.
  */
 export function closeFolder(path: string): void {
-  const list = `D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;${ownUserSid()})`;
+  close(path, "OICI");
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const inside = join(path, entry.name);
+    if (entry.isDirectory()) closeFolder(inside);
+    else if (entry.isFile()) closeFile(inside);
+  }
+}
+
+/** Closes a file; one that has gone meanwhile needs it no more. */
+function closeFile(path: string): void {
+  try {
+    close(path, "");
+  } catch (error) {
+    if (existsSync(path)) throw error;
+  }
+}
+
+/** Sets an access list (SetFileSecurityW), which does not reach what is in a folder already. */
+function close(path: string, inheritance: "OICI" | ""): void {
+  const list = `D:P(A;${inheritance};FA;;;SY)(A;${inheritance};FA;;;${ownUserSid()})`;
   withDescriptor(list, (descriptor) => {
     const set = windowsApi("advapi32", "int SetFileSecurityW(str16, uint32_t, intptr_t)");
     if (!set(path, DACL_SECURITY_INFORMATION, descriptor)) throw windowsError("SetFileSecurityW");
