@@ -183,13 +183,17 @@ function checks(who: Who, caller: Caller): (boolean | undefined)[] {
   const unlessInterpreter = (result: (boolean | undefined)[]) =>
     result.map((one) => one && !caller.isInterpreter);
   return [
-    ...unlessInterpreter(same(who.executable, caller.executable)),
+    ...unlessInterpreter(same(spelled(who.executable), spelled(caller.executable))),
     ...unlessInterpreter(same(who.sha256, caller.sha256)),
     ...same(who.unit, caller.unit),
     ...same(who.uid, caller.uid),
     ...(who.gid === undefined ? [] : [caller.gids?.includes(who.gid)]),
   ];
 }
+
+/** Windows takes no account of case in the name of a file. */
+const spelled =
+  process.platform === "win32" ? (path?: string) => path?.toLowerCase() : (path?: string) => path;
 
 /** True if an `[[allow]]` rule certainly covers this use. */
 function covers({ scopes, audiences, methods, paths }: Rule, use: Use): boolean {

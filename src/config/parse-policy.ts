@@ -110,7 +110,7 @@ function whoOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: Id
 /** Resolves links, as the kernel does for a running program. A path that is not there yet stays as it is. */
 function resolved(executable: string): string {
   try {
-    return realpathSync(executable);
+    return realpathSync.native(executable);
   } catch {
     return executable;
   }

@@ -37,15 +37,20 @@ windowsTest(
   "the pipe and the vault are their user's and the system's alone",
   async (t, windows) => {
     const home = windowsHome(t, windows);
-    mkdirSync(join(home.stateDir, "vault"), { recursive: true, mode: 0o755 });
+    mkdirSync(join(home.stateDir, "vault/folder"), { recursive: true, mode: 0o755 });
+    for (const name of ["from-before", "folder/from-before"])
+      writeFileSync(join(home.stateDir, "vault", name), "", { mode: 0o644 });
     await home.serve();
     // No one from the network, the system, and one user.
     t.regex(
       await accessList(home, home.pipe),
       /^D:P\(D;;FA;;;NU\)\(A;;FA;;;SY\)\(A;;FA;;;S-1-5-21-[\d-]+\)$/,
     );
-    const mode = statSync(join(home.stateDir, "vault")).mode & 0o777;
-    t.is(mode & 0o007, 0, "Wine keeps access lists as permissions");
+    // Wine keeps access lists as permissions.
+    for (const name of ["", "from-before", "folder", "folder/from-before"]) {
+      const { mode } = statSync(join(home.stateDir, "vault", name));
+      t.is(mode & 0o007, 0, name);
+    }
   },
 );
 
@@ -100,4 +105,49 @@ executable = '${windowsPath(report!)}'
   t.is(peers[2]?.program, windows.node);
   t.regex(String(peers[2]?.script), /host-main\.js$/);
   t.not(peers[2]?.programPid, peers[2]?.pid);
+});
+
+windowsTest("rules mean a program however its name is spelled", async (t, windows) => {
+  const folder = join(windows.app, "spelled");
+  mkdirSync(folder);
+  const [known, later] = ["known.exe", "later.exe"].map((name) => join(folder, name));
+  await compileForWindows(ASKS, known!);
+  const inCapitals = (path: string) => windowsPath(path).toUpperCase();
+  const orders = `grant = "static"
+origins = ["https://api.example.com"]
+[[deny]]
+executable = '${inCapitals(known!)}'
+[[deny]]
+executable = '${inCapitals(later!)}'
+`;
+  const home = windowsHome(t, windows, { config: { "credentials/orders.toml": orders } });
+  await home.serve();
+  const secret = { input: JSON.stringify({ token: "made-up-token" }) };
+  t.is((await home.cli(["set", "orders", "--secrets-from", "-"], secret)).code, 0);
+  copyFileSync(known!, later!);
+  for (const program of [known!, later!]) {
+    for (const path of [windowsPath(program), inCapitals(program)]) {
+      const { stdout } = await windows.run(path, [home.pipe]);
+      t.regex(stdout, /refused by the rule deny/, path);
+    }
+  }
+});
+
+/** Asks for the user of what is no process, and of this one. */
+const USERS = `
+const { isOwnUserOrSystem } = await import("./dist/src/base/windows/user.js");
+console.log(isOwnUserOrSystem(-1));
+try {
+  console.log(isOwnUserOrSystem(0));
+} catch (error) {
+  console.log(error.message);
+}
+process.exit();
+`;
+
+windowsTest("a process whose user can't be told is not taken for our own", async (t, windows) => {
+  const script = join(windows.app, "users.mjs");
+  writeFileSync(script, USERS);
+  const { stdout, stderr } = await windows.run(windows.node, [windowsPath(script)]);
+  t.regex(stdout, /^true\r?\nOpenProcessToken: error \d+\s*$/, stderr);
 });

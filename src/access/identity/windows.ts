@@ -1,4 +1,5 @@
 /** Reads a process of Windows. */
+import { realpathSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { isInterpreter } from "../../base/interpreter.ts";
 import { readProcess } from "../../base/windows/process.ts";
@@ -7,7 +8,8 @@ import { scriptIn } from "./script.ts";
 
 export function readWindowsProcess(pid: number): ProcessEntry | undefined {
   try {
-    const { parent, startedAt, executable, started } = readProcess(pid);
+    const { parent, startedAt, executable: opened, started } = readProcess(pid);
+    const executable = wholePath(opened);
     const script =
       started && isInterpreter(executable)
         ? scriptIn(executable, wordsOf(started.commandLine))
@@ -24,6 +26,15 @@ export function readWindowsProcess(pid: number): ProcessEntry | undefined {
   } catch {
     // It has ended, or is another user's.
     return undefined;
+  }
+}
+
+/** Returns the path with its long names and in the case of the disk: a process may be started by another spelling. */
+function wholePath(executable: string): string {
+  try {
+    return realpathSync.native(executable);
+  } catch {
+    return executable;
   }
 }
 
