@@ -12,7 +12,7 @@ import type { Preset } from "./preset.ts";
 import { stepsIn } from "./request-steps.ts";
 import type { Common } from "./schema.ts";
 import type { CredentialSettings, KeptOrigins, RegisterRequest } from "./settings.ts";
-import { parseOrigin, parseUrl } from "./urls.ts";
+import { parseOrigin, parseSourceUrl, parseUrl } from "./urls.ts";
 
 /** Checks the addresses that a grant sends secrets to: `…_url`, and the URL of an exchange's request. */
 export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean): void {
@@ -20,7 +20,10 @@ export function checkUrls(own: Table, fields: Fields, allowInsecureHttp: boolean
     if (key.endsWith("_url") || key === "issuer") parseUrl(String(value), key, allowInsecureHttp);
   }
   const subject = isTable(own.subject) ? subjectAddresses(own.subject as Subject) : [];
-  for (const { key, url, secure } of subject) parseUrl(url, key, allowInsecureHttp && !secure);
+  for (const { key, url, secure } of subject) {
+    if (secure) parseUrl(url, key, false);
+    else parseSourceUrl(url, key, allowInsecureHttp);
+  }
   for (const { key, step } of Object.entries(own).flatMap(([at, value]) => stepsIn(at, value))) {
     checkRequestUrl(`${key}.url`, String(step.url), fields, allowInsecureHttp);
   }
@@ -35,7 +38,7 @@ function checkRequestUrl(
 ): void {
   if (beginsElsewhere(template, values)) throw openHost(key);
   const [url, other] = ["1", "2"].map((example) =>
-    parseUrl(exampleUrl(template, values, example, key), key, allowInsecureHttp),
+    parseSourceUrl(exampleUrl(template, values, example, key), key, allowInsecureHttp),
   );
   if (url?.origin !== other?.origin) throw openHost(key);
 }

@@ -1,4 +1,4 @@
-import { isLoopback } from "../base/loopback.ts";
+import { isLoopback, isMetadataService } from "../base/loopback.ts";
 import { AuthdError } from "../errors.ts";
 
 /**
@@ -23,6 +23,15 @@ export function parseUrl(value: string, key: string, allowInsecureHttp: boolean)
     );
   }
   return url;
+}
+
+/**
+ * The same for an address that tokens come from: a cloud's metadata service, which its machine alone can ask, has
+ * plain http only.
+ */
+export function parseSourceUrl(value: string, key: string, allowInsecureHttp: boolean): URL {
+  const isMetadata = URL.canParse(value) && isMetadataService(new URL(value).hostname);
+  return parseUrl(value, key, allowInsecureHttp || isMetadata);
 }
 
 /** An entry of `origins`, as `new URL(x).origin` spells it. */

@@ -4,7 +4,7 @@ import { type Clock, scheduleLong } from "../base/clock.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
-import { parseUrl } from "../config/urls.ts";
+import { parseSourceUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
 import { endpointOf } from "../grants/endpoint.ts";
 import type {
@@ -120,7 +120,7 @@ async function send(
 
 function secureUrl({ credential, allowInsecureHttp }: IssuerSendOptions, text: string): URL {
   try {
-    return parseUrl(text, "The address to ask", allowInsecureHttp);
+    return parseSourceUrl(text, "The address to ask", allowInsecureHttp);
   } catch (error) {
     const message = `"${credential}" can't ask for a token: ${messageOf(error)}`;
     throw new AuthdError("credential_rejected", message, { credential, contact: UNSENT });

@@ -244,6 +244,25 @@ test("allow_insecure_http permits plain http for all of a credential's addresses
   t.deepEqual(settings.verify, { method: "GET", url: "http://api.example/me" });
 });
 
+test("a cloud's metadata service is asked for tokens over plain http; nothing else is sent there", (t) => {
+  const metadata = "http://169.254.169.254";
+  const exchange = { grant: "exchange", response: { token: "/t" } };
+  const asks = (url: string) => () => resolve({ ...exchange, request: { url } });
+  for (const host of ["169.254.169.254", "169.254.170.2", "metadata.google.internal"]) {
+    t.notThrows(asks(`http://${host}/token`));
+  }
+  for (const host of ["169.254.169.254.example", "10.0.0.1", "metadata.google.internal.example"]) {
+    t.throws(asks(`http://${host}/token`), { message: /request\.url must be https/ });
+  }
+  for (const file of [
+    { ...client, token_url: `${metadata}/token` },
+    { ...client, origins: [metadata] },
+    { ...client, verify: { url: `${metadata}/me` } },
+  ]) {
+    t.throws(() => resolve(file), { message: /must be https/ });
+  }
+});
+
 for (const [name, value, message] of [
   ["host", "evil.example", /headers\."host" describes the connection/],
   ["Content-Length", "3", /describes the connection/],

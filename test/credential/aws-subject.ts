@@ -198,7 +198,7 @@ test("mistakes are refused by name", async (t) => {
   const { settings } = await startTestRegistry(t);
   const local = "http://127.0.0.1:8080/x";
   for (const [aws, wanted] of [
-    [{}, /subject\.aws\.url must be https.*allow_insecure_http/],
+    [{ url: "http://keys.example" }, /subject\.aws\.url must be https.*allow_insecure_http/],
     [{ keys: "container", region: "eu-west-1" }, /subject\.aws: needs url/],
     [{ keys: "container", url: local }, /subject\.aws: needs region/],
     [{ keys: "vault", url: local, region: "eu-west-1" }, /subject\.aws\.url: has no use/],
@@ -211,15 +211,13 @@ test("mistakes are refused by name", async (t) => {
   }
   const { audience: _, ...without } = file("https://sts.example/token", { url: local });
   t.throws(() => settings("work", without), { message: /audience is missing: subject\.aws signs/ });
-  const insecure = { ...file("https://sts.example/token", {}), allow_insecure_http: true };
-  t.notThrows(() => settings("work", insecure));
+  t.notThrows(() => settings("work", file("https://sts.example/token", {})));
 });
 
 test("another source of keys, or another STS, waits for authd trust", async (t) => {
   const { settings } = await startTestRegistry(t);
   const digest = (aws: Record<string, unknown>) =>
-    settings("work", { ...file("https://sts.example/token", aws), allow_insecure_http: true })
-      .binding;
+    settings("work", file("https://sts.example/token", aws)).binding;
   const all = [
     {},
     { url: "http://169.254.170.2/x" },

@@ -252,7 +252,7 @@ test("mistakes in subject are refused by name", async (t) => {
     [{ file: "/a", credential: "b" }, /must have one of/],
     [{ file: "token" }, /subject\.file: must be an absolute path/],
     [{ exec: ["aws", "sts"] }, /subject\.exec: must begin with a program's absolute path/],
-    [{ url: "http://169.254.169.254/token" }, /subject\.url.*https/],
+    [{ url: "http://169.254.169.254.example/token" }, /subject\.url.*https/],
     [{ file: "/a", headers: { x: "y" } }, /subject\.headers: has no use without url/],
     [{ credential: "b", place: "/x" }, /subject\.place: has no use with credential/],
   ] as const) {
