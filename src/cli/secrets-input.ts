@@ -49,17 +49,22 @@ export async function secretFromPipe(given: string): Promise<Record<string, stri
 
 /** Reads a file with secrets, and warns if others can read it, too. `option` names it in errors. */
 export async function readPrivately(path: string, option: string): Promise<string> {
+  protectTypedSecrets();
   try {
-    const { mode } = await stat(path);
-    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      const warning = painter(process.stderr)("yellow", "warning:");
-      const who = "others on this machine can read it";
-      process.stderr.write(`${warning} ${path}: ${who}; chmod 600 it, or delete it afterwards\n`);
-    }
+    await warnIfShared(path);
     return await readFile(path, "utf8");
   } catch (error) {
     throw new AuthdError("invalid_params", `${option}: ${messageOf(error)}`);
   }
+}
+
+/** Warns if others can read a file with secrets. Rejects with the system's error. */
+export async function warnIfShared(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  if (process.platform === "win32" || (mode & 0o077) === 0) return;
+  const warning = painter(process.stderr)("yellow", "warning:");
+  const who = "others on this machine can read it";
+  process.stderr.write(`${warning} ${path}: ${who}; chmod 600 it, or delete it afterwards\n`);
 }
 
 function parse(content: string, source: string): unknown {

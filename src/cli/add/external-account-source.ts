@@ -1,6 +1,5 @@
 /** The part of Google's external-account configuration that says where the subject token comes from. */
 import { isAbsolute } from "node:path";
-import { isMetadataService } from "../../base/loopback.ts";
 import { omitUndefined } from "../../base/omit-undefined.ts";
 import * as z from "../../base/zod.ts";
 import type { Json } from "../../protocol.ts";
@@ -49,8 +48,6 @@ interface Given {
 export interface Source {
   /** The table `subject`. */
   subject: Record<string, Json>;
-  /** Settings beside it. */
-  settings: Record<string, Json>;
   secrets: Record<string, string>;
 }
 
@@ -65,23 +62,13 @@ export function sourceOf(given: Given): Source | string {
   return "has no file, url, executable or environment_id in credential_source";
 }
 
-const plainSource = (subject: Source["subject"]): Source => ({
-  subject,
-  settings: {},
-  secrets: {},
-});
+const plainSource = (subject: Source["subject"]): Source => ({ subject, secrets: {} });
 
 function placeOf({ format }: SourceGiven): { place?: string } {
   if (format?.type !== "json") return {};
   const name = format.subject_token_field_name ?? "access_token";
   return { place: `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}` };
 }
-
-/** Plain http is for metadata services only. */
-const insecure = (address: string): Record<string, Json> => {
-  const { protocol, hostname } = new URL(address);
-  return protocol === "http:" && isMetadataService(hostname) ? { allow_insecure_http: true } : {};
-};
 
 function urlSource(url: string, { headers = {} }: SourceGiven, place: { place?: string }) {
   if (!URL.canParse(url)) return "has no URL in credential_source.url";
@@ -95,7 +82,7 @@ function urlSource(url: string, { headers = {} }: SourceGiven, place: { place?: 
   }
   const isAsked = Object.keys(templates).length > 0;
   const subject = { url, ...(isAsked ? { headers: templates } : {}), ...place };
-  return { subject, settings: insecure(url), secrets };
+  return { subject, secrets };
 }
 
 /** Runs the program with the variables that it may expect, and none beside: env adds them. */
@@ -160,5 +147,5 @@ function awsSource(source: SourceGiven): Source | string {
     ...(isDefault ? {} : { url: origin }),
     ...(isUsual ? {} : { sts_url: sts }),
   };
-  return { subject: { aws }, settings: insecure(origin), secrets: {} };
+  return { subject: { aws }, secrets: {} };
 }

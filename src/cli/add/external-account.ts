@@ -1,14 +1,19 @@
 /** Reads Google's external-account configuration (AIP-4117) as a credential's settings and secrets. */
+import { isLoopback } from "../../base/loopback.ts";
 import { omitUndefined } from "../../base/omit-undefined.ts";
 import * as z from "../../base/zod.ts";
 import type { Json } from "../../protocol.ts";
 import { type Source, sourceOf, sourceSchema } from "./external-account-source.ts";
+import { type Exchange, whatIsRead } from "./what-it-does.ts";
 
 const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 
 const text = z.string().min(1);
-const url = z.url({ protocol: /^https?$/ });
+/** Tokens go there: over plain http only on this machine. */
+const url = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => new URL(text).protocol === "https:" || isLoopback(new URL(text).hostname));
 
 const schema = z.strictObject({
   type: z.enum(["external_account"]),
@@ -34,8 +39,8 @@ const schema = z.strictObject({
 
 type Configuration = z.output<typeof schema>;
 
-/** What `credentials/add` takes. */
-export interface MappedAccount {
+/** What `credentials/add` takes, and what of it a person is to see before. */
+interface MappedAccount extends Exchange {
   grant: "token_exchange" | "exchange";
   settings: Record<string, Json>;
   secrets: Record<string, string>;
@@ -64,8 +69,10 @@ export function mapExternalAccount(
   const { client_secret } = data;
   return {
     ...mapped,
-    settings: { ...mapped.settings, ...source.settings, ...(headers ? { headers } : {}) },
+    settings: { ...mapped.settings, ...(headers ? { headers } : {}) },
     secrets: { ...source.secrets, ...omitUndefined({ client_secret }) },
+    reads: whatIsRead(source.subject),
+    sends: [data.token_url, data.service_account_impersonation_url ?? []].flat(),
   };
 }
 

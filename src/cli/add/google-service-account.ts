@@ -1,12 +1,10 @@
 /** Adds a Google service account out of the key file that Google's console makes. */
 import { createPrivateKey } from "node:crypto";
-import { rmSync } from "node:fs";
 import * as z from "../../base/zod.ts";
-import { AuthdError, messageOf } from "../../errors.ts";
-import { print } from "../output.ts";
-import { confirmed, interactive } from "../prompts.ts";
+import { AuthdError } from "../../errors.ts";
 import { readPrivately } from "../secrets-input.ts";
 import { parseSettings } from "../settings-input.ts";
+import { offerRemoval } from "./offer-removal.ts";
 import type { AddOptions } from "./options.ts";
 import { announceAdded, sendAdd } from "./send.ts";
 
@@ -35,7 +33,7 @@ export async function addGoogleServiceAccount(name: string, options: AddOptions)
     ...(replace === undefined ? {} : { replace }),
   };
   announceAdded(await sendAdd(params), replace);
-  await offerRemoval(path);
+  await offerRemoval(path, "the key");
 }
 
 function settingsOf(file: KeyFile) {
@@ -76,21 +74,5 @@ function isPrivateKey(pem: string): boolean {
     return createPrivateKey(pem).type === "private";
   } catch {
     return false;
-  }
-}
-
-/** Asks on a terminal; elsewhere says how. A file that stays is no reason to fail: the credential is there. */
-async function offerRemoval(path: string): Promise<void> {
-  if (!interactive()) {
-    const text = `authd: the vault has the key now; ${path} still holds it, too: remove it if nothing else needs it`;
-    process.stderr.write(`${text}\n`);
-    return;
-  }
-  if (!(await confirmed(`The vault has the key now. Remove ${path}?`))) return;
-  try {
-    rmSync(path);
-    print(`${path} is removed.`);
-  } catch (error) {
-    process.stderr.write(`authd: ${path} could not be removed: ${messageOf(error)}\n`);
   }
 }

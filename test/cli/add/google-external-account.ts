@@ -1,11 +1,12 @@
 /** Google's external-account files (AIP-4117), as gcloud makes them, through a real daemon. */
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { callerIdentity, startInstanceMetadata } from "../../helpers/aws.ts";
 import { type Daemon, startDaemon } from "../../helpers/daemon.ts";
 import { type Issuer, startIssuer } from "../../helpers/issuer.ts";
-import { onUnix } from "../../helpers/optional.ts";
+import { onLinux, onUnix } from "../../helpers/optional.ts";
+import { onTerminal } from "../../helpers/terminal.ts";
 
 const TYPE = "urn:ietf:params:oauth:token-type:";
 const AUDIENCE =
@@ -50,6 +51,7 @@ function configuration(
     ...more,
   };
   writeFileSync(file, JSON.stringify(content));
+  chmodSync(file, 0o644);
   return file;
 }
 
@@ -193,7 +195,44 @@ test("a client with a secret: it is sealed, and sent", async (t) => {
   t.is(added.code, 0, added.stderr);
   const basic = Buffer.from("me:practice-client-secret").toString("base64");
   t.is(google.requests[0]!.headers.authorization, `Basic ${basic}`);
+  t.regex(added.stderr, /external\.json still holds it, too/);
+  if (process.platform !== "win32") t.regex(added.stderr, /others on this machine can read it/);
   t.false((await daemon.cli(["show", "gcs", "--json"])).stdout.includes("practice-client"));
+});
+
+test("what is read and where it goes is shown before, with a warning of hosts that are not Google's", async (t) => {
+  const google = await startGoogle(t);
+  const daemon = await startDaemon(t);
+  const token = join(daemon.folder, "token");
+  writeFileSync(token, "from-a-file");
+  const file = configuration(daemon, google, { file: token });
+  const { stderr } = await daemon.cli(add(file));
+  t.true(stderr.includes(`reads    the file ${token}\n`), stderr);
+  t.true(stderr.includes(`sent to  ${google.origin}\n`), stderr);
+  t.true(stderr.includes(`warning: ${google.origin} is not one of *.googleapis.com`), stderr);
+  t.notRegex(stderr, /others on this machine|still holds/);
+  const away = { token_url: "https://sts.googleapis.com/v1/token" };
+  const impersonates = { service_account_impersonation_url: "https://evil.example/x" };
+  const url = "https://127.0.0.1:1/token?secret=practice-query";
+  const elsewhere = configuration(daemon, google, { url }, { ...away, ...impersonates });
+  const other = await daemon.cli(add(elsewhere, "--replace"));
+  t.regex(other.stderr, /reads +what https:\/\/127\.0\.0\.1:1\/token answers/);
+  t.regex(other.stderr, /sent to +https:\/\/sts\.googleapis\.com, https:\/\/evil\.example\n/);
+  t.regex(other.stderr, /warning: https:\/\/evil\.example is not one/);
+  t.notRegex(other.stderr, /warning: https:\/\/sts|practice-query/);
+});
+
+onLinux("on a terminal a person is asked before anything is read or sent", async (t) => {
+  const google = await startGoogle(t);
+  const daemon = await startDaemon(t);
+  const file = configuration(daemon, google, { file: join(daemon.folder, "token") });
+  const terminal = onTerminal(t, daemon, add(file));
+  await terminal.type("Go on?", "n");
+  const { code, stdout } = await terminal.ended;
+  t.not(code, 0);
+  t.regex(stdout, /stopped; nothing was changed/);
+  t.is(google.requests.length, 0);
+  t.false((await daemon.cli(["list", "--json"])).stdout.includes("gcs"));
 });
 
 test("what can't be mapped is refused by its name, and nothing is added", async (t) => {
@@ -208,6 +247,12 @@ test("what can't be mapped is refused by its name, and nothing is added", async 
     [file, { surprise: "tell-nobody" }, /has surprise, which authd can't map/],
     [file, { token_url: "ftp://elsewhere" }, /token_url is missing, or not as AIP-4117/],
     [file, { ...impersonates, client_id: "me" }, /client_id beside service_account_impersonation/],
+    [file, { token_url: "http://sts.example/" }, /token_url is missing, or not as AIP-4117/],
+    [
+      file,
+      { service_account_impersonation_url: "http://iam.example/" },
+      /service_account_impersonation_url is missing, or not as/,
+    ],
     [{}, {}, /has no file, url, executable or environment_id/],
     [{ executable: { command: "print-token" } }, {}, /without an absolute path/],
     [{ executable: { command: "/a", timeout_millis: 60_000 } }, {}, /timeout_millis over 30000/],
