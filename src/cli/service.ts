@@ -11,7 +11,6 @@ import {
   type ServiceReport,
   serviceManagers,
 } from "../service/index.ts";
-import { launchOf } from "../service/launch.ts";
 import { versionManagerOf } from "../service/node-path.ts";
 import { perishable, problemsOf, WHY } from "../service/problems.ts";
 import { EXIT } from "./exit-code.ts";
@@ -200,7 +199,7 @@ function warnOfNode(node: string, io: ServiceIo): void {
 }
 
 /** Prints how to start the daemon where authd knows no service manager. */
-async function withoutManager(scope: Scope, io: ServiceIo): Promise<number> {
+function withoutManager(scope: Scope, io: ServiceIo): number {
   if (scope !== "user") {
     io.complain(
       `authd service --${scope === "system" ? "system" : "approve"} is not there for ${io.platform}.`,
@@ -208,14 +207,6 @@ async function withoutManager(scope: Scope, io: ServiceIo): Promise<number> {
     return EXIT.failed;
   }
   io.complain(`authd knows no service manager on ${io.platform}.`);
-  if (io.platform !== "win32") {
-    io.complain("Have your session start this at login: authd serve");
-    return EXIT.failed;
-  }
-  const { node, main } = await launchOf(io.env, io.execPath);
-  io.complain("The Task Scheduler can start it whenever you log on. Type in a console:");
-  io.complain(`  schtasks /Create /TN authd /SC ONLOGON /TR "\\"${node}\\" \\"${main}\\" serve"`);
-  io.complain("and, to undo it:");
-  io.complain("  schtasks /Delete /TN authd");
+  io.complain("Have your session start this at login: authd serve");
   return EXIT.failed;
 }

