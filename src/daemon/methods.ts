@@ -165,7 +165,11 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     },
     "vault/import": async (given, call) =>
       await backup.import(given, call.connection, consentTo("vault/import", call)),
-    "vault/rekey": async (given, call) => await backup.rekey(given, consentTo("vault/rekey", call)),
+    "vault/rekey": async (given, call) => {
+      const result = await backup.rekey(given, consentTo("vault/rekey", call));
+      await fleet.wrapAgain();
+      return result;
+    },
     "vault/move": async (given, call) => await fleet.move(given, consentTo("vault/move", call)),
     "fleet/invite": async (_, call) => await fleet.invite(consentTo("fleet/invite", call)),
     "fleet/join": async (given) => await fleet.join(given),

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
 import { SharedSync } from "../../src/credential/shared/shared-sync.ts";
 import { FileStore } from "../../src/vault/store/file-store.ts";
@@ -10,6 +10,7 @@ import { fleetKeyOf } from "../../src/vault/store/fleet-key.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { type Issuer, startIssuer } from "../helpers/issuer.ts";
+import { onUnix as test } from "../helpers/optional.ts";
 import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 import { until } from "../helpers/until.ts";
 

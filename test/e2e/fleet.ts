@@ -3,9 +3,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import test from "ava";
+import { startDaemon } from "../helpers/daemon.ts";
 import { addRotating, startFleet, startHost, succeeded } from "../helpers/fleet.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
+import { onUnix as test } from "../helpers/optional.ts";
 import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
 import { until } from "../helpers/until.ts";
 
@@ -38,6 +39,11 @@ test("one refreshes, the others have its token; no token is sent twice", async (
   const status = JSON.parse(stdout);
   t.deepEqual(status.hosts.map(({ name }: { name: string }) => name).sort(), [...names].sort());
   t.like(status.credentials[0], { name: "rotating" });
+  // A drained host has what the others obtain, and obtains nothing.
+  succeeded(t, await hosts[2]!.cli(["fleet", "drain"]));
+  t.is((await hosts[2]!.cli(["refresh", "rotating"])).code, 7);
+  succeeded(t, await hosts[0]!.cli(["refresh", "rotating"]));
+  await until(async () => new Set(await token()).size === 1);
 });
 
 test("the store has ciphertext only; what one host adds, changes and removes is so on the other", async (t) => {
@@ -117,6 +123,14 @@ test("an invitation is good for one host; a host that is removed is shut out", a
   succeeded(t, await three.cli(["refresh", "rotating"]));
   const { stdout } = succeeded(t, await three.cli(["get", "rotating"]));
   await until(async () => (await one!.cli(["get", "rotating"])).stdout === stdout);
+  const { stdout: again } = succeeded(t, await one!.cli(["fleet", "invite"]));
+  succeeded(t, await two!.cli(join, { input: again }));
+  t.is(succeeded(t, await two!.cli(["get", "rotating"])).stdout, stdout);
+  // A new key of its vault is no end of it.
+  succeeded(t, await two!.cli(["vault", "rekey", "--to", "file"]));
+  await two!.stop();
+  const restarted = await startDaemon(t, { home: two! });
+  succeeded(t, await restarted.cli(["refresh", "rotating"]));
   t.false(reuse.isRevoked);
 });
 

@@ -7,7 +7,7 @@ import {
 } from "../../config/config.ts";
 import type { StoreSettings } from "../../config/settings.ts";
 import { hasSecrets } from "../../credential/record.ts";
-import { AuthdError } from "../../errors.ts";
+import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetHost, FleetStatus, ParamsOf } from "../../protocol.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
@@ -87,14 +87,34 @@ export class FleetService {
       try {
         const { entries } = await store.changesSince(-1);
         const live = entries.filter(({ payload }) => payload !== undefined);
-        this.#assertNoneOf(live.map(({ name }) => name));
+        const names = live.map(({ name }) => name);
+        this.#assertNoneOf(names);
         await joinFleet(store, host, this.#foundation.vault, invite);
+        this.#forgetVersions(names);
         await this.#attach(settings);
         return { host, credentials: live.length };
       } finally {
         await store.close();
       }
     });
+  }
+
+  /** Wraps the store's key for this host again, as its vault has a new key. Never rejects. */
+  async wrapAgain(): Promise<void> {
+    const { shared } = this.#core;
+    if (!shared) return;
+    const { vault, log } = this.#foundation;
+    try {
+      const { memberWith } = await import("../../vault/store/index.ts");
+      const { store, key } = await shared.records.connection.opened();
+      await store.putHost(memberWith(hostOf(shared.settings), vault, key));
+    } catch (error) {
+      const next = "remove this host (authd fleet remove, on another one), and let it join again";
+      log.error(
+        {},
+        `the store's key is not wrapped for the vault's new key: ${messageOf(error)}; ${next}`,
+      );
+    }
   }
 
   async status(): Promise<FleetStatus> {
@@ -157,12 +177,21 @@ export class FleetService {
     if (shared) await this.#core.attach(shared);
   }
 
+  /** Everything that the store has is newer than what an earlier membership has left. */
+  #forgetVersions(names: readonly string[]): void {
+    for (const name of names) {
+      const { live } = this.#core.registry.findShared(name) ?? {};
+      if (live?.shared) live.shared = { version: 0, epoch: 0, generation: -1 };
+    }
+  }
+
   /** A credential with secrets of this host's own would be overwritten. */
   #assertNoneOf(names: readonly string[]): void {
     const { registry } = this.#core;
     const clashing = names.filter((name) => {
       const { live } = registry.findShared(name) ?? {};
-      return live !== undefined && hasSecrets(live);
+      // What was shared before, as this host was shut out, is replaced.
+      return live !== undefined && hasSecrets(live) && live.shared === undefined;
     });
     if (clashing.length === 0) return;
     throw unfit(

@@ -113,6 +113,10 @@ export async function moveOut(
       await putBack();
       throw error;
     }
+    for (const { shared } of registry.all()) {
+      if (shared.live?.shared) delete shared.live.shared;
+      await shared.keep(true);
+    }
     return entries.filter(({ payload }) => payload !== undefined).length;
   } finally {
     go();

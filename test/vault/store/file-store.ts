@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
 import { AuthdError } from "../../../src/errors.ts";
 import { FileStore } from "../../../src/vault/store/file-store.ts";
 import { temporaryFolder } from "../../helpers/folder.ts";
+import { onUnix as test } from "../../helpers/optional.ts";
 import { STORE_CONTRACT } from "../../helpers/store-contract.ts";
 
 for (const { title, run } of STORE_CONTRACT) {
