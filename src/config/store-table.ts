@@ -27,7 +27,8 @@ export function removeStoreTable(dir: string): void {
     if (/^\s*\[/.test(line)) isInside = /^\s*\[store\]/.test(line);
     if (!isInside) kept.push(line);
   }
-  write(dir, kept.join("\n").replace(/\n+$/, "\n"));
+  while (kept.length > 0 && kept.at(-1) === "") kept.pop();
+  write(dir, kept.map((line) => `${line}\n`).join(""));
 }
 
 const pathOf = (dir: string) => join(dir, "config.toml");

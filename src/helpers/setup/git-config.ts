@@ -53,9 +53,13 @@ function programOf(value: string): string {
 
 /** Reads `ORIGIN NUL KEY LF VALUE NUL`, and so on. */
 function helperLines(text: string): HelperLine[] {
-  const entries = text.matchAll(/([^\0]*)\0credential\.(?:([^\0\n]*)\.)?helper(?:\n([^\0]*))?\0/g);
-  return Array.from(entries, ([, place = "", url, value = ""]) => {
-    return { value, place: place.replace(/^file:/, ""), ...(url === undefined ? {} : { url }) };
+  const parts = text.split("\0");
+  return parts.flatMap((entry, at) => {
+    const found = at % 2 === 1 && /^credential\.(?:([^\n]*)\.)?helper(?:\n(.*))?$/s.exec(entry);
+    if (!found) return [];
+    const [, url, value = ""] = found;
+    const place = parts[at - 1]!.replace(/^file:/, "");
+    return { value, place, ...(url === undefined ? {} : { url }) };
   });
 }
 
