@@ -13,7 +13,7 @@ export interface Methods {
   "request/open": { params: OpenParams; result: OpenResult };
   /** Takes the next part of its body. Answered when the API wants more, or with its response. */
   "request/chunk": { params: ChunkParams; result: ChunkResult };
-  "credentials/add": { params: AddParams; result: CredentialInfo };
+  "credentials/add": { params: AddParams; result: AddResult };
   /** Finds out how a person signs in for an API, from its address alone; sends no secret, changes nothing. */
   "credentials/discover": { params: DiscoverParams; result: DiscoverResult };
   "credentials/set": { params: SetParams; result: CredentialInfo };
@@ -166,6 +166,11 @@ export const DEFAULT_MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** An object without members that count. */
 export type Empty = Record<string, never>;
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+export interface AddResult extends CredentialInfo {
+  /** Whether the client of the credential that was replaced was taken back; absent: it had none, or has it still. */
+  replacedClient?: RemoveResult;
+}
 
 /** Without members: there was no client to take back. */
 export interface RemoveResult {

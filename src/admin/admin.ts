@@ -14,6 +14,7 @@ import type { Credential } from "../credential/credential.ts";
 import { metadataDifferences } from "../credential/issuer-metadata.ts";
 import { AuthdError } from "../errors.ts";
 import type {
+  AddResult,
   CredentialDetails,
   CredentialInfo,
   DiscoverResult,
@@ -34,7 +35,12 @@ import { wantsClient, withClient } from "./register-client.ts";
 import { Reloader } from "./reloader.ts";
 import { removeCredential } from "./remove-credential.ts";
 import { assertTrusted } from "./secret-input.ts";
-import { registeredClientOf, takeBackClient, takeBackUnused } from "./take-back-client.ts";
+import {
+  registeredClientOf,
+  takeBackClient,
+  takeBackUnused,
+  takingBackReplaced,
+} from "./take-back-client.ts";
 import { type TestOptions, testCredential } from "./test-credential.ts";
 import { FIRST_TOKEN_TIMEOUT_MS, Trials } from "./trials.ts";
 
@@ -65,8 +71,18 @@ export class Admin {
     params: ParamsOf<"credentials/add">,
     signal: Cancellation,
     ask: Consent,
+  ): Promise<AddResult> {
+    const add = wantsClient(params) ? this.#addWithClient : this.#add;
+    return await takingBackReplaced(this.#context, params, () =>
+      add.call(this, params, signal, ask),
+    );
+  }
+
+  async #add(
+    params: ParamsOf<"credentials/add">,
+    signal: Cancellation,
+    ask: Consent,
   ): Promise<CredentialInfo> {
-    if (wantsClient(params)) return await this.#addWithClient(params, signal, ask);
     const { applied, isAgain } = await this.changes.runOpenWithConsent(ask, (needs) =>
       applyAdd(this.#context, params, needs),
     );

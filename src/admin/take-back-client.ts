@@ -4,7 +4,7 @@ import type { CredentialRecord } from "../credential/record.ts";
 import type { Registry } from "../credential/registry.ts";
 import { AuthdError } from "../errors.ts";
 import { deregisterClient } from "../grants/login/index.ts";
-import type { RemoveResult } from "../protocol.ts";
+import type { AddResult, CredentialInfo, ParamsOf, RemoveResult } from "../protocol.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { senderFor } from "./discover-resource.ts";
 
@@ -42,6 +42,34 @@ export async function takeBackClient(
     return { deregistered: false, detail };
   }
   return await deregisterClient(registration, senderFor(context, credential, ca));
+}
+
+/**
+ * Adds a credential; then takes back the client of the one that it replaced, unless that client is in use still. Says
+ * so in the result, and in the log. Rejects with what `add` rejects with.
+ */
+export async function takingBackReplaced(
+  context: AdminContext,
+  { name, replace }: Pick<ParamsOf<"credentials/add">, "name" | "replace">,
+  add: () => Promise<CredentialInfo>,
+): Promise<AddResult> {
+  const before = replace ? registeredClientOf(context.registry, name) : undefined;
+  if (!before) return await add();
+  const adding = add();
+  await Promise.allSettled([adding]);
+  if (isInUse(context.registry, before)) return await adding;
+  const replacedClient = await takeBackClient(context, before);
+  const { detail = "" } = replacedClient;
+  context.log.info({ credential: name }, `${name} was replaced: ${detail}`);
+  return { ...(await adding), replacedClient };
+}
+
+/** True as well while the vault is locked, which may have happened meanwhile: then nobody knows. */
+function isInUse(registry: Registry, { credential, registration }: ClientToTakeBack): boolean {
+  if (!registry.hasLoaded(credential)) return false;
+  if (!registry.get(credential).isReadable) return true;
+  const now = registeredClientOf(registry, credential)?.registration;
+  return now?.issuer === registration.issuer && now.clientId === registration.clientId;
 }
 
 /** Takes back a client that was registered for what could not be added then. Rejects with `error`, which tells of it. */

@@ -93,6 +93,29 @@ test("a client that was registered for what could not be added then is taken bac
   t.is(count(issuer, /^\/reg\/./), 1);
 });
 
+test("a client of a credential that is replaced is taken back, unless it is used again", async (t) => {
+  const { issuer, add, daemon, client } = await addNotes(t);
+  const id = clientIdIn(daemon);
+  const again = await daemon.cli([...add, "--replace"]);
+  t.notRegex(again.stderr, /as it was before/);
+  t.is(clientIdIn(daemon), id);
+  t.is(count(issuer, /^\/reg\/./), 0);
+  const elsewhere = ["--set", "redirect_uri=http://127.0.0.1:50505/callback"];
+  const moved = await daemon.cli([...add, "--replace", ...elsewhere]);
+  t.is(moved.code, 0, moved.stderr);
+  t.regex(moved.stderr, /notes as it was before: its client is no longer registered at/);
+  t.deepEqual(
+    issuer.requests.filter((path) => path.startsWith("/reg/")),
+    [`/reg/${id}`],
+  );
+  issuer.override = (path) => (path.startsWith("/reg/") ? { status: 500, body: {} } : undefined);
+  const secrets = { token: "practice" };
+  const params = { name: "notes", grant: "static", secrets, replace: true };
+  const { replacedClient } = await client.request("credentials/add", params);
+  t.is(replacedClient?.deregistered, false);
+  t.regex(replacedClient?.detail ?? "", /stays registered at .*: it answered HTTP 500/);
+});
+
 test("an issuer that does not take it back keeps nobody from removing, and that is told", async (t) => {
   const { issuer, add, daemon, client } = await addNotes(t);
   for (const [status, deregistered, wanted] of [

@@ -1,20 +1,25 @@
 /** Hands a new credential to the daemon, and says what came of it. */
 import { AuthdError } from "../../errors.ts";
-import type { CredentialInfo, ParamsOf } from "../../protocol.ts";
+import type { AddResult, CredentialInfo, ParamsOf } from "../../protocol.ts";
 import { callDaemon } from "../call-daemon.ts";
 import { announce } from "../print-result.ts";
+import { plain } from "../style.ts";
 
 /** Rejects with an error that says so if the credential is kept all the same. */
 export async function sendAdd(
   params: ParamsOf<"credentials/add">,
   signal?: AbortSignal,
-): Promise<CredentialInfo> {
+): Promise<AddResult> {
   return await callDaemon("credentials/add", params, undefined, signal).catch((error) =>
     tellIfKept(params.name, error),
   );
 }
 
-export function announceAdded(info: CredentialInfo, replace = false): void {
+export function announceAdded(info: AddResult, replace = false): void {
+  const { detail } = info.replacedClient ?? {};
+  if (detail !== undefined) {
+    process.stderr.write(`authd: ${info.name} as it was before: ${plain(detail)}\n`);
+  }
   const next = [`authd get ${info.name}`, `authd test ${info.name}`];
   announce(info, replace ? "is replaced" : "is added", next);
 }
