@@ -87,6 +87,7 @@ function sender({ deps, settings, secrets }: Reader) {
   return createIssuerSend({
     ...{ http, clock, credential: settings.name, hidden: Object.values(secrets) },
     allowInsecureHttp: settings.allowInsecureHttp,
+    isOwnAddress: true,
     ...omitUndefined({ ca: settings.ca }),
   });
 }

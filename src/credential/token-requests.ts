@@ -257,6 +257,7 @@ export class TokenRequests {
       ...{ http, clock, clocks: issuerClocks, credential: settings.name },
       hidden: [...Object.values(secrets), ...held],
       allowInsecureHttp: settings.allowInsecureHttp,
+      isOwnAddress: !usesMetadata(settings),
       // On a reused connection, which its server may have closed unheard, the refresh token could be lost,
       // and a one-time code could be sent twice.
       freshConnection: isRotating || codeAt !== undefined,

@@ -4,7 +4,7 @@ import { type Clock, scheduleLong } from "../base/clock.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
-import { parseSourceUrl } from "../config/urls.ts";
+import { parseSourceUrl, parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
 import { endpointOf } from "../grants/endpoint.ts";
 import type {
@@ -33,6 +33,8 @@ export interface IssuerSendOptions {
   /** Shown to the issuer (mutual TLS). */
   certificate?: ClientCertificate | undefined;
   allowInsecureHttp: boolean;
+  /** Settings alone, and no server, say where requests go: a cloud's metadata service may be asked, too. */
+  isOwnAddress?: boolean;
   /** Every request goes over a connection of its own: for secrets that work only once. */
   freshConnection?: boolean;
   /** Learns the issuer's time from its responses; without it `sentAt` is absent. */
@@ -118,9 +120,13 @@ async function send(
   };
 }
 
-function secureUrl({ credential, allowInsecureHttp }: IssuerSendOptions, text: string): URL {
+function secureUrl(
+  { credential, allowInsecureHttp, isOwnAddress }: IssuerSendOptions,
+  text: string,
+): URL {
+  const parse = isOwnAddress ? parseSourceUrl : parseUrl;
   try {
-    return parseSourceUrl(text, "The address to ask", allowInsecureHttp);
+    return parse(text, "The address to ask", allowInsecureHttp);
   } catch (error) {
     const message = `"${credential}" can't ask for a token: ${messageOf(error)}`;
     throw new AuthdError("credential_rejected", message, { credential, contact: UNSENT });

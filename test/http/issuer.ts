@@ -240,6 +240,15 @@ test("secrets never go over plain http beyond this machine, unless that is allow
   t.is((await failure(t, allowed)).reason, "issuer_unavailable");
 });
 
+test("a metadata service is asked over plain http only if no server has named it", async (t) => {
+  const url = "http://169.254.0.1/token";
+  const named = await failure(t, sender(t)(get(url)));
+  t.is(named.reason, "credential_rejected");
+  const own = sender(t, { isOwnAddress: true, timeoutMs: 1 });
+  t.is((await failure(t, own(get(url)))).reason, "issuer_unavailable");
+  t.is((await failure(t, own(get("http://issuer.invalid/")))).reason, "credential_rejected");
+});
+
 test("a URL with a password, of another scheme, or none at all is refused without being shown", async (t) => {
   for (const url of ["https://me:s3cret@issuer.invalid/", "file:///etc/s3cret", "s3cret", ""]) {
     const error = await failure(t, sender(t)(get(url)));
