@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// answerBody is the body of a streamed answer. Nothing is read from the connection ahead of its reader, so
-// that a slow one slows the API down.
+// answerBody is the body of a streamed answer. No more than an inbox holds is read from the connection ahead
+// of its reader, so that a slow one slows the API down.
 type answerBody struct {
 	exchange *exchange
 	id       string

@@ -25,6 +25,7 @@ type Client struct {
 	isClosed   bool
 	closing    chan struct{}
 	watched    []Watch
+	exchanges  map[*exchange]struct{}
 }
 
 // Call calls any method of the protocol. params is what encoding/json makes an object of, or nil; result is a
@@ -45,16 +46,20 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	return decode(answer, result)
 }
 
-// Close ends the connection: what is in flight, and every later call, fails with [ErrCancelled]. Bodies of
-// streamed answers are closed by themselves. The error is always nil.
+// Close ends the connection: what is in flight, and every later call, fails with [ErrCancelled], bodies
+// that are streamed, too. The error is always nil.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	if !c.isClosed {
 		c.isClosed = true
 		close(c.closingLocked())
 	}
-	connection := c.connection
+	connection, exchanges := c.connection, c.exchanges
+	c.exchanges = nil
 	c.mu.Unlock()
+	for exchange := range exchanges {
+		exchange.end(closedError())
+	}
 	if connection != nil {
 		connection.end(closedError())
 	}
@@ -110,4 +115,24 @@ func (c *Client) closingLocked() chan struct{} {
 		c.closing = make(chan struct{})
 	}
 	return c.closing
+}
+
+// remember has x end with the client; false: that is closed.
+func (c *Client) remember(x *exchange) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isClosed {
+		return false
+	}
+	if c.exchanges == nil {
+		c.exchanges = map[*exchange]struct{}{}
+	}
+	c.exchanges[x] = struct{}{}
+	return true
+}
+
+func (c *Client) forget(x *exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.exchanges, x)
 }

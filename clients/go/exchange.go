@@ -3,21 +3,20 @@ package authd
 import (
 	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"net"
-	"os"
 	"sync"
 	"time"
 )
 
 // exchange is one request whose body or answer is streamed, on a connection of its own: one that is read
-// slowly holds up nothing else. Its caller's goroutine reads; a body is sent by another.
+// slowly holds up nothing else. A goroutine takes what comes, and others send a body.
 type exchange struct {
 	socket  net.Conn
 	reader  *bufio.Reader
 	silence time.Duration
 	unwatch func() bool
+	forget  func()
+	inbox   *inbox
 	isEnded chan struct{}
 	sender  *sender
 
@@ -31,28 +30,9 @@ type exchange struct {
 	err        error
 }
 
-// part is a step of an answer: its head, a piece of its body, or the result at its end.
-type part struct {
-	head   *answerHead
-	piece  *piece
-	result json.RawMessage
-}
-
-type piece struct {
-	ID   json.RawMessage `json:"id"`
-	Seq  int             `json:"seq"`
-	Data []byte          `json:"data"`
-}
-
 // openExchange connects. ctx ends the exchange, at any time; so does a daemon that says nothing for longer
 // than timeout and the grace.
 func (c *Client) openExchange(ctx context.Context, timeout time.Duration) (*exchange, error) {
-	c.mu.Lock()
-	isClosed := c.isClosed
-	c.mu.Unlock()
-	if isClosed {
-		return nil, closedError()
-	}
 	if ctx.Err() != nil {
 		return nil, contextError(ctx, "the request")
 	}
@@ -66,8 +46,15 @@ func (c *Client) openExchange(ctx context.Context, timeout time.Duration) (*exch
 		silence: timeout + c.grace(),
 		isEnded: make(chan struct{}),
 		early:   map[uint64]*message{},
+		inbox:   newInbox(),
+	}
+	x.forget = func() { c.forget(x) }
+	if !c.remember(x) {
+		_ = socket.Close()
+		return nil, closedError()
 	}
 	x.unwatch = context.AfterFunc(ctx, func() { x.end(contextError(ctx, "the request")) })
+	go x.receive()
 	return x, nil
 }
 
@@ -96,80 +83,6 @@ func (x *exchange) send(method string, params any) error {
 	return nil
 }
 
-// next waits for the next part of the answer. The error is an *Error, what a source of the body failed with,
-// or errConnectionLost.
-func (x *exchange) next() (part, error) {
-	for {
-		m, err := x.read()
-		if err != nil {
-			return part{}, err
-		}
-		switch m.Method {
-		case "":
-			if result, err := x.answered(m); err != nil || result != nil {
-				return part{result: result}, err
-			}
-		case "response/head":
-			var head answerHead
-			return part{head: &head}, decode(m.Params, &head)
-		case "response/chunk":
-			var piece piece
-			return part{piece: &piece}, decode(m.Params, &piece)
-		}
-	}
-}
-
-// answered takes an answer, and returns the result if it is the request's. Answers count in the order of what
-// they answer: parts that still come when the API has answered are refused, which means nothing.
-func (x *exchange) answered(m *message) (json.RawMessage, error) {
-	if m.isAboutConnection() {
-		return nil, m.Error.asError()
-	}
-	id, isOurs := m.number()
-	if !isOurs {
-		return nil, nil
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.early[id] = m
-	for len(x.unanswered) > 0 {
-		m, hasCome := x.early[x.unanswered[0]]
-		if !hasCome {
-			break
-		}
-		delete(x.early, x.unanswered[0])
-		x.unanswered = x.unanswered[1:]
-		if m.Error != nil {
-			return nil, m.Error.asError()
-		}
-		if x.sender == nil || isOfRequest(m.Result) {
-			return m.Result, nil
-		}
-		x.sender.free()
-	}
-	return nil, nil
-}
-
-// isOfRequest tells the result of a request from the answer to a part.
-func isOfRequest(result json.RawMessage) bool {
-	var told struct {
-		Status json.RawMessage `json:"status"`
-	}
-	return json.Unmarshal(result, &told) == nil && told.Status != nil
-}
-
-func (x *exchange) read() (*message, error) {
-	_ = x.socket.SetReadDeadline(time.Now().Add(x.silence))
-	m, err := readMessage(x.reader)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, x.failure(silenceError("the request", x.silence))
-	}
-	if err != nil {
-		return nil, x.failure(errConnectionLost)
-	}
-	return m, nil
-}
-
 // end closes the connection, which takes the request back; err is what it fails with. The first one counts.
 func (x *exchange) end(err error) {
 	x.mu.Lock()
@@ -179,6 +92,8 @@ func (x *exchange) end(err error) {
 	}
 	x.err = err
 	close(x.isEnded)
+	x.inbox.end(err)
+	x.forget()
 	_ = x.socket.Close()
 	if x.sender != nil {
 		go x.sender.close()

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// A Token is one that is valid, with all that an API wants beside it. Printed or logged it does not show
-// itself.
+// A Token is one that is valid, with all that an API wants beside it. Printed, logged or
+// marshalled it does not show itself. In an unexported field keep a pointer to it: package fmt shows a value
+// that is there.
 type Token struct {
 	// AccessToken is the token itself.
 	AccessToken string
@@ -32,6 +33,9 @@ type Token struct {
 
 // Authorize adds the headers and the query to a request. Members of Body are the caller's to add.
 func (t *Token) Authorize(request *http.Request) {
+	if request.Header == nil {
+		request.Header = make(http.Header, len(t.Header))
+	}
 	for name, values := range t.Header {
 		request.Header[name] = append([]string(nil), values...)
 	}
@@ -47,6 +51,9 @@ func (t *Token) Authorize(request *http.Request) {
 
 // Format keeps the token out of what is printed.
 func (t Token) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, t.shown()) }
+
+// MarshalText keeps the token out of JSON and the like.
+func (t Token) MarshalText() ([]byte, error) { return []byte(t.shown()), nil }
 
 // LogValue keeps the token out of logs.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.shown()) }

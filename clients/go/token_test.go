@@ -3,6 +3,7 @@ package authd
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -28,6 +29,14 @@ func TestATokenDoesNotShowItself(t *testing.T) {
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("got", "token", token, "of", *token)
 	shown := log.String()
+	for _, one := range []any{token, *token, map[string]Token{"of": *token}} {
+		text, err := json.Marshal(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += string(text)
+	}
+	shown += fmt.Sprintf("%+v", struct{ kept *Token }{token})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		shown += fmt.Sprintf(verb+" "+verb, token, *token)
 	}
@@ -54,6 +63,14 @@ func TestATokenAuthorizesARequest(t *testing.T) {
 	}
 	if request.URL.String() != "https://api.example/x?api_key=k%2F%3F%26%3D&q=1" {
 		t.Errorf("%s", request.URL)
+	}
+}
+
+func TestATokenAuthorizesARequestWithoutHeaders(t *testing.T) {
+	request := &http.Request{}
+	(&Token{Header: http.Header{"Authorization": {"Bearer x"}}}).Authorize(request)
+	if request.Header.Get("authorization") != "Bearer x" {
+		t.Errorf("%v", request.Header)
 	}
 }
 

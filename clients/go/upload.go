@@ -77,29 +77,6 @@ func (x *exchange) upload(params requestParams, source io.Reader) error {
 	return nil
 }
 
-// run sends the whole source.
-func (s *sender) run() {
-	defer close(s.isSent)
-	defer s.close()
-	buffer := make([]byte, chunkBytes)
-	for {
-		n, err := s.source.Read(buffer)
-		if n > 0 && !s.put(buffer[:n], false) {
-			return
-		}
-		if err == io.EOF {
-			s.put([]byte{}, true)
-			return
-		}
-		if err != nil {
-			s.exchange.end(&Error{
-				Reason: ErrRequestFailed, Message: "the body can't be read: " + err.Error(), cause: err,
-			})
-			return
-		}
-	}
-}
-
 // put sends a part once there is room for it; false: nobody wants it.
 func (s *sender) put(data []byte, last bool) bool {
 	select {
