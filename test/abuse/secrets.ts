@@ -92,6 +92,16 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
     { args: ["token-file", "--remove", join(folder, "token")] },
     { args: ["token-file", "mine", folder] },
   ],
+  fleet: () => [
+    { args: ["fleet", "status"] },
+    { args: ["fleet", "invite"] },
+    {
+      args: ["fleet", "join", "postgres://authd@localhost/authd", "--invite", "-"],
+      input: SECRETS.badInput,
+    },
+    { args: ["fleet", "remove", "elsewhere"] },
+    { args: ["fleet", "drain"] },
+  ],
   test: () => [{ args: ["test", "mine"] }, { args: ["test", "fixed"] }],
   add: (url) => [
     { args: add("added", url), input: GOOD_SECRETS },
