@@ -48,8 +48,8 @@ _authd_code() {
 _authd_socket() (
   runtime=${XDG_RUNTIME_DIR-}
   state=${XDG_STATE_HOME-}
-  case $state in /*) ;; *) state=$HOME/.local/state ;; esac
-  if [ "$(uname)" = Darwin ]; then state="$HOME/Library/Application Support"; fi
+  case $state in /*) ;; *) state=${HOME-}/.local/state ;; esac
+  if [ "$(uname)" = Darwin ]; then state="${HOME-}/Library/Application Support"; fi
   own=${AUTHD_STATE_DIR:-$state/authd}/authd.sock
   service=/run/user/$(id -u)/authd/authd.sock
   if [ -n "${AUTHD_SOCKET-}" ]; then
@@ -87,5 +87,5 @@ _authd_check() (
 
 # Prints the mode and the owner of a file.
 _authd_owner() {
-  ls -ldnL -- "$1" | while read -r mode _ owner _; do printf '%s %s\n' "$mode" "$owner"; done
+  ls -ldnL -- "$1" | while IFS=' ' read -r mode _ owner _; do printf '%s %s\n' "$mode" "$owner"; done
 }

@@ -79,6 +79,15 @@ for (const shell of SHELLS) {
     t.deepEqual(asked, []);
   });
 
+  define("a caller's IFS and strictness change nothing", async (t) => {
+    const socket = await startScriptedDaemon(t, () => ({ result: { accessToken: "x" } }));
+    const sh = shellOf(t, shell, { AUTHD_SOCKET: socket });
+    for (const ifs of ["\n\t", ",", "", "0123456789"]) {
+      const said = await sh('IFS=$1; set -eu; authd_token a', ifs);
+      t.deepEqual([said.code, said.stdout], [0, "x\n"], JSON.stringify(ifs) + said.stderr);
+    }
+  });
+
   define("without a daemon it says so", async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, "authd.sock");

@@ -33,6 +33,8 @@ pub use token::Token;
 
 /// Bytes of a body that goes in one message; a longer one goes in parts.
 const SHORT_BODY: usize = 1024 * 1024;
+/// The longest time to wait for an answer: a year.
+const MAX_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Connects with the first call, and again with the next one after the connection was lost.
 ///
@@ -109,14 +111,15 @@ impl Client {
         }
     }
 
-    /// The same with a body that is sent as it is read from `body`. authd gives it up if that pauses for a minute.
+    /// The same with a body that is sent as it is read from `body`, to its end, or to the end of an answer that comes
+    /// before it; of such an answer 32 MiB are kept. authd gives the request up if `body` pauses for a minute.
     pub fn upload(&self, request: &Request, mut body: impl Read) -> Result<Stream, Error> {
         self.streamed(request, request.body_bytes, &mut body)
     }
 
     /// Calls any method of the protocol, and returns its result as it comes.
     pub fn call(&self, method: &str, params: &Json) -> Result<Json, Error> {
-        let limit = timeout_of(method, params) + self.grace;
+        let limit = self.limit(method, params);
         self.repeated(method, params, || {
             self.shared.connected()?.request(method, params, limit, self.cancellation.as_ref())
         })
@@ -150,9 +153,14 @@ impl Client {
         Stream::begin(exchange)
     }
 
+    /// How long to wait for the daemon: clocks can't tell times without an end.
+    fn limit(&self, method: &str, params: &Json) -> Duration {
+        timeout_of(method, params).saturating_add(self.grace).min(MAX_LIMIT)
+    }
+
     fn exchange(&self, params: &Json) -> Result<Exchange, Error> {
         self.assert_wanted()?;
-        let limit = timeout_of("authorizedRequest", params) + self.grace;
+        let limit = self.limit("authorizedRequest", params);
         Exchange::open(&self.shared.path, limit, self.cancellation.clone())
     }
 

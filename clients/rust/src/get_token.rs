@@ -1,12 +1,13 @@
 //! The params of `getToken`.
 
 use crate::json::Json;
-use crate::wire::{DEFAULT_TIMEOUT, GRACE};
+use crate::wire::{timeout_ms, DEFAULT_TIMEOUT, GRACE};
+use std::fmt;
 use std::time::Duration;
 
 /// What to ask a token for; `GetToken::of(name)` asks for the credential's own. A name alone will do where one is
 /// taken.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct GetToken {
     /// The credential's name.
     pub credential: String,
@@ -45,7 +46,7 @@ impl GetToken {
             .with_some("audience", self.audience.as_deref())
             .with_some("forceRefresh", self.force_refresh.then_some(true))
             .with_some("rejectedToken", self.rejected_token.as_deref())
-            .with_some("timeoutMs", self.timeout.map(|each| each.as_millis() as u64))
+            .with_some("timeoutMs", self.timeout.map(timeout_ms))
             .with_some("method", self.method.as_deref())
             .with_some("url", self.url.as_deref())
             .with_some("interactive", self.interactive.then_some(true))
@@ -53,7 +54,25 @@ impl GetToken {
 
     /// How long to wait for the daemon's answer, a person's included.
     pub fn patience(&self) -> Duration {
-        self.timeout.unwrap_or(DEFAULT_TIMEOUT) + GRACE
+        self.timeout.map_or(DEFAULT_TIMEOUT, |each| Duration::from_millis(timeout_ms(each))) + GRACE
+    }
+}
+
+/// Shows the token that was rejected only as there or not.
+impl fmt::Debug for GetToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GetToken")
+            .field("credential", &self.credential)
+            .field("min_validity", &self.min_validity)
+            .field("scope", &self.scope)
+            .field("audience", &self.audience)
+            .field("force_refresh", &self.force_refresh)
+            .field("rejected_token", &self.rejected_token.as_ref().map(|_| "…"))
+            .field("timeout", &self.timeout)
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("interactive", &self.interactive)
+            .finish()
     }
 }
 

@@ -12,6 +12,14 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// more for the way there and back.
 pub(crate) const GRACE: Duration = Duration::from_secs(65);
 
+/// The longest time that a call may name.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Returns a time as the protocol has it: a millisecond at least, a day at most.
+pub(crate) fn timeout_ms(timeout: Duration) -> u64 {
+    timeout.clamp(Duration::from_millis(1), MAX_TIMEOUT).as_millis() as u64
+}
+
 /// Returns a request as it goes over the socket.
 pub(crate) fn request_line(id: u64, method: &str, params: &Json) -> Result<String, Error> {
     let method = Json::from(method);

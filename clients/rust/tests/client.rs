@@ -115,6 +115,52 @@ fn nothing_secret_is_shown() {
     assert!(!format!("{token:?}").contains("connection"));
     let request = Request::new("a", "GET", "https://api.example/").header("x-key", "hidden").body("hidden");
     assert!(!format!("{request:?}").contains("hidden"));
+    let rejected = GetToken { rejected_token: Some("hidden".to_string()), ..GetToken::of("a") };
+    assert!(!format!("{rejected:?}").contains("hidden"));
+}
+
+#[test]
+fn a_body_is_sent_to_its_end_though_the_answer_has_begun() {
+    /// Ends after so many parts.
+    struct Parts(usize);
+    impl Read for Parts {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.0.min(1);
+            self.0 -= length;
+            buffer[..length].fill(b'x');
+            Ok(length)
+        }
+    }
+    let server = Server::start("early");
+    let client = Client::at(&server.path).with_grace(Duration::from_secs(5));
+    let request =
+        Request { timeout: Some(Duration::from_secs(5)), ..Request::new("a", "PUT", "https://a.example/") };
+    let mut text = String::new();
+    client.upload(&request, Parts(30)).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hi".repeat(31));
+}
+
+#[test]
+fn an_answer_that_breaks_off_never_ends_well() {
+    let server = Server::start("breaks");
+    let mut answer =
+        Client::at(&server.path).stream(&Request::new("a", "GET", "https://a.example/")).unwrap();
+    assert_eq!(answer.chunk().unwrap().as_deref(), Some(&b"hi"[..]));
+    for _ in 0..2 {
+        assert_eq!(answer.chunk().unwrap_err().reason, Reason::RequestFailed);
+        assert!(answer.read(&mut [0]).is_err());
+    }
+}
+
+#[test]
+fn times_without_an_end_are_times() {
+    let server = Server::start("times");
+    let client = Client::at(&server.path).with_grace(Duration::MAX);
+    let request = GetToken { timeout: Some(Duration::MAX), ..GetToken::of("a") };
+    assert!(request.patience() < Duration::from_secs(2 * 24 * 60 * 60));
+    assert_eq!(client.get_token(request).unwrap().access_token, "connection 1");
+    let request = Request { timeout: Some(Duration::ZERO), ..Request::new("a", "GET", "https://a.example/") };
+    assert_eq!(client.stream(&request).unwrap().status, 200);
 }
 
 #[test]

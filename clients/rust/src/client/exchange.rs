@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const CHUNK_BYTES: usize = 128 * 1024;
 /// Parts that are sent before the first of them is answered.
 const WINDOW: usize = 8;
+/// Bytes of an answer that are kept until the body is sent.
+const MAX_EARLY_BYTES: u64 = 32 * 1024 * 1024;
 
 /// One request and its answer.
 pub(crate) struct Exchange {
@@ -26,6 +28,9 @@ pub(crate) struct Exchange {
     opened: u64,
     waiting: VecDeque<u64>,
     pub head: Option<Json>,
+    /// What came of the answer before its body was sent, and its bytes.
+    early: VecDeque<Vec<u8>>,
+    early_bytes: u64,
     result: Option<Json>,
     chunks: u64,
     bytes: u64,
@@ -57,6 +62,8 @@ impl Exchange {
             opened: 0,
             waiting: VecDeque::new(),
             head: None,
+            early: VecDeque::new(),
+            early_bytes: 0,
             result: None,
             chunks: 0,
             bytes: 0,
@@ -69,8 +76,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends a request and its body in parts, until all of it was taken, or an answer comes. `bytes` is its length, if
-    /// that is known.
+    /// Sends a request and its body in parts, until all of it was taken, or the answer has ended: an API may begin to
+    /// answer before it has read all. `bytes` is the body's length, if that is known.
     pub fn upload(&mut self, params: &Json, bytes: Option<u64>, body: &mut dyn Read) -> Result<(), Error> {
         self.opened = self.put("request/open", &params.clone().with_some("bodyBytes", bytes))?;
         let upload = self.opened_as()?;
@@ -82,14 +89,42 @@ impl Exchange {
             let params = params.with("data", base64::encode(&part[..length]));
             let id = self.put("request/chunk", &params.with_some("last", (length == 0).then_some(true)))?;
             self.waiting.push_back(id);
-            while self.waiting.len() >= WINDOW || length == 0 || self.connection.is_readable() {
-                self.step()?;
-                if self.head.is_some() || self.result.is_some() {
+            let is_last = length == 0;
+            while self.waiting.len() >= WINDOW || is_last || self.connection.is_readable() {
+                if is_last && self.head.is_some() {
+                    return Ok(());
+                }
+                self.step_early()?;
+                if self.result.is_some() {
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// Takes one message while the body is under way, and keeps what it has of the answer.
+    fn step_early(&mut self) -> Result<(), Error> {
+        if let Came::Chunk(data) = self.step()? {
+            self.early_bytes += data.len() as u64;
+            if self.early_bytes > MAX_EARLY_BYTES {
+                let text = format!(
+                    "The API has answered more than {MAX_EARLY_BYTES} bytes before it has read the body."
+                );
+                return Err(Error::new(Reason::ResponseTooLarge, text));
+            }
+            self.early.push_back(data);
+        }
+        Ok(())
+    }
+
+    /// Takes the next thing of a streamed answer.
+    pub fn answer(&mut self) -> Result<Came, Error> {
+        match self.early.pop_front() {
+            Some(data) => Ok(Came::Chunk(data)),
+            None if self.result.is_some() => Ok(Came::Result),
+            None => self.step(),
+        }
     }
 
     /// Waits for the end of an answer that comes as a whole.

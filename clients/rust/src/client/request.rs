@@ -3,6 +3,7 @@
 use super::calls::with_body;
 use crate::base64;
 use crate::json::Json;
+use crate::wire::timeout_ms;
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub struct Request {
     pub method: String,
     /// URL, whose origin is one of the credential's.
     pub url: String,
-    /// Headers; values of a name that is given twice are joined.
+    /// Headers; values of a name that is given twice are joined, with `; ` those of `cookie`, with `, ` all others.
     pub headers: Vec<(String, String)>,
     /// A body that is there as a whole. One over 1 MiB goes in parts.
     pub body: Option<Vec<u8>>,
@@ -61,7 +62,8 @@ impl Request {
         for (name, value) in &self.headers {
             match headers.iter_mut().find(|(each, _)| each.eq_ignore_ascii_case(name)) {
                 Some((_, before)) => {
-                    *before = format!("{}, {value}", before.as_str().unwrap_or_default()).into();
+                    let between = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
+                    *before = format!("{}{between}{value}", before.as_str().unwrap_or_default()).into();
                 }
                 None => headers.push((name.clone(), value.as_str().into())),
             }
@@ -71,7 +73,7 @@ impl Request {
             .with("method", self.method.as_str())
             .with("url", self.url.as_str())
             .with_some("headers", (!headers.is_empty()).then_some(headers))
-            .with_some("timeoutMs", self.timeout.map(|each| each.as_millis() as u64))
+            .with_some("timeoutMs", self.timeout.map(timeout_ms))
             .with_some("maxResponseBytes", self.max_response_bytes)
             .with_some("interactive", self.interactive.then_some(true))
     }
@@ -170,4 +172,19 @@ pub(crate) fn headers_of(head: &Json) -> Vec<(String, String)> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_one_name_are_joined() {
+        let request =
+            Request::new("a", "GET", "https://api.example/").header("cookie", "a=1").header("x", "1");
+        let params = request.header("Cookie", "b=2").header("X", "2").params();
+        let headers = params.get("headers").unwrap();
+        assert_eq!(headers.str("cookie"), Some("a=1; b=2"));
+        assert_eq!(headers.str("x"), Some("1, 2"));
+    }
 }

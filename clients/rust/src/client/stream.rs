@@ -20,6 +20,8 @@ pub struct Stream {
     pub headers: Vec<(String, String)>,
     /// `None` after the end.
     exchange: Option<Exchange>,
+    /// Why the body is not whole: each later read tells it again.
+    failure: Option<Error>,
     rest: Vec<u8>,
     taken: usize,
 }
@@ -28,7 +30,7 @@ impl Stream {
     /// Waits for the head of the answer.
     pub(crate) fn begin(mut exchange: Exchange) -> Result<Stream, Error> {
         while exchange.head.is_none() {
-            if matches!(exchange.step().map_err(whole)?, Came::Result) && exchange.head.is_none() {
+            if matches!(exchange.answer().map_err(whole)?, Came::Result) && exchange.head.is_none() {
                 return Err(Error::new(Reason::RequestFailed, "The answer has no head."));
             }
         }
@@ -39,6 +41,7 @@ impl Stream {
             url: head.str("url").unwrap_or_default().to_string(),
             headers: headers_of(&head),
             exchange: Some(exchange),
+            failure: None,
             rest: Vec::new(),
             taken: 0,
         })
@@ -57,17 +60,17 @@ impl Stream {
             return Ok(Some(rest));
         }
         while let Some(exchange) = &mut self.exchange {
-            match exchange.step() {
+            match exchange.answer() {
                 Ok(Came::Chunk(data)) if !data.is_empty() => return Ok(Some(data)),
                 Ok(Came::Result) => self.exchange = None,
                 Ok(_) => {}
                 Err(error) => {
                     self.exchange = None;
-                    return Err(whole(error));
+                    self.failure = Some(whole(error));
                 }
             }
         }
-        Ok(None)
+        self.failure.clone().map_or(Ok(None), Err)
     }
 
     fn forget(&mut self) {

@@ -48,6 +48,7 @@ impl Drop for Server {
 
 fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>) {
     let mut out = stream;
+    let mut opened = Json::Null;
     let mut write = |message: Json| drop(writeln!(out, "{message}"));
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         let message = Json::parse(&line).unwrap();
@@ -56,7 +57,33 @@ fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>) {
                 .with("accessToken", format!("connection {number}"))
                 .with("tokenType", "Bearer")
                 .with("headers", Json::object()),
-            "request/open" => Json::object().with("upload", "u"),
+            "request/open" => {
+                opened = message.get("id").cloned().unwrap();
+                Json::object().with("upload", "u")
+            }
+            // An API that answers first, and then reads the body.
+            "request/chunk" => {
+                let params = message.get("params").unwrap();
+                let seq = params.get("seq").and_then(Json::as_i64).unwrap();
+                if seq == 0 {
+                    write(begun(&opened));
+                }
+                write(piece(&opened, seq));
+                match params.get("last") {
+                    Some(_) => ended(seq as u64 + 1),
+                    None => Json::object(),
+                }
+            }
+            // An answer that breaks off.
+            "authorizedRequest" => {
+                let id = message.get("id").cloned().unwrap();
+                write(begun(&id));
+                write(piece(&id, 0));
+                let data = Json::object().with("reason", "request_failed");
+                let error = Json::object().with("message", "broke off").with("data", data);
+                write(Json::object().with("id", id).with("error", error));
+                continue;
+            }
             "notify" => {
                 let params = message.get("params").cloned().unwrap();
                 write(Json::object().with("method", "token/refreshed").with("params", params));
@@ -71,4 +98,19 @@ fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>) {
         let id = message.get("id").cloned().unwrap_or(Json::Null);
         write(Json::object().with("jsonrpc", "2.0").with("id", id).with("result", result));
     }
+}
+
+fn begun(id: &Json) -> Json {
+    let params = Json::object().with("id", id.clone()).with("status", 200u64);
+    Json::object().with("method", "response/head").with("params", params)
+}
+
+/// "hi" in base64.
+fn piece(id: &Json, seq: i64) -> Json {
+    let params = Json::object().with("id", id.clone()).with("seq", seq as u64).with("data", "aGk=");
+    Json::object().with("method", "response/chunk").with("params", params)
+}
+
+fn ended(chunks: u64) -> Json {
+    Json::object().with("status", 200u64).with("chunks", chunks).with("bytes", 2 * chunks)
 }
