@@ -83,7 +83,7 @@ for (const shell of SHELLS) {
     const socket = await startScriptedDaemon(t, () => ({ result: { accessToken: "x" } }));
     const sh = shellOf(t, shell, { AUTHD_SOCKET: socket });
     for (const ifs of ["\n\t", ",", "", "0123456789"]) {
-      const said = await sh('IFS=$1; set -eu; authd_token a', ifs);
+      const said = await sh("IFS=$1; set -eu; authd_token a", ifs);
       t.deepEqual([said.code, said.stdout], [0, "x\n"], JSON.stringify(ifs) + said.stderr);
     }
   });
