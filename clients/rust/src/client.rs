@@ -4,6 +4,7 @@ mod calls;
 mod cancellation;
 mod channel;
 mod exchange;
+mod outbox;
 mod request;
 mod shared;
 mod stream;
@@ -129,9 +130,15 @@ impl Client {
     /// hears no more, and the daemon is told by [`Client::unsubscribe`].
     pub fn subscribe(&self, watch: Watch) -> Result<Subscription, Error> {
         let (sender, receiver) = channel();
-        self.shared.listen(Listener::new(&watch, sender));
-        self.call("subscribe", &watch.params())?;
-        self.shared.watch(watch);
+        let key = self.shared.listen(Listener::new(&watch, sender));
+        let params = watch.params();
+        let limit = self.limit("subscribe", &params);
+        let subscribed = self.repeated("subscribe", &params, || {
+            let channel = self.shared.connected()?;
+            let result = channel.request("subscribe", &params, limit, self.cancellation.as_ref())?;
+            self.shared.watch(&watch, &channel).map(|()| result)
+        });
+        subscribed.inspect_err(|_| self.shared.unlisten(key))?;
         Ok(Subscription { receiver, _client: self.clone() })
     }
 
@@ -161,7 +168,11 @@ impl Client {
     fn exchange(&self, params: &Json) -> Result<Exchange, Error> {
         self.assert_wanted()?;
         let limit = self.limit("authorizedRequest", params);
-        Exchange::open(&self.shared.path, limit, self.cancellation.clone())
+        Exchange::open(
+            &self.shared.path,
+            limit,
+            [self.cancellation.clone(), Some(self.shared.closing())].into_iter().flatten().collect(),
+        )
     }
 
     fn repeated(

@@ -2,6 +2,8 @@
 
 use crate::json::Json;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 
 /// JSON-RPC 2.0, section 5.1.
 const METHOD_NOT_FOUND: i64 = -32601;
@@ -96,6 +98,7 @@ pub struct Error {
     /// What the issuer said.
     pub oauth: Option<Box<Oauth>>,
     is_connection_lost: bool,
+    cause: Option<Arc<io::Error>>,
 }
 
 /// What an issuer said (RFC 6749, section 5.2).
@@ -121,7 +124,12 @@ impl Error {
             retry_after_ms: None,
             oauth: None,
             is_connection_lost: false,
+            cause: None,
         }
+    }
+
+    pub(crate) fn with_cause(self, cause: io::Error) -> Error {
+        Error { cause: Some(Arc::new(cause)), ..self }
     }
 
     pub(crate) fn connection_lost() -> Error {
@@ -169,7 +177,12 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// Why a body can't be read.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,13 +6,18 @@ mod server;
 
 use authd::{Cancellation, Client, GetToken, Json, Reason, Request, Watch};
 use server::Server;
+use std::error::Error;
 use std::io::{self, Read};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 /// Longer than anything takes.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Less than a call waits that nothing ends.
+const SOON: Duration = Duration::from_secs(45);
 
 #[test]
 fn threads_share_a_connection() {
@@ -108,6 +113,75 @@ fn a_call_is_taken_back_from_another_thread() {
     assert_eq!(client.get_token("a").unwrap_err().reason, Reason::Cancelled);
 }
 
+/// A daemon that reads nothing.
+struct Deaf {
+    _server: Server,
+    path: PathBuf,
+    _listener: UnixListener,
+}
+
+impl Deaf {
+    fn start(test: &str) -> Deaf {
+        let server = Server::start(test);
+        let path = server.path.with_extension("deaf");
+        let listener = UnixListener::bind(&path).unwrap();
+        Deaf { _server: server, path, _listener: listener }
+    }
+}
+
+/// More than a socket holds that nobody reads.
+fn large(credential: &str) -> Request {
+    Request::new(credential, "POST", "https://a.example/").body(vec![b'a'; 900_000])
+}
+
+#[test]
+fn a_call_ends_though_nobody_reads_it() {
+    let daemon = Deaf::start("deaf");
+    let cancellation = Cancellation::new();
+    let client = Client::at(&daemon.path).with_cancellation(&cancellation);
+    let (sender, told) = channel();
+    let calls: Vec<_> = (0..2)
+        .map(|_| {
+            let (asking, sender) = (client.clone(), sender.clone());
+            thread::spawn(move || sender.send(asking.request(&large("a")).unwrap_err().reason))
+        })
+        .collect();
+    let hasty = Client::at(&daemon.path).with_grace(Duration::from_millis(1));
+    let request = Request { timeout: Some(Duration::from_millis(1)), ..large("a") };
+    assert_eq!(hasty.request(&request).unwrap_err().reason, Reason::Timeout);
+    cancellation.cancel();
+    for _ in calls {
+        assert_eq!(told.recv_timeout(SOON).unwrap(), Reason::Cancelled);
+    }
+}
+
+#[test]
+fn who_closes_a_client_ends_what_has_a_connection_of_its_own() {
+    let server = Server::start("close");
+    let client = Client::at(&server.path);
+    let request = |name: &str| Request::new(name, "GET", "https://a.example/");
+    let mut begun = client.stream(&request("pauses")).unwrap();
+    let (sender, told) = channel();
+    let asking = client.clone();
+    let silent = request("silence");
+    thread::spawn(move || sender.send(asking.stream(&silent).unwrap_err().reason));
+    server.silenced.recv_timeout(LIMIT).unwrap();
+    client.close();
+    assert_eq!(told.recv_timeout(SOON).unwrap(), Reason::Cancelled);
+    while let Ok(Some(_)) = begun.chunk() {}
+    assert_eq!(begun.chunk().unwrap_err().reason, Reason::Cancelled);
+}
+
+#[test]
+fn a_streamed_answer_outlives_its_client() {
+    let server = Server::start("outlives");
+    let request = Request::new("whole", "GET", "https://a.example/");
+    let mut answer = Client::at(&server.path).stream(&request).unwrap();
+    let mut text = String::new();
+    answer.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hi");
+}
+
 #[test]
 fn nothing_secret_is_shown() {
     let server = Server::start("debug");
@@ -176,6 +250,7 @@ fn a_body_that_fails_is_an_error() {
     let error = Client::at(&server.path).upload(&request, Broken).unwrap_err();
     assert_eq!(error.reason, Reason::RequestFailed);
     assert!(error.message.contains("no more"), "{error}");
+    assert_eq!(error.source().unwrap().to_string(), "no more");
 }
 
 #[test]

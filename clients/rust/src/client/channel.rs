@@ -2,6 +2,7 @@
 
 use super::calls::cancel_line;
 use super::cancellation::Cancellation;
+use super::outbox::Outbox;
 use super::shared::Shared;
 use crate::error::{Error, Reason};
 use crate::json::Json;
@@ -19,10 +20,11 @@ type Answer = Result<Json, Error>;
 
 const READ_BYTES: usize = 64 * 1024;
 
-/// Its reader is a thread, which ends with the connection.
+/// Its reader and its writer are threads, which end with the connection: a call waits for neither of them longer than
+/// it wants to.
 pub(crate) struct Channel {
     stream: UnixStream,
-    writing: Mutex<()>,
+    outbox: Outbox,
     calls: Mutex<Calls>,
 }
 
@@ -38,17 +40,17 @@ impl Channel {
         // A daemon that reads nothing for so long is none.
         let _ = stream.set_write_timeout(Some(DEFAULT_TIMEOUT + GRACE));
         let calls = Mutex::new(Calls { last_id: 0, pending: Some(HashMap::new()) });
-        let channel = Arc::new(Channel { stream, writing: Mutex::new(()), calls });
+        let channel = Arc::new(Channel { stream, outbox: Outbox::default(), calls });
+        let writer = Arc::clone(&channel);
+        start(move || writer.write())?;
         let reader = Arc::clone(&channel);
-        thread::Builder::new()
-            .name("authd".to_string())
-            .spawn(move || {
-                reader.read(&owner);
-                reader.close(&Error::connection_lost());
-                drop(reader);
-                Shared::lost(&owner);
-            })
-            .map_err(|error| Error::new(Reason::Internal, format!("no thread can be started: {error}")))?;
+        start(move || {
+            reader.read(&owner);
+            reader.close(&Error::connection_lost());
+            drop(reader);
+            Shared::lost(&owner);
+        })
+        .inspect_err(|error| channel.close(error))?;
         Ok(channel)
     }
 
@@ -93,15 +95,14 @@ impl Channel {
             id
         };
         let line = request_line(id, method, params).inspect_err(|_| drop(self.taken(id)))?;
-        if self.write(line.as_bytes()).is_err() {
-            self.close(&Error::connection_lost());
-        }
+        self.outbox.put(id, line);
         Ok((id, answer))
     }
 
     /// Ends the connection: what is in flight gets `error`.
     pub fn close(&self, error: &Error) {
         let pending = self.calls().pending.take();
+        self.outbox.close();
         let _ = self.stream.shutdown(Shutdown::Both);
         for sender in pending.into_iter().flat_map(HashMap::into_values) {
             let _ = sender.send(Err(error.clone()));
@@ -112,7 +113,10 @@ impl Channel {
     fn give_up(&self, id: u64, error: Error) {
         if let Some(sender) = self.taken(id) {
             let _ = sender.send(Err(error));
-            let _ = self.write(cancel_line(id).as_bytes());
+            // What was not sent yet needs not be taken back.
+            if !self.outbox.withdraw(id) {
+                self.outbox.put(id, cancel_line(id));
+            }
         }
     }
 
@@ -120,9 +124,12 @@ impl Channel {
         self.calls().pending.as_mut()?.remove(&id)
     }
 
-    fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
-        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        (&self.stream).write_all(bytes)
+    fn write(&self) {
+        while let Some(line) = self.outbox.take() {
+            if (&self.stream).write_all(line.as_bytes()).is_err() {
+                self.close(&Error::connection_lost());
+            }
+        }
     }
 
     fn read(&self, owner: &Weak<Shared>) {
@@ -130,7 +137,9 @@ impl Channel {
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok() && line.ends_with(b"\n") {
             if !line.iter().all(u8::is_ascii_whitespace) {
-                let Ok(message) = Json::parse(&String::from_utf8_lossy(&line)) else { return };
+                let Ok(message) = Json::parse(&String::from_utf8_lossy(&line)) else {
+                    return;
+                };
                 self.receive(message, owner);
             }
             line.clear();
@@ -163,7 +172,16 @@ impl Channel {
     }
 }
 
+fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let started = thread::Builder::new().name("authd".to_string()).spawn(work);
+    started
+        .map(drop)
+        .map_err(|error| Error::new(Reason::Internal, format!("no thread can be started: {error}")))
+}
+
 fn result_of(message: Json) -> Json {
-    let Json::Object(members) = message else { return Json::Null };
+    let Json::Object(members) = message else {
+        return Json::Null;
+    };
     members.into_iter().find(|(name, _)| name == "result").map_or(Json::Null, |(_, value)| value)
 }

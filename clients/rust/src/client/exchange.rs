@@ -22,8 +22,9 @@ const MAX_EARLY_BYTES: u64 = 32 * 1024 * 1024;
 pub(crate) struct Exchange {
     connection: Connection,
     limit: Duration,
-    cancellation: Option<Cancellation>,
-    _listening: Option<Listening>,
+    /// What takes it back: the caller's, and the end of the client.
+    cancellations: Vec<Cancellation>,
+    _listening: Vec<Listening>,
     /// Requests whose error is the answer: the one that began it, and the part that waits for its answer.
     opened: u64,
     waiting: VecDeque<u64>,
@@ -47,17 +48,15 @@ pub(crate) enum Came {
 
 impl Exchange {
     /// `limit` is how long the daemon may say nothing.
-    pub fn open(path: &Path, limit: Duration, cancellation: Option<Cancellation>) -> Result<Exchange, Error> {
+    pub fn open(path: &Path, limit: Duration, cancellations: Vec<Cancellation>) -> Result<Exchange, Error> {
         let connection = Connection::open(path)?;
         connection.limit_writing(limit);
-        let listening = match &cancellation {
-            Some(each) => Some(each.listen(connection.interrupter()?)),
-            None => None,
-        };
+        let listen = |each: &Cancellation| Ok(each.listen(connection.interrupter()?));
+        let listening = cancellations.iter().map(listen).collect::<Result<_, Error>>()?;
         Ok(Exchange {
             connection,
             limit,
-            cancellation,
+            cancellations,
             _listening: listening,
             opened: 0,
             waiting: VecDeque::new(),
@@ -220,7 +219,7 @@ impl Exchange {
     }
 
     fn assert_wanted(&self) -> Result<(), Error> {
-        if self.cancellation.as_ref().is_some_and(Cancellation::is_cancelled) {
+        if self.cancellations.iter().any(Cancellation::is_cancelled) {
             return Err(Error::new(Reason::Cancelled, "The request was cancelled."));
         }
         Ok(())
@@ -233,7 +232,8 @@ fn read(body: &mut dyn Read, part: &mut [u8]) -> Result<usize, Error> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => {
                 return other.map_err(|error| {
-                    Error::new(Reason::RequestFailed, format!("The body can't be read: {error}."))
+                    let text = format!("The body can't be read: {error}.");
+                    Error::new(Reason::RequestFailed, text).with_cause(error)
                 })
             }
         }

@@ -1,5 +1,6 @@
 //! What the clones of a client share, in each process.
 
+use super::cancellation::Cancellation;
 use super::channel::Channel;
 use super::subscription::{Listener, Notification, Watch};
 use crate::error::{Error, Reason};
@@ -34,7 +35,10 @@ struct Links {
     channel: Option<Arc<Channel>>,
     /// What to subscribe to again on a new connection.
     watched: Vec<Watch>,
-    listeners: Vec<Listener>,
+    listeners: Vec<(u64, Listener)>,
+    last_key: u64,
+    /// Takes back what has a connection of its own.
+    closing: Cancellation,
 }
 
 impl Shared {
@@ -64,23 +68,55 @@ impl Shared {
         Ok(())
     }
 
+    /// Ends the connection, and what has one of its own.
     pub fn close(&self) {
+        let closing = self.closing();
+        self.end();
+        closing.cancel();
+    }
+
+    /// What [`Shared::close`] cancels.
+    pub fn closing(&self) -> Cancellation {
+        self.links().closing.clone()
+    }
+
+    /// Ends the connection.
+    fn end(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
-        let links = std::mem::take(&mut *self.links());
+        let links = {
+            let mut links = self.links();
+            let closing = links.closing.clone();
+            std::mem::replace(&mut *links, Links { closing, ..Links::default() })
+        };
         if let Some(channel) = links.channel {
             channel.close(&closed());
         }
     }
 
-    pub fn listen(&self, listener: Listener) {
-        self.links().listeners.push(listener);
+    /// Has notifications go to `listener`, until `unlisten` with the key that is returned.
+    pub fn listen(&self, listener: Listener) -> u64 {
+        let mut links = self.links();
+        links.last_key += 1;
+        let key = links.last_key;
+        links.listeners.push((key, listener));
+        key
     }
 
-    /// Remembers what the daemon has agreed to.
-    pub fn watch(&self, watch: Watch) {
-        let watched = &mut self.links().watched;
-        watched.retain(|each| *each != watch);
-        watched.push(watch);
+    /// Lets go of a listener.
+    pub fn unlisten(&self, key: u64) {
+        self.links().listeners.retain(|(each, _)| *each != key);
+    }
+
+    /// Remembers what the daemon has agreed to on a connection; fails if that has ended meanwhile, as the next one
+    /// knows nothing of it.
+    pub fn watch(&self, watch: &Watch, on: &Arc<Channel>) -> Result<(), Error> {
+        let mut links = self.links();
+        if !on.is_open() {
+            return Err(Error::connection_lost());
+        }
+        links.watched.retain(|each| each != watch);
+        links.watched.push(watch.clone());
+        Ok(())
     }
 
     /// Forgets the subscriptions for one credential, or without a name all of them.
@@ -90,7 +126,7 @@ impl Shared {
 
     /// Hands a notification to those who wait for it.
     pub fn tell(&self, name: &str, params: &Json) {
-        self.links().listeners.retain(|listener| {
+        self.links().listeners.retain(|(_, listener)| {
             let notification = Notification { name: name.to_string(), params: params.clone() };
             !listener.wants(params) || listener.tell(notification)
         });
@@ -126,8 +162,9 @@ impl Shared {
 }
 
 impl Drop for Shared {
+    /// A streamed answer may outlive the client.
     fn drop(&mut self) {
-        self.close();
+        self.end();
     }
 }
 
