@@ -89,6 +89,18 @@ fn a_subscription_hears_of_its_credential_until_the_client_is_closed() {
 }
 
 #[test]
+fn a_subscription_survives_a_connection_that_ends_with_its_answer() {
+    let server = Server::start("ends");
+    let client = Client::at(&server.path);
+    let mut of_it = client.subscribe(Watch::of("ends")).unwrap();
+    server.ended.recv_timeout(LIMIT).unwrap();
+    // Nobody calls: the client itself connects again.
+    server.subscribed.recv_timeout(LIMIT).unwrap();
+    client.call("notify", &Json::object().with("credential", "ends")).unwrap();
+    assert!(of_it.next().is_some());
+}
+
+#[test]
 fn who_listens_may_call() {
     let server = Server::start("listener");
     let client = Client::at(&server.path);

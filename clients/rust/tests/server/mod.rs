@@ -4,6 +4,7 @@ use authd::Json;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process;
@@ -14,6 +15,8 @@ pub struct Server {
     pub path: PathBuf,
     /// A message for each connection that has ended.
     pub ended: Receiver<()>,
+    /// A message for each subscription but one whose connection ends.
+    pub subscribed: Receiver<()>,
     /// A message for each call that gets no answer.
     pub silenced: Receiver<()>,
     folder: PathBuf,
@@ -27,16 +30,17 @@ impl Server {
         let path = folder.join("authd.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let ((end, ended), (silence, silenced)) = (channel(), channel());
+        let (subscribe, subscribed) = channel();
         thread::spawn(move || {
             for (number, stream) in (1..).zip(listener.incoming()) {
-                let (end, silence) = (end.clone(), silence.clone());
+                let (end, silence, subscribe) = (end.clone(), silence.clone(), subscribe.clone());
                 thread::spawn(move || {
-                    serve(number, &stream.unwrap(), &silence);
+                    serve(number, &stream.unwrap(), &silence, &subscribe);
                     end.send(())
                 });
             }
         });
-        Server { path, ended, silenced, folder }
+        Server { path, ended, subscribed, silenced, folder }
     }
 }
 
@@ -46,7 +50,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>) {
+fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>, subscribe: &Sender<()>) {
     let mut out = stream;
     let mut opened = Json::Null;
     let mut write = |message: Json| drop(writeln!(out, "{message}"));
@@ -99,6 +103,19 @@ fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>) {
             "notify" => {
                 let params = message.get("params").cloned().unwrap();
                 write(Json::object().with("method", "token/refreshed").with("params", params));
+                Json::object()
+            }
+            // The first connection ends with its answer.
+            "subscribe"
+                if number == 1 && message.get("params").unwrap().str("credential") == Some("ends") =>
+            {
+                let id = message.get("id").cloned().unwrap();
+                write(Json::object().with("id", id).with("result", Json::object()));
+                let _ = stream.shutdown(Shutdown::Both);
+                return;
+            }
+            "subscribe" => {
+                let _ = subscribe.send(());
                 Json::object()
             }
             "silence" => {
