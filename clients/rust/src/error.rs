@@ -128,6 +128,7 @@ impl Error {
         }
     }
 
+    #[cfg(unix)]
     pub(crate) fn with_cause(self, cause: io::Error) -> Error {
         Error { cause: Some(Arc::new(cause)), ..self }
     }
