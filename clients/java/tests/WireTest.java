@@ -21,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +36,11 @@ final class WireTest {
         test("what is no JSON", WireTest::noJson);
         test("a body that pauses is kept alive", WireTest::keepAlive);
         test("a daemon that says nothing", WireTest::silence);
-        test("an HttpClient without a time-out waits for a day", WireTest::noTimeout);
+        test("an HttpClient without a time-out waits for a day", () -> longest(HttpRequest.newBuilder()));
+        HttpRequest.Builder forever = HttpRequest.newBuilder().timeout(ChronoUnit.FOREVER.getDuration());
+        test("and so does one whose time-out has no end", () -> longest(forever));
+        test("a subscription whose connection is lost before it is noted", Subscriptions::lost);
+        test("a subscription that is refused has no listener", Subscriptions::refused);
     }
 
     private static void json() {
@@ -63,12 +68,12 @@ final class WireTest {
         fails(IllegalArgumentException.class, () -> Json.write(Double.POSITIVE_INFINITY));
     }
 
-    private static void noTimeout() throws Exception {
+    private static void longest(HttpRequest.Builder builder) throws Exception {
         Path socket = Path.of(System.getenv("SOCKET_FOLDER"), "day.sock");
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-                Authd authd = new Authd(socket)) {
+                Authd authd = new Authd(socket, ChronoUnit.FOREVER.getDuration())) {
             server.bind(UnixDomainSocketAddress.of(socket));
-            HttpRequest request = HttpRequest.newBuilder(URI.create("https://api.example/x")).build();
+            HttpRequest request = builder.uri(URI.create("https://api.example/x")).build();
             var answer = new AuthdHttpClient(authd, "c").sendAsync(request, BodyHandlers.discarding());
             try (SocketChannel client = server.accept();
                     Scanner lines = new Scanner(Channels.newInputStream(client), StandardCharsets.UTF_8)) {

@@ -196,9 +196,16 @@ public final class Authd implements AutoCloseable {
      * @param listener who is told; a listener that is given twice is told once
      */
     public void subscribe(Subscription subscription, NotificationListener listener) {
-        session.add(listener);
-        call("subscribe", subscription.params());
-        session.watch(subscription);
+        boolean isNew = session.add(listener);
+        try {
+            CompletableFuture<Object> result = new CompletableFuture<>();
+            Call call = Call.start(session, "subscribe", subscription.params(), result);
+            Call.await(result);
+            session.watch(subscription, call.connection());
+        } catch (AuthdException error) {
+            if (isNew) session.remove(listener);
+            throw error;
+        }
     }
 
     /** Ends all subscriptions. */

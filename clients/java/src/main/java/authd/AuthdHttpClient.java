@@ -52,7 +52,8 @@ public final class AuthdHttpClient extends HttpClient {
         } catch (ExecutionException error) {
             Throwable cause = error.getCause();
             if (cause instanceof RuntimeException || cause instanceof Error) throw new IOException(cause);
-            throw Download.ioException(cause.getCause() instanceof AuthdException given ? given : cause);
+            if (cause.getCause() instanceof AuthdException given) throw Download.ioException(given);
+            throw cause instanceof IOException given ? given : new IOException(cause);
         }
     }
 

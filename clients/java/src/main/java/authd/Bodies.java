@@ -29,7 +29,7 @@ final class Bodies {
     static void subscribe(Optional<BodyPublisher> body, Flow.Subscriber<ByteBuffer> subscriber) {
         try {
             body.orElseGet(BodyPublishers::noBody).subscribe(subscriber);
-        } catch (RuntimeException error) {
+        } catch (Throwable error) {
             subscriber.onError(error);
         }
     }

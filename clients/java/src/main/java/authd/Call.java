@@ -29,10 +29,17 @@ final class Call {
     }
 
     /** Calls a method; its result, or an AuthdException, comes in {@code result}, in the loop's thread. */
-    static void start(Session session, String method, Map<String, ?> params, CompletableFuture<Object> result) {
+    static Call start(Session session, String method, Map<String, ?> params, CompletableFuture<Object> result) {
         Call call = new Call(session, method, params, result);
         result.whenComplete((value, error) -> call.over());
         call.attempt();
+        return call;
+    }
+
+    /** Returns the connection that the request went over; null if it was not sent. */
+    Connection connection() {
+        Sent last = sent;
+        return last == null ? null : last.connection();
     }
 
     static AuthdException silence(String method, Duration limit) {

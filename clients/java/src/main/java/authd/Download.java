@@ -79,7 +79,7 @@ final class Download<T> implements Exchange.Sink, Flow.Subscription {
         try {
             subscriber = handler.apply(new Info(head.status(), head.headers()));
             subscriber.onSubscribe(this);
-        } catch (RuntimeException thrown) {
+        } catch (Throwable thrown) {
             abandon(thrown);
             return;
         }
@@ -145,25 +145,26 @@ final class Download<T> implements Exchange.Sink, Flow.Subscription {
                 subscriber.onNext(List.of(ByteBuffer.wrap(piece.data()).asReadOnlyBuffer()));
             }
             if (isEnded && !isOver && pieces.isEmpty()) finish();
-        } catch (RuntimeException thrown) {
-            abandon(thrown);
+        } catch (Throwable thrown) {
+            if (isOver) reject(thrown);
+            else abandon(thrown);
         }
     }
 
     private void finish() {
         isOver = true;
+        if (error != null) reject(ioException(error));
         if (error == null) subscriber.onComplete();
         else if (subscriber != null) subscriber.onError(ioException(error));
-        if (error != null) reject(ioException(error));
     }
 
     /** The program's own code has failed. */
-    private void abandon(RuntimeException thrown) {
+    private void abandon(Throwable thrown) {
         if (isOver) return;
         isOver = true;
+        reject(thrown);
         exchange.cancel(AuthdException.cancelled("The body of the answer could not be taken."));
         if (subscriber != null) subscriber.onError(thrown);
-        reject(thrown);
     }
 
     private void reject(Throwable thrown) {

@@ -136,7 +136,7 @@ final class Exchange implements Connection.Listener, Upload.Listener {
         if (error != null) {
             finish(error);
         } else if (result instanceof Map<?, ?> given && given.get("upload") instanceof String name) {
-            upload = new Upload(connection, name, inOrder, session.workers, this);
+            upload = new Upload(connection, name, this::inOrder, session.workers, this);
             Bodies.subscribe(body, upload);
         } else {
             answered(result, null);
@@ -173,8 +173,10 @@ final class Exchange implements Connection.Listener, Upload.Listener {
         inOrder.execute(() -> {
             try {
                 task.run();
-            } catch (RuntimeException error) {
-                finish(new AuthdException("request_failed", "What authd has sent can't be read: " + error, error));
+            } catch (Throwable error) {
+                String text = "What authd has sent can't be read: ";
+                if (error instanceof AuthdException given) finish(given);
+                else finish(new AuthdException("request_failed", text + error, error));
             }
         });
     }

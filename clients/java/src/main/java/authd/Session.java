@@ -18,6 +18,8 @@ final class Session implements Connection.Listener {
     /** Between tries to get a lost subscription back. */
     private static final Duration RECONNECT_PAUSE = Duration.ofSeconds(1);
 
+    private static final Duration LONGEST_GRACE = Duration.ofDays(365);
+
     /** How much longer than its time-out a call waits. */
     final Duration grace;
     /** While the source of a body pauses so long, authd is told that the body goes on. */
@@ -28,14 +30,14 @@ final class Session implements Connection.Listener {
     private final ReentrantLock lock = new ReentrantLock();
     private final Set<Connection> others = ConcurrentHashMap.newKeySet();
     private final List<Subscription> watched = new CopyOnWriteArrayList<>();
-    private final List<NotificationListener> listeners = new CopyOnWriteArrayList<>();
+    private final CopyOnWriteArrayList<NotificationListener> listeners = new CopyOnWriteArrayList<>();
     private Loop loop;
     private Connection connection;
     private volatile boolean isClosed;
 
     Session(Path path, Duration grace) {
         this.path = path;
-        this.grace = grace;
+        this.grace = grace.compareTo(LONGEST_GRACE) < 0 ? grace : LONGEST_GRACE;
     }
 
     /** Returns the connection that calls share. Throws AuthdException if there is no daemon. */
@@ -68,10 +70,13 @@ final class Session implements Connection.Listener {
         others.remove(own);
     }
 
-    void watch(Subscription subscription) {
+    /** Notes what was subscribed to over a connection. If that was lost since, the next one did not know of it. */
+    void watch(Subscription subscription, Connection used) {
         lock.lock();
         try {
             if (!watched.contains(subscription)) watched.add(subscription);
+            if (connection.isClosed()) reconnectLater();
+            else if (connection != used) connection.send("subscribe", subscription.params(), (result, error) -> {});
         } finally {
             lock.unlock();
         }
@@ -88,8 +93,13 @@ final class Session implements Connection.Listener {
         if (credential == null) listeners.clear();
     }
 
-    void add(NotificationListener listener) {
-        if (!listeners.contains(listener)) listeners.add(listener);
+    /** Returns whether it is a new one. */
+    boolean add(NotificationListener listener) {
+        return listeners.addIfAbsent(listener);
+    }
+
+    void remove(NotificationListener listener) {
+        listeners.remove(listener);
     }
 
     void close() {
@@ -109,7 +119,7 @@ final class Session implements Connection.Listener {
     @Override
     public void notified(String name, Map<String, Object> params, int size) {
         inOrder.execute(() -> {
-            for (NotificationListener listener : listeners) listener.notified(name, params);
+            for (NotificationListener listener : listeners) Threads.guarded(() -> listener.notified(name, params));
         });
     }
 

@@ -33,7 +33,17 @@ final class Threads {
     static CompletableFuture<Void> after(Duration time, Runnable work) {
         CompletableFuture<Void> timer = new CompletableFuture<>();
         timer.thenRun(work);
-        return timer.completeOnTimeout(null, time.toMillis(), TimeUnit.MILLISECONDS);
+        return timer.completeOnTimeout(null, TimeUnit.MILLISECONDS.convert(time), TimeUnit.MILLISECONDS);
+    }
+
+    /** Runs the code of whoever calls: what it throws, errors too, is told as any thread's, and ends nothing else. */
+    static void guarded(Runnable code) {
+        try {
+            code.run();
+        } catch (Throwable error) {
+            Thread thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, error);
+        }
     }
 
     /** Runs one task after the other, in the order in which they came, in threads of an executor. */
@@ -57,14 +67,7 @@ final class Threads {
         }
 
         private void run() {
-            for (Runnable task = next(); task != null; task = next()) {
-                try {
-                    task.run();
-                } catch (RuntimeException error) {
-                    Thread thread = Thread.currentThread();
-                    thread.getUncaughtExceptionHandler().uncaughtException(thread, error);
-                }
-            }
+            for (Runnable task = next(); task != null; task = next()) guarded(task);
         }
 
         private Runnable next() {

@@ -102,7 +102,7 @@ public final class TokenOptions {
          * @return this
          */
         public Builder timeout(Duration time) {
-            return with("timeoutMs", Math.max(1, time.toMillis()));
+            return with("timeoutMs", Wire.timeoutMs(time));
         }
 
         /**

@@ -51,7 +51,7 @@ final class Upload implements Flow.Subscriber<ByteBuffer> {
     public void onSubscribe(Flow.Subscription subscription) {
         inOrder.execute(() -> {
             source = subscription;
-            if (isOver) source.cancel();
+            if (isOver) stop();
             else ask();
         });
     }
@@ -82,7 +82,7 @@ final class Upload implements Flow.Subscriber<ByteBuffer> {
     /** Sends no more of the body. */
     void stop() {
         isOver = true;
-        if (source != null) source.cancel();
+        if (source != null) workers.execute(source::cancel);
     }
 
     /** Says that the body goes on, if its source pauses: authd waits for a minute. Returns whether it does. */
@@ -111,7 +111,7 @@ final class Upload implements Flow.Subscriber<ByteBuffer> {
         workers.execute(() -> {
             try {
                 source.request(1);
-            } catch (RuntimeException error) {
+            } catch (Throwable error) {
                 onError(error);
             }
         });

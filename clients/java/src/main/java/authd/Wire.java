@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 
 /** Messages on the socket, and which of them may be sent again. */
 final class Wire {
@@ -20,7 +21,7 @@ final class Wire {
     static final int SHORT_BODY = 1024 * 1024;
     /** How much longer than a call's time-out the daemon may take: a person may have to say yes first. */
     static final Duration GRACE = Duration.ofSeconds(65);
-    /** The longest time-out that authd takes, for requests that name none to an HttpClient. */
+    /** The longest time-out that authd takes; that of requests that name none to an HttpClient. */
     static final long NO_TIMEOUT_MS = 86_400_000;
 
     private static final long DEFAULT_TIMEOUT_MS = 30_000;
@@ -44,6 +45,11 @@ final class Wire {
     static Duration timeoutOf(String method, Map<String, ?> params) {
         if (params.get("timeoutMs") instanceof Number given) return Duration.ofMillis(given.longValue());
         return Duration.ofMillis(method.equals("login/finish") ? LOGIN_TIMEOUT_MS : DEFAULT_TIMEOUT_MS);
+    }
+
+    /** Returns a time as the protocol has it: a millisecond at least, a day at most. */
+    static long timeoutMs(Duration time) {
+        return Math.max(1, Math.min(TimeUnit.MILLISECONDS.convert(time), NO_TIMEOUT_MS));
     }
 
     /** Returns a message as it goes over the socket. */
@@ -83,7 +89,7 @@ final class Wire {
         Map<String, Object> headers = new LinkedHashMap<>();
         request.headers().map().forEach((name, values) -> headers.put(name, joined(name, values)));
         if (!headers.isEmpty()) params.put("headers", headers);
-        request.timeout().ifPresent(timeout -> params.put("timeoutMs", Math.max(1, timeout.toMillis())));
+        request.timeout().ifPresent(timeout -> params.put("timeoutMs", timeoutMs(timeout)));
         return params;
     }
 
