@@ -4,6 +4,7 @@
  * through Node's own functions.
  */
 import { watchSteps } from "./disk-steps.ts";
+import { watchMoves } from "./move-steps.ts";
 import { watchRenewals } from "./renewal-steps.ts";
 
 let armed: number | string | undefined;
@@ -16,6 +17,9 @@ await watchSteps((step) => {
   if (armed !== undefined && isIt) end();
 });
 const renewals = await watchRenewals((point) => point === armed, end);
+watchMoves((point) => {
+  if (point === armed) end();
+});
 
 process.on("message", async (instant: number | string) => {
   await renewals.settled();

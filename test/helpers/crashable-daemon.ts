@@ -13,7 +13,7 @@ export async function startCrashableDaemon(t: ExecutionContext, { env }: Home) {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   await says("authd listens on ");
-  /** Before the change to the disk with this number or beginning (disk-steps.ts), or at a crash point. */
+  /** Before the change to the disk with this number or beginning (disk-steps.ts), or at a named instant. */
   const arm = async (instant: number | string) => {
     const armed = once(child, "message");
     child.send(instant);

@@ -12,6 +12,7 @@ import type { FleetHost, FleetStatus, ParamsOf } from "../../protocol.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
 import { hostOf, openSettled, prepareStore, type SharedStore } from "../shared-store.ts";
+import { forgetLeftStore, leftStore, noteLeftStore } from "./left-store.ts";
 
 /** Moves this host's credentials into a store and back, and lets hosts in and out. */
 export class FleetService {
@@ -23,13 +24,14 @@ export class FleetService {
     this.#core = core;
   }
 
-  /** Rejects with AuthdError; then everything is as it was. */
+  /** Rejects with AuthdError; then everything is as it was. A move that was cut off is completed, or done already. */
   async move({ to }: ParamsOf<"vault/move">, ask: Consent): Promise<FleetHost> {
     const { admin, registry } = this.#core;
     return await admin.changes.runWithConsent(ask, async (needs) => {
       admin.changes.assertOpen();
       if (to === "file:") return await this.#moveBack();
       needs(registry.anyGuarded());
+      if (await this.#isMemberOf(to)) return this.#done(to);
       await this.#assertUnshared();
       const settings = this.#settingsFor(to);
       const { moveIn } = await import("./replace-records.ts");
@@ -50,18 +52,40 @@ export class FleetService {
   }
 
   async #moveBack(): Promise<FleetHost> {
-    const { host, settings, records } = this.#assertShared();
     const { env } = this.#foundation;
+    if (!this.#core.shared) return await this.#leave();
+    const { host, settings, records } = this.#assertShared();
     const { moveOut } = await import("./replace-records.ts");
     const from = (await records.connection.opened()).key.id;
     const store = await openSettled(settings, env);
     const credentials = await moveOut(this.#core, { store, holder: host, from }, async () => {
+      noteLeftStore(env, settings);
       removeStoreTable(configDir(env));
       await this.#core.detach();
       return () => this.#attach(settings);
     }).finally(() => store.close());
+    forgetLeftStore(env);
     this.#foundation.log.info({ url: settings.url }, "the credentials are this host's alone again");
     return { host, credentials };
+  }
+
+  /** Completes a move out of a store that config.toml names no more. */
+  async #leave(): Promise<FleetHost> {
+    const { env, vault } = this.#foundation;
+    const settings = leftStore(env);
+    if (!settings) return this.#done("file:");
+    const { finishMoveOut } = await import("./replace-records.ts");
+    const store = await openSettled(settings, env);
+    const host = hostOf(settings);
+    await finishMoveOut(this.#core, { store, holder: host, vault }).finally(() => store.close());
+    forgetLeftStore(env);
+    return { ...this.#done(settings.url), host };
+  }
+
+  /** What a move says that was done before. */
+  #done(url: string): FleetHost {
+    const { registry, shared } = this.#core;
+    return { host: hostOf(shared?.settings ?? { url }), credentials: [...registry.all()].length };
   }
 
   async invite(ask: Consent): Promise<{ invite: string }> {
@@ -152,12 +176,19 @@ export class FleetService {
   async #assertUnshared(): Promise<void> {
     const { shared } = this.#core;
     if (!shared) return;
-    const isMember = await shared.records.connection.opened().then(
+    if (await this.#isMemberOf(shared.settings.url)) {
+      throw unfit("This host shares a store already.");
+    }
+    await this.#core.detach();
+  }
+
+  async #isMemberOf(url: string): Promise<boolean> {
+    const { shared } = this.#core;
+    if (shared?.settings.url !== url) return false;
+    return await shared.records.connection.opened().then(
       () => true,
       () => false,
     );
-    if (isMember) throw unfit("This host shares a store already.");
-    await this.#core.detach();
   }
 
   /** Returns what config.toml says of this store, or the address alone. */
@@ -174,6 +205,7 @@ export class FleetService {
     const dir = configDir(env);
     const shared = await prepareStore(this.#foundation, settings);
     if (!loadDaemonSettings({ dir, env }).store) writeStoreTable(dir, settings);
+    forgetLeftStore(env);
     if (shared) await this.#core.attach(shared);
   }
 

@@ -87,14 +87,7 @@ export async function moveOut(
   forget: () => Promise<() => Promise<void>>,
 ): Promise<number> {
   const { registry } = core;
-  const { hosts } = await store.hosts();
-  if (hosts.length > 1) {
-    const others = hosts.map(({ name }) => name).filter((name) => name !== holder);
-    throw new AuthdError(
-      "invalid_params",
-      `Other hosts share the store (${others.join(", ")}), and a refresh token can't be used by two that do not. Remove them first (authd fleet remove HOST). Nothing was changed`,
-    );
-  }
+  await assertOnlyHost(store, holder);
   const go = registry.hold(moving());
   try {
     await whenNothingIsSpent(core);
@@ -113,15 +106,47 @@ export async function moveOut(
       await putBack();
       throw error;
     }
-    for (const { shared } of registry.all()) {
-      if (shared.live?.shared) delete shared.live.shared;
-      await shared.keep(true);
-    }
+    await unmark(core);
     return entries.filter(({ payload }) => payload !== undefined).length;
   } finally {
     go();
     registry.tick();
   }
+}
+
+/** Empties the store of a move out that was cut off, if it was not emptied: what this host has is newer. */
+export async function finishMoveOut(
+  core: Core,
+  { store, holder, vault }: { store: Store; holder: string } & Pick<Foundation, "vault">,
+): Promise<void> {
+  const hosts = await assertOnlyHost(store, holder);
+  if (hosts.length > 0) {
+    const { fleetKey } = await import("../../vault/store/index.ts");
+    const from = (await fleetKey(store, holder, vault)).id;
+    const { entries } = await store.changesSince(-1);
+    const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
+    const emptied = { holder, from, to: undefined, hosts: [], records: gone };
+    if (!(await store.replaceAll(emptied))) throw busy();
+  }
+  await unmark(core);
+}
+
+/** Records have no place in a store any more. */
+async function unmark({ registry }: Core): Promise<void> {
+  for (const { shared } of registry.all()) {
+    if (shared.live?.shared) delete shared.live.shared;
+    await shared.keep(true);
+  }
+}
+
+async function assertOnlyHost(store: Store, holder: string) {
+  const { hosts } = await store.hosts();
+  const others = hosts.map(({ name }) => name).filter((name) => name !== holder);
+  if (others.length === 0) return hosts;
+  throw new AuthdError(
+    "invalid_params",
+    `Other hosts share the store (${others.join(", ")}), and a refresh token can't be used by two that do not. Remove them first (authd fleet remove HOST). Nothing was changed`,
+  );
 }
 
 /** Seals everything with a new key for all hosts but `without`. Rejects with AuthdError. */
