@@ -37,13 +37,13 @@ export class FileStore implements Store {
   readonly #dir: string;
   readonly #turns = new Turns();
 
-  /** Makes the folder if it is missing. Throws AuthdError `internal`. */
+  /** Makes the folder if it is missing. Throws AuthdError `invalid_params`: no other folder takes its place. */
   constructor(dir: string) {
     this.#dir = dir;
     try {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
     } catch (cause) {
-      throw unusable(dir, cause);
+      throw unusable(dir, cause, "invalid_params");
     }
   }
 
@@ -209,8 +209,12 @@ function entryOf({ records }: FileState, name: string): StoreEntry | undefined {
   return records.get(name)?.entry;
 }
 
-function unusable(dir: string, cause: unknown): AuthdError {
+function unusable(
+  dir: string,
+  cause: unknown,
+  reason: "internal" | "invalid_params" = "internal",
+): AuthdError {
   if (cause instanceof AuthdError) return cause;
   const message = `The store ${dir} can't be used: ${explainFileError(cause)}`;
-  return new AuthdError("internal", message, { cause });
+  return new AuthdError(reason, message, { cause });
 }

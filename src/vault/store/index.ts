@@ -1,3 +1,4 @@
+import { AuthdError } from "../../errors.ts";
 import type { Store } from "./store.ts";
 
 export { type FleetKey, newFleetKey, openPayload, sealPayload, wrapForHost } from "./fleet-key.ts";
@@ -16,10 +17,20 @@ export interface StoreAddress {
 /** Opens a store. Rejects with AuthdError: `invalid_params` for an address of neither kind. */
 export async function openStore({ url, ...rest }: StoreAddress): Promise<Store> {
   if (url.startsWith("file:")) {
-    const { fileURLToPath } = await import("node:url");
+    const folder = await folderOf(url);
     const { FileStore } = await import("./file-store.ts");
-    return new FileStore(fileURLToPath(url));
+    return new FileStore(folder);
   }
   const { PostgresStore } = await import("./postgres/postgres-store.ts");
   return await PostgresStore.open({ url, ...rest });
+}
+
+async function folderOf(url: string): Promise<string> {
+  const { fileURLToPath } = await import("node:url");
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    const text = "The store's address is not used: expected file:///folder.";
+    throw new AuthdError("invalid_params", text, { cause });
+  }
 }

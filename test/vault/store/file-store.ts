@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AuthdError } from "../../../src/errors.ts";
 import { FileStore } from "../../../src/vault/store/file-store.ts";
+import { openStore } from "../../../src/vault/store/index.ts";
 import { temporaryFolder } from "../../helpers/folder.ts";
 import { onUnix as test } from "../../helpers/optional.ts";
 import { STORE_CONTRACT } from "../../helpers/store-contract.ts";
@@ -16,7 +17,10 @@ for (const { title, run } of STORE_CONTRACT) {
 test("a folder that can't be used is told of", async (t) => {
   const dir = temporaryFolder(t);
   writeFileSync(join(dir, "file"), "");
-  t.throws(() => new FileStore(join(dir, "file")), { instanceOf: AuthdError });
+  const error = t.throws(() => new FileStore(join(dir, "file")), { instanceOf: AuthdError });
+  t.is(error?.reason, "invalid_params");
+  const elsewhere = await t.throwsAsync(openStore({ url: "file://host/folder" }));
+  t.is((elsewhere as AuthdError).reason, "invalid_params");
   const store = new FileStore(join(dir, "store"));
   mkdirSync(join(dir, "store", "store.json"));
   await t.throwsAsync(store.read("a"), { instanceOf: AuthdError, message: /can't be used/ });
