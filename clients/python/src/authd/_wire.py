@@ -30,7 +30,7 @@ Json = dict[str, Any]
 _REPEATABLE = {
     *("initialize", "getToken", "credentials/list", "credentials/show", "status", "events"),
     *("reload", "approvals/pending", "audit/head", "subscribe", "unsubscribe", "lock"),
-    "login/start",
+    *("login/start", "credentials/discover", "credentials/introspect", "tokenFiles/list"),
 }
 _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 
