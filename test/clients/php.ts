@@ -1,10 +1,12 @@
 /** The PHP client, by the conformance suite and with Guzzle and PSR-18. */
 import { readdirSync } from "node:fs";
+import net from "node:net";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { run, start } from "../helpers/child.ts";
 import { conformance } from "../helpers/conformance/conformance.ts";
 import { startSandbox } from "../helpers/conformance/sandbox.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { startScriptedDaemon } from "../helpers/scripted-daemon.ts";
 import { ROOT } from "../helpers/sources.ts";
@@ -29,11 +31,34 @@ test("every file of the PHP client is PHP", async (t) => {
   }
 });
 
-test("PSR-18 and Guzzle send by authd", async (t) => {
-  if (absent("php").length > 0) return missing(t, "php is not installed");
+/** Says what the tests with Guzzle lack on this machine. */
+async function lacking(t: ExecutionContext): Promise<string | undefined> {
+  if (absent("php").length > 0) return "php is not installed";
   const guzzle = "require '/usr/share/php/GuzzleHttp/autoload.php';";
-  if ((await run(t, "php", ["-r", guzzle])).code !== 0)
-    return missing(t, "Debian's php-guzzlehttp-guzzle is not installed");
+  if ((await run(t, "php", ["-r", guzzle])).code === 0) return undefined;
+  return "Debian's php-guzzlehttp-guzzle is not installed";
+}
+
+test("cookies of PSR-7 go as one header", async (t) => {
+  const lack = await lacking(t);
+  if (lack) return missing(t, lack);
+  let sent: unknown;
+  const result = { status: 200, url: "https://api.example/x", headers: {}, body: "" };
+  const socket = await startScriptedDaemon(t, (_method, params) => {
+    sent = params;
+    return { result };
+  });
+  const env = { ...process.env, AUTHD_SOCKET: socket };
+  const { code, stdout, stderr } = await run(t, "php", [join(FOLDER, "tests/cookies.php")], {
+    env,
+  });
+  t.is(code, 0, stdout + stderr);
+  return t.like(sent, { headers: { Cookie: "a=1; b=2", Accept: "x/y, x/z" } });
+});
+
+test("PSR-18 and Guzzle send by authd", async (t) => {
+  const lack = await lacking(t);
+  if (lack) return missing(t, lack);
   const { socket, values } = await startSandbox(t);
   const env = { ...process.env, AUTHD_SOCKET: socket, LABELF_URL: values.labelf };
   const { code, stdout, stderr } = await run(t, "php", [join(FOLDER, "tests/adapters.php")], {
@@ -63,4 +88,74 @@ test("what a signal handler throws takes a call back", async (t) => {
     '$/cancelRequest {"id":1}',
     'getToken {"credential":"quick"}',
   ]);
+});
+
+test("a body goes on after the head of its answer", async (t) => {
+  if (absent("php").length > 0) return missing(t, "php is not installed");
+  const common = { status: 200, statusText: "OK", url: "https://api.example/x", headers: {} };
+  const result = { ...common, bytes: 2, chunks: 1, refreshed: false };
+  const message = (members: object) => JSON.stringify({ jsonrpc: "2.0", ...members });
+  let sent = "";
+  const socket = await startScriptedDaemon(t, (method, params) => {
+    if (method === "request/open") return { result: { upload: "u" } };
+    const { seq, data, last } = params as { seq: number; data: string; last?: boolean };
+    sent += Buffer.from(data, "base64").toString();
+    const head = message({ method: "response/head", params: { ...common, id: 1 } });
+    if (seq === 0) return `${head}\n${message({ id: 2, result: {} })}`;
+    if (!last) return { result: {} };
+    const chunk = message({ method: "response/chunk", params: { id: 1, seq: 0, data: "aGk=" } });
+    return `${chunk}\n${message({ id: seq + 2, result })}`;
+  });
+  const env = { ...process.env, AUTHD_SOCKET: socket };
+  const { code, stdout, stderr } = await run(t, "php", [join(FOLDER, "tests/duplex.php")], { env });
+  t.is(code, 0, stdout + stderr);
+  return t.is(sent, "onetwothree");
+});
+
+/** Listens as a daemon that never reads on its first connection, and answers each line of the others with a token. */
+async function startDeafDaemon(t: ExecutionContext) {
+  const sockets: net.Socket[] = [];
+  const result = { accessToken: "quick", tokenType: "Bearer", expiresAt: null, headers: {} };
+  const server = net.createServer({ pauseOnConnect: true }, (socket) => {
+    t.teardown(() => socket.destroy());
+    socket.on("error", () => {});
+    if (sockets.push(socket) === 1) return;
+    socket.on("data", (line) => {
+      const { id } = JSON.parse(line.toString());
+      socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, result })}\n`);
+    });
+    socket.resume();
+  });
+  const path = join(temporaryFolder(t), "authd.sock");
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  t.teardown(() => server.close());
+  return { path, sockets };
+}
+
+for (const ending of ["signal", "cancelled", "timeout"]) {
+  test(`a request that is not read is taken back: ${ending}`, async (t) => {
+    if (absent("php").length > 0) return missing(t, "php is not installed");
+    const { path, sockets } = await startDeafDaemon(t);
+    const { child, ended } = start(t, "php", [join(FOLDER, "tests/deaf.php"), ending], {
+      env: { ...process.env, AUTHD_SOCKET: path },
+    });
+    await until(() => sockets.length > 0);
+    if (ending === "signal") child.kill("SIGUSR1");
+    const { code, stdout, stderr } = await ended;
+    t.is(code, 0, stdout + stderr);
+    const got = Buffer.concat(await (sockets[0] as net.Socket).toArray()).toString();
+    return t.false(got.includes("\n"), "half a line, then the end");
+  });
+}
+
+test("no trace of an exception holds what was sent", async (t) => {
+  if (absent("php").length > 0) return missing(t, "php is not installed");
+  const error = { code: 1, message: "no", data: { reason: "credential_rejected" } };
+  const socket = await startScriptedDaemon(t, (_method, params) =>
+    JSON.stringify(params).includes("lost") ? undefined : { error },
+  );
+  const args = ["-d", "zend.exception_ignore_args=0", join(FOLDER, "tests/traces.php")];
+  const env = { ...process.env, AUTHD_SOCKET: socket };
+  const { code, stdout, stderr } = await run(t, "php", args, { env });
+  return t.is(code, 0, stdout + stderr);
 });

@@ -16,8 +16,9 @@ final class Client
     /** Seconds between tries to get a lost subscription back. */
     private const RECONNECT_PAUSE = 1.0;
     private const REPEATABLE = [
-        'initialize', 'getToken', 'credentials/list', 'credentials/show', 'status', 'events', 'reload',
-        'approvals/pending', 'audit/head', 'subscribe', 'unsubscribe', 'lock', 'login/start',
+        'initialize', 'getToken', 'tokenFiles/list', 'credentials/list', 'credentials/show', 'credentials/discover',
+        'credentials/introspect', 'status', 'events', 'reload', 'approvals/pending', 'audit/head', 'subscribe',
+        'unsubscribe', 'lock', 'login/start',
     ];
     private const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
 
@@ -86,9 +87,9 @@ final class Client
         string $credential,
         string $method,
         string $url,
-        array $headers = [],
-        ?string $body = null,
-        mixed $json = null,
+        #[\SensitiveParameter] array $headers = [],
+        #[\SensitiveParameter] ?string $body = null,
+        #[\SensitiveParameter] mixed $json = null,
         ?float $timeout = null,
         ?int $maxResponseBytes = null,
     ): Response {
@@ -96,7 +97,7 @@ final class Client
             if ($body !== null) {
                 throw new InvalidParamsException('A request has a body or json, not both.', 'invalid_params');
             }
-            $body = json_encode($json, JSON_THROW_ON_ERROR);
+            $body = Connection::encode($json);
             $named = array_change_key_case($headers);
             $headers += isset($named['content-type']) ? [] : ['content-type' => 'application/json'];
         }
@@ -112,15 +113,16 @@ final class Client
      * Has authd send a request whose answer is read as it comes.
      *
      * @param array<string, string> $headers
-     * @param string|iterable<string>|null $body an iterable is sent as it comes; authd gives it up if it pauses for a minute
+     * @param string|iterable<string>|null $body an iterable is sent as it comes; authd gives it up if it pauses for a
+     *     minute. What is not sent when the answer's head comes goes while the answer is read
      * @param ?float $timeout seconds up to the head, then of each silence
      */
     public function stream(
         string $credential,
         string $method,
         string $url,
-        array $headers = [],
-        string|iterable|null $body = null,
+        #[\SensitiveParameter] array $headers = [],
+        #[\SensitiveParameter] string|iterable|null $body = null,
         ?float $timeout = null,
     ): Stream {
         $params = self::requestParams($credential, $method, $url, $headers, $timeout);
@@ -132,7 +134,7 @@ final class Client
      *
      * @param array<string, mixed> $params
      */
-    public function call(string $method, array $params = []): mixed
+    public function call(string $method, #[\SensitiveParameter] array $params = []): mixed
     {
         return $this->repeated($method, $params, fn () => $this->answer($method, $params));
     }
@@ -193,13 +195,15 @@ final class Client
     }
 
     /** @param array<string, mixed> $params */
-    private function answer(string $method, array $params): mixed
+    private function answer(string $method, #[\SensitiveParameter] array $params): mixed
     {
         $limit = self::timeoutOf($method, $params) + $this->grace;
+        $until = hrtime(true) / 1e9 + $limit;
         $connection = $this->connected();
-        $id = $connection->request($method, $params);
+        $id = $connection->newId();
         try {
-            $answer = $this->awaited($connection, $id, $limit);
+            $connection->send($id, $method, $params, $limit, $this->isCancelled);
+            $answer = $this->awaited($connection, $id, $until);
         } catch (\Throwable $error) {
             // Also one that a signal handler or a listener has thrown.
             $connection->cancel($id);
@@ -218,11 +222,11 @@ final class Client
     /**
      * Returns the answer to a request, or null if it did not come in time.
      *
+     * @param float $until seconds of the clock that `hrtime` reads
      * @return ?array<string, mixed>
      */
-    private function awaited(Connection $connection, int $id, float $limit): ?array
+    private function awaited(Connection $connection, int $id, float $until): ?array
     {
-        $until = hrtime(true) / 1e9 + $limit;
         do {
             $message = $connection->next(max(0.0, $until - hrtime(true) / 1e9), $this->isCancelled);
             if (isset($message['method'])) {
@@ -239,7 +243,7 @@ final class Client
     }
 
     /** @param array<string, mixed> $message */
-    private function tell(array $message): void
+    private function tell(#[\SensitiveParameter] array $message): void
     {
         if (isset($message['method'])) {
             foreach ($this->listeners as $listener) {
@@ -257,16 +261,17 @@ final class Client
             $this->process = getmypid() ?: 0;
         }
         if ($this->connection === null || $this->connection->isClosed()) {
-            $this->connection = new Connection(Socket::connect($this->socket));
+            $connection = new Connection(Socket::connect($this->socket));
             foreach ($this->watched as $params) {
-                $this->connection->request('subscribe', $params);
+                $connection->send($connection->newId(), 'subscribe', $params, $this->grace, $this->isCancelled);
             }
+            $this->connection = $connection;
         }
         return $this->connection;
     }
 
     /** @param array<string, mixed> $params */
-    private function exchange(array $params): Exchange
+    private function exchange(#[\SensitiveParameter] array $params): Exchange
     {
         $this->assertOpen();
         $limit = self::timeoutOf('authorizedRequest', $params) + $this->grace;
@@ -277,7 +282,7 @@ final class Client
      * @param array<string, mixed> $params
      * @return array<string, mixed>
      */
-    private function sendLong(array $params, string $body): array
+    private function sendLong(#[\SensitiveParameter] array $params, #[\SensitiveParameter] string $body): array
     {
         $exchange = $this->exchange($params);
         try {
@@ -295,8 +300,11 @@ final class Client
      * @param array<string, mixed> $params
      * @param callable(): mixed $send
      */
-    private function repeated(string $method, array $params, callable $send): mixed
-    {
+    private function repeated(
+        string $method,
+        #[\SensitiveParameter] array $params,
+        #[\SensitiveParameter] callable $send,
+    ): mixed {
         for ($tries = self::mayRepeat($method, $params) ? 2 : 1; $tries > 0; $tries--) {
             try {
                 return $send();
@@ -320,7 +328,7 @@ final class Client
      *
      * @param array<string, mixed> $params
      */
-    private static function mayRepeat(string $method, array $params): bool
+    private static function mayRepeat(string $method, #[\SensitiveParameter] array $params): bool
     {
         if ($method === 'authorizedRequest') {
             return in_array(strtoupper($params['method'] ?? 'GET'), self::IDEMPOTENT, true);
@@ -329,7 +337,7 @@ final class Client
     }
 
     /** @param array<string, mixed> $params */
-    private static function timeoutOf(string $method, array $params): float
+    private static function timeoutOf(string $method, #[\SensitiveParameter] array $params): float
     {
         if (is_numeric($params['timeoutMs'] ?? null)) {
             return $params['timeoutMs'] / 1000;
@@ -345,7 +353,7 @@ final class Client
         string $credential,
         string $method,
         string $url,
-        array $headers,
+        #[\SensitiveParameter] array $headers,
         ?float $timeout,
     ): array {
         return self::present([
@@ -368,8 +376,14 @@ final class Client
      * @param array<string, mixed> $members
      * @return array<string, mixed>
      */
-    private static function present(array $members): array
+    private static function present(#[\SensitiveParameter] array $members): array
     {
-        return array_filter($members, static fn (mixed $value): bool => $value !== null);
+        $given = [];
+        foreach ($members as $name => $value) {
+            if ($value !== null) {
+                $given[$name] = $value;
+            }
+        }
+        return $given;
     }
 }

@@ -11,8 +11,9 @@ final class Connection
     private const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
     /** Seconds between looks at whether a call is still wanted. */
     private const LOOK = 0.05;
-    private const FLAGS = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
-        | JSON_UNESCAPED_LINE_TERMINATORS;
+    /** Bytes that are written at once. */
+    private const WRITE_BYTES = 256 * 1024;
+    private const FLAGS = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS;
 
     /** @var ?resource */
     private $stream;
@@ -20,33 +21,69 @@ final class Connection
     /** @var list<array<string, mixed>> */
     private array $messages = [];
     private int $lastId = 0;
+    /** The last id whose request was sent, or begun to be. */
+    private int $sentId = 0;
 
     /** @param resource $stream */
     public function __construct($stream)
     {
+        stream_set_blocking($stream, false);
         $this->stream = $stream;
     }
 
-    /**
-     * Sends a request, and returns its id.
-     *
-     * @param array<string, mixed> $params
-     */
-    public function request(string $method, array $params): int
+    /** Returns the id for a request: it is known before anything is sent, so that `cancel` can always name it. */
+    public function newId(): int
     {
-        $id = ++$this->lastId;
-        $this->write(['jsonrpc' => '2.0', 'id' => $id, 'method' => $method, 'params' => (object) $params]);
-        return $id;
+        return ++$this->lastId;
     }
 
-    /** Tells the daemon that a request is no longer wanted. */
+    /**
+     * Sends a request. Throws TimeoutException if the daemon has not taken it in time, and CancelledException once
+     * `isCancelled` is true. Whatever is thrown while a line is written closes the connection.
+     *
+     * @param array<string, mixed> $params
+     * @param ?\Closure(): bool $isCancelled
+     */
+    public function send(
+        int $id,
+        string $method,
+        #[\SensitiveParameter] array $params,
+        float $seconds,
+        ?\Closure $isCancelled = null,
+    ): void {
+        $message = ['jsonrpc' => '2.0', 'id' => $id, 'method' => $method, 'params' => (object) $params];
+        $line = self::encode($message, self::FLAGS) . "\n";
+        if (strlen($line) > self::MAX_REQUEST_BYTES) {
+            $text = sprintf('The request takes %d bytes; authd accepts %d.', strlen($line), self::MAX_REQUEST_BYTES);
+            throw new RequestTooLargeException($text, 'request_too_large');
+        }
+        $this->sentId = $id;
+        $this->write($line, $seconds, $isCancelled);
+    }
+
+    /** Takes a request back without waiting; the connection is closed if the daemon takes nothing. */
     public function cancel(int $id): void
     {
+        if ($this->stream === null || $id > $this->sentId) {
+            return;
+        }
+        $message = ['jsonrpc' => '2.0', 'method' => '$/cancelRequest', 'params' => ['id' => $id]];
         try {
-            $this->write(['jsonrpc' => '2.0', 'method' => '$/cancelRequest', 'params' => ['id' => $id]]);
-        } catch (ConnectionLost) {
+            $this->write(self::encode($message, self::FLAGS) . "\n", 0.0, null);
+        } catch (ConnectionLost | TimeoutException) {
             // Then it is taken back already.
         }
+    }
+
+    /** Returns JSON. Its errors do not hold the value, as those of `json_encode` do. */
+    public static function encode(#[\SensitiveParameter] mixed $value, int $flags = 0): string
+    {
+        $json = json_encode($value, $flags);
+        if ($json === false) {
+            $text = sprintf('The params are no JSON: %s.', json_last_error_msg());
+            throw new InvalidParamsException($text, 'invalid_params');
+        }
+        return $json;
     }
 
     /**
@@ -59,11 +96,9 @@ final class Connection
     {
         $until = hrtime(true) / 1e9 + $seconds;
         while ($this->messages === []) {
-            if ($isCancelled !== null && $isCancelled()) {
-                throw new CancelledException('The call was taken back.', 'cancelled');
-            }
+            self::assertWanted($isCancelled);
             $left = max(0.0, $until - hrtime(true) / 1e9);
-            if ($this->isReadable($isCancelled === null ? $left : min($left, self::LOOK))) {
+            if ($this->isReady(false, $isCancelled === null ? $left : min($left, self::LOOK))) {
                 $this->receive();
             } elseif ($left === 0.0) {
                 return null;
@@ -72,15 +107,9 @@ final class Connection
         return array_shift($this->messages);
     }
 
-    /** @param array<string, mixed> $message */
-    public function putBack(array $message): void
-    {
-        array_unshift($this->messages, $message);
-    }
-
     public function hasMessage(): bool
     {
-        return $this->messages !== [] || $this->isReadable(0.0);
+        return $this->messages !== [] || $this->isReady(false, 0.0);
     }
 
     public function isClosed(): bool
@@ -96,36 +125,60 @@ final class Connection
         }
     }
 
-    /** @param array<string, mixed> $message */
-    private function write(array $message): void
+    /** @param ?\Closure(): bool $isCancelled */
+    private function write(#[\SensitiveParameter] string $line, float $seconds, ?\Closure $isCancelled): void
     {
+        $until = hrtime(true) / 1e9 + $seconds;
+        $isWhole = false;
         try {
-            $data = json_encode($message, self::FLAGS) . "\n";
-        } catch (\JsonException $error) {
-            $text = "The params are no JSON: {$error->getMessage()}.";
-            throw new InvalidParamsException($text, 'invalid_params', previous: $error);
-        }
-        if (strlen($data) > self::MAX_REQUEST_BYTES) {
-            $text = sprintf('The request takes %d bytes; authd accepts %d.', strlen($data), self::MAX_REQUEST_BYTES);
-            throw new RequestTooLargeException($text, 'request_too_large');
-        }
-        for ($sent = 0; $sent < strlen($data); $sent += $count) {
-            $count = $this->stream === null ? false : @fwrite($this->stream, $sent === 0 ? $data : substr($data, $sent));
-            if ($count === false || $count === 0) {
-                $this->lose();
+            for ($sent = 0; $sent < strlen($line); $sent += $count) {
+                $part = substr($line, $sent, self::WRITE_BYTES);
+                $count = $this->stream === null ? false : @fwrite($this->stream, $part);
+                if ($count === false) {
+                    $this->lose();
+                }
+                if ($count === 0) {
+                    $this->awaitRoom($until, $isCancelled);
+                }
+            }
+            $isWhole = true;
+        } finally {
+            if (!$isWhole) {
+                // What follows would be taken for the rest of the line.
+                $this->close();
             }
         }
     }
 
-    private function isReadable(float $seconds): bool
+    /** @param ?\Closure(): bool $isCancelled */
+    private function awaitRoom(float $until, ?\Closure $isCancelled): void
+    {
+        self::assertWanted($isCancelled);
+        $left = $until - hrtime(true) / 1e9;
+        if ($left <= 0.0) {
+            throw new TimeoutException('authd has not taken the request in time.', 'timeout');
+        }
+        $this->isReady(true, $isCancelled === null ? $left : min($left, self::LOOK));
+    }
+
+    /** @param ?\Closure(): bool $isCancelled */
+    private static function assertWanted(?\Closure $isCancelled): void
+    {
+        if ($isCancelled !== null && $isCancelled()) {
+            throw new CancelledException('The call was taken back.', 'cancelled');
+        }
+    }
+
+    private function isReady(bool $toWrite, float $seconds): bool
     {
         if ($this->stream === null) {
             $this->lose();
         }
-        $read = [$this->stream];
+        $read = $toWrite ? null : [$this->stream];
+        $write = $toWrite ? [$this->stream] : null;
         $none = null;
         // A signal interrupts it: false.
-        return (bool) @stream_select($read, $none, $none, (int) $seconds, (int) (fmod($seconds, 1) * 1e6));
+        return (bool) @stream_select($read, $write, $none, (int) $seconds, (int) (fmod($seconds, 1) * 1e6));
     }
 
     private function receive(): void

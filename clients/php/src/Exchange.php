@@ -18,12 +18,12 @@ final class Exchange
     public ?array $head = null;
     /** @var ?array<string, mixed> */
     public ?array $result = null;
-    /** The request that the answer is for: of a body in parts, the one that brought it. */
-    private ?int $answerId = null;
     /** What the pieces of the answer are told with: of a body in parts, the request that opened it. */
     private ?int $streamId = null;
-    /** @var list<int> requests with parts that are not answered yet */
+    /** @var list<int> requests that are not answered yet, in the order of their answers */
     private array $waiting = [];
+    /** Sends the next part of the body each time that it goes on. */
+    private ?\Generator $upload = null;
 
     /** @param ?\Closure(): bool $isCancelled */
     public function __construct(
@@ -39,41 +39,41 @@ final class Exchange
     }
 
     /**
-     * Sends the request with its whole body, or until an answer comes.
+     * Sends the request. A long body goes with the steps that follow, until the answer is whole.
      *
      * @param array<string, mixed> $params
      * @param string|iterable<string>|null $body
      */
-    public function send(array $params, string|iterable|null $body): void
+    public function send(#[\SensitiveParameter] array $params, #[\SensitiveParameter] string|iterable|null $body): void
     {
         if ($body === null || (is_string($body) && strlen($body) <= self::SHORT_BODY)) {
-            $this->answerId = $this->connection->request('authorizedRequest', $params + self::bodyMember($body));
+            $this->request('authorizedRequest', $params + self::bodyMember($body));
             return;
         }
         $known = is_string($body) ? ['bodyBytes' => strlen($body)] : [];
-        $upload = $this->opened($this->connection->request('request/open', $params + $known));
-        $this->pump($upload, is_string($body) ? [$body] : $body);
+        $this->request('request/open', $params + $known);
+        $this->upload = $this->parts($this->opened(), is_string($body) ? [$body] : $body);
     }
 
     /**
-     * Takes one message; returns it if it is a piece of the body.
+     * Sends what there is room for, and takes one message; returns it if it is a piece of the answer's body.
      *
      * @return ?array<string, mixed>
      */
     public function step(): ?array
     {
+        while ($this->upload?->valid() && count($this->waiting) < self::WINDOW && !$this->connection->hasMessage()) {
+            $this->upload->next();
+        }
         $message = $this->next();
         $params = $message['params'] ?? [];
         $method = $message['method'] ?? null;
-        $id = $message['id'] ?? null;
         if ($method === 'response/head') {
             $this->head = $params;
             $this->streamId = $params['id'] ?? null;
         } elseif ($method === 'response/chunk' && ($params['id'] ?? null) === $this->streamId) {
             return $params;
-        } elseif (isset($message['error']) && ($id === null || $id === $this->answerId)) {
-            throw AuthdException::of($message['error']);
-        } elseif ($id !== null && isset($message['result']['status'])) {
+        } elseif ($this->isAnswer($message) && isset($message['result']['status'])) {
             $this->result = $message['result'];
         }
         return null;
@@ -84,7 +84,7 @@ final class Exchange
      *
      * @return array<string, string>
      */
-    public static function bodyMember(?string $body): array
+    public static function bodyMember(#[\SensitiveParameter] ?string $body): array
     {
         if ($body === null) {
             return [];
@@ -92,61 +92,54 @@ final class Exchange
         return preg_match('//u', $body) === 1 ? ['body' => $body] : ['bodyBase64' => base64_encode($body)];
     }
 
-    /** @param iterable<string> $parts */
-    private function pump(string $upload, iterable $parts): void
+    /** @param iterable<string> $body */
+    private function parts(string $upload, #[\SensitiveParameter] iterable $body): \Generator
     {
         $seq = 0;
-        foreach ($parts as $part) {
+        // Nothing is taken from the source before the first step.
+        yield;
+        foreach ($body as $part) {
             for ($from = 0; $from < strlen($part); $from += self::CHUNK_BYTES) {
-                $this->put($upload, $seq++, substr($part, $from, self::CHUNK_BYTES));
-                while (count($this->waiting) >= self::WINDOW || ($this->waiting && $this->connection->hasMessage())) {
-                    if ($this->isAnswered()) {
-                        return;
-                    }
-                }
+                $data = base64_encode(substr($part, $from, self::CHUNK_BYTES));
+                $this->request('request/chunk', ['upload' => $upload, 'seq' => $seq++, 'data' => $data]);
+                yield;
             }
         }
-        $this->put($upload, $seq, '', ['last' => true]);
-        while ($this->waiting && !$this->isAnswered()) {
-            continue;
-        }
+        $this->request('request/chunk', ['upload' => $upload, 'seq' => $seq, 'data' => '', 'last' => true]);
     }
 
-    /** @param array<string, bool> $more */
-    private function put(string $upload, int $seq, string $data, array $more = []): void
+    private function opened(): string
     {
-        $params = ['upload' => $upload, 'seq' => $seq, 'data' => base64_encode($data)] + $more;
-        $this->waiting[] = $this->connection->request('request/chunk', $params);
+        do {
+            $message = $this->next();
+        } while (!$this->isAnswer($message));
+        return $message['result']['upload'];
     }
 
-    /** Takes a message; true if the answer has begun. The parts are answered in their order. */
-    private function isAnswered(): bool
+    /** @param array<string, mixed> $params */
+    private function request(string $method, #[\SensitiveParameter] array $params): void
     {
-        $this->answerId = $this->waiting[0];
-        $message = $this->next();
-        $this->connection->putBack($message);
-        if (($message['method'] ?? null) === 'response/chunk') {
-            return true;
+        $id = $this->connection->newId();
+        $this->connection->send($id, $method, $params, $this->limit, $this->isCancelled);
+        $this->waiting[] = $id;
+    }
+
+    /**
+     * True if the message answers the request that waits for it. Throws its error.
+     *
+     * @param array<string, mixed> $message
+     */
+    private function isAnswer(#[\SensitiveParameter] array $message): bool
+    {
+        $id = $message['id'] ?? null;
+        $isNext = $id !== null && $id === ($this->waiting[0] ?? null);
+        if (isset($message['error']) && ($id === null || $isNext)) {
+            throw AuthdException::of($message['error']);
         }
-        $this->step();
-        if (($message['id'] ?? null) === $this->waiting[0]) {
+        if ($isNext) {
             array_shift($this->waiting);
         }
-        return $this->head !== null || $this->result !== null;
-    }
-
-    private function opened(int $requestId): string
-    {
-        while (true) {
-            $message = $this->next();
-            $id = $message['id'] ?? null;
-            if (isset($message['error']) && ($id === null || $id === $requestId)) {
-                throw AuthdException::of($message['error']);
-            }
-            if ($id === $requestId) {
-                return $message['result']['upload'];
-            }
-        }
+        return $isNext;
     }
 
     /** @return array<string, mixed> */

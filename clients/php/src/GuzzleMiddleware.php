@@ -19,7 +19,10 @@ final class GuzzleMiddleware
 
     public function __invoke(callable $handler): callable
     {
-        return function (RequestInterface $request, array $options): PromiseInterface {
+        return function (
+            #[\SensitiveParameter] RequestInterface $request,
+            #[\SensitiveParameter] array $options,
+        ): PromiseInterface {
             $timeout = empty($options['timeout']) ? null : (float) $options['timeout'];
             try {
                 $answer = Psr7::send($this->client, $this->credential, $request, $timeout);

@@ -22,7 +22,7 @@ final class Psr18Client implements ClientInterface
     ) {
     }
 
-    public function sendRequest(RequestInterface $request): ResponseInterface
+    public function sendRequest(#[\SensitiveParameter] RequestInterface $request): ResponseInterface
     {
         try {
             $answer = Psr7::send($this->client, $this->credential, $request, $this->timeout);

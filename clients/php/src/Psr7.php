@@ -12,14 +12,14 @@ final class Psr7
     public static function send(
         Client $client,
         string $credential,
-        RequestInterface $request,
+        #[\SensitiveParameter] RequestInterface $request,
         ?float $timeout,
     ): Response {
         $headers = [];
         foreach ($request->getHeaders() as $name => $values) {
             // authd sets them itself.
             if (!in_array(strtolower((string) $name), ['host', 'content-length'], true)) {
-                $headers[$name] = implode(', ', $values);
+                $headers[$name] = implode(strtolower((string) $name) === 'cookie' ? '; ' : ', ', $values);
             }
         }
         $body = (string) $request->getBody();

@@ -16,14 +16,14 @@ final class Response
         public readonly int $status,
         public readonly string $reason,
         public readonly string $url,
-        public readonly array $headers,
-        public readonly string $body,
+        #[\SensitiveParameter] public readonly array $headers,
+        #[\SensitiveParameter] public readonly string $body,
         public readonly bool $refreshed,
     ) {
     }
 
     /** @param array<string, mixed> $result */
-    public static function of(array $result): self
+    public static function of(#[\SensitiveParameter] array $result): self
     {
         return new self(
             $result['status'],

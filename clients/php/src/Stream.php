@@ -24,8 +24,11 @@ final class Stream implements \IteratorAggregate
      * @param array<string, mixed> $params
      * @param string|iterable<string>|null $body
      */
-    public function __construct(private readonly Exchange $exchange, array $params, string|iterable|null $body)
-    {
+    public function __construct(
+        private readonly Exchange $exchange,
+        #[\SensitiveParameter] array $params,
+        #[\SensitiveParameter] string|iterable|null $body,
+    ) {
         try {
             $exchange->send($params + ['stream' => true], $body);
             while ($exchange->head === null) {
@@ -79,7 +82,7 @@ final class Stream implements \IteratorAggregate
     }
 
     /** @param array<string, mixed> $chunk */
-    private function take(array $chunk): string
+    private function take(#[\SensitiveParameter] array $chunk): string
     {
         if (($chunk['seq'] ?? null) !== $this->chunks) {
             throw self::failed("The answer is not whole: chunk {$this->chunks} did not come.");
@@ -91,7 +94,7 @@ final class Stream implements \IteratorAggregate
     }
 
     /** @param array<string, mixed> $result */
-    private function assertWhole(array $result): void
+    private function assertWhole(#[\SensitiveParameter] array $result): void
     {
         if (($result['chunks'] ?? null) !== $this->chunks || ($result['bytes'] ?? null) !== $this->bytes) {
             $all = $result['bytes'] ?? 'unknown';
