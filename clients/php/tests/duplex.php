@@ -6,11 +6,8 @@ declare(strict_types=1);
 
 require dirname(__DIR__) . '/autoload.php';
 
-$parts = (static function (): Generator {
-    yield 'one';
-    yield 'two';
-    yield 'three';
-})();
+// More parts than are sent before the first of them is answered.
+$parts = array_map('strval', range(10, 59));
 $client = new Authd\Client(grace: 5.0);
 $stream = $client->stream('a', 'PUT', 'https://api.example/x', body: $parts, timeout: 5.0);
 exit($stream->status === 200 && $stream->read() === 'hi' ? 0 : 1);
