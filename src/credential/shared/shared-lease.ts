@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Timer } from "../../base/clock.ts";
 import { AuthdError } from "../../errors.ts";
 import type { StoreEntry } from "../../vault/store/index.ts";
@@ -142,9 +141,8 @@ export class SharedLease {
   async #intend(epoch: number): Promise<void> {
     const token = this.#refresh.spends();
     if (token === undefined) return;
-    const hash = createHash("sha256").update(token).digest("base64url");
     const from = this.#shared.nowBootMs;
-    const intent = { epoch, hash, ttlMs: INTENT_MS };
+    const intent = { epoch, token, ttlMs: INTENT_MS };
     const { done } = await this.#shared.intend(this.#refresh.name, intent);
     if (!done) throw new StoreDown("another host has taken the lease");
     this.#spendUntilBootMs = from + INTENT_MS - NEEDED_MS;

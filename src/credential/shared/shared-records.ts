@@ -10,6 +10,7 @@ import {
   type StoreEntry,
   sealPayload,
   type Timed,
+  tokenDigest,
 } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { LEASE_MS, SharedLease, type SharedRefresh } from "./shared-lease.ts";
@@ -178,8 +179,14 @@ export class SharedRecords {
     return this.connection.ask((store) => store.acquire(name, { holder, epoch, ttlMs }));
   }
 
-  intend(name: string, intent: Intend): Promise<Timed<Outcome>> {
-    return this.connection.ask((store) => store.intend(name, intent));
+  /** Opens an intent to spend `token`, of which the store gets a digest. */
+  intend(
+    name: string,
+    { token, ...intent }: Omit<Intend, "hash"> & { token: string },
+  ): Promise<Timed<Outcome>> {
+    return this.connection.ask((store, key) =>
+      store.intend(name, { ...intent, hash: tokenDigest(key, token) }),
+    );
   }
 
   /** Never rejects: a lease that can't be renewed ends. */

@@ -1,4 +1,5 @@
 import {
+  createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -8,6 +9,7 @@ import {
   randomBytes,
 } from "node:crypto";
 import { AuthdError } from "../../errors.ts";
+import { derivedKey } from "../derived-key.ts";
 import { decrypt, encrypt, seal, unseal } from "../sealed-file.ts";
 
 const KEY_BYTES = 32;
@@ -64,6 +66,11 @@ export function unwrapForHost({ privateKey, publicKey }: HostKeys, wrapped: Buff
     "internal",
     "The store's key was wrapped for another vault than this one: let this host join again (authd fleet join)",
   );
+}
+
+/** Returns a digest of a token, by which nobody without the key can try what the token may be. */
+export function tokenDigest({ key }: FleetKey, token: string): string {
+  return createHmac("sha256", derivedKey(key, "authd intent")).update(token).digest("base64url");
 }
 
 /** Seals the content of a record, which can be opened for this name only. */

@@ -1,7 +1,14 @@
 import { AuthdError } from "../../errors.ts";
 import type { Store } from "./store.ts";
 
-export { type FleetKey, newFleetKey, openPayload, sealPayload, wrapForHost } from "./fleet-key.ts";
+export {
+  type FleetKey,
+  newFleetKey,
+  openPayload,
+  sealPayload,
+  tokenDigest,
+  wrapForHost,
+} from "./fleet-key.ts";
 export * from "./membership.ts";
 export type * from "./store.ts";
 

@@ -14,7 +14,7 @@ interface Intent {
   readonly holder: string;
   /** Epoch of the lease under which it was opened. */
   readonly epoch: number;
-  /** Digest of the refresh token. */
+  /** Digest of the refresh token, which tells nothing of it without the key of the records. */
   readonly hash: string;
   /** On the store's clock, ms. */
   readonly openedMs: number;
