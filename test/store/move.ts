@@ -117,6 +117,24 @@ for (const [point, how] of INTO) {
   });
 }
 
+test.serial(
+  "a move that was cut off and given up leaves nothing that a join replaces",
+  async (t) => {
+    const { store, host: first } = await prepare(t, false);
+    const host = await cutOff(t, first, store.url, "before the transaction");
+    const other = await startHost(t, store, "two");
+    const given = ["--set", "origins=https://api.example.com", "--secrets-from", "-"];
+    const input = JSON.stringify({ token: "another-of-a-test" });
+    succeeded(t, await other.cli(["add", "fixed", "--grant", "static", ...given], { input }));
+    succeeded(t, await other.cli(["vault", "move", "--to", store.url]));
+    const invite = succeeded(t, await other.cli(["fleet", "invite"])).stdout;
+    const joined = await host.cli(["fleet", "join", store.url, "--invite", "-"], { input: invite });
+    t.is(joined.code, 2);
+    t.regex(joined.stderr, /names that this host has too: fixed/);
+    await serves(t, host);
+  },
+);
+
 const BACK: readonly MovePoint[] = [
   "before the configuration is written",
   "with the configuration written",

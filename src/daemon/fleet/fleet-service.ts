@@ -112,7 +112,7 @@ export class FleetService {
         const { entries } = await store.changesSince(-1);
         const live = entries.filter(({ payload }) => payload !== undefined);
         const names = live.map(({ name }) => name);
-        this.#assertNoneOf(names);
+        this.#assertNoneOf(names, settings);
         await joinFleet(store, host, this.#foundation.vault, invite);
         this.#forgetVersions(names);
         await this.#attach(settings);
@@ -218,12 +218,15 @@ export class FleetService {
   }
 
   /** A credential with secrets of this host's own would be overwritten. */
-  #assertNoneOf(names: readonly string[]): void {
+  #assertNoneOf(names: readonly string[], { url }: StoreSettings): void {
     const { registry } = this.#core;
+    const { env } = this.#foundation;
+    const wasMember = loadDaemonSettings({ dir: configDir(env), env }).store?.url === url;
     const clashing = names.filter((name) => {
       const { live } = registry.findShared(name) ?? {};
-      // What was shared before, as this host was shut out, is replaced.
-      return live !== undefined && hasSecrets(live) && live.shared === undefined;
+      // What was shared in this store before, as this host was shut out, is replaced.
+      const isShared = wasMember && live?.shared !== undefined;
+      return live !== undefined && hasSecrets(live) && !isShared;
     });
     if (clashing.length === 0) return;
     throw unfit(

@@ -68,7 +68,12 @@ export async function moveIn(
     const replacement = { holder: host, from: from?.id, to: key.id };
     const members = [memberWith(host, vault, key)];
     const all = [...records, ...removed];
-    if (!(await store.replaceAll({ ...replacement, hosts: members, records: all }))) throw busy();
+    try {
+      if (!(await store.replaceAll({ ...replacement, hosts: members, records: all }))) throw busy();
+    } catch (error) {
+      await unmark(core);
+      throw error;
+    }
     await attach();
     return records.length;
   } finally {
