@@ -17,6 +17,9 @@ export function define(command: Command): void {
 async function serve(): Promise<number> {
   // Before anything that could hold a secret is loaded.
   harden();
+  // In parts: Node opens the files of a part all at once, and the system may allow few.
+  await import("../config/config.ts");
+  await import("../vault/index.ts");
   const { startDaemon } = await import("../daemon/daemon.ts");
   const daemon = await startDaemon({
     env: process.env,
