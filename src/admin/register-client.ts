@@ -13,8 +13,11 @@ import type { AdminContext } from "./admin-context.ts";
 import { assertSignsIn, caOf, senderFor } from "./discover-resource.ts";
 import type { ClientToTakeBack } from "./take-back-client.ts";
 
-/** Ports that no service has of its own (RFC 6335): many issuers compare the whole redirect URI. */
-const [FIRST_PORT, LAST_PORT] = [49_152, 65_535];
+/**
+ * Ports that no service has of its own (RFC 6335), and that Linux gives to no connection (32768 to 60999): many
+ * issuers compare the whole redirect URI, so that the port must be free at each sign-in.
+ */
+const [FIRST_PORT, LAST_PORT] = [61_000, 65_535];
 
 /** A client whose secret ends within this time (ms) is not used again: one that is registered now lives longer. */
 const MIN_LEFT_MS = 14 * 86_400_000;

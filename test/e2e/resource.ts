@@ -60,7 +60,7 @@ test("the API's address is enough: its issuer is found, a client registered, and
   t.true(file.includes(`resource = "${server.url}"`));
   t.true(file.includes(`origins = [ "${server.origin}" ]`));
   t.regex(file, /scope = "files:read offline_access"/);
-  t.regex(file, /redirect_uri = "http:\/\/127\.0\.0\.1:\d+\/callback"/);
+  t.regex(file, /redirect_uri = "http:\/\/127\.0\.0\.1:6[1-5]\d{3}\/callback"/);
   const { info } = await signIn(client);
   t.is(info.state, "ready");
   const request = { ...CREDENTIAL, url: server.url };
