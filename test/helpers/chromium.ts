@@ -22,6 +22,8 @@ interface Complaint {
   url?: string;
 }
 
+const ENDED = { error: { message: "the browser has ended" } };
+
 /** Messages are JSON, each ended by a NUL. */
 class Connection {
   readonly #out: Writable;
@@ -29,19 +31,32 @@ class Connection {
   /** Complaints of pages: errors, and what their policies forbid. */
   readonly complaints: Complaint[] = [];
   #lastId = 0;
+  #hasEnded = false;
 
   constructor({ stdio }: ChildProcess) {
     this.#out = stdio[3] as Writable;
+    // Told by the other pipe's end.
+    this.#out.on("error", () => {});
     let rest = "";
-    (stdio[4] as Readable).setEncoding("utf8").on("data", (text: string) => {
+    const answers = stdio[4] as Readable;
+    answers.setEncoding("utf8").on("data", (text: string) => {
       const parts = (rest + text).split("\0");
       rest = parts.pop() ?? "";
       for (const part of parts) this.#receive(JSON.parse(part));
     });
+    answers.once("close", () => this.#end());
+  }
+
+  /** A browser that ends, also one that was told to close, may leave calls without an answer. */
+  #end(): void {
+    this.#hasEnded = true;
+    for (const answer of this.#waiting.values()) answer(ENDED);
+    this.#waiting.clear();
   }
 
   async call(method: string, params: Params = {}, sessionId?: string): Promise<Params> {
     const id = ++this.#lastId;
+    if (this.#hasEnded) throw new Error(`${method}: ${ENDED.error.message}`);
     const answered = new Promise<Message>((resolve) => this.#waiting.set(id, resolve));
     this.#out.write(`${JSON.stringify({ id, method, params, ...(sessionId && { sessionId }) })}\0`);
     const { result = {}, error } = await answered;
