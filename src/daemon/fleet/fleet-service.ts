@@ -112,7 +112,7 @@ export class FleetService {
         const { entries } = await store.changesSince(-1);
         const live = entries.filter(({ payload }) => payload !== undefined);
         const names = live.map(({ name }) => name);
-        this.#assertNoneOf(names, settings);
+        this.#assertNoneOf(names);
         await joinFleet(store, host, this.#foundation.vault, invite);
         this.#forgetVersions(names);
         await this.#attach(settings);
@@ -193,18 +193,22 @@ export class FleetService {
 
   /** Returns what config.toml says of this store, or the address alone. */
   #settingsFor(url: string): StoreSettings {
-    const { env } = this.#foundation;
-    const { store } = loadDaemonSettings({ dir: configDir(env), env });
+    const store = this.#configuredStore();
     if (!store) return { url };
     if (store.url === url) return store;
     throw unfit("config.toml names another store. Correct it first.");
   }
 
+  /** Returns what config.toml says now. */
+  #configuredStore(): StoreSettings | undefined {
+    const { env } = this.#foundation;
+    return loadDaemonSettings({ dir: configDir(env), env }).store;
+  }
+
   async #attach(settings: StoreSettings): Promise<void> {
     const { env } = this.#foundation;
-    const dir = configDir(env);
     const shared = await prepareStore(this.#foundation, settings);
-    if (!loadDaemonSettings({ dir, env }).store) writeStoreTable(dir, settings);
+    if (!this.#configuredStore()) writeStoreTable(configDir(env), settings);
     forgetLeftStore(env);
     if (shared) await this.#core.attach(shared);
   }
@@ -218,10 +222,10 @@ export class FleetService {
   }
 
   /** A credential with secrets of this host's own would be overwritten. */
-  #assertNoneOf(names: readonly string[], { url }: StoreSettings): void {
+  #assertNoneOf(names: readonly string[]): void {
     const { registry } = this.#core;
-    const { env } = this.#foundation;
-    const wasMember = loadDaemonSettings({ dir: configDir(env), env }).store?.url === url;
+    // Another store than the one that is joined was refused before.
+    const wasMember = this.#configuredStore() !== undefined;
     const clashing = names.filter((name) => {
       const { live } = registry.findShared(name) ?? {};
       // What was shared in this store before, as this host was shut out, is replaced.
