@@ -159,7 +159,7 @@ export class Lifecycle {
       read();
       const record = this.#checkRecord();
       noteSentCode(record, this.settings, this.deps);
-      if (record.shared?.pending) this.deps.shared?.commitLater(this.name);
+      if (record.shared?.pending) this.deps.shared?.commits.later(this.name);
     } catch (error) {
       this.#recordBlocker = unreadable(asAuthdError(error, this.name));
     }

@@ -80,15 +80,15 @@ export class SharedLease {
     const { name } = this.#refresh;
     const record = this.#shared.liveRecord(name);
     if (this.#isAlone) {
-      if (record && this.#isChanged(record)) this.#shared.commitLater(name);
+      if (record && this.#isChanged(record)) this.#shared.commits.later(name);
       return;
     }
     const epoch = this.#epoch;
     if (epoch === undefined) return;
     const isOpen = record?.rotation?.intent !== undefined;
     const isDue = record && (this.#isChanged(record) || this.#shared.pending.has(name));
-    if (isDue && !isOpen) await this.#shared.commit(name, epoch);
-    else await this.#shared.release(name, epoch, !isOpen);
+    if (isDue && !isOpen) await this.#shared.commits.commit(name, epoch);
+    else await this.#shared.leases.release(name, epoch, !isOpen);
   }
 
   /** Takes the lease and opens an intent. Resolves with true if another host has brought the token. */
@@ -107,7 +107,7 @@ export class SharedLease {
   /** Resolves with false if another host was faster. */
   async #acquire(before: StoreEntry | undefined): Promise<boolean> {
     const { name, isDone } = this.#refresh;
-    const { done, entry } = await this.#shared.acquire(name, before?.epoch ?? 0, LEASE_MS);
+    const { done, entry } = await this.#shared.leases.acquire(name, before?.epoch ?? 0, LEASE_MS);
     if (!done || !entry) return false;
     this.#epoch = entry.epoch;
     this.#renewLater();
@@ -143,7 +143,7 @@ export class SharedLease {
     if (token === undefined) return;
     const from = this.#shared.nowBootMs;
     const intent = { epoch, token, ttlMs: INTENT_MS };
-    const { done } = await this.#shared.intend(this.#refresh.name, intent);
+    const { done } = await this.#shared.leases.intend(this.#refresh.name, intent);
     if (!done) throw new StoreDown("another host has taken the lease");
     this.#spendUntilBootMs = from + INTENT_MS - NEEDED_MS;
   }
@@ -172,7 +172,7 @@ export class SharedLease {
     this.#timer = this.#shared.schedule(LEASE_MS / 3, () => {
       const epoch = this.#epoch;
       if (epoch === undefined) return;
-      void this.#shared
+      void this.#shared.leases
         .renew(this.#refresh.name, epoch, LEASE_MS)
         .finally(() => this.#renewLater());
     });

@@ -1,5 +1,6 @@
 import type { ManagedVault } from "../../vault/vault.ts";
 import type { CredentialRecord } from "../record.ts";
+import { putShared, removeShared } from "./shared-changes.ts";
 import type { SharedRecords } from "./shared-records.ts";
 
 /**
@@ -15,12 +16,12 @@ export function sharedVault(
     async write(name, content, options) {
       const records = options.isChange ? shared() : undefined;
       const write = (placed: CredentialRecord) => vault.write(name, placed, options);
-      await (records ? records.put(name, content, write) : write(content));
+      await (records ? putShared(records, name, content, write) : write(content));
     },
     async remove(name) {
       const records = shared();
       const remove = () => vault.remove(name);
-      await (records ? records.remove(name, remove) : remove());
+      await (records ? removeShared(records, name, remove) : remove());
     },
   };
   return new Proxy(vault, {

@@ -1,0 +1,44 @@
+import { type Intend, type Outcome, type Timed, tokenDigest } from "../../vault/store/index.ts";
+import type { SharedContext } from "./shared-context.ts";
+
+/** Leases and intents of this host, as statements to the store. */
+export class Leases {
+  readonly #context: SharedContext;
+
+  constructor(context: SharedContext) {
+    this.#context = context;
+  }
+
+  /** Rejects with StoreDown. */
+  acquire(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>> {
+    const { host: holder, connection } = this.#context;
+    return connection.ask((store) => store.acquire(name, { holder, epoch, ttlMs }));
+  }
+
+  /** Opens an intent to spend `token`, of which the store gets a digest. Rejects with StoreDown. */
+  intend(
+    name: string,
+    { token, ...intent }: Omit<Intend, "hash"> & { token: string },
+  ): Promise<Timed<Outcome>> {
+    return this.#context.connection.ask((store, key) =>
+      store.intend(name, { ...intent, hash: tokenDigest(key, token) }),
+    );
+  }
+
+  /** Never rejects: a lease that can't be renewed ends. */
+  async renew(name: string, epoch: number, ttlMs: number): Promise<void> {
+    await this.#context.connection.ask((store) => store.renew(name, epoch, ttlMs)).catch(() => {});
+  }
+
+  /** Never rejects: a lease that can't be given up ends by itself. */
+  async release(name: string, epoch: number, settled: boolean): Promise<void> {
+    const { connection, owner, pending } = this.#context;
+    await connection
+      .ask((store) => store.release(name, epoch, settled))
+      .catch(() => settled && pending.add(name));
+    const record = this.#context.liveRecord(name);
+    if (!settled || !record?.shared || pending.has(name)) return;
+    record.shared = { ...record.shared, pending: false };
+    await owner?.find(name)?.keep(false);
+  }
+}

@@ -1,0 +1,41 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Timekeeper } from "../../base/timekeeper.ts";
+import type { CredentialRecord } from "../record.ts";
+import { Notices } from "./notices.ts";
+import type { SharedOwner } from "./shared-owner.ts";
+import { type OpenedStore, StoreConnection } from "./store-connection.ts";
+
+export interface SharedRecordsOptions {
+  /** Name of this host. */
+  host: string;
+  /** Opens the store. Rejects while it can't be reached, or this host is none of its members. */
+  open: () => Promise<OpenedStore>;
+  clock: Clock;
+  time: Timekeeper;
+  log: Log;
+}
+
+/** What the parts of the shared records have in common. */
+export class SharedContext {
+  readonly options: SharedRecordsOptions;
+  readonly connection: StoreConnection;
+  readonly notices: Notices;
+  /** Names of records with something that the store has not got. */
+  readonly pending = new Set<string>();
+  owner: SharedOwner | undefined;
+
+  constructor(options: SharedRecordsOptions) {
+    this.options = options;
+    this.connection = new StoreConnection(options.open, options.time);
+    this.notices = new Notices(options.clock);
+  }
+
+  get host(): string {
+    return this.options.host;
+  }
+
+  liveRecord(name: string): CredentialRecord | undefined {
+    return this.owner?.find(name)?.live;
+  }
+}
