@@ -29,6 +29,8 @@ export interface Methods {
   "credentials/logout": { params: CredentialParams; result: { revoked: boolean; detail: string } };
   "credentials/list": { params: Empty; result: { credentials: CredentialInfo[] } };
   status: { params: Empty; result: StatusResult };
+  /** Tells whether this daemon can serve tokens now; answered at once, also while files are being read. */
+  health: { params: Empty; result: HealthResult };
   reload: { params: Empty; result: ReloadResult };
   events: { params: EventsParams; result: EventsResult };
   /** Sends the export itself in `vault/chunk` notifications, before the result. */
@@ -579,6 +581,21 @@ export interface TestResult {
   verified: boolean;
   status?: number;
   detail: string;
+}
+
+export interface HealthResult {
+  /** True if every check is passed. */
+  ready: boolean;
+  checks: HealthCheck[];
+}
+
+/** One condition of a daemon that can serve. */
+export interface HealthCheck {
+  /** `audit` only with `audit = "required"`; `store` only where records are shared with other hosts. */
+  name: "credentials" | "vault" | "audit" | "store";
+  ok: boolean;
+  /** For a person: how it is, or why it is not passed. */
+  message: string;
 }
 
 export interface StatusResult {

@@ -147,6 +147,12 @@ export const commands: Readonly<Record<string, Row>> = {
     summary: "how the daemon is; --watch: live",
     load: () => import("./status.ts"),
   },
+  health: {
+    group: DAEMON,
+    usage: "health [--live]",
+    summary: "whether it can serve: for probes, by exit code",
+    load: () => import("./health.ts"),
+  },
   events: {
     group: DAEMON,
     usage: "events [--follow]",

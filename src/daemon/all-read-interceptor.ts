@@ -4,7 +4,7 @@ import type { Interceptor } from "../rpc/compose.ts";
 
 /** Methods that look at no more than the credential that they name. */
 const ANSWERED_AT_ONCE: ReadonlySet<Method> = new Set<Method>([
-  ...(["initialize", "getToken", "authorizedRequest", "credentials/show"] as const),
+  ...(["initialize", "getToken", "authorizedRequest", "credentials/show", "health"] as const),
   ...(["subscribe", "unsubscribe", "shutdown"] as const),
 ]);
 

@@ -19,9 +19,10 @@ import { LOCK_REASONS } from "../lock/lock-errors.ts";
 import { Logind } from "../lock/logind.ts";
 import { VaultLocker } from "../lock/vault-locker.ts";
 import { Observer } from "../observe/observe.ts";
-import type { EventPayload } from "../protocol.ts";
+import type { EventPayload, HealthResult } from "../protocol.ts";
 import { Subscriptions } from "../rpc/subscriptions.ts";
 import type { Foundation } from "./foundation.ts";
+import { healthOf } from "./health.ts";
 import type { SharedStore } from "./shared-store.ts";
 import { Signal } from "./signal.ts";
 import { VaultWatcher } from "./vault-watcher.ts";
@@ -110,6 +111,14 @@ export class Core {
       void this.shared?.sync.stop();
       this.logins.onLocked();
     });
+  }
+
+  /** Returns whether this daemon can serve. */
+  health(): HealthResult {
+    const { registry, auditProblem, shared } = this;
+    const { configuration, vault } = this.#foundation;
+    const settings = configuration.daemon;
+    return healthOf({ settings, registry, auditProblem, shared, locked: vault.locked });
   }
 
   #connect({ records }: SharedStore): void {
@@ -225,6 +234,7 @@ export class Core {
         manifest: () => this.#manifestProblem,
         audit: () => this.auditProblem,
         sockets: () => [...this.socketProblems.values()],
+        health: () => this.health(),
       },
     });
   }

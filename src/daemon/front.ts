@@ -139,6 +139,7 @@ export class Front {
       ...{ access: this.#access, approvals: this.approvals },
       fleet: new FleetService(this.#foundation, this.#core),
       status: () => this.#status(),
+      health: () => this.#core.health(),
       auditHead: () => this.audit.head(),
       events: (query) => observer.events(query),
       shutdown: this.endRequested.emit,

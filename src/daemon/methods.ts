@@ -16,6 +16,7 @@ import {
   type AuditHeadResult,
   type CredentialInfo,
   type EventsResult,
+  type HealthResult,
   type ParamsOf,
   PROTOCOL_VERSION,
   type StatusResult,
@@ -50,6 +51,7 @@ export interface MethodsOptions {
   subscriptions: Subscriptions;
   fleet: FleetService;
   status: () => StatusResult;
+  health: () => HealthResult;
   /** Returns recent events. */
   events: (query: ParamsOf<"events">) => EventsResult;
   /** Returns how far the audit log goes. */
@@ -64,7 +66,7 @@ export interface MethodsOptions {
  */
 export function methods(options: MethodsOptions): HandlersWithoutUploads {
   const { registry, access, approvals, admin, backup, logins, tokenFiles, http, lock } = options;
-  const { subscriptions, fleet, status, events, shutdown } = options;
+  const { subscriptions, fleet, status, health, events, shutdown } = options;
   /** Consent to a change of a guarded credential, which is found out in the change's own turn. */
   const consentTo =
     (method: string, call: Call): Consent =>
@@ -142,6 +144,7 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       return {};
     },
     "credentials/list": (_, call) => listing.list(call),
+    health,
     status: (_, call) =>
       access.isDaemonUser(call)
         ? status()

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Log } from "../base/log.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { messageOf } from "../errors.ts";
-import type { Outlet } from "../protocol.ts";
+import type { HealthResult, Outlet } from "../protocol.ts";
 
 /** After this (ms) a port that could not be had is tried again. */
 const RETRY_MS = 30_000;
@@ -12,15 +12,18 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** The text of the metrics is kept so many times as long as it took to make it. */
 const KEPT = 9;
 
+const PATHS = ["/metrics", "/livez", "/readyz"];
+
 export interface EndpointOptions {
   host: string;
   port: number;
   contentType: string;
   text: () => Promise<string>;
+  health: () => HealthResult;
   log: Log;
 }
 
-/** `GET /metrics` on loopback, and nothing else. */
+/** `GET` of `/metrics`, `/livez` and `/readyz` on loopback, and nothing else. */
 export class MetricsEndpoint {
   readonly #options: EndpointOptions;
   #server: Server | undefined;
@@ -104,10 +107,13 @@ export class MetricsEndpoint {
     };
     // A web page that had its name point here (DNS rebinding) is not to read who has which credentials.
     if (!isLoopbackName(request.headers.host)) return end(403, "Ask by a loopback address.\n");
-    if (request.url?.replace(/\?.*$/, "") !== "/metrics") return end(404, "There is /metrics.\n");
+    const path = request.url?.replace(/\?.*$/, "") ?? "";
+    if (!PATHS.includes(path)) return end(404, `There is ${PATHS.join(", ")}.\n`);
     if (request.method !== "GET" && request.method !== "HEAD") {
       return end(405, "GET it.\n", { allow: "GET, HEAD" });
     }
+    if (path === "/livez") return end(200, "ok\n");
+    if (path === "/readyz") return end(...readiness(this.#options.health()));
     try {
       end(200, await this.#text(), { "content-type": contentType });
     } catch (error) {
@@ -115,6 +121,12 @@ export class MetricsEndpoint {
       end(500, "The daemon's log says more.\n");
     }
   }
+}
+
+/** Everybody on this machine may ask, so that reasons are not told: `authd health` has them. */
+function readiness({ ready, checks }: HealthResult): [number, string] {
+  const lines = checks.map(({ name, ok }) => `${name} ${ok ? "ok" : "failed"}\n`);
+  return [ready ? 200 : 503, lines.join("")];
 }
 
 function isLoopbackName(host: string | undefined): boolean {

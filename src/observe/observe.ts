@@ -8,6 +8,7 @@ import type {
   DaemonEvent,
   EventPayload,
   EventsResult,
+  HealthResult,
   PendingApproval,
   Problem,
   Reporting,
@@ -52,6 +53,8 @@ interface StatusSource {
   audit?(): string | undefined;
   /** Returns which restricted sockets can't be used, and why. */
   sockets?(): readonly string[];
+  /** Returns whether the daemon can serve. */
+  health(): HealthResult;
 }
 
 export interface ObserverOptions {
@@ -180,7 +183,7 @@ export class Observer {
 
   /** Starts to write and to serve metrics. A file or port that does not work is tried again. */
   async start(): Promise<void> {
-    const { log } = this.#options;
+    const { log, source } = this.#options;
     const { metricsFile: path, metricsListen } = this.#settings;
     const metrics = this.#metrics;
     if (!metrics) return;
@@ -192,7 +195,10 @@ export class Observer {
     }
     if (metricsListen) {
       const { MetricsEndpoint } = await import("./metrics-endpoint.ts");
-      this.#endpoint = new MetricsEndpoint({ ...metricsListen, contentType, text, log });
+      this.#endpoint = new MetricsEndpoint({
+        ...{ ...metricsListen, contentType, text, log },
+        health: source.health,
+      });
       await this.#endpoint.start();
     }
   }

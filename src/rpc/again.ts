@@ -23,6 +23,7 @@ export const AGAIN = {
   "credentials/logout": "look",
   "credentials/list": "yes",
   status: "yes",
+  health: "yes",
   reload: "yes",
   events: "yes",
   "vault/export": "anew",

@@ -90,6 +90,7 @@ export const params = {
   "credentials/logout": credential,
   "credentials/list": z.object({}),
   status: z.object({}),
+  health: z.object({}),
   reload: z.object({}),
   events: z.object({
     credential: text.optional(),

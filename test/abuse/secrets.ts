@@ -134,6 +134,7 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
   refresh: () => [{ args: ["refresh", "mine"] }, { args: ["refresh", "refused"] }],
   remove: () => [{ args: ["remove", "added", "--yes"] }],
   status: () => [{ args: ["status"] }, { args: ["status", "--json"] }],
+  health: () => [{ args: ["health"] }, { args: ["health", "--json"] }],
   events: () => [{ args: ["events"] }, { args: ["events", "--json"] }],
   doctor: () => [{ args: ["doctor"] }],
   vault: (_, folder) => [

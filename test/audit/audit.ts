@@ -230,6 +230,7 @@ for (const audit of ["on", "required"] as const) {
       const expected = audit === "required" ? /No space|no space/ : /There is no credential/;
       await t.throwsAsync(ask(), { message: expected });
       if (audit === "on") answered += 1;
+      t.is((await client.request("health", {})).ready, audit === "on");
       await mend();
       await until(async () => !(await isTold()));
       const { n, waiting } = await client.request("audit/head", {});

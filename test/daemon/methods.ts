@@ -88,6 +88,7 @@ async function setup(t: ExecutionContext) {
     http,
     subscriptions,
     status: () => ({ pid: 7 }) as StatusResult,
+    health: () => ({ ready: true, checks: [] }),
     events: () => ({ events: [], startedAt: 0, dropped: 0 }),
     auditHead: async () => ({
       ...({ mode: "off", path: "/audit.log", n: 0, first: 0, hash: "", waiting: 0 } as const),

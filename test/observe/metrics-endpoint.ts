@@ -11,6 +11,7 @@ async function setup(t: ExecutionContext, port: number, text = async () => "up 1
   const quiet = () => {};
   const endpoint = new MetricsEndpoint({
     ...{ host: "127.0.0.1", port, contentType: "text/plain; version=0.0.4", text },
+    health: () => ({ ready: true, checks: [] }),
     log: { debug: quiet, info: quiet, warn: quiet, error: (_, said) => void errors.push(said) },
   });
   t.teardown(() => endpoint.close());

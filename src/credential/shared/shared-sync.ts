@@ -20,6 +20,8 @@ export class SharedSync {
   #polling: Promise<void> | undefined;
   #seenAtBootMs = Number.NEGATIVE_INFINITY;
   #isStopped = true;
+  /** What the store has was taken over since the start. */
+  isCurrent = false;
 
   constructor(shared: SharedRecords, clock: Clock, log: Log) {
     this.#shared = shared;
@@ -39,6 +41,7 @@ export class SharedSync {
   /** Ends the connection, and wipes the key of the records. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.isCurrent = false;
     this.#timer?.cancel();
     this.#unwatch?.();
     this.#unwatch = undefined;
@@ -83,6 +86,7 @@ export class SharedSync {
       ),
       ...again.map((name) => this.#shared.pull(name)),
     ]);
+    this.isCurrent = true;
     await Promise.all([...pending].map((name) => this.#shared.reconcile(name)));
   }
 

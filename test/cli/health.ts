@@ -1,0 +1,82 @@
+/** `authd health` and the probes at the endpoint: whether a daemon lives, whether it can serve, and why not. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { HealthResult } from "../../src/protocol.ts";
+import { type Daemon, makeHome, startDaemon } from "../helpers/daemon.ts";
+import { startFleet, startHost } from "../helpers/fleet.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { onUnix as test } from "../helpers/optional.ts";
+import { freePort } from "../helpers/port.ts";
+import { until } from "../helpers/until.ts";
+
+const healthOf = async (daemon: Daemon) => {
+  const { code, stdout } = await daemon.cli(["health", "--json"]);
+  return { code, ...(JSON.parse(stdout) as HealthResult) };
+};
+
+test("without a daemon nothing lives; with one it lives and is ready", async (t) => {
+  const home = makeHome(t);
+  t.is((await home.cli(["health"])).code, 3);
+  t.is((await home.cli(["health", "--live"])).code, 3);
+  const daemon = await startDaemon(t, { home });
+  t.deepEqual(await daemon.cli(["health", "--live"]), { code: 0, stdout: "live\n", stderr: "" });
+  const { code, stdout } = await daemon.cli(["health"]);
+  t.is(code, 0);
+  t.is(stdout, "ready\n  credentials: their files are read\n  vault: it is open\n");
+});
+
+test("a locked vault is not ready, says why, and lives", async (t) => {
+  const port = await freePort();
+  const daemon = await startDaemon(t, {
+    env: { AUTHD_VAULT_KEY: "passphrase" },
+    config: { "config.toml": `metrics_listen = "127.0.0.1:${port}"\n` },
+  });
+  const ask = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return [response.status, await response.text()];
+  };
+  await until(() =>
+    ask("/livez").then(
+      () => true,
+      () => false,
+    ),
+  );
+  const closed = await daemon.cli(["health"]);
+  t.is(closed.code, 1);
+  t.regex(closed.stdout, /^not ready\n.*\n {2}vault: failed: .*authd unlock/);
+  t.deepEqual(await ask("/livez"), [200, "ok\n"]);
+  t.deepEqual(await ask("/readyz"), [503, "credentials ok\nvault failed\n"]);
+  t.is((await daemon.cli(["health", "--live"])).code, 0);
+  const input = "a long passphrase\n";
+  t.is((await daemon.cli(["unlock", "--passphrase-from", "-"], { input })).code, 0);
+  t.is((await daemon.cli(["health"])).code, 0);
+  t.deepEqual(await ask("/readyz"), [200, "credentials ok\nvault ok\n"]);
+});
+
+test("a host is ready once it has what the store has, and stays so without the store", async (t) => {
+  const folder = join(temporaryFolder(t), "store");
+  const store = { url: pathToFileURL(folder).href };
+  const credential = { grant: "static", settings: {}, secrets: { token: "practice" } };
+  const [first] = await startFleet(t, store, ["one"], (daemon) =>
+    daemon.add("mine", { credential }),
+  );
+  await until(async () => (await healthOf(first!)).code === 0);
+  t.like((await healthOf(first!)).checks.at(-1), { name: "store", message: "it is reached" });
+
+  // It was never let in, and has nothing.
+  const stranger = await startHost(t, store, "stranger");
+  await stranger.stop();
+  const { cli } = await startDaemon(t, { home: stranger });
+  const asked = await cli(["health"]);
+  t.is(asked.code, 1);
+  t.regex(asked.stdout, /store: failed: /);
+
+  writeFileSync(join(folder, "store.json"), "no state");
+  await until(async () =>
+    /serves what it has/.test((await healthOf(first!)).checks.at(-1)!.message),
+  );
+  const away = await healthOf(first!);
+  t.is(away.code, 0);
+  t.true(away.ready);
+});
