@@ -90,7 +90,11 @@ const PACKAGES: Record<string, { files: RegExp; types?: RegExp; late?: boolean; 
   "@smithy/signature-v4": { files: /^grants\/aws-signature\.ts$/, late: true },
   commander: { files: /^cli\// },
   "fast-string-width": { files: /^cli\/style\.ts$/ },
-  "prom-client": { files: /^observe\/metrics\.ts$/, late: true },
+  "prom-client": {
+    files: /^observe\/metrics\.ts$/,
+    types: /^observe\/store-metrics\.ts$/,
+    late: true,
+  },
   "tough-cookie": { files: /^grants\/cookie-jar\.ts$/, late: true },
   tldts: { files: /^config\/origin-pattern\.ts$/, late: true },
   jose: { files: /^grants\//, late: true },

@@ -23,7 +23,7 @@ import type { EventPayload, HealthResult } from "../protocol.ts";
 import { Subscriptions } from "../rpc/subscriptions.ts";
 import type { Foundation } from "./foundation.ts";
 import { healthOf } from "./health.ts";
-import type { SharedStore } from "./shared-store.ts";
+import { type SharedStore, storeFigures } from "./shared-store.ts";
 import { Signal } from "./signal.ts";
 import { VaultWatcher } from "./vault-watcher.ts";
 
@@ -235,6 +235,7 @@ export class Core {
         audit: () => this.auditProblem,
         sockets: () => [...this.socketProblems.values()],
         health: () => this.health(),
+        store: () => this.shared && storeFigures(this.shared),
       },
     });
   }

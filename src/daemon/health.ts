@@ -34,7 +34,8 @@ function check(name: HealthCheck["name"], ok: boolean, yes: string, no: string):
 /** A store that can't be reached is no reason to send nobody here, as long as this host has something to serve. */
 function storeCheck({ records, sync }: SharedStore, registry: Registry): HealthCheck {
   const { problem } = records.connection;
-  if (problem === undefined && sync.isCurrent) return check("store", true, "it is reached", "");
+  if (problem === undefined && sync.syncedAt !== undefined)
+    return check("store", true, "it is reached", "");
   const why = problem ?? "it was not asked yet";
   const isServed = registry.isRead && hasShared(registry);
   return check("store", isServed, `this host serves what it has of it: ${why}`, why);

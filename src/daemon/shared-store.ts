@@ -5,6 +5,7 @@ import type { StoreSettings } from "../config/settings.ts";
 import type { SharedRecords } from "../credential/shared/shared-records.ts";
 import type { SharedSync } from "../credential/shared/shared-sync.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
+import type { StoreFigures } from "../observe/observe.ts";
 import type { Foundation } from "./foundation.ts";
 
 /** A systemd credential of this name is the password of the store's role. */
@@ -67,6 +68,18 @@ export async function prepareStore(
   };
   const records = new Records({ host, open, clock, time, log });
   return { records, sync: new Sync(records, clock, log), settings };
+}
+
+/** Returns what metrics tell of the store. */
+export function storeFigures({ records, sync }: SharedStore): StoreFigures {
+  const { connection, leases, pending, commits } = records;
+  return {
+    isReached: connection.problem === undefined && sync.syncedAt !== undefined,
+    syncedAt: sync.syncedAt,
+    leases: leases.held.size,
+    pending: pending.size,
+    commits: commits.counts,
+  };
 }
 
 /** The password is read anew for each connection, so that it can be replaced. */

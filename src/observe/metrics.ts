@@ -4,11 +4,14 @@ import { version } from "../base/version.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, EventPayload, Problem } from "../protocol.ts";
 import type { Interceptor } from "../rpc/compose.ts";
+import { type StoreFigures, StoreMetrics } from "./store-metrics.ts";
 
 export interface MetricsOptions {
   /** Yields credentials one by one, each as it is at that moment. */
   each(): Iterable<Pick<CredentialInfo, "name" | "state" | "expiresAt">>;
   problems(): readonly Problem[];
+  /** Undefined: this host shares no store. */
+  store(): StoreFigures | undefined;
   /** Called when a metric may have changed. */
   onChange(): void;
 }
@@ -86,7 +89,10 @@ export async function createMetrics(options: MetricsOptions): Promise<Metrics> {
   ]);
   build.set({ version, node: process.version }, 1);
 
+  const store = new StoreMetrics({ Counter, Gauge }, register);
+
   const measure = async () => {
+    store.measure(options.store());
     for (const each of [expiry, state, problem]) each.reset();
     let began = performance.now();
     for (const { name, state: current, expiresAt } of options.each()) {

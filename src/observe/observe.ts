@@ -32,6 +32,9 @@ import {
   problemsOf,
   socketProblem,
 } from "./problems.ts";
+import type { StoreFigures } from "./store-metrics.ts";
+
+export type { StoreFigures };
 
 /** State of the daemon that is reported. */
 interface StatusSource {
@@ -55,6 +58,8 @@ interface StatusSource {
   sockets?(): readonly string[];
   /** Returns whether the daemon can serve. */
   health(): HealthResult;
+  /** Returns undefined if this host shares no store. */
+  store(): StoreFigures | undefined;
 }
 
 export interface ObserverOptions {
@@ -176,6 +181,7 @@ export class Observer {
     this.#metrics = await createMetrics({
       each: () => this.#options.source.credentials(),
       problems: () => this.#problems(),
+      store: this.#options.source.store,
       onChange: () => this.#file?.changed(),
     });
     return this.#metrics.intercept;

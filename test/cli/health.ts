@@ -1,5 +1,5 @@
 /** `authd health` and the probes at the endpoint: whether a daemon lives, whether it can serve, and why not. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { HealthResult } from "../../src/protocol.ts";
@@ -8,6 +8,7 @@ import { startFleet, startHost } from "../helpers/fleet.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix as test } from "../helpers/optional.ts";
 import { freePort } from "../helpers/port.ts";
+import { parseMetrics, valueIn } from "../helpers/prometheus.ts";
 import { until } from "../helpers/until.ts";
 
 const healthOf = async (daemon: Daemon) => {
@@ -58,11 +59,21 @@ test("a host is ready once it has what the store has, and stays so without the s
   const folder = join(temporaryFolder(t), "store");
   const store = { url: pathToFileURL(folder).href };
   const credential = { grant: "static", settings: {}, secrets: { token: "practice" } };
-  const [first] = await startFleet(t, store, ["one"], (daemon) =>
+  const [member] = await startFleet(t, store, ["one"], (daemon) =>
     daemon.add("mine", { credential }),
   );
-  await until(async () => (await healthOf(first!)).code === 0);
-  t.like((await healthOf(first!)).checks.at(-1), { name: "store", message: "it is reached" });
+  const port = await freePort();
+  await member!.stop();
+  const config = join(member!.configDir, "config.toml");
+  writeFileSync(config, `metrics_listen = "127.0.0.1:${port}"\n${readFileSync(config, "utf8")}`);
+  const host = await startDaemon(t, { home: member! });
+  const figure = async (name: string) =>
+    valueIn(parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()), name);
+  await until(async () => /it is reached/.test((await healthOf(host)).checks.at(-1)!.message));
+  t.is((await healthOf(host)).code, 0);
+  t.is(await figure("authd_store_reachable"), 1);
+  t.true((await figure("authd_store_last_sync_timestamp_seconds"))! > 0);
+  t.is(await figure("authd_store_pending_records"), 0);
 
   // It was never let in, and has nothing.
   const stranger = await startHost(t, store, "stranger");
@@ -73,10 +84,9 @@ test("a host is ready once it has what the store has, and stays so without the s
   t.regex(asked.stdout, /store: failed: /);
 
   writeFileSync(join(folder, "store.json"), "no state");
-  await until(async () =>
-    /serves what it has/.test((await healthOf(first!)).checks.at(-1)!.message),
-  );
-  const away = await healthOf(first!);
+  await until(async () => /serves what it has/.test((await healthOf(host)).checks.at(-1)!.message));
+  const away = await healthOf(host);
   t.is(away.code, 0);
   t.true(away.ready);
+  await until(async () => (await figure("authd_store_reachable")) === 0);
 });

@@ -1,6 +1,7 @@
 import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
+import type { StoreFigures } from "../../src/observe/store-metrics.ts";
 import type { CredentialInfo, Problem } from "../../src/protocol.ts";
 import type { HandlersWithoutUploads } from "../../src/rpc/call.ts";
 import { compose } from "../../src/rpc/compose.ts";
@@ -10,14 +11,16 @@ import { parseMetrics, valueIn } from "../helpers/prometheus.ts";
 async function setup() {
   const infos = new Map<string, CredentialInfo>();
   const problems: Problem[] = [];
+  const store: { figures?: StoreFigures } = {};
   let changes = 0;
   const metrics = await createMetrics({
     each: () => infos.values(),
     problems: () => problems,
+    store: () => store.figures,
     onChange: () => void changes++,
   });
   const samples = async () => parseMetrics(await metrics.text());
-  return { metrics, infos, problems, samples, changes: () => changes };
+  return { metrics, infos, problems, store, samples, changes: () => changes };
 }
 
 test("refreshes, failures by reason, expiry, state and problems", async (t) => {
@@ -99,4 +102,24 @@ test("names that could break the format are escaped", async (t) => {
   const { infos, samples } = await setup();
   infos.set("a", infoOf('a"\\\n', {}));
   t.truthy((await samples()).find(({ labels }) => labels.credential === 'a\\"\\\\\\n'));
+});
+
+test("a store's metrics are there as long as this host shares one", async (t) => {
+  const { store, samples } = await setup();
+  const told = async () => (await samples()).filter(({ name }) => name.startsWith("authd_store_"));
+  t.deepEqual(await told(), []);
+  const commits = { committed: 3, lost: 1, failed: 0 };
+  store.figures = { isReached: false, syncedAt: 1_500, leases: 2, pending: 4, commits };
+  const all = await told();
+  const value = (name: string, labels = {}) => valueIn(all, name, labels);
+  t.is(value("authd_store_reachable"), 0);
+  t.is(value("authd_store_last_sync_timestamp_seconds"), 1.5);
+  t.is(value("authd_store_leases"), 2);
+  t.is(value("authd_store_pending_records"), 4);
+  t.is(value("authd_store_commits_total", { outcome: "committed" }), 3);
+  t.is(value("authd_store_commits_total", { outcome: "lost" }), 1);
+  // Counted by whoever commits: the same once more, and no more.
+  t.deepEqual(await told(), all);
+  delete store.figures;
+  t.deepEqual(await told(), []);
 });

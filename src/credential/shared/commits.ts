@@ -9,6 +9,8 @@ type Place = Omit<NonNullable<CredentialRecord["shared"]>, "pending">;
 
 /** Puts this host's records into the store; what can't be put there waits. */
 export class Commits {
+  /** Commits since the start, by what came of them. */
+  readonly counts = { committed: 0, lost: 0, failed: 0 };
   readonly #context: SharedContext;
 
   constructor(context: SharedContext) {
@@ -57,6 +59,7 @@ export class Commits {
         const payload = sealPayload(key, name, { generation, record, file });
         return store.commit(name, { keyId: key.id, epoch, version, payload, holder });
       });
+      this.counts[done ? "committed" : "lost"]++;
       if (done) pending.delete(name);
       else {
         log.warn({ credential: name }, `${name}: another host has committed meanwhile`);
@@ -66,6 +69,7 @@ export class Commits {
       }
       return done;
     } catch (error) {
+      this.counts.failed++;
       log.warn({ credential: name }, `${name}: it is not in the store yet: ${messageOf(error)}`);
       return false;
     }

@@ -3,6 +3,8 @@ import type { SharedContext } from "./shared-context.ts";
 
 /** Leases and intents of this host, as statements to the store. */
 export class Leases {
+  /** Names of the records that this host refreshes under a lease. */
+  readonly held = new Set<string>();
   readonly #context: SharedContext;
 
   constructor(context: SharedContext) {

@@ -20,8 +20,8 @@ export class SharedSync {
   #polling: Promise<void> | undefined;
   #seenAtBootMs = Number.NEGATIVE_INFINITY;
   #isStopped = true;
-  /** What the store has was taken over since the start. */
-  isCurrent = false;
+  /** When all that the store has was taken over last (wall clock, ms); undefined: not since the start. */
+  syncedAt: number | undefined;
 
   constructor(shared: SharedRecords, clock: Clock, log: Log) {
     this.#shared = shared;
@@ -41,7 +41,7 @@ export class SharedSync {
   /** Ends the connection, and wipes the key of the records. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.isCurrent = false;
+    this.syncedAt = undefined;
     this.#timer?.cancel();
     this.#unwatch?.();
     this.#unwatch = undefined;
@@ -86,7 +86,7 @@ export class SharedSync {
       ),
       ...again.map((name) => this.#shared.pull(name)),
     ]);
-    this.isCurrent = true;
+    this.syncedAt = this.#clock.wall();
     await Promise.all([...pending].map((name) => this.#shared.reconcile(name)));
   }
 
