@@ -10,6 +10,9 @@ type Defined<Members> = {
 
 /** Returns a copy of `members` without those that are undefined. */
 export function omitUndefined<Members extends object>(members: Members): Defined<Members> {
-  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Defined<Members>;
+  const defined: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(members)) {
+    if (value !== undefined) defined[name] = value;
+  }
+  return defined as Defined<Members>;
 }

@@ -35,6 +35,8 @@ const LONGEST_PAUSE_MS = 3_000;
 const ACTIVE_MS = 10_000;
 /** Blocks of less than this, ms, are taken as measured; longer ones may hold time that other processes had. */
 const CHECKED_MS = 0.2;
+/** The longest (ms) that the answer to a known request takes itself: what is more is garbage of others. */
+const KNOWN_MS = 0.1;
 /** The CPU time is read at most once in so long (ms): it takes a system call. */
 const CPU_SAMPLE_MS = 1;
 /** Budgets of clients that are gone are dropped when there are more than this. */
@@ -68,6 +70,8 @@ export class CpuBudgets {
   isMeasuring = false;
   /** Part (ms) of the work being measured that `onceAConnection` took. */
   #onceMs = 0;
+  /** Time (ms) beyond which the work being measured is not to blame; 0: nothing is known of it. */
+  #mostMs = 0;
   #cpuMs = 0;
   #cpuAtMs = Number.NEGATIVE_INFINITY;
 
@@ -96,6 +100,7 @@ export class CpuBudgets {
     if (this.isMeasuring) return work();
     this.isMeasuring = true;
     this.#onceMs = 0;
+    this.#mostMs = 0;
     const startedAtMs = this.#times.monotonic();
     if (startedAtMs - this.#cpuAtMs > CPU_SAMPLE_MS) this.#sampleCpu(startedAtMs);
     try {
@@ -106,7 +111,9 @@ export class CpuBudgets {
       let ms = endedAtMs - startedAtMs;
       this.lastMs = ms;
       if (ms >= CHECKED_MS) ms = Math.min(ms, this.#sampleCpu(endedAtMs));
-      budget.spend(Math.max(0, ms - this.#onceMs), endedAtMs, this.#onceMs);
+      ms = Math.max(0, ms - this.#onceMs);
+      if (this.#mostMs > 0) ms = Math.min(ms, this.#mostMs);
+      budget.spend(ms, endedAtMs, this.#onceMs);
       this.#noteActive(budget, endedAtMs);
     }
   }
@@ -122,6 +129,15 @@ export class CpuBudgets {
     } finally {
       this.#onceMs += this.#times.monotonic() - startedAtMs;
     }
+  }
+
+  /**
+   * Says that part of the work being measured answers a known request from memory (`isKnown`), or that
+   * it does anything else. Work that only answers known ones costs no more than that takes: a garbage
+   * collection that falls into it is not its doing.
+   */
+  note(isKnown: boolean): void {
+    this.#mostMs += isKnown ? KNOWN_MS : Number.POSITIVE_INFINITY;
   }
 
   now(): number {
@@ -176,6 +192,11 @@ export class CpuBudget {
   /** Runs `work` at the cost of this budget. */
   measure<Result>(work: () => Result): Result {
     return this.#all.measure(this, work);
+  }
+
+  /** See `CpuBudgets.note`. */
+  note(isKnown: boolean): void {
+    this.#all.note(isKnown);
   }
 
   /** True inside of measured work, which this would be part of. */

@@ -250,6 +250,7 @@ export class JsonRpcTransport {
     const isOwn = this.#guard.user === undefined;
     const found = isOwn ? knownRequests.find(body) : undefined;
     if (found) return void this.#receiveKnown(found.id, found.known, body.length);
+    this.#reader.budget.note(false);
     const read = readMessage(body);
     if (Array.isArray(read)) this.#writer.refuseBatch(read);
     else if (read instanceof Refusal) this.#writer.refuse(read);
@@ -302,7 +303,9 @@ export class JsonRpcTransport {
         continue;
       }
       const answer = this.#handlers.answer(known, call);
-      if (answer instanceof Promise) this.#awaitAnswer(id, call, answer);
+      const isPending = answer instanceof Promise;
+      this.#reader.budget.note(!isPending);
+      if (isPending) this.#awaitAnswer(id, call, answer);
       else void this.#writer.write(responseOf(id, answer));
     }
   }

@@ -31,7 +31,7 @@ const LINGER_MS = 1000;
 /** CPU time (ms) that Node takes for a connection, about. */
 const ACCEPT_MS = 0.1;
 /** Accepting that takes longer (ms) than this was interrupted by other processes. */
-const MAX_ACCEPT_MS = 1;
+const MAX_ACCEPT_MS = 0.3;
 /** Rejected connections that stay open at once: each takes a file descriptor. */
 const MAX_LINGERING = 32;
 /** Part (ms) of the time to close that is kept for answering requests which did not end before. */

@@ -74,6 +74,25 @@ test("a program that opens a hundred connections a second is not paused", (t) =>
   t.true(busy.pauseMs > 0);
 });
 
+test("known requests do not pay for garbage that is collected meanwhile, others do", (t) => {
+  const { own, work, pass } = setup();
+  const [known, other, mixed] = [own(1), own(2), own(3)];
+  const collect = (budget: typeof known, ...kinds: boolean[]) =>
+    budget.measure(() => {
+      for (const isKnown of kinds) budget.note(isKnown);
+      work(10)();
+    });
+  for (let i = 0; i < 100; i++) {
+    collect(known, true, true);
+    pass(10);
+  }
+  t.is(known.pauseMs, 0);
+  collect(other, false);
+  t.true(other.pauseMs > 2_900, `${other.pauseMs}`);
+  collect(mixed, true, false, true);
+  t.true(mixed.pauseMs > 2_900, `${mixed.pauseMs}`);
+});
+
 test("pauses end, and are never longer than 3 s", (t) => {
   const { own, work, pass } = setup();
   const [busy, other] = [own(1), own(2)];
