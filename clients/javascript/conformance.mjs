@@ -2,7 +2,7 @@
 // standard output, both in lines of JSON. It runs in Node, Deno and Bun.
 import { AuthdError, connect } from "../../dist/src/client.js";
 
-const FEATURES = ["concurrent", "cancel", "stream", "upload", "subscribe"];
+const FEATURES = ["concurrent", "cancel", "stream", "upload", "duplex", "subscribe"];
 const NOTIFICATIONS = ["token/refreshed", "credential/stateChanged", "event"];
 
 const write = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -45,12 +45,17 @@ const COMMANDS = {
 
 /** A body whose parts come as commands. */
 function partsOf(call) {
-  return new ReadableStream({ start: (parts) => void uploads.set(call, parts) });
+  return new ReadableStream({
+    start: (parts) => void uploads.set(call, parts),
+    cancel: () => void uploads.delete(call),
+  });
 }
 
+/** Parts that are not wanted any more are left out. */
 function part({ of, data, last }) {
-  if (data !== undefined) uploads.get(of).enqueue(new Uint8Array(Buffer.from(data, "base64")));
-  if (last) uploads.get(of).close();
+  const parts = uploads.get(of);
+  if (data !== undefined) parts?.enqueue(new Uint8Array(Buffer.from(data, "base64")));
+  if (last) parts?.close();
 }
 
 async function carryOut(command) {

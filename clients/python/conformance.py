@@ -233,8 +233,9 @@ class AsyncDriver:
 
 
 if __name__ == "__main__":
-    write({"client": "python", "features": FEATURES})
-    if "--asyncio" in sys.argv:
+    is_async = "--asyncio" in sys.argv
+    write({"client": "python", "features": [*FEATURES, "duplex"] if is_async else FEATURES})
+    if is_async:
         asyncio.run(AsyncDriver().run())
     else:
         Driver().run()

@@ -28,7 +28,7 @@ conformance("go", {
     return built.code === 0 ? { command: driver } : `go can't build the driver: ${built.stderr}`;
   },
   programs: ["go"],
-  features: ["concurrent", "cancel", "stream", "upload", "subscribe"],
+  features: ["concurrent", "cancel", "stream", "upload", "duplex", "subscribe"],
 });
 
 test.serial(

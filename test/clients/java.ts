@@ -34,7 +34,7 @@ for (const [name, ...more] of [["java"], ["java threads", "--threads"]] as const
       return { command: "java", args: await javaArgs("authd.Conformance", ...more) };
     },
     programs: JDK,
-    features: ["concurrent", "cancel", "stream", "upload", "subscribe"],
+    features: ["concurrent", "cancel", "stream", "upload", "duplex", "subscribe"],
   });
 }
 

@@ -36,6 +36,6 @@ for (const [name, { path, args, ...packages }] of Object.entries(PACKAGES)) {
     const env = { DENO_NO_UPDATE_CHECK: "1", DENO_DIR: folder };
     return { command, args: [...args, join(ROOT, "clients/javascript/conformance.mjs")], env };
   };
-  const features = ["concurrent", "cancel", "stream", "upload", "subscribe"] as const;
+  const features = ["concurrent", "cancel", "stream", "upload", "duplex", "subscribe"] as const;
   conformance(name, { start, features });
 }

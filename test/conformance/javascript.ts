@@ -8,5 +8,5 @@ conformance("javascript", {
     command: process.execPath,
     args: [join(ROOT, "clients/javascript/conformance.mjs")],
   }),
-  features: ["concurrent", "cancel", "stream", "upload", "subscribe"],
+  features: ["concurrent", "cancel", "stream", "upload", "duplex", "subscribe"],
 });

@@ -25,7 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** The driver of the client for test/conformance: with futures, or with --threads a thread for each call. */
 abstract class Conformance {
-    private static final List<String> FEATURES = List.of("concurrent", "cancel", "stream", "upload", "subscribe");
+    private static final List<String> FEATURES = List.of("concurrent", "cancel", "stream", "upload", "duplex", "subscribe");
     private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
     /** What takes a call back, by its number. */

@@ -6,6 +6,7 @@ LABELF_URL is the practice API's address; AUTHD_SOCKET is the daemon's.
 import ast
 import asyncio
 import os
+import resource
 import sys
 import threading
 import unittest
@@ -72,6 +73,20 @@ class Core(unittest.TestCase):
         for _ in range(20):
             self.assertEqual(client.get_token("labelf").access_token, before)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+
+    def test_a_body_in_parts_with_many_open_files(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        try:
+            parts = iter([b'{"texts": ["', b'hello"], "max_predictions": 2}'])
+            headers = {"content-type": "application/json"}
+            with authd.stream("labelf", "POST", INFERENCE, headers=headers, body=parts) as answer:
+                self.assertIn(b"label", answer.read())
+        finally:
+            for file in files:
+                os.close(file)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def test_one_async_client_in_several_loops(self):
         client = AsyncClient()

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ROOT } from "../sources.ts";
 
 /** The abilities of a client that not every language's has; test/conformance/README.md explains them. */
-export type Feature = "concurrent" | "cancel" | "stream" | "upload" | "subscribe";
+export type Feature = "concurrent" | "cancel" | "stream" | "upload" | "duplex" | "subscribe";
 
 /** How the bytes of a message are written. */
 export interface Writing {

@@ -17,7 +17,7 @@ import (
 	authd "authd/client"
 )
 
-var features = []string{"concurrent", "cancel", "stream", "upload", "subscribe"}
+var features = []string{"concurrent", "cancel", "stream", "upload", "duplex", "subscribe"}
 
 // command is a line of the suite; see test/conformance/README.md.
 type command struct {

@@ -43,8 +43,10 @@ class Exchange:
         self._buffer = LineBuffer()
         self._messages: deque[Json] = deque()
         self._last_id = 0
-        #: The request that the answer is for: of a body in parts, the one that brought it.
-        self._answer_id: Optional[int] = None
+        #: Requests that are not answered yet, in the order of their answers.
+        self._waiting: deque[int] = deque()
+        #: Sends the next part of the body each time that it goes on.
+        self._upload: Optional[Iterator[None]] = None
         #: What the pieces of the answer are told with: of a body in parts, the request that opened it.
         self._stream_id: Optional[int] = None
         self.head: Optional[Json] = None
@@ -59,19 +61,18 @@ class Exchange:
         self._socket.close()
 
     def send(self, params: Json, body: Body) -> None:
-        """Sends the request with its whole body, or until an answer comes."""
+        """Sends the request. A long body goes with the steps that follow, until the answer is whole."""
         if body is None or (isinstance(body, bytes) and len(body) <= SHORT_BODY):
-            self._answer_id = self._send(
-                "authorizedRequest", {**params, **(encode_body(body) if body else {})}
-            )
+            self._send("authorizedRequest", {**params, **(encode_body(body) if body else {})})
             return
         known = {"bodyBytes": len(body)} if isinstance(body, bytes) else {}
-        opened = self._send("request/open", {**params, **known})
-        upload = self._result_of(opened)["upload"]
-        self._pump(upload, slices([body] if isinstance(body, bytes) else body))
+        self._send("request/open", {**params, **known})
+        self._upload = self._parts(self._opened(), [body] if isinstance(body, bytes) else body)
 
     def step(self) -> Optional[Json]:
-        """Takes one message; returns it if it is a piece of the body."""
+        """Sends what there is room for, and takes one message; returns it if it is a piece of the body."""
+        while self._upload is not None and len(self._waiting) < WINDOW and not self._is_readable():
+            next(self._upload, None)
         message = self._next()
         params = message.get("params") or {}
         if message.get("method") == "response/head":
@@ -79,57 +80,43 @@ class Exchange:
             self._stream_id = params.get("id")
         elif message.get("method") == "response/chunk" and params.get("id") == self._stream_id:
             return params
-        elif message.get("error") and message.get("id") in (None, self._answer_id):
-            raise error_from(message["error"])
-        elif message.get("id") is not None and "status" in (message.get("result") or {}):
+        elif self._is_answer(message) and "status" in (message.get("result") or {}):
             self.result = message["result"]
         return None
 
-    def _pump(self, upload: str, parts: Iterator[bytes]) -> None:
-        waiting: deque[int] = deque()
-
-        def put(seq: int, data: bytes, last: bool = False) -> None:
-            params: Json = {"upload": upload, "seq": seq, "data": b64encode(data).decode()}
-            waiting.append(self._send("request/chunk", {**params, "last": True} if last else params))
-
+    def _parts(self, upload: str, body: Iterable[bytes]) -> Iterator[None]:
         seq = 0
-        for seq, part in enumerate(parts, 1):
-            put(seq - 1, part)
-            while len(waiting) >= WINDOW or (waiting and self._is_readable()):
-                if self._is_answered(waiting):
-                    return
-        put(seq, b"", last=True)
-        while waiting and not self._is_answered(waiting):
-            pass
+        for seq, part in enumerate(slices(body), 1):
+            data = b64encode(part).decode()
+            self._send("request/chunk", {"upload": upload, "seq": seq - 1, "data": data})
+            yield
+        self._send("request/chunk", {"upload": upload, "seq": seq, "data": "", "last": True})
+        self._upload = None
 
-    def _is_answered(self, waiting: deque[int]) -> bool:
-        """Takes a message; true if the answer has begun. The parts are answered in their order."""
-        self._answer_id = waiting[0]
+    def _opened(self) -> str:
         message = self._next()
-        self._messages.appendleft(message)
-        if message.get("method") == "response/chunk":
-            return True
-        self.step()
-        if message.get("id") == waiting[0]:
-            waiting.popleft()
-        return self.head is not None or self.result is not None
-
-    def _result_of(self, request_id: int) -> Json:
-        while True:
+        while not self._is_answer(message):
             message = self._next()
-            if message.get("error") and message.get("id") in (None, request_id):
-                raise error_from(message["error"])
-            if message.get("id") == request_id:
-                return message.get("result") or {}
+        return str(message["result"]["upload"])
 
-    def _send(self, method: str, params: Json) -> int:
+    def _is_answer(self, message: Json) -> bool:
+        """True if the message answers the request that waits for it. Raises its error."""
+        answered = message.get("id")
+        is_next = answered is not None and bool(self._waiting) and answered == self._waiting[0]
+        if message.get("error") and (is_next or ("method" not in message and answered is None)):
+            raise error_from(message["error"])
+        if is_next:
+            self._waiting.popleft()
+        return is_next
+
+    def _send(self, method: str, params: Json) -> None:
         self._last_id += 1
         data = encode(request_message(self._last_id, method, params))
         try:
             self._socket.sendall(data)
         except OSError as error:
             self._raise_lost(error)
-        return self._last_id
+        self._waiting.append(self._last_id)
 
     def _next(self) -> Json:
         while not self._messages:
@@ -150,7 +137,10 @@ class Exchange:
                 self._raise_lost(None)
 
     def _is_readable(self) -> bool:
-        return bool(self._messages or select.select([self._socket], [], [], 0)[0])
+        # Not select(2), which knows the first 1024 files of a process only.
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(self._messages or poll.poll(0))
 
     def _raise_lost(self, cause: Optional[Exception]) -> None:
         if self._cancellation is not None and self._cancellation.is_cancelled:
