@@ -18,7 +18,7 @@ conformance("rust", {
     return { command: join(FOLDER, "target/release/examples/conformance") };
   },
   programs: ["cargo"],
-  features: ["concurrent", "cancel", "stream", "upload", "subscribe"],
+  features: ["concurrent", "cancel", "stream", "upload", "duplex", "subscribe"],
 });
 
 test.serial("its own tests hold, and every public item is documented", async (t) => {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
-const FEATURES: [&str; 5] = ["concurrent", "cancel", "stream", "upload", "subscribe"];
+const FEATURES: [&str; 6] = ["concurrent", "cancel", "stream", "upload", "duplex", "subscribe"];
 
 fn main() {
     let features = FEATURES.map(Json::from).to_vec();

@@ -10,6 +10,7 @@ mod shared;
 mod stream;
 mod subscription;
 mod token;
+mod upload;
 
 use crate::error::{Error, Reason};
 use crate::get_token::GetToken;
@@ -22,7 +23,7 @@ use exchange::Exchange;
 pub use request::{Request, Response};
 use shared::Shared;
 use std::fmt;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl Client {
                 let params = request.params();
                 self.repeated("authorizedRequest", &params, || {
                     let mut exchange = self.exchange(&params)?;
-                    exchange.upload(&params, Some(body.len() as u64), &mut &body[..])?;
+                    exchange.upload(&params, Some(body.len() as u64), Cursor::new(body.clone()))?;
                     exchange.result()
                 })?
             }
@@ -101,7 +102,7 @@ impl Client {
     pub fn stream(&self, request: &Request) -> Result<Stream, Error> {
         match &request.body {
             Some(body) if body.len() > SHORT_BODY => {
-                self.streamed(request, Some(body.len() as u64), &mut &body[..])
+                self.streamed(request, Some(body.len() as u64), Cursor::new(body.clone()))
             }
             _ => {
                 let params = request.whole_params().with("stream", true);
@@ -112,10 +113,10 @@ impl Client {
         }
     }
 
-    /// The same with a body that is sent as it is read from `body`, to its end, or to the end of an answer that comes
-    /// before it; of such an answer 32 MiB are kept. authd gives the request up if `body` pauses for a minute.
-    pub fn upload(&self, request: &Request, mut body: impl Read) -> Result<Stream, Error> {
-        self.streamed(request, request.body_bytes, &mut body)
+    /// The same with a body that is sent as it comes from `body`, which a thread of its own reads. It goes on while the
+    /// answer is read, and is not read on once that has ended, or was dropped.
+    pub fn upload(&self, request: &Request, body: impl Read + Send + 'static) -> Result<Stream, Error> {
+        self.streamed(request, request.body_bytes, body)
     }
 
     /// Calls any method of the protocol, and returns its result as it comes.
@@ -153,7 +154,12 @@ impl Client {
         self.shared.close();
     }
 
-    fn streamed(&self, request: &Request, bytes: Option<u64>, body: &mut dyn Read) -> Result<Stream, Error> {
+    fn streamed(
+        &self,
+        request: &Request,
+        bytes: Option<u64>,
+        body: impl Read + Send + 'static,
+    ) -> Result<Stream, Error> {
         let params = request.params().with("stream", true);
         let mut exchange = self.exchange(&params)?;
         exchange.upload(&params, bytes, body)?;

@@ -83,11 +83,10 @@ impl Connection {
         is_there
     }
 
-    /// Returns what ends the connection, for another thread.
+    /// Returns the socket once more, for another thread.
     #[cfg(unix)]
-    pub(crate) fn interrupter(&self) -> Result<impl FnOnce() + Send + 'static, Error> {
-        let stream = self.reader.get_ref().try_clone().map_err(|_| Error::connection_lost())?;
-        Ok(move || drop(stream.shutdown(std::net::Shutdown::Both)))
+    pub(crate) fn socket(&self) -> Result<Stream, Error> {
+        self.reader.get_ref().try_clone().map_err(|_| Error::connection_lost())
     }
 
     /// Limits how long the daemon may read nothing of what is sent.

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::io::{self, Read};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{channel, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -226,6 +226,33 @@ fn a_body_is_sent_to_its_end_though_the_answer_has_begun() {
     assert_eq!(text, "hi".repeat(31));
 }
 
+/// A body whose source never says anything.
+struct Silent(Receiver<()>);
+
+impl Read for Silent {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        let _ = self.0.recv();
+        Ok(0)
+    }
+}
+
+#[test]
+fn an_upload_is_taken_back_while_its_source_says_nothing() {
+    let server = Server::start("source");
+    let cancellation = Cancellation::new();
+    let client = Client::at(&server.path).with_cancellation(&cancellation);
+    let (_source, silence) = channel();
+    let (sender, told) = channel();
+    thread::spawn(move || {
+        let request = Request::new("a", "PUT", "https://a.example/");
+        sender.send(client.upload(&request, Silent(silence)).unwrap_err().reason)
+    });
+    server.opened.recv_timeout(LIMIT).unwrap();
+    cancellation.cancel();
+    assert_eq!(told.recv_timeout(SOON).unwrap(), Reason::Cancelled);
+    server.ended.recv_timeout(LIMIT).unwrap();
+}
+
 #[test]
 fn an_answer_that_breaks_off_never_ends_well() {
     let server = Server::start("breaks");
@@ -263,6 +290,21 @@ fn a_body_that_fails_is_an_error() {
     assert_eq!(error.reason, Reason::RequestFailed);
     assert!(error.message.contains("no more"), "{error}");
     assert_eq!(error.source().unwrap().to_string(), "no more");
+}
+
+#[test]
+fn a_source_that_panics_is_an_error() {
+    struct Panics;
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("the source")
+        }
+    }
+    let server = Server::start("panics");
+    let request = Request::new("a", "PUT", "https://api.example/");
+    let error = Client::at(&server.path).upload(&request, Panics).unwrap_err();
+    assert_eq!(error.reason, Reason::RequestFailed);
+    assert!(error.message.contains("panicked"), "{error}");
 }
 
 #[test]

@@ -172,7 +172,8 @@ impl Channel {
     }
 }
 
-fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+/// Starts a thread.
+pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     let started = thread::Builder::new().name("authd".to_string()).spawn(work);
     started
         .map(drop)

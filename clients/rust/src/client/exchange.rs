@@ -1,22 +1,16 @@
 //! A request whose body or answer does not fit into one message, on a connection of its own. The caller's own thread
-//! reads, so that a body that is read slowly holds up nothing else.
+//! reads, so that an answer that is read slowly holds up nothing else.
 
 use super::cancellation::{Cancellation, Listening};
+use super::upload::Upload;
 use crate::base64;
 use crate::connection::Connection;
 use crate::error::{Error, Reason};
 use crate::json::Json;
-use std::collections::VecDeque;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
+use std::net::Shutdown;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// Bytes of a part: smaller ones cost more messages, larger ones hold up other programs.
-const CHUNK_BYTES: usize = 128 * 1024;
-/// Parts that are sent before the first of them is answered.
-const WINDOW: usize = 8;
-/// Bytes of an answer that are kept until the body is sent.
-const MAX_EARLY_BYTES: u64 = 32 * 1024 * 1024;
 
 /// One request and its answer.
 pub(crate) struct Exchange {
@@ -25,13 +19,10 @@ pub(crate) struct Exchange {
     /// What takes it back: the caller's, and the end of the client.
     cancellations: Vec<Cancellation>,
     _listening: Vec<Listening>,
-    /// Requests whose error is the answer: the one that began it, and the part that waits for its answer.
+    /// The request that began it.
     opened: u64,
-    waiting: VecDeque<u64>,
+    upload: Option<Upload>,
     pub head: Option<Json>,
-    /// What came of the answer before its body was sent, and its bytes.
-    early: VecDeque<Vec<u8>>,
-    early_bytes: u64,
     result: Option<Json>,
     chunks: u64,
     bytes: u64,
@@ -51,7 +42,10 @@ impl Exchange {
     pub fn open(path: &Path, limit: Duration, cancellations: Vec<Cancellation>) -> Result<Exchange, Error> {
         let connection = Connection::open(path)?;
         connection.limit_writing(limit);
-        let listen = |each: &Cancellation| Ok(each.listen(connection.interrupter()?));
+        let listen = |each: &Cancellation| {
+            let socket = connection.socket()?;
+            Ok(each.listen(move || drop(socket.shutdown(Shutdown::Both))))
+        };
         let listening = cancellations.iter().map(listen).collect::<Result<_, Error>>()?;
         Ok(Exchange {
             connection,
@@ -59,10 +53,8 @@ impl Exchange {
             cancellations,
             _listening: listening,
             opened: 0,
-            waiting: VecDeque::new(),
+            upload: None,
             head: None,
-            early: VecDeque::new(),
-            early_bytes: 0,
             result: None,
             chunks: 0,
             bytes: 0,
@@ -75,55 +67,18 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends a request and its body in parts, until all of it was taken, or the answer has ended: an API may begin to
-    /// answer before it has read all. `bytes` is the body's length, if that is known.
-    pub fn upload(&mut self, params: &Json, bytes: Option<u64>, body: &mut dyn Read) -> Result<(), Error> {
+    /// Sends a request whose body follows in parts, while the answer is read. `bytes` is the body's length, if that is
+    /// known.
+    pub fn upload(
+        &mut self,
+        params: &Json,
+        bytes: Option<u64>,
+        body: impl Read + Send + 'static,
+    ) -> Result<(), Error> {
         self.opened = self.put("request/open", &params.clone().with_some("bodyBytes", bytes))?;
-        let upload = self.opened_as()?;
-        let mut part = vec![0; CHUNK_BYTES];
-        for seq in 0u64.. {
-            let length = read(body, &mut part)?;
-            self.assert_wanted()?;
-            let params = Json::object().with("upload", upload.as_str()).with("seq", seq);
-            let params = params.with("data", base64::encode(&part[..length]));
-            let id = self.put("request/chunk", &params.with_some("last", (length == 0).then_some(true)))?;
-            self.waiting.push_back(id);
-            let is_last = length == 0;
-            while self.waiting.len() >= WINDOW || is_last || self.connection.is_readable() {
-                if is_last && self.head.is_some() {
-                    return Ok(());
-                }
-                self.step_early()?;
-                if self.result.is_some() {
-                    return Ok(());
-                }
-            }
-        }
+        let name = self.opened_as()?;
+        self.upload = Some(Upload::start(self.connection.socket()?, name, self.opened + 1, body)?);
         Ok(())
-    }
-
-    /// Takes one message while the body is under way, and keeps what it has of the answer.
-    fn step_early(&mut self) -> Result<(), Error> {
-        if let Came::Chunk(data) = self.step()? {
-            self.early_bytes += data.len() as u64;
-            if self.early_bytes > MAX_EARLY_BYTES {
-                let text = format!(
-                    "The API has answered more than {MAX_EARLY_BYTES} bytes before it has read the body."
-                );
-                return Err(Error::new(Reason::ResponseTooLarge, text));
-            }
-            self.early.push_back(data);
-        }
-        Ok(())
-    }
-
-    /// Takes the next thing of a streamed answer.
-    pub fn answer(&mut self) -> Result<Came, Error> {
-        match self.early.pop_front() {
-            Some(data) => Ok(Came::Chunk(data)),
-            None if self.result.is_some() => Ok(Came::Result),
-            None => self.step(),
-        }
     }
 
     /// Waits for the end of an answer that comes as a whole.
@@ -136,7 +91,7 @@ impl Exchange {
         }
     }
 
-    /// Takes one message.
+    /// Takes one message of the answer.
     pub fn step(&mut self) -> Result<Came, Error> {
         let message = self.next()?;
         let params = message.get("params").unwrap_or(&Json::Null);
@@ -154,20 +109,23 @@ impl Exchange {
     fn answered(&mut self, message: &Json) -> Result<Came, Error> {
         let given = message.get("id").filter(|id| **id != Json::Null);
         let id = given.and_then(Json::as_i64).map(|id| id as u64);
-        let is_next = id.is_some() && id == self.waiting.front().copied();
+        let next = self.upload.as_ref().filter(|upload| id.is_some_and(|id| upload.awaits(id)));
         if let Some(error) = message.get("error").filter(|error| **error != Json::Null) {
-            let is_ours = given.is_none() || is_next || id == Some(self.opened);
+            let is_ours = given.is_none() || next.is_some() || id == Some(self.opened);
             return if is_ours { Err(Error::from_json(error)) } else { Ok(Came::Other) };
         }
         if let Some(result) = message.get("result").filter(|result| result.get("status").is_some()) {
             if result.get("chunks").is_some() {
                 self.assert_whole(result)?;
             }
+            if let Some(upload) = &self.upload {
+                upload.end();
+            }
             self.result = Some(result.clone());
             return Ok(Came::Result);
         }
-        if is_next {
-            self.waiting.pop_front();
+        if let Some(upload) = next {
+            upload.answered();
         }
         Ok(Came::Other)
     }
@@ -206,14 +164,23 @@ impl Exchange {
     }
 
     fn next(&mut self) -> Result<Json, Error> {
-        let read = self.connection.read(Instant::now() + self.limit, "the request");
-        self.told(read)
+        loop {
+            let read = self.connection.read(Instant::now() + self.limit, "the request");
+            let is_paused = || self.upload.as_ref().is_some_and(Upload::is_paused);
+            match self.told(read) {
+                Err(error) if error.reason == Reason::Timeout && is_paused() => {}
+                other => return other,
+            }
+        }
     }
 
-    /// A connection that was ended to take the request back is no lost one.
+    /// A connection that was ended to take the request back, or as its body has failed, is no lost one.
     fn told<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         match outcome {
-            Err(error) if error.is_connection_lost() => self.assert_wanted().and(Err(error)),
+            Err(error) if error.is_connection_lost() => {
+                let failure = self.upload.as_ref().and_then(Upload::failure);
+                self.assert_wanted().and(Err(failure.unwrap_or(error)))
+            }
             other => other,
         }
     }
@@ -223,20 +190,6 @@ impl Exchange {
             return Err(Error::new(Reason::Cancelled, "The request was cancelled."));
         }
         Ok(())
-    }
-}
-
-fn read(body: &mut dyn Read, part: &mut [u8]) -> Result<usize, Error> {
-    loop {
-        match body.read(part) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => {
-                return other.map_err(|error| {
-                    let text = format!("The body can't be read: {error}.");
-                    Error::new(Reason::RequestFailed, text).with_cause(error)
-                })
-            }
-        }
     }
 }
 

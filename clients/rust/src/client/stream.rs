@@ -30,7 +30,7 @@ impl Stream {
     /// Waits for the head of the answer.
     pub(crate) fn begin(mut exchange: Exchange) -> Result<Stream, Error> {
         while exchange.head.is_none() {
-            if matches!(exchange.answer().map_err(whole)?, Came::Result) && exchange.head.is_none() {
+            if matches!(exchange.step().map_err(whole)?, Came::Result) && exchange.head.is_none() {
                 return Err(Error::new(Reason::RequestFailed, "The answer has no head."));
             }
         }
@@ -60,7 +60,7 @@ impl Stream {
             return Ok(Some(rest));
         }
         while let Some(exchange) = &mut self.exchange {
-            match exchange.answer() {
+            match exchange.step() {
                 Ok(Came::Chunk(data)) if !data.is_empty() => return Ok(Some(data)),
                 Ok(Came::Result) => self.exchange = None,
                 Ok(_) => {}

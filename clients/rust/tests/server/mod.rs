@@ -19,7 +19,18 @@ pub struct Server {
     pub subscribed: Receiver<()>,
     /// A message for each call that gets no answer.
     pub silenced: Receiver<()>,
+    /// A message for each body that is to come in parts.
+    pub opened: Receiver<()>,
     folder: PathBuf,
+}
+
+/// Where a server tells what has come.
+#[derive(Clone)]
+struct Told {
+    ended: Sender<()>,
+    subscribed: Sender<()>,
+    silenced: Sender<()>,
+    opened: Sender<()>,
 }
 
 impl Server {
@@ -30,17 +41,18 @@ impl Server {
         let path = folder.join("authd.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let ((end, ended), (silence, silenced)) = (channel(), channel());
-        let (subscribe, subscribed) = channel();
+        let ((subscribe, subscribed), (open, opened)) = (channel(), channel());
+        let told = Told { ended: end, subscribed: subscribe, silenced: silence, opened: open };
         thread::spawn(move || {
             for (number, stream) in (1..).zip(listener.incoming()) {
-                let (end, silence, subscribe) = (end.clone(), silence.clone(), subscribe.clone());
+                let told = told.clone();
                 thread::spawn(move || {
-                    serve(number, &stream.unwrap(), &silence, &subscribe);
-                    end.send(())
+                    serve(number, &stream.unwrap(), &told);
+                    told.ended.send(())
                 });
             }
         });
-        Server { path, ended, subscribed, silenced, folder }
+        Server { path, ended, subscribed, silenced, opened, folder }
     }
 }
 
@@ -50,7 +62,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>, subscribe: &Sender<()>) {
+fn serve(number: u64, stream: &UnixStream, told: &Told) {
     let mut out = stream;
     let mut opened = Json::Null;
     let mut write = |message: Json| drop(writeln!(out, "{message}"));
@@ -63,6 +75,7 @@ fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>, subscribe: &Sen
                 .with("headers", Json::object()),
             "request/open" => {
                 opened = message.get("id").cloned().unwrap();
+                let _ = told.opened.send(());
                 Json::object().with("upload", "u")
             }
             // An API that answers first, and then reads the body.
@@ -83,7 +96,7 @@ fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>, subscribe: &Sen
                 let id = message.get("id").cloned().unwrap();
                 let name = message.get("params").and_then(|each| each.str("credential")).unwrap_or_default();
                 if name == "silence" {
-                    let _ = silence.send(());
+                    let _ = told.silenced.send(());
                     continue;
                 }
                 write(begun(&id));
@@ -115,11 +128,11 @@ fn serve(number: u64, stream: &UnixStream, silence: &Sender<()>, subscribe: &Sen
                 return;
             }
             "subscribe" => {
-                let _ = subscribe.send(());
+                let _ = told.subscribed.send(());
                 Json::object()
             }
             "silence" => {
-                let _ = silence.send(());
+                let _ = told.silenced.send(());
                 continue;
             }
             _ => Json::object(),
