@@ -20,8 +20,8 @@ type Answer = Result<Json, Error>;
 
 const READ_BYTES: usize = 64 * 1024;
 
-/// Its reader and its writer are threads, which end with the connection: a call waits for neither of them longer than
-/// it wants to.
+/// Its reader is a thread, and so is the writer of what the socket has no room for at once; they end with the
+/// connection. A call waits for neither of them longer than it wants to.
 pub(crate) struct Channel {
     stream: UnixStream,
     outbox: Outbox,
@@ -95,7 +95,7 @@ impl Channel {
             id
         };
         let line = request_line(id, method, params).inspect_err(|_| drop(self.taken(id)))?;
-        self.outbox.put(id, line);
+        self.put(id, line);
         Ok((id, answer))
     }
 
@@ -115,8 +115,14 @@ impl Channel {
             let _ = sender.send(Err(error));
             // What was not sent yet needs not be taken back.
             if !self.outbox.withdraw(id) {
-                self.outbox.put(id, cancel_line(id));
+                self.put(id, cancel_line(id));
             }
+        }
+    }
+
+    fn put(&self, id: u64, line: String) {
+        if self.outbox.put(&self.stream, id, line).is_err() {
+            self.close(&Error::connection_lost());
         }
     }
 
@@ -126,7 +132,7 @@ impl Channel {
 
     fn write(&self) {
         while let Some(line) = self.outbox.take() {
-            if (&self.stream).write_all(line.as_bytes()).is_err() {
+            if (&self.stream).write_all(&line).is_err() {
                 self.close(&Error::connection_lost());
             }
         }
