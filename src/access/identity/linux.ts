@@ -1,6 +1,7 @@
 /** Reads a process from proc(5). */
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { isInterpreter } from "../../base/interpreter.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { messageOf } from "../../errors.ts";
 import type { ProcessEntry } from "./identity.ts";
@@ -108,6 +109,7 @@ export function executableOf(pid: number): { executable?: string; image?: string
 
 /** Returns the script of an interpreter, as a path. A process can write its arguments itself. */
 export function scriptOf(pid: number, executable: string): string | undefined {
+  if (!isInterpreter(executable)) return undefined;
   const script = scriptIn(executable, (read(pid, "cmdline") ?? "").split("\0"));
   if (script === undefined) return undefined;
   try {
