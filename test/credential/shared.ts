@@ -123,6 +123,21 @@ test("hosts whose clocks are minutes apart agree on a token's age", async (t) =>
   t.true(atSecond <= atFirst && atSecond > atFirst - 120_000, `${atFirst} ${atSecond}`);
 });
 
+test("a token is refreshed by the host that has obtained it, and by another one later", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
+  one.clock.chance = 0.5;
+  two.clock.chance = 0.9;
+  const first = await one.add("a", rotating(issuer), secrets);
+  const second = await two.add("a", rotating(issuer), secrets);
+  await first.token({});
+  await one.records.halt();
+  await second.token({});
+  const jitters = [first, second].map(({ record }) => record.tokens[0]!.jitter);
+  t.deepEqual(jitters, [0.5, 0.45]);
+});
+
 test("a token that another host may have spent is not sent; with reuse_grace it is", async (t) => {
   for (const [more, sent] of [
     [{}, 0],

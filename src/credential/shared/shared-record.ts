@@ -71,7 +71,8 @@ export function fromShared(
   for (const token of record.tokens) {
     const before = own?.tokens.find((one) => isDeepStrictEqual(one.variant, token.variant));
     token.obtainedAt = onLocalClock(token.obtainedAt, clock, bootId);
-    token.jitter = random();
+    // Whoever has obtained it refreshes it: eight hosts with a time of their own each would do it sooner than one.
+    token.jitter *= random();
     token.askedAt = before?.askedAt ?? 0;
     if (before?.askedAtBoot !== undefined) token.askedAtBoot = before.askedAtBoot;
   }
