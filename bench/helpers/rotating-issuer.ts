@@ -29,6 +29,8 @@ export interface Seen {
   family: string;
   refreshToken: string;
   scope: string | undefined;
+  /** Address of who sent it. */
+  from: string;
   outcome: "dropped" | "rotated" | "repeated" | "revoked" | "refused";
 }
 
@@ -42,12 +44,14 @@ export interface Access {
 }
 
 export interface IssuerOptions {
+  /** Where it listens; loopback unless given. */
+  address?: string;
   /** Of access tokens, ms; whole seconds. */
   lifetime?: number;
   /** A spent token is forgiven for so long (ms): its answer is repeated. */
   grace?: number;
   /** Awaited by each request that arrived whole, before its token is spent. */
-  arrived?: () => Promise<void>;
+  arrived?: (from: string) => Promise<void>;
   /** How long (ms) a request waits before its token is spent, and its answer after that. */
   delays?: () => [number, number];
 }
@@ -65,13 +69,14 @@ export class RotatingIssuer {
 
   static async start(options: IssuerOptions = {}): Promise<RotatingIssuer> {
     const issuer = new RotatingIssuer(options);
-    issuer.#server.listen(0, "127.0.0.1");
+    issuer.#server.listen(0, issuer.#options.address);
     await once(issuer.#server, "listening");
     return issuer;
   }
 
   private constructor(options: IssuerOptions) {
-    const defaults = { lifetime: 2_000, grace: 0, arrived: async () => {} };
+    const address = "127.0.0.1";
+    const defaults = { address, lifetime: 2_000, grace: 0, arrived: async () => {} };
     this.#options = { ...defaults, delays: () => [0, 0], ...options };
     this.#server = http.createServer((request, response) => {
       this.#busy++;
@@ -92,7 +97,7 @@ export class RotatingIssuer {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}/token`;
+    return `http://${this.#options.address}:${this.port}/token`;
   }
 
   /** What `credentials/add` takes, with the first refresh token of `family`. */
@@ -124,7 +129,8 @@ export class RotatingIssuer {
 
   async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const form = new URLSearchParams(await wholeBody(request));
-    await this.#options.arrived();
+    const from = request.socket.remoteAddress ?? "";
+    await this.#options.arrived(from);
     const fault = this.faults.shift();
     const [before, after] = this.#options.delays();
     if (before > 0) await sleep(before);
@@ -132,7 +138,8 @@ export class RotatingIssuer {
     const scope = form.get("scope") ?? undefined;
     const family = this.#familyOf(refreshToken);
     const outcome = fault === "dropped" ? fault : this.#spend(refreshToken, family);
-    this.seen.push({ at: Date.now(), family: family?.name ?? "", refreshToken, scope, outcome });
+    const known = { at: Date.now(), family: family?.name ?? "" };
+    this.seen.push({ ...known, refreshToken, scope, from, outcome });
     // Made now, not when the answer leaves: its life is short.
     const [status, answer] = this.#answer(outcome, family, scope);
     if (after > 0) await sleep(after);

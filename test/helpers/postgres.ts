@@ -43,22 +43,75 @@ export function postgresProgram(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
+export interface PostgresOptions {
+  /** Names and addresses that its certificate is for. */
+  names?: readonly string[];
+  /** Settings of the server, such as `synchronous_commit=remote_apply`. */
+  settings?: readonly string[];
+}
+
 /** Starts a server that ends with `t`. Its programs must be installed. */
-export async function startPostgres(t: Scope): Promise<Postgres> {
-  const folder = temporaryFolder(t);
-  const data = join(folder, "data");
-  const port = await freePort();
+export async function startPostgres(
+  t: Scope,
+  { names = ["localhost"], settings = [] }: PostgresOptions = {},
+): Promise<Postgres> {
+  const place = await makePlace(t);
+  const { folder, data, owner } = place;
   const authority = createAuthority();
-  for (const dir of [data, join(folder, "run")]) mkdirSync(dir, { mode: 0o700 });
-  writeFileSync(join(folder, "password"), PASSWORD);
-  const owner = await serversUser();
-  if (owner) for (const path of filesOf(folder)) chownSync(path, owner.uid, owner.gid);
-  const server = postgresProgram("postgres") ?? "postgres";
+  writeFileSync(join(folder, "password"), PASSWORD, { mode: 0o600 });
+  if (owner) chownSync(join(folder, "password"), owner.uid, owner.gid);
   const init = ["-D", data, "-U", "owner", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8"];
   const [command, ...args] = asUser(owner, postgresProgram("initdb") ?? "initdb");
   await run(command!, [...args, ...init, `--pwfile=${join(folder, "password")}`], { cwd: folder });
-  writeCertificate(data, authority.issue("localhost"), owner);
+  writeCertificate(data, authority.issue(...names), owner);
+  return await serve(t, place, { ca: authority.ca, settings });
+}
 
+/**
+ * Starts a standby of a server, which follows it through a port of loopback, and becomes a server of its own with
+ * `SELECT pg_promote()`.
+ */
+export async function startStandby(
+  t: Scope,
+  { ca }: Postgres,
+  through: number,
+  settings: readonly string[] = [],
+): Promise<Postgres> {
+  const place = await makePlace(t);
+  const { folder, data, owner } = place;
+  const passfile = join(folder, "pgpass");
+  writeFileSync(passfile, `*:*:*:owner:${PASSWORD}\n`, { mode: 0o600 });
+  if (owner) chownSync(passfile, owner.uid, owner.gid);
+  const from = `host=127.0.0.1 port=${through} user=owner passfile=${passfile}`;
+  const [command, ...args] = asUser(owner, postgresProgram("pg_basebackup") ?? "pg_basebackup");
+  const copy = ["-D", data, "-d", from, "-R", "--checkpoint=fast", "--no-sync"];
+  await run(command!, [...args, ...copy], { cwd: folder });
+  return await serve(t, place, { ca, settings });
+}
+
+/** Where a server keeps its files, and as whom it runs. */
+interface Place {
+  folder: string;
+  data: string;
+  port: number;
+  owner: User | undefined;
+}
+
+async function makePlace(t: Scope): Promise<Place> {
+  const folder = temporaryFolder(t);
+  const data = join(folder, "data");
+  for (const dir of [data, join(folder, "run")]) mkdirSync(dir, { mode: 0o700 });
+  const owner = await serversUser();
+  if (owner) for (const path of filesOf(folder)) chownSync(path, owner.uid, owner.gid);
+  return { folder, data, port: await freePort(), owner };
+}
+
+async function serve(
+  t: Scope,
+  { folder, data, port, owner }: Place,
+  { ca, settings: more }: { ca: string; settings: readonly string[] },
+): Promise<Postgres> {
+  const server = postgresProgram("postgres") ?? "postgres";
   let running: Running | undefined;
   const query = async (database: string, sql: string) => {
     const at = { host: join(folder, "run"), port, user: "owner", password: PASSWORD, database };
@@ -68,7 +121,8 @@ export async function startPostgres(t: Scope): Promise<Postgres> {
     return await client.query(sql).finally(() => client.end());
   };
   const begin = async () => {
-    const settings = ["-c", "listen_addresses=localhost", "-c", "ssl=on", "-c", "fsync=off"];
+    const given = ["listen_addresses=localhost", "ssl=on", "fsync=off", ...more];
+    const settings = given.flatMap((setting) => ["-c", setting]);
     const [program, ...rest] = asUser(owner, server);
     const where = ["-D", data, "-k", join(folder, "run"), "-p", String(port)];
     running = start(t, program!, [...rest, ...where, ...settings], { cwd: folder });
@@ -84,7 +138,7 @@ export async function startPostgres(t: Scope): Promise<Postgres> {
   return {
     port,
     socketFolder: join(folder, "run"),
-    ca: authority.ca,
+    ca,
     query,
     start: begin,
     async createDatabase() {
