@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import os
 import queue
 import re
 import sys
 import threading
 from base64 import b64decode, b64encode
 
-sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/src")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "src"))
 
 from authd import AuthdError, Client  # noqa: E402
 from authd.aio import AsyncClient  # noqa: E402

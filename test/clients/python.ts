@@ -47,6 +47,7 @@ const CHECKERS = ["mypy", "ruff", "vermin", "requests", "httpx", "types-requests
 /** What each must find in order. vermin: nothing that the oldest version lacks. */
 const CHECKS = [
   ["mypy"],
+  ["mypy", "--platform", "win32"],
   ["ruff", "check"],
   ["ruff", "format", "--check"],
   ["vermin", "--quiet", "--no-tips", "--eval-annotations", `--target=${OLDEST}-`, "src"],

@@ -32,14 +32,7 @@ windowsTest("authd.exe gets a token over the pipe", async (t, windows) => {
   const get = (name: string) => windows.run(authd, ["get", name], { env: home.env });
   t.is((await get("orders")).code, 3, "there is no daemon");
   await home.serve();
-  const added = await home.cli(
-    [
-      ...["add", "orders", "--grant", "static", "--set", "origins=https://api.example.com"],
-      ...["--secrets-from", "-"],
-    ],
-    { input: JSON.stringify({ token: "made-up-token" }) },
-  );
-  t.is(added.code, 0, added.stderr);
+  await home.addOrders();
   t.is((await get("orders")).stdout, "made-up-token\n");
   const none = await get("none");
   t.is(none.code, 4);

@@ -45,14 +45,7 @@ windowsTest("the packed package works as a command and in programs", async (t, w
     windows.run(windows.node, [command, ...words], { env: home.env });
   await home.serve();
   t.regex((await authd("--version")).stdout, /^\d+\.\d+\.\d+\n$/);
-  const added = await home.cli(
-    [
-      ...["add", "orders", "--grant", "static", "--set", "origins=https://api.example.com"],
-      ...["--secrets-from", "-"],
-    ],
-    { input: JSON.stringify({ token: "made-up-token" }) },
-  );
-  t.is(added.code, 0, added.stderr);
+  await home.addOrders();
   t.is((await authd("get", "orders")).stdout, "made-up-token\n");
 
   const program = join(home.folder, "client.mjs");

@@ -46,14 +46,7 @@ windowsTest("a pipe has one daemon, and so has a vault", async (t, windows) => {
 windowsTest("a credential is added, used, noted and removed", async (t, windows) => {
   const home = windowsHome(t, windows);
   const daemon = await home.serve();
-  const added = await home.cli(
-    [
-      ...["add", "orders", "--grant", "static", "--set", "origins=https://api.example.com"],
-      ...["--secrets-from", "-"],
-    ],
-    { input: JSON.stringify({ token: "made-up-token" }) },
-  );
-  t.is(added.code, 0, added.stderr);
+  await home.addOrders();
   t.is((await home.cli(["get", "orders"])).stdout, "made-up-token\n");
   t.regex((await home.cli(["audit", "--json"])).stdout, /"method":"getToken"/);
   t.is((await home.cli(["remove", "orders", "--yes"])).code, 0);

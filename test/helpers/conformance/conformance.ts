@@ -8,6 +8,7 @@ import { type Case, type Feature, readCases } from "./case.ts";
 import { Driver, type Program } from "./driver.ts";
 import { play, playAt } from "./play.ts";
 import { startSandbox } from "./sandbox.ts";
+import type { Reach } from "./scripted-server.ts";
 
 /** A client under test. */
 export interface Subject {
@@ -17,6 +18,8 @@ export interface Subject {
   programs?: readonly string[];
   /** What its driver must announce, no more and no less. */
   features: readonly Feature[];
+  /** How it reaches the sockets of the tests, unless by their path. */
+  reach?: Reach;
 }
 
 /** The cases for the daemon of `authd sandbox`; all other files are for the scripted server. */
@@ -26,7 +29,10 @@ const FILES = readdirSync(join(ROOT, "test/conformance")).filter(
 );
 
 /** Defines a test for each case that is for this client, one for its features, and one with a real daemon. */
-export function conformance(client: string, { start, programs = [], features }: Subject): void {
+export function conformance(
+  client: string,
+  { start, programs = [], features, reach }: Subject,
+): void {
   const file = new FileScope();
   test.after.always(() => file.end());
   const lacking = absent(...programs);
@@ -58,15 +64,16 @@ export function conformance(client: string, { start, programs = [], features }: 
   for (const name of FILES) {
     for (const one of readCases(name).filter(isFor)) {
       define(`${name.replace(".json", "")}: ${one.name}`, async (t, current) => {
-        await play(t, current, one);
+        await play(t, current, one, reach);
         t.pass();
       });
     }
   }
   define("the daemon of authd sandbox", async (t, current) => {
     const { socket, values } = await startSandbox(t);
+    const path = (await reach?.(socket))?.path ?? socket;
     for (const one of readCases(SANDBOX, values).filter(isFor)) {
-      await t.notThrowsAsync(playAt(socket, current, one), one.name);
+      await t.notThrowsAsync(playAt(path, current, one), one.name);
     }
   });
   define("the driver ends with its input", async (t, current) => {

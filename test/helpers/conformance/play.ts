@@ -4,14 +4,19 @@ import type { Scope } from "../scope.ts";
 import { until } from "../until.ts";
 import type { Case, Step, Writing } from "./case.ts";
 import type { Driver } from "./driver.ts";
-import { type Message, ScriptedServer, short } from "./scripted-server.ts";
+import { type Message, type Reach, ScriptedServer, short } from "./scripted-server.ts";
 
 /** The number of the `connect` that every case begins with. */
 const CONNECT = 0;
 
 /** Plays a case to a client that may be told anything by the server. Rejects if the client is at fault. */
-export async function play(t: Scope, driver: Driver, { steps }: Case): Promise<void> {
-  const server = await ScriptedServer.start(t);
+export async function play(
+  t: Scope,
+  driver: Driver,
+  { steps }: Case,
+  reach?: Reach,
+): Promise<void> {
+  const server = await ScriptedServer.start(t, reach);
   const run = new Run(driver, server);
   await run.connect(steps);
   for (const step of steps) await run.step(step);

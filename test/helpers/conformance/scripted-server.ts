@@ -79,24 +79,37 @@ function odd(framing: Framing, json: string): string {
   return `content-length: ${Buffer.byteLength(json)}\r\n${type}\r\n\r\n${json}`;
 }
 
+/** How a client elsewhere reaches a socket: a path that is the socket's there until `end`. */
+export type Reach = (path: string) => Promise<{ path: string; end(): Promise<void> }>;
+
+const here: Reach = async (path) => ({ path, end: async () => {} });
+
 /** A socket on which every answer is written by the steps of a case. */
 export class ScriptedServer {
-  readonly path: string;
   /** Messages that no step has received yet. */
   readonly unread: Message[] = [];
   readonly #connections: Connection[] = [];
+  readonly #socket: string;
+  readonly #reach: Reach;
   #server: net.Server | undefined;
+  #reached: Awaited<ReturnType<Reach>> | undefined;
   #refused: Pattern | undefined;
 
-  static async start(t: Scope): Promise<ScriptedServer> {
-    const server = new ScriptedServer(join(temporaryFolder(t), "authd.sock"));
+  static async start(t: Scope, reach = here): Promise<ScriptedServer> {
+    const server = new ScriptedServer(join(temporaryFolder(t), "authd.sock"), reach);
     t.teardown(() => server.stop());
     await server.start();
     return server;
   }
 
-  private constructor(path: string) {
-    this.path = path;
+  private constructor(socket: string, reach: Reach) {
+    this.#socket = socket;
+    this.#reach = reach;
+  }
+
+  /** Where the client finds it. */
+  get path(): string {
+    return this.#reached?.path ?? this.#socket;
   }
 
   async start(): Promise<void> {
@@ -105,14 +118,16 @@ export class ScriptedServer {
       socket.on("end", () => socket.end());
       this.#connections.push(connection);
     });
-    this.#server.listen(this.path);
+    this.#server.listen(this.#socket);
     await once(this.#server, "listening");
+    this.#reached = await this.#reach(this.#socket);
   }
 
   /** Ends everything; what was sent before is read first. */
   async stop(): Promise<void> {
     this.#server?.close();
-    rmSync(this.path, { force: true });
+    rmSync(this.#socket, { force: true });
+    await this.#reached?.end();
     this.disconnect();
   }
 

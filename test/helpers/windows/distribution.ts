@@ -47,11 +47,10 @@ export function lackingForWindows(): string | undefined {
 
 /** Returns what is needed, and makes it at the first call of a user, which takes most of a minute. */
 export async function windowsDistribution(): Promise<Distribution> {
-  const cache = join(homedir(), ".cache", "authd-test");
-  const machine = await made(cache, `windows-${BUILD}`, makeMachine);
+  const machine = await made(`windows-${BUILD}`, makeMachine);
   const lock = readFileSync(join(ROOT, "package-lock.json"));
   const digest = createHash("sha256").update(lock).digest("hex").slice(0, 12);
-  const packages = await made(cache, `windows-packages-${digest}`, installPackages);
+  const packages = await made(`windows-packages-${digest}`, installPackages);
   return {
     wine: loader(),
     prefix: join(machine, "prefix"),
@@ -77,11 +76,8 @@ export function wineVariables(prefix: string): NodeJS.ProcessEnv {
 const loader = () => LOADERS.find((path) => existsSync(path)) ?? LOADERS[0]!;
 
 /** Makes a folder of the cache, whole or not at all; another process may do the same meanwhile. */
-async function made(
-  cache: string,
-  name: string,
-  make: (work: string) => Promise<void>,
-): Promise<string> {
+export async function made(name: string, make: (work: string) => Promise<void>): Promise<string> {
+  const cache = join(homedir(), ".cache", "authd-test");
   const folder = join(cache, name);
   if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });

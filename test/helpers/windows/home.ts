@@ -1,5 +1,4 @@
 /** authd on a Windows machine, in folders of its own. */
-import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -7,7 +6,7 @@ import { temporaryFolder } from "../folder.ts";
 import { missing } from "../optional.ts";
 import { FileScope, type Scope } from "../scope.ts";
 import { lackingForWindows } from "./distribution.ts";
-import { Windows, windowsPath } from "./host.ts";
+import { newPipe, Windows, windowsPath } from "./host.ts";
 import type { Program, ProgramOptions } from "./program.ts";
 
 /** Folders and pipe of an authd, with or without a daemon. Paths are those of Linux unless they say otherwise. */
@@ -22,6 +21,8 @@ export interface WindowsHome {
   cli(args: readonly string[], options?: ProgramOptions): ReturnType<Windows["run"]>;
   /** Starts `authd serve`; resolves when it listens. */
   serve(options?: ProgramOptions): Promise<Program>;
+  /** Adds the credential "orders", whose token is "made-up-token". */
+  addOrders(): Promise<void>;
 }
 
 export interface WindowsHomeOptions {
@@ -32,6 +33,8 @@ export interface WindowsHomeOptions {
   env?: NodeJS.ProcessEnv;
 }
 
+const ADD = ["add", "orders", "--grant", "static", "--set", "origins=https://api.example.com"];
+
 export function windowsHome(
   t: Scope,
   windows: Windows,
@@ -39,7 +42,7 @@ export function windowsHome(
 ): WindowsHome {
   const folder = join(temporaryFolder(t), name);
   const [configDir, stateDir] = [join(folder, "config"), join(folder, "state")];
-  const pipe = `\\\\.\\pipe\\authd-test-${randomBytes(6).toString("hex")}`;
+  const pipe = newPipe();
   mkdirSync(folder);
   for (const [file, content] of Object.entries(config)) {
     mkdirSync(dirname(join(configDir, file)), { recursive: true });
@@ -54,14 +57,20 @@ export function windowsHome(
   };
   const main = windowsPath(join(windows.app, "dist/src/main.js"));
   const given = (options: ProgramOptions) => ({ ...options, env: { ...env, ...options.env } });
+  const cli: WindowsHome["cli"] = (args, options = {}) =>
+    windows.run(windows.node, [main, ...args], given(options));
   return {
-    ...{ windows, folder, pipe, configDir, stateDir, env },
-    cli: (args, options = {}) => windows.run(windows.node, [main, ...args], given(options)),
+    ...{ windows, folder, pipe, configDir, stateDir, env, cli },
     async serve(options = {}) {
       const daemon = await windows.program(windows.node, [main, "serve"], given(options));
       t.teardown(() => daemon.kill());
       await daemon.says("authd listens on ");
       return daemon;
+    },
+    async addOrders() {
+      const input = JSON.stringify({ token: "made-up-token" });
+      const { code, stderr } = await cli([...ADD, "--secrets-from", "-"], { input });
+      if (code !== 0) throw new Error(stderr);
     },
   };
 }

@@ -5,6 +5,8 @@
 import { spawn } from "node:child_process";
 import { renameSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import { closePipe } from "../../../src/base/windows/access-list.ts";
+import { newestPipe } from "../../../src/base/windows/pipe.ts";
 import type { HostRequest, ProgramInput, ProgramOutput } from "./host-protocol.ts";
 import { linesOf, relay } from "./streams.ts";
 
@@ -78,7 +80,11 @@ function listenFor(socket: Socket, { pipe, port }: Extract<HostRequest, { do: "l
   const listener = createServer((client) => relay(connect(port, "127.0.0.1"), client));
   listener.on("error", () => socket.destroy());
   listener.listen(pipe, () => socket.write("listening\n"));
-  socket.on("close", () => listener.close()).resume();
+  // As the daemon does; without it, Wine's pipes belong to nobody.
+  closePipe(newestPipe());
+  // Its path is free when this is told.
+  const end = () => void listener.close();
+  socket.on("end", end).on("close", end).resume();
 }
 
 function end(): void {

@@ -22,6 +22,9 @@ const PARTS = ["dist", "package.json", "schemas", "clients", "docs", "test"];
 /** The path by which Windows knows a file of Linux. */
 export const windowsPath = (path: string) => `Z:${path.replaceAll("/", "\\")}`;
 
+/** Returns a name for a pipe that no other has. */
+export const newPipe = () => `\\\\.\\pipe\\authd-test-${randomBytes(6).toString("hex")}`;
+
 export class Windows {
   /** Where node_modules is that of Windows, beside what was built; a path of Linux. */
   readonly app: string;
@@ -31,6 +34,8 @@ export class Windows {
   readonly #scope: Scope;
   readonly #port: number;
   readonly #key: string;
+  /** Names of the pipes by which sockets of Linux are known. */
+  readonly #pipes = new Map<string, string>();
 
   /** Starts a machine that runs until the scope ends. */
   static async start(t: Scope): Promise<Windows> {
@@ -41,7 +46,7 @@ export class Windows {
     for (const name of PARTS) symlinkSync(join(ROOT, name), join(app, name));
     symlinkSync(distribution.modules, join(app, "node_modules"));
     const key = randomBytes(16).toString("hex");
-    const port = await startHost(t, distribution, folder, key);
+    const port = await startHost(t, distribution, app, key);
     const machine = new Windows(t, distribution, app, port, key);
     const life = await machine.dial({ do: "live" });
     t.teardown(async () => {
@@ -95,18 +100,41 @@ export class Windows {
     return path;
   }
 
-  /** Makes a socket of Linux one that programs of Windows can connect to, by this named pipe. */
-  async publish(path: string, pipe: string): Promise<void> {
-    const server = createServer((client) => relay(client, connect(path)));
+  /** Makes a socket of Linux one that programs of Windows can connect to, by a pipe of its own, until `end`. */
+  async publish(socket: string): Promise<{ path: string; end(): Promise<void> }> {
+    const path = this.#pipes.get(socket) ?? newPipe();
+    this.#pipes.set(socket, path);
+    const server = createServer((client) => relay(client, connect(socket)));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as { port: number };
-    const socket = await this.dial({ do: "listen", pipe, port });
+    const listening = await this.dial({ do: "listen", pipe: path, port });
+    listening.on("error", () => {});
     this.#scope.teardown(() => {
-      socket.destroy();
+      listening.destroy();
       server.close();
     });
-    await once(socket, "data");
+    await once(listening, "data");
+    const closed = once(listening, "close");
+    return {
+      path,
+      async end() {
+        listening.end();
+        server.close();
+        await closed;
+      },
+    };
+  }
+
+  /** Returns how a program of Linux is started that is the same as this one of Windows: its standard streams, its exit code. */
+  asProgram(command: string, args: readonly string[]) {
+    const main = fileURLToPath(new URL("./run-main.js", import.meta.url));
+    const request = { ...{ do: "run", key: this.#key }, command, args };
+    return {
+      command: process.execPath,
+      args: [main, `${this.#port}`],
+      env: { AUTHD_TEST_RUN: JSON.stringify(request) },
+    };
   }
 
   /** Connects to the host, and says what the connection is for. */
@@ -121,12 +149,12 @@ export class Windows {
 async function startHost(
   t: Scope,
   { wine, prefix, node }: Distribution,
-  folder: string,
+  app: string,
   key: string,
 ): Promise<number> {
-  const main = fileURLToPath(new URL("./host-main.js", import.meta.url));
-  const portFile = join(folder, "port");
-  const output = openSync(join(folder, "output"), "w");
+  const main = windowsPath(join(app, "dist/test/helpers/windows/host-main.js"));
+  const portFile = join(app, "port");
+  const output = openSync(join(app, "output"), "w");
   const child = spawn(wine, [node, main, windowsPath(portFile)], {
     env: { ...wineVariables(prefix), AUTHD_TEST_HOST_KEY: key },
     stdio: ["ignore", output, output],
@@ -137,7 +165,7 @@ async function startHost(
     child.kill("SIGKILL");
     await ended;
   });
-  const said = () => readFileSync(join(folder, "output"), "utf8");
+  const said = () => readFileSync(join(app, "output"), "utf8");
   await until(() => existsSync(portFile) || child.exitCode !== null, {
     message: "the Windows machine is up",
     limitMs: START_LIMIT_MS,

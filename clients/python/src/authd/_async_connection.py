@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import Any, Callable, Optional, cast
 
-from . import _socket
+from . import _channel
 from ._wire import Json, LineBuffer, encode, encode_cancel, request_message
 from .errors import ConnectionLostError, TimeoutError, error_from
 
@@ -37,10 +37,7 @@ class AsyncConnection(asyncio.Protocol):
     @classmethod
     async def open(cls, path: Optional[str], *handlers: Any) -> AsyncConnection:
         """Raises NoDaemonError."""
-        loop = asyncio.get_running_loop()
-        sock = _socket.connect(path)
-        _, protocol = await loop.create_unix_connection(lambda: cls(*handlers), sock=sock)
-        return protocol
+        return await _channel.attach(lambda: cls(*handlers), path)
 
     async def request(self, method: str, params: Json, timeout: Optional[float]) -> Any:
         """Raises AuthdError, or ConnectionLostError. A cancelled task takes the request back."""

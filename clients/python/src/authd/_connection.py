@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Callable, Optional
 
+from ._channel import Channel
 from ._wire import Json, LineBuffer, encode, encode_cancel, request_message
 from .cancellation import Cancellation, listening
 from .errors import CancelledError, ConnectionLostError, TimeoutError, error_from
@@ -21,7 +22,7 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: Channel,
         on_notification: Callable[[str, Json], None],
         on_close: Callable[[], None],
     ) -> None:

@@ -6,13 +6,13 @@ The caller's own thread reads, so that a body that is read slowly holds up nothi
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Union
 
+from ._channel import Channel, is_readable
 from ._wire import (
     SHORT_BODY,
     WINDOW,
@@ -36,7 +36,7 @@ Body = Union[bytes, Iterable[bytes], None]
 class Exchange:
     """One request and its answer. Raises AuthdError, or ConnectionLostError."""
 
-    def __init__(self, sock: socket.socket, timeout: float, cancellation: Optional[Cancellation]) -> None:
+    def __init__(self, sock: Channel, timeout: float, cancellation: Optional[Cancellation]) -> None:
         self._socket = sock
         self._timeout = timeout
         self._cancellation = cancellation
@@ -137,10 +137,7 @@ class Exchange:
                 self._raise_lost(None)
 
     def _is_readable(self) -> bool:
-        # Not select(2), which knows the first 1024 files of a process only.
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(self._messages or poll.poll(0))
+        return bool(self._messages) or is_readable(self._socket)
 
     def _raise_lost(self, cause: Optional[Exception]) -> None:
         if self._cancellation is not None and self._cancellation.is_cancelled:

@@ -1,4 +1,4 @@
-"""Where the daemon listens, and a connection to it that is nobody else's."""
+"""Where the daemon listens on a Unix socket, and a connection to it that is nobody else's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import socket
 import stat
 import sys
 from pathlib import Path
-from typing import Optional
 
-from .errors import NoDaemonError
+from .errors import HINT, NoDaemonError
 
-_HINT = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET."
+assert sys.platform != "win32"
 
 
 def default_path() -> str:
@@ -45,18 +44,11 @@ def _bound_at(path: str) -> float:
         return 0.0
 
 
-def connect(path: Optional[str]) -> socket.socket:
-    """Connects to the daemon. Raises NoDaemonError if nobody of ours answers."""
-    where = path or default_path()
-    if not hasattr(socket, "AF_UNIX"):
-        raise NoDaemonError(f"This Python has no Unix sockets, so it can't reach {where}.")
+def connect(path: str) -> socket.socket:
+    """Raises NoDaemonError if the socket is not ours, OSError if nobody listens."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _connect_to_ours(connection, where)
-    except OSError as error:
-        connection.close()
-        why = error.strerror or str(error)
-        raise NoDaemonError(f"No daemon answers on {where} ({why}). {_HINT}") from error
+        _connect_to_ours(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -81,12 +73,12 @@ def _connect_to_ours(connection: socket.socket, path: str) -> None:
 def _refuse_impostor(path: str, real: str, found: os.stat_result) -> None:
     """Whoever owns the socket sees what is sent: that must be us, root, or whom root has put there."""
     if not stat.S_ISSOCK(found.st_mode):
-        raise NoDaemonError(f"{path} is not a socket. {_HINT}")
+        raise NoDaemonError(f"{path} is not a socket. {HINT}")
     if found.st_uid in (os.geteuid(), 0) or _is_of_root(Path(real), found.st_uid):
         return
     raise NoDaemonError(
         f"The socket {path} belongs to user {found.st_uid}, not to you ({os.geteuid()}): "
-        f"nothing was sent. {_HINT}"
+        f"nothing was sent. {HINT}"
     )
 
 

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union
 
-from . import _socket
+from . import _channel
 from ._connection import Connection
 from ._exchange import Exchange, Stream
 from ._wire import (
@@ -217,14 +217,14 @@ class Client:
         if self._is_closed:
             raise _closed()
         limit = timeout_of("authorizedRequest", params) + self._grace
-        return Exchange(_socket.connect(self._path), limit, cancellation)
+        return Exchange(_channel.connect(self._path), limit, cancellation)
 
     def _connected(self) -> Connection:
         with self._lock:
             if self._is_closed:
                 raise _closed()
             if self._connection is None or self._connection.is_closed:
-                sock = _socket.connect(self._path)
+                sock = _channel.connect(self._path)
                 self._connection = Connection(sock, self._tell, self._lost)
                 for watched in self._watched:
                     self._connection.send("subscribe", watched)

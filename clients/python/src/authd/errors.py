@@ -6,6 +6,9 @@ import builtins
 from collections.abc import Mapping
 from typing import Any, Optional
 
+#: Ends what is said where no daemon can be reached.
+HINT = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET."
+
 
 class AuthdError(Exception):
     """`reason` is what programs go by; the text is for people. Neither ever holds a secret."""

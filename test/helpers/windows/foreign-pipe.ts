@@ -1,0 +1,54 @@
+/** A named pipe of somebody else, who waits for what is sent to it. */
+import { join } from "node:path";
+import { temporaryFolder } from "../folder.ts";
+import type { Scope } from "../scope.ts";
+import { compileForWindows } from "./distribution.ts";
+import { newPipe, type Windows, windowsPath } from "./host.ts";
+
+/** Of no user of this machine. Windows would let nobody but an administrator make it so; Wine does. */
+const OWNER = "S-1-5-21-1-2-3-1001";
+
+const LISTENS = String.raw`
+#include <stdio.h>
+#include <windows.h>
+#include <sddl.h>
+int main(int count, char **words) {
+  SECURITY_ATTRIBUTES attributes = { sizeof attributes, 0, 0 };
+  char read[4096];
+  DWORD bytes;
+  if (!ConvertStringSecurityDescriptorToSecurityDescriptorA("O:${OWNER}G:${OWNER}D:(A;;FA;;;WD)", 1,
+      &attributes.lpSecurityDescriptor, 0)) return 1;
+  HANDLE pipe = CreateNamedPipeA(words[count - 1], PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE | PIPE_WAIT, 1, 4096, 4096, 0, &attributes);
+  if (pipe == INVALID_HANDLE_VALUE) return 2;
+  printf("listening\n");
+  fflush(stdout);
+  for (;;) {
+    if (!ConnectNamedPipe(pipe, 0) && GetLastError() != ERROR_PIPE_CONNECTED) return 3;
+    bytes = 0;
+    ReadFile(pipe, read, sizeof read, &bytes, 0);
+    printf("came %lu\n", bytes);
+    fflush(stdout);
+    DisconnectNamedPipe(pipe);
+  }
+}
+`;
+
+/** Returns its name, and how many bytes came with each connection so far. */
+export async function foreignPipe(
+  t: Scope,
+  windows: Windows,
+): Promise<{ pipe: string; came(): Promise<number[]> }> {
+  const program = join(temporaryFolder(t), "listens.exe");
+  await compileForWindows(LISTENS, program);
+  const pipe = newPipe();
+  const running = await windows.program(windowsPath(program), [pipe]);
+  t.teardown(() => running.kill());
+  await running.says("listening");
+  return {
+    pipe,
+    async came() {
+      const said = await running.says("came ");
+      return [...said.matchAll(/came (\d+)/g)].map(([, bytes]) => Number(bytes));
+    },
+  };
+}
