@@ -15,6 +15,8 @@ const windowsTest = onWindows();
 const SOURCES = join(ROOT, "clients/python/src");
 const DRIVER = windowsPath(join(ROOT, "clients/python/conformance.py"));
 
+const FEATURES = ["concurrent", "cancel", "stream", "upload", "subscribe"] as const;
+
 for (const [client, ...more] of [["python"], ["python asyncio", "--asyncio"]]) {
   let machine: Windows | undefined;
   conformance(`${client} on Windows`, {
@@ -24,7 +26,7 @@ for (const [client, ...more] of [["python"], ["python asyncio", "--asyncio"]]) {
       machine = await Windows.start(t);
       return machine.asProgram(windowsPath(await windowsPython()), [DRIVER, ...more]);
     },
-    features: ["concurrent", "cancel", "stream", "upload", "subscribe"],
+    features: [...FEATURES, ...(more.length > 0 ? (["duplex"] as const) : [])],
     reach: (socket) => machine!.publish(socket),
   });
 }
