@@ -285,7 +285,7 @@ function needsContent(policy: Policy): boolean {
 }
 
 function callerOf(
-  { peer, actor, gids, unit, displayName }: Identity,
+  { peer, actor, gids, unit, cgroup, pod, displayName }: Identity,
   content?: { readonly sha256: string; readonly isInterpreter: boolean },
 ): Caller {
   const { executable } = actor ?? {};
@@ -301,6 +301,9 @@ function callerOf(
       (executable !== undefined && isInterpreter(executable)),
     sha256: content?.sha256,
     unit,
+    cgroup,
+    // A pod whose name is not known may be any.
+    pod: pod ? pod.name : pod,
     displayName,
   };
 }

@@ -18,6 +18,10 @@ export interface Caller {
   readonly sha256: string | undefined;
   /** systemd unit; null: none. */
   readonly unit: string | null | undefined;
+  /** Control group, as a path from the root of all. */
+  readonly cgroup?: string | undefined;
+  /** Kubernetes pod, `namespace/name`; null: none. */
+  readonly pod?: string | null | undefined;
   /** Name for people, such as `/usr/bin/backup (process 4711)`. */
   readonly displayName: string;
 }
@@ -180,15 +184,24 @@ function mayMatch(who: Who, caller: Caller): boolean {
 function checks(who: Who, caller: Caller): (boolean | undefined)[] {
   const same = <Value>(wanted: Value | undefined, is: Value | null | undefined) =>
     wanted === undefined ? [] : [is === undefined ? undefined : wanted === is];
+  const like = (wanted: string | undefined, is: string | null | undefined) =>
+    wanted === undefined ? [] : [is === undefined ? undefined : is !== null && fits(wanted, is)];
   const unlessInterpreter = (result: (boolean | undefined)[]) =>
     result.map((one) => one && !caller.isInterpreter);
   return [
     ...unlessInterpreter(same(spelled(who.executable), spelled(caller.executable))),
     ...unlessInterpreter(same(who.sha256, caller.sha256)),
     ...same(who.unit, caller.unit),
+    ...like(who.cgroup, caller.cgroup),
+    ...like(who.pod, caller.pod),
     ...same(who.uid, caller.uid),
     ...(who.gid === undefined ? [] : [caller.gids?.includes(who.gid)]),
   ];
+}
+
+/** A `*` at the end stands for all that begins so. */
+function fits(wanted: string, is: string): boolean {
+  return wanted.endsWith("*") ? is.startsWith(wanted.slice(0, -1)) : is === wanted;
 }
 
 /** Windows takes no account of case in the name of a file. */

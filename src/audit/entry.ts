@@ -11,6 +11,10 @@ export interface ClientProgram {
   readonly programPid?: number | undefined;
   readonly script?: string | undefined;
   readonly unit?: string | undefined;
+  /** Kubernetes pod: `namespace/name`, or its UID. */
+  readonly pod?: string | undefined;
+  /** Id of its container. */
+  readonly container?: string | undefined;
 }
 
 /** The client. Absent members can't be known. */
@@ -24,6 +28,10 @@ export interface AuditPeer {
   /** Script that an interpreter says it runs: any program can say so. */
   readonly script?: string;
   readonly unit?: string;
+  /** Kubernetes pod: `namespace/name`, or its UID where the name can't be known. */
+  readonly pod?: string;
+  /** Id of the pod's container. */
+  readonly container?: string;
   /** Name of the restricted socket that it came by. */
   readonly socket?: string;
 }

@@ -55,6 +55,8 @@ function describeProgram({
   programPid,
   script,
   unit,
+  pod,
+  container,
 }: ClientProgram): AuditPeer {
   return omitUndefined({
     uid,
@@ -63,5 +65,7 @@ function describeProgram({
     programPid,
     script: script?.slice(0, MAX_NAME_LENGTH),
     unit: unit?.slice(0, MAX_NAME_LENGTH),
+    pod: pod?.slice(0, MAX_NAME_LENGTH),
+    container,
   });
 }

@@ -88,7 +88,7 @@ function ruleOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: I
 }
 
 function whoOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: IdOf): Who {
-  const { executable, sha256, unit, user, group } = given;
+  const { executable, sha256, unit, cgroup, pod, user, group } = given;
   if (executable !== undefined && !isAbsolute(executable)) {
     throw policyError(`${place}.executable must be an absolute path, such as /usr/bin/backup`);
   }
@@ -102,6 +102,8 @@ function whoOf(given: RuleTable, place: string, kind: "allow" | "deny", idOf: Id
     executable: program,
     sha256: sha256?.toLowerCase(),
     unit,
+    cgroup,
+    pod,
     uid: user === undefined ? undefined : idOf("user", user),
     gid: group === undefined ? undefined : idOf("group", group),
   });

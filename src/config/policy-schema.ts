@@ -31,6 +31,18 @@ const who = {
     .regex(/^[0-9a-fA-F]{64}$/, "must be 64 hexadecimal digits")
     .describe("Of the program's file"),
   unit: z.string().min(1).describe("systemd unit that the program runs in"),
+  cgroup: z
+    .string()
+    .regex(/^\/(?!.*\/\.\.?(\/|$))[^*]*\*?$/, {
+      error: "expected a path such as /web.slice/*, with a * at the end only",
+    })
+    .describe("Control group (Linux) that the program runs in, exact or ending in *"),
+  pod: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\/([a-z0-9][a-z0-9.-]*\*?|\*)$/, {
+      error: "expected namespace/name, such as shop/web-0 or shop/web-*",
+    })
+    .describe("Kubernetes pod of this node that it runs in: namespace/name, exact or ending in *"),
   user: account.describe("User, by name or number"),
   group: account.describe("Group, by name or number"),
   scope: texts.describe("Scopes that may be asked for"),

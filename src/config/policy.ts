@@ -16,6 +16,10 @@ export interface Who {
   readonly sha256?: string;
   /** systemd unit, such as `backup.service`. */
   readonly unit?: string;
+  /** Control group of Linux, as an absolute path, or with a `*` at the end for all that begins so. */
+  readonly cgroup?: string;
+  /** Kubernetes pod, `namespace/name`, likewise. */
+  readonly pod?: string;
   readonly uid?: number;
   readonly gid?: number;
 }

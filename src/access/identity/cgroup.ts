@@ -9,7 +9,7 @@ const UNIT = /^(.+)\.(service|scope|socket|mount|swap|slice)$/;
  * into slices only.
  */
 export function unitOf(cgroup: string, own: number | undefined): string | null | undefined {
-  const path = pathOf(cgroup);
+  const path = cgroupPath(cgroup);
   const parts = path?.split("/").filter(Boolean);
   if (!parts || parts.includes("..")) return undefined;
   const first = parts.findIndex(isUnit);
@@ -18,6 +18,12 @@ export function unitOf(cgroup: string, own: number | undefined): string | null |
   if (own === undefined || parts[first] !== `user@${own}.service`) return unescaped(parts[first]!);
   const inner = parts.slice(first + 1).find(isUnit);
   return unescaped(inner ?? parts[first]!);
+}
+
+/** Returns the control group as a path from the root of all; undefined: seen from inside of another group, or not known. */
+export function wholeCgroup(cgroup: string): string | undefined {
+  const path = cgroupPath(cgroup);
+  return path?.split("/").includes("..") ? undefined : path;
 }
 
 const CONTAINERS: readonly [string, RegExp][] = [
@@ -33,12 +39,12 @@ const CONTAINERS: readonly [string, RegExp][] = [
 
 /** Returns the kind of container that a control group belongs to; undefined if it shows none. */
 export function containerOf(cgroup: string): string | undefined {
-  const path = pathOf(cgroup) ?? "";
+  const path = cgroupPath(cgroup) ?? "";
   return CONTAINERS.find(([, pattern]) => pattern.test(path))?.[0];
 }
 
 /** Returns the path: the one line of version 2, or systemd's own hierarchy of version 1. */
-function pathOf(cgroup: string): string | undefined {
+export function cgroupPath(cgroup: string): string | undefined {
   return /^0::(\/.*)$/m.exec(cgroup)?.[1] ?? /^\d+:name=systemd:(\/.*)$/m.exec(cgroup)?.[1];
 }
 

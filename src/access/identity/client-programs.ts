@@ -6,6 +6,7 @@ import type { Identity, ProcessEntry } from "./identity.ts";
 import { executableOf, imageIdOf, parentOf, read, readLinuxProcess, scriptOf } from "./linux.ts";
 import { LiveProcesses } from "./live-processes.ts";
 import { isOwnClient } from "./own-client.ts";
+import { type Pod, podOf } from "./pod.ts";
 import { START_TIME_TOLERANCE_MS } from "./processes.ts";
 
 /** A process is asked for its unit, and for the path of its executable, again after so long (ms). */
@@ -76,13 +77,17 @@ function readFacts(peer: Peer, known: Facts | undefined): Facts | undefined {
   const unit =
     (cgroup === undefined || uid === undefined ? undefined : unitOf(cgroup, ownUser(uid))) ??
     undefined;
+  const pod = cgroup === undefined ? undefined : podOf(cgroup);
   if (isNative || isOwnClient({ executable, script, image })) {
     const actor = actorBehind(pid);
-    const program = actor && { uid, pid, ...programOf(actor), programPid: actor.pid, unit };
+    const program = actor && {
+      ...{ uid, pid, ...programOf(actor), programPid: actor.pid, unit },
+      ...podInLog(pod),
+    };
     // Read anew each time: what is behind a process can change without it.
     return program && { image, program, readAtMs: Number.NEGATIVE_INFINITY };
   }
-  const program = { uid, pid, program: executable, script, unit };
+  const program = { uid, pid, program: executable, script, unit, ...podInLog(pod) };
   return {
     image,
     program: known && isEqual(known.program, program) ? known.program : program,
@@ -111,8 +116,15 @@ function isEqual(one: ClientProgram, other: ClientProgram): boolean {
     one.uid === other.uid &&
     one.program === other.program &&
     one.script === other.script &&
-    one.unit === other.unit
+    one.unit === other.unit &&
+    one.pod === other.pod &&
+    one.container === other.container
   );
+}
+
+/** Returns what the log says of a pod. */
+export function podInLog(pod: Pod | null | undefined): Pick<ClientProgram, "pod" | "container"> {
+  return pod ? { pod: pod.name ?? pod.uid, container: pod.containerId } : {};
 }
 
 /** Returns `uid` if it is the daemon's own user: the units of its service manager are known by their own names. */

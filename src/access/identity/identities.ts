@@ -3,12 +3,13 @@ import type { ClientProgram } from "../../audit/entry.ts";
 import { Attachment } from "../../base/attachment.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { groupsOf, type Peer } from "../../rpc/peer.ts";
-import { containerOf, unitOf } from "./cgroup.ts";
-import { ClientPrograms, ownUser } from "./client-programs.ts";
+import { containerOf, unitOf, wholeCgroup } from "./cgroup.ts";
+import { ClientPrograms, ownUser, podInLog } from "./client-programs.ts";
 import { type Content, Contents } from "./digest.ts";
 import type { Identities, Identity, ProcessEntry, ProcessInfo } from "./identity.ts";
 import { imageOf, read } from "./linux.ts";
 import { isOwnClient } from "./own-client.ts";
+import { type Pod, podOf } from "./pod.ts";
 import { readProcess, START_TIME_TOLERANCE_MS } from "./processes.ts";
 
 /** Limit of ancestors that are read. */
@@ -105,7 +106,7 @@ function describeProcesses(peer: Peer, entries: readonly ProcessEntry[]): Identi
     gids: groupsOf(peer),
     ...place,
     unknownReason: entries[at]?.gap,
-    displayName: displayNameOf(actor) + socketOf(peer),
+    displayName: displayNameOf(actor) + inPod(place.pod) + socketOf(peer),
   };
 }
 
@@ -121,13 +122,18 @@ function ancestorsOf(first: ProcessEntry): ProcessEntry[] {
   return found;
 }
 
-function placeOf({ pid, uid }: Peer): Pick<Identity, "unit" | "userUnit" | "container"> {
+function placeOf({
+  pid,
+  uid,
+}: Peer): Pick<Identity, "unit" | "userUnit" | "container" | "cgroup" | "pod"> {
   const cgroup = process.platform === "linux" ? read(pid, "cgroup") : undefined;
   if (cgroup === undefined || uid === undefined) return { unit: undefined, container: undefined };
   return {
     unit: unitOf(cgroup, ownUser(uid)),
     userUnit: unitOf(cgroup, uid) ?? undefined,
     container: containerOf(cgroup) ?? foreignNamespace(pid),
+    cgroup: wholeCgroup(cgroup),
+    pod: podOf(cgroup),
   };
 }
 
@@ -141,7 +147,9 @@ function foreignNamespace(pid: number): string | null | undefined {
   }
 }
 
-function programOf({ peer, actor, unit }: Identity): ClientProgram {
+const inPod = (pod: Pod | null | undefined) => (pod ? ` in the pod ${pod.name ?? pod.uid}` : "");
+
+function programOf({ peer, actor, unit, pod }: Identity): ClientProgram {
   return {
     uid: peer?.uid,
     pid: peer?.pid,
@@ -149,6 +157,7 @@ function programOf({ peer, actor, unit }: Identity): ClientProgram {
     programPid: actor?.pid === peer?.pid ? undefined : actor?.pid,
     script: actor?.script,
     unit: unit ?? undefined,
+    ...podInLog(pod),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ClientProgram } from "../../audit/entry.ts";
 import type { Peer } from "../../rpc/peer.ts";
+import type { Pod } from "./pod.ts";
 
 /** Facts about one process, from the kernel. Undefined: not known. */
 export interface ProcessInfo {
@@ -43,6 +44,10 @@ export interface Identity {
   readonly unit: string | null | undefined;
   /** Unit inside the service manager of the user, who chooses its name: no rule may rely on it. */
   readonly userUnit?: string | undefined;
+  /** Control group, as a path from the root of all; undefined if it is not known. */
+  readonly cgroup?: string | undefined;
+  /** Kubernetes pod; null: none. */
+  readonly pod?: Pod | null | undefined;
   /** Kind of container, such as `docker`; null: none. */
   readonly container: string | null | undefined;
   /** Reason for which not all of this is known. */

@@ -92,12 +92,13 @@ export function inWords(line: AuditLine, paint: Paint): string {
   return `${paint("dim", moment(time))} ${paint("bold", name)} ${style ? paint(style, said) : said}${who}`;
 }
 
-function inWordsPeer({ uid, pid, program, script, unit, socket }: AuditPeer): string {
+function inWordsPeer({ uid, pid, program, script, unit, pod, socket }: AuditPeer): string {
   const who = [program ?? "unknown program", ...(script === undefined ? [] : [script])].join(" ");
   const where = [
     ...(pid === undefined ? [] : [`process ${pid}`]),
     ...(uid === undefined ? [] : [`user ${uid}`]),
     ...(unit === undefined ? [] : [unit]),
+    ...(pod === undefined ? [] : [`pod ${pod}`]),
     ...(socket === undefined ? [] : [`socket ${socket}`]),
   ];
   return where.length === 0 ? who : `${who} (${where.join(", ")})`;
