@@ -148,6 +148,27 @@ for (const ending of ["signal", "cancelled", "timeout"]) {
   });
 }
 
+test("a listener that makes calls takes no answer away", async (t) => {
+  if (absent("php").length > 0) return missing(t, "php is not installed");
+  const message = (members: object) => JSON.stringify({ jsonrpc: "2.0", ...members });
+  const tokenOf = (credential: string) => ({
+    result: { accessToken: `of ${credential}`, tokenType: "Bearer", expiresAt: null, headers: {} },
+  });
+  const notified = (credential: string) =>
+    message({ method: "token/refreshed", params: { credential } });
+  // The outer call is the second: its answer comes right behind a notification, before that of the inner one.
+  const socket = await startScriptedDaemon(t, (_method, params) => {
+    const { credential } = params as { credential?: string };
+    if (credential === undefined) return { result: {} };
+    if (credential !== "outer") return tokenOf(credential);
+    const answer = message({ id: 2, ...tokenOf("outer") });
+    return [notified("inner 1"), notified("inner 2"), answer].join("\n");
+  });
+  const env = { ...process.env, AUTHD_SOCKET: socket };
+  const { code, stdout, stderr } = await run(t, "php", [join(FOLDER, "tests/nested.php")], { env });
+  return t.is(code, 0, stdout + stderr);
+});
+
 test("no trace of an exception holds what was sent", async (t) => {
   if (absent("php").length > 0) return missing(t, "php is not installed");
   const error = { code: 1, message: "no", data: { reason: "credential_rejected" } };

@@ -201,6 +201,7 @@ final class Client
         $until = hrtime(true) / 1e9 + $limit;
         $connection = $this->connected();
         $id = $connection->newId();
+        $connection->expect($id);
         try {
             $connection->send($id, $method, $params, $limit, $this->isCancelled);
             $answer = $this->awaited($connection, $id, $until);
@@ -208,6 +209,8 @@ final class Client
             // Also one that a signal handler or a listener has thrown.
             $connection->cancel($id);
             throw $error;
+        } finally {
+            $connection->forget($id);
         }
         if ($answer === null) {
             $connection->cancel($id);
@@ -227,19 +230,22 @@ final class Client
      */
     private function awaited(Connection $connection, int $id, float $until): ?array
     {
-        do {
+        while (($answer = $connection->held($id)) === null) {
             $message = $connection->next(max(0.0, $until - hrtime(true) / 1e9), $this->isCancelled);
+            if ($message === null) {
+                return null;
+            }
             if (isset($message['method'])) {
                 $this->tell($message);
-                continue;
-            }
-            if (isset($message['error']) && !isset($message['id'])) {
+            } elseif (isset($message['error']) && !isset($message['id'])) {
                 // About the connection as a whole, which the daemon closes after it.
                 $connection->close();
                 return $message;
+            } else {
+                $connection->hold($message);
             }
-        } while ($message !== null && ($message['id'] ?? null) !== $id);
-        return $message;
+        }
+        return $answer;
     }
 
     /** @param array<string, mixed> $message */

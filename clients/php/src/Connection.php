@@ -20,6 +20,8 @@ final class Connection
     private string $held = '';
     /** @var list<array<string, mixed>> */
     private array $messages = [];
+    /** @var array<int, ?array<string, mixed>> answers that calls wait for, once they have come */
+    private array $answers = [];
     private int $lastId = 0;
     /** The last id whose request was sent, or begun to be. */
     private int $sentId = 0;
@@ -105,6 +107,33 @@ final class Connection
             }
         }
         return array_shift($this->messages);
+    }
+
+    /**
+     * Has `hold` keep the answer to a request for `held`: a listener that makes a call reads on this connection, too.
+     */
+    public function expect(int $id): void
+    {
+        $this->answers[$id] = null;
+    }
+
+    /** @param array<string, mixed> $message */
+    public function hold(#[\SensitiveParameter] array $message): void
+    {
+        if (array_key_exists($message['id'] ?? '', $this->answers)) {
+            $this->answers[$message['id']] = $message;
+        }
+    }
+
+    /** @return ?array<string, mixed> */
+    public function held(int $id): ?array
+    {
+        return $this->answers[$id] ?? null;
+    }
+
+    public function forget(int $id): void
+    {
+        unset($this->answers[$id]);
     }
 
     public function hasMessage(): bool
