@@ -1,6 +1,7 @@
 /** The Go client, by the conformance suite, at real daemons, and with real libraries of Go. */
+import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { run } from "../helpers/child.ts";
 import { conformance } from "../helpers/conformance/conformance.ts";
@@ -16,7 +17,9 @@ const CORE = join(ROOT, "clients/go");
 
 /** Go's own toolchain, and the modules that go.sum names, whatever the machine is set up for. */
 const ENV = { GOTOOLCHAIN: "local", GOFLAGS: "-mod=readonly -buildvcs=false", GOWORK: "off" };
-const NO_REGISTRY = /dial tcp|no such host|i\/o timeout|TLS handshake/;
+const NO_REGISTRY = /dial tcp|no such host|i\/o timeout|TLS handshake|toolchain not available/;
+
+const MODULES = [CORE, ...["oauth2token", "grpccreds"].map((name) => join(CORE, name))];
 
 const go = (t: Scope, cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
   run(t, "go", args, { cwd, env: { ...process.env, ...ENV, ...env } });
@@ -47,37 +50,50 @@ test.serial(
   },
 );
 
-/** Runs a module's tests with the race detector; none may be left out. */
-async function testModule(t: ExecutionContext, module: string, env: NodeJS.ProcessEnv) {
-  t.timeout(900_000);
-  if (absent("go").length > 0) return missing(t, "go is not installed");
+/** Runs a module's tests with options of `go test`; none may be left out. */
+async function testModule(
+  t: ExecutionContext,
+  module: string,
+  env: NodeJS.ProcessEnv,
+  options: readonly string[],
+) {
   // It also fetches the modules.
-  const vetted = await go(t, module, ["vet", "./..."]);
+  const vetted = await go(t, module, ["vet", "./..."], env);
   if (NO_REGISTRY.test(vetted.stderr)) return missing(t, `no modules: ${vetted.stderr}`);
   t.is(vetted.code, 0, vetted.stderr);
-  const tests = ["test", "-race", "-count=1", "-v", "./..."];
+  const tests = ["test", ...options, "-count=1", "-v", "./..."];
   const { code, stdout, stderr } = await go(t, module, tests, env);
   t.is(code, 0, stdout + stderr);
   t.regex(stdout, /^--- PASS/m);
   return t.notRegex(stdout, /^--- SKIP/m);
 }
 
-test.serial("the Go client's own tests", async (t) => {
+/** Starts what a module's tests ask; returns where that is. */
+async function startAsked(t: ExecutionContext): Promise<NodeJS.ProcessEnv> {
   const sandbox = await startSandbox(t);
   const url = await startBodiesApi(t);
   const { socket } = await startHelperDaemon(t, { demo: url });
-  await testModule(t, CORE, {
+  return {
     AUTHD_SOCKET: sandbox.socket,
     LABELF_URL: sandbox.values.labelf,
     STREAM_SOCKET: socket,
     STREAM_URL: url,
-  });
-});
+  };
+}
 
-for (const module of ["oauth2token", "grpccreds"]) {
-  test.serial(`${module}, the Go client for a library`, async (t) => {
-    const { socket, values } = await startSandbox(t);
-    await testModule(t, join(CORE, module), { AUTHD_SOCKET: socket, LABELF_URL: values.labelf });
+for (const module of MODULES) {
+  test.serial(`${basename(module)}'s own tests`, async (t) => {
+    t.timeout(900_000);
+    if (absent("go").length > 0) return missing(t, "go is not installed");
+    return await testModule(t, module, await startAsked(t), ["-race"]);
+  });
+
+  test.serial(`${basename(module)}'s own tests with the oldest Go that it is for`, async (t) => {
+    t.timeout(900_000);
+    if (absent("go").length > 0) return missing(t, "go is not installed");
+    const [, version = ""] = /^go (\S+)$/m.exec(readFileSync(join(module, "go.mod"), "utf8")) ?? [];
+    const GOTOOLCHAIN = `go${version.split(".").length === 2 ? `${version}.0` : version}`;
+    return await testModule(t, module, { ...(await startAsked(t)), GOTOOLCHAIN }, []);
   });
 }
 
