@@ -1,4 +1,5 @@
 /** Hosts that are killed at each named instant of a refresh, while the others share its credential. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { CRASH_POINTS } from "../../test/helpers/crash-points.ts";
 import type { FleetCredential } from "./credential.ts";
 import type { Fleet } from "./fleet.ts";
@@ -21,10 +22,16 @@ export async function killAtPoints({ hosts, credentials }: Fleet): Promise<Settl
 
 async function killAt(host: FleetHost, credential: FleetCredential, point: string): Promise<void> {
   await host.endAt(point);
-  const ended = host.ended();
-  // It ends without an answer.
-  const asked = host.client.getToken({ credential: credential.name, forceRefresh: true });
-  await Promise.all([ended, asked.catch(() => {})]);
+  let isOver = false;
+  const ended = host.ended().then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    // Within a second of the last one nothing is sent. The last one ends without an answer.
+    const asked = host.client.getToken({ credential: credential.name, forceRefresh: true });
+    await Promise.race([ended, asked.catch(() => {})]);
+    await Promise.race([ended, sleep(200)]);
+  }
   credential.lookAt(host);
   await host.start({ crashable: true });
 }

@@ -22,6 +22,7 @@ export function sharedCredentials(options: SharedCredentialsOptions): SharedOwne
   const { dir, registry, vault, admin } = options;
   return {
     find: (name) => registry.findShared(name),
+    names: () => registry.all().map(({ name }) => name),
     fileOf: (name) => credentialFileAsItIs(dir, name),
     get isLocked() {
       return vault.locked !== undefined;

@@ -6,6 +6,7 @@ import type { SharedRecords } from "../credential/shared/shared-records.ts";
 import type { SharedSync } from "../credential/shared/shared-sync.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import type { StoreFigures } from "../observe/observe.ts";
+import { storeTimeline } from "./fleet/store-timeline.ts";
 import type { Foundation } from "./foundation.ts";
 
 /** A systemd credential of this name is the password of the store's role. */
@@ -66,7 +67,8 @@ export async function prepareStore(
       throw error;
     }
   };
-  const records = new Records({ host, open, clock, time, log });
+  const timeline = storeTimeline(env, settings.url);
+  const records = new Records({ host, open, clock, time, log, timeline });
   return { records, sync: new Sync(records, clock, log), settings };
 }
 

@@ -41,9 +41,11 @@ async function startHost(
     if (isCut) throw new Error("out of reach");
     return { store: new FileStore(join(dir, "store")), key: fleetKeyOf(Buffer.from(KEY)) };
   };
-  const records = new SharedRecords({ host: name, open, clock, time, log });
+  const timeline = { known: () => undefined, note: () => {} };
+  const records = new SharedRecords({ host: name, open, clock, time, log, timeline });
   records.connect({
     find: (known) => registry.findShared(known),
+    names: () => registry.all().map((each) => each.name),
     fileOf: () => undefined,
     add: async () => {},
     remove: async () => {},

@@ -71,6 +71,32 @@ export const STORE_CONTRACT: readonly Case[] = [
     },
   },
   {
+    title:
+      "what was lost is put back in its version, over an earlier one only, and ends leases of before",
+    async run(t, open) {
+      const store = await open();
+      const lost = { keyId: "key", epoch: 7, holder: "one" };
+      const none = { holder: "one", from: undefined, to: "key", hosts: [], records: [] };
+      t.true(await store.replaceAll(none));
+      const put = await store.restore("a", { ...lost, version: 5, payload: payload("fifth") });
+      t.true(put.done);
+      t.like(put.entry, { version: 5, lease: undefined, intent: undefined, committedBy: "one" });
+      const { epoch } = put.entry!;
+      t.true(epoch > 7);
+      const { change } = await store.changesSince(-1);
+      t.true((await store.acquire("a", { holder: "two", epoch, ttlMs: TTL_MS })).done);
+      t.false((await store.restore("a", { ...lost, version: 5, payload: payload("x") })).done);
+      const other = { ...lost, keyId: "other", version: 9, payload: payload("x") };
+      t.false((await store.restore("a", other)).done);
+      t.is((await store.changesSince(change)).entries.length, 0);
+      t.true((await store.restore("a", { ...lost, version: 6, payload: payload("sixth") })).done);
+      const [entry] = (await store.changesSince(change)).entries;
+      t.is(textOf(entry), "sixth");
+      t.true(entry!.epoch > epoch + 1);
+      t.is(entry!.lease, undefined);
+    },
+  },
+  {
     title: "a lease that runs keeps others out; one that has ended does not",
     async run(t, open) {
       const store = await open();

@@ -75,6 +75,26 @@ export class Commits {
     }
   }
 
+  /** Puts back what the store has lost of a record. Rejects with StoreDown. */
+  async restore(name: string, version: number): Promise<void> {
+    const { connection, options, owner, host: holder, pending } = this.#context;
+    const credential = owner?.find(name);
+    const snapshot = credential?.snapshot();
+    const live = credential?.live;
+    if (!snapshot || !live?.shared) return;
+    const { generation, epoch } = live.shared;
+    const { done, entry } = await connection.ask((store, key) => {
+      const record = toShared(snapshot, connection.clock, options.time.bootId);
+      const file = owner?.fileOf(name);
+      const payload = sealPayload(key, name, { generation, record, file });
+      return store.restore(name, { keyId: key.id, version, epoch, payload, holder });
+    });
+    if (!done || !entry) return;
+    pending.delete(name);
+    live.shared = { version, generation, epoch: entry.epoch };
+    await credential?.keep(false);
+  }
+
   /** Commits that a record was removed. Never rejects. */
   async sendRemoval(name: string, { version, epoch }: Omit<Place, "generation">): Promise<void> {
     const { connection, options, host: holder, pending } = this.#context;

@@ -1,5 +1,6 @@
 import { type Intend, type Outcome, type Timed, tokenDigest } from "../../vault/store/index.ts";
 import type { SharedContext } from "./shared-context.ts";
+import { StoreDown } from "./store-connection.ts";
 
 /** Leases and intents of this host, as statements to the store. */
 export class Leases {
@@ -12,18 +13,31 @@ export class Leases {
   }
 
   /** Rejects with StoreDown. */
-  acquire(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>> {
+  async acquire(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>> {
     const { host: holder, connection } = this.#context;
-    return connection.ask((store) => store.acquire(name, { holder, epoch, ttlMs }));
+    this.#assertWhole();
+    const outcome = await connection.ask((store) => store.acquire(name, { holder, epoch, ttlMs }));
+    this.#assertWhole();
+    return outcome;
   }
 
   /** Opens an intent to spend `token`, of which the store gets a digest. Rejects with StoreDown. */
-  intend(
+  async intend(
     name: string,
     { token, ...intent }: Omit<Intend, "hash"> & { token: string },
   ): Promise<Timed<Outcome>> {
-    return this.#context.connection.ask((store, key) =>
+    const outcome = await this.#context.connection.ask((store, key) =>
       store.intend(name, { ...intent, hash: tokenDigest(key, token) }),
+    );
+    this.#assertWhole();
+    return outcome;
+  }
+
+  /** Throws StoreDown while the store may lack what other hosts have. */
+  #assertWhole(): void {
+    if (!this.#context.isSetBack) return;
+    throw new StoreDown(
+      "The store was put back to an earlier moment, and not every host has told yet what it lacks",
     );
   }
 

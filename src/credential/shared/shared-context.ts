@@ -14,6 +14,8 @@ export interface SharedRecordsOptions {
   clock: Clock;
   time: Timekeeper;
   log: Log;
+  /** The timeline that this host last knew the store on, which it keeps over its restarts. */
+  timeline: { known(): string | undefined; note(timeline: string): void };
 }
 
 /** What the parts of the shared records have in common. */
@@ -23,6 +25,11 @@ export class SharedContext {
   readonly notices: Notices;
   /** Names of records with something that the store has not got. */
   readonly pending = new Set<string>();
+  /**
+   * True while the store may lack what hosts have, as it was put back to an earlier moment: nobody refreshes then but
+   * what needs no lease.
+   */
+  isSetBack = false;
   owner: SharedOwner | undefined;
 
   constructor(options: SharedRecordsOptions) {

@@ -21,6 +21,8 @@ export interface SharedCredential {
 /** The credentials of this host, and what is done about those that it has not. */
 export interface SharedOwner {
   find(name: string): SharedCredential | undefined;
+  /** Names of the credentials of this host. */
+  names(): readonly string[];
   /** Text of the credential file of this host. */
   fileOf(name: string): string | undefined;
   /** Another host has a credential that this one lacks. */

@@ -6,6 +6,7 @@ import type { CredentialRecord } from "../record.ts";
 import { adopt, isKnown } from "./adopt.ts";
 import { Commits } from "./commits.ts";
 import { Leases } from "./leases.ts";
+import { Recovery } from "./recovery.ts";
 import { SharedContext, type SharedRecordsOptions } from "./shared-context.ts";
 import { LEASE_MS, SharedLease, type SharedRefresh } from "./shared-lease.ts";
 import type { SharedOwner } from "./shared-owner.ts";
@@ -21,8 +22,9 @@ export class SharedRecords {
   readonly #context: SharedContext;
   readonly leases: Leases;
   readonly commits: Commits;
+  readonly recovery: Recovery;
   readonly #turns = new Map<string, Turns>();
-  readonly #refreshing = new Set<string>();
+  readonly #refreshing = new Map<string, SharedRefresh>();
   /** Names of records of which something was heard while they were being refreshed. */
   readonly #heard = new Set<string>();
   /** This host refreshes nothing any more. */
@@ -32,6 +34,7 @@ export class SharedRecords {
     this.#context = new SharedContext(options);
     this.leases = new Leases(this.#context);
     this.commits = new Commits(this.#context);
+    this.recovery = new Recovery(this.#context, this.commits);
   }
 
   /** Called once, before anything else. */
@@ -76,7 +79,7 @@ export class SharedRecords {
       const { name } = refresh;
       void this.#turnOf(name).run(async () => {
         const lease = new SharedLease(this, refresh);
-        this.#refreshing.add(name);
+        this.#refreshing.set(name, refresh);
         await work(lease).then(resolve, reject);
         await lease.end();
         this.#refreshing.delete(name);
@@ -102,6 +105,18 @@ export class SharedRecords {
       await update();
       this.commits.nextGeneration(name);
     });
+  }
+
+  /** Puts back what the store has lost, as far as this host has it, and looks whether all hosts have done so. */
+  async recover(): Promise<void> {
+    await this.recovery.giveBack(async (name, work) => {
+      // What it brings is newer; one that rotates nothing is no matter.
+      const refresh = this.#refreshing.get(name);
+      if (refresh) return !refresh.isRotating;
+      await this.inTurn(name, work);
+      return true;
+    });
+    await this.recovery.tell();
   }
 
   /** Runs `work` when nothing else is done with the record. */

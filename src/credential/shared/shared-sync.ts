@@ -73,6 +73,8 @@ export class SharedSync {
         throw error;
       });
     if (before !== undefined) this.#log.info({}, "the store is reached again");
+    const { recovery } = this.#shared;
+    if (answer.change < this.#change) recovery.begin(answer);
     this.#change = answer.change;
     await this.#watch();
     const again = [...this.#behind];
@@ -87,6 +89,7 @@ export class SharedSync {
       ...again.map((name) => this.#shared.pull(name)),
     ]);
     this.syncedAt = this.#clock.wall();
+    if (recovery.isOpen) return await this.#shared.recover();
     await Promise.all([...pending].map((name) => this.#shared.reconcile(name)));
   }
 
@@ -96,8 +99,12 @@ export class SharedSync {
       if (name === undefined) void this.poll();
       else void this.#shared.pull(name);
     });
-    if (this.#shared.nowBootMs < this.#seenAtBootMs + SEEN_MS) return;
-    this.#seenAtBootMs = this.#shared.nowBootMs;
+    const { recovery, nowBootMs } = this.#shared;
+    // Until then it tells that it runs once the store has all of it.
+    if (recovery.isOpen) return;
+    const everyMs = recovery.isRecent(nowBootMs) ? POLL_MS : SEEN_MS;
+    if (nowBootMs < this.#seenAtBootMs + everyMs) return;
+    this.#seenAtBootMs = nowBootMs;
     await store.seen(this.#shared.host);
   }
 }

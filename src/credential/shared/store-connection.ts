@@ -21,6 +21,8 @@ export class StoreConnection {
   #opening: Promise<OpenedStore> | undefined;
   /** Why the last question was not answered; undefined if it was. */
   problem: string | undefined;
+  /** Called with each answer. */
+  onAnswer: (answer: Timed<object>) => void = () => {};
 
   constructor(open: () => Promise<OpenedStore>, time: Timekeeper) {
     this.#open = open;
@@ -35,6 +37,7 @@ export class StoreConnection {
       const { store, key } = await this.opened();
       const answer = await this.clock.ask(() => question(store, key));
       this.problem = undefined;
+      this.onAnswer(answer);
       return answer;
     } catch (error) {
       this.problem = messageOf(error);

@@ -15,6 +15,7 @@ import type {
   Intend,
   Outcome,
   Replacement,
+  Restoration,
   Store,
   StoreEntry,
   Timed,
@@ -92,6 +93,16 @@ export class FileStore implements Store {
       if (entry.version !== version || keyId !== state.keyId) return undefined;
       const ended = { lease: undefined, intent: undefined, committedBy: holder };
       return { ...entry, ...ended, version: version + 1, payload };
+    });
+  }
+
+  async restore(name: string, restoration: Restoration): Promise<Timed<Outcome>> {
+    const { keyId, version, epoch, payload, holder } = restoration;
+    return await this.#change(name, (known, _, state) => {
+      const entry = known ?? newEntry(name);
+      if (entry.version >= version || keyId !== state.keyId) return undefined;
+      const ended = { lease: undefined, intent: undefined, committedBy: holder };
+      return { ...entry, ...ended, version, payload, epoch: Math.max(entry.epoch, epoch) + 1 };
     });
   }
 

@@ -38,7 +38,11 @@ export interface StoreEntry {
 }
 
 /** An answer of the store, with its clock at that moment (ms). */
-export type Timed<Answer> = Answer & { readonly nowMs: number };
+export type Timed<Answer> = Answer & {
+  readonly nowMs: number;
+  /** Names what the store has been through: another one once a standby took its server's place, if it can tell. */
+  readonly timeline?: string | undefined;
+};
 
 /** The outcome of a change: `done` tells whether it was made, `entry` is how the record is after it. */
 export interface Outcome {
@@ -67,6 +71,17 @@ export interface Commit {
   version: number;
   /** Undefined removes the record; its epoch and version go on. */
   payload: Buffer | undefined;
+  holder: string;
+}
+
+/** A record that the store had, and lost as it was put back to an earlier moment. */
+export interface Restoration {
+  keyId: string;
+  /** The version that it had: an earlier one gives way to it. */
+  version: number;
+  /** The epoch that is known of; the record's is greater from then on. */
+  epoch: number;
+  payload: Buffer;
   holder: string;
 }
 
@@ -124,6 +139,8 @@ export interface Store {
   intend(name: string, intent: Intend): Promise<Timed<Outcome>>;
   /** Replaces the payload, closes the intent and ends the lease, if epoch and version are those given. */
   commit(name: string, commit: Commit): Promise<Timed<Outcome>>;
+  /** Puts a record in the place of an earlier version, or of none. Its lease ends, and its intent is closed. */
+  restore(name: string, restoration: Restoration): Promise<Timed<Outcome>>;
   /** Ends a lease; with `settled` closes the intent as well. */
   release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>>;
   /**

@@ -7,6 +7,7 @@ import type {
   Intend,
   Outcome,
   Replacement,
+  Restoration,
   Store,
   StoreEntry,
   Timed,
@@ -24,9 +25,13 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
+/** SQLSTATE: the server is a standby. */
+const NOT_NOW = "55000";
+
 type Row = queries.Row;
 interface HostRow {
   now_ms: number;
+  timeline: string | null;
   name: string | null;
   public_key: Buffer;
   wrapped_key: Buffer;
@@ -47,6 +52,8 @@ export class PostgresStore implements Store {
   readonly #pool: Pool;
   readonly #listen: (onChange: (name: string | undefined) => void) => Listener;
   readonly #listeners = new Set<Listener>();
+  /** False: the server is no plain PostgreSQL, and nothing is known of its standbys. */
+  #tellsTimeline = true;
 
   private constructor(
     pool: Pool,
@@ -79,7 +86,10 @@ export class PostgresStore implements Store {
       new pg.Client({ ...server, application_name: "authd notices", keepAlive: true });
     const store = new PostgresStore(pool, (onChange) => new Listener(client, onChange));
     try {
-      await store.#attempt(() => prepareSchema(pool));
+      await store.#attempt(async () => {
+        await prepareSchema(pool);
+        store.#tellsTimeline = await tellsTimeline(pool);
+      });
     } catch (error) {
       await store.close();
       throw error;
@@ -89,13 +99,13 @@ export class PostgresStore implements Store {
 
   async read(name: string): Promise<Timed<{ entry: StoreEntry | undefined }>> {
     const [row] = await this.#query(queries.READ, [name]);
-    return { entry: entryOf(row), nowMs: row!.now_ms };
+    return { entry: entryOf(row), ...timeOf(row!) };
   }
 
   async changesSince(change: number): Promise<Timed<Changes>> {
     const rows = await this.#query<Row & { change: number }>(queries.CHANGED, [change]);
-    const { change: newest, now_ms: nowMs } = rows[0]!;
-    return { change: newest, entries: rows.flatMap((row) => entryOf(row) ?? []), nowMs };
+    const entries = rows.flatMap((row) => entryOf(row) ?? []);
+    return { change: rows[0]!.change, entries, ...timeOf(rows[0]!) };
   }
 
   acquire(name: string, { holder, epoch, ttlMs }: Acquire): Promise<Timed<Outcome>> {
@@ -118,6 +128,11 @@ export class PostgresStore implements Store {
     return this.#change(queries.COMMIT, values);
   }
 
+  restore(name: string, restoration: Restoration): Promise<Timed<Outcome>> {
+    const { keyId, version, epoch, payload, holder } = restoration;
+    return this.#change(queries.RESTORE, [name, epoch, version, payload, holder, keyId]);
+  }
+
   release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>> {
     return this.#change(settled ? queries.SETTLE : queries.RELEASE, [name, epoch]);
   }
@@ -138,7 +153,7 @@ export class PostgresStore implements Store {
         ? []
         : { name, publicKey: public_key, wrappedKey: wrapped_key, seenMs: seen_ms },
     );
-    return { hosts, nowMs: rows[0]!.now_ms };
+    return { hosts, ...timeOf(rows[0]!) };
   }
 
   async putHost({ name, publicKey, wrappedKey }: Omit<Host, "seenMs">): Promise<void> {
@@ -183,13 +198,14 @@ export class PostgresStore implements Store {
   /** Makes a change to the record that the first value names; if it is not made, reads how the record is. */
   async #change(sql: string, values: readonly unknown[]): Promise<Timed<Outcome>> {
     const [row] = await this.#query(sql, values);
-    if (row) return { done: true, entry: entryOf(row), nowMs: row.now_ms };
+    if (row) return { done: true, entry: entryOf(row), ...timeOf(row) };
     return { done: false, ...(await this.read(values[0] as string)) };
   }
 
   async #query<R extends object = Row>(sql: string, values: readonly unknown[]): Promise<R[]> {
     return await this.#attempt(async () => {
-      const { rows } = await this.#pool.query<R>(sql, [...values]);
+      const text = this.#tellsTimeline ? sql : sql.replaceAll(queries.TIMELINE, "NULL::text");
+      const { rows } = await this.#pool.query<R>(text, [...values]);
       return rows;
     });
   }
@@ -201,6 +217,22 @@ export class PostgresStore implements Store {
       throw cause instanceof AuthdError ? cause : unreachable(cause);
     }
   }
+}
+
+/** Rejects for a standby, which is no store. */
+async function tellsTimeline(pool: Pool): Promise<boolean> {
+  try {
+    await pool.query(`SELECT ${queries.TIMELINE}`);
+    return true;
+  } catch (error) {
+    const { code } = Object(error) as { code?: string };
+    if (code === NOT_NOW) throw error;
+    return false;
+  }
+}
+
+function timeOf({ now_ms: nowMs, timeline }: Pick<Row, "now_ms" | "timeline">) {
+  return { nowMs, timeline: timeline ?? undefined };
 }
 
 function entryOf(row: Row | undefined): StoreEntry | undefined {

@@ -1,7 +1,9 @@
 /** The statements of the store, each one a compare-and-set in a transaction of its own. */
 
 const ms = (column: string) => `floor(extract(epoch from ${column}) * 1000)::float8`;
-const NOW = `${ms("clock_timestamp()")} AS now_ms`;
+/** The server's timeline, which every promotion of a standby begins anew. A standby itself answers nothing. */
+export const TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+const NOW = `${ms("clock_timestamp()")} AS now_ms, ${TIMELINE} AS timeline`;
 const lasting = (parameter: string) =>
   `clock_timestamp() + ${parameter}::float8 * interval '1 millisecond'`;
 
@@ -22,6 +24,7 @@ export const CHANNEL = "authd";
 /** A row as the statements return it. */
 export interface Row {
   now_ms: number;
+  timeline: string | null;
   name: string;
   epoch: number;
   version: number;
@@ -82,6 +85,22 @@ WITH tick AS (
     UPDATE authd.record r SET version = version + 1, payload = $4, committed_by = $5,
         committed_at = clock_timestamp(), change = (SELECT change FROM tick), ${NO_LEASE}, ${NO_INTENT}
       WHERE name = $1 AND epoch = $2::bigint AND version = $3::bigint AND EXISTS (SELECT FROM tick)
+    RETURNING ${NOW}, ${COLUMNS})
+SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
+
+/** $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key. */
+export const RESTORE = `
+WITH tick AS (
+    UPDATE authd.clock SET change = change + 1 WHERE key_id = $6::text
+      AND NOT EXISTS (SELECT FROM authd.record WHERE name = $1 AND version >= $3::bigint)
+    RETURNING change),
+  done AS (
+    INSERT INTO authd.record AS r (name, epoch, version, payload, change, committed_by, committed_at)
+    SELECT $1, $2::bigint + 1, $3::bigint, $4, change, $5, clock_timestamp() FROM tick
+    ON CONFLICT (name) DO UPDATE
+      SET epoch = greatest(r.epoch + 1, excluded.epoch), version = excluded.version, payload = $4,
+        change = excluded.change, committed_by = $5, committed_at = clock_timestamp(), ${NO_LEASE}, ${NO_INTENT}
+      WHERE r.version < excluded.version
     RETURNING ${NOW}, ${COLUMNS})
 SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
 
