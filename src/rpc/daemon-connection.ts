@@ -232,7 +232,11 @@ function fromWire({ code, message, data }: NonNullable<Incoming["error"]>): Auth
  * to, or where that can't be done, the kernel is asked who answers.
  */
 async function connectToOurs(path: string): Promise<Socket> {
-  if (process.platform === "win32") return connect(path);
+  if (process.platform === "win32") {
+    // Loaded here only: no client elsewhere needs it.
+    const { connectToOwnPipe } = await import("./own-pipe.ts");
+    return await connectToOwnPipe(path);
+  }
   if (process.platform === "linux" && existsSync("/proc/self/fd")) {
     const held = openSync(path, O_PATH);
     try {

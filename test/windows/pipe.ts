@@ -1,5 +1,6 @@
 /** The named pipe: both framings, several clients, two daemons; commands over it. */
 
+import { foreignPipe } from "../helpers/windows/foreign-pipe.ts";
 import { onWindows, windowsHome } from "../helpers/windows/home.ts";
 import { RawClient } from "../helpers/wire.ts";
 
@@ -55,4 +56,16 @@ windowsTest("a credential is added, used, noted and removed", async (t, windows)
   const stopped = await home.cli(["stop"]);
   t.regex(stopped.stdout, /has ended/);
   t.is((await daemon.ended).code, 0);
+});
+
+windowsTest("nothing is sent to a pipe of somebody else", async (t, windows) => {
+  const home = windowsHome(t, windows);
+  const foreign = await foreignPipe(t, windows);
+  const env = { AUTHD_SOCKET: foreign.pipe };
+  for (const words of [["get", "orders"], ["status"]]) {
+    const { code, stderr } = await home.cli(words, { env });
+    t.is(code, 3);
+    t.regex(stderr, /No daemon answers on .* \(it is user S-1-5-21-1-2-3-1001's, and you are S-/);
+  }
+  t.deepEqual(await foreign.came(2), [0, 0]);
 });

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { temporaryFolder } from "../folder.ts";
 import type { Scope } from "../scope.ts";
+import { until } from "../until.ts";
 import { compileForWindows } from "./distribution.ts";
 import { newPipe, type Windows, windowsPath } from "./host.ts";
 
@@ -33,11 +34,11 @@ int main(int count, char **words) {
 }
 `;
 
-/** Returns its name, and how many bytes came with each connection so far. */
+/** Returns its name. `came` waits for so many connections, and returns how many bytes came with each. */
 export async function foreignPipe(
   t: Scope,
   windows: Windows,
-): Promise<{ pipe: string; came(): Promise<number[]> }> {
+): Promise<{ pipe: string; came(connections: number): Promise<number[]> }> {
   const program = join(temporaryFolder(t), "listens.exe");
   await compileForWindows(LISTENS, program);
   const pipe = newPipe();
@@ -46,9 +47,10 @@ export async function foreignPipe(
   await running.says("listening");
   return {
     pipe,
-    async came() {
-      const said = await running.says("came ");
-      return [...said.matchAll(/came (\d+)/g)].map(([, bytes]) => Number(bytes));
+    async came(connections) {
+      const said = () => [...running.stdout.matchAll(/came (\d+)\r\n/g)];
+      await until(() => said().length >= connections, { message: `${connections} connections` });
+      return said().map(([, bytes]) => Number(bytes));
     },
   };
 }
