@@ -46,13 +46,14 @@ export interface Methods {
   /** Moves all credentials into a store that several hosts share, or out of it: all or nothing. */
   "vault/move": { params: { to: string }; result: FleetHost };
   /** Lets one more host in, once, for ten minutes. The line is a secret. */
-  "fleet/invite": { params: Empty; result: { invite: string } };
+  "fleet/invite": { params: { groups?: string[] }; result: { invite: string } };
+  /** A host that shares the store already gets the groups of the invitation beside its own. */
   "fleet/join": { params: { url: string; invite: string }; result: FleetHost };
   "fleet/status": { params: Empty; result: FleetStatus };
   /** Refreshes nothing on this host any more, until authd starts again; tokens are served. */
   "fleet/drain": { params: Empty; result: Empty };
   /** Shuts a host out: everything is sealed with a new key, which it does not get. */
-  "fleet/remove": { params: { host: string }; result: Empty };
+  "fleet/remove": { params: { host: string }; result: FleetRemoved };
   subscribe: { params: SubscribeParams; result: Empty };
   unsubscribe: { params: { credential?: string }; result: Empty };
   /** Begins a person's sign-in, or joins the one that is open. */
@@ -915,6 +916,14 @@ export interface FleetHost {
   credentials: number;
 }
 
+/** What went with a host that was removed. */
+export interface FleetRemoved {
+  /** Hosts that went, too, as they gave no proof that anybody let them in. */
+  unproven: string[];
+  /** Credentials of groups that no other host had. */
+  credentials: string[];
+}
+
 /** A store that several hosts share, as this host sees it. */
 export interface FleetStatus {
   host: string;
@@ -922,12 +931,22 @@ export interface FleetStatus {
   /** Says why the store can't be used at the moment. */
   problem?: string;
   /** Empty while it can't be. */
-  hosts: { name: string; seenMsAgo: number }[];
+  hosts: SharedHostStatus[];
   credentials: SharedCredentialStatus[];
+}
+
+export interface SharedHostStatus {
+  name: string;
+  /** When it last told that it runs. */
+  seenMsAgo: number;
+  /** The groups that it was let into, by what the store says. */
+  groups: string[];
 }
 
 export interface SharedCredentialStatus {
   name: string;
+  /** Absent: its key is none of those that the hosts have. */
+  group?: string;
   /** Version in the store, and the one that this host has. */
   version: number;
   versionHere: number;

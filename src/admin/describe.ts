@@ -34,7 +34,7 @@ export function describe(
 /** Returns settings by the keys of a credential file: `ca_file` as its path, rules as in the file. */
 function settingsOf(settings: CredentialSettings, content: Table): Record<string, unknown> {
   const { preset, grant, own, headers, fields, boundValues } = settings;
-  const { expose, confirm, methods, paths, allow, deny, ca_file } = boundValues;
+  const { expose, confirm, methods, paths, allow, deny, ca_file, group } = boundValues;
   const { ttl, lifetime, warm, verify, register, secretExpires, allowInsecureHttp, keptOrigins } =
     settings;
   const origins = [...settings.origins, ...(keptOrigins ? originEntries(keptOrigins) : [])];
@@ -54,6 +54,7 @@ function settingsOf(settings: CredentialSettings, content: Table): Record<string
     ca_file: content.ca_file ?? ca_file,
     allow_insecure_http: allowInsecureHttp || undefined,
     secret_expires: secretExpires,
+    group,
     ...refusalsOf(settings),
     renew_on: settings.renewOn,
     fields: Object.keys(fields).length > 0 ? fields : undefined,

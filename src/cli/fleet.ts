@@ -7,15 +7,16 @@ export function define(command: Command): void {
     .configureHelp({ subcommandTerm: (each) => `${each.name()} ${each.usage()}`.trim() });
   command
     .command("invite")
-    .usage("")
+    .usage("[--group NAME…]")
     .description(
       "Prints one line that lets one more host in, once, for ten minutes. It is a secret.",
     )
-    .action(async () => (await import("./fleet/join.ts")).invite());
+    .option("--group <name...>", "groups that it gets; else those without a group alone")
+    .action(async (options) => (await import("./fleet/join.ts")).invite(options));
   command
     .command("join")
     .usage("URL --invite FILE")
-    .description("Lets this host share the credentials of a store.")
+    .description("Lets this host share the credentials of a store, or more groups of them.")
     .argument("<url>", "the store's address, as on the other hosts")
     .requiredOption("--invite <file>", "what authd fleet invite printed, or - for a pipe")
     .option("--json", "for programs")

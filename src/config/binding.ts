@@ -18,6 +18,8 @@ export interface BindingParts {
   cookie?: Readonly<Record<string, string>>;
   body?: Readonly<Record<string, string>>;
   follow?: readonly string[];
+  /** The group of hosts that share the credential. */
+  group?: string;
   fields: Readonly<Record<string, string>>;
   /** PEM text: the file's content, not its name. */
   ca?: string | undefined;
@@ -69,6 +71,7 @@ export function bindingOf(parts: BindingParts): Binding {
       cookie: parts.cookie,
       body: parts.body,
       follow: parts.follow && [...parts.follow].sort(),
+      group: parts.group,
     }),
     fields: namedFields([own, parts.register, sentToApi(parts)], parts.fields),
     ca: parts.ca,

@@ -107,7 +107,7 @@ function resolve(
     origins: bound,
     headers,
     ...placement,
-    ...omitUndefined({ follow }),
+    ...omitUndefined({ follow, group: groupNamed(common) }),
     fields: values,
     ca,
     allowInsecureHttp,
@@ -154,6 +154,11 @@ function resolve(
       writtenRequest: writtenRequest(file),
     }),
   );
+}
+
+/** The group `default` is the one of files without a group: both are the same to the secrets. */
+function groupNamed({ group }: Common): string | undefined {
+  return group === "default" ? undefined : group;
 }
 
 /** Throws AuthdError `invalid_params` for a static token whose file says which answers renew or refuse it: no issuer is asked. */

@@ -117,6 +117,11 @@ export const configSchema = z
           .regex(NAME, "expected a name such as web-1")
           .optional()
           .describe("What this host is called there; by default as the machine is called"),
+        groups: z
+          .array(z.string().regex(NAME, "expected a name such as web"))
+          .min(1)
+          .optional()
+          .describe("The groups that this host serves; by default all that it was let into"),
       })
       .describe("Records that are shared with other hosts"),
     subject_exec: z
@@ -186,8 +191,8 @@ function isStoreUrl(text: string): boolean {
 
 function storeSettings({ store }: z.output<typeof configSchema>): DaemonSettings["store"] {
   if (!store) return undefined;
-  const { url, password_file: passwordFile, ca_file: caFile, host } = store;
-  return omitUndefined({ url, passwordFile, caFile, host });
+  const { url, password_file: passwordFile, ca_file: caFile, host, groups } = store;
+  return omitUndefined({ url, passwordFile, caFile, host, groups });
 }
 
 function restrictedSockets(

@@ -4,6 +4,7 @@ import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 import { answerConditionSchema } from "../grants/answer-condition.ts";
 import { lifetimeSchema } from "../grants/lifetime-setting.ts";
+import { NAME } from "./name.ts";
 import { policyKeys } from "./policy-schema.ts";
 
 /** Keys that every credential file may have, whatever its grant (docs/configuration.md). */
@@ -40,6 +41,10 @@ export const commonSchema = z
       .describe("The request that `authd test` makes"),
     ca_file: z.string().min(1).describe("PEM file with the private CA to trust"),
     allow_insecure_http: z.boolean().describe("Permits plain http beyond loopback"),
+    group: z
+      .string()
+      .regex(NAME, "expected a name such as web")
+      .describe("The group of hosts that share it, in a store; by default the group default"),
     secret_expires: z.iso.date().describe("The day on which the secret runs out"),
     rejected_statuses: z
       .array(z.int().min(400).max(599))

@@ -98,6 +98,8 @@ export interface StoreSettings {
   readonly caFile?: string;
   /** Name of this host; absent: the machine's. */
   readonly host?: string;
+  /** The groups that it serves; absent: all that it was let into. */
+  readonly groups?: readonly string[];
 }
 
 /** `config.toml`, merged with the environment. */

@@ -161,7 +161,7 @@ export async function promoteCandidate(
     if (trial.isReadable) next = trial.snapshot();
     replaceRecord(record, next);
   };
-  await life.seal(change, () => life.adopt(settings, "restore"));
+  await life.seal(change, () => life.adopt(settings, "restore"), settings);
   const { answer } = life.tokens.primary().issued ?? {};
   if (!answer) return;
   const { expiresAt } = answer;

@@ -253,14 +253,19 @@ export class Lifecycle {
       change(record);
       if (after === "drop") record.tokens = [];
     };
-    await this.seal(changeTokens, () => this.adopt(settings, after));
+    await this.seal(changeTokens, () => this.adopt(settings, after), settings);
   }
 
-  async seal(change: (record: CredentialRecord) => void, adopt: () => void): Promise<void> {
+  /** Seals a change of the record. `settings`: those that are in force with it. */
+  async seal(
+    change: (record: CredentialRecord) => void,
+    adopt: () => void,
+    settings = this.settings,
+  ): Promise<void> {
     if (!this.stored.record && this.blocker) throw this.blocker.error;
     const update = () => this.stored.update(change, adopt);
     const { shared } = this.deps;
-    await (shared ? shared.change(this.name, update) : update());
+    await (shared ? shared.change(this.name, settings.boundValues, update) : update());
   }
 
   /** Seals the record that another host has committed, and uses it from then on. */

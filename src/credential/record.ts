@@ -198,6 +198,8 @@ const shared = z.object({
   epoch: z.number(),
   /** Grows when a person changes the credential, on whichever host. */
   generation: z.number(),
+  /** Its group there; absent: the default group. */
+  group: z.string().exactOptional(),
   /** It may have something that the store has not got. */
   pending: z.boolean().exactOptional(),
 });

@@ -174,7 +174,8 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       return result;
     },
     "vault/move": async (given, call) => await fleet.move(given, consentTo("vault/move", call)),
-    "fleet/invite": async (_, call) => await fleet.invite(consentTo("fleet/invite", call)),
+    "fleet/invite": async (given, call) =>
+      await fleet.invite(given, consentTo("fleet/invite", call)),
     "fleet/join": async (given) => await fleet.join(given),
     "fleet/status": async () => await fleet.status(),
     "fleet/drain": async () => await fleet.drain(),

@@ -52,23 +52,27 @@ export async function prepareStore(
   settings: StoreSettings | undefined,
 ): Promise<SharedStore | undefined> {
   if (!settings) return undefined;
-  const [{ SharedRecords: Records }, { SharedSync: Sync }, { fleetKey }] = await Promise.all([
-    import("../credential/shared/shared-records.ts"),
-    import("../credential/shared/shared-sync.ts"),
-    import("../vault/store/index.ts"),
-  ]);
+  const [{ SharedRecords: Records }, { SharedSync: Sync }, { addGroup, fleetKeys }] =
+    await Promise.all([
+      import("../credential/shared/shared-records.ts"),
+      import("../credential/shared/shared-sync.ts"),
+      import("../vault/store/index.ts"),
+    ]);
   const host = hostOf(settings);
   const open = async () => {
     const store = await openSettled(settings, env);
     try {
-      return { store, key: await fleetKey(store, host, vault) };
+      const keys = await fleetKeys(store, host, vault);
+      const add = (group: string) => addGroup(store, { host, vault }, keys, group);
+      return { store, keys, addGroup: add };
     } catch (error) {
       await store.close();
       throw error;
     }
   };
+  const { groups } = settings;
   const timeline = storeTimeline(env, settings.url);
-  const records = new Records({ host, open, clock, time, log, timeline });
+  const records = new Records({ host, groups, open, clock, time, log, timeline });
   return { records, sync: new Sync(records, clock, log), settings };
 }
 

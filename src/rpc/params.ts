@@ -109,7 +109,7 @@ export const params = {
     passphrase: text.optional(),
   }),
   "vault/move": z.object({ to: text }),
-  "fleet/invite": z.object({}),
+  "fleet/invite": z.object({ groups: z.array(text).min(1).optional() }),
   "fleet/join": z.object({ url: text, invite: text }),
   "fleet/status": z.object({}),
   "fleet/drain": z.object({}),

@@ -39,7 +39,13 @@ async function startHost(
   let isCut = false;
   const open = async () => {
     if (isCut) throw new Error("out of reach");
-    return { store: new FileStore(join(dir, "store")), key: fleetKeyOf(Buffer.from(KEY)) };
+    const key = fleetKeyOf(Buffer.from(KEY));
+    const keys = { keyId: key.id, own: new Map([["default", key]]) };
+    return {
+      store: new FileStore(join(dir, "store")),
+      keys: { ...keys, groups: [{ group: "default", id: key.id }] },
+      addGroup: async () => false,
+    };
   };
   const timeline = { known: () => undefined, note: () => {} };
   const records = new SharedRecords({ host: name, open, clock, time, log, timeline });

@@ -10,14 +10,15 @@ export interface FleetStore {
   password?: string;
 }
 
-/** Starts a daemon that is called `host` in a store, which it does not share yet. */
+/** Starts a daemon that is called `host` in a store, which it does not share yet. `more`: lines of `[store]`. */
 export async function startHost(
   t: ExecutionContext,
   { url, password }: FleetStore,
   host: string,
+  more: readonly string[] = [],
 ): Promise<Daemon> {
   const daemon = await startDaemon(t);
-  const lines = ["[store]", `url = ${JSON.stringify(url)}`, `host = "${host}"`];
+  const lines = ["[store]", `url = ${JSON.stringify(url)}`, `host = "${host}"`, ...more];
   if (password !== undefined) {
     const file = join(daemon.folder, "store-password");
     writeFileSync(file, `${password}\n`, { mode: 0o600 });
@@ -40,12 +41,39 @@ export async function startFleet(
   await prepare(first);
   succeeded(t, await first.cli(["vault", "move", "--to", store.url]));
   const rest = await Promise.all(others.map((other) => startHost(t, store, other)));
-  for (const host of rest) {
-    const { stdout } = succeeded(t, await first.cli(["fleet", "invite"]));
-    const args = ["fleet", "join", store.url, "--invite", "-"];
-    succeeded(t, await host.cli(args, { input: stdout }));
-  }
+  for (const host of rest) await letIn(t, store, first, host);
   return [first, ...rest];
+}
+
+/** One host lets another one into groups; without any, into the default group. */
+export async function letIn(
+  t: ExecutionContext,
+  { url }: FleetStore,
+  first: Daemon,
+  host: Daemon,
+  ...groups: readonly string[]
+): Promise<void> {
+  const options = groups.length > 0 ? ["--group", ...groups] : [];
+  const { stdout } = succeeded(t, await first.cli(["fleet", "invite", ...options]));
+  succeeded(t, await host.cli(["fleet", "join", url, "--invite", "-"], { input: stdout }));
+}
+
+/** Adds a static token that is called as its credential; `group`: in a group. */
+export async function addStatic(
+  t: ExecutionContext,
+  daemon: Daemon,
+  name: string,
+  group?: string,
+): Promise<void> {
+  succeeded(t, await daemon.cli(...staticToken(name, group)));
+}
+
+/** Returns the command that does so. */
+export function staticToken(name: string, group?: string): [string[], { input: string }] {
+  const args = ["add", name, "--grant", "static", "--secrets-from", "-"];
+  const settings = ["origins=https://api.example.com", ...(group ? [`group=${group}`] : [])];
+  const input = JSON.stringify({ token: `token-of-${name}` });
+  return [[...args, ...settings.flatMap((pair) => ["--set", pair])], { input }];
 }
 
 /** Adds a credential whose refresh token rotates. */

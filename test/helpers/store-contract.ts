@@ -300,9 +300,10 @@ export const STORE_CONTRACT: readonly Case[] = [
     async run(t, open) {
       const store = await open();
       const host = (name: string) => ({ name, publicKey: payload("p"), wrappedKey: payload("w") });
-      await store.putHost(host("two"));
-      await store.putHost(host("one"));
-      await store.putHost({ ...host("two"), wrappedKey: payload("other") });
+      const same = { from: undefined, to: undefined };
+      t.true(await store.putHost(host("two"), same));
+      t.true(await store.putHost(host("one"), same));
+      t.true(await store.putHost({ ...host("two"), wrappedKey: payload("other") }, same));
       await store.seen("one");
       const { hosts, nowMs } = await store.hosts();
       t.deepEqual(hosts.map(({ name }) => name).sort(), ["one", "two"]);
@@ -315,6 +316,45 @@ export const STORE_CONTRACT: readonly Case[] = [
       t.deepEqual(taken.map((key) => key?.toString()).sort(), ["key", undefined]);
       await until(async () => (await store.hosts()).nowMs > nowMs + 5);
       t.is(await store.takeInvite("second"), undefined);
+    },
+  },
+  {
+    title:
+      "of two hosts that change the keys at once one is too late, and so is a commit with the keys of before",
+    async run(t, open) {
+      const store = await open();
+      const host = (name: string) => ({ name, publicKey: payload("p"), wrappedKey: payload("w") });
+      const begin = { holder: "one", from: undefined, to: "key-1", hosts: [host("one")] };
+      t.true(await store.replaceAll({ ...begin, records: [] }));
+      const put = await Promise.all(
+        ["one", "two"].map((name) =>
+          store.putHost(host(name), { from: "key-1", to: `by-${name}` }),
+        ),
+      );
+      t.deepEqual(put.sort(), [false, true]);
+      const { keyId, hosts } = await store.hosts();
+      t.true(keyId === "by-one" || hosts.some(({ name }) => name === "two"));
+      await store.acquire("a", first);
+      const late = { keyId: "key-1", epoch: 1, version: 0, payload: payload("x"), holder: "one" };
+      t.false((await store.commit("a", late)).done);
+      t.true((await store.commit("a", { ...late, keyId })).done);
+    },
+  },
+  {
+    title: "records that are sealed anew keep their versions, leases and who committed them",
+    async run(t, open) {
+      const store = await open();
+      await commitFirst(store, "a");
+      await store.acquire("a", { ...first, holder: "two", epoch: 1 });
+      const hosts = [{ name: "one", publicKey: payload("p"), wrappedKey: payload("w") }];
+      const ids = { holder: "three", from: undefined, to: "key-2" };
+      const records = [{ name: "a", version: 1, payload: payload("anew") }];
+      t.true(await store.replaceAll({ ...ids, hosts, records, keepsVersions: true }));
+      const { entry } = await store.read("a");
+      t.is(textOf(entry), "anew");
+      t.like(entry, { version: 1, epoch: 2, committedBy: "one", lease: { holder: "two" } });
+      const commit = { epoch: 2, version: 1, payload: payload("next"), holder: "two" };
+      t.true((await store.commit("a", { ...commit, keyId: "key-2" })).done);
     },
   },
   {

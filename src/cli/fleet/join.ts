@@ -9,8 +9,8 @@ import { count } from "../vault/words.ts";
 const JOIN_TIMEOUT_MS = 300_000;
 
 /** Runs `authd fleet invite`. */
-export async function invite(): Promise<void> {
-  print((await callDaemon("fleet/invite", {})).invite);
+export async function invite({ group: groups }: { group?: string[] }): Promise<void> {
+  print((await callDaemon("fleet/invite", groups ? { groups } : {})).invite);
 }
 
 /** Runs `authd fleet join URL --invite FILE`. */

@@ -13,9 +13,13 @@ export async function drain(): Promise<void> {
 
 /** Runs `authd fleet remove HOST`. */
 export async function remove(host: string): Promise<void> {
-  await callDaemon("fleet/remove", { host }, REMOVE_TIMEOUT_MS);
+  const { unproven, credentials } = await callDaemon("fleet/remove", { host }, REMOVE_TIMEOUT_MS);
   print(
     `${plain(host)} is shut out: what is in the store is sealed with a new key.`,
     "  it has read what was there before: where it is not trusted, enter other secrets",
+    ...unproven.map(
+      (name) => `  ${plain(name)} went, too: nobody has let it in. It may join again`,
+    ),
+    ...credentials.map((name) => `  ${plain(name)} went, too: no other host had its group`),
   );
 }

@@ -20,22 +20,29 @@ function told({ host, url, problem, hosts, credentials }: FleetStatus, paint: Pa
     head,
     "",
     ...table([
-      ["HOST", "SEEN"],
-      ...hosts.map(({ name, seenMsAgo }) => [plain(name), `${duration(seenMsAgo)} ago`]),
+      ["HOST", "SEEN", "GROUPS"],
+      ...hosts.map(({ name, seenMsAgo, groups }) => [
+        ...[plain(name), `${duration(seenMsAgo)} ago`],
+        plain(groups.join(", ")),
+      ]),
     ]),
     "",
     ...table([
-      ["CREDENTIAL", "VERSION", "REFRESHED BY", "NOW"],
+      ["CREDENTIAL", "GROUP", "VERSION", "REFRESHED BY", "NOW"],
       ...credentials.map((one) => [
         plain(one.name),
-        one.version === one.versionHere
-          ? `${one.version}`
-          : `${one.version}, here ${one.versionHere}`,
+        plain(one.group ?? ""),
+        versionOf(one),
         plain(one.committedBy ?? ""),
         nowOf(one),
       ]),
     ]),
   ];
+}
+
+function versionOf({ version, versionHere }: SharedCredentialStatus): string {
+  if (version === versionHere) return String(version);
+  return versionHere === 0 ? `${version}, not here` : `${version}, here ${versionHere}`;
 }
 
 function nowOf({ leasedBy, intentOf, pending }: SharedCredentialStatus): string {

@@ -1,6 +1,7 @@
 /** Takes over what other hosts have committed. */
 
-import { openPayload, type StoreEntry } from "../../vault/store/index.ts";
+import { DEFAULT_GROUP, openPayload, type StoreEntry } from "../../vault/store/index.ts";
+import { groupIn, inGroup, keyOf, keysFor, mayHave } from "./groups.ts";
 import type { SharedContext } from "./shared-context.ts";
 import { fromShared, type SharedContent, sharedContent } from "./shared-record.ts";
 
@@ -15,6 +16,7 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
   const { name, version, epoch, payload } = entry;
   if (!owner || owner.isLocked || version === 0) return;
   const credential = owner.find(name);
+  if (payload && !(await mayHave(context, entry))) return await giveUp(context, name);
   if (credential && isKnown(context, entry)) return;
   if (!payload) {
     // A store that was emptied, or a host that was shut out, is no reason to remove anything.
@@ -23,7 +25,8 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
     if (credential) await owner.remove(name);
     return;
   }
-  const content = sharedContent.parse(await open(context, name, payload)) as SharedContent;
+  const { group, opened } = await open(context, name, payload);
+  const content = sharedContent.parse(opened) as SharedContent;
   const { generation } = content;
   const live = credential?.live;
   const isChange = generation !== (live?.shared?.generation ?? 0) || !live;
@@ -33,20 +36,20 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
     isChange,
     keepsOthers: !isChange && credential?.keepsOneToken === false,
   });
-  record.shared = { version, generation, epoch };
+  record.shared = { version, generation, epoch, ...inGroup(group) };
   context.pending.delete(name);
   if (credential) await credential.takeShared(record, isChange);
   else await owner.add(name, { ...content, record });
   context.notices.wake(name);
 }
 
-/** Opens a payload; if it is sealed with another key, once more with the one of now. */
-async function open({ connection }: SharedContext, name: string, payload: Buffer) {
-  const { key } = await connection.opened();
-  try {
-    return openPayload(key, name, payload);
-  } catch {
-    await connection.close();
-    return openPayload((await connection.opened()).key, name, payload);
-  }
+async function open(context: SharedContext, name: string, payload: Buffer) {
+  const keys = await keysFor(context, payload);
+  const group = groupIn(keys, payload) ?? DEFAULT_GROUP;
+  return { group, opened: openPayload(keyOf(keys, group), name, payload) };
+}
+
+/** The record is in a group that this host does not serve any more. What it has to commit it commits first. */
+async function giveUp({ owner, pending }: SharedContext, name: string): Promise<void> {
+  if (owner?.find(name)?.live?.shared && !pending.has(name)) await owner.remove(name);
 }

@@ -1,7 +1,8 @@
 import { messageOf } from "../../errors.ts";
-import { sealPayload } from "../../vault/store/index.ts";
+import { DEFAULT_GROUP, type Outcome, sealPayload } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt } from "./adopt.ts";
+import { groupOf, inGroup, keyOf } from "./groups.ts";
 import type { SharedContext } from "./shared-context.ts";
 import { toShared } from "./shared-record.ts";
 
@@ -23,11 +24,12 @@ export class Commits {
   }
 
   /** Marks a record that a person changed: what was obtained before is not used any more. */
-  nextGeneration(name: string): void {
+  nextGeneration(name: string, group: string): void {
     const record = this.#context.liveRecord(name);
     if (!record) return;
     const { version = 0, epoch = 0 } = record.shared ?? {};
-    record.shared = { version, epoch, generation: version + 1, pending: true };
+    const place = { version, epoch, generation: version + 1, ...inGroup(group) };
+    record.shared = { ...place, pending: true };
     this.later(name);
   }
 
@@ -39,32 +41,28 @@ export class Commits {
     const live = credential?.live;
     if (!credential || !snapshot || !live) return;
     const { version = 0, generation = 0 } = live.shared ?? {};
-    if (!(await this.send(name, snapshot, { version, generation, epoch }))) return;
-    live.shared = { version: version + 1, generation, epoch };
+    const place = { version, generation, epoch, ...inGroup(groupOf(live)) };
+    if (!(await this.send(name, snapshot, place))) return;
+    live.shared = { ...place, version: version + 1 };
     await credential.keep(false);
   }
 
   /** Commits a record. Never rejects; false if it is not in the store: then it is compared, or sent later. */
-  async send(
-    name: string,
-    snapshot: CredentialRecord,
-    { version, generation, epoch }: Place,
-  ): Promise<boolean> {
-    const { connection, options, owner, host: holder, pending } = this.#context;
-    const { log, time } = options;
-    const file = owner?.fileOf(name);
+  async send(name: string, snapshot: CredentialRecord, place: Place): Promise<boolean> {
+    const { connection, options, pending } = this.#context;
+    const { log } = options;
     try {
-      const { done, entry } = await connection.ask((store, key) => {
-        const record = toShared(snapshot, connection.clock, time.bootId);
-        const payload = sealPayload(key, name, { generation, record, file });
-        return store.commit(name, { keyId: key.id, epoch, version, payload, holder });
-      });
+      let { done, entry } = await this.#put(name, snapshot, place);
+      if (!done) {
+        // The store's keys may be others by now, and the record what it was.
+        await connection.close();
+        const isSame = entry?.version === place.version && entry.epoch === place.epoch;
+        if (isSame) ({ done, entry } = await this.#put(name, snapshot, place));
+      }
       this.counts[done ? "committed" : "lost"]++;
       if (done) pending.delete(name);
       else {
         log.warn({ credential: name }, `${name}: another host has committed meanwhile`);
-        // Or it has sealed everything with another key.
-        await connection.close();
         if (entry) await adopt(this.#context, entry);
       }
       return done;
@@ -82,17 +80,32 @@ export class Commits {
     const snapshot = credential?.snapshot();
     const live = credential?.live;
     if (!snapshot || !live?.shared) return;
-    const { generation, epoch } = live.shared;
-    const { done, entry } = await connection.ask((store, key) => {
+    const { generation, epoch, group } = live.shared;
+    const { done, entry } = await connection.ask((store, keys) => {
       const record = toShared(snapshot, connection.clock, options.time.bootId);
       const file = owner?.fileOf(name);
+      const key = keyOf(keys, groupOf(live));
       const payload = sealPayload(key, name, { generation, record, file });
-      return store.restore(name, { keyId: key.id, version, epoch, payload, holder });
+      return store.restore(name, { keyId: keys.keyId, version, epoch, payload, holder });
     });
     if (!done || !entry) return;
     pending.delete(name);
-    live.shared = { version, generation, epoch: entry.epoch };
+    live.shared = { version, generation, epoch: entry.epoch, ...(group && { group }) };
     await credential?.keep(false);
+  }
+
+  async #put(
+    name: string,
+    snapshot: CredentialRecord,
+    { version, generation, epoch, group = DEFAULT_GROUP }: Place,
+  ): Promise<Outcome> {
+    const { connection, options, owner, host: holder } = this.#context;
+    const file = owner?.fileOf(name);
+    return await connection.ask((store, keys) => {
+      const record = toShared(snapshot, connection.clock, options.time.bootId);
+      const payload = sealPayload(keyOf(keys, group), name, { generation, record, file });
+      return store.commit(name, { keyId: keys.keyId, epoch, version, payload, holder });
+    });
   }
 
   /** Commits that a record was removed. Never rejects. */
@@ -101,7 +114,7 @@ export class Commits {
     pending.delete(name);
     const commit = { epoch, version, payload: undefined, holder };
     await connection
-      .ask((store, { id: keyId }) => store.commit(name, { ...commit, keyId }))
+      .ask((store, { keyId }) => store.commit(name, { ...commit, keyId }))
       .catch((error) => options.log.error({ credential: name }, messageOf(error)));
   }
 }

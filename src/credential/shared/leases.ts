@@ -1,4 +1,5 @@
 import { type Intend, type Outcome, type Timed, tokenDigest } from "../../vault/store/index.ts";
+import { groupOf, keyOf } from "./groups.ts";
 import type { SharedContext } from "./shared-context.ts";
 import { StoreDown } from "./store-connection.ts";
 
@@ -26,8 +27,9 @@ export class Leases {
     name: string,
     { token, ...intent }: Omit<Intend, "hash"> & { token: string },
   ): Promise<Timed<Outcome>> {
-    const outcome = await this.#context.connection.ask((store, key) =>
-      store.intend(name, { ...intent, hash: tokenDigest(key, token) }),
+    const group = groupOf(this.#context.liveRecord(name));
+    const outcome = await this.#context.connection.ask((store, keys) =>
+      store.intend(name, { ...intent, hash: tokenDigest(keyOf(keys, group), token) }),
     );
     this.#assertWhole();
     return outcome;

@@ -1,6 +1,7 @@
 /** What a person does to records that are not in memory. */
 
 import type { CredentialRecord } from "../record.ts";
+import { groupAfter, inGroup } from "./groups.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { takeFor } from "./take-for.ts";
 
@@ -15,8 +16,10 @@ export async function putShared(
   write: (content: CredentialRecord) => Promise<void>,
 ): Promise<void> {
   await shared.inTurn(name, async () => {
+    const group = groupAfter(shared.liveRecord(name), content.boundValues);
     const { epoch, version } = await takeFor(shared, name);
-    const place = { version, epoch, generation: version + 1 };
+    await shared.openGroup(group);
+    const place = { version, epoch, generation: version + 1, ...inGroup(group) };
     await write({ ...content, shared: { ...place, pending: true } });
     shared.commits.later(name);
     if (await shared.commits.send(name, content, place)) {

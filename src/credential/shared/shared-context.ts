@@ -9,6 +9,8 @@ import { type OpenedStore, StoreConnection } from "./store-connection.ts";
 export interface SharedRecordsOptions {
   /** Name of this host. */
   host: string;
+  /** The groups that this host may serve, of those that it was let into; undefined: all of them. */
+  groups?: readonly string[] | undefined;
   /** Opens the store. Rejects while it can't be reached, or this host is none of its members. */
   open: () => Promise<OpenedStore>;
   clock: Clock;

@@ -97,6 +97,7 @@ export class SharedLease {
     const { name, isDone } = this.#refresh;
     for (;;) {
       const { entry, nowMs } = await this.#shared.look(name);
+      if (entry) await this.#shared.assertMayHave(entry);
       if (isDone()) return true;
       if (this.#shared.isDrained) throw drained(name);
       const waitMs = this.#waitFor(entry, nowMs);
@@ -156,8 +157,8 @@ export class SharedLease {
     if (!record) return;
     const { secrets, refused, refreshCount } = record;
     this.#before = { secrets, ...(refused && { refused }), refreshCount: refreshCount ?? 0 };
-    const { version = 0, generation = 0, epoch = 0 } = record.shared ?? {};
-    record.shared = { version, generation, epoch: this.#epoch ?? epoch, pending: true };
+    const { version = 0, generation = 0, epoch = 0, ...rest } = record.shared ?? {};
+    record.shared = { version, generation, ...rest, epoch: this.#epoch ?? epoch, pending: true };
   }
 
   #isChanged({ secrets, refused, refreshCount = 0 }: CredentialRecord): boolean {

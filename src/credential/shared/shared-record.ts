@@ -25,8 +25,8 @@ export const sharedContent = z.object({
 
 /** Members that are a host's own. */
 const LOCAL = ["tokenFiles", "candidate", "shared"] as const;
-/** Keys of what a binding is made of that are rules, which each host has for itself. */
-const RULES = ["expose", "confirm", "methods", "paths", "allow", "deny", "verify"];
+/** Keys of what a binding is made of that say who may use the secrets, which each host has for itself. */
+const RULES = ["group", "expose", "confirm", "methods", "paths", "allow", "deny", "verify"];
 
 /** Returns what is shared of a record as it is now; an open intent is told by the store itself. */
 export function toShared(

@@ -5,6 +5,7 @@ import type { StoreEntry, Timed } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt, isKnown } from "./adopt.ts";
 import { Commits } from "./commits.ts";
+import { assertMayHave, groupAfter, groupOf, mayHave, openGroup } from "./groups.ts";
 import { Leases } from "./leases.ts";
 import { Recovery } from "./recovery.ts";
 import { SharedContext, type SharedRecordsOptions } from "./shared-context.ts";
@@ -88,22 +89,31 @@ export class SharedRecords {
     });
   }
 
-  /** Runs a person's change of a credential. Rejects with AuthdError, also where another host is in the way. */
-  async change(name: string, update: () => Promise<void>): Promise<void> {
-    if (this.#refreshing.has(name)) {
-      // Its end commits what the record is by then.
+  /**
+   * Runs a person's change of a credential; `bound` is what is agreed to with it. Rejects with AuthdError, also where
+   * another host is in the way.
+   */
+  async change(
+    name: string,
+    bound: CredentialRecord["boundValues"],
+    update: () => Promise<void>,
+  ): Promise<void> {
+    const inGroup = async () => {
+      const before = this.liveRecord(name);
+      const group = groupAfter(before, bound);
+      if (group !== groupOf(before)) await openGroup(this.#context, group);
       await update();
-      this.commits.nextGeneration(name);
-      return;
-    }
+      this.commits.nextGeneration(name, group);
+    };
+    // Its end commits what the record is by then.
+    if (this.#refreshing.has(name)) return await inGroup();
     const refresh = { name, isRotating: true, reuseGraceMs: Number.POSITIVE_INFINITY };
     const lease = { ...refresh, spends: () => undefined, isDone: () => false };
     await this.refresh(lease, async (taken) => {
       await taken.begin().catch((error) => {
         throw notNow(name, messageOf(error));
       });
-      await update();
-      this.commits.nextGeneration(name);
+      await inGroup();
     });
   }
 
@@ -141,6 +151,16 @@ export class SharedRecords {
     return answer;
   }
 
+  /** See groups.ts. */
+  async openGroup(group: string): Promise<void> {
+    await openGroup(this.#context, group);
+  }
+
+  /** Rejects with AuthdError `unknown_credential` if this host does not serve the record's group. */
+  async assertMayHave(entry: StoreEntry): Promise<void> {
+    await assertMayHave(this.#context, entry);
+  }
+
   /** Commits what an earlier lease, or an earlier run, has left. Runs in a turn of its own. Never rejects. */
   async reconcile(name: string): Promise<void> {
     if (this.#refreshing.has(name)) return;
@@ -170,7 +190,7 @@ export class SharedRecords {
     this.wake(entry.name);
     if (this.#refreshing.has(entry.name)) return void this.#heard.add(entry.name);
     this.#noteUnsent(entry);
-    if (isKnown(this.#context, entry)) return;
+    if (isKnown(this.#context, entry) && (await mayHave(this.#context, entry))) return;
     await this.#turnOf(entry.name).run(() => adopt(this.#context, entry));
   }
 

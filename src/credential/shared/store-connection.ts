@@ -1,12 +1,14 @@
 import type { Timekeeper } from "../../base/timekeeper.ts";
 import { messageOf } from "../../errors.ts";
-import type { FleetKey, Store, Timed } from "../../vault/store/index.ts";
+import type { FleetKeys, Store, Timed } from "../../vault/store/index.ts";
 import { StoreClock } from "./store-clock.ts";
 
 /** The store as this host uses it. */
 export interface OpenedStore {
   store: Store;
-  key: FleetKey;
+  keys: FleetKeys;
+  /** Makes the key of a group that no host has; see `addGroup` of the store. */
+  addGroup(group: string): Promise<boolean>;
 }
 
 /** The store can't be reached, or does not know this host. */
@@ -31,11 +33,11 @@ export class StoreConnection {
 
   /** Asks the store. Rejects with StoreDown. */
   async ask<Answer extends object>(
-    question: (store: Store, key: FleetKey) => Promise<Timed<Answer>>,
+    question: (store: Store, keys: FleetKeys) => Promise<Timed<Answer>>,
   ): Promise<Timed<Answer>> {
     try {
-      const { store, key } = await this.opened();
-      const answer = await this.clock.ask(() => question(store, key));
+      const { store, keys } = await this.opened();
+      const answer = await this.clock.ask(() => question(store, keys));
       this.problem = undefined;
       this.onAnswer(answer);
       return answer;
@@ -56,11 +58,11 @@ export class StoreConnection {
     }
   }
 
-  /** Ends the connection and wipes the key; the next question opens it again. */
+  /** Ends the connection and wipes the keys; the next question opens it again. */
   async close(): Promise<void> {
     const opened = await this.#opening?.catch(() => undefined);
     this.#opening = undefined;
-    opened?.key.key.fill(0);
+    for (const { key } of opened?.keys.own.values() ?? []) key.fill(0);
     await opened?.store.close();
   }
 }

@@ -19,6 +19,7 @@ export async function takeFor(
   try {
     while (shared.nowBootMs < end) {
       const { entry } = await shared.connection.ask((store) => store.read(name));
+      if (entry) await shared.assertMayHave(entry);
       const taken = await shared.leases.acquire(name, entry?.epoch ?? 0, LEASE_MS);
       if (taken.done && taken.entry) return taken.entry;
       await shared.noticeOf(name, LOOK_AGAIN_MS);

@@ -8,7 +8,7 @@ import {
 import type { StoreSettings } from "../../config/settings.ts";
 import { hasSecrets } from "../../credential/record.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
-import type { FleetHost, FleetStatus, ParamsOf } from "../../protocol.ts";
+import type { FleetHost, FleetRemoved, FleetStatus, ParamsOf } from "../../protocol.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
 import { hostOf, openSettled, prepareStore, type SharedStore } from "../shared-store.ts";
@@ -34,14 +34,14 @@ export class FleetService {
       if (await this.#isMemberOf(to)) return this.#done(to);
       await this.#assertUnshared();
       const settings = this.#settingsFor(to);
-      const { moveIn } = await import("./replace-records.ts");
+      const { moveIn } = await import("./move-records.ts");
       const store = await openSettled(settings, this.#foundation.env);
       try {
         const credentials = await moveIn(
           this.#foundation,
           this.#core,
           store,
-          hostOf(settings),
+          { host: hostOf(settings), groups: settings.groups },
           () => this.#attach(settings),
         );
         return { host: hostOf(settings), credentials };
@@ -55,8 +55,8 @@ export class FleetService {
     const { env } = this.#foundation;
     if (!this.#core.shared) return await this.#leave();
     const { host, settings, records } = this.#assertShared();
-    const { moveOut } = await import("./replace-records.ts");
-    const from = (await records.connection.opened()).key.id;
+    const { moveOut } = await import("./move-records.ts");
+    const from = (await records.connection.opened()).keys.keyId;
     const store = await openSettled(settings, env);
     const credentials = await moveOut(this.#core, { store, holder: host, from }, async () => {
       noteLeftStore(env, settings);
@@ -74,7 +74,7 @@ export class FleetService {
     const { env, vault } = this.#foundation;
     const settings = leftStore(env);
     if (!settings) return this.#done("file:");
-    const { finishMoveOut } = await import("./replace-records.ts");
+    const { finishMoveOut } = await import("./move-records.ts");
     const store = await openSettled(settings, env);
     const host = hostOf(settings);
     await finishMoveOut(this.#core, { store, holder: host, vault }).finally(() => store.close());
@@ -88,21 +88,28 @@ export class FleetService {
     return { host: hostOf(shared?.settings ?? { url }), credentials: [...registry.all()].length };
   }
 
-  async invite(ask: Consent): Promise<{ invite: string }> {
+  /** Without groups: into the default group. */
+  async invite({ groups }: ParamsOf<"fleet/invite">, ask: Consent): Promise<{ invite: string }> {
     const { admin, registry } = this.#core;
     return await admin.changes.runWithConsent(ask, async (needs) => {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
       const { records } = this.#assertShared();
-      const { inviteHost } = await import("../../vault/store/index.ts");
-      const { store, key } = await records.connection.opened();
-      return { invite: await inviteHost(store, key) };
+      const { DEFAULT_GROUP, inviteHost } = await import("../../vault/store/index.ts");
+      const { store, keys } = await records.connection.opened();
+      const given = [...new Set(groups ?? [DEFAULT_GROUP])].map((group) => {
+        const key = keys.own.get(group);
+        if (!key) throw unfit(`This host has no group ${group}.`);
+        return [group, key] as const;
+      });
+      return { invite: await inviteHost(store, new Map(given)) };
     });
   }
 
   async join({ url, invite }: ParamsOf<"fleet/join">): Promise<FleetHost> {
     const { admin } = this.#core;
     return await admin.changes.runOpen(async () => {
+      if (await this.#isMemberOf(url)) return await this.#joinGroups(invite);
       await this.#assertUnshared();
       const settings = this.#settingsFor(url);
       const host = hostOf(settings);
@@ -113,30 +120,49 @@ export class FleetService {
         const live = entries.filter(({ payload }) => payload !== undefined);
         const names = live.map(({ name }) => name);
         this.#assertNoneOf(names);
-        await joinFleet(store, host, this.#foundation.vault, invite);
+        const { vault } = this.#foundation;
+        await joinFleet(store, { host, vault, isMember: false }, invite);
         this.#forgetVersions(names);
         await this.#attach(settings);
-        return { host, credentials: live.length };
+        return { host, credentials: this.#sharedCount() };
       } finally {
         await store.close();
       }
     });
   }
 
-  /** Wraps the store's key for this host again, as its vault has a new key. Never rejects. */
+  /** Gets further groups for a host of the store. */
+  async #joinGroups(invite: string): Promise<FleetHost> {
+    const { records, sync, host } = this.#assertShared();
+    const { joinFleet } = await import("../../vault/store/index.ts");
+    const { store } = await records.connection.opened();
+    await joinFleet(store, { host, vault: this.#foundation.vault, isMember: true }, invite);
+    await sync.stop();
+    await sync.start();
+    return { host, credentials: this.#sharedCount() };
+  }
+
+  #sharedCount(): number {
+    return [...this.#core.registry.all()].filter(({ shared }) => shared.live?.shared).length;
+  }
+
+  /** Wraps the store's keys for this host again, as its vault has a new key. Never rejects. */
   async wrapAgain(): Promise<void> {
     const { shared } = this.#core;
     if (!shared) return;
     const { vault, log } = this.#foundation;
     try {
       const { memberWith } = await import("../../vault/store/index.ts");
-      const { store, key } = await shared.records.connection.opened();
-      await store.putHost(memberWith(hostOf(shared.settings), vault, key));
+      const { store, keys } = await shared.records.connection.opened();
+      const { keyId, own } = keys;
+      const member = memberWith(hostOf(shared.settings), vault, own);
+      if (await store.putHost(member, { from: keyId, to: keyId })) return;
+      throw new Error("another host has changed the keys in this moment");
     } catch (error) {
       const next = "remove this host (authd fleet remove, on another one), and let it join again";
       log.error(
         {},
-        `the store's key is not wrapped for the vault's new key: ${messageOf(error)}; ${next}`,
+        `the store's keys are not wrapped for the vault's new key: ${messageOf(error)}; ${next}`,
       );
     }
   }
@@ -156,14 +182,13 @@ export class FleetService {
   }
 
   /** Rejects with AuthdError `invalid_params` for this host itself, and for one that is none of the store's. */
-  async remove({ host }: ParamsOf<"fleet/remove">): Promise<Record<string, never>> {
+  async remove({ host }: ParamsOf<"fleet/remove">): Promise<FleetRemoved> {
     const { records, host: own } = this.#assertShared();
     if (host === own) {
       throw unfit("This host goes with authd vault move --to file:, or is removed on another one.");
     }
-    const { sealAnew } = await import("./replace-records.ts");
-    await sealAnew(records, host);
-    return {};
+    const { sealAnew } = await import("./seal-anew.ts");
+    return await sealAnew(records, host);
   }
 
   #assertShared(): SharedStore & { host: string } {

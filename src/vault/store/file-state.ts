@@ -34,10 +34,16 @@ export function serializeState(state: FileState): string {
   );
 }
 
+/** Returns a host with its new keys; one that was there has told that it runs when it did. */
+export function withHost({ hosts }: FileState, host: Omit<Host, "seenMs">, nowMs: number): Host {
+  const { seenMs = nowMs } = hosts.find(({ name }) => name === host.name) ?? {};
+  return { ...host, seenMs };
+}
+
 /** Replaces everything, if key and versions are those given; else changes nothing and returns false. */
 export function takesPlace(
   state: FileState,
-  { holder, from, to, hosts, records }: Replacement,
+  { holder, from, to, hosts, records, keepsVersions = false }: Replacement,
   nowMs: number,
 ): boolean {
   if (state.keyId !== from) return false;
@@ -49,10 +55,12 @@ export function takesPlace(
   state.change++;
   state.keyId = to;
   state.invites = [];
-  state.hosts = hosts.map((host) => ({ ...host, seenMs: nowMs }));
+  state.hosts = hosts.map((host) => withHost(state, host, nowMs));
   for (const { name, version, payload } of records) {
     const before = state.records.get(name)?.entry ?? newEntry(name);
-    const entry = { ...before, version: version + 1, payload, committedBy: holder };
+    const isSame = keepsVersions && payload !== undefined;
+    const place = isSame ? { version } : { version: version + 1, committedBy: holder };
+    const entry = { ...before, ...place, payload };
     state.records.set(name, { entry, change: state.change });
   }
   return true;

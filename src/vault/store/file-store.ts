@@ -5,7 +5,7 @@ import { explainFileError } from "../../base/file-error.ts";
 import { Turns } from "../../base/turns.ts";
 import { AuthdError, errorCode } from "../../errors.ts";
 import { isFree, leaseUntil, newEntry } from "./entry.ts";
-import { type FileState, parseState, serializeState, takesPlace } from "./file-state.ts";
+import { type FileState, parseState, serializeState, takesPlace, withHost } from "./file-state.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import type {
   Acquire,
@@ -13,6 +13,7 @@ import type {
   Commit,
   Host,
   Intend,
+  KeyChange,
   Outcome,
   Replacement,
   Restoration,
@@ -123,14 +124,17 @@ export class FileStore implements Store {
     return () => watcher.close();
   }
 
-  async hosts(): Promise<Timed<{ hosts: readonly Host[] }>> {
-    return await this.#locked(({ hosts }, nowMs) => ({ hosts, nowMs }));
+  async hosts(): Promise<Timed<{ hosts: readonly Host[]; keyId: string | undefined }>> {
+    return await this.#locked(({ hosts, keyId }, nowMs) => ({ hosts, keyId, nowMs }));
   }
 
-  async putHost(host: Omit<Host, "seenMs">): Promise<void> {
-    await this.#edit((state, nowMs) => {
+  async putHost(host: Omit<Host, "seenMs">, { from, to }: KeyChange): Promise<boolean> {
+    return await this.#edit((state, nowMs) => {
+      if (state.keyId !== from) return false;
       const others = state.hosts.filter(({ name }) => name !== host.name);
-      state.hosts = [...others, { ...host, seenMs: nowMs }];
+      state.hosts = [...others, withHost(state, host, nowMs)];
+      state.keyId = to;
+      return true;
     });
   }
 

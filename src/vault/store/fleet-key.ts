@@ -83,6 +83,16 @@ export function sealPayload({ key, id }: FleetKey, name: string, content: object
   }
 }
 
+/** Returns the id of the key that seals a payload, as its header says, which is not authentic before it is opened. */
+export function payloadKeyId(payload: Buffer): string | undefined {
+  try {
+    const { keyId } = Object(JSON.parse(payload.subarray(0, payload.indexOf("\n")).toString()));
+    return typeof keyId === "string" ? keyId : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Throws AuthdError `credential_damaged`. */
 export function openPayload({ key, id }: FleetKey, name: string, payload: Buffer): unknown {
   const plaintext = unseal(key, id, name, payload);

@@ -5,12 +5,13 @@ export {
   type FleetKey,
   newFleetKey,
   openPayload,
+  payloadKeyId,
   sealPayload,
   tokenDigest,
-  wrapForHost,
 } from "./fleet-key.ts";
 export * from "./membership.ts";
 export type * from "./store.ts";
+export * from "./wrapped-keys.ts";
 
 export interface StoreAddress {
   /** `postgres://role@host/database`, or `file:///folder`. */

@@ -1,25 +1,39 @@
-/** Which hosts may open the records of a store: each has the key wrapped for itself. */
+/** Which hosts may open the records of which groups: each has the keys of its groups wrapped for itself. */
 
 import { randomBytes } from "node:crypto";
 import { AuthdError } from "../../errors.ts";
 import { decrypt, encrypt } from "../sealed-file.ts";
 import type { ManagedVault } from "../vault.ts";
+import { type FleetKey, fleetKeyOf, type HostKeys, hostKeys, newFleetKey } from "./fleet-key.ts";
+import type { Host, Store } from "./store.ts";
 import {
-  type FleetKey,
-  fleetKeyOf,
-  type HostKeys,
-  hostKeys,
-  unwrapForHost,
-  wrapForHost,
-} from "./fleet-key.ts";
-import type { Store } from "./store.ts";
+  DEFAULT_GROUP,
+  type GroupKeys,
+  readWrapped,
+  unwrapAll,
+  wrapGroup,
+  writeWrapped,
+} from "./wrapped-keys.ts";
 
 /** An invitation ends after this (ms). */
 const INVITE_MS = 600_000;
 const INVITE = /^authd-invite-1\.([0-9a-f]{16})\.([A-Za-z0-9_-]{43})$/;
 const PURPOSE = "authd fleet invitation";
+const KEY_BYTES = 32;
+/** A change of the keys is tried so often: other hosts may change them meanwhile. */
+const TRIES = 10;
 
 type KeyOwner = Pick<ManagedVault<object>, "derive" | "locked">;
+
+/** The keys that a host has, and whose keys there are. */
+export interface FleetKeys {
+  /** What the store calls the keys of now. */
+  readonly keyId: string | undefined;
+  /** Of the groups that this host was let into. */
+  readonly own: GroupKeys;
+  /** The groups that any host says it has; the id of the key is missing for a host from before there were groups. */
+  readonly groups: readonly { group: string; id?: string }[];
+}
 
 /** The key of a host is made from its vault's, and needs no place of its own. */
 function keysOf(vault: KeyOwner): HostKeys {
@@ -30,57 +44,121 @@ function keysOf(vault: KeyOwner): HostKeys {
   return keys;
 }
 
-/** Returns this host with a key wrapped for it. */
-export function memberWith(
-  host: string,
-  vault: KeyOwner,
-  { key }: FleetKey,
-): { name: string; publicKey: Buffer; wrappedKey: Buffer } {
+/** Returns this host with the keys wrapped for it. */
+export function memberWith(host: string, vault: KeyOwner, keys: GroupKeys): Omit<Host, "seenMs"> {
   const { publicKey } = keysOf(vault);
-  return { name: host, publicKey, wrappedKey: wrapForHost(publicKey, key) };
+  const wrapped = [...keys].map(([group, key]) => wrapGroup({ name: host, publicKey }, group, key));
+  return { name: host, publicKey, wrappedKey: writeWrapped(wrapped) };
 }
 
-/** Returns the key of the records. Rejects with AuthdError `internal` if this host is not one of the store's. */
-export async function fleetKey(store: Store, host: string, vault: KeyOwner): Promise<FleetKey> {
-  const { hosts } = await store.hosts();
-  const own = hosts.find(({ name }) => name === host);
-  if (own) return fleetKeyOf(unwrapForHost(keysOf(vault), own.wrappedKey));
-  throw new AuthdError(
-    "internal",
-    `The store does not know this host, ${host}: let it join (authd fleet join), or leave [store] out of config.toml`,
-  );
+/** Returns the keys of the records. Rejects with AuthdError `internal` if this host is not one of the store's. */
+export async function fleetKeys(store: Store, host: string, vault: KeyOwner): Promise<FleetKeys> {
+  const { hosts, keyId } = await store.hosts();
+  const row = hosts.find(({ name }) => name === host);
+  if (!row) {
+    throw new AuthdError(
+      "internal",
+      `The store does not know this host, ${host}: let it join (authd fleet join), or leave [store] out of config.toml`,
+    );
+  }
+  const own = unwrapAll(keysOf(vault), row);
+  // Of before there were groups: from now on it proves that it was let in.
+  const isOld = readWrapped(row).some(({ proof }) => proof === undefined);
+  if (isOld) await store.putHost(memberWith(host, vault, own), { from: keyId, to: keyId });
+  return { keyId, own, groups: groupsOf(hosts, own) };
 }
 
-/** Returns one line that lets one more host in, once, for ten minutes. It is a secret. */
-export async function inviteHost(store: Store, { key }: FleetKey): Promise<string> {
+function groupsOf(hosts: readonly Host[], own: GroupKeys): FleetKeys["groups"] {
+  const mine = [...own].map(([group, { id }]) => ({ group, id }));
+  return [
+    ...mine,
+    ...hosts.flatMap(readWrapped).map(({ group, id }) => ({ group, ...(id && { id }) })),
+  ];
+}
+
+/** Makes the key of a group that no host has. Resolves with false if the keys are others by now: look again. */
+export async function addGroup(
+  store: Store,
+  { host, vault }: { host: string; vault: KeyOwner },
+  { keyId, own }: FleetKeys,
+  group: string,
+): Promise<boolean> {
+  const keys = new Map([...own, [group, newFleetKey()]]);
+  return await store.putHost(memberWith(host, vault, keys), { from: keyId, to: newKeyId() });
+}
+
+export const newKeyId = () => randomBytes(8).toString("hex");
+
+/** Returns one line that lets one more host into these groups, once, for ten minutes. It is a secret. */
+export async function inviteHost(store: Store, keys: GroupKeys): Promise<string> {
   const id = randomBytes(8).toString("hex");
   const secret = randomBytes(32);
-  await store.invite(id, encrypt(secret, PURPOSE, key), INVITE_MS);
+  await store.invite(id, encrypt(secret, PURPOSE, packed(keys)), INVITE_MS);
   return `authd-invite-1.${id}.${secret.toString("base64url")}`;
 }
 
-/** Takes an invitation. Rejects with AuthdError `invalid_params` if it is none, was taken, or has ended. */
+/** The key of the default group alone stands as it is. */
+function packed(keys: GroupKeys): Buffer {
+  const only = keys.size === 1 ? keys.get(DEFAULT_GROUP) : undefined;
+  if (only) return only.key;
+  const plain = [...keys].map(([group, { key }]) => [group, key.toString("base64")]);
+  return Buffer.from(JSON.stringify(plain));
+}
+
+function unpacked(plain: Buffer): Map<string, FleetKey> {
+  if (plain.length === KEY_BYTES) return new Map([[DEFAULT_GROUP, fleetKeyOf(plain)]]);
+  const pairs = JSON.parse(plain.toString()) as [string, string][];
+  return new Map(pairs.map(([group, key]) => [group, fleetKeyOf(Buffer.from(key, "base64"))]));
+}
+
+/**
+ * Takes an invitation; a host of the store gets further groups by it. Returns all groups that the host has then.
+ * Rejects with AuthdError `invalid_params` if it is none, was taken, or has ended.
+ */
 export async function joinFleet(
   store: Store,
-  host: string,
-  vault: KeyOwner,
+  { host, vault, isMember }: { host: string; vault: KeyOwner; isMember: boolean },
   invitation: string,
-): Promise<FleetKey> {
+): Promise<string[]> {
   const [, id, secret] = INVITE.exec(invitation.trim()) ?? [];
   if (id === undefined || secret === undefined) throw unfit("This is no invitation.");
   const { hosts } = await store.hosts();
-  if (hosts.some(({ name }) => name === host)) {
+  if (!isMember && hosts.some(({ name }) => name === host)) {
     throw unfit(
       `The store has a host ${host} already: remove that one first (authd fleet remove ${host}), or give this one another name.`,
     );
   }
   const wrapped = await store.takeInvite(id);
-  const key = wrapped && decrypt(Buffer.from(secret, "base64url"), PURPOSE, wrapped);
-  if (!key)
-    throw unfit("The invitation was used, or has ended: it is good for one host and ten minutes.");
-  const opened = fleetKeyOf(key);
-  await store.putHost(memberWith(host, vault, opened));
-  return opened;
+  const plain = wrapped && decrypt(Buffer.from(secret, "base64url"), PURPOSE, wrapped);
+  if (!plain) throw ended();
+  return await putMember(store, { host, vault }, unpacked(plain));
+}
+
+/** Gives a host these keys, beside those that it has. */
+async function putMember(
+  store: Store,
+  { host, vault }: { host: string; vault: KeyOwner },
+  given: GroupKeys,
+): Promise<string[]> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { hosts, keyId } = await store.hosts();
+    if (!isCurrent(given, hosts, keyId)) throw ended();
+    const row = hosts.find(({ name }) => name === host);
+    const all = new Map([...(row ? unwrapAll(keysOf(vault), row) : []), ...given]);
+    const member = memberWith(host, vault, all);
+    if (await store.putHost(member, { from: keyId, to: keyId })) return [...all.keys()];
+  }
+  throw ended();
+}
+
+/** False if everything was sealed with other keys meanwhile. */
+function isCurrent(given: GroupKeys, hosts: readonly Host[], keyId: string | undefined): boolean {
+  const known = new Set(hosts.flatMap(readWrapped).map(({ id }) => id ?? keyId));
+  return [...given.values()].every(({ id }) => known.has(id));
+}
+
+function ended(): AuthdError {
+  return unfit("The invitation was used, or has ended: it is good for one host and ten minutes.");
 }
 
 function unfit(why: string): AuthdError {

@@ -65,7 +65,7 @@ export interface Intend {
 }
 
 export interface Commit {
-  /** Id of the key that the payload is sealed with: a commit with an earlier one is refused. */
+  /** Id of the keys of which one seals the payload: a commit with an earlier one is refused. */
   keyId: string | undefined;
   epoch: number;
   version: number;
@@ -76,7 +76,8 @@ export interface Commit {
 
 /** A record that the store had, and lost as it was put back to an earlier moment. */
 export interface Restoration {
-  keyId: string;
+  /** Id of the keys of which one seals the payload. */
+  keyId: string | undefined;
   /** The version that it had: an earlier one gives way to it. */
   version: number;
   /** The epoch that is known of; the record's is greater from then on. */
@@ -98,21 +99,30 @@ export interface Host {
   readonly name: string;
   /** Its X25519 key, 32 bytes. */
   readonly publicKey: Buffer;
-  /** The key of the records, wrapped for this host. */
+  /** The keys of its groups, wrapped for this host (see wrapped-keys.ts). */
   readonly wrappedKey: Buffer;
   /** When it last told that it runs, on the store's clock (ms). */
   readonly seenMs: number;
 }
 
+/** What the store calls its keys before a change, and after it. */
+export interface KeyChange {
+  /** Undefined: nobody shares the records yet. */
+  from: string | undefined;
+  to: string | undefined;
+}
+
 /** Everything that has a store's key, sealed with another one. */
 export interface Replacement {
   holder: string;
-  /** Id of the key until now; undefined if nobody shares the records yet. */
+  /** Id of the keys until now; undefined if nobody shares the records yet. */
   from: string | undefined;
-  /** Id of the new key; undefined if nobody is to share the records any more. */
+  /** Id of the new keys; undefined if nobody is to share the records any more. */
   to: string | undefined;
   /** All hosts. Invitations end. */
   hosts: readonly Omit<Host, "seenMs">[];
+  /** The content of the records is what it was, under other keys: their versions stay, and commits go on from them. */
+  keepsVersions?: boolean;
   /** All records that are not removed, with the versions that they had. Leases and intents stay. */
   records: readonly { name: string; version: number; payload: Buffer | undefined }[];
 }
@@ -148,10 +158,10 @@ export interface Store {
    * undefined if notices may have been lost. Returns a function that ends this.
    */
   watch(onChange: (name: string | undefined) => void): () => void;
-  /** Returns the hosts that share the records, in the order of their names. */
-  hosts(): Promise<Timed<{ hosts: readonly Host[] }>>;
-  /** Adds a host, or replaces its keys. */
-  putHost(host: Omit<Host, "seenMs">): Promise<void>;
+  /** Returns the hosts that share the records, in the order of their names, and the id of their keys with them. */
+  hosts(): Promise<Timed<{ hosts: readonly Host[]; keyId: string | undefined }>>;
+  /** Adds a host, or replaces its keys, if the id of the keys is `from`; else changes nothing and returns false. */
+  putHost(host: Omit<Host, "seenMs">, ids: KeyChange): Promise<boolean>;
   /** Notes that a host runs. */
   seen(name: string): Promise<void>;
   /** Keeps a wrapped key for one host that is invited, for `ttlMs`. */

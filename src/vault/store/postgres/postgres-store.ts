@@ -5,6 +5,7 @@ import type {
   Commit,
   Host,
   Intend,
+  KeyChange,
   Outcome,
   Replacement,
   Restoration,
@@ -32,6 +33,7 @@ type Row = queries.Row;
 interface HostRow {
   now_ms: number;
   timeline: string | null;
+  key_id: string | null;
   name: string | null;
   public_key: Buffer;
   wrapped_key: Buffer;
@@ -146,18 +148,23 @@ export class PostgresStore implements Store {
     };
   }
 
-  async hosts(): Promise<Timed<{ hosts: readonly Host[] }>> {
+  async hosts(): Promise<Timed<{ hosts: readonly Host[]; keyId: string | undefined }>> {
     const rows = await this.#query<HostRow>(queries.HOSTS, []);
     const hosts = rows.flatMap(({ name, public_key, wrapped_key, seen_ms }) =>
       name === null
         ? []
         : { name, publicKey: public_key, wrappedKey: wrapped_key, seenMs: seen_ms },
     );
-    return { hosts, ...timeOf(rows[0]!) };
+    return { hosts, keyId: rows[0]!.key_id ?? undefined, ...timeOf(rows[0]!) };
   }
 
-  async putHost({ name, publicKey, wrappedKey }: Omit<Host, "seenMs">): Promise<void> {
-    await this.#query(queries.PUT_HOST, [name, publicKey, wrappedKey]);
+  async putHost(
+    { name, publicKey, wrappedKey }: Omit<Host, "seenMs">,
+    { from, to }: KeyChange,
+  ): Promise<boolean> {
+    const ids = [from ?? null, to ?? null];
+    const rows = await this.#query(queries.PUT_HOST, [name, publicKey, wrappedKey, ...ids]);
+    return rows.length > 0;
   }
 
   async seen(name: string): Promise<void> {

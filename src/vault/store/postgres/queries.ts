@@ -116,14 +116,23 @@ export const RELEASE = release("");
 export const SETTLE = release(`, ${NO_INTENT}`);
 
 export const HOSTS = `
-SELECT ${NOW}, h.name, h.public_key, h.wrapped_key, ${ms("h.seen_at")} AS seen_ms
-  FROM (SELECT 1) AS one LEFT JOIN authd.host h ON true ORDER BY h.name`;
+SELECT ${NOW}, c.key_id, h.name, h.public_key, h.wrapped_key, ${ms("h.seen_at")} AS seen_ms
+  FROM authd.clock c LEFT JOIN authd.host h ON true ORDER BY h.name`;
 
 /** $1 name, $2 public key, $3 wrapped key. */
-export const PUT_HOST = `
-INSERT INTO authd.host (name, public_key, wrapped_key) VALUES ($1, $2, $3)
+const PUT_ROW = `
+INSERT INTO authd.host (name, public_key, wrapped_key) SELECT $1, $2, $3`;
+const REPLACE_ROW = `
 ON CONFLICT (name) DO UPDATE
-  SET public_key = $2, wrapped_key = $3, joined_at = clock_timestamp(), seen_at = clock_timestamp()`;
+  SET public_key = $2, wrapped_key = $3`;
+/** Within a replacement. */
+export const PUT_MEMBER = `${PUT_ROW}${REPLACE_ROW}`;
+/** $4 key before, $5 key after. */
+export const PUT_HOST = `
+WITH tick AS (
+    UPDATE authd.clock SET key_id = $5 WHERE key_id IS NOT DISTINCT FROM $4::text RETURNING key_id)
+${PUT_ROW} WHERE EXISTS (SELECT FROM tick)${REPLACE_ROW}
+RETURNING name`;
 
 export const SEEN = "UPDATE authd.host SET seen_at = clock_timestamp() WHERE name = $1";
 
@@ -140,18 +149,25 @@ RETURNING id, wrapped_key, expires_at > clock_timestamp() AS open`;
 export const REPLACE_KEY = `
 UPDATE authd.clock SET key_id = $2, change = change + 1 WHERE key_id IS NOT DISTINCT FROM $1::text
 RETURNING change::float8 AS change`;
-export const NO_MEMBERS = "DELETE FROM authd.host";
+const SAME = "$6::boolean AND excluded.payload IS NOT NULL";
+/** $1 names of those that stay. */
+export const NO_MEMBERS = "DELETE FROM authd.host WHERE name <> ALL($1::text[])";
 export const NO_INVITES = "DELETE FROM authd.invite";
 
-/** $1 names, $2 versions, $3 payloads, $4 holder, $5 change. As many rows as there are names, or it is undone. */
+/**
+ * $1 names, $2 versions, $3 payloads, $4 holder, $5 change, $6 whether versions stay. As many rows as there are names,
+ * or it is undone.
+ */
 export const REPLACE_RECORDS = `
 INSERT INTO authd.record AS r (name, epoch, version, payload, change, committed_by, committed_at)
 SELECT name, 0, version + 1, payload, $5::bigint, $4, clock_timestamp()
   FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS given (name, version, payload)
   WHERE version = 0 OR EXISTS (SELECT FROM authd.record known WHERE known.name = given.name)
 ON CONFLICT (name) DO UPDATE
-  SET version = excluded.version, payload = excluded.payload, change = excluded.change,
-    committed_by = excluded.committed_by, committed_at = excluded.committed_at
+  SET payload = excluded.payload, change = excluded.change,
+    version = CASE WHEN ${SAME} THEN r.version ELSE excluded.version END,
+    committed_by = CASE WHEN ${SAME} THEN r.committed_by ELSE excluded.committed_by END,
+    committed_at = CASE WHEN ${SAME} THEN r.committed_at ELSE excluded.committed_at END
   WHERE r.version + 1 = excluded.version
 RETURNING name`;
 

@@ -1,19 +1,17 @@
-/** Seals all records of a store anew: those of the first host, and with a key that a host does not get. */
+/** Moves all records of the first host into a store, and those of the last host out of it. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { configDir, credentialFileAsItIs } from "../../config/config.ts";
+import { groupAfter, inGroup } from "../../credential/shared/groups.ts";
 import { toShared } from "../../credential/shared/shared-record.ts";
-import type { SharedRecords } from "../../credential/shared/shared-records.ts";
 import { StoreClock } from "../../credential/shared/store-clock.ts";
 import { AuthdError } from "../../errors.ts";
-import type { FleetKey, Store } from "../../vault/store/index.ts";
+import type { Store } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
 
 /** A move waits so long (ms) for requests that spend a refresh token. */
 const PATIENCE_MS = 15_000;
-/** A replacement is tried so often: hosts go on committing meanwhile. */
-const TRIES = 10;
 
 /**
  * Puts all records of this host into a store without hosts, or into one whose only host it is, as an earlier move
@@ -23,25 +21,19 @@ export async function moveIn(
   foundation: Foundation,
   core: Core,
   store: Store,
-  host: string,
+  { host, groups }: { host: string; groups?: readonly string[] | undefined },
   attach: () => Promise<void>,
 ): Promise<number> {
   const { vault, time, env } = foundation;
   const { registry } = core;
-  const { newFleetKey, memberWith, sealPayload } = await import("../../vault/store/index.ts");
+  const { memberWith, newKeyId, sealPayload } = await import("../../vault/store/index.ts");
   const go = registry.hold(moving());
   try {
     await whenNothingIsSpent(core);
     const clock = new StoreClock(time);
-    const { hosts } = await clock.ask(() => store.hosts());
-    const key = newFleetKey();
-    const from = await keyOfOnlyHost(
-      hosts.map(({ name }) => name),
-      store,
-      host,
-      foundation,
-    );
-    const { entries } = await store.changesSince(-1);
+    const from = await idOfOnlyHost(store, host, foundation);
+    const { keys, keyFor } = await newGroupKeys(groups);
+    const { entries } = await clock.ask(() => store.changesSince(-1));
     const before = new Map(entries.map((entry) => [entry.name, entry]));
     const records = [];
     for (const credential of registry.all()) {
@@ -49,6 +41,8 @@ export async function moveIn(
       const { live } = credential.shared;
       const snapshot = credential.shared.snapshot();
       if (!live || !snapshot) throw unreadable(name);
+      const group = groupAfter(undefined, live.boundValues);
+      const key = keyFor(name, group);
       const { version = 0, epoch = 0 } = before.get(name) ?? {};
       before.delete(name);
       const content = {
@@ -56,7 +50,8 @@ export async function moveIn(
         record: toShared(snapshot, clock, time.bootId),
         file: credentialFileAsItIs(configDir(env), name),
       };
-      live.shared = { version: version + 1, epoch, generation: version + 1 };
+      const place = { version: version + 1, epoch, generation: version + 1 };
+      live.shared = { ...place, ...inGroup(group) };
       if (!(await credential.shared.keep(true))) throw unreadable(name);
       records.push({ name, version, payload: sealPayload(key, name, content) });
     }
@@ -65,8 +60,8 @@ export async function moveIn(
       version,
       payload: undefined,
     }));
-    const replacement = { holder: host, from: from?.id, to: key.id };
-    const members = [memberWith(host, vault, key)];
+    const replacement = { holder: host, from, to: newKeyId() };
+    const members = [memberWith(host, vault, keys)];
     const all = [...records, ...removed];
     try {
       if (!(await store.replaceAll({ ...replacement, hosts: members, records: all }))) throw busy();
@@ -88,7 +83,7 @@ export async function moveIn(
  */
 export async function moveOut(
   core: Core,
-  { store, holder, from }: { store: Store; holder: string; from: string },
+  { store, holder, from }: { store: Store; holder: string; from: string | undefined },
   forget: () => Promise<() => Promise<void>>,
 ): Promise<number> {
   const { registry } = core;
@@ -126,8 +121,8 @@ export async function finishMoveOut(
 ): Promise<void> {
   const hosts = await assertOnlyHost(store, holder);
   if (hosts.length > 0) {
-    const { fleetKey } = await import("../../vault/store/index.ts");
-    const from = (await fleetKey(store, holder, vault)).id;
+    const { fleetKeys } = await import("../../vault/store/index.ts");
+    const from = (await fleetKeys(store, holder, vault)).keyId;
     const { entries } = await store.changesSince(-1);
     const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
     const emptied = { holder, from, to: undefined, hosts: [], records: gone };
@@ -154,48 +149,34 @@ async function assertOnlyHost(store: Store, holder: string) {
   );
 }
 
-/** Seals everything with a new key for all hosts but `without`. Rejects with AuthdError. */
-export async function sealAnew(records: SharedRecords, without: string): Promise<void> {
-  const { newFleetKey, openPayload, sealPayload, wrapForHost } = await import(
-    "../../vault/store/index.ts"
-  );
-  for (let tries = 0; tries < TRIES; tries++) {
-    const { store, key } = await records.connection.opened();
-    const { hosts } = await store.hosts();
-    if (!hosts.some(({ name }) => name === without)) throw unknownHost(without);
-    const next = newFleetKey();
-    const members = hosts
-      .filter(({ name }) => name !== without)
-      .map(({ name, publicKey }) => {
-        return { name, publicKey, wrappedKey: wrapForHost(publicKey, next.key) };
-      });
-    const { entries } = await store.changesSince(-1);
-    const sealed = entries.map(({ name, version, payload }) => ({
-      ...{ name, version },
-      payload: payload && sealPayload(next, name, openPayload(key, name, payload) as object),
-    }));
-    const replacement = { holder: records.host, from: key.id, to: next.id };
-    const done = await store.replaceAll({ ...replacement, hosts: members, records: sealed });
-    next.key.fill(0);
-    await records.connection.close();
-    if (done) return;
-  }
-  throw busy();
-}
-
-async function keyOfOnlyHost(
-  hosts: readonly string[],
+/** Returns the id of the store's keys, if there is one. Rejects with AuthdError if other hosts have them. */
+async function idOfOnlyHost(
   store: Store,
   host: string,
   { vault }: Foundation,
-): Promise<FleetKey | undefined> {
-  if (hosts.length === 0) return undefined;
-  const { fleetKey } = await import("../../vault/store/index.ts");
-  if (hosts.length === 1 && hosts[0] === host) return await fleetKey(store, host, vault);
+): Promise<string | undefined> {
+  const { hosts, keyId } = await store.hosts();
+  if (hosts.length === 0) return keyId;
+  const { fleetKeys } = await import("../../vault/store/index.ts");
+  const names = hosts.map(({ name }) => name);
+  if (names.length === 1 && names[0] === host) return (await fleetKeys(store, host, vault)).keyId;
   throw new AuthdError(
     "invalid_params",
-    `The store has hosts already (${hosts.join(", ")}): let one of them invite this one (authd fleet invite), and join (authd fleet join). Nothing was changed`,
+    `The store has hosts already (${names.join(", ")}): let one of them invite this one (authd fleet invite), and join (authd fleet join). Nothing was changed`,
   );
+}
+
+/** Makes a key for each group as it is asked for: of the default group first. */
+async function newGroupKeys(allowed: readonly string[] | undefined) {
+  const { DEFAULT_GROUP, newFleetKey } = await import("../../vault/store/index.ts");
+  const keys = new Map([[DEFAULT_GROUP, newFleetKey()]]);
+  const keyFor = (name: string, group: string) => {
+    if (allowed?.includes(group) === false) throw notServed(name, group);
+    const key = keys.get(group) ?? newFleetKey();
+    keys.set(group, key);
+    return key;
+  };
+  return { keys, keyFor };
 }
 
 async function whenNothingIsSpent({ registry }: Core): Promise<void> {
@@ -209,7 +190,7 @@ function moving(): AuthdError {
   return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
 }
 
-function busy(): AuthdError {
+export function busy(): AuthdError {
   const message = "Tokens are being refreshed at the moment. Nothing was changed; try again";
   return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
 }
@@ -224,6 +205,7 @@ function notHere(credential: string): AuthdError {
   return new AuthdError("too_busy", message, { credential, retryAfterMs: 1_000 });
 }
 
-function unknownHost(host: string): AuthdError {
-  return new AuthdError("invalid_params", `The store has no host ${host}. Nothing was changed`);
+function notServed(credential: string, group: string): AuthdError {
+  const message = `${credential}: it is of the group ${group}, which config.toml leaves out (groups in [store]). Nothing was changed`;
+  return new AuthdError("invalid_params", message, { credential });
 }

@@ -1,0 +1,126 @@
+/** Seals the records of a store with keys that a host does not get. */
+
+import type { SharedRecords } from "../../credential/shared/shared-records.ts";
+import { AuthdError } from "../../errors.ts";
+import type { FleetRemoved } from "../../protocol.ts";
+import type { FleetKey, FleetKeys, Host, StoreEntry } from "../../vault/store/index.ts";
+import { busy } from "./move-records.ts";
+
+/** A replacement is tried so often: hosts go on committing meanwhile. */
+const TRIES = 10;
+
+type StoreModule = typeof import("../../vault/store/index.ts");
+
+/**
+ * Makes new keys for all groups of this host, seals their records anew, and gives the keys to all hosts but
+ * `without`. Rejects with AuthdError, also if that one has a group that this host lacks and another one has.
+ */
+export async function sealAnew(records: SharedRecords, without: string): Promise<FleetRemoved> {
+  const module = await import("../../vault/store/index.ts");
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { store, keys } = await records.connection.opened();
+    const { hosts, keyId } = await store.hosts();
+    if (keyId === keys.keyId) {
+      const lost = lostGroups(module, hosts, without, keys);
+      const next = new Map([...keys.own.keys()].map((group) => [group, module.newFleetKey()]));
+      const members = membersOf(module, hosts, without, { before: keys, next });
+      const { entries } = await store.changesSince(-1);
+      const sealed = entries.map((entry) =>
+        sealedAnew(module, entry, { before: keys, next, lost }),
+      );
+      const ids = { from: keyId, to: module.newKeyId() };
+      const replacement = { holder: records.host, ...ids, hosts: members, keepsVersions: true };
+      const done = await store.replaceAll({ ...replacement, records: sealed });
+      for (const { key } of next.values()) key.fill(0);
+      if (done) {
+        await records.connection.close();
+        return removed(hosts, members, without, { entries, sealed });
+      }
+    }
+    await records.connection.close();
+  }
+  throw busy();
+}
+
+/** Returns the ids of the keys that only the removed host has, by its own word. */
+function lostGroups(
+  { readWrapped }: StoreModule,
+  hosts: readonly Host[],
+  without: string,
+  { own }: FleetKeys,
+): Set<string> {
+  const gone = hosts.find(({ name }) => name === without);
+  if (!gone) throw unknownHost(without);
+  const others = hosts.filter(({ name }) => name !== without);
+  const foreign = readWrapped(gone).filter(({ group }) => !own.has(group));
+  for (const { group } of foreign) {
+    const other = others.find((host) => readWrapped(host).some((one) => one.group === group));
+    if (other) throw lacksGroup(without, group, other.name);
+  }
+  return new Set(foreign.flatMap(({ id }) => id ?? []));
+}
+
+interface Change {
+  before: FleetKeys;
+  next: ReadonlyMap<string, FleetKey>;
+}
+
+/** Returns the other hosts with the new keys of the groups that they were let into. */
+function membersOf(
+  { isProven, readWrapped, wrapGroup, writeWrapped }: StoreModule,
+  hosts: readonly Host[],
+  without: string,
+  { before, next }: Change,
+): Omit<Host, "seenMs">[] {
+  return hosts
+    .filter(({ name }) => name !== without)
+    .flatMap(({ name, publicKey, wrappedKey }) => {
+      const host = { name, publicKey };
+      const keys = readWrapped({ wrappedKey }).flatMap((wrapped) => {
+        const { group, id, key, proof } = wrapped;
+        const [old, fresh] = [before.own.get(group), next.get(group)];
+        // Of a group that this host has not: it stays as it is.
+        if (!old || !fresh) return id && proof ? [{ group, id, key, proof }] : [];
+        return isProven(host, wrapped, old) ? [wrapGroup(host, group, fresh)] : [];
+      });
+      return keys.length > 0 ? [{ ...host, wrappedKey: writeWrapped(keys) }] : [];
+    });
+}
+
+function sealedAnew(
+  { openPayload, payloadKeyId, sealPayload }: StoreModule,
+  { name, version, payload }: StoreEntry,
+  { before, next, lost }: Change & { lost: ReadonlySet<string> },
+) {
+  const id = payload && payloadKeyId(payload);
+  const [group, key] = [...before.own].find(([, one]) => one.id === id) ?? [];
+  const fresh = group === undefined ? undefined : next.get(group);
+  if (!payload || lost.has(id ?? "")) return { name, version, payload: undefined };
+  if (!key || !fresh) return { name, version, payload };
+  const content = openPayload(key, name, payload) as object;
+  return { name, version, payload: sealPayload(fresh, name, content) };
+}
+
+function removed(
+  hosts: readonly Host[],
+  members: readonly { name: string }[],
+  without: string,
+  { entries, sealed }: { entries: readonly StoreEntry[]; sealed: { payload?: unknown }[] },
+): FleetRemoved {
+  const kept = new Set([without, ...members.map(({ name }) => name)]);
+  return {
+    unproven: hosts.map(({ name }) => name).filter((name) => !kept.has(name)),
+    credentials: entries
+      .filter(({ payload }, at) => payload !== undefined && sealed[at]?.payload === undefined)
+      .map(({ name }) => name),
+  };
+}
+
+function unknownHost(host: string): AuthdError {
+  return new AuthdError("invalid_params", `The store has no host ${host}. Nothing was changed`);
+}
+
+function lacksGroup(host: string, group: string, other: string): AuthdError {
+  const text = `${host} has the group ${group}, which this host can't seal anew: remove it on ${other}, which has that group. Nothing was changed`;
+  return new AuthdError("invalid_params", text);
+}

@@ -1,0 +1,160 @@
+/** Hosts that may have some of the credentials of a store: real daemons, by their command line. */
+
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { ExecutionContext } from "ava";
+import type { FleetStatus } from "../../src/protocol.ts";
+import { FileStore } from "../../src/vault/store/file-store.ts";
+import type { Daemon } from "../helpers/daemon.ts";
+import {
+  addRotating,
+  addStatic,
+  letIn,
+  startFleet,
+  startHost,
+  staticToken,
+  succeeded,
+} from "../helpers/fleet.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { onUnix as test } from "../helpers/optional.ts";
+import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
+import { until } from "../helpers/until.ts";
+
+const storeIn = (folder: string) => ({ url: pathToFileURL(join(folder, "store")).href });
+
+/** Names of the credentials of a host. */
+async function namesOf(t: ExecutionContext, host: Daemon): Promise<string[]> {
+  const { stdout } = succeeded(t, await host.cli(["list", "--json"]));
+  const { credentials } = JSON.parse(stdout) as { credentials: { name: string }[] };
+  return credentials.map(({ name }) => name).sort();
+}
+
+async function statusOf(t: ExecutionContext, host: Daemon): Promise<FleetStatus> {
+  return JSON.parse(succeeded(t, await host.cli(["fleet", "status", "--json"])).stdout);
+}
+
+/** The first host has a credential without a group, one for web and one for billing. */
+async function startFirst(t: ExecutionContext, store: { url: string }): Promise<Daemon> {
+  const [first] = await startFleet(t, store, ["one"], async (host) => {
+    await addStatic(t, host, "plain");
+    await addStatic(t, host, "page", "web");
+    await addStatic(t, host, "money", "billing");
+  });
+  return first!;
+}
+
+test("a host has the credentials of its groups, and no others", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const one = await startFirst(t, store);
+  const [web, rest] = await Promise.all(["web-1", "rest"].map((name) => startHost(t, store, name)));
+  await letIn(t, store, one, web!, "web");
+  await letIn(t, store, one, rest!);
+  t.deepEqual(await namesOf(t, web!), ["page"]);
+  t.deepEqual(await namesOf(t, rest!), ["plain"]);
+  t.is(succeeded(t, await web!.cli(["get", "page"])).stdout, "token-of-page\n");
+  t.is((await web!.cli(["get", "money"])).code, 4);
+  // What is added later, too; and neither name nor group of others can be taken.
+  await addStatic(t, one, "page-2", "web");
+  await addStatic(t, one, "money-2", "billing");
+  await until(async () => (await namesOf(t, web!)).includes("page-2"));
+  t.deepEqual(await namesOf(t, web!), ["page", "page-2"]);
+  t.is((await web!.cli(...staticToken("money", "web"))).code, 4);
+  t.is((await web!.cli(...staticToken("bill", "billing"))).code, 2);
+  t.is((await web!.cli(...staticToken("ungrouped"))).code, 2);
+  t.is((await web!.cli(["fleet", "invite", "--group", "billing"])).code, 2);
+  t.deepEqual(await namesOf(t, web!), ["page", "page-2"]);
+  const { hosts, credentials } = await statusOf(t, web!);
+  const groups = Object.fromEntries(hosts.map((host) => [host.name, [...host.groups].sort()]));
+  t.deepEqual(groups, { one: ["billing", "default", "web"], "web-1": ["web"], rest: ["default"] });
+  t.like(credentials[0], { name: "money", group: "billing", versionHere: 0 });
+  const { stdout } = succeeded(t, await web!.cli(["fleet", "status"]));
+  t.regex(stdout, /^money +billing +1, not here/m);
+  // A second invitation brings a further group.
+  await letIn(t, store, one, web!, "billing");
+  t.deepEqual(await namesOf(t, web!), ["money", "money-2", "page", "page-2"]);
+  t.is(succeeded(t, await web!.cli(["get", "money"])).stdout, "token-of-money\n");
+});
+
+test("a credential that goes to another group goes to its hosts, and away from the others", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const one = await startFirst(t, store);
+  const [web, billing] = await Promise.all(
+    ["web-1", "bill-1"].map((name) => startHost(t, store, name)),
+  );
+  await letIn(t, store, one, web!, "web");
+  await letIn(t, store, one, billing!, "billing");
+  succeeded(t, await one.cli(["set", "page", "--set", "group=billing"]));
+  await until(async () => (await namesOf(t, billing!)).includes("page"));
+  await until(async () => (await namesOf(t, web!)).length === 0);
+  t.is(succeeded(t, await billing!.cli(["get", "page"])).stdout, "token-of-page\n");
+  // Other changes leave it where it is, also those of a host whose file names another group.
+  const input = JSON.stringify({ token: "second" });
+  succeeded(t, await one.cli(["set", "page", "--secrets-from", "-"], { input }));
+  await until(async () => (await billing!.cli(["get", "page"])).stdout === "second\n");
+  t.deepEqual(await namesOf(t, web!), []);
+  // An edit of the file by anybody is none before a person has agreed.
+  succeeded(t, await one.cli(["set", "page", "--unset", "group"]));
+  const rest = await startHost(t, store, "rest");
+  await letIn(t, store, one, rest);
+  t.deepEqual(await namesOf(t, rest), ["page", "plain"]);
+});
+
+test("a host may leave groups out that it was let into", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const one = await startFirst(t, store);
+  const two = await startHost(t, store, "two", ['groups = ["web", "billing"]']);
+  await letIn(t, store, one, two, "default", "web");
+  t.deepEqual(await namesOf(t, two), ["page"]);
+  t.is((await two.cli(...staticToken("ungrouped"))).code, 2);
+  t.deepEqual((await statusOf(t, two)).hosts.at(-1)?.groups, ["default", "web"]);
+});
+
+test("a host is removed by one that has its groups; a group that only it had goes with it", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const one = await startFirst(t, store);
+  const [two, three] = await Promise.all(["two", "three"].map((name) => startHost(t, store, name)));
+  await letIn(t, store, one, two!, "web");
+  await letIn(t, store, one, three!, "web", "billing");
+  await addStatic(t, three!, "own", "threes");
+  const refused = await two!.cli(["fleet", "remove", "three"]);
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /group billing.* on one/s);
+  // Whoever can write to the store can't let anybody in.
+  const folder = new FileStore(fileURLToPath(store.url));
+  const { keyId } = await folder.hosts();
+  const forged = { name: "intruder", publicKey: randomBytes(32), wrappedKey: randomBytes(92) };
+  t.true(await folder.putHost(forged, { from: keyId, to: keyId }));
+  const { stdout } = succeeded(t, await one.cli(["fleet", "remove", "three"]));
+  t.regex(stdout, /own went, too/);
+  t.regex(stdout, /intruder went, too/);
+  // The others go on with the new keys.
+  await addStatic(t, one, "page-2", "web");
+  await until(async () => (await namesOf(t, two!)).includes("page-2"));
+  t.deepEqual(
+    (await statusOf(t, two!)).hosts.map(({ name }) => name),
+    ["one", "two"],
+  );
+  // It serves what it has, and gets nothing more.
+  t.is(succeeded(t, await three!.cli(["get", "own"])).stdout, "token-of-own\n");
+  t.false((await namesOf(t, three!)).includes("page-2"));
+});
+
+test("a host that refreshes while another one is removed loses no rotated token", async (t) => {
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  const store = storeIn(temporaryFolder(t));
+  const names = ["one", "two", "three"];
+  const [one, two] = await startFleet(t, store, names, (first) => addRotating(t, first, reuse));
+  reuse.holding = true;
+  const before = reuse.arrived.length;
+  const refreshing = two!.cli(["refresh", "rotating"]);
+  await until(() => reuse.arrived.length > before);
+  succeeded(t, await one!.cli(["fleet", "remove", "three"]));
+  reuse.answer();
+  succeeded(t, await refreshing);
+  reuse.holding = false;
+  await until(async () => (await one!.cli(["refresh", "rotating"])).code === 0);
+  t.deepEqual(reuse.sentTwice, []);
+  t.false(reuse.isRevoked);
+});
