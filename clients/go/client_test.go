@@ -33,7 +33,7 @@ func TestManyGoroutinesShareOneConnection(t *testing.T) {
 			defer calls.Done()
 			for n := 0; n < 20; n++ {
 				token, err := client.GetToken(context.Background(), name)
-				if err != nil || token.AccessToken != name {
+				if err != nil || token.AccessToken() != name {
 					t.Errorf("%s got %v: %v", name, token, err)
 				}
 			}

@@ -45,11 +45,11 @@ func TestTokenOfADaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(token.Header.Get("Authorization"), "Bearer ") || token.ExpiresAt.Before(time.Now()) {
+	if !strings.HasPrefix(token.Header().Get("Authorization"), "Bearer ") || token.ExpiresAt.Before(time.Now()) {
 		t.Errorf("%v until %s", token, token.ExpiresAt)
 	}
-	renewed, err := client.GetToken(ctx, "labelf", authd.WithRejectedToken(token.AccessToken))
-	if err != nil || renewed.AccessToken == token.AccessToken {
+	renewed, err := client.GetToken(ctx, "labelf", authd.WithRejectedToken(token.AccessToken()))
+	if err != nil || renewed.AccessToken() == token.AccessToken() {
 		t.Errorf("the same token after it was rejected: %v", err)
 	}
 	_, err = client.GetToken(ctx, "lablef")

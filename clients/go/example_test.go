@@ -46,7 +46,7 @@ func ExampleClient_GetToken() {
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusUnauthorized {
-		token, err = client.GetToken(ctx, "labelf", authd.WithRejectedToken(token.AccessToken))
+		token, err = client.GetToken(ctx, "labelf", authd.WithRejectedToken(token.AccessToken()))
 	}
 	fmt.Println(token, err)
 }

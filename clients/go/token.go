@@ -9,41 +9,60 @@ import (
 	"time"
 )
 
-// A Token is one that is valid, with all that an API wants beside it. Printed, logged or
-// marshalled it does not show itself. In an unexported field keep a pointer to it: package fmt shows a value
-// that is there.
+// A Token is one that is valid, with all that an API wants beside it. Printed, logged or marshalled it does not show
+// itself, wherever it is kept: what is secret of it is told by its methods alone.
 type Token struct {
-	// AccessToken is the token itself.
-	AccessToken string
 	// Type is such as Bearer.
 	Type string
 	// ExpiresAt is its end; zero if nobody told one.
 	ExpiresAt time.Time
 	// Scope is what it is good for, if the issuer told.
 	Scope string
-	// Header is every header that the API wants, ready to send.
-	Header http.Header
-	// Query are parameters that the API wants in the URL, not encoded.
-	Query map[string]string
-	// Body are members that the API wants in the body.
-	Body map[string]string
-	// Extra are values of the issuer's answer that the credential keeps.
-	Extra map[string]string
+	// Printers follow pointers, and show where a function is, never what it returns.
+	reveal func() *tokenResult
+}
+
+// AccessToken returns the token itself.
+func (t *Token) AccessToken() string { return t.secret().AccessToken }
+
+// Header returns every header that the API wants, ready to send.
+func (t *Token) Header() http.Header {
+	header := make(http.Header, len(t.secret().Headers))
+	for name, value := range t.secret().Headers {
+		header.Set(name, value)
+	}
+	return header
+}
+
+// Query returns parameters that the API wants in the URL, not encoded.
+func (t *Token) Query() map[string]string { return t.secret().Query }
+
+// Body returns members that the API wants in the body.
+func (t *Token) Body() map[string]string { return t.secret().Body }
+
+// Extra returns values of the issuer's answer that the credential keeps.
+func (t *Token) Extra() map[string]string { return t.secret().Extra }
+
+func (t *Token) secret() *tokenResult {
+	if t.reveal == nil {
+		return &tokenResult{}
+	}
+	return t.reveal()
 }
 
 // Authorize adds the headers and the query to a request. Members of Body are the caller's to add.
 func (t *Token) Authorize(request *http.Request) {
 	if request.Header == nil {
-		request.Header = make(http.Header, len(t.Header))
+		request.Header = http.Header{}
 	}
-	for name, values := range t.Header {
-		request.Header[name] = append([]string(nil), values...)
+	for name, values := range t.Header() {
+		request.Header[name] = values
 	}
-	if len(t.Query) == 0 {
+	if len(t.Query()) == 0 {
 		return
 	}
 	query := request.URL.Query()
-	for name, value := range t.Query {
+	for name, value := range t.Query() {
 		query.Set(name, value)
 	}
 	request.URL.RawQuery = query.Encode()
@@ -97,20 +116,9 @@ type tokenResult struct {
 }
 
 func (r *tokenResult) token() *Token {
-	token := &Token{
-		AccessToken: r.AccessToken,
-		Type:        r.TokenType,
-		Scope:       r.Scope,
-		Header:      http.Header{},
-		Query:       r.Query,
-		Body:        r.Body,
-		Extra:       r.Extra,
-	}
+	token := &Token{Type: r.TokenType, Scope: r.Scope, reveal: func() *tokenResult { return r }}
 	if r.ExpiresAt != nil {
 		token.ExpiresAt = time.UnixMilli(int64(*r.ExpiresAt))
-	}
-	for name, value := range r.Headers {
-		token.Header.Set(name, value)
 	}
 	return token
 }

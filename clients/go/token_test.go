@@ -36,15 +36,22 @@ func TestATokenDoesNotShowItself(t *testing.T) {
 		}
 		shown += string(text)
 	}
-	shown += fmt.Sprintf("%+v", struct{ kept *Token }{token})
+	kept := struct {
+		at    *Token
+		here  Token
+		other any
+	}{token, *token, *token}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		shown += fmt.Sprintf(verb+" "+verb, token, *token)
+		shown += fmt.Sprintf(verb+verb+verb+verb+verb, token, *token, kept, &kept, []any{kept})
 	}
 	if strings.Contains(shown, "secret") || strings.Contains(shown, fmt.Sprintf("%x", "secret")) {
 		t.Errorf("%s", shown)
 	}
-	if token.AccessToken != "secret-1" || !token.ExpiresAt.IsZero() {
-		t.Errorf("%q until %s", token.AccessToken, token.ExpiresAt)
+	if none := new(Token); none.AccessToken() != "" || len(none.Header()) > 0 {
+		t.Error("a token that is none has something")
+	}
+	if token.AccessToken() != "secret-1" || !token.ExpiresAt.IsZero() {
+		t.Errorf("%q until %s", token.AccessToken(), token.ExpiresAt)
 	}
 }
 
@@ -53,10 +60,11 @@ func TestATokenAuthorizesARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := Token{
-		Header: http.Header{"Authorization": {"Bearer x"}, "X-Api-Key": {"k"}},
-		Query:  map[string]string{"api_key": "k/?&="},
+	given := tokenResult{
+		Headers: map[string]string{"authorization": "Bearer x", "x-api-key": "k"},
+		Query:   map[string]string{"api_key": "k/?&="},
 	}
+	token := given.token()
 	token.Authorize(request)
 	if request.Header.Get("authorization") != "Bearer x" || request.Header.Get("x-api-key") != "k" {
 		t.Errorf("%v", request.Header)
@@ -68,7 +76,8 @@ func TestATokenAuthorizesARequest(t *testing.T) {
 
 func TestATokenAuthorizesARequestWithoutHeaders(t *testing.T) {
 	request := &http.Request{}
-	(&Token{Header: http.Header{"Authorization": {"Bearer x"}}}).Authorize(request)
+	given := tokenResult{Headers: map[string]string{"authorization": "Bearer x"}}
+	given.token().Authorize(request)
 	if request.Header.Get("authorization") != "Bearer x" {
 		t.Errorf("%v", request.Header)
 	}

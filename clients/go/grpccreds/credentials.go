@@ -70,16 +70,17 @@ func (c *Credentials) GetRequestMetadata(ctx context.Context, _ ...string) (map[
 	if err != nil {
 		return nil, status.Error(codeOf(err), err.Error())
 	}
-	if len(token.Query) > 0 || len(token.Body) > 0 {
+	if len(token.Query()) > 0 || len(token.Body()) > 0 {
 		text := c.credential + ": its token goes into the query or the body, which gRPC has no place for"
 		return nil, status.Error(codes.Unauthenticated, text)
 	}
 	if isWatched {
-		sent.set(token.AccessToken)
+		sent.set(token.AccessToken())
 	}
-	metadata := make(map[string]string, len(token.Header))
-	for name := range token.Header {
-		metadata[strings.ToLower(name)] = token.Header.Get(name)
+	header := token.Header()
+	metadata := make(map[string]string, len(header))
+	for name := range header {
+		metadata[strings.ToLower(name)] = header.Get(name)
 	}
 	return metadata, nil
 }

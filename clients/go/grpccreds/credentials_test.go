@@ -150,7 +150,7 @@ func TestEveryCallCarriesAToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := (<-s.seen).Get("authorization"); len(got) != 1 || got[0] != "Bearer "+token.AccessToken {
+		if got := (<-s.seen).Get("authorization"); len(got) != 1 || got[0] != "Bearer "+token.AccessToken() {
 			t.Errorf("%d headers, or another token", len(got))
 		}
 	}
@@ -163,7 +163,7 @@ func TestEveryCallCarriesAToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.GetToken(ctx, "labelf", authd.WithRejectedToken(token.AccessToken)); err != nil {
+	if _, err := client.GetToken(ctx, "labelf", authd.WithRejectedToken(token.AccessToken())); err != nil {
 		t.Fatal(err)
 	}
 	watched, err := checked.Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
@@ -261,7 +261,7 @@ func TestACallThatIsRefusedIsMadeOnceMoreWithAnotherToken(t *testing.T) {
 	}
 	var isClosed atomic.Bool
 	s.refuse = func(headers metadata.MD) bool {
-		isRevoked := headers.Get("authorization")[0] == "Bearer "+token.AccessToken
+		isRevoked := headers.Get("authorization")[0] == "Bearer "+token.AccessToken()
 		return isRevoked || isClosed.Load()
 	}
 	creds := grpccreds.New(client, "zebbra")

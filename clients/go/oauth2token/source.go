@@ -40,17 +40,18 @@ func (s *source) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := &oauth2.Token{AccessToken: given.AccessToken, TokenType: given.Type, Expiry: given.ExpiresAt}
-	isAll := len(given.Header) == 1 && len(given.Query) == 0 && len(given.Body) == 0
-	if !isAll || given.Header.Get("Authorization") != token.Type()+" "+token.AccessToken {
+	token := &oauth2.Token{AccessToken: given.AccessToken(), TokenType: given.Type, Expiry: given.ExpiresAt}
+	header := given.Header()
+	isAll := len(header) == 1 && len(given.Query()) == 0 && len(given.Body()) == 0
+	if !isAll || header.Get("Authorization") != token.Type()+" "+token.AccessToken {
 		return nil, &authd.Error{
 			Reason:     authd.ErrInvalidParams,
 			Message:    fmt.Sprintf("%s: its API wants more than an oauth2.Token tells", s.credential),
 			Credential: s.credential,
 		}
 	}
-	extra := make(map[string]any, len(given.Extra)+1)
-	for name, value := range given.Extra {
+	extra := make(map[string]any, len(given.Extra())+1)
+	for name, value := range given.Extra() {
 		extra[name] = value
 	}
 	if given.Scope != "" {

@@ -48,13 +48,13 @@ func getToken(ctx context.Context, client *authd.Client, params json.RawMessage)
 		return nil, err
 	}
 	told := map[string]any{
-		"accessToken": token.AccessToken,
+		"accessToken": token.AccessToken(),
 		"tokenType":   token.Type,
 		"expiresAt":   nil,
-		"headers":     lowered(token.Header),
-		"query":       token.Query,
-		"body":        token.Body,
-		"extra":       token.Extra,
+		"headers":     lowered(token.Header()),
+		"query":       token.Query(),
+		"body":        token.Body(),
+		"extra":       token.Extra(),
 	}
 	if !token.ExpiresAt.IsZero() {
 		told["expiresAt"] = token.ExpiresAt.UnixMilli()
