@@ -169,6 +169,28 @@ test("a listener that makes calls takes no answer away", async (t) => {
   return t.is(code, 0, stdout + stderr);
 });
 
+test("a child after a fork has a connection of its own", async (t) => {
+  if (absent("php").length > 0) return missing(t, "php is not installed");
+  const socket = await startScriptedDaemon(t, (_method, _params, connection) => ({
+    result: { accessToken: `connection ${connection}`, tokenType: "Bearer" },
+  }));
+  const env = { ...process.env, AUTHD_SOCKET: socket };
+  const { code, stdout, stderr } = await run(t, "php", [join(FOLDER, "tests/fork.php")], { env });
+  return t.is(code, 0, stdout + stderr);
+});
+
+test("whatever shows a token shows nothing secret", async (t) => {
+  if (absent("php").length > 0) return missing(t, "php is not installed");
+  const result = {
+    ...{ accessToken: "hidden 1", tokenType: "Bearer", headers: { authorization: "hidden 2" } },
+    ...{ query: { q: "hidden 3" }, body: { b: "hidden 4" }, extra: { id: "hidden 5" } },
+  };
+  const socket = await startScriptedDaemon(t, () => ({ result }));
+  const env = { ...process.env, AUTHD_SOCKET: socket };
+  const { code, stdout, stderr } = await run(t, "php", [join(FOLDER, "tests/shown.php")], { env });
+  return t.is(code, 0, stdout + stderr);
+});
+
 test("no trace of an exception holds what was sent", async (t) => {
   if (absent("php").length > 0) return missing(t, "php is not installed");
   const error = { code: 1, message: "no", data: { reason: "credential_rejected" } };

@@ -4,50 +4,66 @@ declare(strict_types=1);
 
 namespace Authd;
 
-/** A token, and all that an API wants with it. */
+/**
+ * A token, and all that an API wants with it. Whatever prints, dumps or encodes it shows nothing that is secret.
+ *
+ * @property-read string $accessToken
+ * @property-read array<string, string> $headers every header that the API wants, ready to send
+ * @property-read array<string, string> $query parameters that the API wants in the query, not encoded
+ * @property-read array<string, string> $body members that the API wants in the body
+ * @property-read array<string, string> $extra values of the issuer's answer that the credential keeps
+ */
 final class Token
 {
-    /**
-     * @param ?float $expiresAt seconds since the epoch; null: the issuer told no lifetime
-     * @param array<string, string> $headers every header that the API wants, ready to send
-     * @param array<string, string> $query parameters that the API wants in the query, not encoded
-     * @param array<string, string> $body members that the API wants in the body
-     * @param array<string, string> $extra values of the issuer's answer that the credential keeps
-     */
+    /** What is secret, outside of the objects: var_export and (array) show all that is inside. */
+    private static \WeakMap $secrets;
+
+    /** @param ?float $expiresAt seconds since the epoch; null: the issuer told no lifetime */
     private function __construct(
-        #[\SensitiveParameter] public readonly string $accessToken,
         public readonly string $tokenType,
         public readonly ?float $expiresAt,
         public readonly ?string $scope,
-        #[\SensitiveParameter] public readonly array $headers,
-        #[\SensitiveParameter] public readonly array $query,
-        #[\SensitiveParameter] public readonly array $body,
-        public readonly array $extra,
     ) {
     }
 
     /** @param array<string, mixed> $result */
     public static function of(#[\SensitiveParameter] array $result): self
     {
-        return new self(
-            $result['accessToken'],
-            $result['tokenType'],
-            isset($result['expiresAt']) ? $result['expiresAt'] / 1000 : null,
-            $result['scope'] ?? null,
-            $result['headers'] ?? [],
-            $result['query'] ?? [],
-            $result['body'] ?? [],
-            $result['extra'] ?? [],
-        );
+        $expiresAt = isset($result['expiresAt']) ? $result['expiresAt'] / 1000 : null;
+        $token = new self($result['tokenType'], $expiresAt, $result['scope'] ?? null);
+        self::$secrets ??= new \WeakMap();
+        self::$secrets[$token] = [
+            'accessToken' => $result['accessToken'],
+            'headers' => $result['headers'] ?? [],
+            'query' => $result['query'] ?? [],
+            'body' => $result['body'] ?? [],
+            'extra' => $result['extra'] ?? [],
+        ];
+        return $token;
     }
 
-    /**
-     * Keeps the token out of var_dump.
-     *
-     * @return array<string, mixed>
-     */
-    public function __debugInfo(): array
+    public function __get(string $name): mixed
     {
-        return ['tokenType' => $this->tokenType, 'expiresAt' => $this->expiresAt, 'scope' => $this->scope];
+        return self::$secrets[$this][$name] ?? throw new \Error("A token has no \$$name.");
+    }
+
+    public function __isset(string $name): bool
+    {
+        return isset(self::$secrets[$this][$name]);
+    }
+
+    public function __set(string $name, #[\SensitiveParameter] mixed $value): void
+    {
+        throw new \Error("A token's \$$name can't be changed.");
+    }
+
+    /** @return array<string, mixed> */
+    public function __serialize(): array
+    {
+        throw new \Error('A token is not to be kept: ask for it each time.');
+    }
+
+    private function __clone()
+    {
     }
 }
