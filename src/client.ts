@@ -1,4 +1,5 @@
 import { decodeBase64 } from "./base/base64.ts";
+import { printsNoSecret } from "./client/printing.ts";
 import { AuthdError } from "./errors.ts";
 import type {
   AuthorizedResponse,
@@ -93,9 +94,9 @@ export class Client {
     this.#graceMs = graceMs;
   }
 
-  /** A token that is valid, and the headers to send with it. */
-  getToken(params: ParamsOf<"getToken">, options?: CallOptions): Promise<GetTokenResult> {
-    return this.request("getToken", params, options);
+  /** A token that is valid, and the headers to send with it. `console.log` shows neither; its JSON has both. */
+  async getToken(params: ParamsOf<"getToken">, options?: CallOptions): Promise<GetTokenResult> {
+    return printsNoSecret(await this.request("getToken", params, options));
   }
 
   /**

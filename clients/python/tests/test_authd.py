@@ -5,7 +5,9 @@ LABELF_URL is the practice API's address; AUTHD_SOCKET is the daemon's.
 
 import ast
 import asyncio
+import logging
 import os
+import pprint
 import resource
 import sys
 import threading
@@ -35,6 +37,16 @@ class Core(unittest.TestCase):
         response = authd.request("labelf", "POST", INFERENCE, json=QUESTION)
         self.assertEqual(response.status, 200)
         self.assertIn("label", response.text)
+
+    def test_a_token_does_not_show_itself(self):
+        headers, members = {"authorization": "hidden 2"}, {"of": "hidden 3"}
+        told = {"accessToken": "hidden 1", "tokenType": "Bearer", "headers": headers}
+        token = authd.Token.of({**told, "query": members, "body": members, "extra": members})
+        kept = {"token": token, "tokens": [token, (token,)]}
+        shown = f"{token} {token!r} {kept} {pprint.pformat(kept)}"
+        with self.assertLogs() as logs:
+            logging.getLogger().warning("%s %r %s", token, token, kept)
+        self.assertNotIn("hidden", shown + "".join(logs.output))
 
     def test_errors_are_exceptions(self):
         with self.assertRaises(authd.UnknownCredentialError) as caught:

@@ -28,7 +28,7 @@ class Token:
     #: Members that the API wants in the body.
     body: Mapping[str, str] = field(repr=False)
     #: Values of the issuer's answer that the credential keeps.
-    extra: Mapping[str, str]
+    extra: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> Token:
