@@ -48,7 +48,7 @@ export async function foreignPipe(
   return {
     pipe,
     async came(connections) {
-      const said = () => [...running.stdout.matchAll(/came (\d+)\r\n/g)];
+      const said = () => [...running.stdout.matchAll(/came (\d+)\r?\n/g)];
       await until(() => said().length >= connections, { message: `${connections} connections` });
       return said().map(([, bytes]) => Number(bytes));
     },
