@@ -33,6 +33,8 @@ export interface AuditOptions {
   log: Log;
   /** Milliseconds since the epoch. */
   now: () => number;
+  /** Returns the name of this host in its store; undefined without one. */
+  host: () => string | undefined;
   /** Makes keys from the vault's; undefined while the vault is locked. */
   derive: Derive;
   /** Identifies this boot of the machine; empty where the system does not say. */
@@ -290,13 +292,13 @@ export class Audit {
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {
-    const { now } = this.#options;
+    const { now, host } = this.#options;
     const entries = batch.map(({ entry }) => entry);
     const lost = this.#queue.size === 0 ? this.#queue.lost : 0;
     if (lost > 0) entries.push({ time: now(), event: "daemon", outcome: "lost", lost });
     this.#writer.prepare(now());
     await this.#end.prepare();
-    await this.#writer.write(entries, now());
+    await this.#writer.write(entries, now(), host());
     this.#queue.lost -= lost;
     await this.#end.noteLines();
   }

@@ -68,6 +68,8 @@ export interface AuditEntry {
   readonly torn?: string;
   readonly version?: string;
   readonly pid?: number;
+  /** Name of the daemon's host in the store that it shares with others; absent without a store. */
+  readonly host?: string;
 }
 
 /** A line as it is in the file. */

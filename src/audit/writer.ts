@@ -68,11 +68,18 @@ export class AuditWriter {
     this.#reopen(now);
   }
 
-  /** Writes all entries, or none: what was written of a batch that failed is taken back. */
-  async write(entries: readonly AuditEntry[], now: number): Promise<void> {
+  /**
+   * Writes all entries, or none: what was written of a batch that failed is taken back. `host`: which host they are of,
+   * where several share credentials.
+   */
+  async write(entries: readonly AuditEntry[], now: number, host?: string): Promise<void> {
     const torn = this.#reopen(now);
     const before = this.#last ?? START;
-    const made = format([...torn.entries, ...entries], before);
+    const all = [...torn.entries, ...entries];
+    const made = format(
+      host === undefined ? all : all.map((entry) => ({ ...entry, host })),
+      before,
+    );
     const data = Buffer.from(torn.newline + made.text);
     const file = this.#roomFor(data.length);
     try {

@@ -7,6 +7,7 @@ export function define(command: Command): void {
     .option("-f, --follow", "stay, and show what is added")
     .option("--json", "for programs: a JSON object a line, as in the file")
     .option("--credential <name>", "of one credential only")
+    .option("--host <name>", "of one host of a store only")
     .option("--since <duration>", "only the last 90s, 30m, 1h, 2d")
     .action(async (options) => (await import("./audit/show.ts")).show(options));
   command

@@ -24,6 +24,7 @@ import { serverLimits } from "./fd-limit.ts";
 import { FleetService } from "./fleet/fleet-service.ts";
 import type { Foundation } from "./foundation.ts";
 import { methods } from "./methods.ts";
+import { hostOf } from "./shared-store.ts";
 import { Signal } from "./signal.ts";
 import { withUploads } from "./upload-methods.ts";
 
@@ -108,6 +109,7 @@ export class Front {
       ...{ identities: this.#identities, log, now: clock.wall, bootId: clock.bootId },
       path: join(stateDir(env), "audit.log"),
       mode: configuration.daemon.audit ?? "on",
+      host: () => this.#core.shared && hostOf(this.#core.shared.settings),
       derive: (purpose) => vault.derive(purpose),
       onProblem: (message) => {
         this.#core.auditProblem = message;

@@ -13,6 +13,7 @@ interface ShowOptions {
   follow?: boolean;
   json?: boolean;
   credential?: string;
+  host?: string;
   since?: string;
 }
 
@@ -27,8 +28,8 @@ export async function show(options: ShowOptions): Promise<void> {
   const since = options.since === undefined ? 0 : Date.now() - lengthOf(options.since);
   const paint = painter(process.stdout);
   const format = (line: AuditLine) => (options.json ? JSON.stringify(line) : inWords(line, paint));
-  const isWanted = ({ time, until = time, credential }: AuditLine) =>
-    until >= since && (options.credential === undefined || credential === options.credential);
+  const isWanted = ({ time, until = time, credential, host }: AuditLine) =>
+    until >= since && fits(options.credential, credential) && fits(options.host, host);
   let last = 0;
   const printNew = (files: readonly string[]) => {
     const lines: string[] = [];
@@ -49,6 +50,10 @@ export async function show(options: ShowOptions): Promise<void> {
     printNew([`${path}.1`, path].filter((file) => lstatSync(file, { throwIfNoEntry: false })));
     before = now;
   }
+}
+
+function fits(wanted: string | undefined, is: string | undefined): boolean {
+  return wanted === undefined || is === wanted;
 }
 
 function* read(files: readonly string[]): Generator<AuditLine> {
@@ -83,6 +88,7 @@ export function inWords(line: AuditLine, paint: Paint): string {
     ...[when(line.rule, `by ${line.rule}`), when(token, `token ${token}`)],
     ...[when(line.lost, `${line.lost} lines`), when(line.count, `${line.count} times`)],
     line.withheld ? "(the answer was withheld)" : undefined,
+    when(line.host, `on ${line.host}`),
   ];
   const what = parts.filter((part) => part !== undefined).join(" ");
   const style = STYLES[event];
