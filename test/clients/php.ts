@@ -1,5 +1,5 @@
 /** The PHP client, by the conformance suite and with Guzzle and PSR-18. */
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -7,6 +7,7 @@ import { run, start } from "../helpers/child.ts";
 import { conformance } from "../helpers/conformance/conformance.ts";
 import { startSandbox } from "../helpers/conformance/sandbox.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
+import { readDocument } from "../helpers/markdown.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { startScriptedDaemon } from "../helpers/scripted-daemon.ts";
 import { ROOT } from "../helpers/sources.ts";
@@ -167,6 +168,36 @@ test("a listener that makes calls takes no answer away", async (t) => {
   const env = { ...process.env, AUTHD_SOCKET: socket };
   const { code, stdout, stderr } = await run(t, "php", [join(FOLDER, "tests/nested.php")], { env });
   return t.is(code, 0, stdout + stderr);
+});
+
+const PROGRAM = `<?php
+require __DIR__ . "/vendor/autoload.php";
+try {
+    (new Authd\\Client())->getToken("lablef");
+} catch (Authd\\UnknownCredentialException $error) {
+    echo $error->reason, " ", (new Authd\\Client())->getToken("labelf")->tokenType;
+}`;
+
+test("Composer installs it as the README says", async (t) => {
+  const without = absent("php", "composer");
+  if (without.length > 0) return missing(t, `not installed: ${without.join(", ")}`);
+  const cwd = temporaryFolder(t);
+  // No registry is asked.
+  const root = { name: "a/b", repositories: { "packagist.org": false } };
+  writeFileSync(join(cwd, "composer.json"), JSON.stringify(root));
+  writeFileSync(join(cwd, "program.php"), PROGRAM);
+  const { socket } = await startSandbox(t);
+  const own = { COMPOSER_HOME: join(cwd, "home"), COMPOSER_ALLOW_SUPERUSER: "1" };
+  const env = { ...process.env, ...own, COMPOSER_NO_INTERACTION: "1", AUTHD_SOCKET: socket };
+  const [commands = ""] = readDocument("clients/php/README.md").blocks("sh");
+  const script = `set -e\n${commands.replaceAll("PATH/TO/authd", ROOT)}`;
+  const installed = await run(t, "sh", ["-c", script], { cwd, env });
+  t.is(installed.code, 0, installed.stderr);
+  const { stdout, stderr } = await run(t, "php", ["program.php"], { cwd, env });
+  t.regex(stdout, /^unknown_credential bearer$/i, stderr);
+  const strict = ["validate", "--strict", join(FOLDER, "composer.json")];
+  const validated = await run(t, "composer", strict, { cwd, env });
+  return t.is(validated.code, 0, validated.stderr);
 });
 
 test("a child after a fork has a connection of its own", async (t) => {
