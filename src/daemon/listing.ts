@@ -10,8 +10,10 @@ import type { Call } from "../rpc/call.ts";
 const SLICE_MS = 0.1;
 /** Length of the buffers that take what is encoded. */
 const PIECE_BYTES = 64 * 1024;
-/** After a list none is made for so many times as long as it took. */
-const REST = 4;
+/** After a list none is made for so many times as long as it took: lists take less than a tenth of the thread. */
+const REST = 10;
+/** The longest time (ms) for which none is made. */
+const MAX_REST_MS = 1_000;
 /** Lists that one other user may wait for. */
 const MAX_WAITING_OF_GUEST = 4;
 
@@ -73,7 +75,7 @@ export class Listing {
       return { list, tookMs: performance.now() - startedAtMs };
     });
     this.#last[whose] = made.then(
-      ({ tookMs }) => sleep(REST * tookMs, undefined, { ref: false }),
+      ({ tookMs }) => sleep(Math.min(REST * tookMs, MAX_REST_MS), undefined, { ref: false }),
       () => {},
     );
     return made.then(({ list }) => list);
