@@ -10,6 +10,9 @@ import { windowsPath } from "../helpers/windows/host.ts";
 
 const windowsTest = onWindows();
 
+/** Of npm's file: the end of the batch before what it starts, which Wine's cmd.exe takes for the end of all. */
+const BEYOND_WINE = "goto #_undefined_# 2>NUL || ";
+
 const CLIENT = `
 import { connect } from "authd";
 import { createRequire } from "node:module";
@@ -26,7 +29,7 @@ for (const client of [connect(), again()]) {
 `;
 
 windowsTest("the packed package works as a command and in programs", async (t, windows) => {
-  const home = windowsHome(t, windows, { name: "Program Files (x)" });
+  const home = windowsHome(t, windows, { name: "Åsa's Program Files (x)" });
   const modules = join(home.folder, "node_modules");
   const installed = join(modules, "authd");
   mkdirSync(installed, { recursive: true });
@@ -37,16 +40,24 @@ windowsTest("the packed package works as a command and in programs", async (t, w
   symlinkSync(windows.distribution.modules, join(installed, "node_modules"));
   await linkCommands(installed, home.folder);
 
-  // Wine's cmd.exe does not know all that npm's file needs: the command in it is run without it.
-  const shim = readFileSync(join(home.folder, "authd.cmd"), "utf8");
-  const [, main = ""] = /"%dp0%\\([^"]*main\.js)"/.exec(shim) ?? [];
-  const command = windowsPath(join(home.folder, main.replaceAll("\\", "/")));
-  const authd = (...words: string[]) =>
-    windows.run(windows.node, [command, ...words], { env: home.env });
+  const command = join(home.folder, "authd.cmd");
+  const shim = readFileSync(command, "utf8");
+  t.true(shim.includes(BEYOND_WINE));
+  writeFileSync(command, shim.replace(BEYOND_WINE, ""));
+  // Beside cmd.exe, node.exe is all that is on the PATH.
+  const folders = [dirname(windows.distribution.node), windows.distribution.system];
+  const env = { ...home.env, PATH: folders.map(windowsPath).join(";") };
+  const authd = (words: string) => {
+    const line = `/d /s /c ""${windowsPath(command)}" ${words}"`;
+    return windows.run("cmd.exe", [line], { env, verbatim: true });
+  };
   await home.serve();
   t.regex((await authd("--version")).stdout, /^\d+\.\d+\.\d+\n$/);
   await home.addOrders();
-  t.is((await authd("get", "orders")).stdout, "made-up-token\n");
+  t.is((await authd("get orders")).stdout, "made-up-token\n");
+  const refused = await authd('get "none & such (é)"');
+  t.is(refused.code, 4);
+  t.regex(refused.stderr, /There is no credential "none & such \(é\)"/);
 
   const program = join(home.folder, "client.mjs");
   writeFileSync(program, CLIENT);

