@@ -930,9 +930,22 @@ export interface FleetStatus {
   url: string;
   /** Says why the store can't be used at the moment. */
   problem?: string;
+  /** This host refreshes nothing any more. */
+  drained?: true;
+  lag: FleetLag;
   /** Empty while it can't be. */
   hosts: SharedHostStatus[];
   credentials: SharedCredentialStatus[];
+}
+
+/** How far this host is behind the store. */
+export interface FleetLag {
+  /** How long ago it last had all that the store has; absent: not since its start. */
+  currentMsAgo?: number;
+  /** Credentials of which the store has a newer version; absent while it can't be reached. */
+  credentials?: number;
+  /** Age of the oldest of those versions; absent if there is none. */
+  ms?: number;
 }
 
 export interface SharedHostStatus {
@@ -950,12 +963,15 @@ export interface SharedCredentialStatus {
   /** Version in the store, and the one that this host has. */
   version: number;
   versionHere: number;
-  /** Host that committed last. */
+  /** Host that committed last: it has refreshed the credential, or a person has changed it there. */
   committedBy?: string;
-  /** Host that is refreshing it. */
+  committedMsAgo?: number;
+  /** Host that is refreshing it, and how long its lease lasts unless it is renewed. */
   leasedBy?: string;
-  /** Host that was about to spend its refresh token, and has not told what came of it. */
+  leaseMs?: number;
+  /** Host that was about to spend its refresh token, and has not told what came of it; and how long ago. */
   intentOf?: string;
+  intentMsAgo?: number;
   /** This host has something that the store has not got. */
   pending?: true;
 }

@@ -50,7 +50,8 @@ export const STORE_CONTRACT: readonly Case[] = [
         holder: "one",
       });
       t.true(done.done);
-      const { entry } = await other.read("a");
+      const { entry, nowMs } = await other.read("a");
+      t.true((entry?.committedMs ?? Number.POSITIVE_INFINITY) <= nowMs);
       t.deepEqual(entry?.payload, bytes);
       t.is(entry?.version, 1);
       t.is(entry?.lease, undefined);

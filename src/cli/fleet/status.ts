@@ -4,6 +4,7 @@ import { print, printJson } from "../output.ts";
 import { type Paint, painter, plain } from "../style.ts";
 import { table } from "../table.ts";
 import { duration } from "../times.ts";
+import { count } from "../vault/words.ts";
 
 /** Runs `authd fleet status`. */
 export async function status({ json = false }: { json?: boolean }): Promise<void> {
@@ -13,11 +14,13 @@ export async function status({ json = false }: { json?: boolean }): Promise<void
 }
 
 /** Formats the hosts and the credentials as two tables. */
-function told({ host, url, problem, hosts, credentials }: FleetStatus, paint: Paint): string[] {
-  const head = `${plain(host)} shares ${plain(url)}`;
-  if (problem !== undefined) return [head, paint("red", plain(problem))];
+function told(fleet: FleetStatus, paint: Paint): string[] {
+  const { host, url, problem, hosts, credentials } = fleet;
+  const head = `${plain(host)} shares ${plain(url)}${fleet.drained ? ", and refreshes nothing any more" : ""}`;
+  if (problem !== undefined) return [head, paint("red", plain(problem)), lagOf(fleet)];
   return [
     head,
+    lagOf(fleet),
     "",
     ...table([
       ["HOST", "SEEN", "GROUPS"],
@@ -28,16 +31,31 @@ function told({ host, url, problem, hosts, credentials }: FleetStatus, paint: Pa
     ]),
     "",
     ...table([
-      ["CREDENTIAL", "GROUP", "VERSION", "REFRESHED BY", "NOW"],
+      ["CREDENTIAL", "GROUP", "VERSION", "COMMITTED BY", "NOW"],
       ...credentials.map((one) => [
         plain(one.name),
         plain(one.group ?? ""),
         versionOf(one),
-        plain(one.committedBy ?? ""),
+        committedBy(one),
         nowOf(one),
       ]),
     ]),
   ];
+}
+
+function lagOf({ lag: { currentMsAgo, credentials = 0, ms = 0 } }: FleetStatus): string {
+  const when =
+    currentMsAgo === undefined
+      ? "it has not had all of the store since its start"
+      : `it had all of the store ${duration(currentMsAgo)} ago`;
+  if (credentials === 0) return when;
+  return `${when}, and is behind by ${count(credentials, "credential")}, ${duration(ms)}`;
+}
+
+function committedBy({ committedBy, committedMsAgo }: SharedCredentialStatus): string {
+  if (committedBy === undefined) return "";
+  const when = committedMsAgo === undefined ? "" : `, ${duration(committedMsAgo)} ago`;
+  return `${plain(committedBy)}${when}`;
 }
 
 function versionOf({ version, versionHere }: SharedCredentialStatus): string {
@@ -45,8 +63,11 @@ function versionOf({ version, versionHere }: SharedCredentialStatus): string {
   return versionHere === 0 ? `${version}, not here` : `${version}, here ${versionHere}`;
 }
 
-function nowOf({ leasedBy, intentOf, pending }: SharedCredentialStatus): string {
-  if (leasedBy !== undefined) return `${plain(leasedBy)} refreshes it`;
-  if (intentOf !== undefined) return `${plain(intentOf)} has not told what came of a refresh`;
+function nowOf(one: SharedCredentialStatus): string {
+  const { leasedBy, leaseMs = 0, intentOf, intentMsAgo = 0, pending } = one;
+  if (leasedBy !== undefined) return `${plain(leasedBy)} refreshes it, for ${duration(leaseMs)}`;
+  if (intentOf !== undefined) {
+    return `${plain(intentOf)} has not told what came of a refresh ${duration(intentMsAgo)} ago`;
+  }
   return pending ? "not in the store yet" : "";
 }

@@ -35,7 +35,7 @@ export function groupAfter(
 }
 
 /** True if this host serves the group: it was let into it, and its settings don't leave it out. */
-function serves({ options }: SharedContext, { own }: FleetKeys, group: string): boolean {
+export function serves({ options }: SharedContext, { own }: FleetKeys, group: string): boolean {
   return own.has(group) && (options.groups?.includes(group) ?? true);
 }
 

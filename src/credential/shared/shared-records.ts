@@ -1,11 +1,11 @@
 import type { Timer } from "../../base/clock.ts";
 import { Turns } from "../../base/turns.ts";
 import { messageOf } from "../../errors.ts";
-import type { StoreEntry, Timed } from "../../vault/store/index.ts";
+import type { FleetKeys, StoreEntry, Timed } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt, isKnown } from "./adopt.ts";
 import { Commits } from "./commits.ts";
-import { assertMayHave, groupAfter, groupOf, mayHave, openGroup } from "./groups.ts";
+import { assertMayHave, groupAfter, groupOf, mayHave, openGroup, serves } from "./groups.ts";
 import { Leases } from "./leases.ts";
 import { Recovery } from "./recovery.ts";
 import { SharedContext, type SharedRecordsOptions } from "./shared-context.ts";
@@ -154,6 +154,10 @@ export class SharedRecords {
   /** See groups.ts. */
   async openGroup(group: string): Promise<void> {
     await openGroup(this.#context, group);
+  }
+
+  serves(keys: FleetKeys, group: string): boolean {
+    return serves(this.#context, keys, group);
   }
 
   /** Rejects with AuthdError `unknown_credential` if this host does not serve the record's group. */

@@ -168,9 +168,13 @@ export class FleetService {
   }
 
   async status(): Promise<FleetStatus> {
-    const { host, settings, records } = this.#assertShared();
+    const { host, settings, records, sync } = this.#assertShared();
     const { fleetStatus } = await import("./fleet-status.ts");
-    return await fleetStatus({ host, url: settings.url, records, registry: this.#core.registry });
+    const { registry } = this.#core;
+    const { syncedAt } = sync;
+    const now = this.#foundation.clock.wall();
+    const currentMsAgo = syncedAt === undefined ? undefined : Math.max(0, now - syncedAt);
+    return await fleetStatus({ host, url: settings.url, records, registry, currentMsAgo });
   }
 
   /** Lets this host refresh nothing any more; what it has obtained goes into the store. */

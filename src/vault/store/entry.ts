@@ -3,7 +3,7 @@ import type { Lease, StoreEntry } from "./store.ts";
 /** Returns the entry of a record of which nothing was committed yet. */
 export function newEntry(name: string): StoreEntry {
   const nothing = { payload: undefined, lease: undefined, intent: undefined };
-  return { name, epoch: 0, version: 0, ...nothing, committedBy: undefined };
+  return { name, epoch: 0, version: 0, ...nothing, committedBy: undefined, committedMs: undefined };
 }
 
 /** True if `holder` may take the lease: nobody has one, it has ended, or it is left of the holder's last run. */

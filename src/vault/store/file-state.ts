@@ -59,7 +59,8 @@ export function takesPlace(
   for (const { name, version, payload } of records) {
     const before = state.records.get(name)?.entry ?? newEntry(name);
     const isSame = keepsVersions && payload !== undefined;
-    const place = isSame ? { version } : { version: version + 1, committedBy: holder };
+    const by = { committedBy: holder, committedMs: nowMs };
+    const place = isSame ? { version } : { version: version + 1, ...by };
     const entry = { ...before, ...place, payload };
     state.records.set(name, { entry, change: state.change });
   }

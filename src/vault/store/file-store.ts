@@ -90,19 +90,21 @@ export class FileStore implements Store {
 
   async commit(name: string, commit: Commit): Promise<Timed<Outcome>> {
     const { keyId, epoch, version, payload, holder } = commit;
-    return await this.#changeOf(name, epoch, (entry, _, state) => {
+    return await this.#changeOf(name, epoch, (entry, nowMs, state) => {
       if (entry.version !== version || keyId !== state.keyId) return undefined;
-      const ended = { lease: undefined, intent: undefined, committedBy: holder };
+      const by = { committedBy: holder, committedMs: nowMs };
+      const ended = { lease: undefined, intent: undefined, ...by };
       return { ...entry, ...ended, version: version + 1, payload };
     });
   }
 
   async restore(name: string, restoration: Restoration): Promise<Timed<Outcome>> {
     const { keyId, version, epoch, payload, holder } = restoration;
-    return await this.#change(name, (known, _, state) => {
+    return await this.#change(name, (known, nowMs, state) => {
       const entry = known ?? newEntry(name);
       if (entry.version >= version || keyId !== state.keyId) return undefined;
-      const ended = { lease: undefined, intent: undefined, committedBy: holder };
+      const by = { committedBy: holder, committedMs: nowMs };
+      const ended = { lease: undefined, intent: undefined, ...by };
       return { ...entry, ...ended, version, payload, epoch: Math.max(entry.epoch, epoch) + 1 };
     });
   }

@@ -35,6 +35,8 @@ export interface StoreEntry {
   readonly intent: Intent | undefined;
   /** Name of the host that committed last. */
   readonly committedBy: string | undefined;
+  /** When it did, on the store's clock (ms); undefined also where an earlier authd did. */
+  readonly committedMs: number | undefined;
 }
 
 /** An answer of the store, with its clock at that moment (ms). */

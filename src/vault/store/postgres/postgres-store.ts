@@ -249,6 +249,7 @@ function entryOf(row: Row | undefined): StoreEntry | undefined {
     ...{ name, epoch, version },
     payload: row.payload ?? undefined,
     committedBy: row.committed_by ?? undefined,
+    committedMs: row.committed_ms ?? undefined,
     lease:
       row.lease_holder === null
         ? undefined

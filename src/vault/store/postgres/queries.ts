@@ -9,7 +9,7 @@ const lasting = (parameter: string) =>
 
 const COLUMNS = [
   "r.name, r.epoch::float8 AS epoch, r.version::float8 AS version, r.payload, r.committed_by",
-  `r.lease_holder, ${ms("r.lease_until")} AS lease_until_ms`,
+  `${ms("r.committed_at")} AS committed_ms, r.lease_holder, ${ms("r.lease_until")} AS lease_until_ms`,
   "r.intent_holder, r.intent_epoch::float8 AS intent_epoch, r.intent_hash",
   `${ms("r.intent_opened")} AS intent_opened_ms, ${ms("r.intent_deadline")} AS intent_deadline_ms`,
 ].join(", ");
@@ -30,6 +30,7 @@ export interface Row {
   version: number;
   payload: Buffer | null;
   committed_by: string | null;
+  committed_ms: number | null;
   lease_holder: string | null;
   lease_until_ms: number | null;
   intent_holder: string | null;
