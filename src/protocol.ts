@@ -47,6 +47,8 @@ export interface Methods {
   "vault/move": { params: { to: string }; result: FleetHost };
   /** Lets one more host in, once, for ten minutes. The line is a secret. */
   "fleet/invite": { params: { groups?: string[] }; result: { invite: string } };
+  /** Makes a key that lets hosts in from a file, until it is removed. The line is a secret. */
+  "fleet/key": { params: { name: string; groups?: string[] }; result: { key: string } };
   /** A host that shares the store already gets the groups of the invitation beside its own. */
   "fleet/join": { params: { url: string; invite: string }; result: FleetHost };
   "fleet/status": { params: Empty; result: FleetStatus };

@@ -27,6 +27,7 @@ const EVENTS: Partial<Record<Method, AuditEvent>> = {
   "vault/rekey": "change",
   "vault/move": "change",
   "fleet/invite": "change",
+  "fleet/key": "change",
   "fleet/join": "change",
   "fleet/drain": "change",
   "fleet/remove": "change",

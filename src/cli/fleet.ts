@@ -14,6 +14,15 @@ export function define(command: Command): void {
     .option("--group <name...>", "groups that it gets; else those without a group alone")
     .action(async (options) => (await import("./fleet/join.ts")).invite(options));
   command
+    .command("key")
+    .usage("NAME [--group NAME…]")
+    .description(
+      "Prints a key that lets every host in that has it in a file, until it is removed. It is a secret.",
+    )
+    .argument("<name>", "what it is called in the store")
+    .option("--group <name...>", "groups that they get; else those without a group alone")
+    .action(async (name, options) => (await import("./fleet/join.ts")).key(name, options));
+  command
     .command("join")
     .usage("URL --invite FILE")
     .description("Lets this host share the credentials of a store, or more groups of them.")
@@ -36,7 +45,7 @@ export function define(command: Command): void {
     .command("remove")
     .usage("HOST")
     .description("Shuts a host out: everything is sealed with a new key.")
-    .argument("<host>", "its name, as authd fleet status shows it")
+    .argument("<host>", "its name, as authd fleet status shows it; key:NAME: all that have the key")
     .action(async (host) => (await import("./fleet/remove.ts")).remove(host));
 }
 

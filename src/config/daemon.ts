@@ -112,6 +112,11 @@ export const configSchema = z
         ca_file: absolutePath
           .optional()
           .describe("PEM file with the CA of the server's certificate; else the system's"),
+        key_file: absolutePath
+          .optional()
+          .describe(
+            "File with a key that lets this host in (authd fleet key); else the systemd credential store-key, or an invitation",
+          ),
         host: z
           .string()
           .regex(NAME, "expected a name such as web-1")
@@ -173,7 +178,7 @@ export function daemonSettings(content: Table, env: Env, file: string): ConfigFi
         audit: settings.audit,
         subjectExec: settings.subject_exec,
         sockets: restrictedSockets(settings, file),
-        store: storeSettings(settings),
+        store: storeSettings(settings, env),
         ...accessSettings(settings, file),
         ...reportingSettings(settings),
         ...lockSettings(settings),
@@ -189,10 +194,21 @@ function isStoreUrl(text: string): boolean {
   return new URL(text).password === "";
 }
 
-function storeSettings({ store }: z.output<typeof configSchema>): DaemonSettings["store"] {
+function storeSettings(
+  { store }: z.output<typeof configSchema>,
+  env: Env,
+): DaemonSettings["store"] {
   if (!store) return undefined;
-  const { url, password_file: passwordFile, ca_file: caFile, host, groups } = store;
-  return omitUndefined({ url, passwordFile, caFile, host, groups });
+  const { url, password_file: passwordFile, ca_file: caFile, key_file: keyFile, groups } = store;
+  const host = storeHost(env) ?? store.host;
+  return omitUndefined({ url, passwordFile, caFile, keyFile, host, groups });
+}
+
+function storeHost(env: Env): string | undefined {
+  const host = env.AUTHD_STORE_HOST;
+  if (!host || NAME.test(host)) return host || undefined;
+  const text = "The environment variable AUTHD_STORE_HOST must be a name such as web-1.";
+  throw new AuthdError("invalid_params", text);
 }
 
 function restrictedSockets(

@@ -96,6 +96,8 @@ export interface StoreSettings {
   readonly url: string;
   readonly passwordFile?: string;
   readonly caFile?: string;
+  /** The key that lets this host in, which others have, too; absent: its vault's, and it joins by an invitation. */
+  readonly keyFile?: string;
   /** Name of this host; absent: the machine's. */
   readonly host?: string;
   /** The groups that it serves; absent: all that it was let into. */

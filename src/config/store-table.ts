@@ -8,9 +8,10 @@ import type { StoreSettings } from "./settings.ts";
 
 /** Adds the table, durably. There is none. */
 export function writeStoreTable(dir: string, settings: StoreSettings): void {
-  const { url, host, passwordFile, caFile, groups } = settings;
+  const { url, host, passwordFile, caFile, keyFile, groups } = settings;
   const lines = [`url = ${JSON.stringify(url)}`];
-  const more = { host, password_file: passwordFile, ca_file: caFile, groups };
+  const files = { password_file: passwordFile, ca_file: caFile, key_file: keyFile };
+  const more = { host, ...files, groups };
   for (const [key, value] of Object.entries(more)) {
     if (value !== undefined) lines.push(`${key} = ${JSON.stringify(value)}`);
   }

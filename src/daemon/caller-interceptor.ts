@@ -12,7 +12,15 @@ const DAEMON_USER_METHODS = [
   ...["login/start", "login/finish", "login/cancel", "credentials/logout"],
   ...["credentials/test", "credentials/remove", "events", "reload", "vault/export"],
   ...["vault/upload", "vault/import", "vault/rekey", "lock", "unlock", "audit/head", "health"],
-  ...["vault/move", "fleet/invite", "fleet/join", "fleet/status", "fleet/drain", "fleet/remove"],
+  ...[
+    "vault/move",
+    "fleet/invite",
+    "fleet/key",
+    "fleet/join",
+    "fleet/status",
+    "fleet/drain",
+    "fleet/remove",
+  ],
   ...["tokenFiles/add", "tokenFiles/list", "tokenFiles/remove"],
 ] as const satisfies Method[];
 

@@ -174,6 +174,7 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       return result;
     },
     "vault/move": async (given, call) => await fleet.move(given, consentTo("vault/move", call)),
+    "fleet/key": async (given, call) => await fleet.key(given, consentTo("fleet/key", call)),
     "fleet/invite": async (given, call) =>
       await fleet.invite(given, consentTo("fleet/invite", call)),
     "fleet/join": async (given) => await fleet.join(given),

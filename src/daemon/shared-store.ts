@@ -2,15 +2,18 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { readRegularFile } from "../base/regular-file.ts";
 import type { StoreSettings } from "../config/settings.ts";
+import { hasSecrets } from "../credential/record.ts";
 import type { SharedRecords } from "../credential/shared/shared-records.ts";
 import type { SharedSync } from "../credential/shared/shared-sync.ts";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import type { StoreFigures } from "../observe/observe.ts";
+import type { KeyOwner, Store } from "../vault/store/index.ts";
 import { storeTimeline } from "./fleet/store-timeline.ts";
 import type { Foundation } from "./foundation.ts";
 
-/** A systemd credential of this name is the password of the store's role. */
-const SYSTEMD_CREDENTIAL = "store-password";
+/** Systemd credentials of these names are the password of the store's role, and the key that lets this host in. */
+const PASSWORD_CREDENTIAL = "store-password";
+const KEY_CREDENTIAL = "store-key";
 const MAX_BYTES = 1024 * 1024;
 
 /** What a daemon with a store has beside one without. */
@@ -36,9 +39,7 @@ export function hostOf({ host }: StoreSettings): string {
 export async function openSettled(settings: StoreSettings, env: NodeJS.ProcessEnv) {
   const { openStore } = await import("../vault/store/index.ts");
   const { url, passwordFile, caFile } = settings;
-  const folder = env.CREDENTIALS_DIRECTORY;
-  const credential = folder === undefined ? undefined : join(folder, SYSTEMD_CREDENTIAL);
-  const password = passwordOf(passwordFile, credential);
+  const password = passwordOf(passwordFile ?? credentialFile(env, PASSWORD_CREDENTIAL));
   return await openStore({
     url,
     ...(password && { password }),
@@ -62,8 +63,9 @@ export async function prepareStore(
   const open = async () => {
     const store = await openSettled(settings, env);
     try {
-      const keys = await fleetKeys(store, host, vault);
-      const add = (group: string) => addGroup(store, { host, vault }, keys, group);
+      const owner = await keyOwnerOf(settings, { env, vault });
+      const keys = await fleetKeys(store, host, owner, () => assertNothingLost(store, vault));
+      const add = (group: string) => addGroup(store, { host, vault: owner }, keys, group);
       return { store, keys, addGroup: add };
     } catch (error) {
       await store.close();
@@ -88,14 +90,39 @@ export function storeFigures({ records, sync }: SharedStore): StoreFigures {
   };
 }
 
+/** Returns whose key this host has in a store: its vault, or a file. Rejects with AuthdError if that can't be read. */
+export async function keyOwnerOf(
+  { keyFile }: StoreSettings,
+  { env, vault }: Pick<Foundation, "env" | "vault">,
+): Promise<KeyOwner> {
+  const file = keyFile ?? credentialFile(env, KEY_CREDENTIAL);
+  if (file === undefined) return vault;
+  const { hostKeyOwner } = await import("../vault/store/index.ts");
+  return hostKeyOwner(textOf(file), file);
+}
+
+/** Rejects with AuthdError if the store would replace secrets of this host that were never in one. */
+async function assertNothingLost(store: Store, vault: Foundation["vault"]): Promise<void> {
+  const { entries } = await store.changesSince(-1);
+  for (const { name, payload } of entries) {
+    const record = payload && vault.read(name);
+    if (!record || record.shared || !hasSecrets(record)) continue;
+    const text = `The store has ${name}, and this host has secrets of its own for it: remove it here first (authd remove ${name})`;
+    throw new AuthdError("internal", text);
+  }
+}
+
 /** The password is read anew for each connection, so that it can be replaced. */
-function passwordOf(
-  file: string | undefined,
-  credential: string | undefined,
-): (() => string) | undefined {
-  if (file !== undefined) return () => textOf(file).replace(/\r?\n$/, "");
-  if (credential === undefined || !isThere(credential)) return undefined;
-  return () => textOf(credential).replace(/\r?\n$/, "");
+function passwordOf(file: string | undefined): (() => string) | undefined {
+  return file === undefined ? undefined : () => textOf(file).replace(/\r?\n$/, "");
+}
+
+/** Returns the file of a systemd credential; undefined if this process was given none of that name. */
+function credentialFile(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const folder = env.CREDENTIALS_DIRECTORY;
+  if (folder === undefined) return undefined;
+  const file = join(folder, name);
+  return isThere(file) ? file : undefined;
 }
 
 function isThere(path: string): boolean {

@@ -48,6 +48,7 @@ export function vaultLockInterceptor(
     "vault/rekey": vaultOpen,
     "vault/move": vaultOpen,
     "fleet/invite": vaultOpen,
+    "fleet/key": vaultOpen,
     "fleet/join": vaultOpen,
     "fleet/remove": vaultOpen,
   });

@@ -32,6 +32,7 @@ export const AGAIN = {
   "vault/rekey": "look",
   "vault/move": "look",
   "fleet/invite": "yes",
+  "fleet/key": "look",
   "fleet/join": "look",
   "fleet/status": "yes",
   "fleet/drain": "yes",

@@ -110,6 +110,10 @@ export const params = {
   }),
   "vault/move": z.object({ to: text }),
   "fleet/invite": z.object({ groups: z.array(text).min(1).optional() }),
+  "fleet/key": z.object({
+    name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,58}$/),
+    groups: z.array(text).min(1).optional(),
+  }),
   "fleet/join": z.object({ url: text, invite: text }),
   "fleet/status": z.object({}),
   "fleet/drain": z.object({}),

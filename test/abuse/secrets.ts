@@ -95,6 +95,7 @@ const RUNS: Record<string, (url: string, folder: string) => readonly Run[]> = {
   fleet: () => [
     { args: ["fleet", "status"] },
     { args: ["fleet", "invite"] },
+    { args: ["fleet", "key", "nodes"] },
     {
       args: ["fleet", "join", "postgres://authd@localhost/authd", "--invite", "-"],
       input: SECRETS.badInput,

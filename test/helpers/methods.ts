@@ -15,6 +15,7 @@ export const LEAST_PARAMS: Readonly<Record<string, object>> = {
   "vault/import": { passphrase: "a long passphrase" },
   "vault/rekey": { to: "file" },
   "vault/move": { to: "file:" },
+  "fleet/key": { name: "nodes" },
   "fleet/join": { url: "file:///nowhere", invite: "none" },
   "fleet/remove": { host: "none" },
   "approvals/answer": { id: 1, answer: "once" },

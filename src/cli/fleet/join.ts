@@ -13,6 +13,11 @@ export async function invite({ group: groups }: { group?: string[] }): Promise<v
   print((await callDaemon("fleet/invite", groups ? { groups } : {})).invite);
 }
 
+/** Runs `authd fleet key NAME`. */
+export async function key(name: string, { group: groups }: { group?: string[] }): Promise<void> {
+  print((await callDaemon("fleet/key", groups ? { name, groups } : { name })).key);
+}
+
 /** Runs `authd fleet join URL --invite FILE`. */
 export async function join(
   url: string,

@@ -9,9 +9,16 @@ import type { StoreSettings } from "../../config/settings.ts";
 import { hasSecrets } from "../../credential/record.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetHost, FleetRemoved, FleetStatus, ParamsOf } from "../../protocol.ts";
+import type { FleetKeys, GroupKeys, KeyOwner } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
-import { hostOf, openSettled, prepareStore, type SharedStore } from "../shared-store.ts";
+import {
+  hostOf,
+  keyOwnerOf,
+  openSettled,
+  prepareStore,
+  type SharedStore,
+} from "../shared-store.ts";
 import { forgetLeftStore, leftStore, noteLeftStore } from "./left-store.ts";
 
 /** Moves this host's credentials into a store and back, and lets hosts in and out. */
@@ -41,7 +48,10 @@ export class FleetService {
           this.#foundation,
           this.#core,
           store,
-          { host: hostOf(settings), groups: settings.groups },
+          {
+            ...{ host: hostOf(settings), groups: settings.groups },
+            owner: await this.#owner(settings),
+          },
           () => this.#attach(settings),
         );
         return { host: hostOf(settings), credentials };
@@ -71,13 +81,14 @@ export class FleetService {
 
   /** Completes a move out of a store that config.toml names no more. */
   async #leave(): Promise<FleetHost> {
-    const { env, vault } = this.#foundation;
+    const { env } = this.#foundation;
     const settings = leftStore(env);
     if (!settings) return this.#done("file:");
     const { finishMoveOut } = await import("./move-records.ts");
     const store = await openSettled(settings, env);
     const host = hostOf(settings);
-    await finishMoveOut(this.#core, { store, holder: host, vault }).finally(() => store.close());
+    const owner = () => this.#owner(settings);
+    await finishMoveOut(this.#core, { store, holder: host, owner }).finally(() => store.close());
     forgetLeftStore(env);
     return { ...this.#done(settings.url), host };
   }
@@ -95,15 +106,34 @@ export class FleetService {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
       const { records } = this.#assertShared();
-      const { DEFAULT_GROUP, inviteHost } = await import("../../vault/store/index.ts");
+      const { inviteHost } = await import("../../vault/store/index.ts");
       const { store, keys } = await records.connection.opened();
-      const given = [...new Set(groups ?? [DEFAULT_GROUP])].map((group) => {
-        const key = keys.own.get(group);
+      return { invite: await inviteHost(store, await this.#given(keys, groups)) };
+    });
+  }
+
+  /** Makes a key that lets hosts in, as long as it is there. Without groups: into the default group. */
+  async key({ name, groups }: ParamsOf<"fleet/key">, ask: Consent): Promise<{ key: string }> {
+    const { admin, registry } = this.#core;
+    return await admin.changes.runWithConsent(ask, async (needs) => {
+      admin.changes.assertOpen();
+      needs(registry.anyGuarded());
+      const { makeHostKey } = await import("../../vault/store/index.ts");
+      const { store, keys } = await this.#assertShared().records.connection.opened();
+      return { key: await makeHostKey(store, name, await this.#given(keys, groups)) };
+    });
+  }
+
+  /** Returns the keys of these groups, which this host has; without groups that of the default one. */
+  async #given({ own }: FleetKeys, groups: readonly string[] | undefined): Promise<GroupKeys> {
+    const { DEFAULT_GROUP } = await import("../../vault/store/index.ts");
+    return new Map(
+      [...new Set(groups ?? [DEFAULT_GROUP])].map((group) => {
+        const key = own.get(group);
         if (!key) throw unfit(`This host has no group ${group}.`);
         return [group, key] as const;
-      });
-      return { invite: await inviteHost(store, new Map(given)) };
-    });
+      }),
+    );
   }
 
   async join({ url, invite }: ParamsOf<"fleet/join">): Promise<FleetHost> {
@@ -120,7 +150,7 @@ export class FleetService {
         const live = entries.filter(({ payload }) => payload !== undefined);
         const names = live.map(({ name }) => name);
         this.#assertNoneOf(names);
-        const { vault } = this.#foundation;
+        const vault = await this.#owner(settings);
         await joinFleet(store, { host, vault, isMember: false }, invite);
         this.#forgetVersions(names);
         await this.#attach(settings);
@@ -133,10 +163,11 @@ export class FleetService {
 
   /** Gets further groups for a host of the store. */
   async #joinGroups(invite: string): Promise<FleetHost> {
-    const { records, sync, host } = this.#assertShared();
+    const { records, sync, host, settings } = this.#assertShared();
     const { joinFleet } = await import("../../vault/store/index.ts");
     const { store } = await records.connection.opened();
-    await joinFleet(store, { host, vault: this.#foundation.vault, isMember: true }, invite);
+    const vault = await this.#owner(settings);
+    await joinFleet(store, { host, vault, isMember: true }, invite);
     await sync.stop();
     await sync.start();
     return { host, credentials: this.#sharedCount() };
@@ -150,12 +181,13 @@ export class FleetService {
   async wrapAgain(): Promise<void> {
     const { shared } = this.#core;
     if (!shared) return;
-    const { vault, log } = this.#foundation;
+    const { log } = this.#foundation;
     try {
       const { memberWith } = await import("../../vault/store/index.ts");
       const { store, keys } = await shared.records.connection.opened();
       const { keyId, own } = keys;
-      const member = memberWith(hostOf(shared.settings), vault, own);
+      const owner = await this.#owner(shared.settings);
+      const member = memberWith(hostOf(shared.settings), owner, own);
       if (await store.putHost(member, { from: keyId, to: keyId })) return;
       throw new Error("another host has changed the keys in this moment");
     } catch (error) {
@@ -193,6 +225,10 @@ export class FleetService {
     }
     const { sealAnew } = await import("./seal-anew.ts");
     return await sealAnew(records, host);
+  }
+
+  #owner(settings: StoreSettings): Promise<KeyOwner> {
+    return keyOwnerOf(settings, this.#foundation);
   }
 
   #assertShared(): SharedStore & { host: string } {

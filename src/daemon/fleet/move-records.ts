@@ -6,7 +6,7 @@ import { groupAfter, inGroup } from "../../credential/shared/groups.ts";
 import { toShared } from "../../credential/shared/shared-record.ts";
 import { StoreClock } from "../../credential/shared/store-clock.ts";
 import { AuthdError } from "../../errors.ts";
-import type { Store } from "../../vault/store/index.ts";
+import type { KeyOwner, Store } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
 
@@ -21,17 +21,21 @@ export async function moveIn(
   foundation: Foundation,
   core: Core,
   store: Store,
-  { host, groups }: { host: string; groups?: readonly string[] | undefined },
+  {
+    host,
+    groups,
+    owner,
+  }: { host: string; groups?: readonly string[] | undefined; owner: KeyOwner },
   attach: () => Promise<void>,
 ): Promise<number> {
-  const { vault, time, env } = foundation;
+  const { time, env } = foundation;
   const { registry } = core;
   const { memberWith, newKeyId, sealPayload } = await import("../../vault/store/index.ts");
   const go = registry.hold(moving());
   try {
     await whenNothingIsSpent(core);
     const clock = new StoreClock(time);
-    const from = await idOfOnlyHost(store, host, foundation);
+    const from = await idOfOnlyHost(store, host, owner);
     const { keys, keyFor } = await newGroupKeys(groups);
     const { entries } = await clock.ask(() => store.changesSince(-1));
     const before = new Map(entries.map((entry) => [entry.name, entry]));
@@ -61,7 +65,7 @@ export async function moveIn(
       payload: undefined,
     }));
     const replacement = { holder: host, from, to: newKeyId() };
-    const members = [memberWith(host, vault, keys)];
+    const members = [memberWith(host, owner, keys)];
     const all = [...records, ...removed];
     try {
       if (!(await store.replaceAll({ ...replacement, hosts: members, records: all }))) throw busy();
@@ -117,12 +121,12 @@ export async function moveOut(
 /** Empties the store of a move out that was cut off, if it was not emptied: what this host has is newer. */
 export async function finishMoveOut(
   core: Core,
-  { store, holder, vault }: { store: Store; holder: string } & Pick<Foundation, "vault">,
+  { store, holder, owner }: { store: Store; holder: string; owner: () => Promise<KeyOwner> },
 ): Promise<void> {
   const hosts = await assertOnlyHost(store, holder);
   if (hosts.length > 0) {
     const { fleetKeys } = await import("../../vault/store/index.ts");
-    const from = (await fleetKeys(store, holder, vault)).keyId;
+    const from = (await fleetKeys(store, holder, await owner())).keyId;
     const { entries } = await store.changesSince(-1);
     const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
     const emptied = { holder, from, to: undefined, hosts: [], records: gone };
@@ -153,13 +157,13 @@ async function assertOnlyHost(store: Store, holder: string) {
 async function idOfOnlyHost(
   store: Store,
   host: string,
-  { vault }: Foundation,
+  owner: KeyOwner,
 ): Promise<string | undefined> {
   const { hosts, keyId } = await store.hosts();
   if (hosts.length === 0) return keyId;
   const { fleetKeys } = await import("../../vault/store/index.ts");
   const names = hosts.map(({ name }) => name);
-  if (names.length === 1 && names[0] === host) return (await fleetKeys(store, host, vault)).keyId;
+  if (names.length === 1 && names[0] === host) return (await fleetKeys(store, host, owner)).keyId;
   throw new AuthdError(
     "invalid_params",
     `The store has hosts already (${names.join(", ")}): let one of them invite this one (authd fleet invite), and join (authd fleet join). Nothing was changed`,

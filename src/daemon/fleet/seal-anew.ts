@@ -13,7 +13,7 @@ type StoreModule = typeof import("../../vault/store/index.ts");
 
 /**
  * Makes new keys for all groups of this host, seals their records anew, and gives the keys to all hosts but
- * `without`. Rejects with AuthdError, also if that one has a group that this host lacks and another one has.
+ * `without`, and to none that has its key if it is a key. Rejects with AuthdError, also if that one has a group that this host lacks and another one has.
  */
 export async function sealAnew(records: SharedRecords, without: string): Promise<FleetRemoved> {
   const module = await import("../../vault/store/index.ts");
@@ -21,9 +21,13 @@ export async function sealAnew(records: SharedRecords, without: string): Promise
     const { store, keys } = await records.connection.opened();
     const { hosts, keyId } = await store.hosts();
     if (keyId === keys.keyId) {
-      const lost = lostGroups(module, hosts, without, keys);
+      const going = module.goingWith(hosts, without);
+      if (going.length === 0) throw unknownHost(without);
+      const gone = new Set(going.map(({ name }) => name));
+      if (gone.has(records.host)) throw ownKey(without);
+      const lost = lostGroups(module, hosts, gone, keys);
       const next = new Map([...keys.own.keys()].map((group) => [group, module.newFleetKey()]));
-      const members = membersOf(module, hosts, without, { before: keys, next });
+      const members = membersOf(module, hosts, gone, { before: keys, next });
       const { entries } = await store.changesSince(-1);
       const sealed = entries.map((entry) =>
         sealedAnew(module, entry, { before: keys, next, lost }),
@@ -34,7 +38,7 @@ export async function sealAnew(records: SharedRecords, without: string): Promise
       for (const { key } of next.values()) key.fill(0);
       if (done) {
         await records.connection.close();
-        return removed(hosts, members, without, { entries, sealed });
+        return removed(hosts, members, gone, { entries, sealed });
       }
     }
     await records.connection.close();
@@ -46,16 +50,17 @@ export async function sealAnew(records: SharedRecords, without: string): Promise
 function lostGroups(
   { readWrapped }: StoreModule,
   hosts: readonly Host[],
-  without: string,
+  gone: ReadonlySet<string>,
   { own }: FleetKeys,
 ): Set<string> {
-  const gone = hosts.find(({ name }) => name === without);
-  if (!gone) throw unknownHost(without);
-  const others = hosts.filter(({ name }) => name !== without);
-  const foreign = readWrapped(gone).filter(({ group }) => !own.has(group));
-  for (const { group } of foreign) {
-    const other = others.find((host) => readWrapped(host).some((one) => one.group === group));
-    if (other) throw lacksGroup(without, group, other.name);
+  const others = hosts.filter(({ name }) => !gone.has(name));
+  const foreign = hosts
+    .filter(({ name }) => gone.has(name))
+    .flatMap((host) => readWrapped(host).map((wrapped) => ({ host: host.name, ...wrapped })))
+    .filter(({ group }) => !own.has(group));
+  for (const { host, group } of foreign) {
+    const other = others.find((one) => readWrapped(one).some((each) => each.group === group));
+    if (other) throw lacksGroup(host, group, other.name);
   }
   return new Set(foreign.flatMap(({ id }) => id ?? []));
 }
@@ -69,11 +74,11 @@ interface Change {
 function membersOf(
   { isProven, readWrapped, wrapGroup, writeWrapped }: StoreModule,
   hosts: readonly Host[],
-  without: string,
+  gone: ReadonlySet<string>,
   { before, next }: Change,
 ): Omit<Host, "seenMs">[] {
   return hosts
-    .filter(({ name }) => name !== without)
+    .filter(({ name }) => !gone.has(name))
     .flatMap(({ name, publicKey, wrappedKey }) => {
       const host = { name, publicKey };
       const keys = readWrapped({ wrappedKey }).flatMap((wrapped) => {
@@ -104,16 +109,21 @@ function sealedAnew(
 function removed(
   hosts: readonly Host[],
   members: readonly { name: string }[],
-  without: string,
+  gone: ReadonlySet<string>,
   { entries, sealed }: { entries: readonly StoreEntry[]; sealed: { payload?: unknown }[] },
 ): FleetRemoved {
-  const kept = new Set([without, ...members.map(({ name }) => name)]);
+  const kept = new Set([...gone, ...members.map(({ name }) => name)]);
   return {
     unproven: hosts.map(({ name }) => name).filter((name) => !kept.has(name)),
     credentials: entries
       .filter(({ payload }, at) => payload !== undefined && sealed[at]?.payload === undefined)
       .map(({ name }) => name),
   };
+}
+
+function ownKey(key: string): AuthdError {
+  const text = `This host has ${key} itself: remove it on one that was let in by another way. Nothing was changed`;
+  return new AuthdError("invalid_params", text);
 }
 
 function unknownHost(host: string): AuthdError {

@@ -9,6 +9,8 @@ export {
   sealPayload,
   tokenDigest,
 } from "./fleet-key.ts";
+export { hostKeyOwner, makeHostKey } from "./host-key.ts";
+export { goingWith } from "./key-rows.ts";
 export * from "./membership.ts";
 export type * from "./store.ts";
 export * from "./wrapped-keys.ts";

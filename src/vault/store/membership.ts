@@ -5,6 +5,7 @@ import { AuthdError } from "../../errors.ts";
 import { decrypt, encrypt } from "../sealed-file.ts";
 import type { ManagedVault } from "../vault.ts";
 import { type FleetKey, fleetKeyOf, type HostKeys, hostKeys, newFleetKey } from "./fleet-key.ts";
+import { keyFor } from "./key-rows.ts";
 import type { Host, Store } from "./store.ts";
 import {
   DEFAULT_GROUP,
@@ -23,7 +24,8 @@ const KEY_BYTES = 32;
 /** A change of the keys is tried so often: other hosts may change them meanwhile. */
 const TRIES = 10;
 
-type KeyOwner = Pick<ManagedVault<object>, "derive" | "locked">;
+/** Whose key a host has: its vault, or a file that several hosts have (host-key.ts). */
+export type KeyOwner = Pick<ManagedVault<object>, "derive" | "locked">;
 
 /** The keys that a host has, and whose keys there are. */
 export interface FleetKeys {
@@ -51,21 +53,38 @@ export function memberWith(host: string, vault: KeyOwner, keys: GroupKeys): Omit
   return { name: host, publicKey, wrappedKey: writeWrapped(wrapped) };
 }
 
-/** Returns the keys of the records. Rejects with AuthdError `internal` if this host is not one of the store's. */
-export async function fleetKeys(store: Store, host: string, vault: KeyOwner): Promise<FleetKeys> {
+/**
+ * Returns the keys of the records; a host that the store does not know is let in by a key that it has of it. Rejects with AuthdError `internal` if this
+ * host is not one of the store's. `mayEnter` rejects if it should not be let in.
+ */
+export async function fleetKeys(
+  store: Store,
+  host: string,
+  vault: KeyOwner,
+  mayEnter: () => Promise<void> = async () => {},
+): Promise<FleetKeys> {
   const { hosts, keyId } = await store.hosts();
   const row = hosts.find(({ name }) => name === host);
   if (!row) {
-    throw new AuthdError(
-      "internal",
-      `The store does not know this host, ${host}: let it join (authd fleet join), or leave [store] out of config.toml`,
-    );
+    const mine = keysOf(vault);
+    const key = keyFor(hosts, mine.publicKey);
+    if (!key) throw unknown(host);
+    await mayEnter();
+    await letIn(store, { host, vault }, unwrapAll(mine, key));
+    return await fleetKeys(store, host, vault);
   }
   const own = unwrapAll(keysOf(vault), row);
   // Of before there were groups: from now on it proves that it was let in.
   const isOld = readWrapped(row).some(({ proof }) => proof === undefined);
   if (isOld) await store.putHost(memberWith(host, vault, own), { from: keyId, to: keyId });
   return { keyId, own, groups: groupsOf(hosts, own) };
+}
+
+function unknown(host: string): AuthdError {
+  return new AuthdError(
+    "internal",
+    `The store does not know this host, ${host}: let it join (authd fleet join), or leave [store] out of config.toml`,
+  );
 }
 
 function groupsOf(hosts: readonly Host[], own: GroupKeys): FleetKeys["groups"] {
@@ -131,11 +150,11 @@ export async function joinFleet(
   const wrapped = await store.takeInvite(id);
   const plain = wrapped && decrypt(Buffer.from(secret, "base64url"), PURPOSE, wrapped);
   if (!plain) throw ended();
-  return await putMember(store, { host, vault }, unpacked(plain));
+  return await letIn(store, { host, vault }, unpacked(plain));
 }
 
 /** Gives a host these keys, beside those that it has. */
-async function putMember(
+export async function letIn(
   store: Store,
   { host, vault }: { host: string; vault: KeyOwner },
   given: GroupKeys,
