@@ -29,8 +29,8 @@ const BESIDE_BODY_BYTES = 512 * 1024;
 const CHUNK_BYTES = 128 * 1024;
 /** Chunks that are sent before the first of them is answered. */
 const WINDOW = 8;
-/** While the body pauses so long (ms), an empty chunk says that it goes on: authd waits for 60 s. */
-const KEEPALIVE_MS = 20_000;
+/** While the body pauses so long (ms), an empty chunk says that it goes on, and brings the end of an early answer. */
+const KEEPALIVE_MS = 1_000;
 
 /**
  * Sends a request in one message if its body fits, otherwise in parts. Rejects like `request`. Of a body in

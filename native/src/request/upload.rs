@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 const CHUNK_BYTES: usize = 128 * 1024;
 /// Parts that are sent before the first of them is answered.
 const WINDOW: usize = 8;
-/// While the body pauses so long, an empty part says that it goes on: authd waits for 60 s.
-const KEEPALIVE: Duration = Duration::from_secs(20);
+/// While the body pauses so long, an empty part says that it goes on, and brings the end of an early answer.
+const KEEPALIVE: Duration = Duration::from_secs(1);
 
 /// Sends the request and its body; returns the result. `params` is without the body.
 pub fn upload(

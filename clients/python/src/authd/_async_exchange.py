@@ -16,8 +16,8 @@ from .results import Headers
 
 AsyncBody = Union[bytes, Iterable[bytes], AsyncIterable[bytes], None]
 
-#: While a body pauses so long (s), an empty part says that it goes on: authd waits for 60 s.
-_KEEPALIVE = 20.0
+#: While a body pauses so long (s), an empty part says that it goes on, and brings the end of an early answer.
+_KEEPALIVE = 1.0
 
 
 async def send(connection: AsyncConnection, params: Json, body: AsyncBody, timeout: float) -> Json:

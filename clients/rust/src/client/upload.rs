@@ -17,8 +17,8 @@ use std::time::Duration;
 const CHUNK_BYTES: usize = 128 * 1024;
 /// Parts that are sent before the first of them is answered.
 const WINDOW: u64 = 8;
-/// While a body pauses so long, an empty part says that it goes on: authd waits for 60 s.
-const KEEPALIVE: Duration = Duration::from_secs(20);
+/// While a body pauses so long, an empty part says that it goes on, and brings the end of an early answer.
+const KEEPALIVE: Duration = Duration::from_secs(1);
 
 /// The next part of a body, empty at its end.
 type Part = Result<Vec<u8>, Error>;

@@ -23,7 +23,7 @@ final class Session implements Connection.Listener {
     /** How much longer than its time-out a call waits. */
     final Duration grace;
     /** While the source of a body pauses so long, authd is told that the body goes on. */
-    Duration keepAlive = Duration.ofSeconds(20);
+    Duration keepAlive = Duration.ofSeconds(1);
     final Executor workers = Threads.workers();
     private final Path path;
     private final Executor inOrder = new Threads.Serial(workers);
