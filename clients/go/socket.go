@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -43,7 +44,11 @@ func noDaemon(cause error, format string, values ...any) *Error {
 // defaultSocket returns where the daemon listens if nobody says so. A service's socket counts without
 // XDG_RUNTIME_DIR, too: of two the newer one, as a daemon that was killed leaves its own behind.
 func defaultSocket() string {
-	if told := os.Getenv("AUTHD_SOCKET"); told != "" {
+	told := os.Getenv("AUTHD_SOCKET")
+	if runtime.GOOS == "windows" {
+		return pipeName(told)
+	}
+	if told != "" {
 		return told
 	}
 	if folder := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(folder) {
@@ -55,6 +60,19 @@ func defaultSocket() string {
 		return service
 	}
 	return own
+}
+
+const pipePrefix = `\\.\pipe\`
+
+// pipeName makes a name that is no pipe's one, as the daemon does; without any it is the user's own pipe.
+func pipeName(told string) string {
+	if strings.HasPrefix(told, pipePrefix) {
+		return told
+	}
+	if told == "" {
+		told = "authd-" + os.Getenv("USERNAME")
+	}
+	return pipePrefix + strings.NewReplacer("/", "-", `\`, "-", ":", "-").Replace(told)
 }
 
 func stateFolder() string {
