@@ -11,6 +11,7 @@ import { table } from "./helpers/table.ts";
 
 const benches = [
   "get-token",
+  "shared-get-token",
   "connection-each",
   "clients",
   "agents",

@@ -5,6 +5,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export class Relay {
   /** Port of loopback to which connections go; undefined: they are refused. */
   target: number | undefined;
+  /** In both directions. */
+  bytes = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -42,7 +44,11 @@ export class Relay {
     for (const socket of pair) {
       this.#sockets.add(socket);
       socket.setNoDelay(true);
-      socket.on("error", () => {});
+      socket
+        .on("error", () => {})
+        .on("data", ({ length }) => {
+          this.bytes += length;
+        });
       socket.once("close", () => {
         this.#sockets.delete(socket);
         for (const other of pair) other.destroy();

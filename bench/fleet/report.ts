@@ -63,6 +63,6 @@ function lossRows(outcome: Outcome): Row[] {
   ];
 }
 
-function mean(values: readonly number[]): number {
+export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,6 +1,5 @@
 /** What is left of a fleet's sessions when the trouble is over. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { AuthdError, type Client } from "../../src/client.ts";
 import type { FleetCredential } from "./credential.ts";
 import type { Fleet } from "./fleet.ts";
 import type { FleetHost } from "./host.ts";
@@ -42,10 +41,11 @@ export async function settleOne(
   credential: FleetCredential,
 ): Promise<void> {
   const startedAt = Date.now();
-  while (!(await works(hosts, credential))) {
+  for (;;) {
+    const host = await whoNeedsPerson(hosts, credential).catch(() => undefined);
+    if (host) await asPerson(found, hosts, credential, host).catch(() => {});
+    else if (await works(hosts, credential)) break;
     if (Date.now() - startedAt > PATIENCE_MS) return void found.broken.push(credential.name);
-    const client = await whoNeedsPerson(hosts, credential);
-    if (client) await asPerson(found, hosts, credential, client).catch(() => {});
     await sleep(PAUSE_MS);
   }
   found.settledMs = Math.max(found.settledMs, Date.now() - startedAt);
@@ -55,19 +55,18 @@ async function asPerson(
   found: Settled,
   hosts: readonly FleetHost[],
   credential: FleetCredential,
-  client: Client,
+  host: FleetHost,
 ): Promise<void> {
   const { name, family } = credential;
-  const holder = hosts.find((host) => host.refreshTokenOf(name) === family.refreshTokens.at(-1));
-  if (holder && !family.revoked) {
+  if (host.refreshTokenOf(name) === family.refreshTokens.at(-1) && !family.revoked) {
     // The issuer says that it was not spent.
-    await holder.client.request("credentials/refresh", { credential: name });
+    await host.client.request("credentials/refresh", { credential: name });
     found.asked++;
     return;
   }
   if (family.revoked || credential.isForgotten(hosts)) found.lost.push(name);
   else found.lostInWindow++;
-  await credential.enterAgain(client);
+  await credential.enterAgain(host.client);
 }
 
 /** True if a host can refresh it, and soon all hosts serve what that brought, or something newer. */
@@ -75,7 +74,9 @@ async function works(hosts: readonly FleetHost[], credential: FleetCredential): 
   const { name } = credential;
   const host = hosts[Math.floor(Math.random() * hosts.length)]!;
   try {
-    const { accessToken } = await host.client.getToken({ credential: name, forceRefresh: true });
+    const { accessToken } = await host.client.getToken({
+      ...{ credential: name, forceRefresh: true, timeoutMs: SOON_MS },
+    });
     for (const giveUpAt = Date.now() + SOON_MS; Date.now() < giveUpAt; ) {
       const ask = ({ client }: FleetHost) => client.getToken({ credential: name });
       const answers = await Promise.all(hosts.map(ask));
@@ -88,14 +89,12 @@ async function works(hosts: readonly FleetHost[], credential: FleetCredential): 
   return false;
 }
 
-/** Returns the client of a host that says that a person has to sign in. */
+/** Returns a host that says that a person is needed. */
 async function whoNeedsPerson(hosts: readonly FleetHost[], { name }: FleetCredential) {
-  for (const { client } of hosts) {
-    try {
-      await client.getToken({ credential: name });
-    } catch (error) {
-      if (error instanceof AuthdError && error.reason === "login_required") return client;
-    }
+  for (const host of hosts) {
+    const { credentials } = await host.client.request("credentials/list", {});
+    const state = credentials.find((one) => one.name === name)?.state;
+    if (state === "login_required") return host;
   }
   return undefined;
 }

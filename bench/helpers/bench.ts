@@ -43,7 +43,7 @@ export async function run(measure: (bench: Bench) => Promise<void>): Promise<voi
     for (const end of ends) process.off(end, stop);
   }
   if (process.send) process.send(rows);
-  else process.stdout.write(table(rows, !quick));
+  else if (rows.length > 0) process.stdout.write(table(rows, !quick));
   if (!quick && rows.some((row) => ok(row) === false)) process.exitCode = 1;
   process.disconnect?.();
 }

@@ -13,6 +13,7 @@ test("every bench runs, and leaves a row for each target", async (t) => {
     "getToken, one connection, base",
     "getToken, 8 × 16 in flight, lines",
     "getToken, CPU a request, 8 × 16 in flight, lines",
+    "getToken with a store, of one without",
     "getToken, a connection for each call",
     "getToken, the client in JavaScript",
     "beside agents: 64 connections",
