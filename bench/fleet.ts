@@ -3,7 +3,8 @@
  * everything that happens to a fleet; how soon a new token is everywhere; and what 100 hosts ask of the store.
  * Needs root, and the Debian packages postgresql, pgbouncer and iproute2.
  *
- *     node dist/bench/fleet.js [--only=PART]… [--seconds=60] [--hosts=8] [--credentials=6] [--lifetime=8] [--docs]
+ *     node dist/bench/fleet.js [--only=PART]… [--seconds=60] [--hosts=8] [--credentials=6] [--lifetime=8]
+ *                              [--points=14] [--docs]
  *
  * Credentials are those of each of two issuers: one ends a session when a spent refresh token comes again, one
  * forgives it for a minute. Prints a table for each part; with --docs docs/fleet.md gets the figures. Exit code 1 if
@@ -11,6 +12,7 @@
  * answer and its fsync, or there were more refreshes than one daemon alone makes.
  */
 import { parseArgs } from "node:util";
+import { CRASH_POINTS } from "../test/helpers/crash-points.ts";
 import { writeFleet } from "./fleet/document.ts";
 import { isolated } from "./fleet/network.ts";
 import { type Measured, PARTS } from "./fleet/parts.ts";
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     hosts: { type: "string", default: "8" },
     credentials: { type: "string", default: "6" },
     lifetime: { type: "string", default: "8" },
+    points: { type: "string", default: String(CRASH_POINTS.length) },
     docs: { type: "boolean", default: false },
     isolated: { type: "boolean" },
   },
@@ -37,6 +40,7 @@ async function main(): Promise<void> {
     credentials: Number(values.credentials),
     lifetime: Number(values.lifetime) * 1_000,
     lastsMs: Number(values.seconds) * 1_000,
+    points: Number(values.points),
   };
   let alone: number[] = [];
   await run(async (bench) => {

@@ -6,12 +6,16 @@ import type { Fleet } from "./fleet.ts";
 import type { FleetHost } from "./host.ts";
 import { nothingFound, type Settled, settleOne } from "./settle.ts";
 
-/** Kills one host after another; each time everything must work again, on all of them. */
-export async function killAtPoints({ hosts, credentials }: Fleet): Promise<Settled> {
+/** Kills one host after another, at so many of the instants for each credential; each time everything must work again, on all of them. */
+export async function killAtPoints(
+  { hosts, credentials }: Fleet,
+  points: number,
+): Promise<Settled> {
+  const every = Math.ceil(CRASH_POINTS.length / points);
   const found = nothingFound();
   let turn = 0;
   for (const credential of credentials) {
-    for (const point of CRASH_POINTS) {
+    for (const point of CRASH_POINTS.filter((_, at) => at % every === 0)) {
       const host = hosts[turn++ % hosts.length]!;
       await killAt(host, credential, point);
       await settleOne(found, hosts, credential);

@@ -24,6 +24,8 @@ export interface Kind {
 }
 
 const MINUTE = 60_000;
+/** Longer than a lease, ms. */
+const PAUSED_MS = 17_000;
 
 export const KINDS = {
   calm: {
@@ -45,7 +47,7 @@ export const KINDS = {
       do {
         const host = await nextAsker();
         host.pause();
-        await sleep(20_000);
+        await sleep(PAUSED_MS);
         host.resume();
         await sleep(2_000);
       } while (Date.now() < end);

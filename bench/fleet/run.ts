@@ -20,6 +20,8 @@ export interface Options {
   lifetime: number;
   /** How long (ms) the trouble lasts. */
   lastsMs: number;
+  /** At how many of the named instants hosts are killed. */
+  points: number;
 }
 
 /** What the issuers saw. */
@@ -40,12 +42,12 @@ export interface Outcome extends Settled, Seen {
 }
 
 export async function runKind(bench: Bench, kind: Kind, options: Options): Promise<Outcome> {
-  const { hosts, lastsMs, ...rest } = options;
+  const { hosts, lastsMs, credentials, lifetime } = options;
   const places = await makeNetwork(bench, hosts);
   const { clocksApartMs = 0, following } = kind;
   const store = await startStore(bench, following);
   const address = addressOf("issuer");
-  const fleet = await Fleet.start(bench, { places, address, clocksApartMs, ...rest });
+  const fleet = await Fleet.start(bench, { places, address, clocksApartMs, credentials, lifetime });
   await fleet.share(store.address);
   const programs = new Programs(fleet.hosts, fleet.credentials);
   const startedAt = Date.now();
@@ -58,26 +60,26 @@ export async function runKind(bench: Bench, kind: Kind, options: Options): Promi
 }
 
 /** Kills hosts with SIGKILL at every named instant of a refresh, one after another. */
-export async function runKills(bench: Bench, { hosts, ...rest }: Options): Promise<Outcome> {
+export async function runKills(bench: Bench, { hosts, points }: Options): Promise<Outcome> {
   const places = await makeNetwork(bench, hosts);
   const store = await startStore(bench);
-  const more = { crashable: true, lifetime: LONG_MS, credentials: 1 };
-  const fleet = await Fleet.start(bench, {
-    ...rest,
-    places,
-    address: addressOf("issuer"),
-    ...more,
-  });
+  const few = { crashable: true, lifetime: LONG_MS, credentials: 1 };
+  const fleet = await Fleet.start(bench, { places, address: addressOf("issuer"), ...few });
   await fleet.share(store.address);
-  const found = await killAtPoints(fleet);
+  const found = await killAtPoints(fleet, points);
   return { ...found, ...seenOf(fleet, 0, Date.now()), account: accountOf(fleet) };
 }
 
 /** One daemon with the same credentials, and no store. */
 export async function runAlone(bench: Bench, options: Options): Promise<number[]> {
-  const { lastsMs, hosts: _, ...rest } = options;
+  const { lastsMs, credentials, lifetime } = options;
   const places = await makeNetwork(bench, 1);
-  const fleet = await Fleet.start(bench, { places, address: addressOf("issuer"), ...rest });
+  const fleet = await Fleet.start(bench, {
+    places,
+    address: addressOf("issuer"),
+    credentials,
+    lifetime,
+  });
   const programs = new Programs(fleet.hosts, fleet.credentials);
   const startedAt = Date.now();
   await sleep(lastsMs);
