@@ -8,7 +8,7 @@ import type { Outcome } from "./run.ts";
 const MOST_REFRESHES = 1.02;
 
 /** So many refreshes tell how many there are. */
-const ENOUGH = 60;
+const ENOUGH = 40;
 
 const none = { unit: "", most: 0 };
 

@@ -4,7 +4,7 @@ import type { CredentialRecord } from "../../src/credential/record.ts";
 import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
 import { SharedSync } from "../../src/credential/shared/shared-sync.ts";
 import { fleetKeyOf } from "../../src/vault/store/fleet-key.ts";
-import type { Store } from "../../src/vault/store/index.ts";
+import { DEFAULT_GROUP, type Store } from "../../src/vault/store/index.ts";
 import type { FakeClock } from "../../test/helpers/fake-clock.ts";
 
 const quiet = () => {};
@@ -29,7 +29,12 @@ export class SimulatedHost {
   constructor({ name, clock, key, store, first, names }: SimulatedHostOptions) {
     this.#first = first;
     const time = new Timekeeper(clock, () => {});
-    const open = async () => ({ store, key: fleetKeyOf(Buffer.from(key)) });
+    const open = async () => {
+      const own = fleetKeyOf(Buffer.from(key));
+      const groups = [{ group: DEFAULT_GROUP, id: own.id }];
+      const keys = { keyId: own.id, own: new Map([[DEFAULT_GROUP, own]]), groups };
+      return { store, keys, addGroup: async () => false };
+    };
     const timeline = { known: () => undefined, note: () => {} };
     this.#records = new SharedRecords({ host: name, open, clock, time, log: LOG, timeline });
     this.sync = new SharedSync(this.#records, clock, LOG);

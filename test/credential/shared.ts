@@ -226,6 +226,51 @@ test("a host that stopped for longer than its lease: its commit is refused, and 
   t.is((await store.read("a")).entry?.version, 1);
 });
 
+test("a lease that has ended is not renewed any more, though a renewal was on its way", async (t) => {
+  let answer = () => {};
+  const issuer = await startIssuer(t, (_, response) => {
+    const json = { access_token: "token", token_type: "Bearer", expires_in: 3_600 };
+    answer = () => {
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(json));
+    };
+    return undefined;
+  });
+  const dir = temporaryFolder(t);
+  const one = await startHost(t, dir, "one");
+  const { store } = await one.records.connection.opened();
+  const renew = store.renew.bind(store);
+  let renewals = 0;
+  let goOn = () => {};
+  let isRenewed = false;
+  store.renew = async (...args) => {
+    renewals++;
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    return await renew(...args).finally(() => {
+      isRenewed = true;
+    });
+  };
+  const file = { grant: "client_credentials", token_url: issuer.url, client_id: "app" };
+  const credential = await one.add("a", file, { client_secret: "x" });
+  // The caller does not wait as long as that.
+  const asked = t.throwsAsync(async () => await credential.token({}));
+  await until(() => issuer.requests.length === 1);
+  one.clock.advance(5_000);
+  await until(() => renewals === 1);
+  await asked;
+  answer();
+  await until(async () => (await store.read("a")).entry?.version === 1);
+  await one.records.halt();
+  goOn();
+  await until(() => isRenewed);
+  // What follows from it has followed by the time of another answer.
+  await store.read("a");
+  one.clock.advance(5_000);
+  await store.read("a");
+  t.is(renewals, 1);
+});
+
 test("a person's change is refused while the store can't be reached, and made when it can", async (t) => {
   const issuer = await startRotating(t);
   const one = await startHost(t, temporaryFolder(t), "one");

@@ -37,6 +37,7 @@ export class SharedLease {
   #epoch: number | undefined;
   #spendUntilBootMs = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
+  #hasEnded = false;
   #before: Pick<CredentialRecord, "secrets" | "refused" | "refreshCount"> | undefined;
   /** The store could not be reached, and the token was obtained all the same. */
   #isAlone = false;
@@ -76,6 +77,7 @@ export class SharedLease {
 
   /** Puts the outcome into the store. Never rejects. */
   async end(): Promise<void> {
+    this.#hasEnded = true;
     this.#timer?.cancel();
     const { name } = this.#refresh;
     const record = this.#shared.liveRecord(name);
@@ -172,6 +174,8 @@ export class SharedLease {
   }
 
   #renewLater(): void {
+    // A renewal may still have been on its way.
+    if (this.#hasEnded) return;
     this.#timer = this.#shared.schedule(LEASE_MS / 3, () => {
       const epoch = this.#epoch;
       if (epoch === undefined) return;
