@@ -1,33 +1,16 @@
 /** The native command, built for Windows, over the pipe. */
 
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
-import { temporaryFolder } from "../helpers/folder.ts";
 import { absent, missing } from "../helpers/optional.ts";
-import { ROOT } from "../helpers/sources.ts";
+import { foreignPipe } from "../helpers/windows/foreign-pipe.ts";
 import { onWindows, windowsHome } from "../helpers/windows/home.ts";
-import { windowsPath } from "../helpers/windows/host.ts";
+import { cargoForWindows, lackingForRust } from "../helpers/windows/rust.ts";
 
 const windowsTest = onWindows();
-const TARGET = "x86_64-pc-windows-gnu";
-
-interface Platforms {
-  hasTarget(name: string): boolean;
-}
-
 windowsTest("authd.exe gets a token over the pipe", async (t, windows) => {
   if (absent("cargo").length > 0) return missing(t, "cargo is not installed");
-  const { hasTarget } = (await import(join(ROOT, "scripts/native-platforms.mjs"))) as Platforms;
-  if (!hasTarget("win32-x64"))
-    return missing(t, `Rust has no ${TARGET} here (rustup target add ${TARGET})`);
-  const folder = temporaryFolder(t);
-  const build = ["build", "--locked", "--offline", "--quiet", "--target", TARGET];
-  execFileSync("cargo", [...build, "--target-dir", folder], {
-    cwd: join(ROOT, "native"),
-    env: { ...process.env, CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER: "x86_64-w64-mingw32-gcc" },
-    stdio: "pipe",
-  });
-  const authd = windowsPath(join(folder, TARGET, "debug/authd.exe"));
+  const lacking = await lackingForRust();
+  if (lacking !== undefined) return missing(t, lacking);
+  const authd = await cargoForWindows(t, "native", "authd.exe");
   const home = windowsHome(t, windows);
   const get = (name: string) => windows.run(authd, ["get", name], { env: home.env });
   t.is((await get("orders")).code, 3, "there is no daemon");
@@ -37,4 +20,11 @@ windowsTest("authd.exe gets a token over the pipe", async (t, windows) => {
   const none = await get("none");
   t.is(none.code, 4);
   t.regex(none.stderr, /There is no credential "none"/);
+
+  const foreign = await foreignPipe(t, windows);
+  const env = { ...home.env, AUTHD_SOCKET: foreign.pipe };
+  const refused = await windows.run(authd, ["get", "orders"], { env });
+  t.is(refused.code, 3);
+  t.regex(refused.stderr, /belongs to user S-1-5-21-1-2-3-1001, not to you/);
+  t.deepEqual(await foreign.came(1), [0]);
 });

@@ -6,9 +6,7 @@ use crate::socket::{self, Stream};
 use crate::wire::request_line;
 use std::io::{BufRead, BufReader, ErrorKind as IoErrorKind, Write};
 use std::path::Path;
-#[cfg(unix)]
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// An open connection for a program that asks once, or whose requests are answered in turn: there is no thread behind
 /// it, and whoever reads gets every message.
@@ -84,13 +82,11 @@ impl Connection {
     }
 
     /// Returns the socket once more, for another thread.
-    #[cfg(unix)]
     pub(crate) fn socket(&self) -> Result<Stream, Error> {
         self.reader.get_ref().try_clone().map_err(|_| Error::connection_lost())
     }
 
     /// Limits how long the daemon may read nothing of what is sent.
-    #[cfg(unix)]
     pub(crate) fn limit_writing(&self, limit: Duration) {
         let _ = self.reader.get_ref().set_write_timeout(Some(limit.max(Duration::from_millis(1))));
     }
@@ -116,15 +112,10 @@ impl Connection {
         }
     }
 
-    #[cfg(unix)]
     fn set_timeout(&self, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let _ = self.reader.get_ref().set_read_timeout(Some(left));
     }
-
-    /// A named pipe that is opened as a file has no time limit of its own: the daemon's limits hold.
-    #[cfg(windows)]
-    fn set_timeout(&self, _deadline: Instant) {}
 }
 
 /// For poll(2), after [`Connection::is_readable`] has said that nothing was read ahead.

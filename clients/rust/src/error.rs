@@ -128,7 +128,6 @@ impl Error {
         }
     }
 
-    #[cfg(unix)]
     pub(crate) fn with_cause(self, cause: io::Error) -> Error {
         Error { cause: Some(Arc::new(cause)), ..self }
     }

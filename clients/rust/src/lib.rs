@@ -1,7 +1,6 @@
 //! Client of authd, the daemon that owns the API credentials of this machine.
 //!
 //! ```no_run
-//! # #[cfg(unix)] {
 //! use authd::{Client, Request};
 //!
 //! let client = Client::new();
@@ -11,27 +10,25 @@
 //! let url = "https://api.app.labelf.ai/v2/models";
 //! let response = client.request(&Request::new("labelf", "GET", url))?;
 //! println!("{} {}", response.status, response.text());
-//! # }
 //! # Ok::<(), authd::Error>(())
 //! ```
 //!
-//! The crate uses the standard library alone. [`Client`] keeps a connection and may be shared by threads; it needs
-//! Unix sockets. A program that asks once can do with a [`Connection`], which starts no thread and is there on Windows,
-//! too.
+//! The crate uses the standard library alone. [`Client`] keeps a connection and may be shared by threads.
+//! A program that asks once can do with a [`Connection`], which starts no thread.
 
 #![deny(missing_docs)]
 
 pub mod base64;
-#[cfg(unix)]
 mod client;
 mod connection;
 mod error;
 mod get_token;
 mod json;
+#[cfg(windows)]
+mod pipe;
 mod socket;
 mod wire;
 
-#[cfg(unix)]
 pub use client::{Cancellation, Client, Notification, Request, Response, Stream, Subscription, Token, Watch};
 pub use connection::{answer_to, Connection};
 pub use error::{Error, Oauth, Reason};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 pub(crate) type Stream = std::os::unix::net::UnixStream;
 #[cfg(windows)]
-pub(crate) type Stream = std::fs::File;
+pub(crate) use crate::pipe::Pipe as Stream;
 
 const HINT: &str = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET.";
 
@@ -33,10 +33,12 @@ pub fn default_socket_path() -> PathBuf {
     unix::newer_service_socket(&path).unwrap_or(path)
 }
 
+#[cfg(windows)]
+const PIPE: &str = r"\\.\pipe\";
+
 /// Returns where a client looks for the daemon: `AUTHD_SOCKET`, else the pipe of this user.
 #[cfg(windows)]
 pub fn default_socket_path() -> PathBuf {
-    const PIPE: &str = r"\\.\pipe\";
     let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
     match text("AUTHD_SOCKET") {
         Some(path) if path.starts_with(PIPE) => PathBuf::from(path),
@@ -47,7 +49,10 @@ pub fn default_socket_path() -> PathBuf {
 
 #[cfg(windows)]
 pub(crate) fn connect(path: &Path) -> Result<Stream, Error> {
-    std::fs::OpenOptions::new().read(true).write(true).open(path).map_err(|cause| no_daemon(path, &cause))
+    if !path.to_string_lossy().starts_with(PIPE) {
+        return Err(refused(format!("{} is no named pipe of this machine.", path.display())));
+    }
+    Stream::connect(path).unwrap_or_else(|cause| Err(no_daemon(path, &cause)))
 }
 
 #[cfg(unix)]
@@ -66,7 +71,7 @@ fn no_daemon(path: &Path, cause: &io::Error) -> Error {
     refused(format!("No daemon answers on {shown} ({code}){}.", also_looked_at()))
 }
 
-fn refused(what: String) -> Error {
+pub(crate) fn refused(what: String) -> Error {
     Error::new(Reason::NoDaemon, format!("{what} {HINT}"))
 }
 

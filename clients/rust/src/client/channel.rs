@@ -6,11 +6,11 @@ use super::outbox::Outbox;
 use super::shared::Shared;
 use crate::error::{Error, Reason};
 use crate::json::Json;
+use crate::socket::Stream;
 use crate::wire::{request_line, DEFAULT_TIMEOUT, GRACE};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -23,7 +23,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// Its reader is a thread, and so is the writer of what the socket has no room for at once; they end with the
 /// connection. A call waits for neither of them longer than it wants to.
 pub(crate) struct Channel {
-    stream: UnixStream,
+    stream: Stream,
     outbox: Outbox,
     calls: Mutex<Calls>,
 }
@@ -36,7 +36,7 @@ struct Calls {
 
 impl Channel {
     /// `owner` gets the notifications, and is told of the end.
-    pub fn start(stream: UnixStream, owner: Weak<Shared>) -> Result<Arc<Channel>, Error> {
+    pub fn start(stream: Stream, owner: Weak<Shared>) -> Result<Arc<Channel>, Error> {
         // A daemon that reads nothing for so long is none.
         let _ = stream.set_write_timeout(Some(DEFAULT_TIMEOUT + GRACE));
         let calls = Mutex::new(Calls { last_id: 0, pending: Some(HashMap::new()) });

@@ -1,9 +1,8 @@
 //! Lines that are written, or wait to be.
 
+use crate::socket::Stream;
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Any thread may put lines in. What the socket has room for goes at once, so that a call costs no other thread;
@@ -27,7 +26,7 @@ const BEGUN: u64 = 0;
 
 impl Outbox {
     /// Sends a line about a request, or adds it to what waits. Once this is closed it is thrown away.
-    pub fn put(&self, stream: &UnixStream, id: u64, line: String) -> io::Result<()> {
+    pub fn put(&self, stream: &Stream, id: u64, line: String) -> io::Result<()> {
         let mut state = self.lock();
         if state.is_closed {
             return Ok(());
@@ -79,8 +78,17 @@ impl Outbox {
     }
 }
 
+/// A named pipe can't be asked what it has room for.
+#[cfg(windows)]
+fn send_now(_: &Stream, _: &[u8]) -> io::Result<usize> {
+    Ok(0)
+}
+
 /// Sends what the socket has room for at once, and returns how many bytes that were.
-fn send_now(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+#[cfg(unix)]
+fn send_now(stream: &Stream, bytes: &[u8]) -> io::Result<usize> {
+    use std::io::ErrorKind;
+    use std::os::fd::AsRawFd;
     extern "C" {
         fn send(fd: i32, bytes: *const u8, length: usize, flags: i32) -> isize;
     }
@@ -99,6 +107,7 @@ fn send_now(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Flags of send(2) to wait for nothing and raise no signal; on macOS the standard library sees to the signal.
+#[cfg(unix)]
 const AT_ONCE: Option<i32> = if cfg!(target_os = "linux") {
     Some(0x40 | 0x4000)
 } else if cfg!(target_os = "macos") {
@@ -107,14 +116,14 @@ const AT_ONCE: Option<i32> = if cfg!(target_os = "linux") {
     None
 };
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::io::{Read, Write};
 
     #[test]
     fn what_there_is_no_room_for_waits_in_its_order() {
-        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = Stream::pair().unwrap();
         let outbox = Outbox::default();
         let large = "x".repeat(4 << 20);
         for (id, line) in [(1, "a"), (2, &large), (3, "b"), (4, "c")] {

@@ -5,10 +5,10 @@ use super::channel::start;
 use crate::base64;
 use crate::error::{Error, Reason};
 use crate::json::Json;
+use crate::socket::Stream;
 use crate::wire::request_line;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) struct Upload {
 }
 
 struct Flow {
-    stream: UnixStream,
+    stream: Stream,
     name: String,
     /// The id of the first part; the others follow.
     first_id: u64,
@@ -49,7 +49,7 @@ struct State {
 impl Upload {
     /// Sends the body of the upload `name` over `stream`, in parts whose ids begin with `first_id`.
     pub fn start(
-        stream: UnixStream,
+        stream: Stream,
         name: String,
         first_id: u64,
         body: impl Read + Send + 'static,
