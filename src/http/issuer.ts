@@ -2,7 +2,6 @@
 import { isUtf8 } from "node:buffer";
 import { type Clock, scheduleLong } from "../base/clock.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
-import { quoted } from "../base/terminal-safe.ts";
 import { version } from "../base/version.ts";
 import { parseSourceUrl, parseUrl } from "../config/urls.ts";
 import { AuthdError, type IssuerContact, messageOf } from "../errors.ts";
@@ -224,9 +223,8 @@ async function readWhole(response: HttpResponse, maxBytes: number): Promise<Issu
   });
   // Some servers name a charset there, or what a client may have asked for: readable text is no compressed one.
   if (!isDecoded && !isUtf8(bytes)) {
-    throw new UnusableContent(
-      `sent its answer in a compression that authd does not know (${quoted(String(headers["content-encoding"]))})`,
-    );
+    // Which one is not shown: a header may repeat what it was sent.
+    throw new UnusableContent("sent its answer in a compression that authd does not know");
   }
   // TextDecoder drops a byte order mark.
   const text = new TextDecoder().decode(bytes);

@@ -60,12 +60,13 @@ test("compressed answers are decoded: gzip, deflate with and without its wrapper
 });
 
 test("broken and unknown compression is an answer that can't be used", async (t) => {
-  for (const encoding of ["gzip", "br", "zstd", "constructor"]) {
+  for (const encoding of ["gzip", "br", "zstd", "constructor", "practice-secret"]) {
     const headers = { "content-encoding": encoding };
     const issuer = await startIssuer(t, { body: Buffer.from("plain text\xff", "latin1"), headers });
     const error = await failure(t, sender(t)(get(issuer.url)));
     t.is(error.reason, "issuer_unavailable");
     t.deepEqual(error.contact, { sent: true, answered: false });
+    t.notRegex(error.message, /practice/, "what it was sent is not shown");
   }
 });
 
