@@ -22,6 +22,7 @@ import { type Answer, placeSchema, readAnswer, textAt } from "./place.ts";
 import { isRefusal } from "./refusal.ts";
 import { headersSchema } from "./request-parameters.ts";
 import { exchangeResponse } from "./response-settings.ts";
+import { reuseGrace } from "./reuse-grace.ts";
 import { withRotated } from "./rotated-token.ts";
 import { subjectSchema, subjectSecrets } from "./subject.ts";
 import { timeOfRefusal } from "./time-of-refusal.ts";
@@ -51,6 +52,7 @@ const schema = z
       .refine((places) => Object.keys(places).length === 1, "must name one secret")
       .optional()
       .describe("A secret that the issuer may replace, and where its answer has the next one."),
+    reuse_grace: reuseGrace,
     token_headers: headersSchema
       .optional()
       .describe("Headers of each of these requests; {field} and {secret.name} are filled in."),
@@ -70,6 +72,10 @@ const schema = z
   .refine(({ renew, rotates }) => renew === undefined || rotates !== undefined, {
     path: ["renew"],
     error: "needs rotates, which names the secret that a renewal sends",
+  })
+  .refine(({ reuse_grace, rotates }) => reuse_grace === undefined || rotates !== undefined, {
+    path: ["reuse_grace"],
+    error: "needs rotates, which names the secret that is taken once more",
   })
   .refine(
     ({ renew, rotates = {}, secrets }) => {

@@ -27,6 +27,7 @@ import {
   writeParameters,
 } from "./request-parameters.ts";
 import { tokenResponse } from "./response-settings.ts";
+import { reuseGrace } from "./reuse-grace.ts";
 import { timeOfRefusal } from "./time-of-refusal.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
@@ -110,14 +111,7 @@ export const renewalShape = {
   refresh_extra: parametersSchema
     .optional()
     .describe("Further parameters of renewals, beside and before those of extra."),
-  reuse_grace: z
-    .int()
-    .min(1)
-    .max(3_600)
-    .optional()
-    .describe(
-      "Seconds for which the issuer takes a refresh token once more; hosts that share a store rely on it.",
-    ),
+  reuse_grace: reuseGrace,
 };
 
 /** Refines a schema, by `refine(...issuerOr("token_url"))`: the file gives this address, or `issuer`. */

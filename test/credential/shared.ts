@@ -146,31 +146,43 @@ test("a token is refreshed by the host that has obtained it, and by another one 
   t.deepEqual(jitters, [0.5, 0.45]);
 });
 
-test("a token that another host may have spent is not sent; with reuse_grace it is", async (t) => {
-  for (const [more, sent] of [
-    [{}, 0],
-    [REUSE, 1],
-  ] as const) {
-    const issuer = await startRotating(t);
-    const dir = temporaryFolder(t);
-    const one = await startHost(t, dir, "one");
-    const credential = await one.add("a", rotating(issuer, more), secrets);
-    const store = await leaveIntent(dir, "gone");
-    await until(async () => {
-      const { entry, nowMs } = await store.read("a");
-      return nowMs > entry!.intent!.deadlineMs;
-    });
-    if (sent === 0) {
-      const error = await t.throwsAsync(async () => await credential.token({}));
-      t.is((error as unknown as { reason: string }).reason, "login_required");
-      t.regex(error.message, /the host gone/);
-    } else await credential.token({});
-    t.is(issuer.requests.length, sent);
-    // A person may have it tried once.
-    if (sent === 0) await credential.refresh(60_000);
-    t.is(issuer.requests.length, 1);
-  }
+/** A sign-in that is described as data, whose secret rotates. */
+const exchanged = ({ url }: Issuer, more: object = {}) => ({
+  grant: "exchange",
+  request: { method: "POST", url, form: { refresh_token: "{secret.refresh_token}" } },
+  response: { token: "/access_token", expires_in: "/expires_in" },
+  secrets: ["refresh_token"],
+  rotates: { refresh_token: "/refresh_token" },
+  ...more,
 });
+
+for (const [grant, settings] of Object.entries({ refresh_token: rotating, exchange: exchanged })) {
+  test(`${grant}: a token that another host may have spent is not sent; with reuse_grace it is`, async (t) => {
+    for (const [more, sent] of [
+      [{}, 0],
+      [REUSE, 1],
+    ] as const) {
+      const issuer = await startRotating(t);
+      const dir = temporaryFolder(t);
+      const one = await startHost(t, dir, "one");
+      const credential = await one.add("a", settings(issuer, more), secrets);
+      const store = await leaveIntent(dir, "gone");
+      await until(async () => {
+        const { entry, nowMs } = await store.read("a");
+        return nowMs > entry!.intent!.deadlineMs;
+      });
+      if (sent === 0) {
+        const error = await t.throwsAsync(async () => await credential.token({}));
+        t.is((error as unknown as { reason: string }).reason, "login_required");
+        t.regex(error.message, /the host gone/);
+      } else await credential.token({});
+      t.is(issuer.requests.length, sent);
+      // A person may have it tried once.
+      if (sent === 0) await credential.refresh(60_000);
+      t.is(issuer.requests.length, 1);
+    }
+  });
+}
 
 test("an intent that was told and not sealed is closed by the next start: nothing was sent", async (t) => {
   const issuer = await startRotating(t);
