@@ -174,6 +174,11 @@ refused.push(
     /renew: needs rotates/,
   ],
   [
+    "a grace for what does not rotate",
+    sequence({}, { reuse_grace: 30 }),
+    /reuse_grace: needs rotates/,
+  ],
+  [
     "a rotating secret that nobody gives",
     sequence({}, { rotates: { refresh: "/refresh" } }),
     /rotates: names what is not one of secrets/,

@@ -36,7 +36,7 @@ function watchStore(reach: (point: MovePoint) => void): void {
   let replacing: Socket | undefined;
   Socket.prototype.write = function (this: Socket, chunk: Uint8Array | string, ...rest: unknown[]) {
     const text = Buffer.from(chunk as Uint8Array).toString("latin1");
-    if (text.includes("UPDATE authd.clock SET key_id")) {
+    if (text.includes("UPDATE authd.clock SET key_id = $2, change")) {
       reach("before the transaction");
       replacing = this;
     }

@@ -164,3 +164,31 @@ for (const point of BACK) {
     succeeded(t, await host.cli(back));
   });
 }
+
+for (const point of BACK.slice(0, 3)) {
+  test.serial(`back to file:, killed ${point}: nobody joins by an open invitation`, async (t) => {
+    const moving = await prepare(t, true);
+    const { store, host: first } = moving;
+    succeeded(t, await first.cli(["vault", "move", "--to", store.url]));
+    const invite = succeeded(t, await first.cli(["fleet", "invite"])).stdout;
+    const host = await cutOff(t, first, "file:", point);
+    const join = ["fleet", "join", store.url, "--invite", "-"];
+    const other = await startHost(t, store, "two");
+    const joined = await other.cli(join, { input: invite });
+    t.is(joined.code, 2);
+    t.regex(joined.stderr, /taking its credentials back/);
+    await refreshes(t, moving, host);
+    // Whoever wants to share after all lets others in again.
+    if (point === "before the configuration is written") {
+      const { stdout: again } = succeeded(t, await host.cli(["fleet", "invite"]));
+      succeeded(t, await other.cli(join, { input: again }));
+      await refreshes(t, moving, host);
+      const token = async (one: Daemon) => (await one.cli(["get", "rotating"])).stdout;
+      await until(async () => (await token(other)) === (await token(host)));
+      return;
+    }
+    succeeded(t, await host.cli(["vault", "move", "--to", "file:"]));
+    t.deepEqual(await inStore(moving), { records: 0, hosts: 0 });
+    await refreshes(t, moving, host);
+  });
+}

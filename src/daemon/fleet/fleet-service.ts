@@ -66,9 +66,12 @@ export class FleetService {
     if (!this.#core.shared) return await this.#leave();
     const { host, settings, records } = this.#assertShared();
     const { moveOut } = await import("./move-records.ts");
-    const from = (await records.connection.opened()).keys.keyId;
+    const { memberWith } = await import("../../vault/store/index.ts");
     const store = await openSettled(settings, env);
-    const credentials = await moveOut(this.#core, { store, holder: host, from }, async () => {
+    const { keys } = await records.connection.opened();
+    const member = memberWith(host, await this.#owner(settings), keys.own);
+    const leaving = { store, member, from: keys.keyId };
+    const credentials = await moveOut(this.#core, leaving, async () => {
       noteLeftStore(env, settings);
       removeStoreTable(configDir(env));
       await this.#core.detach();
@@ -105,9 +108,8 @@ export class FleetService {
     return await admin.changes.runWithConsent(ask, async (needs) => {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
-      const { records } = this.#assertShared();
       const { inviteHost } = await import("../../vault/store/index.ts");
-      const { store, keys } = await records.connection.opened();
+      const { store, keys } = await this.#letInAgain();
       return { invite: await inviteHost(store, await this.#given(keys, groups)) };
     });
   }
@@ -119,7 +121,7 @@ export class FleetService {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
       const { makeHostKey } = await import("../../vault/store/index.ts");
-      const { store, keys } = await this.#assertShared().records.connection.opened();
+      const { store, keys } = await this.#letInAgain();
       return { key: await makeHostKey(store, name, await this.#given(keys, groups)) };
     });
   }
@@ -134,6 +136,20 @@ export class FleetService {
         return [group, key] as const;
       }),
     );
+  }
+
+  /** A move back that was cut off, and is not wanted any more, keeps others out. */
+  async #letInAgain() {
+    const { records, host, settings } = this.#assertShared();
+    const { connection } = records;
+    const opened = await connection.opened();
+    const { store, keys } = opened;
+    const { isLeaving, memberWith, newKeyId } = await import("../../vault/store/index.ts");
+    if (!isLeaving(keys.keyId)) return opened;
+    const member = memberWith(host, await this.#owner(settings), keys.own);
+    await store.putHost(member, { from: keys.keyId, to: newKeyId() });
+    await connection.close();
+    return await connection.opened();
   }
 
   async join({ url, invite }: ParamsOf<"fleet/join">): Promise<FleetHost> {

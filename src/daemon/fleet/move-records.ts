@@ -81,41 +81,68 @@ export async function moveIn(
   }
 }
 
+interface Leaving {
+  store: Store;
+  /** This host, as the store has it. */
+  member: Parameters<Store["putHost"]>[0];
+  /** Id of the store's keys. */
+  from: string | undefined;
+}
+
 /**
- * Empties a store whose only host this is. While no token is refreshed, `forget` takes the store out of the
- * settings first, and returns what puts it back. Returns the number of records.
+ * Empties a store whose only host this is. While no token is refreshed, and nobody is let in, `forget` takes the store
+ * out of the settings first, and returns what puts it back. Returns the number of records.
  */
 export async function moveOut(
   core: Core,
-  { store, holder, from }: { store: Store; holder: string; from: string | undefined },
+  { store, member, from }: Leaving,
   forget: () => Promise<() => Promise<void>>,
 ): Promise<number> {
   const { registry } = core;
+  const { leavingKeyId, newKeyId } = await import("../../vault/store/index.ts");
+  const { name: holder } = member;
   await assertOnlyHost(store, holder);
   const go = registry.hold(moving());
   try {
     await whenNothingIsSpent(core);
-    const { entries } = await store.changesSince(-1);
-    const behind = entries.find(({ name, version, payload }) => {
-      const here = registry.findShared(name)?.live?.shared?.version ?? 0;
-      return payload !== undefined && here < version;
-    });
-    if (behind) throw notHere(behind.name);
-    const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
-    const putBack = await forget();
-    const emptied = { holder, from, to: undefined, hosts: [], records: gone };
+    const leaving = leavingKeyId();
+    // Whoever has an invitation would share what this host has for itself again.
+    if (!(await store.putHost(member, { from, to: leaving }))) throw busy();
     try {
-      if (!(await store.replaceAll(emptied))) throw busy();
+      return await empty(core, { store, holder, from: leaving }, forget);
     } catch (error) {
-      await putBack();
+      await store.putHost(member, { from: leaving, to: newKeyId() }).catch(() => false);
       throw error;
     }
-    await unmark(core);
-    return entries.filter(({ payload }) => payload !== undefined).length;
   } finally {
     go();
     registry.tick();
   }
+}
+
+async function empty(
+  core: Core,
+  { store, holder, from }: { store: Store; holder: string; from: string },
+  forget: () => Promise<() => Promise<void>>,
+): Promise<number> {
+  await assertOnlyHost(store, holder);
+  const { entries } = await store.changesSince(-1);
+  const behind = entries.find(({ name, version, payload }) => {
+    const here = core.registry.findShared(name)?.live?.shared?.version ?? 0;
+    return payload !== undefined && here < version;
+  });
+  if (behind) throw notHere(behind.name);
+  const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
+  const putBack = await forget();
+  const emptied = { holder, from, to: undefined, hosts: [], records: gone };
+  try {
+    if (!(await store.replaceAll(emptied))) throw busy();
+  } catch (error) {
+    await putBack();
+    throw error;
+  }
+  await unmark(core);
+  return entries.filter(({ payload }) => payload !== undefined).length;
 }
 
 /** Empties the store of a move out that was cut off, if it was not emptied: what this host has is newer. */

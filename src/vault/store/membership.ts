@@ -108,6 +108,13 @@ export async function addGroup(
 
 export const newKeyId = () => randomBytes(8).toString("hex");
 
+const LEAVING = "leaving-";
+
+/** The id of the keys while the last host takes its credentials back: nobody is let in. */
+export const leavingKeyId = () => `${LEAVING}${newKeyId()}`;
+
+export const isLeaving = (keyId: string | undefined) => keyId?.startsWith(LEAVING) === true;
+
 /** Returns one line that lets one more host into these groups, once, for ten minutes. It is a secret. */
 export async function inviteHost(store: Store, keys: GroupKeys): Promise<string> {
   const id = randomBytes(8).toString("hex");
@@ -141,7 +148,8 @@ export async function joinFleet(
 ): Promise<string[]> {
   const [, id, secret] = INVITE.exec(invitation.trim()) ?? [];
   if (id === undefined || secret === undefined) throw unfit("This is no invitation.");
-  const { hosts } = await store.hosts();
+  const { hosts, keyId } = await store.hosts();
+  if (isLeaving(keyId)) throw left();
   if (!isMember && hosts.some(({ name }) => name === host)) {
     throw unfit(
       `The store has a host ${host} already: remove that one first (authd fleet remove ${host}), or give this one another name.`,
@@ -161,6 +169,7 @@ export async function letIn(
 ): Promise<string[]> {
   for (let tries = 0; tries < TRIES; tries++) {
     const { hosts, keyId } = await store.hosts();
+    if (isLeaving(keyId)) throw left();
     if (!isCurrent(given, hosts, keyId)) throw ended();
     const row = hosts.find(({ name }) => name === host);
     const all = new Map([...(row ? unwrapAll(keysOf(vault), row) : []), ...given]);
@@ -174,6 +183,10 @@ export async function letIn(
 function isCurrent(given: GroupKeys, hosts: readonly Host[], keyId: string | undefined): boolean {
   const known = new Set(hosts.flatMap(readWrapped).map(({ id }) => id ?? keyId));
   return [...given.values()].every(({ id }) => known.has(id));
+}
+
+function left(): AuthdError {
+  return unfit("The last host of the store is taking its credentials back (authd vault move).");
 }
 
 function ended(): AuthdError {
