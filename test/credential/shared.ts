@@ -1,6 +1,7 @@
 /** Hosts that share records in a store: registries with real vaults, on clocks that the test moves. */
 
 import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
@@ -299,6 +300,69 @@ test("a person's change is refused while the store can't be reached, and made wh
   await one.cutOff(false);
   await change();
   t.is((await credential.token({})).accessToken, "token-8");
+});
+
+test("a host that comes back after the store was put back takes what a person has entered since", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
+  const first = await one.add("a", rotating(issuer), secrets);
+  const second = await two.add("a", rotating(issuer), secrets);
+  const settled = async ({ records }: Host) => {
+    await records.halt();
+    records.resume();
+  };
+  await first.token({});
+  await settled(one);
+  await second.token({});
+  const file = join(dir, "store", "store.json");
+  const earlier = readFileSync(file);
+  for (let version = 2; version <= 3; version++) {
+    await first.refresh(60_000);
+    await settled(one);
+  }
+  t.is(first.record.shared?.version, 3);
+  writeFileSync(file, earlier);
+  await second.update(second.settings, { secrets: { refresh_token: "refresh-70" } });
+  await settled(two);
+  const store = new FileStore(join(dir, "store"));
+  one.records.recovery.begin(await store.read("a"));
+  await one.records.recover();
+  t.is(first.record.secrets.refresh_token, "refresh-70");
+  t.is((await store.read("a")).entry?.committedBy, "two");
+  t.is((await first.token({})).accessToken, "token-71");
+});
+
+test("a host puts back what the store has lost, and refreshes again", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const one = await startHost(t, dir, "one");
+  const first = await one.add("a", rotating(issuer), secrets);
+  await first.token({});
+  await one.records.halt();
+  one.records.resume();
+  const file = join(dir, "store", "store.json");
+  const earlier = readFileSync(file);
+  await first.refresh(60_000);
+  await one.records.halt();
+  one.records.resume();
+  writeFileSync(file, earlier);
+  const store = new FileStore(join(dir, "store"));
+  one.records.recovery.begin(await store.read("a"));
+  t.is(
+    await first.refresh(60_000).then(
+      () => "refreshed",
+      ({ reason }) => reason,
+    ),
+    "issuer_unavailable",
+  );
+  await one.records.recover();
+  t.is((await store.read("a")).entry?.version, 2);
+  await first.refresh(60_000);
+  t.deepEqual(
+    issuer.requests.map(({ form }) => form.get("refresh_token")),
+    ["refresh-0", "refresh-1", "refresh-2"],
+  );
 });
 
 test("what the store did not get is committed when it can be reached", async (t) => {

@@ -1,5 +1,6 @@
 /** Takes over what other hosts have committed. */
 
+import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_GROUP, openPayload, type StoreEntry } from "../../vault/store/index.ts";
 import { groupIn, inGroup, keyOf, keysFor, mayHave } from "./groups.ts";
 import type { SharedContext } from "./shared-context.ts";
@@ -25,8 +26,7 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
     if (credential) await owner.remove(name);
     return;
   }
-  const { group, opened } = await open(context, name, payload);
-  const content = sharedContent.parse(opened) as SharedContent;
+  const { group, content } = await contentOf(context, name, payload);
   const { generation } = content;
   const live = credential?.live;
   const isChange = generation !== (live?.shared?.generation ?? 0) || !live;
@@ -43,10 +43,29 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
   context.notices.wake(name);
 }
 
-async function open(context: SharedContext, name: string, payload: Buffer) {
+/**
+ * Uses a record of the store though this host has its version, or a later one, if that is of another past: since the
+ * store was put back, a person has changed the credential, or others have gone on from what the store had. Resolves
+ * with false if it is not. Rejects with AuthdError.
+ */
+export async function adoptOtherPast(context: SharedContext, entry: StoreEntry): Promise<boolean> {
+  const { name, version, payload } = entry;
+  const live = context.liveRecord(name);
+  if (!payload || !live?.shared || !(await mayHave(context, entry))) return false;
+  const { content } = await contentOf(context, name, payload);
+  const isOther = !isDeepStrictEqual(content.record.secrets, live.secrets);
+  const isSameVersion = version === live.shared.version && !context.pending.has(name);
+  if (!isOther || !(content.generation > live.shared.generation || isSameVersion)) return false;
+  live.shared = { ...live.shared, version: 0 };
+  await adopt(context, entry);
+  return true;
+}
+
+async function contentOf(context: SharedContext, name: string, payload: Buffer) {
   const keys = await keysFor(context, payload);
   const group = groupIn(keys, payload) ?? DEFAULT_GROUP;
-  return { group, opened: openPayload(keyOf(keys, group), name, payload) };
+  const opened = openPayload(keyOf(keys, group), name, payload);
+  return { group, content: sharedContent.parse(opened) as SharedContent };
 }
 
 /** The record is in a group that this host does not serve any more. What it has to commit it commits first. */

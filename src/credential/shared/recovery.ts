@@ -1,4 +1,5 @@
 import type { StoreEntry, Timed } from "../../vault/store/index.ts";
+import { adoptOtherPast } from "./adopt.ts";
 import type { Commits } from "./commits.ts";
 import type { SharedContext } from "./shared-context.ts";
 
@@ -80,6 +81,7 @@ export class Recovery {
   }
 
   async #giveBackOne(name: string, entry: StoreEntry | undefined): Promise<void> {
+    if (entry && (await adoptOtherPast(this.#context, entry))) return;
     const { shared } = this.#context.liveRecord(name) ?? {};
     if (!shared) return;
     // What was obtained and not committed comes after what was.
