@@ -9,7 +9,9 @@ import logging
 import os
 import pprint
 import resource
+import socket
 import sys
+import tempfile
 import threading
 import unittest
 from pathlib import Path
@@ -85,6 +87,14 @@ class Core(unittest.TestCase):
         for _ in range(20):
             self.assertEqual(client.get_token("labelf").access_token, before)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+
+    def test_a_stream_that_nobody_reads_is_a_timeout(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as deaf:
+            deaf.bind(f"{folder}/authd.sock")
+            deaf.listen()
+            client = authd.Client(f"{folder}/authd.sock", grace=0)
+            with self.assertRaises(authd.TimeoutError):
+                client.stream("a", "POST", INFERENCE, body=b"x" * 900_000, timeout=0.1)
 
     def test_a_body_in_parts_with_many_open_files(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

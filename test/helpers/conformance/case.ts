@@ -34,6 +34,7 @@ export type Step =
   | { refuse: string }
   | { answerless: object }
   | { disconnect: true }
+  | { deaf: true }
   | { stop: true }
   | { start: true }
   | { raw: string }

@@ -236,6 +236,7 @@ const STEPS = {
   rawHalf: (run: Run, step: Of<"rawHalf">) => run.rawHalf(step),
   refuse: (run: Run, step: Of<"refuse">) => run.refuse(step),
   disconnect: (run: Run) => run.server.disconnect(),
+  deaf: (run: Run) => run.server.deafen(),
   stop: (run: Run) => run.server.stop(),
   start: (run: Run) => run.server.start(),
   raw: (run: Run, { raw }: Of<"raw">) => run.server.newest.raw(raw),

@@ -131,6 +131,11 @@ export class ScriptedServer {
     this.disconnect();
   }
 
+  /** Reads no more on the connections that are there. */
+  deafen(): void {
+    for (const { socket } of this.#connections) socket.pause();
+  }
+
   disconnect(): void {
     for (const { socket } of this.#connections.splice(0)) {
       if (socket.writableLength === 0) socket.destroy();

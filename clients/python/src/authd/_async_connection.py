@@ -43,8 +43,7 @@ class AsyncConnection(asyncio.Protocol):
         """Raises AuthdError, or ConnectionLostError. A cancelled task takes the request back."""
         request_id, future = self.send(method, params)
         try:
-            await self._writable.wait()
-            return await asyncio.wait_for(asyncio.shield(future), timeout)
+            return await asyncio.wait_for(self._answer_in(future), timeout)
         except asyncio.TimeoutError as error:
             if future.done():
                 raise
@@ -54,6 +53,11 @@ class AsyncConnection(asyncio.Protocol):
         except asyncio.CancelledError:
             self._take_back(request_id, future)
             raise
+
+    async def _answer_in(self, future: asyncio.Future[Any]) -> Any:
+        """Waits for room for what was sent, too, so that there is never much of it."""
+        await self._writable.wait()
+        return await asyncio.shield(future)
 
     def send(self, method: str, params: Json) -> tuple[int, asyncio.Future[Any]]:
         """Sends a request; its answer comes in the future."""

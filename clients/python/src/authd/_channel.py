@@ -64,6 +64,16 @@ def is_readable(channel: Channel) -> bool:
     return bool(poll.poll(0))
 
 
+def send_now(channel: Channel, data: bytes) -> int:
+    """Sends what there is room for at once; returns how many bytes that were. Raises OSError."""
+    if sys.platform == "win32" or not isinstance(channel, socket.socket):
+        return 0
+    try:
+        return channel.send(data, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return 0
+
+
 @contextlib.contextmanager
 def _reaching(path: Optional[str]) -> Iterator[str]:
     where = path or _default_path()

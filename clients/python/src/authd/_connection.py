@@ -10,6 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Callable, Optional
 
 from ._channel import Channel
+from ._outbox import Outbox
 from ._wire import Json, LineBuffer, encode, encode_cancel, request_message
 from .cancellation import Cancellation, listening
 from .errors import CancelledError, ConnectionLostError, TimeoutError, error_from
@@ -30,7 +31,7 @@ class Connection:
         self._on_notification = on_notification
         self._on_close = on_close
         self._lock = threading.Lock()
-        self._write_lock = threading.Lock()
+        self._outbox = Outbox(sock, self.close)
         self._pending: dict[int, Future[Any]] = {}
         self._last_id = 0
         self.is_closed = False
@@ -43,8 +44,10 @@ class Connection:
         request_id, future = self.send(method, params)
 
         def give_up(error: Exception) -> None:
-            if self._settle(request_id, error):
-                self._write_if_open(encode_cancel(request_id))
+            # What was not sent yet needs not be taken back.
+            if self._settle(request_id, error) and not self._outbox.withdraw(request_id):
+                with contextlib.suppress(OSError):
+                    self._outbox.put(request_id, encode_cancel(request_id))
 
         with listening(cancellation, lambda: give_up(CancelledError(f"{method} was cancelled."))):
             try:
@@ -69,8 +72,7 @@ class Connection:
                 raise ConnectionLostError
             self._pending[request_id] = future
         try:
-            with self._write_lock:
-                self._socket.sendall(data)
+            self._outbox.put(request_id, data)
         except OSError as error:
             self.close()
             raise ConnectionLostError from error
@@ -81,6 +83,7 @@ class Connection:
         with self._lock:
             self.is_closed = True
             pending, self._pending = self._pending, {}
+        self._outbox.close()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         for future in pending.values():
@@ -97,10 +100,6 @@ class Connection:
         if future is not None:
             future.set_exception(error)
         return future is not None
-
-    def _write_if_open(self, data: bytes) -> None:
-        with contextlib.suppress(OSError), self._write_lock:
-            self._socket.sendall(data)
 
     def _read(self) -> None:
         buffer = LineBuffer()

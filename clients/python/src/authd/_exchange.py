@@ -114,6 +114,8 @@ class Exchange:
         data = encode(request_message(self._last_id, method, params))
         try:
             self._socket.sendall(data)
+        except socket.timeout as error:
+            raise TimeoutError(f"authd has not taken the request within {self._timeout:.0f} s.") from error
         except OSError as error:
             self._raise_lost(error)
         self._waiting.append(self._last_id)
