@@ -18,6 +18,8 @@ export interface Subject {
   programs?: readonly string[];
   /** What its driver must announce, no more and no less. */
   features: readonly Feature[];
+  /** Names of cases that can't be played where it runs. */
+  leaves?: readonly string[];
   /** How it reaches the sockets of the tests, unless by their path. */
   reach?: Reach;
 }
@@ -31,7 +33,7 @@ const FILES = readdirSync(join(ROOT, "test/conformance")).filter(
 /** Defines a test for each case that is for this client, one for its features, and one with a real daemon. */
 export function conformance(
   client: string,
-  { start, programs = [], features, reach }: Subject,
+  { start, programs = [], features, leaves = [], reach }: Subject,
 ): void {
   const file = new FileScope();
   test.after.always(() => file.end());
@@ -60,7 +62,8 @@ export function conformance(
   define("its features", async (t, { features: announced }) => {
     t.deepEqual([...announced].sort(), [...features].sort());
   });
-  const isFor = ({ needs = [] }: Case) => needs.every((feature) => features.includes(feature));
+  const isFor = ({ name, needs = [] }: Case) =>
+    needs.every((feature) => features.includes(feature)) && !leaves.includes(name);
   for (const name of FILES) {
     for (const one of readCases(name).filter(isFor)) {
       define(`${name.replace(".json", "")}: ${one.name}`, async (t, current) => {

@@ -15,6 +15,11 @@ export interface WindowsSubject {
   start(t: Scope, windows: Windows): Promise<Program | string>;
   programs?: readonly string[];
   features: readonly Feature[];
+  /**
+   * Names of cases in which a command to the driver may come before what the server has sent earlier: both go over relays,
+   * each its own.
+   */
+  leaves?: readonly string[];
 }
 
 const ASKS = [
@@ -25,7 +30,7 @@ const ASKS = [
 /** Defines the tests of the conformance suite, over named pipes, and one with a pipe of somebody else. */
 export function conformanceOnWindows(
   client: string,
-  { start, programs = [], features }: WindowsSubject,
+  { start, programs = [], features, leaves = [] }: WindowsSubject,
 ): void {
   const file = new FileScope();
   test.after.always(() => file.end());
@@ -41,7 +46,7 @@ export function conformanceOnWindows(
     return program;
   };
   conformance(`${client} on Windows`, {
-    ...{ start: startOnce, programs, features },
+    ...{ start: startOnce, programs, features, leaves },
     reach: (socket) => machine!.publish(socket),
   });
   test.serial(`${client} on Windows: nothing is sent to a pipe of somebody else`, async (t) => {

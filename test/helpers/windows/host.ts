@@ -16,6 +16,7 @@ import { Program, type ProgramOptions, type Said } from "./program.ts";
 import { relay } from "./streams.ts";
 
 const START_LIMIT_MS = 120_000;
+const START_TRIES = 3;
 /** What the program needs beside its node_modules. */
 const PARTS = ["dist", "package.json", "schemas", "clients", "docs", "test"];
 
@@ -46,7 +47,7 @@ export class Windows {
     for (const name of PARTS) symlinkSync(join(ROOT, name), join(app, name));
     symlinkSync(distribution.modules, join(app, "node_modules"));
     const key = randomBytes(16).toString("hex");
-    const port = await startHost(t, distribution, app, key);
+    const port = await startHost(t, distribution, app, key, START_TRIES);
     const machine = new Windows(t, distribution, app, port, key);
     const life = await machine.dial({ do: "live" });
     t.teardown(async () => {
@@ -148,10 +149,12 @@ export class Windows {
 
 async function startHost(
   t: Scope,
-  { wine, prefix, node }: Distribution,
+  distribution: Distribution,
   app: string,
   key: string,
+  tries: number,
 ): Promise<number> {
+  const { wine, prefix, node } = distribution;
   const main = windowsPath(join(app, "dist/test/helpers/windows/host-main.js"));
   const portFile = join(app, "port");
   const output = openSync(join(app, "output"), "w");
@@ -170,6 +173,8 @@ async function startHost(
     message: "the Windows machine is up",
     limitMs: START_LIMIT_MS,
   });
-  if (!existsSync(portFile)) throw new Error(`Wine ended: ${said()}`);
-  return Number(readFileSync(portFile, "utf8"));
+  if (existsSync(portFile)) return Number(readFileSync(portFile, "utf8"));
+  // The server of Wine that ends with the last program may take one more with it.
+  if (tries > 1) return await startHost(t, distribution, app, key, tries - 1);
+  throw new Error(`Wine ended with ${child.exitCode}: ${said()}`);
 }
