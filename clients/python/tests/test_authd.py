@@ -110,6 +110,24 @@ class Core(unittest.TestCase):
                 os.close(file)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
+    def test_fork_in_a_loop_gets_a_connection_of_its_own(self):
+        client = AsyncClient()
+
+        async def ask():
+            return {(await client.get_token("labelf")).access_token for _ in range(20)}
+
+        async def fork():
+            before = await ask()
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if asyncio.run(ask()) == before else 1)
+            same = await ask()
+            _, status = os.waitpid(child, 0)
+            return before | same | await ask(), os.waitstatus_to_exitcode(status)
+
+        tokens, code = asyncio.run(fork())
+        self.assertEqual((len(tokens), code), (1, 0))
+
     def test_one_async_client_in_several_loops(self):
         client = AsyncClient()
 
