@@ -1,12 +1,13 @@
 /** Hosts that may have some of the credentials of a store: real daemons, by their command line. */
 
 import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ExecutionContext } from "ava";
 import type { FleetStatus } from "../../src/protocol.ts";
 import { FileStore } from "../../src/vault/store/file-store.ts";
-import type { Daemon } from "../helpers/daemon.ts";
+import { type Daemon, startDaemon } from "../helpers/daemon.ts";
 import {
   addRotating,
   addStatic,
@@ -93,7 +94,16 @@ test("a credential that goes to another group goes to its hosts, and away from t
   succeeded(t, await one.cli(["set", "page", "--secrets-from", "-"], { input }));
   await until(async () => (await billing!.cli(["get", "page"])).stdout === "second\n");
   t.deepEqual(await namesOf(t, web!), []);
-  // An edit of the file by anybody is none before a person has agreed.
+  // An edit of the file by anybody moves nothing before a person has agreed.
+  const file = join(one.configDir, "credentials", "page.toml");
+  const before = readFileSync(file, "utf8");
+  writeFileSync(file, before.replace('"billing"', '"web"'));
+  await one.cli(["reload"]);
+  t.is((await one.cli(["get", "page"])).code, 5);
+  t.deepEqual(await namesOf(t, web!), []);
+  succeeded(t, await one.cli(["trust", "page", "--yes"]));
+  await until(async () => (await namesOf(t, web!)).includes("page"));
+  await until(async () => !(await namesOf(t, billing!)).includes("page"));
   succeeded(t, await one.cli(["set", "page", "--unset", "group"]));
   const rest = await startHost(t, store, "rest");
   await letIn(t, store, one, rest);
@@ -108,6 +118,14 @@ test("a host may leave groups out that it was let into", async (t) => {
   t.deepEqual(await namesOf(t, two), ["page"]);
   t.is((await two.cli(...staticToken("ungrouped"))).code, 2);
   t.deepEqual((await statusOf(t, two)).hosts.at(-1)?.groups, ["default", "web"]);
+  // Another choice is made with a restart.
+  const file = join(two.configDir, "config.toml");
+  writeFileSync(file, readFileSync(file, "utf8").replace('["web", "billing"]', '["default"]'));
+  await two.stop();
+  const again = await startDaemon(t, { home: two });
+  await until(async () => (await namesOf(t, again)).join() === "plain");
+  t.false(existsSync(join(two.configDir, "credentials", "page.toml")));
+  t.is(succeeded(t, await one.cli(["get", "page"])).stdout, "token-of-page\n");
 });
 
 test("a host is removed by one that has its groups; a group that only it had goes with it", async (t) => {
