@@ -25,11 +25,7 @@ export interface Containers {
   /** Runs `podman ARGS…` to its end. */
   podman(args: readonly string[], input?: string): Promise<Ended>;
   /** Runs `podman run OPTIONS localhost/authd ARGS…` to its end. */
-  run(
-    options: readonly string[],
-    args: readonly string[],
-    through?: readonly string[],
-  ): Promise<Ended>;
+  run(options: readonly string[], args: readonly string[]): Promise<Ended>;
   /** Starts a container `name`, whose output and end are those of the process. */
   start(
     name: string,
@@ -52,8 +48,8 @@ export function containers(t: Scope): Containers {
     return ended.stdout.trim();
   };
   // A container outlives who started it.
-  t.teardown(async () => {
-    await run(t, unshare!, [...inside, ...podman, "rm", "--force", "--all", "--time=0"]);
+  t.teardown(() => {
+    spawnSync(unshare!, [...inside, ...podman, "rm", "--force", "--all", "--time=0"]);
   });
   const whole = (options: readonly string[], args: readonly string[]) => [
     ...[...inside, ...podman, "run", "--rm", ...AS_HERE, ...options, "localhost/authd", ...args],
@@ -80,10 +76,7 @@ export function containers(t: Scope): Containers {
       child.stdin?.on("error", () => {}).end(input);
       return await ended;
     },
-    run: async (options, args, through = []) => {
-      const [command = "", ...words] = [...through, unshare!, ...whole(options, args)];
-      return await run(t, command, words);
-    },
+    run: (options, args) => run(t, unshare!, whole(options, args)),
     start: (name, options, args = []) =>
       start(t, unshare!, whole(["--name", name, ...options], args)),
   };

@@ -15,14 +15,21 @@ export const manifestTools = () => pythonPackages("kubernetes-validate==1.37.0",
 interface Mount {
   name: string;
   mountPath: string;
+  readOnly?: boolean;
 }
 export interface Container {
   image: string;
   args?: string[];
   command?: string[];
-  env: { name: string; value?: string }[];
+  env?: { name: string; value?: string }[];
   volumeMounts: Mount[];
-  securityContext: { runAsUser?: number; runAsGroup?: number };
+  securityContext: {
+    runAsUser?: number;
+    runAsGroup?: number;
+    allowPrivilegeEscalation: boolean;
+    readOnlyRootFilesystem: boolean;
+    capabilities: { drop: string[]; add?: string[] };
+  };
   [probe: `${string}Probe`]: { exec: { command: string[] }; timeoutSeconds: number };
 }
 interface PodSpec {
@@ -56,6 +63,6 @@ export async function readManifest<Manifest>(
 }
 
 export const variable = ({ env }: Container, name: string) =>
-  env.find((one) => one.name === name)?.value;
+  env?.find((one) => one.name === name)?.value;
 export const pathOf = ({ volumeMounts }: Container, name: string) =>
   volumeMounts.find((mount) => mount.name === name)?.mountPath ?? "";
