@@ -42,7 +42,7 @@ export async function settleOne(
 ): Promise<void> {
   const startedAt = Date.now();
   for (;;) {
-    const host = await whoNeedsPerson(hosts, credential).catch(() => undefined);
+    const host = await whoNeedsPerson(hosts, credential);
     if (host) await asPerson(found, hosts, credential, host).catch(() => {});
     else if (await works(hosts, credential)) break;
     if (Date.now() - startedAt > PATIENCE_MS) return void found.broken.push(credential.name);
@@ -89,12 +89,20 @@ async function works(hosts: readonly FleetHost[], credential: FleetCredential): 
   return false;
 }
 
-/** Returns a host that says that a person is needed. */
-async function whoNeedsPerson(hosts: readonly FleetHost[], { name }: FleetCredential) {
-  for (const host of hosts) {
-    const { credentials } = await host.client.request("credentials/list", {});
-    const state = credentials.find((one) => one.name === name)?.state;
-    if (state === "login_required") return host;
+/** Returns a host that says that a person is needed. One that does not answer says nothing. */
+async function whoNeedsPerson(
+  hosts: readonly FleetHost[],
+  credential: FleetCredential,
+): Promise<FleetHost | undefined> {
+  const needs = await Promise.all(hosts.map((host) => needsPerson(host, credential)));
+  return hosts.find((_, at) => needs[at]);
+}
+
+async function needsPerson({ client }: FleetHost, { name }: FleetCredential): Promise<boolean> {
+  try {
+    const { credentials } = await client.request("credentials/list", {});
+    return credentials.find((one) => one.name === name)?.state === "login_required";
+  } catch {
+    return false;
   }
-  return undefined;
 }
