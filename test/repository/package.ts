@@ -108,7 +108,7 @@ function expectedFiles(): string[] {
   const typesOfCommonJs = ["client", "client/axios", "client/undici", ...types].map(
     (name) => `dist/src/${name}.d.cts`,
   );
-  const rest = ["docs", "launchd", "schemas", "systemd"].flatMap(filesBelow);
+  const rest = ["docs", "kubernetes", "launchd", "schemas", "systemd"].flatMap(filesBelow);
   const top = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
   return [...compiled, ...commonJs, ...typesOfCommonJs, ...rest, ...man, ...top].sort();
 }
