@@ -25,6 +25,8 @@ export interface ReloaderOptions {
   /** Rejects with AuthdError for a mistake that concerns all credentials. */
   readConfiguration: () => Promise<Configuration>;
   registry: Registry;
+  /** Returns the store that this host shares now: commands change that, and config.toml with it. */
+  storeInUse: () => DaemonSettings["store"];
   log: Log;
   onEvent: (happened: EventPayload) => void;
   /** Called if config.toml no longer says who may use what, until the next event `reloaded`. */
@@ -86,8 +88,7 @@ export class Reloader {
     for (const { file, message } of configuration.errors) log.error({ file }, message);
     for (const settings of configuration.credentials.values()) logRuleWarnings(settings, log);
     const errors = configuration.errors.map(({ file, message }) => ({ file, message }));
-    const { daemon: started } = this.#options.configuration;
-    const { taken, restart } = settingChanges(started, this.#daemon, configuration.daemon);
+    const { taken, restart } = settingChanges(this.#running(), this.#daemon, configuration.daemon);
     this.#daemon = configuration.daemon;
     if (restart.length > 0) errors.push(restartError(this.#dir, restart));
     onEvent({
@@ -95,6 +96,13 @@ export class Reloader {
       message: `${changed.length} changed, ${errors.length} to mend`,
     });
     return { changed, daemon: taken, restart, errors };
+  }
+
+  /** Returns the settings of the daemon as it runs. */
+  #running(): DaemonSettings {
+    const { store: _, ...started } = this.#options.configuration.daemon;
+    const store = this.#options.storeInUse();
+    return store ? { ...started, store } : started;
   }
 
   /**

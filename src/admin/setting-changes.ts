@@ -1,4 +1,5 @@
 /** Which settings of the daemon itself an edit of config.toml has changed. */
+import { isDeepStrictEqual } from "node:util";
 import type { DaemonSettings } from "../config/settings.ts";
 
 /** Settings that a reload takes over; the others are read when authd starts. */
@@ -19,19 +20,19 @@ export interface SettingChanges {
   restart: string[];
 }
 
-/** Compares with what was read `last`, and with what authd `started` with. */
+/** Compares with what was read `last`, and with what authd runs with: `running`. */
 export function settingChanges(
-  started: DaemonSettings,
+  running: DaemonSettings,
   last: DaemonSettings,
   now: DaemonSettings,
 ): SettingChanges {
-  const keys = Object.keys({ ...started, ...last, ...now }) as (keyof DaemonSettings)[];
+  const keys = Object.keys({ ...running, ...last, ...now }) as (keyof DaemonSettings)[];
   const differ = (before: DaemonSettings) =>
-    keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
+    keys.filter((key) => !isDeepStrictEqual(before[key], now[key]));
   const names = (of: (keyof DaemonSettings)[]) => of.map(keyName).sort();
   return {
     taken: names(differ(last).filter((key) => TAKEN_OVER.has(key))),
-    restart: names(differ(started).filter((key) => !TAKEN_OVER.has(key))),
+    restart: names(differ(running).filter((key) => !TAKEN_OVER.has(key))),
   };
 }
 

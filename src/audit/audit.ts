@@ -296,7 +296,7 @@ export class Audit {
     const entries = batch.map(({ entry }) => entry);
     const lost = this.#queue.size === 0 ? this.#queue.lost : 0;
     if (lost > 0) entries.push({ time: now(), event: "daemon", outcome: "lost", lost });
-    this.#writer.prepare(now());
+    this.#writer.prepare();
     await this.#end.prepare();
     await this.#writer.write(entries, now(), host());
     this.#queue.lost -= lost;

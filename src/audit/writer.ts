@@ -47,6 +47,8 @@ export class AuditWriter {
   #first = 0;
   /** Last lines that were there before this start. */
   #found: readonly Link[] = [];
+  /** What the file had without an end when it was opened: the next batch says so. */
+  #torn: string | undefined;
 
   constructor(path: string, rotateAt = ROTATE_AT) {
     this.#path = path;
@@ -64,8 +66,8 @@ export class AuditWriter {
   }
 
   /** Opens the file, where that is not done. Throws what makes it unusable. */
-  prepare(now: number): void {
-    this.#reopen(now);
+  prepare(): void {
+    this.#reopen();
   }
 
   /**
@@ -73,15 +75,20 @@ export class AuditWriter {
    * where several share credentials.
    */
   async write(entries: readonly AuditEntry[], now: number, host?: string): Promise<void> {
-    const torn = this.#reopen(now);
+    this.#reopen();
     const before = this.#last ?? START;
-    const all = [...torn.entries, ...entries];
+    const torn: AuditEntry[] =
+      this.#torn === undefined
+        ? []
+        : [{ time: now, event: "daemon", outcome: "torn", torn: this.#torn }];
+    const all = [...torn, ...entries];
     const made = format(
       host === undefined ? all : all.map((entry) => ({ ...entry, host })),
       before,
     );
-    const data = Buffer.from(torn.newline + made.text);
-    const file = this.#roomFor(data.length);
+    const file = this.#roomFor(Buffer.byteLength(made.text) + torn.length);
+    // It gets its end, unless the file that it is in was set aside.
+    const data = Buffer.from((torn.length > 0 && file.size > 0 ? "\n" : "") + made.text);
     try {
       await append(file.fd, data);
     } catch (error) {
@@ -90,6 +97,7 @@ export class AuditWriter {
     }
     file.size += data.length;
     this.#last = made.last;
+    this.#torn = undefined;
     if (this.#first === 0) this.#first = before.n + 1;
   }
 
@@ -109,8 +117,8 @@ export class AuditWriter {
     this.#open = undefined;
   }
 
-  #reopen(now: number): { newline: string; entries: AuditEntry[] } {
-    if (this.#open && isInPlace(this.#path, this.#open)) return { newline: "", entries: [] };
+  #reopen(): void {
+    if (this.#open && isInPlace(this.#path, this.#open)) return;
     this.close();
     const fd = openOwnedFile(this.#path, O_RDWR | O_APPEND | O_CREAT);
     try {
@@ -123,9 +131,7 @@ export class AuditWriter {
       }
       this.#first = firstOf(this.#path);
       this.#open = { fd, size, inode: ino };
-      if (!torn) return { newline: "", entries: [] };
-      const left: AuditEntry = { time: now, event: "daemon", outcome: "torn", torn: sha256(torn) };
-      return { newline: "\n", entries: [left] };
+      this.#torn = torn ? sha256(torn) : undefined;
     } catch (error) {
       closeSync(fd);
       this.#open = undefined;

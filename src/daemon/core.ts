@@ -269,6 +269,7 @@ export class Core {
     return new Admin({
       ...{ env, configuration, registry: this.registry, vault, http, log, now: clock.wall },
       readConfiguration: () => this.#readConfiguration(),
+      storeInUse: () => this.shared?.settings,
       assertOpen: () => this.lock.assertOpen(),
       onClosed: () => {
         welcome.guests = undefined;

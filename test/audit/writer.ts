@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -50,6 +52,27 @@ test("a full file is set aside, nine are kept, and the chain goes on through all
   t.true(first > 1);
   t.regex(notes.join(), /rotated away/);
   for (const file of files) t.true(statSync(file).size <= 1_000);
+});
+
+test("a line that a crash cut off is ended and told of, also where the file was opened before the first batch", async (t) => {
+  for (const rotateAt of [undefined, 600]) {
+    const path = join(temporaryFolder(t), "audit.log");
+    const first = new AuditWriter(path, rotateAt);
+    await first.write([entry, entry], 1);
+    first.close();
+    appendFileSync(path, '{"v":1,"n":3,"time"');
+    const next = new AuditWriter(path, rotateAt);
+    next.prepare();
+    await next.write([entry], 2);
+    await next.write([entry], 3);
+    const { flaws, last } = verify(path, { ...next.head, exact: true });
+    next.close();
+    t.deepEqual(flaws, [], `rotated at ${rotateAt}`);
+    t.is(last, 5);
+    const lines = [path, `${path}.1`].filter((file) => existsSync(file));
+    const text = lines.map((file) => readFileSync(file, "utf8")).join("\n");
+    t.is(text.split('"outcome":"torn"').length, 2, "told once");
+  }
 });
 
 test("one that was moved away is not written to any more, and what it held is missed", async (t) => {

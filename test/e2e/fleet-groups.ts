@@ -98,7 +98,7 @@ test("a credential that goes to another group goes to its hosts, and away from t
   const file = join(one.configDir, "credentials", "page.toml");
   const before = readFileSync(file, "utf8");
   writeFileSync(file, before.replace('"billing"', '"web"'));
-  await one.cli(["reload"]);
+  succeeded(t, await one.cli(["reload"]));
   t.is((await one.cli(["get", "page"])).code, 5);
   t.deepEqual(await namesOf(t, web!), []);
   succeeded(t, await one.cli(["trust", "page", "--yes"]));

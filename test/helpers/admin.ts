@@ -20,6 +20,7 @@ export function adminOf(engine: Awaited<ReturnType<typeof startTestRegistry>>) {
     },
     readConfiguration: async () => loadConfiguration({ dir: env.AUTHD_CONFIG_DIR, env }),
     onEvent: () => {},
+    storeInUse: () => undefined,
     assertOpen: () => {},
     onClosed: () => {},
     now: engine.clock.wall,
