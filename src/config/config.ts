@@ -36,6 +36,7 @@ export { knownSettings } from "./known-settings.ts";
 export { configFileMistake } from "./mistake.ts";
 export { assertCredentialName, whyNotAName } from "./name.ts";
 export { readPresets, shippedPresets } from "./presets.ts";
+export { hostOf, storeHost } from "./store-host.ts";
 export { removeStoreTable, writeStoreTable } from "./store-table.ts";
 export { tomlTable } from "./toml.ts";
 

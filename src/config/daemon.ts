@@ -10,6 +10,7 @@ import { canonical, type Table } from "./json-table.ts";
 import { NAME } from "./name.ts";
 import { parseWith } from "./schema.ts";
 import type { DaemonSettings, RestrictedSocket } from "./settings.ts";
+import { storeHost } from "./store-host.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -202,13 +203,6 @@ function storeSettings(
   const { url, password_file: passwordFile, ca_file: caFile, key_file: keyFile, groups } = store;
   const host = storeHost(env) ?? store.host;
   return omitUndefined({ url, passwordFile, caFile, keyFile, host, groups });
-}
-
-function storeHost(env: Env): string | undefined {
-  const host = env.AUTHD_STORE_HOST;
-  if (!host || NAME.test(host)) return host || undefined;
-  const text = "The environment variable AUTHD_STORE_HOST must be a name such as web-1.";
-  throw new AuthdError("invalid_params", text);
 }
 
 function restrictedSockets(

@@ -1,7 +1,8 @@
 /** The table [store] of config.toml, as commands write it. */
 import { realpathSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { replaceFileNow } from "../base/atomic-write.ts";
+import { makeFolder } from "../base/make-folder.ts";
 import { errorCode } from "../errors.ts";
 import { readSafeFile } from "./safe-file.ts";
 import type { StoreSettings } from "./settings.ts";
@@ -47,5 +48,7 @@ function write(dir: string, text: string): void {
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
   }
+  // A host that had no settings of its own has no folder for them.
+  makeFolder(dirname(target), 0o700);
   replaceFileNow(target, text, { sync: "folder" });
 }

@@ -6,6 +6,7 @@ import type { Identities } from "../access/identity/identity.ts";
 import { Audit } from "../audit/audit.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { version } from "../base/version.ts";
+import { hostOf } from "../config/config.ts";
 import { stateDir } from "../config/directories.ts";
 import type { RestrictedSocket } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
@@ -24,7 +25,6 @@ import { serverLimits } from "./fd-limit.ts";
 import { FleetService } from "./fleet/fleet-service.ts";
 import type { Foundation } from "./foundation.ts";
 import { methods } from "./methods.ts";
-import { hostOf } from "./shared-store.ts";
 import { Signal } from "./signal.ts";
 import { withUploads } from "./upload-methods.ts";
 

@@ -1,6 +1,6 @@
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { readRegularFile } from "../base/regular-file.ts";
+import { hostOf } from "../config/config.ts";
 import type { StoreSettings } from "../config/settings.ts";
 import { hasSecrets } from "../credential/record.ts";
 import type { SharedRecords } from "../credential/shared/shared-records.ts";
@@ -21,18 +21,6 @@ export interface SharedStore {
   records: SharedRecords;
   sync: SharedSync;
   settings: StoreSettings;
-}
-
-/** Returns the name of this host in a store. */
-export function hostOf({ host }: StoreSettings): string {
-  return (
-    host ??
-    (hostname()
-      .toLowerCase()
-      .replace(/[^a-z0-9._-]/g, "-")
-      .slice(0, 64) ||
-      "host")
-  );
 }
 
 /** Opens the store with what the settings say. Rejects with AuthdError. */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { removeStoreTable, writeStoreTable } from "../../src/config/store-table.ts";
@@ -19,4 +19,14 @@ test("the table of a store comes and goes; all else stays", (t) => {
   writeFileSync(file, `${before}${"\n".repeat(50)}[store]\n`);
   removeStoreTable(dir);
   t.is(readFileSync(file, "utf8"), before);
+});
+
+test("a host without settings gets the folder for them, which is its own", (t) => {
+  const dir = join(temporaryFolder(t), "config", "authd");
+  writeStoreTable(dir, { url: "file:///srv/authd", host: "web-1" });
+  t.is(
+    readFileSync(join(dir, "config.toml"), "utf8"),
+    '[store]\nurl = "file:///srv/authd"\nhost = "web-1"\n',
+  );
+  if (process.platform !== "win32") t.is(statSync(dir).mode & 0o777, 0o700);
 });

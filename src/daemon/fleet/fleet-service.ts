@@ -1,8 +1,11 @@
 import type { Consent } from "../../admin/consent.ts";
+import { omitUndefined } from "../../base/omit-undefined.ts";
 import {
   configDir,
+  hostOf,
   loadDaemonSettings,
   removeStoreTable,
+  storeHost,
   writeStoreTable,
 } from "../../config/config.ts";
 import type { StoreSettings } from "../../config/settings.ts";
@@ -12,13 +15,7 @@ import type { FleetHost, FleetRemoved, FleetStatus, ParamsOf } from "../../proto
 import type { FleetKeys, GroupKeys, KeyOwner } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
-import {
-  hostOf,
-  keyOwnerOf,
-  openSettled,
-  prepareStore,
-  type SharedStore,
-} from "../shared-store.ts";
+import { keyOwnerOf, openSettled, prepareStore, type SharedStore } from "../shared-store.ts";
 import { forgetLeftStore, leftStore, noteLeftStore } from "./left-store.ts";
 
 /** Moves this host's credentials into a store and back, and lets hosts in and out. */
@@ -99,7 +96,8 @@ export class FleetService {
   /** What a move says that was done before. */
   #done(url: string): FleetHost {
     const { registry, shared } = this.#core;
-    return { host: hostOf(shared?.settings ?? { url }), credentials: [...registry.all()].length };
+    const settings = shared?.settings ?? this.#newSettings(url);
+    return { host: hostOf(settings), credentials: [...registry.all()].length };
   }
 
   /** Without groups: into the default group. */
@@ -272,12 +270,16 @@ export class FleetService {
     );
   }
 
-  /** Returns what config.toml says of this store, or the address alone. */
+  /** Returns what config.toml says of this store; without it the address, and the name from the environment. */
   #settingsFor(url: string): StoreSettings {
     const store = this.#configuredStore();
-    if (!store) return { url };
+    if (!store) return this.#newSettings(url);
     if (store.url === url) return store;
     throw unfit("config.toml names another store. Correct it first.");
+  }
+
+  #newSettings(url: string): StoreSettings {
+    return omitUndefined({ url, host: storeHost(this.#foundation.env) });
   }
 
   /** Returns what config.toml says now. */
