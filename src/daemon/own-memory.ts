@@ -1,5 +1,6 @@
 /** Finds processes that can read this process's memory although the kernel lets nobody open it any more (Linux). */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { procField } from "../base/proc-field.ts";
 
 /** Files of a process that stay readable to whoever opened them while it was dumpable (proc(5)). */
 const OF_MEMORY = /^\/(.*\/)?(\d+)\/(?:task\/(\d+)\/)?(?:mem|maps|smaps|environ|auxv|pagemap)$/;
@@ -25,7 +26,7 @@ export function readerOfOurMemory(): string | undefined {
 
 /** 0 if nobody traces this thread of ours. */
 function tracerOf(thread: number): number {
-  return Number(/^TracerPid:\s*(\d+)$/m.exec(read("self", `task/${thread}/status`))?.[1] ?? 0);
+  return Number(procField(read("self", `task/${thread}/status`), "TracerPid") ?? 0);
 }
 
 function holdsAny(pid: number, ours: ReadonlySet<number>): boolean {

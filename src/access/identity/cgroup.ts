@@ -43,9 +43,18 @@ export function containerOf(cgroup: string): string | undefined {
   return CONTAINERS.find(([, pattern]) => pattern.test(path))?.[0];
 }
 
-/** Returns the path: the one line of version 2, or systemd's own hierarchy of version 1. */
+/**
+ * Returns the path: the one line of version 2, or systemd's own hierarchy of version 1; undefined: not known, or
+ * it has characters that pass for a line's end somewhere. The kernel keeps only \n out of names, and whoever owns a
+ * group names those below it.
+ */
 export function cgroupPath(cgroup: string): string | undefined {
-  return /^0::(\/.*)$/m.exec(cgroup)?.[1] ?? /^\d+:name=systemd:(\/.*)$/m.exec(cgroup)?.[1];
+  const lines = cgroup.split("\n");
+  const line =
+    lines.find((one) => one.startsWith("0::/")) ??
+    lines.find((one) => /^\d+:name=systemd:\//.test(one));
+  const path = line?.slice(line.indexOf(":/") + 1);
+  return path && /[\p{Cc}\p{Zl}\p{Zp}]/u.test(path) ? undefined : path;
 }
 
 function isUnit(part: string): boolean {

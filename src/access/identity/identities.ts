@@ -1,6 +1,7 @@
 import { closeSync, readFileSync, readlinkSync } from "node:fs";
 import type { ClientProgram } from "../../audit/entry.ts";
 import { Attachment } from "../../base/attachment.ts";
+import { procField } from "../../base/proc-field.ts";
 import { quoted } from "../../base/terminal-safe.ts";
 import { groupsOf, type Peer } from "../../rpc/peer.ts";
 import { containerOf, unitOf, wholeCgroup } from "./cgroup.ts";
@@ -88,10 +89,8 @@ function isStill(
     const now = readProcess?.(peer.pid)?.startedAt;
     return now === startedAt && startedAt <= peer.connectedAt + START_TIME_TOLERANCE_MS;
   }
-  return (
-    /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, "utf8"))?.[1] ===
-    String(peer.pid)
-  );
+  const pid = procField(readFileSync(`/proc/self/fdinfo/${pidfd}`, "utf8"), "Pid");
+  return pid === String(peer.pid);
 }
 
 function describeProcesses(peer: Peer, entries: readonly ProcessEntry[]): Identity {

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { cgroupPath } from "../../access/identity/cgroup.ts";
+import { procField } from "../../base/proc-field.ts";
 import { configDir, loadConfiguration } from "../../config/config.ts";
 import type { Policy, Rule } from "../../config/policy.ts";
 import type { Configuration, CredentialSettings } from "../../config/settings.ts";
@@ -113,7 +115,7 @@ function processFacts(pid: number): ProcessFacts {
 
 function statusOf(pid: number): (name: string) => string | undefined {
   const status = read(`/proc/${pid}/status`) ?? "";
-  return (name) => new RegExp(`^${name}:\\s+(.+)$`, "m").exec(status)?.[1];
+  return (name) => procField(status, name);
 }
 
 /** True if the kernel gave /proc/PID/mem to the process's user: that of an undumpable process is root's. */
@@ -136,7 +138,7 @@ function swaps(pid: number): boolean | undefined {
   const places = table.split("\n").slice(1).filter(Boolean);
   // zram is memory.
   if (places.every((line) => line.startsWith("/dev/zram"))) return false;
-  const group = /^0::(.+)$/m.exec(read(`/proc/${pid}/cgroup`) ?? "")?.[1] ?? "";
+  const group = cgroupPath(read(`/proc/${pid}/cgroup`) ?? "") ?? "";
   return read(`/sys/fs/cgroup${group}/memory.swap.max`)?.trim() !== "0";
 }
 

@@ -30,10 +30,17 @@ const UNITS: readonly [string, number | undefined, string | null | undefined][] 
   ],
   ["12:cpu:/\n1:name=systemd:/system.slice/backup.service\n", undefined, "backup.service"],
   ["12:cpu:/\n", undefined, undefined],
+  // A name may have every line break but the kernel's own: a line that somebody made up is none.
+  ["9:pids:/a\r0::/system.slice/backup.service\n1:name=systemd:/\n", undefined, null],
+  ["9:pids:/a\u20280::/system.slice/backup.service\n0::/init.scope\n", undefined, "init.scope"],
+  ["9:pids:/a\u20291:name=systemd:/system.slice/backup.service\n", undefined, undefined],
+  ["0::/system.slice/backup.service\r/x\n", undefined, undefined],
+  ["1:name=systemd:/a\r0::/system.slice/backup.service\n", undefined, undefined],
+  ["0::/system.slice/backup.service/a\u2028\n", undefined, undefined],
   ["", undefined, undefined],
 ];
 for (const [cgroup, own, unit] of UNITS) {
-  test(`unit: ${cgroup.trim()} for ${own}`, (t) => t.is(unitOf(cgroup, own), unit));
+  test(`unit: ${encodeURI(cgroup)} for ${own}`, (t) => t.is(unitOf(cgroup, own), unit));
 }
 
 const CONTAINERS: readonly [string, string | undefined][] = [

@@ -39,9 +39,15 @@ const CASES: readonly [string, string | null | undefined, string?][] = [
   ["0::/", null],
   ["12:cpu:/", undefined],
   ["", undefined],
+  // The kernel keeps only \n out of the names of groups.
+  ...["\r", "\u2028", "\u2029"].flatMap((end): [string, undefined][] => [
+    [`9:pids:/a${end}0::/kubepods/pod${UID}/${ID}\n1:name=systemd:/`, undefined],
+    [`1:name=systemd:/a${end}0::/kubepods/pod${UID}/${ID}`, undefined],
+    [`0::/kubepods/pod${UID}/${ID}${end}`, undefined],
+  ]),
 ];
 for (const [cgroup, uid, containerId] of CASES) {
-  test(`pod: ${cgroup}`, (t) => {
+  test(`pod: ${encodeURI(cgroup)}`, (t) => {
     const pod = podOf(`${cgroup}\n`, "/nonexistent");
     t.deepEqual(pod, uid ? { uid, containerId, name: undefined } : (uid as null | undefined));
   });
