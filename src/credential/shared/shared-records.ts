@@ -1,6 +1,6 @@
 import type { Timer } from "../../base/clock.ts";
 import { Turns } from "../../base/turns.ts";
-import { messageOf } from "../../errors.ts";
+import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetKeys, StoreEntry, Timed } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt, isKnown } from "./adopt.ts";
@@ -28,6 +28,8 @@ export class SharedRecords {
   readonly #refreshing = new Map<string, SharedRefresh>();
   /** Names of records of which something was heard while they were being refreshed. */
   readonly #heard = new Set<string>();
+  /** Names of records whose newest version could not be read or taken over. */
+  readonly #behind = new Set<string>();
   /** This host refreshes nothing any more. */
   isDrained = false;
 
@@ -189,22 +191,41 @@ export class SharedRecords {
 
   // ---- what other hosts do ----
 
-  /** Takes over a record that another host has committed, in a turn of its own. Rejects with AuthdError. */
+  /** Takes over a record that another host has committed, in a turn of its own. Never rejects. */
   async take(entry: StoreEntry): Promise<void> {
-    this.wake(entry.name);
-    if (this.#refreshing.has(entry.name)) return void this.#heard.add(entry.name);
+    const { name } = entry;
+    this.wake(name);
+    if (this.#refreshing.has(name)) return void this.#heard.add(name);
     this.#noteUnsent(entry);
-    if (isKnown(this.#context, entry) && (await mayHave(this.#context, entry))) return;
-    await this.#turnOf(entry.name).run(() => adopt(this.#context, entry));
+    await this.#orLater(name, "warn", async () => {
+      if (isKnown(this.#context, entry) && (await mayHave(this.#context, entry))) return;
+      await this.#turnOf(name).run(() => adopt(this.#context, entry));
+    });
   }
 
   /** Reads a record of which a notice came. Never rejects. */
   async pull(name: string): Promise<void> {
     this.wake(name);
     if (this.#refreshing.has(name)) return void this.#heard.add(name);
-    await this.#turnOf(name)
-      .run(() => this.look(name))
-      .catch(() => {});
+    await this.#orLater(name, "debug", () => this.#turnOf(name).run(() => this.look(name)));
+  }
+
+  /** Returns the names of records that were not taken over when they were heard of, and forgets them. */
+  takeBehind(): string[] {
+    const names = [...this.#behind];
+    this.#behind.clear();
+    return names;
+  }
+
+  /** Never rejects: what fails is done with the next question, but for a record that is damaged. */
+  async #orLater(name: string, level: "debug" | "warn", work: () => Promise<unknown>) {
+    try {
+      await work();
+    } catch (error) {
+      const isDamaged = error instanceof AuthdError && error.reason === "credential_damaged";
+      if (!isDamaged) this.#behind.add(name);
+      this.#context.options.log[level]({ credential: name }, messageOf(error));
+    }
   }
 
   /** This host opened an intent, and ended before it sealed that it would send the request: nothing was spent. */

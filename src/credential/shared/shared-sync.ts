@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { messageOf } from "../../errors.ts";
+import type { Store } from "../../vault/store/index.ts";
 import type { SharedRecords } from "./shared-records.ts";
 
 /** The store is asked this often (ms) what has changed: notices get lost. */
@@ -13,10 +14,10 @@ export class SharedSync {
   readonly #shared: SharedRecords;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #behind = new Set<string>();
   #change = -1;
   #timer: Timer | undefined;
-  #unwatch: (() => void) | undefined;
+  /** What is watched: the store of one connection, and another one once that was closed. */
+  #watched: { store: Store; end: () => void } | undefined;
   #polling: Promise<void> | undefined;
   #seenAtBootMs = Number.NEGATIVE_INFINITY;
   #isStopped = true;
@@ -43,10 +44,10 @@ export class SharedSync {
     this.#isStopped = true;
     this.syncedAt = undefined;
     this.#timer?.cancel();
-    this.#unwatch?.();
-    this.#unwatch = undefined;
     await this.#shared.halt();
     await this.#polling;
+    this.#watched?.end();
+    this.#watched = undefined;
     await this.#shared.connection.close();
   }
 
@@ -75,36 +76,46 @@ export class SharedSync {
     if (before !== undefined) this.#log.info({}, "the store is reached again");
     const { recovery } = this.#shared;
     if (answer.change < this.#change) recovery.begin(answer);
+    const behind = this.#shared.takeBehind();
+    const taken = answer.entries.map((entry) => this.#shared.take(entry));
+    // Only now: whoever asks with this number is not told of them again.
     this.#change = answer.change;
-    await this.#watch();
-    const again = [...this.#behind];
-    this.#behind.clear();
-    await Promise.all([
-      ...answer.entries.map((entry) =>
-        this.#shared.take(entry).catch((error) => {
-          this.#behind.add(entry.name);
-          this.#log.warn({ credential: entry.name }, messageOf(error));
-        }),
-      ),
-      ...again.map((name) => this.#shared.pull(name)),
-    ]);
+    await Promise.all([...taken, ...behind.map((name) => this.#shared.pull(name))]);
+    await this.#follow();
     this.syncedAt = this.#clock.wall();
     if (recovery.isOpen) return await this.#shared.recover();
     await Promise.all([...pending].map((name) => this.#shared.reconcile(name)));
   }
 
+  /** Never rejects: what fails is done with the next question. */
+  async #follow(): Promise<void> {
+    try {
+      await this.#watch();
+      await this.#tellSeen();
+    } catch (error) {
+      this.#log.debug({}, messageOf(error));
+    }
+  }
+
   async #watch(): Promise<void> {
     const { store } = await this.#shared.connection.opened();
-    this.#unwatch ??= store.watch((name) => {
+    if (this.#watched?.store === store) return;
+    this.#watched?.end();
+    const end = store.watch((name) => {
       if (name === undefined) void this.poll();
       else void this.#shared.pull(name);
     });
-    const { recovery, nowBootMs } = this.#shared;
+    this.#watched = { store, end };
+  }
+
+  async #tellSeen(): Promise<void> {
+    const { recovery, nowBootMs, connection, host } = this.#shared;
     // Until then it tells that it runs once the store has all of it.
     if (recovery.isOpen) return;
     const everyMs = recovery.isRecent(nowBootMs) ? POLL_MS : SEEN_MS;
     if (nowBootMs < this.#seenAtBootMs + everyMs) return;
+    const { store } = await connection.opened();
+    await store.seen(host);
     this.#seenAtBootMs = nowBootMs;
-    await store.seen(this.#shared.host);
   }
 }
