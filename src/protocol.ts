@@ -664,6 +664,7 @@ export type ProblemReason =
   | "test_failed"
   | "token_file"
   | "socket"
+  | "store"
   | "hook";
 
 /** The ways in which people and programs are told of problems; an outlet that is not configured is absent. */

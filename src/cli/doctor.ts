@@ -15,7 +15,7 @@ import { gatherFacts, ownerOf, userOf } from "./doctor/facts.ts";
 import { type Check, type DoctorContext, type Finding, problem } from "./doctor/finding.ts";
 import { checkFolders, checkReporting } from "./doctor/permissions.ts";
 import { type Score, score, type Verdict } from "./doctor/score.ts";
-import { checkAudit, checkDisk, checkVault } from "./doctor/vault.ts";
+import { checkAudit, checkDisk, checkStore, checkVault } from "./doctor/vault.ts";
 import { EXIT } from "./exit-code.ts";
 import { columns, print, printJson } from "./output.ts";
 import { type Paint, painter, plain, type Style } from "./style.ts";
@@ -30,6 +30,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "vault key": checkVault,
   disk: checkDisk,
   audit: checkAudit,
+  store: checkStore,
   approvals: checkApprovals,
   clock: checkClock,
   service: checkService,

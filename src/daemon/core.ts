@@ -106,6 +106,7 @@ export class Core {
       events.emit({ kind: "manifest_rebuilt", message, ...wanted });
     });
     if (shared) this.#connect(shared);
+    else this.observer.onStore();
     this.locked.on(() => {
       http.reconnect();
       void this.shared?.sync.stop();
@@ -125,6 +126,7 @@ export class Core {
     const { env, vault } = this.#foundation;
     const { registry, admin } = this;
     records.connect(sharedCredentials({ dir: configDir(env), registry, vault, admin }));
+    records.connection.onOutcome = () => this.observer.onStore();
     registry.share(records);
   }
 
@@ -141,6 +143,7 @@ export class Core {
     this.registry.share(undefined);
     this.shared = undefined;
     await shared?.sync.stop();
+    this.observer.onStore();
   }
 
   /** Takes over the configuration of the start; of many credentials only the first are read. */

@@ -31,13 +31,16 @@ function check(name: HealthCheck["name"], ok: boolean, yes: string, no: string):
   return { name, ok, message: ok ? yes : no };
 }
 
-/** A store that can't be reached is no reason to send nobody here, as long as this host has something to serve. */
+/**
+ * A store that can't be reached is no reason to send nobody here, as long as this host has something to serve. One that
+ * refuses it is: it gets nothing new before a person has acted.
+ */
 function storeCheck({ records, sync }: SharedStore, registry: Registry): HealthCheck {
-  const { problem } = records.connection;
+  const { problem, refusal } = records.connection;
   if (problem === undefined && sync.syncedAt !== undefined)
     return check("store", true, "it is reached", "");
   const why = problem ?? "it was not asked yet";
-  const isServed = registry.isRead && hasShared(registry);
+  const isServed = refusal === undefined && registry.isRead && hasShared(registry);
   return check("store", isServed, `this host serves what it has of it: ${why}`, why);
 }
 

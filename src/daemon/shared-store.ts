@@ -1,13 +1,14 @@
 import { join } from "node:path";
+import { omitUndefined } from "../base/omit-undefined.ts";
 import { readRegularFile } from "../base/regular-file.ts";
 import { hostOf } from "../config/config.ts";
 import type { StoreSettings } from "../config/settings.ts";
 import { hasSecrets } from "../credential/record.ts";
 import type { SharedRecords } from "../credential/shared/shared-records.ts";
 import type { SharedSync } from "../credential/shared/shared-sync.ts";
-import { AuthdError, errorCode, messageOf } from "../errors.ts";
+import { errorCode, messageOf } from "../errors.ts";
 import type { StoreFigures } from "../observe/observe.ts";
-import type { KeyOwner, Store } from "../vault/store/index.ts";
+import { type KeyOwner, type Store, StoreRefusal } from "../vault/store/index.ts";
 import { storeTimeline } from "./fleet/store-timeline.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -71,6 +72,7 @@ export function storeFigures({ records, sync }: SharedStore): StoreFigures {
   const { connection, leases, pending, commits } = records;
   return {
     isReached: connection.problem === undefined && sync.syncedAt !== undefined,
+    ...omitUndefined({ refusal: connection.refusal }),
     syncedAt: sync.syncedAt,
     leases: leases.held.size,
     pending: pending.size,
@@ -78,7 +80,7 @@ export function storeFigures({ records, sync }: SharedStore): StoreFigures {
   };
 }
 
-/** Returns whose key this host has in a store: its vault, or a file. Rejects with AuthdError if that can't be read. */
+/** Returns whose key this host has in a store: its vault, or a file. Rejects with StoreRefusal if that can't be read. */
 export async function keyOwnerOf(
   { keyFile }: StoreSettings,
   { env, vault }: Pick<Foundation, "env" | "vault">,
@@ -89,14 +91,14 @@ export async function keyOwnerOf(
   return hostKeyOwner(textOf(file), file);
 }
 
-/** Rejects with AuthdError if the store would replace secrets of this host that were never in one. */
+/** Rejects with StoreRefusal if the store would replace secrets of this host that were never in one. */
 async function assertNothingLost(store: Store, vault: Foundation["vault"]): Promise<void> {
   const { entries } = await store.changesSince(-1);
   for (const { name, payload } of entries) {
     const record = payload && vault.read(name);
     if (!record || record.shared || !hasSecrets(record)) continue;
     const text = `The store has ${name}, and this host has secrets of its own for it: remove it here first (authd remove ${name})`;
-    throw new AuthdError("internal", text);
+    throw new StoreRefusal(text);
   }
 }
 
@@ -126,6 +128,6 @@ function textOf(path: string): string {
   try {
     return readRegularFile(path, MAX_BYTES, { followLinks: true }).toString();
   } catch (cause) {
-    throw new AuthdError("internal", `${path} of [store] can't be read: ${messageOf(cause)}`);
+    throw new StoreRefusal(`${path} of [store] can't be read: ${messageOf(cause)}`);
   }
 }

@@ -120,11 +120,11 @@ export class Alerts {
     else if (kind === "reloaded") this.checkAll();
   }
 
-  /** Reports that the hook's last run failed; undefined: it works, or there is none. */
-  onHook(problem: Problem | undefined): void {
+  /** Reports a problem of the hook or the store; undefined: there is none of it. */
+  onDaemonProblem(reason: "hook" | "store", problem: Problem | undefined): void {
     if (this.#closed) return;
     if (problem) this.#raise(problem);
-    else this.#resolveReason("hook");
+    else this.#resolveReason(reason);
   }
 
   /** Called with each tick of the registry's timer. */

@@ -31,6 +31,7 @@ import {
   manifestProblem,
   problemsOf,
   socketProblem,
+  storeProblem,
 } from "./problems.ts";
 import type { StoreFigures } from "./store-metrics.ts";
 
@@ -159,6 +160,11 @@ export class Observer {
     this.#desktop?.show([problem]);
   }
 
+  /** Called with each outcome of a question to the store, and when this host shares none any more. */
+  onStore(): void {
+    this.#alerts.onDaemonProblem("store", this.#storeProblem());
+  }
+
   /** Called with each tick of the registry's timer. */
   tick(): void {
     this.#alerts.tick();
@@ -227,11 +233,13 @@ export class Observer {
     const audit = source.audit?.();
     const manifest = source.manifest?.();
     const hook = this.#hookProblem();
+    const store = this.#storeProblem();
     return [
       ...(manifest === undefined ? [] : [manifestProblem(manifest)]),
       ...(audit === undefined ? [] : [auditProblem(audit)]),
       ...(locked === undefined ? [] : [lockedVault(locked)]),
       ...(hook === undefined ? [] : [hook]),
+      ...(store === undefined ? [] : [store]),
       ...(source.sockets?.() ?? []).map(socketProblem),
       ...source.needingAttention().flatMap((info) => problemsOf(info, now)),
     ];
@@ -242,8 +250,13 @@ export class Observer {
     return this.#hook && error !== undefined ? hookProblem(this.#hook.command, error) : undefined;
   }
 
+  #storeProblem(): Problem | undefined {
+    const { refusal } = this.#options.source.store() ?? {};
+    return refusal === undefined ? undefined : storeProblem(refusal);
+  }
+
   #reportHook(): void {
-    this.#alerts.onHook(this.#hookProblem());
+    this.#alerts.onDaemonProblem("hook", this.#hookProblem());
   }
 
   #reporting(): Reporting {

@@ -26,6 +26,8 @@ export const REMEDIES: Readonly<Record<ProblemReason, (name: string) => string>>
   test_failed: (name) => `authd set ${name}`,
   socket: () => "mend its path in config.toml, then restart authd",
   token_file: () => "authd token-file --list",
+  store: () =>
+    "mend what it says in [store] of config.toml or at the database, or let this host in: authd fleet invite on another one, authd fleet join here",
   hook: (program) => `mend ${program}, or change hook in config.toml, then authd reload`,
 };
 
@@ -119,6 +121,11 @@ export function auditProblem(message: string): Problem {
 /** Problem: a restricted socket can't be listened on. */
 export function socketProblem(message: string): Problem {
   return { reason: "socket", message, help: REMEDIES.socket("") };
+}
+
+/** Problem: the store does not let this host in, or its settings can't be used. */
+export function storeProblem(message: string): Problem {
+  return { reason: "store", message, help: REMEDIES.store("") };
 }
 
 /** Returns the problem of a hook whose last run failed. */

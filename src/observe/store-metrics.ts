@@ -2,8 +2,10 @@ import type { Counter, Gauge, Registry } from "prom-client";
 
 /** What happened to the store that this host shares with others. */
 export interface StoreFigures {
-  /** The last question was answered. */
+  /** The last question was answered, and all that the store has was taken over since the start. */
   isReached: boolean;
+  /** Why the store refuses this host; absent: it does not, or can't be reached. */
+  refusal?: string;
   /** When all that the store has was taken over last, in milliseconds since the epoch; undefined: not yet. */
   syncedAt: number | undefined;
   /** Number of leases that this host holds. */
@@ -27,7 +29,10 @@ export class StoreMetrics {
   constructor({ Counter: CounterClass, Gauge: GaugeClass }: Classes, register: Registry) {
     const registers = [register];
     const gauge = (name: string, help: string) => new GaugeClass({ name, help, registers });
-    this.#reached = gauge("authd_store_reachable", "1 if the store answered the last question.");
+    this.#reached = gauge(
+      "authd_store_reachable",
+      "1 if the store answered the last question; 0 also until all of it was taken over once, and where it refuses this host.",
+    );
     this.#synced = gauge(
       "authd_store_last_sync_timestamp_seconds",
       "When all that the store has was taken over last, in seconds since the epoch.",

@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { HealthResult } from "../../src/protocol.ts";
+import type { EventsResult, HealthResult, StatusResult } from "../../src/protocol.ts";
 import { type Daemon, makeHome, startDaemon } from "../helpers/daemon.ts";
-import { startFleet, startHost } from "../helpers/fleet.ts";
+import { addStatic, letIn, startFleet, startHost, succeeded } from "../helpers/fleet.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix as test } from "../helpers/optional.ts";
 import { freePort } from "../helpers/port.ts";
@@ -89,4 +89,67 @@ test("a host is ready once it has what the store has, and stays so without the s
   t.is(away.code, 0);
   t.true(away.ready);
   await until(async () => (await figure("authd_store_reachable")) === 0);
+});
+
+test("a host that the store refuses is not ready, whatever it has, and a person is told", async (t) => {
+  const store = { url: pathToFileURL(join(temporaryFolder(t), "store")).href };
+  const [one, two] = await startFleet(t, store, ["one", "two"], (daemon) =>
+    addStatic(t, daemon, "mine"),
+  );
+  await two!.stop();
+  const port = await freePort();
+  const config = join(two!.configDir, "config.toml");
+  writeFileSync(config, `metrics_listen = "127.0.0.1:${port}"\n${readFileSync(config, "utf8")}`);
+  const host = await startDaemon(t, { home: two! });
+  const metrics = async () =>
+    parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+  const problems = async () => {
+    const { daemon } = JSON.parse((await host.cli(["status", "--json"])).stdout);
+    return (daemon as StatusResult).problems.filter(({ reason }) => reason === "store");
+  };
+  const told = async () => {
+    const { events } = JSON.parse((await host.cli(["events", "--json"])).stdout) as EventsResult;
+    return events.filter(({ reason }) => reason === "store").map(({ kind }) => kind);
+  };
+  await until(async () => /it is reached/.test((await host.cli(["health"])).stdout));
+  t.deepEqual(await problems(), []);
+
+  succeeded(t, await one!.cli(["fleet", "remove", "two"]));
+  await until(async () => (await host.cli(["health"])).code === 1);
+  t.regex((await host.cli(["health"])).stdout, /store: failed: .*does not know this/);
+  t.is((await host.cli(["get", "mine"])).stdout, "token-of-mine\n", "it serves what it has");
+  const [problem] = await problems();
+  t.regex(problem!.message, /does not know this host, two/);
+  t.regex(problem!.help, /authd fleet join/);
+  const doctor = await host.cli(["doctor"]);
+  t.is(doctor.code, 1);
+  t.regex(doctor.stdout, /does not know this host, two/);
+  t.is(valueIn(await metrics(), "authd_problem", { credential: "", reason: "store" }), 1);
+  t.is(valueIn(await metrics(), "authd_store_reachable"), 0);
+  t.deepEqual(await told(), ["problem"]);
+
+  await letIn(t, store, one!, host);
+  await until(async () => (await host.cli(["health"])).code === 0);
+  t.deepEqual(await problems(), []);
+  t.is(valueIn(await metrics(), "authd_store_reachable"), 1);
+  t.deepEqual(await told(), ["problem", "resolved"]);
+});
+
+test("a key of the store that can't be read is not ready", async (t) => {
+  const store = { url: pathToFileURL(join(temporaryFolder(t), "store")).href };
+  const [host] = await startFleet(t, store, ["one"], (daemon) => addStatic(t, daemon, "mine"));
+  await host!.stop();
+  const config = join(host!.configDir, "config.toml");
+  const key = join(host!.folder, "store-key");
+  writeFileSync(config, `${readFileSync(config, "utf8")}key_file = "${key}"\n`);
+  const { cli } = await startDaemon(t, { home: host! });
+  for (const said of [
+    /store: failed: .*can't be read/,
+    /store: failed: .*holds no key of a store/,
+  ]) {
+    await until(async () => said.test((await cli(["health"])).stdout));
+    t.is((await cli(["health"])).code, 1);
+    writeFileSync(key, "nothing\n", { mode: 0o600 });
+  }
+  t.is((await cli(["get", "mine"])).stdout, "token-of-mine\n");
 });

@@ -50,7 +50,7 @@ function setup(t: ExecutionContext, path = join(temporaryFolder(t), "told.json")
     },
     hear: (happened: EventPayload) => alerts.onEvent(happened),
     tick: () => alerts.tick(),
-    hook: (problem: Problem | undefined) => alerts.onHook(problem),
+    hook: (problem: Problem | undefined) => alerts.onDaemonProblem("hook", problem),
     close: () => alerts.close(),
     async restart() {
       await alerts.close();

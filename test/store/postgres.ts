@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
+import { StoreRefusal } from "../../src/vault/store/index.ts";
 import { storeSql } from "../../src/vault/store/postgres/migrations.ts";
 import { PostgresStore } from "../../src/vault/store/postgres/postgres-store.ts";
 import type { ServerAddress } from "../../src/vault/store/postgres/server-address.ts";
@@ -113,22 +114,25 @@ test("over TCP with a CA it is TLS, and the certificate is verified", async (t) 
   const others = createAuthority().ca;
   await t.throwsAsync(
     PostgresStore.open({ url: tcp("localhost"), password: password!, ca: others }),
-    { instanceOf: AuthdError },
+    { instanceOf: StoreRefusal },
   );
   // The certificate is for localhost.
   await t.throwsAsync(
     PostgresStore.open({ url: tcp("127.0.0.1"), password: password!, ca: server.ca }),
-    { instanceOf: AuthdError },
+    { instanceOf: StoreRefusal },
   );
 });
 
 test("a wrong password is refused, and told to nobody", async (t) => {
-  const { url } = await server.createDatabase();
-  const error = await t.throwsAsync(
-    PostgresStore.open({ url, password: () => "a-wrong-password" }),
-    { instanceOf: AuthdError },
-  );
-  t.false(error.message.includes("a-wrong-password"));
+  const address = await server.createDatabase();
+  const pooled = await startPgBouncer(t, server, address);
+  for (const { url } of [address, pooled]) {
+    const error = await t.throwsAsync(
+      PostgresStore.open({ url, password: () => "a-wrong-password" }),
+      { instanceOf: StoreRefusal },
+    );
+    t.false(error.message.includes("a-wrong-password"));
+  }
 });
 
 test.serial("a server that was restarted is used again, and notices come again", async (t) => {
@@ -141,7 +145,8 @@ test.serial("a server that was restarted is used again, and notices come again",
   t.teardown(other.watch((name) => void noticed.push(name)));
   await until(() => noticed.length > 0);
   await server.stop("immediate");
-  await t.throwsAsync(one.read("a"), { instanceOf: AuthdError });
+  const away = await t.throwsAsync(one.read("a"), { instanceOf: AuthdError });
+  t.false(away instanceof StoreRefusal, "a server that is away refuses nobody");
   noticed.length = 0;
   await server.start();
   await until(() => noticed.includes(undefined));

@@ -113,3 +113,9 @@ export const checkAudit: Check = ({ daemon }) => {
   if (found.length === 0) return [ok("audit log", "nothing stands in its way")];
   return found.map(({ message, help }) => problem("audit log", message, help));
 };
+
+/** Tells of a store that refuses this host. One that can't be reached is none of this machine's problems. */
+export const checkStore: Check = ({ daemon }) => {
+  const found = (daemon?.problems ?? []).filter(({ reason }) => reason === "store");
+  return found.map(({ message, help }) => problem("store", message, help));
+};

@@ -1,6 +1,6 @@
 import type { Timekeeper } from "../../base/timekeeper.ts";
-import { messageOf } from "../../errors.ts";
-import type { FleetKeys, Store, Timed } from "../../vault/store/index.ts";
+import { AuthdError, messageOf } from "../../errors.ts";
+import { type FleetKeys, type Store, StoreRefusal, type Timed } from "../../vault/store/index.ts";
 import { StoreClock } from "./store-clock.ts";
 
 /** The store as this host uses it. */
@@ -11,7 +11,7 @@ export interface OpenedStore {
   addGroup(group: string): Promise<boolean>;
 }
 
-/** The store can't be reached, or does not know this host. */
+/** The store can't be reached, or refuses this host. */
 export class StoreDown extends Error {
   override readonly name = "StoreDown";
 }
@@ -23,6 +23,10 @@ export class StoreConnection {
   #opening: Promise<OpenedStore> | undefined;
   /** Why the last question was not answered; undefined if it was. */
   problem: string | undefined;
+  /** The problem, if only a person ends it: the store refuses this host, or the settings of it can't be used. */
+  refusal: string | undefined;
+  /** Called with each outcome of a question. */
+  onOutcome: () => void = () => {};
   /** Called with each answer. */
   onAnswer: (answer: Timed<object>) => void = () => {};
 
@@ -38,13 +42,19 @@ export class StoreConnection {
     try {
       const { store, keys } = await this.opened();
       const answer = await this.clock.ask(() => question(store, keys));
-      this.problem = undefined;
+      this.#note(undefined);
       this.onAnswer(answer);
       return answer;
     } catch (error) {
-      this.problem = messageOf(error);
-      throw new StoreDown(this.problem);
+      this.#note(error);
+      throw new StoreDown(messageOf(error));
     }
+  }
+
+  #note(error: unknown): void {
+    this.problem = error === undefined ? undefined : messageOf(error);
+    this.refusal = isRefusal(error) ? this.problem : undefined;
+    this.onOutcome();
   }
 
   async opened(): Promise<OpenedStore> {
@@ -65,4 +75,10 @@ export class StoreConnection {
     for (const { key } of opened?.keys.own.values() ?? []) key.fill(0);
     await opened?.store.close();
   }
+}
+
+/** An address that can't be used is one, too. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof StoreRefusal) return true;
+  return error instanceof AuthdError && error.reason === "invalid_params";
 }

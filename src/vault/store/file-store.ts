@@ -21,8 +21,11 @@ import type {
   StoreEntry,
   Timed,
 } from "./store.ts";
+import { StoreRefusal } from "./store-refusal.ts";
 
 const FILE = "store.json";
+/** Codes of errors that only a person ends. */
+const REFUSED = new Set(["EACCES", "EPERM", "EROFS"]);
 
 /** Makes the entry that takes a record's place; undefined leaves it as it is. */
 type Change<Entry = StoreEntry | undefined> = (
@@ -233,5 +236,8 @@ function unusable(
 ): AuthdError {
   if (cause instanceof AuthdError) return cause;
   const message = `The store ${dir} can't be used: ${explainFileError(cause)}`;
+  if (reason === "internal" && REFUSED.has(errorCode(cause) ?? "")) {
+    return new StoreRefusal(message, cause);
+  }
   return new AuthdError(reason, message, { cause });
 }

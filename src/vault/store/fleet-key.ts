@@ -8,9 +8,9 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { AuthdError } from "../../errors.ts";
 import { derivedKey } from "../derived-key.ts";
 import { decrypt, encrypt, seal, unseal } from "../sealed-file.ts";
+import { StoreRefusal } from "./store-refusal.ts";
 
 const KEY_BYTES = 32;
 /** What stands before the 32 bytes of an X25519 key in DER (RFC 8410). */
@@ -56,14 +56,13 @@ export function wrapForHost(publicKey: Buffer, key: Buffer): Buffer {
   return Buffer.concat([sender, encrypt(shared, PURPOSE, key)]);
 }
 
-/** Throws AuthdError `internal` if it was wrapped for another host. */
+/** Throws StoreRefusal if it was wrapped for another host. */
 export function unwrapForHost({ privateKey, publicKey }: HostKeys, wrapped: Buffer): Buffer {
   const sender = wrapped.subarray(0, KEY_BYTES);
   const shared = sharedKey(privateKey, sender, sender, publicKey);
   const key = decrypt(shared, PURPOSE, wrapped.subarray(KEY_BYTES));
   if (key) return key;
-  throw new AuthdError(
-    "internal",
+  throw new StoreRefusal(
     "The store's key was wrapped for another vault than this one: let this host join again (authd fleet join)",
   );
 }

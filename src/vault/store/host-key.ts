@@ -6,15 +6,16 @@ import { derivedKey } from "../derived-key.ts";
 import { rowOfKey } from "./key-rows.ts";
 import { type KeyOwner, letIn } from "./membership.ts";
 import type { Store } from "./store.ts";
+import { StoreRefusal } from "./store-refusal.ts";
 import type { GroupKeys } from "./wrapped-keys.ts";
 
 const KEY = /^authd-host-key-1\.([A-Za-z0-9_-]{43})$/;
 
-/** Returns the owner of a key, as it was printed. Throws AuthdError `internal` if it is none; `file` is for messages. */
+/** Returns the owner of a key, as it was printed. Throws StoreRefusal if it is none; `file` is for messages. */
 export function hostKeyOwner(text: string, file: string): KeyOwner {
   const [, secret] = KEY.exec(text.trim()) ?? [];
   if (secret === undefined) {
-    throw new AuthdError("internal", `${file} holds no key of a store (authd fleet key)`);
+    throw new StoreRefusal(`${file} holds no key of a store (authd fleet key)`);
   }
   return ownerOf(Buffer.from(secret, "base64url"));
 }

@@ -7,6 +7,7 @@ import type { ManagedVault } from "../vault.ts";
 import { type FleetKey, fleetKeyOf, type HostKeys, hostKeys, newFleetKey } from "./fleet-key.ts";
 import { keyFor } from "./key-rows.ts";
 import type { Host, Store } from "./store.ts";
+import { StoreRefusal } from "./store-refusal.ts";
 import {
   DEFAULT_GROUP,
   type GroupKeys,
@@ -54,7 +55,7 @@ export function memberWith(host: string, vault: KeyOwner, keys: GroupKeys): Omit
 }
 
 /**
- * Returns the keys of the records; a host that the store does not know is let in by a key that it has of it. Rejects with AuthdError `internal` if this
+ * Returns the keys of the records; a host that the store does not know is let in by a key that it has of it. Rejects with StoreRefusal if this
  * host is not one of the store's. `mayEnter` rejects if it should not be let in.
  */
 export async function fleetKeys(
@@ -80,9 +81,8 @@ export async function fleetKeys(
   return { keyId, own, groups: groupsOf(hosts, own) };
 }
 
-function unknown(host: string): AuthdError {
-  return new AuthdError(
-    "internal",
+function unknown(host: string): StoreRefusal {
+  return new StoreRefusal(
     `The store does not know this host, ${host}: let it join (authd fleet join), or leave [store] out of config.toml`,
   );
 }

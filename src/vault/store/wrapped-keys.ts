@@ -46,7 +46,7 @@ export function readWrapped({ wrappedKey }: Pick<Host, "wrappedKey">): WrappedKe
   }
 }
 
-/** Throws AuthdError `internal` if they were wrapped for another host. */
+/** Throws StoreRefusal if they were wrapped for another host. */
 export function unwrapAll(keys: HostKeys, host: Host): Map<string, FleetKey> {
   return new Map(
     readWrapped(host).map(({ group, key }) => [group, fleetKeyOf(unwrapForHost(keys, key))]),

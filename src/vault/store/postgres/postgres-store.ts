@@ -1,4 +1,3 @@
-import { AuthdError } from "../../../errors.ts";
 import type {
   Acquire,
   Changes,
@@ -18,6 +17,7 @@ import { prepareSchema } from "./prepare-schema.ts";
 import * as queries from "./queries.ts";
 import { replaceAll } from "./replace-all.ts";
 import { type ServerAddress, serverConfig } from "./server-address.ts";
+import { storeError } from "./server-error.ts";
 
 /** Connections for statements; one more listens for notices. */
 const MAX_CONNECTIONS = 4;
@@ -69,7 +69,7 @@ export class PostgresStore implements Store {
 
   /**
    * Connects, and makes the tables in a database that has none. Rejects with AuthdError `internal` if the
-   * server can't be reached or its tables are not those of this authd, `invalid_params` if the address would
+   * server can't be reached, StoreRefusal if it refuses or its tables are not those of this authd, `invalid_params` if the address would
    * have the password sent without TLS.
    */
   static async open(address: ServerAddress): Promise<PostgresStore> {
@@ -221,7 +221,7 @@ export class PostgresStore implements Store {
     try {
       return await work();
     } catch (cause) {
-      throw cause instanceof AuthdError ? cause : unreachable(cause);
+      throw storeError(cause);
     }
   }
 }
@@ -268,8 +268,3 @@ function entryOf(row: Row | undefined): StoreEntry | undefined {
 }
 
 /** The server's own words hold no secret: it is never sent one but sealed, and the password as a proof. */
-function unreachable(cause: unknown): AuthdError {
-  const { message = "", code } = Object(cause) as { message?: string; code?: string };
-  const why = message === "" ? String(code ?? "no answer") : message;
-  return new AuthdError("internal", `The store can't be used: ${why}.`);
-}

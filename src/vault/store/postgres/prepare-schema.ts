@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { AuthdError } from "../../../errors.ts";
+import { StoreRefusal } from "../store-refusal.ts";
 import { installation, MIGRATIONS } from "./migrations.ts";
 
 /** SQLSTATE: what has to be made is there already, as another host makes the tables in this moment. */
@@ -7,7 +7,7 @@ const ALREADY = new Set(["23505", "42P06", "42P07"]);
 /** SQLSTATE: the role may not make a schema. */
 const FORBIDDEN = "42501";
 
-/** Makes the tables if there are none. Rejects with AuthdError `internal` if they are of another version. */
+/** Makes the tables if there are none. Rejects with StoreRefusal if they are of another version. */
 export async function prepareSchema(pool: Pool): Promise<void> {
   const version = (await versionOf(pool)) ?? (await install(pool));
   if (version === MIGRATIONS.length) return;
@@ -15,8 +15,7 @@ export async function prepareSchema(pool: Pool): Promise<void> {
     version > MIGRATIONS.length
       ? "they were made by a newer authd, so update authd"
       : "a database administrator brings them up to date with schemas/store.sql";
-  throw new AuthdError(
-    "internal",
+  throw new StoreRefusal(
     `The store's tables are of version ${version}, and this authd knows ${MIGRATIONS.length}: ${next}.`,
   );
 }
@@ -40,9 +39,8 @@ async function install(pool: Pool): Promise<number> {
   return (await versionOf(pool)) ?? 0;
 }
 
-function mayNotInstall(): AuthdError {
-  return new AuthdError(
-    "internal",
+function mayNotInstall(): StoreRefusal {
+  return new StoreRefusal(
     "The store's database has no tables of authd, and its role may not make them: a database " +
       "administrator runs schemas/store.sql there once (docs/fleet.md).",
   );

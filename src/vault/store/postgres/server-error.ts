@@ -1,0 +1,23 @@
+/** What an error of a server, or of the connection to it, says of the store. */
+import { AuthdError } from "../../../errors.ts";
+import { StoreRefusal } from "../store-refusal.ts";
+
+/**
+ * SQLSTATE: the role, its password or its rights (28, 42501), no such database (3D000) or table (42P01, 3F000). Another try
+ * changes nothing; anything else may pass.
+ */
+const REFUSED = /^(28...|3D000|3F000|42501|42P01)$/;
+/** What Node calls a certificate or a CA that it does not take, or TLS that was not agreed upon. */
+const UNTRUSTED = /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
+/** Errors without a code of their own: a pooler's (08P01 stands for many), and the client's before it has sent a password. */
+const REFUSING_WORDS =
+  /authentication failed|no such (user|database)|^SASL|server does not support SSL/i;
+
+/** Returns the error as this host tells it; one of its own stays as it is. */
+export function storeError(cause: unknown): AuthdError {
+  if (cause instanceof AuthdError) return cause;
+  const { message = "", code = "" } = Object(cause) as { message?: string; code?: string };
+  const text = `The store can't be used: ${message || code || "no answer"}.`;
+  const isRefused = REFUSED.test(code) || UNTRUSTED.test(code) || REFUSING_WORDS.test(message);
+  return isRefused ? new StoreRefusal(text) : new AuthdError("internal", text);
+}
