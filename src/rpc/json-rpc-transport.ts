@@ -274,6 +274,7 @@ export class JsonRpcTransport {
   }
 
   #deliverRequest(request: RequestMessage): void {
+    this.#reader.budget.note(false);
     // Messages keep their order.
     if (this.#ready.length > 0) this.#answerReady();
     this.#buffer.expected++;

@@ -1,5 +1,6 @@
 import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
+import { type CpuBudget, CpuBudgets } from "../../src/rpc/cpu-budget.ts";
 import { checkedGetToken } from "../../src/rpc/dispatcher.ts";
 import { KnownRequests } from "../../src/rpc/known-requests.ts";
 import { type Incoming, readMessage } from "../../src/rpc/message.ts";
@@ -124,6 +125,40 @@ test("messages keep their order around known requests", async (t) => {
     id > 0 && id % 3 === 0 ? `status ${id}` : `getToken ${id}`,
   );
   t.deepEqual(order, expected);
+});
+
+/** Notes of each block of work in which there were any. */
+class Notes extends CpuBudgets {
+  readonly blocks: boolean[][] = [];
+  #now: boolean[] = [];
+
+  override measure<Result>(budget: CpuBudget, work: () => Result): Result {
+    if (this.isMeasuring) return super.measure(budget, work);
+    this.#now = [];
+    try {
+      return super.measure(budget, work);
+    } finally {
+      if (this.#now.length > 0) this.blocks.push(this.#now);
+    }
+  }
+
+  override note(isKnown: boolean): void {
+    this.#now.push(isKnown);
+    super.note(isKnown);
+  }
+}
+
+test("known requests that wait for the client to take answers are not paid as answered ones", async (t) => {
+  const budgets = new Notes();
+  const limits = { lowWaterBytes: 0, highWaterBytes: 10 };
+  const { path } = await startWire(t, {}, { budgets, limits });
+  const client = await RawClient.open(t, path);
+  client.socket.write(`${GET}\n`);
+  await client.next();
+  client.socket.write(`${GET.replace('"id":1', '"id":2')}\n${GET.replace('"id":1', '"id":3')}\n`);
+  await client.take(2);
+  // The first answer is more than may wait: the second request takes another way.
+  t.deepEqual(budgets.blocks[1], [true, false]);
 });
 
 test("a known request that waits is cancelled, also in the same write", async (t) => {
