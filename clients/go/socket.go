@@ -14,8 +14,8 @@ import (
 const hint = "Start authd with `authd serve`, or name its socket in AUTHD_SOCKET."
 
 const (
-	// connectTries and connectPause: while too many others wait to be accepted it is tried again.
-	connectTries = 50
+	// connectLimit and connectPause: while too many others wait to be accepted it is tried again.
+	connectLimit = 10 * time.Second
 	connectPause = 20 * time.Millisecond
 )
 

@@ -16,9 +16,10 @@ import (
 // dialPath connects to the socket at this path, whoever owns it.
 func dialPath(ctx context.Context, path string) (net.Conn, error) {
 	var dialer net.Dialer
-	for tries := 1; ; tries++ {
+	until := time.Now().Add(connectLimit)
+	for {
 		socket, err := dialer.DialContext(ctx, "unix", path)
-		if err == nil || !errors.Is(err, syscall.EAGAIN) || tries == connectTries {
+		if err == nil || !errors.Is(err, syscall.EAGAIN) || time.Now().After(until) {
 			return socket, err
 		}
 		select {

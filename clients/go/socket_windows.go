@@ -43,9 +43,10 @@ func openPipe(ctx context.Context, path string) (syscall.Handle, error) {
 	}
 	const access = syscall.GENERIC_READ | syscall.GENERIC_WRITE
 	const flags = syscall.FILE_FLAG_OVERLAPPED | identification
-	for tries := 1; ; tries++ {
+	until := time.Now().Add(connectLimit)
+	for {
 		handle, err := syscall.CreateFile(name, access, 0, nil, syscall.OPEN_EXISTING, flags, 0)
-		if !errors.Is(err, errorPipeBusy) || tries == connectTries {
+		if !errors.Is(err, errorPipeBusy) || time.Now().After(until) {
 			return handle, err
 		}
 		select {

@@ -2,8 +2,8 @@ import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openOwnPipe } from "../base/windows/own-pipe.ts";
 
-/** Number of tries to connect, and the time between them (ms), while too many others wait: 10 s. */
-const TRIES = 500;
+/** How long to try to connect, and the time between two tries (ms), while too many others wait. */
+const LIMIT_MS = 10_000;
 const PAUSE_MS = 20;
 const LOCAL = "\\\\.\\pipe\\";
 
@@ -13,11 +13,12 @@ const LOCAL = "\\\\.\\pipe\\";
  */
 export async function connectToOwnPipe(path: string): Promise<Socket> {
   if (!path.startsWith(LOCAL)) throw new Error("it is no named pipe of this machine");
-  for (let tries = 1; ; tries++) {
+  const end = performance.now() + LIMIT_MS;
+  for (;;) {
     const fd = openOwnPipe(path);
     if (fd !== undefined)
       return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
-    if (tries === TRIES) throw new Error("too many others wait");
+    if (performance.now() > end) throw new Error("too many others wait");
     await sleep(PAUSE_MS);
   }
 }

@@ -14,7 +14,7 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 type Handle = *mut c_void;
 
@@ -31,8 +31,8 @@ const INFINITE: u32 = u32::MAX;
 const WAIT_OBJECT_0: u32 = 0;
 const WAIT_TIMEOUT: u32 = 258;
 
-/// Number of tries to connect, and the time between them, while too many others wait to be accepted.
-const CONNECT_TRIES: u32 = 50;
+/// How long to try to connect, and the time between two tries, while too many others wait to be accepted.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// OVERLAPPED.
@@ -224,7 +224,7 @@ fn event() -> io::Result<OwnedHandle> {
 fn open(path: &Path) -> io::Result<OwnedHandle> {
     let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     let flags = FILE_FLAG_OVERLAPPED | IDENTIFICATION;
-    let mut tries = 1;
+    let started = Instant::now();
     loop {
         // SAFETY: the name ends with a zero.
         let handle = unsafe {
@@ -235,10 +235,9 @@ fn open(path: &Path) -> io::Result<OwnedHandle> {
             return Ok(unsafe { OwnedHandle::from_raw_handle(handle) });
         }
         let error = io::Error::last_os_error();
-        if error.raw_os_error() != Some(ERROR_PIPE_BUSY) || tries == CONNECT_TRIES {
+        if error.raw_os_error() != Some(ERROR_PIPE_BUSY) || started.elapsed() > CONNECT_LIMIT {
             return Err(error);
         }
-        tries += 1;
         sleep(CONNECT_PAUSE);
     }
 }

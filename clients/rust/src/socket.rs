@@ -115,8 +115,8 @@ mod unix {
     use std::thread::sleep;
     use std::time::Duration;
 
-    /// Number of tries to connect, and the time between them, while too many others wait to be accepted.
-    const CONNECT_TRIES: u32 = 50;
+    /// How long to try to connect, and the time between two tries, while too many others wait to be accepted.
+    const CONNECT_LIMIT: Duration = Duration::from_secs(10);
     const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
     extern "C" {
@@ -186,11 +186,12 @@ mod unix {
     }
 
     fn dial(path: &Path) -> io::Result<Stream> {
-        let mut tries = 1;
+        let started = Instant::now();
         loop {
             match Stream::connect(path) {
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock && tries < CONNECT_TRIES => {
-                    tries += 1;
+                Err(cause)
+                    if cause.kind() == io::ErrorKind::WouldBlock && started.elapsed() < CONNECT_LIMIT =>
+                {
                     sleep(CONNECT_PAUSE);
                 }
                 other => return other,

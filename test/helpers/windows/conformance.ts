@@ -57,4 +57,12 @@ export function conformanceOnWindows(
     await playAt(foreign.pipe, driver, { name: "foreign", steps: ASKS });
     t.deepEqual(new Set(await foreign.came(1)), new Set([0]));
   });
+  test.serial(`${client} on Windows: a pipe that stays busy is given up`, async (t) => {
+    const how = await startOnce();
+    if (typeof how === "string") return missing(t, how);
+    const driver = await Driver.start(t, how);
+    const busy = await foreignPipe(t, machine!, { isBusy: true });
+    const gaveUp = playAt(busy.pipe, driver, { name: "busy", steps: ASKS });
+    await t.notThrowsAsync(gaveUp);
+  });
 }

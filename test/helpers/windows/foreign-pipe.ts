@@ -21,6 +21,8 @@ int main(int count, char **words) {
       &attributes.lpSecurityDescriptor, 0)) return 1;
   HANDLE pipe = CreateNamedPipeA(words[count - 1], PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE | PIPE_WAIT, 1, 4096, 4096, 0, &attributes);
   if (pipe == INVALID_HANDLE_VALUE) return 2;
+  if (count > 2 && CreateFileA(words[count - 1], GENERIC_READ | GENERIC_WRITE, 0, 0, OPEN_EXISTING, 0, 0) == INVALID_HANDLE_VALUE)
+    return 4;
   printf("listening\n");
   fflush(stdout);
   for (;;) {
@@ -34,15 +36,16 @@ int main(int count, char **words) {
 }
 `;
 
-/** Returns its name. `came` waits for so many connections, and returns how many bytes came with each. */
+/** Returns its name; one that is busy has no room for another client. `came` waits for so many connections, and returns how many bytes came with each. */
 export async function foreignPipe(
   t: Scope,
   windows: Windows,
+  { isBusy = false } = {},
 ): Promise<{ pipe: string; came(connections: number): Promise<number[]> }> {
   const program = join(temporaryFolder(t), "listens.exe");
   await compileForWindows(LISTENS, program);
   const pipe = newPipe();
-  const running = await windows.program(windowsPath(program), [pipe]);
+  const running = await windows.program(windowsPath(program), [...(isBusy ? ["busy"] : []), pipe]);
   t.teardown(() => running.kill());
   await running.says("listening");
   return {

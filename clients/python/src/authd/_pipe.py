@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import socket
 import sys
 import threading
 import time
+from ctypes import c_ulong, c_void_p, c_wchar_p
 from functools import partial
 from typing import Callable, Optional
 
@@ -21,10 +23,17 @@ _PREFIX = "\\\\.\\pipe\\"
 #: SECURITY_SQOS_PRESENT with SECURITY_IDENTIFICATION: who listens may ask who we are, and not act as we.
 _IDENTIFICATION = 0x00110000
 #: How long (s) all instances of the pipe may be busy, and between two looks.
-_BUSY_LIMIT = 10.0
-_BUSY_PAUSE = 0.02
+BUSY_LIMIT = 10.0
+BUSY_PAUSE = 0.02
 #: Bytes that are written at once.
 _WRITE_BYTES = 64 * 1024
+
+_INVALID_HANDLE = c_void_p(-1).value
+
+# Not _winapi.CreateFile, to which a name beyond ASCII is another one.
+_kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+_kernel32.CreateFileW.argtypes = [c_wchar_p, c_ulong, c_ulong, c_void_p, c_ulong, c_ulong, c_void_p]
+_kernel32.CreateFileW.restype = c_void_p
 
 _Start = Callable[[], "tuple[_winapi.Overlapped, int]"]
 
@@ -53,11 +62,6 @@ class Pipe:
         self._pending: list[_winapi.Overlapped] = []
         self._timeout: Optional[float] = None
         self._is_over = False
-        try:
-            refuse_impostor(self._handle, path)
-        except BaseException:
-            self.close()
-            raise
 
     def settimeout(self, timeout: Optional[float]) -> None:
         """Sets how long (s) one read or write may take."""
@@ -125,15 +129,30 @@ class Pipe:
 
 
 def _open(path: str) -> int:
+    until = time.monotonic() + BUSY_LIMIT
+    while (handle := try_open(path, until)) is None:
+        time.sleep(BUSY_PAUSE)
+    return handle
+
+
+def try_open(path: str, until: float) -> Optional[int]:
+    """
+    Returns the handle of a pipe that is ours, or None while all of its instances are busy: then try again.
+
+    Raises NoDaemonError if it is not ours, OSError if nobody listens, or if all are busy after `until`
+    (time.monotonic).
+    """
     access = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE
     flags = _winapi.FILE_FLAG_OVERLAPPED | _IDENTIFICATION
-    until = time.monotonic() + _BUSY_LIMIT
-    while True:
-        try:
-            return _winapi.CreateFile(
-                path, access, 0, _winapi.NULL, _winapi.OPEN_EXISTING, flags, _winapi.NULL
-            )
-        except OSError as error:
-            if error.winerror != _winapi.ERROR_PIPE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(_BUSY_PAUSE)
+    handle: int = _kernel32.CreateFileW(path, access, 0, None, _winapi.OPEN_EXISTING, flags, None)
+    if handle == _INVALID_HANDLE:
+        error = ctypes.get_last_error()
+        if error == _winapi.ERROR_PIPE_BUSY and time.monotonic() < until:
+            return None
+        raise ctypes.WinError(error)
+    try:
+        refuse_impostor(handle, path)
+    except BaseException:
+        _winapi.CloseHandle(handle)
+        raise
+    return handle
