@@ -146,7 +146,8 @@ async function install(installation: Installation, io: ServiceIo): Promise<numbe
   warnOfNode(launch.node, io);
   if (!manager.isClient) addNativeLinks(launch, io);
   const paths = wanted.map(({ path }) => path);
-  if (!(await carryOut(manager.start(paths), manager, io))) return EXIT.failed;
+  const outdated = (await manager.outdated?.(paths, asker(io))) ?? [];
+  if (!(await carryOut([...manager.start(paths), ...outdated], manager, io))) return EXIT.failed;
   io.say(`${manager.isClient ? "It" : "authd"} is running, and starts by itself from now on.`);
   for (const hint of await manager.hints(asker(io), io.env)) io.say(hint);
   return EXIT.done;

@@ -105,6 +105,7 @@ export async function inspectService(
   if (!installation) return { installed: false, files: [], current: false };
   const { manager, launch, found } = installation;
   const installed = found.some(({ ownership }) => ownership !== "absent");
+  const ask = (...argv: Step["argv"]) => runTool(env, argv);
   const [node, main] = found.flatMap(({ content }) => manager.commandIn(content) ?? []);
   const wanted = filesFor(manager, { ...launch, node: node ?? launch.node }, env);
   return {
@@ -116,7 +117,11 @@ export async function inspectService(
     ),
     ...(node !== undefined && { node: named(node) }),
     ...(main !== undefined && { main: named(main) }),
-    ...(installed && (await manager.state((...argv: Step["argv"]) => runTool(env, argv)))),
+    ...(installed &&
+      (await manager.state(
+        ask,
+        found.map(({ path }) => path),
+      ))),
   };
 }
 

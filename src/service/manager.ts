@@ -22,6 +22,9 @@ export interface ServiceState {
   pid?: number;
 }
 
+/** Runs the service manager's program to its end. Never rejects. */
+type Ask = (...argv: Step["argv"]) => Promise<Answer>;
+
 /** Everything that differs between service managers, as data. */
 export interface ServiceManager {
   readonly name: string;
@@ -38,9 +41,12 @@ export interface ServiceManager {
   stop(paths: readonly string[]): Step[];
   /** Steps after the files were removed. */
   forget: readonly Step[];
-  state(ask: (...argv: Step["argv"]) => Promise<Answer>): Promise<ServiceState>;
+  /** Steps that remove what an earlier authd has installed for this user under another name. */
+  outdated?(paths: readonly string[], ask: Ask): Promise<Step[]>;
+  /** Tells of the service of these files. */
+  state(ask: Ask, paths: readonly string[]): Promise<ServiceState>;
   /** How a person keeps changes of the files, in a sentence. */
   readonly customize: string;
   /** Returns further advice after an installation. */
-  hints(ask: (...argv: Step["argv"]) => Promise<Answer>, env: NodeJS.ProcessEnv): Promise<string[]>;
+  hints(ask: Ask, env: NodeJS.ProcessEnv): Promise<string[]>;
 }

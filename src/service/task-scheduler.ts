@@ -7,7 +7,10 @@ import type { Launch } from "./launch.ts";
 import type { ServiceManager, Step } from "./manager.ts";
 import { escapeXml, unescapeXml } from "./plist.ts";
 
-const TASK = "authd";
+/** The one name for all users of the machine that an earlier authd gave its task. */
+const SHARED_NAME = "authd";
+/** The most that the schema of tasks allows (unsignedByte). */
+const RESTARTS = 255;
 const NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task";
 
 export const taskScheduler: ServiceManager = {
@@ -19,34 +22,56 @@ export const taskScheduler: ServiceManager = {
   commandIn,
   start: ([task = ""]) => [
     ...stopOf(task),
-    schtasks("/Create", "/TN", TASK, "/XML", task, "/F"),
-    schtasks("/Run", "/TN", TASK),
+    schtasks("/Create", "/TN", nameIn(task), "/XML", task, "/F"),
+    schtasks("/Run", "/TN", nameIn(task)),
   ],
-  stop: ([task = ""]) => [...stopOf(task), schtasks("/Delete", "/TN", TASK, "/F")],
+  stop([task = ""]) {
+    const name = nameIn(task);
+    return [...stopOf(task), ...(name === SHARED_NAME ? [] : [deletionOf(name)])];
+  },
+  async outdated([task = ""], ask) {
+    const { code, stdout } = await ask("schtasks", "/Query", "/TN", SHARED_NAME, "/XML");
+    // Windows tells an account in any case of its letters; of the principal it tells a number.
+    const [theirs, ours] = [stdout, textOf(task)].map((text) => triggerUser(text).toLowerCase());
+    return code === 0 && theirs !== "" && theirs === ours ? [deletionOf(SHARED_NAME)] : [];
+  },
   forget: [],
   // Whether it runs is told in the language of the system only.
-  state: async (ask) => ({
-    enabled: (await ask("schtasks", "/Query", "/TN", TASK)).code === 0,
+  state: async (ask, [task = ""]) => ({
+    enabled: (await ask("schtasks", "/Query", "/TN", nameIn(task))).code === 0,
   }),
   customize: "make a task of your own under another name",
   hints: async () => ["Its window, which shows its log, belongs to it: closing that ends authd."],
 };
 
 function commandIn(content: string): string[] | undefined {
-  const part = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(content)?.[1] ?? "";
-  const line = unescapeXml(`"${part("Command")}" ${part("Arguments")}`);
+  const line = `"${partOf(content, "Command")}" ${partOf(content, "Arguments")}`;
   const [, node, main] = /"([^"]+)" "([^"]+)" serve"?$/.exec(line) ?? [];
   return node === undefined || main === undefined ? undefined : [node, main, "serve"];
 }
 
+function partOf(content: string, name: string): string {
+  return unescapeXml(new RegExp(`<${name}>([^<]*)</${name}>`).exec(content)?.[1] ?? "");
+}
+
+const textOf = (task: string) => (existsSync(task) ? readFileSync(task, "utf8") : "");
+
+/** Returns the name of the task of a file. */
+const nameIn = (task: string) => partOf(textOf(task), "URI").slice(1) || SHARED_NAME;
+
+const triggerUser = (content: string) =>
+  partOf(/<LogonTrigger>.*<\/LogonTrigger>/s.exec(content)?.[0] ?? "", "UserId");
+
 /** Lets the daemon end by itself: what the Task Scheduler ends is ended at once. */
 function stopOf(task: string): Step[] {
-  const [node, main] = existsSync(task) ? (commandIn(readFileSync(task, "utf8")) ?? []) : [];
+  const [node, main] = commandIn(textOf(task)) ?? [];
   if (node === undefined || main === undefined) return [];
   return [{ argv: [node, main, "stop"], optional: true }];
 }
 
 const schtasks = (...words: string[]): Step => ({ argv: ["schtasks", ...words] });
+
+const deletionOf = (name: string) => schtasks("/Delete", "/TN", name, "/F");
 
 /** Returns the program, and its arguments. A task has no variables of its own: cmd.exe sets them. */
 function commandLine({ node, main, variables }: Launch): [string, string] {
@@ -56,11 +81,12 @@ function commandLine({ node, main, variables }: Launch): [string, string] {
 }
 
 function taskOf(launch: Launch, env: NodeJS.ProcessEnv): string {
-  const user = env.USERDOMAIN ? `${env.USERDOMAIN}\\${nameOf(env)}` : nameOf(env);
+  const user = accountOf(env);
   const [command, words] = commandLine(launch);
   return `<?xml version="1.0"?>
 <Task version="1.2" xmlns="${NAMESPACE}">
   <RegistrationInfo>
+    <URI>\\${xml(taskNameOf(user))}</URI>
     <Description>Keeps API credentials, and their tokens fresh.</Description>
   </RegistrationInfo>
   <Triggers>
@@ -82,7 +108,7 @@ function taskOf(launch: Launch, env: NodeJS.ProcessEnv): string {
     <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
     <RestartOnFailure>
       <Interval>PT1M</Interval>
-      <Count>3</Count>
+      <Count>${RESTARTS}</Count>
     </RestartOnFailure>
   </Settings>
   <Actions Context="Author">
@@ -95,7 +121,13 @@ function taskOf(launch: Launch, env: NodeJS.ProcessEnv): string {
 `;
 }
 
-const nameOf = ({ USERNAME }: NodeJS.ProcessEnv) => USERNAME || userInfo().username;
+function accountOf({ USERDOMAIN, USERNAME }: NodeJS.ProcessEnv): string {
+  const name = USERNAME || userInfo().username;
+  return USERDOMAIN ? `${USERDOMAIN}\\${name}` : name;
+}
+
+/** All users of the machine have their tasks in one folder, as names of files. */
+const taskNameOf = (account: string) => `authd-${account.replace(/[\\/:*?"<>|]/g, "-")}`;
 
 /** In ASCII, which reads the same in every code page. */
 function xml(text: string): string {

@@ -18,6 +18,7 @@ import { AuthdError } from "../../src/errors.ts";
 import { inspectService } from "../../src/service/index.ts";
 import { launchd } from "../../src/service/launchd.ts";
 import { serviceNode, versionManagerOf } from "../../src/service/node-path.ts";
+import { marked } from "../../src/service/owned-file.ts";
 import { problemsOf } from "../../src/service/problems.ts";
 import { systemd } from "../../src/service/systemd.ts";
 import { taskScheduler } from "../../src/service/task-scheduler.ts";
@@ -493,16 +494,63 @@ test("on Windows a task is written, made and read back", async (t) => {
   const { code, err } = await service("install");
   t.deepEqual([code, err], [0, ""]);
   const path = join(home, "AppData/Local/authd/task.xml");
-  const made = [`schtasks /Create /TN authd /XML ${path} /F`, "schtasks /Run /TN authd"];
-  t.deepEqual(calls(), made);
+  const query = "schtasks /Query /TN authd /XML";
+  const made = [`schtasks /Create /TN authd-Åsa /XML ${path} /F`, "schtasks /Run /TN authd-Åsa"];
+  t.deepEqual(calls(), [query, ...made]);
   const text = readFileSync(path, "utf8");
   t.regex(text, /^<\?xml [^\n]*\n<!-- Written by "authd service install", sha256:\w{64} -->\n/);
   t.regex(text, /<UserId>&#197;sa<\/UserId>/);
   t.true(text.includes('set "AUTHD_VAULT_KEY=file"&amp; set "NODE_EXTRA_CA_CERTS='));
   t.deepEqual(taskScheduler.commandIn(text), [process.execPath, MAIN, "serve"]);
-  t.like(await inspectService(env, "win32"), { manager: "Task Scheduler", current: true });
+  t.regex(text, /<Count>255<\/Count>/);
+  t.like(await inspectService(env, "win32"), {
+    ...{ manager: "Task Scheduler", current: true, enabled: true },
+  });
+  t.deepEqual(calls(), ["schtasks /Query /TN authd-Åsa"]);
   t.is((await service("uninstall")).code, 0);
-  t.is(calls().at(-1), "schtasks /Delete /TN authd /F");
+  t.deepEqual(calls(), [query, "schtasks /Delete /TN authd-Åsa /F"]);
+  t.false(existsSync(path));
+});
+
+const TASK_OF_ANA = `<?xml version="1.0" encoding="UTF-16"?>
+<Task><Principals><Principal><UserId>S-1-5-21-1-2-3-1001</UserId></Principal></Principals>
+<Triggers><LogonTrigger><UserId>LAB\\Ana</UserId></LogonTrigger></Triggers></Task>`;
+const DELETE_SHARED = "schtasks /Delete /TN authd /F";
+
+test("on Windows each user has a task, and one of an earlier authd goes if it is the user's own", async (t) => {
+  for (const [USERNAME, isOwn] of [
+    ["ana", true],
+    ["bo", false],
+  ] as const) {
+    const given = { platform: "win32", env: { USERNAME, USERDOMAIN: "LAB" } } as const;
+    const { behave, calls, service } = machine(t, given);
+    behave(`case "$*" in */XML) /bin/cat <<'END'\n${TASK_OF_ANA}\nEND\n;; esac`);
+    t.is((await service("install")).code, 0);
+    const installed = calls();
+    t.regex(installed[1]!, new RegExp(`^schtasks /Create /TN authd-LAB-${USERNAME} `));
+    t.is(installed.includes(DELETE_SHARED), isOwn);
+    t.is((await service("uninstall")).code, 0);
+    const removed = calls();
+    t.true(removed.includes(`schtasks /Delete /TN authd-LAB-${USERNAME} /F`));
+    t.is(removed.includes(DELETE_SHARED), isOwn);
+  }
+});
+
+test("on Windows a task of an earlier authd is reported, and removed", async (t) => {
+  const { home, behave, calls, service, env } = machine(t, {
+    platform: "win32",
+    env: { USERNAME: "ana", USERDOMAIN: "LAB" },
+  });
+  behave(`case "$*" in */XML) /bin/cat <<'END'\n${TASK_OF_ANA}\nEND\n;; *LAB*) exit 1;; esac`);
+  t.is((await service("install")).code, 1);
+  const path = join(home, "AppData/Local/authd/task.xml");
+  const [task] = taskScheduler.files({ node: "/node", main: "/main.js", variables: {} }, env);
+  const earlier = task!.content.replace(/ *<URI>.*\n/, "");
+  writeFileSync(path, marked(earlier, taskScheduler.comment));
+  calls();
+  t.like(await inspectService(env, "win32"), { current: false, enabled: true });
+  t.is((await service("uninstall")).code, 0);
+  t.deepEqual(calls().slice(-2), ["schtasks /Query /TN authd /XML", DELETE_SHARED]);
   t.false(existsSync(path));
 });
 

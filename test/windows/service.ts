@@ -26,11 +26,13 @@ windowsTest(
     t.is(installed.stderr, "");
 
     // What the Task Scheduler has kept of it: Wine's knows no commands, and starts no task.
-    const kept = join(windows.distribution.prefix, "drive_c/windows/system32/tasks/authd");
+    const task = readFileSync(path, "utf8");
+    const name = unescapeXml(partOf(task, "URI")).slice(1);
+    t.regex(name, /^authd-./);
+    const kept = join(windows.distribution.prefix, "drive_c/windows/system32/tasks", name);
     const entry = readFileSync(kept, "utf8");
     t.is(partOf(entry, "Description"), "Keeps API credentials, and their tokens fresh.");
     t.is(partOf(entry, "ExecutionTimeLimit"), "PT0S");
-    const task = readFileSync(path, "utf8");
     t.deepEqual(taskScheduler.commandIn(task), [windows.node, main, "serve"]);
     t.regex((await service("status")).stdout, /task\.xml: was written by authd\n/);
 

@@ -59,7 +59,7 @@ export async function removeAll(
     return EXIT.done;
   }
   if (ours.length > 0 && !manager.isClient) await deleteTokenFiles(socket, io);
-  const stopped = ours.length === 0 || (await carryOut(manager.stop(ours), manager, io));
+  const stopped = ours.length === 0 || (await stopAll(manager, ours, io));
   for (const path of ours) {
     rmSync(path, { force: true });
     io.say(`Removed ${path}`);
@@ -67,6 +67,15 @@ export async function removeAll(
   const forgotten = ours.length === 0 || !stopped || (await carryOut(manager.forget, manager, io));
   for (const file of kept) io.complain(`Left ${file.path} alone: it ${WHY[file.ownership]}.`);
   return stopped && forgotten && kept.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+async function stopAll(
+  manager: ServiceManager,
+  paths: readonly string[],
+  io: ServiceIo,
+): Promise<boolean> {
+  const outdated = (await manager.outdated?.(paths, asker(io))) ?? [];
+  return await carryOut([...manager.stop(paths), ...outdated], manager, io);
 }
 
 /** Runs all steps. If one fails, prints why, and the commands that are left to type. */
