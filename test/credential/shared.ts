@@ -250,7 +250,7 @@ test("a lease that has ended is not renewed any more, though a renewal was on it
   });
   const dir = temporaryFolder(t);
   const one = await startHost(t, dir, "one");
-  const { store } = await one.records.connection.opened();
+  const store = await one.records.connection.use((opened) => opened.store);
   const renew = store.renew.bind(store);
   let renewals = 0;
   let goOn = () => {};

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_GROUP, openPayload, type StoreEntry } from "../../vault/store/index.ts";
-import { groupIn, inGroup, keyOf, keysFor, mayHave } from "./groups.ts";
+import { groupIn, inGroup, keyOf, mayHave, withKeysFor } from "./groups.ts";
 import type { SharedContext } from "./shared-context.ts";
 import { fromShared, type SharedContent, sharedContent } from "./shared-record.ts";
 
@@ -21,8 +21,8 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
   if (credential && isKnown(context, entry)) return;
   if (!payload) {
     // A store that was emptied, or a host that was shut out, is no reason to remove anything.
-    await connection.close();
-    await connection.opened();
+    connection.reopen();
+    await connection.use(() => {});
     if (credential) await owner.remove(name);
     return;
   }
@@ -62,10 +62,11 @@ export async function adoptOtherPast(context: SharedContext, entry: StoreEntry):
 }
 
 async function contentOf(context: SharedContext, name: string, payload: Buffer) {
-  const keys = await keysFor(context, payload);
-  const group = groupIn(keys, payload) ?? DEFAULT_GROUP;
-  const opened = openPayload(keyOf(keys, group), name, payload);
-  return { group, content: sharedContent.parse(opened) as SharedContent };
+  return await withKeysFor(context, payload, (keys) => {
+    const group = groupIn(keys, payload) ?? DEFAULT_GROUP;
+    const opened = openPayload(keyOf(keys, group), name, payload);
+    return { group, content: sharedContent.parse(opened) as SharedContent };
+  });
 }
 
 /** The record is in a group that this host does not serve any more. What it has to commit it commits first. */

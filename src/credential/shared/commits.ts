@@ -55,7 +55,7 @@ export class Commits {
       let { done, entry } = await this.#put(name, snapshot, place);
       if (!done) {
         // The store's keys may be others by now, and the record what it was.
-        await connection.close();
+        connection.reopen();
         const isSame = entry?.version === place.version && entry.epoch === place.epoch;
         if (isSame) ({ done, entry } = await this.#put(name, snapshot, place));
       }

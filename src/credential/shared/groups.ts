@@ -48,21 +48,32 @@ export function groupIn({ own }: FleetKeys, payload: Buffer): string | undefined
 /** False if the record is in a group that this host does not serve. Rejects with what the store does. */
 export async function mayHave(context: SharedContext, { payload }: StoreEntry): Promise<boolean> {
   if (!payload) return true;
-  const keys = await keysFor(context, payload);
-  const id = payloadKeyId(payload);
-  // A key that nobody has: the record is damaged.
-  if (!keys.groups.some((known) => known.id === id)) return true;
-  const group = groupIn(keys, payload);
-  return group !== undefined && serves(context, keys, group);
+  return await withKeysFor(context, payload, (keys) => {
+    // A key that nobody has: the record is damaged.
+    if (!isOfAny(keys, payload)) return true;
+    const group = groupIn(keys, payload);
+    return group !== undefined && serves(context, keys, group);
+  });
 }
 
-/** Returns the keys of this host; if a record is sealed with none that any host has, those of now. */
-export async function keysFor({ connection }: SharedContext, payload: Buffer): Promise<FleetKeys> {
-  const { keys } = await connection.opened();
+/** Calls `work` with the keys of this host; if a record is sealed with none that any host has, with those of now. */
+export async function withKeysFor<T>(
+  { connection }: SharedContext,
+  payload: Buffer,
+  work: (keys: FleetKeys) => T,
+): Promise<T> {
+  const known = await connection.use(({ keys }) =>
+    isOfAny(keys, payload) ? { result: work(keys) } : undefined,
+  );
+  if (known) return known.result;
+  connection.reopen();
+  return await connection.use(({ keys }) => work(keys));
+}
+
+/** True if any host says that it has the key of a record. */
+function isOfAny({ groups }: FleetKeys, payload: Buffer): boolean {
   const id = payloadKeyId(payload);
-  if (keys.groups.some((known) => known.id === id)) return keys;
-  await connection.close();
-  return (await connection.opened()).keys;
+  return groups.some((known) => known.id === id);
 }
 
 /** Throws AuthdError `internal` if this host has no key of the group. */
@@ -87,12 +98,15 @@ export async function assertMayHave(context: SharedContext, entry: StoreEntry): 
 export async function openGroup(context: SharedContext, group: string): Promise<void> {
   const { connection } = context;
   for (;;) {
-    const { keys, addGroup } = await connection.opened();
-    if (serves(context, keys, group)) return;
-    if (context.options.groups?.includes(group) === false) throw leftOut(group);
-    if (keys.groups.some((known) => known.group === group)) throw ofOthers(group);
-    await addGroup(group);
-    await connection.close();
+    const isServed = await connection.use(async ({ keys, addGroup }) => {
+      if (serves(context, keys, group)) return true;
+      if (context.options.groups?.includes(group) === false) throw leftOut(group);
+      if (keys.groups.some((known) => known.group === group)) throw ofOthers(group);
+      await addGroup(group);
+      return false;
+    });
+    if (isServed) return;
+    connection.reopen();
   }
 }
 

@@ -94,7 +94,7 @@ export class Recovery {
     const { connection, host, options } = this.#context;
     const sinceMs = this.#sinceMs;
     if (sinceMs === undefined || !this.#isGivenBack) return;
-    await (await connection.opened()).store.seen(host);
+    await connection.use(({ store }) => store.seen(host));
     const { hosts, nowMs } = await connection.ask((store) => store.hosts());
     const isMissing = ({ seenMs }: { seenMs: number }) =>
       seenMs < sinceMs && seenMs > sinceMs - PATIENCE_MS;

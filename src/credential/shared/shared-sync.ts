@@ -98,14 +98,15 @@ export class SharedSync {
   }
 
   async #watch(): Promise<void> {
-    const { store } = await this.#shared.connection.opened();
-    if (this.#watched?.store === store) return;
-    this.#watched?.end();
-    const end = store.watch((name) => {
-      if (name === undefined) void this.poll();
-      else void this.#shared.pull(name);
+    await this.#shared.connection.use(({ store }) => {
+      if (this.#watched?.store === store) return;
+      this.#watched?.end();
+      const end = store.watch((name) => {
+        if (name === undefined) void this.poll();
+        else void this.#shared.pull(name);
+      });
+      this.#watched = { store, end };
     });
-    this.#watched = { store, end };
   }
 
   async #tellSeen(): Promise<void> {
@@ -114,8 +115,7 @@ export class SharedSync {
     if (recovery.isOpen) return;
     const everyMs = recovery.isRecent(nowBootMs) ? POLL_MS : SEEN_MS;
     if (nowBootMs < this.#seenAtBootMs + everyMs) return;
-    const { store } = await connection.opened();
-    await store.seen(host);
+    await connection.use(({ store }) => store.seen(host));
     this.#seenAtBootMs = nowBootMs;
   }
 }

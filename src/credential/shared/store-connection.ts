@@ -1,6 +1,7 @@
 import type { Timekeeper } from "../../base/timekeeper.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import { type FleetKeys, type Store, StoreRefusal, type Timed } from "../../vault/store/index.ts";
+import { LentStore } from "./lent-store.ts";
 import { StoreClock } from "./store-clock.ts";
 
 /** The store as this host uses it. */
@@ -20,7 +21,10 @@ export class StoreDown extends Error {
 export class StoreConnection {
   readonly clock: StoreClock;
   readonly #open: () => Promise<OpenedStore>;
-  #opening: Promise<OpenedStore> | undefined;
+  /** What questions are put to. */
+  #current: LentStore | undefined;
+  /** What is closed when those who use it are done. */
+  readonly #ending = new Set<Promise<void>>();
   /** Why the last question was not answered; undefined if it was. */
   problem: string | undefined;
   /** The problem, if only a person ends it: the store refuses this host, or the settings of it can't be used. */
@@ -40,8 +44,9 @@ export class StoreConnection {
     question: (store: Store, keys: FleetKeys) => Promise<Timed<Answer>>,
   ): Promise<Timed<Answer>> {
     try {
-      const { store, keys } = await this.opened();
-      const answer = await this.clock.ask(() => question(store, keys));
+      const answer = await this.use(({ store, keys }) =>
+        this.clock.ask(() => question(store, keys)),
+      );
       this.#note(undefined);
       this.onAnswer(answer);
       return answer;
@@ -57,23 +62,34 @@ export class StoreConnection {
     this.onOutcome();
   }
 
-  async opened(): Promise<OpenedStore> {
-    const opening = this.#opening ?? this.#open();
-    this.#opening = opening;
-    try {
-      return await opening;
-    } catch (error) {
-      if (this.#opening === opening) this.#opening = undefined;
-      throw error;
-    }
+  /**
+   * Has `work` use the opened store, whose connection and keys last until it is done, also if it is closed meanwhile.
+   * Rejects as `work` does, or as opening fails.
+   */
+  async use<T>(work: (opened: OpenedStore) => T | Promise<T>): Promise<T> {
+    this.#current ??= new LentStore(this.#open());
+    const lent = this.#current;
+    return await lent.use(work, () => {
+      if (this.#current === lent) this.#current = undefined;
+    });
   }
 
-  /** Ends the connection and wipes the keys; the next question opens it again. */
+  /** The next question opens the store anew, with the keys of then. */
+  reopen(): void {
+    const lent = this.#current;
+    this.#current = undefined;
+    if (!lent) return;
+    const ending = lent.close().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /**
+   * Ends the connection and wipes the keys; the next question opens it again. Resolves when nobody uses them any more:
+   * never call it within `use`. Never rejects.
+   */
   async close(): Promise<void> {
-    const opened = await this.#opening?.catch(() => undefined);
-    this.#opening = undefined;
-    for (const { key } of opened?.keys.own.values() ?? []) key.fill(0);
-    await opened?.store.close();
+    this.reopen();
+    await Promise.all(this.#ending);
   }
 }
 

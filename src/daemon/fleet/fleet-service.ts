@@ -10,6 +10,7 @@ import {
 } from "../../config/config.ts";
 import type { StoreSettings } from "../../config/settings.ts";
 import { hasSecrets } from "../../credential/record.ts";
+import type { OpenedStore } from "../../credential/shared/store-connection.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetHost, FleetRemoved, FleetStatus, ParamsOf } from "../../protocol.ts";
 import type { FleetKeys, GroupKeys, KeyOwner } from "../../vault/store/index.ts";
@@ -65,9 +66,11 @@ export class FleetService {
     const { moveOut } = await import("./move-records.ts");
     const { memberWith } = await import("../../vault/store/index.ts");
     const store = await openSettled(settings, env);
-    const { keys } = await records.connection.opened();
-    const member = memberWith(host, await this.#owner(settings), keys.own);
-    const leaving = { store, member, from: keys.keyId };
+    const owner = await this.#owner(settings);
+    const leaving = await records.connection.use(({ keys }) => ({
+      ...{ store, from: keys.keyId },
+      member: memberWith(host, owner, keys.own),
+    }));
     const credentials = await moveOut(this.#core, leaving, async () => {
       noteLeftStore(env, settings);
       removeStoreTable(configDir(env));
@@ -107,8 +110,10 @@ export class FleetService {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
       const { inviteHost } = await import("../../vault/store/index.ts");
-      const { store, keys } = await this.#letInAgain();
-      return { invite: await inviteHost(store, await this.#given(keys, groups)) };
+      const invite = await this.#whileOpen(async ({ store, keys }) =>
+        inviteHost(store, await this.#given(keys, groups)),
+      );
+      return { invite };
     });
   }
 
@@ -119,8 +124,10 @@ export class FleetService {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
       const { makeHostKey } = await import("../../vault/store/index.ts");
-      const { store, keys } = await this.#letInAgain();
-      return { key: await makeHostKey(store, name, await this.#given(keys, groups)) };
+      const key = await this.#whileOpen(async ({ store, keys }) =>
+        makeHostKey(store, name, await this.#given(keys, groups)),
+      );
+      return { key };
     });
   }
 
@@ -136,18 +143,20 @@ export class FleetService {
     );
   }
 
-  /** A move back that was cut off, and is not wanted any more, keeps others out. */
-  async #letInAgain() {
+  /** Uses the store to let others in. A move back that was cut off, and is not wanted any more, keeps them out no more. */
+  async #whileOpen<T>(work: (opened: OpenedStore) => Promise<T>): Promise<T> {
     const { records, host, settings } = this.#assertShared();
     const { connection } = records;
-    const opened = await connection.opened();
-    const { store, keys } = opened;
     const { isLeaving, memberWith, newKeyId } = await import("../../vault/store/index.ts");
-    if (!isLeaving(keys.keyId)) return opened;
-    const member = memberWith(host, await this.#owner(settings), keys.own);
-    await store.putHost(member, { from: keys.keyId, to: newKeyId() });
-    await connection.close();
-    return await connection.opened();
+    const owner = await this.#owner(settings);
+    const wasLeaving = await connection.use(async ({ store, keys }) => {
+      if (!isLeaving(keys.keyId)) return false;
+      const member = memberWith(host, owner, keys.own);
+      await store.putHost(member, { from: keys.keyId, to: newKeyId() });
+      return true;
+    });
+    if (wasLeaving) connection.reopen();
+    return await connection.use(work);
   }
 
   async join({ url, invite }: ParamsOf<"fleet/join">): Promise<FleetHost> {
@@ -179,9 +188,10 @@ export class FleetService {
   async #joinGroups(invite: string): Promise<FleetHost> {
     const { records, sync, host, settings } = this.#assertShared();
     const { joinFleet } = await import("../../vault/store/index.ts");
-    const { store } = await records.connection.opened();
     const vault = await this.#owner(settings);
-    await joinFleet(store, { host, vault, isMember: true }, invite);
+    await records.connection.use(({ store }) =>
+      joinFleet(store, { host, vault, isMember: true }, invite),
+    );
     await sync.stop();
     await sync.start();
     return { host, credentials: this.#sharedCount() };
@@ -198,12 +208,13 @@ export class FleetService {
     const { log } = this.#foundation;
     try {
       const { memberWith } = await import("../../vault/store/index.ts");
-      const { store, keys } = await shared.records.connection.opened();
-      const { keyId, own } = keys;
       const owner = await this.#owner(shared.settings);
-      const member = memberWith(hostOf(shared.settings), owner, own);
-      if (await store.putHost(member, { from: keyId, to: keyId })) return;
-      throw new Error("another host has changed the keys in this moment");
+      const isDone = await shared.records.connection.use(async ({ store, keys }) => {
+        const { keyId, own } = keys;
+        const member = memberWith(hostOf(shared.settings), owner, own);
+        return await store.putHost(member, { from: keyId, to: keyId });
+      });
+      if (!isDone) throw new Error("another host has changed the keys in this moment");
     } catch (error) {
       const next = "remove this host (authd fleet remove, on another one), and let it join again";
       log.error(
@@ -264,10 +275,7 @@ export class FleetService {
   async #isMemberOf(url: string): Promise<boolean> {
     const { shared } = this.#core;
     if (shared?.settings.url !== url) return false;
-    return await shared.records.connection.opened().then(
-      () => true,
-      () => false,
-    );
+    return await shared.records.connection.use(() => true).catch(() => false);
   }
 
   /** Returns what config.toml says of this store; without it the address, and the name from the environment. */

@@ -47,16 +47,17 @@ interface Known {
 async function credentialsOf({ records, registry }: Asked): Promise<Known[]> {
   const { payloadKeyId } = await import("../../vault/store/index.ts");
   const { entries, nowMs } = await records.connection.ask((store) => store.changesSince(-1));
-  const { keys } = await records.connection.opened();
-  const known = entries.flatMap((entry) => {
-    if (!entry.payload) return [];
-    const group = groupOf(keys, payloadKeyId(entry.payload));
-    const status = {
-      ...{ name: entry.name, ...omitUndefined({ group }) },
-      ...statusOf(entry, nowMs, { records, registry }),
-    };
-    return { status, isServed: group !== undefined && records.serves(keys, group) };
-  });
+  const known = await records.connection.use(({ keys }) =>
+    entries.flatMap((entry) => {
+      if (!entry.payload) return [];
+      const group = groupOf(keys, payloadKeyId(entry.payload));
+      const status = {
+        ...{ name: entry.name, ...omitUndefined({ group }) },
+        ...statusOf(entry, nowMs, { records, registry }),
+      };
+      return { status, isServed: group !== undefined && records.serves(keys, group) };
+    }),
+  );
   return known.sort((a, b) => (a.status.name < b.status.name ? -1 : 1));
 }
 

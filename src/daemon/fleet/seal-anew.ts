@@ -1,6 +1,7 @@
 /** Seals the records of a store with keys that a host does not get. */
 
 import type { SharedRecords } from "../../credential/shared/shared-records.ts";
+import type { OpenedStore } from "../../credential/shared/store-connection.ts";
 import { AuthdError } from "../../errors.ts";
 import type { FleetRemoved } from "../../protocol.ts";
 import type { FleetKey, FleetKeys, Host, StoreEntry } from "../../vault/store/index.ts";
@@ -18,32 +19,38 @@ type StoreModule = typeof import("../../vault/store/index.ts");
 export async function sealAnew(records: SharedRecords, without: string): Promise<FleetRemoved> {
   const module = await import("../../vault/store/index.ts");
   for (let tries = 0; tries < TRIES; tries++) {
-    const { store, keys } = await records.connection.opened();
-    const { hosts, keyId } = await store.hosts();
-    if (keyId === keys.keyId) {
-      const going = module.goingWith(hosts, without);
-      if (going.length === 0) throw unknownHost(without);
-      const gone = new Set(going.map(({ name }) => name));
-      if (gone.has(records.host)) throw ownKey(without);
-      const lost = lostGroups(module, hosts, gone, keys);
-      const next = new Map([...keys.own.keys()].map((group) => [group, module.newFleetKey()]));
-      const members = membersOf(module, hosts, gone, { before: keys, next });
-      const { entries } = await store.changesSince(-1);
-      const sealed = entries.map((entry) =>
-        sealedAnew(module, entry, { before: keys, next, lost }),
-      );
-      const ids = { from: keyId, to: module.newKeyId() };
-      const replacement = { holder: records.host, ...ids, hosts: members, keepsVersions: true };
-      const done = await store.replaceAll({ ...replacement, records: sealed });
-      for (const { key } of next.values()) key.fill(0);
-      if (done) {
-        await records.connection.close();
-        return removed(hosts, members, gone, { entries, sealed });
-      }
-    }
-    await records.connection.close();
+    const done = await records.connection.use((opened) =>
+      replace(module, opened, records.host, without),
+    );
+    records.connection.reopen();
+    if (done) return done;
   }
   throw busy();
+}
+
+/** Resolves with undefined if other hosts have committed, or changed the keys, meanwhile. */
+async function replace(
+  module: StoreModule,
+  { store, keys }: OpenedStore,
+  holder: string,
+  without: string,
+): Promise<FleetRemoved | undefined> {
+  const { hosts, keyId } = await store.hosts();
+  if (keyId !== keys.keyId) return undefined;
+  const going = module.goingWith(hosts, without);
+  if (going.length === 0) throw unknownHost(without);
+  const gone = new Set(going.map(({ name }) => name));
+  if (gone.has(holder)) throw ownKey(without);
+  const lost = lostGroups(module, hosts, gone, keys);
+  const next = new Map([...keys.own.keys()].map((group) => [group, module.newFleetKey()]));
+  const members = membersOf(module, hosts, gone, { before: keys, next });
+  const { entries } = await store.changesSince(-1);
+  const sealed = entries.map((entry) => sealedAnew(module, entry, { before: keys, next, lost }));
+  const ids = { from: keyId, to: module.newKeyId() };
+  const replacement = { holder, ...ids, hosts: members, keepsVersions: true };
+  const isDone = await store.replaceAll({ ...replacement, records: sealed });
+  for (const { key } of next.values()) key.fill(0);
+  return isDone ? removed(hosts, members, gone, { entries, sealed }) : undefined;
 }
 
 /** Returns the ids of the keys that only the removed host has, by its own word. */
