@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { answerFew } from "../base/answer-few.ts";
 import type { Log } from "../base/log.ts";
 import { omitUndefined } from "../base/omit-undefined.ts";
 import { messageOf } from "../errors.ts";
@@ -9,6 +10,8 @@ const RETRY_MS = 30_000;
 /** Prometheus and a person with curl, and no more. */
 const MAX_CONNECTIONS = 16;
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Node looks for requests that take too long every 30 s by itself. */
+const TIMEOUT_CHECK_MS = 1_000;
 /** The text of the metrics is kept so many times as long as it took to make it. */
 const KEPT = 9;
 
@@ -47,10 +50,12 @@ export class MetricsEndpoint {
   async start(): Promise<void> {
     const { createServer } = await import("node:http");
     const { host, port, log } = this.#options;
-    const server = createServer((request, response) => void this.#answer(request, response));
-    server.maxConnections = MAX_CONNECTIONS;
-    server.headersTimeout = REQUEST_TIMEOUT_MS;
-    server.requestTimeout = REQUEST_TIMEOUT_MS;
+    const server = createServer({
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    });
+    answerFew(server, MAX_CONNECTIONS, (request, response) => this.#answer(request, response));
     // A thousand that come in one piece would all be begun before the first is answered.
     server.maxRequestsPerSocket = 1;
     // Open requests do not keep the daemon from ending.

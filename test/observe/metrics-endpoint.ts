@@ -87,3 +87,24 @@ test("many who ask at once, or in one piece, are answered with one text", async 
   t.is(text.match(/200 OK/g)?.length, 1);
   t.is(made, 1);
 });
+
+test("connections of others that do nothing keep no probe out, and end", async (t) => {
+  t.timeout(60_000);
+  const port = await freePort();
+  await setup(t, port);
+  const open = async () => {
+    const idle = connect(port, "127.0.0.1");
+    t.teardown(() => idle.destroy());
+    await once(
+      idle.on("error", () => {}),
+      "connect",
+    );
+    return idle;
+  };
+  const idle = [];
+  for (let i = 0; i < 16; i++) idle.push(await open());
+  for (const path of ["/livez", "/readyz"]) t.is((await ask(port, path))[0], 200, path);
+  // Node by itself looks only every 30 s.
+  const newest = idle.at(-1)!.resume();
+  t.is(await Promise.race([once(newest, "close").then(() => "ended"), sleep(25_000)]), "ended");
+});

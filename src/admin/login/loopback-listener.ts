@@ -1,6 +1,7 @@
 /** Waits on loopback for the browser that an issuer sends back (RFC 8252 section 7.3). */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { answerFew } from "../../base/answer-few.ts";
 import { AuthdError, errorCode } from "../../errors.ts";
 import type { RedirectUri } from "../../grants/login/index.ts";
 import { type Page, pageOf } from "./pages.ts";
@@ -9,6 +10,8 @@ import { type Page, pageOf } from "./pages.ts";
 const MAX_CONNECTIONS = 32;
 const MAX_HEADER_BYTES = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** Node looks for requests that take too long every 30 s by itself. */
+const TIMEOUT_CHECK_MS = 1_000;
 /** A port that is free at one address may be taken at the other. */
 const FREE_PORT_TRIES = 5;
 
@@ -51,11 +54,12 @@ async function listenAll(options: ListenerOptions, servers: Server[]): Promise<L
   const { redirect } = options;
   let { port } = redirect;
   for (const host of redirect.hosts) {
-    const server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
-      (request, response) => void answer(options, request, response),
-    );
-    server.maxConnections = MAX_CONNECTIONS;
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    });
+    answerFew(server, MAX_CONNECTIONS, (...asked) => answer(options, ...asked));
     const isListening = await listen(server, host, port).catch((error) => {
       // A machine without one of the two families.
       const isMissing = /^(EADDRNOTAVAIL|EAFNOSUPPORT)$/.test(errorCode(error) ?? "");
