@@ -67,6 +67,8 @@ asRoot("users and groups get what rules give them, and see no more", async (t) =
   t.deepEqual(await seen(carol), ["for-group"]);
   t.deepEqual(await seen(owner), ["for-alice", "for-everybody", "for-group", "for-nobody"]);
 
+  for (const user of [alice, dora]) t.is((await cli(user, "health")).code, 6);
+  t.is((await cli(owner, "health")).code, 0);
   t.is((await cli(alice, "get", "for-alice")).stdout, "made-up-for-alice\n");
   t.is((await cli(bob, "get", "for-alice")).code, 6);
   for (const user of [bob, carol]) {
