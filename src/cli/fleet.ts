@@ -50,7 +50,7 @@ export function define(command: Command): void {
 }
 
 export const examples = [
-  "authd fleet invite > invite",
+  "(umask 077; authd fleet invite > invite)",
   "authd fleet join postgres://authd@db.example.com/authd --invite invite",
   "authd fleet status",
 ];

@@ -172,6 +172,13 @@ test("every event, problem and metric has its row", async (t) => {
   for (const name of metrics) t.true(reporting.includes(`\`${name.slice(1, -1)}\``), name);
 });
 
+test("no document has a secret of a store written into a file that others can read", (t) => {
+  const { text } = readDocument("docs/fleet.md");
+  const written = text.match(/^.*authd fleet (invite|key) .*>.*$/gm) ?? [];
+  t.true(written.length >= 3);
+  for (const line of written) t.regex(line, /^\(umask 077; authd fleet [^)]*\)/);
+});
+
 // ---- credential files and presets ----
 
 test("every credential file in the documents is one", (t) => {

@@ -11,6 +11,7 @@ import {
   type DaemonSet,
   readManifest,
 } from "../helpers/manifests.ts";
+import { readDocument } from "../helpers/markdown.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { startPostgres } from "../helpers/postgres.ts";
 import { until } from "../helpers/until.ts";
@@ -27,7 +28,8 @@ test("the image is built of this checkout, runs without root, answers probes and
   t.deepEqual((Config.Healthcheck ?? Healthcheck).Test, ["CMD", "authd", "health"]);
 
   const hardened = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"];
-  const daemon = start("authd", [...hardened, "--volume=/var/lib/authd"]);
+  const asDocumented = documentedOptions();
+  const daemon = start("authd", [...hardened, ...asDocumented]);
   await daemon.says("authd listens on /run/authd/authd.sock");
   const inside = (...args: string[]) => podman(["exec", "authd", ...args]);
   t.is((await inside("authd", "health")).stdout.split("\n")[0], "ready");
@@ -38,7 +40,12 @@ test("the image is built of this checkout, runs without root, answers probes and
   t.is(added.code, 0, added.stderr);
   t.is((await inside("authd", "get", "mine")).stdout, "practice\n");
   await until(async () => (await inside("authd", "doctor")).stdout.includes("mine"));
-  t.is((await podman(["stop", "--time=30", "authd"])).code, 0);
+  const socket = asDocumented.find((option) => option.endsWith(":/run/authd"));
+  const other = await run([...hardened, socket!], ["get", "mine"]);
+  t.is(other.stdout, "practice\n", other.stderr);
+  const [{ Config: ran }] = JSON.parse((await podman(["inspect", "authd"])).stdout);
+  t.true(ran.StopTimeout >= 125, "as long as the daemon may wait for an issuer");
+  t.is((await podman(["stop", "authd"])).code, 0);
   const { code, stderr } = await daemon.ended;
   t.is(code, 0, stderr);
 
@@ -46,6 +53,14 @@ test("the image is built of this checkout, runs without root, answers probes and
   t.is(nobody.code, 3, nobody.stderr);
   await asOnANode(t, { podman, run, start });
 });
+
+/** Options of `podman run`, as the document has them. */
+function documentedOptions(): string[] {
+  const { text } = readDocument("docs/fleet.md");
+  const [, options = ""] =
+    /^podman run (.*--stop-timeout.*) authd$/m.exec(text.replaceAll("\\\n", "")) ?? [];
+  return options.split(/\s+/).filter((option) => !/^--(detach|name=)/.test(option));
+}
 
 /** What the kubelet makes of a manifest's volumes is in folders of their names. */
 const optionsOf = (node: string, { volumeMounts, env = [], securityContext }: Container) => [

@@ -16,6 +16,7 @@ import {
   readManifest,
   variable,
 } from "../helpers/manifests.ts";
+import { readDocument } from "../helpers/markdown.ts";
 import { absent, missing } from "../helpers/optional.ts";
 import { ROOT } from "../helpers/sources.ts";
 
@@ -31,6 +32,23 @@ test("they are what the schemas of Kubernetes ask for, with no member too many",
   const text = readFileSync(join(MANIFESTS, "daemonset.yaml"), "utf8");
   writeFileSync(wrong, text.replace("hostPID:", "hostPids:"));
   t.not((await run(t, validate, ["--strict", wrong])).code, 0);
+});
+
+test("the Secret is made of the key as it comes out of a pipe, as the document says", async (t) => {
+  if (absent("kubectl").length > 0) return missing(t, "kubectl is not installed");
+  const { text } = readDocument("docs/fleet.md");
+  const [, create = ""] =
+    /^authd fleet key nodes \| (kubectl .*create secret.*)$/m.exec(text) ?? [];
+  t.not(create, "");
+  const cwd = temporaryFolder(t);
+  writeFileSync(join(cwd, "store-password"), "practice", { mode: 0o600 });
+  const script = `printf 'a line\\n' | ${create} --dry-run=client -o json`;
+  const { stdout, stderr } = await run(t, "sh", ["-c", script], { cwd });
+  t.is(stderr, "");
+  const base64 = (plain: string) => Buffer.from(plain).toString("base64");
+  t.deepEqual(JSON.parse(stdout).data, {
+    ...{ "store-key": base64("a line\n"), "store-password": base64("practice") },
+  });
 });
 
 test("settings, folders, users and probes are those of authd and its image", async (t) => {
