@@ -36,7 +36,15 @@ export class SimulatedHost {
       return { store, keys, addGroup: async () => false };
     };
     const timeline = { known: () => undefined, note: () => {} };
-    this.#records = new SharedRecords({ host: name, open, clock, time, log: LOG, timeline });
+    this.#records = new SharedRecords({
+      host: name,
+      instance: "folder",
+      open,
+      clock,
+      time,
+      log: LOG,
+      timeline,
+    });
     this.sync = new SharedSync(this.#records, clock, LOG);
     this.#records.connect({
       find: (known) => this.#credential(known),

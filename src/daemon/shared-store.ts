@@ -9,6 +9,7 @@ import type { SharedSync } from "../credential/shared/shared-sync.ts";
 import { errorCode, messageOf } from "../errors.ts";
 import type { StoreFigures } from "../observe/observe.ts";
 import { type KeyOwner, type Store, StoreRefusal } from "../vault/store/index.ts";
+import { vaultInstance } from "./fleet/instance.ts";
 import { storeTimeline } from "./fleet/store-timeline.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -63,7 +64,8 @@ export async function prepareStore(
   };
   const { groups } = settings;
   const timeline = storeTimeline(env, settings.url);
-  const records = new Records({ host, groups, open, clock, time, log, timeline });
+  const instance = vaultInstance(env);
+  const records = new Records({ host, instance, groups, open, clock, time, log, timeline });
   return { records, sync: new Sync(records, clock, log), settings };
 }
 

@@ -41,6 +41,7 @@ export interface VaultOptions<Content extends object = object> {
  *     manifest       the newest generation of each, see manifest.ts
  *     NAME.damaged-… a file that could not be opened when NAME was entered anew or removed
  *     intent         an import under way, to be completed after a crash, see journal.ts
+ *     instance       id of the folder in a store that hosts share, see daemon/fleet/instance.ts
  *     rekey.…/       all of this sealed with another key, see rekey.ts
  *
  * A vault whose key is not available is returned locked. Rejects with AuthdError `internal` if the

@@ -31,6 +31,7 @@ async function startHost(
   dir: string,
   name: string,
   clock = new FakeClock(),
+  instance = "folder",
 ): Promise<Host> {
   const engine = await startTestRegistry(t, { clock });
   const { time, log, registry } = engine;
@@ -49,7 +50,7 @@ async function startHost(
     };
   };
   const timeline = { known: () => undefined, note: () => {} };
-  const records = new SharedRecords({ host: name, open, clock, time, log, timeline });
+  const records = new SharedRecords({ host: name, instance, open, clock, time, log, timeline });
   records.connect({
     find: (known) => registry.findShared(known),
     names: () => registry.all().map((each) => each.name),
@@ -192,17 +193,44 @@ test("an intent that was told and not sealed is closed by the next start: nothin
   const credential = await one.add("a", rotating(issuer), secrets);
   await credential.token({});
   await until(async () => (await new FileStore(join(dir, "store")).read("a")).entry?.version === 1);
-  const store = await leaveIntent(dir, "one");
+  const store = await leaveIntent(dir, "one/folder");
   await one.sync.start();
   await until(async () => (await store.read("a")).entry?.intent === undefined);
   t.is(issuer.requests.length, 1);
+});
+
+test("an intent is no other host's of the same name, nor that of a record that was lost since", async (t) => {
+  for (const holder of ["one/folder", "one/other", "one"]) {
+    const issuer = await startRotating(t);
+    const dir = temporaryFolder(t);
+    const one = await startHost(t, dir, "one");
+    const credential = await one.add("a", rotating(issuer), secrets);
+    await credential.token({});
+    await one.records.halt();
+    const store = await leaveIntent(dir, holder);
+    await until(async () => {
+      const { entry, nowMs } = await store.read("a");
+      return nowMs > entry!.intent!.deadlineMs;
+    });
+    // The folder of the first is the same, but what it had in it came from the store after the intent.
+    const anew = await startHost(t, dir, "one");
+    const again = await anew.add("a", rotating(issuer), {});
+    await anew.sync.start();
+    await until(() => again.record.secrets.refresh_token === "refresh-1");
+    for (let polls = 0; polls < 3; polls++) await anew.sync.poll();
+    t.is((await store.read("a")).entry?.intent?.holder, holder);
+    const wanted = { rejectedToken: "token-1" };
+    const error = await t.throwsAsync(async () => await again.token(wanted));
+    t.is((error as unknown as { reason: string }).reason, "login_required", holder);
+    t.is(issuer.requests.length, 1);
+  }
 });
 
 test("an intent that was sealed is not sent again by the next start either", async (t) => {
   const issuer = await startRotating(t);
   const dir = temporaryFolder(t);
   const one = await startHost(t, dir, "one");
-  await leaveIntent(dir, "one");
+  await leaveIntent(dir, "one/folder");
   const rotation = { intent: {}, worked: false };
   const credential = await one.add("a", rotating(issuer), secrets, { rotation });
   const error = await t.throwsAsync(async () => await credential.token({}));

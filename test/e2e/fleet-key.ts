@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ExecutionContext } from "ava";
 import { type DaemonOptions, startDaemon } from "../helpers/daemon.ts";
-import { addStatic, startFleet, succeeded } from "../helpers/fleet.ts";
+import { addRotating, addStatic, startFleet, succeeded } from "../helpers/fleet.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix as test } from "../helpers/optional.ts";
+import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
 import { until } from "../helpers/until.ts";
 
 /** A store with a credential `mine`, and a file with a key of it. */
@@ -48,6 +49,38 @@ test("a node with the key serves what the store has, also with nothing left of i
   await addStatic(t, one, "later");
   await until(async () => (await anew.cli(["get", "later"])).stdout === "token-of-later\n");
   t.deepEqual(await hosts(), ["key:nodes", "node-1", "node-2", "one"]);
+});
+
+test("a node that was killed in a refresh, and comes back with nothing left, sends that token no more", async (t) => {
+  const { one, keyed } = await setup(t);
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  await addRotating(t, one, reuse);
+  succeeded(t, await one.cli(["get", "rotating"]));
+  const first = await keyed("node-1");
+  await until(async () => (await first.cli(["get", "rotating"])).code === 0);
+  reuse.holding = true;
+  const asked = first.cli(["refresh", "rotating"]);
+  await until(() => reuse.waiting === 1);
+  process.kill(first.pid, "SIGKILL");
+  await asked;
+  reuse.holding = false;
+  const intentOf = async () => {
+    const said = succeeded(t, await one.cli(["fleet", "status", "--json"]));
+    const { credentials } = JSON.parse(said.stdout) as {
+      credentials: { name: string; intentOf?: string }[];
+    };
+    return credentials.find(({ name }) => name === "rotating")?.intentOf;
+  };
+  const anew = await keyed("node-1");
+  await until(async () => (await anew.cli(["get", "rotating"])).stdout === "token-1\n");
+  // Each question of this host to the store was an occasion to take the intent for its own.
+  for (let asks = 0; asks < 3; asks++) {
+    succeeded(t, await anew.cli(["fleet", "drain"]));
+    t.is(await intentOf(), "node-1");
+  }
+  t.deepEqual(reuse.arrived, ["refresh-0", "refresh-1"]);
+  t.false(reuse.isRevoked);
 });
 
 test("a key that is removed takes all hosts along that have it", async (t) => {

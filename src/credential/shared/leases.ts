@@ -15,7 +15,7 @@ export class Leases {
 
   /** Rejects with StoreDown. */
   async acquire(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>> {
-    const { host: holder, connection } = this.#context;
+    const { holder, connection } = this.#context;
     this.#assertWhole();
     const outcome = await connection.ask((store) => store.acquire(name, { holder, epoch, ttlMs }));
     this.#assertWhole();

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Timekeeper } from "../../base/timekeeper.ts";
+import { holderOf } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { Notices } from "./notices.ts";
 import type { SharedOwner } from "./shared-owner.ts";
@@ -9,6 +10,8 @@ import { type OpenedStore, StoreConnection } from "./store-connection.ts";
 export interface SharedRecordsOptions {
   /** Name of this host. */
   host: string;
+  /** Id of its vault's folder: with other folders it is another holder of leases. */
+  instance: string;
   /** The groups that this host may serve, of those that it was let into; undefined: all of them. */
   groups?: readonly string[] | undefined;
   /** Opens the store. Rejects while it can't be reached, or this host is none of its members. */
@@ -42,6 +45,11 @@ export class SharedContext {
 
   get host(): string {
     return this.options.host;
+  }
+
+  /** Whose leases and intents are this host's. */
+  get holder(): string {
+    return holderOf(this.host, this.options.instance);
   }
 
   liveRecord(name: string): CredentialRecord | undefined {

@@ -1,6 +1,6 @@
 import type { Timer } from "../../base/clock.ts";
 import { AuthdError } from "../../errors.ts";
-import type { StoreEntry } from "../../vault/store/index.ts";
+import { hostOfHolder, type StoreEntry } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { StoreDown } from "./store-connection.ts";
@@ -126,20 +126,14 @@ export class SharedLease {
   #waitFor(entry: StoreEntry | undefined, nowMs: number): number {
     const { name, isRotating, reuseGraceMs } = this.#refresh;
     const { lease, intent } = entry ?? {};
-    const isForeign = lease && lease.holder !== this.#shared.host;
+    const isForeign = lease && lease.holder !== this.#shared.holder;
     const leaseMs = isForeign ? Math.max(0, lease.untilMs - nowMs) : 0;
-    if (!intent || !isRotating || this.#isUnsent(entry)) return leaseMs;
+    if (!intent || !isRotating || this.#shared.isUnsent(entry)) return leaseMs;
     if (nowMs - intent.openedMs < reuseGraceMs) return leaseMs;
-    const isOwn = intent.holder === this.#shared.host;
+    const isOwn = intent.holder === this.#shared.holder;
     const waitMs = isOwn ? 0 : intent.deadlineMs - nowMs;
     if (waitMs > 0) return waitMs;
-    throw maybeSpent(name, intent.holder);
-  }
-
-  /** True if this host opened the intent, and ended before it sealed that it would send the request. */
-  #isUnsent(entry: StoreEntry | undefined): boolean {
-    const record = this.#shared.liveRecord(this.#refresh.name);
-    return entry?.intent?.holder === this.#shared.host && record?.rotation?.intent === undefined;
+    throw maybeSpent(name, hostOfHolder(intent.holder));
   }
 
   /** Opens an intent, if a refresh token is about to be spent. Rejects with StoreDown if the lease was lost. */
@@ -199,10 +193,10 @@ function drained(credential: string): AuthdError {
   return new AuthdError("issuer_unavailable", message, { credential });
 }
 
-function maybeSpent(credential: string, holder: string): AuthdError {
+function maybeSpent(credential: string, host: string): AuthdError {
   return new AuthdError(
     "login_required",
-    `${credential}: the host ${holder} was about to spend its refresh token, and never told what came of it. Start authd ` +
+    `${credential}: the host ${host} was about to spend its refresh token, and never told what came of it. Start authd ` +
       `there again if it has ended; else enter another token, or try this one once (authd refresh ${credential})`,
     { credential },
   );

@@ -50,6 +50,11 @@ export class SharedRecords {
     return this.#context.host;
   }
 
+  /** As which this host has leases, and opens intents. */
+  get holder(): string {
+    return this.#context.holder;
+  }
+
   get connection(): StoreConnection {
     return this.#context.connection;
   }
@@ -183,7 +188,7 @@ export class SharedRecords {
     const { entry } = await this.look(name);
     const { shared, rotation } = this.liveRecord(name) ?? {};
     if (!this.pending.has(name) || !shared || rotation?.intent) return;
-    if (entry?.intent && entry.intent.holder !== this.host) return;
+    if (entry?.intent && !this.#isOwnIntent(entry)) return;
     if (entry?.epoch === shared.epoch) return await this.commits.commit(name, shared.epoch);
     const taken = await this.leases.acquire(name, entry?.epoch ?? 0, LEASE_MS);
     if (taken.done && taken.entry) await this.commits.commit(name, taken.entry.epoch);
@@ -228,10 +233,27 @@ export class SharedRecords {
     }
   }
 
-  /** This host opened an intent, and ended before it sealed that it would send the request: nothing was spent. */
-  #noteUnsent({ name, intent }: StoreEntry): void {
-    const isUnsent = this.liveRecord(name)?.rotation?.intent === undefined;
-    if (intent?.holder === this.host && isUnsent) this.commits.later(name);
+  /** What was opened, and never sent, is closed. */
+  #noteUnsent(entry: StoreEntry): void {
+    if (this.isUnsent(entry)) this.commits.later(entry.name);
+  }
+
+  /**
+   * True if this host opened the intent, and ended before it sealed that it would send the request: nothing was spent.
+   * A record that was taken from the store since then, as that of before was lost, tells nothing of it.
+   */
+  isUnsent(entry: StoreEntry | undefined): boolean {
+    if (entry?.intent?.holder !== this.holder) return false;
+    const record = this.liveRecord(entry.name);
+    const { version = 0, epoch = 0 } = record?.shared ?? {};
+    const isOfBefore = version === entry.version && epoch < entry.intent.epoch;
+    return record !== undefined && isOfBefore && record.rotation?.intent === undefined;
+  }
+
+  /** True if what this host has to commit came of the intent. An earlier authd wrote the name of the host alone. */
+  #isOwnIntent({ name, intent }: StoreEntry): boolean {
+    if (intent?.holder === this.holder) return true;
+    return intent?.holder === this.host && this.liveRecord(name)?.shared?.epoch === intent.epoch;
   }
 
   // ---- waiting ----

@@ -3,6 +3,7 @@ import type { Registry } from "../../credential/registry.ts";
 import type { SharedRecords } from "../../credential/shared/shared-records.ts";
 import { messageOf } from "../../errors.ts";
 import type { FleetLag, FleetStatus, SharedCredentialStatus } from "../../protocol.ts";
+import { hostOfHolder } from "../../vault/store/holder.ts";
 import type { FleetKeys, StoreEntry } from "../../vault/store/index.ts";
 
 interface Asked {
@@ -85,7 +86,11 @@ function statusOf(
   return {
     ...{ version, versionHere },
     ...omitUndefined({ committedBy, committedMsAgo: ago(committedMs) }),
-    ...(isLeased && { leasedBy: lease.holder, leaseMs: lease.untilMs - nowMs }),
-    ...omitUndefined({ intentOf: intent?.holder, intentMsAgo: ago(intent?.openedMs), pending }),
+    ...(isLeased && { leasedBy: hostOfHolder(lease.holder), leaseMs: lease.untilMs - nowMs }),
+    ...omitUndefined({
+      intentOf: intent && hostOfHolder(intent.holder),
+      intentMsAgo: ago(intent?.openedMs),
+      pending,
+    }),
   };
 }

@@ -9,6 +9,7 @@ export {
   sealPayload,
   tokenDigest,
 } from "./fleet-key.ts";
+export { holderOf, hostOfHolder } from "./holder.ts";
 export { hostKeyOwner, makeHostKey } from "./host-key.ts";
 export { goingWith } from "./key-rows.ts";
 export * from "./membership.ts";

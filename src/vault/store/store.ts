@@ -2,7 +2,7 @@
 
 /** Who may change a record for now. */
 export interface Lease {
-  /** Name of the host. */
+  /** The host, and which of its folders; see holder.ts. */
   readonly holder: string;
   /** On the store's clock, ms. */
   readonly untilMs: number;
@@ -10,7 +10,7 @@ export interface Lease {
 
 /** A refresh token is about to be spent, or was: nobody else sends it while this is open. */
 interface Intent {
-  /** Name of the host that opened it. */
+  /** Who opened it; as of a lease. */
   readonly holder: string;
   /** Epoch of the lease under which it was opened. */
   readonly epoch: number;
@@ -53,6 +53,7 @@ export interface Outcome {
 }
 
 export interface Acquire {
+  /** As of a lease. */
   holder: string;
   /** The epoch that the record is known to have; 0 if there is none. */
   epoch: number;
