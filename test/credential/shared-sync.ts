@@ -36,7 +36,15 @@ async function startHost(
     return { store, keys: { ...keys, groups }, addGroup: async () => false };
   };
   const timeline = { known: () => undefined, note: () => {} };
-  const records = new SharedRecords({ host: name, open, clock, time, log, timeline });
+  const records = new SharedRecords({
+    host: name,
+    instance: "folder",
+    open,
+    clock,
+    time,
+    log,
+    timeline,
+  });
   records.connect({
     find: (known) => registry.findShared(known),
     names: () => registry.all().map((each) => each.name),
