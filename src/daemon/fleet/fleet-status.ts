@@ -3,8 +3,7 @@ import type { Registry } from "../../credential/registry.ts";
 import type { SharedRecords } from "../../credential/shared/shared-records.ts";
 import { messageOf } from "../../errors.ts";
 import type { FleetLag, FleetStatus, SharedCredentialStatus } from "../../protocol.ts";
-import { hostOfHolder } from "../../vault/store/holder.ts";
-import type { FleetKeys, StoreEntry } from "../../vault/store/index.ts";
+import { type FleetKeys, hostOfHolder, type StoreEntry } from "../../vault/store/index.ts";
 
 interface Asked {
   host: string;
