@@ -113,7 +113,7 @@ mod unix {
     use std::os::unix::io::AsRawFd;
     use std::path::Component;
     use std::thread::sleep;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     /// How long to try to connect, and the time between two tries, while too many others wait to be accepted.
     const CONNECT_LIMIT: Duration = Duration::from_secs(10);
