@@ -88,7 +88,7 @@ test("keys of --set and their values: those of the preset, the grant or the cred
       (key) => `renew.${key}=`,
     ),
     ...RESPONSE.map((key) => `renew.response.${key}=`),
-    ...["rejected_statuses=", "rejected_on=", "renew_on="],
+    ...["reuse_grace=", "rejected_statuses=", "rejected_on=", "renew_on="],
   ]);
   t.deepEqual(await complete("add", "x", "--preset=onestepai", "--set", "region="), [
     "region=eu",
