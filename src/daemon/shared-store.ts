@@ -4,6 +4,7 @@ import { readRegularFile } from "../base/regular-file.ts";
 import { hostOf } from "../config/config.ts";
 import type { StoreSettings } from "../config/settings.ts";
 import { hasSecrets } from "../credential/record.ts";
+import { isOwn } from "../credential/shared/own-record.ts";
 import type { SharedRecords } from "../credential/shared/shared-records.ts";
 import type { SharedSync } from "../credential/shared/shared-sync.ts";
 import { errorCode, messageOf } from "../errors.ts";
@@ -98,7 +99,7 @@ async function assertNothingLost(store: Store, vault: Foundation["vault"]): Prom
   const { entries } = await store.changesSince(-1);
   for (const { name, payload } of entries) {
     const record = payload && vault.read(name);
-    if (!record || record.shared || !hasSecrets(record)) continue;
+    if (!record || !isOwn(record) || !hasSecrets(record)) continue;
     const text = `The store has ${name}, and this host has secrets of its own for it: remove it here first (authd remove ${name})`;
     throw new StoreRefusal(text);
   }

@@ -4,7 +4,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { startDaemon } from "../helpers/daemon.ts";
-import { addRotating, startFleet, startHost, succeeded } from "../helpers/fleet.ts";
+import {
+  addRotating,
+  addStatic,
+  letIn,
+  startFleet,
+  startHost,
+  succeeded,
+} from "../helpers/fleet.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix as test } from "../helpers/optional.ts";
 import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
@@ -132,6 +139,26 @@ test("an invitation is good for one host; a host that is removed is shut out", a
   const restarted = await startDaemon(t, { home: two! });
   succeeded(t, await restarted.cli(["refresh", "rotating"]));
   t.false(reuse.isRevoked);
+});
+
+test("a host that joins keeps a credential of a name that was removed in the store", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const [one] = await startFleet(t, store, ["one"], async (first) => {
+    await addStatic(t, first, "mine");
+    await addStatic(t, first, "other");
+  });
+  succeeded(t, await one!.cli(["remove", "mine"]));
+  const two = await startHost(t, store, "two");
+  const add = ["add", "mine", "--grant", "static", "--set", "origins=https://api.example.com"];
+  succeeded(t, await two.cli([...add, "--secrets-from", "-"], { input: '{"token":"its own"}' }));
+  await letIn(t, store, one!, two);
+  t.is(succeeded(t, await two.cli(["get", "other"])).stdout, "token-of-other\n");
+  t.is(succeeded(t, await two.cli(["get", "mine"])).stdout, "its own\n");
+  // All that the store has was asked for once more.
+  await two.stop();
+  const again = await startDaemon(t, { home: two });
+  await until(async () => /is reached/.test((await again.cli(["health"])).stdout));
+  t.is(succeeded(t, await again.cli(["get", "mine"])).stdout, "its own\n");
 });
 
 test("the credentials come back to the last host, and go into the store once more", async (t) => {

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { DEFAULT_GROUP, openPayload, type StoreEntry } from "../../vault/store/index.ts";
 import { groupIn, inGroup, keyOf, mayHave, withKeysFor } from "./groups.ts";
+import { isOwn } from "./own-record.ts";
 import type { SharedContext } from "./shared-context.ts";
 import { fromShared, type SharedContent, sharedContent } from "./shared-record.ts";
 
@@ -17,18 +18,17 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
   const { name, version, epoch, payload } = entry;
   if (!owner || owner.isLocked || version === 0) return;
   const credential = owner.find(name);
-  if (payload && !(await mayHave(context, entry))) return await giveUp(context, name);
+  if (payload && !(await mayHave(context, entry))) return await giveUp(context, entry);
   if (credential && isKnown(context, entry)) return;
-  if (!payload) {
-    // A store that was emptied, or a host that was shut out, is no reason to remove anything.
-    connection.reopen();
-    await connection.use(() => {});
-    if (credential) await owner.remove(name);
-    return;
-  }
+  if (!payload) return await removeHere(context, entry);
   const { group, content } = await contentOf(context, name, payload);
   const { generation } = content;
   const live = credential?.live;
+  if (live?.shared && live.shared.generation > generation && context.pending.has(name)) {
+    // A person's change of this host comes after what the store has.
+    live.shared = { ...live.shared, version };
+    return;
+  }
   const isChange = generation !== (live?.shared?.generation ?? 0) || !live;
   const record = fromShared(content.record, credential?.snapshot(), connection.clock, {
     bootId: options.time.bootId,
@@ -69,7 +69,30 @@ async function contentOf(context: SharedContext, name: string, payload: Buffer) 
   });
 }
 
-/** The record is in a group that this host does not serve any more. What it has to commit it commits first. */
-async function giveUp({ owner, pending }: SharedContext, name: string): Promise<void> {
-  if (owner?.find(name)?.live?.shared && !pending.has(name)) await owner.remove(name);
+/** Another host has removed the record. */
+async function removeHere(context: SharedContext, { name, version }: StoreEntry): Promise<void> {
+  const { owner, connection } = context;
+  const { live } = owner?.find(name) ?? {};
+  if (!live) return;
+  if (isOwn(live)) {
+    // What this host puts there under that name comes after the removal.
+    live.shared = { epoch: 0, ...live.shared, version, generation: version + 1 };
+    return;
+  }
+  // A store that was emptied, or a host that was shut out, is no reason to remove anything.
+  connection.reopen();
+  await connection.use(() => {});
+  await owner?.remove(name);
+}
+
+/** The record is in a group that this host does not serve any more. What can still be committed comes first. */
+async function giveUp(
+  { owner, pending }: SharedContext,
+  { name, version }: StoreEntry,
+): Promise<void> {
+  const { live } = owner?.find(name) ?? {};
+  if (!live?.shared || isOwn(live)) return;
+  if (pending.has(name) && version <= live.shared.version) return;
+  pending.delete(name);
+  await owner?.remove(name);
 }

@@ -65,6 +65,11 @@ export class SharedLease {
     return false;
   }
 
+  /** True while no other host can commit the record, and its outcome is not on the way into the store yet. */
+  get isHeld(): boolean {
+    return this.#epoch !== undefined && !this.#isAlone && !this.#hasEnded;
+  }
+
   /** Throws AuthdError if the request may no longer be sent, as the process was stopped for long. */
   assertTime(): void {
     if (this.#shared.nowBootMs < this.#spendUntilBootMs) return;

@@ -14,6 +14,14 @@ import type { SharedOwner } from "./shared-owner.ts";
 import type { StoreConnection } from "./store-connection.ts";
 import { notNow } from "./take-for.ts";
 
+/** A refresh under way. */
+interface Refreshing {
+  refresh: SharedRefresh;
+  lease: SharedLease;
+  /** What a person changes under its lease; its end waits for them. */
+  changes: Set<Promise<void>>;
+}
+
 /**
  * Shares the sealed records of this host with others: before one of them refreshes a credential it takes the
  * lease, and what it obtains is used by all. The sealed file of this host comes first: what the store has not
@@ -25,7 +33,7 @@ export class SharedRecords {
   readonly commits: Commits;
   readonly recovery: Recovery;
   readonly #turns = new Map<string, Turns>();
-  readonly #refreshing = new Map<string, SharedRefresh>();
+  readonly #refreshing = new Map<string, Refreshing>();
   /** Names of records of which something was heard while they were being refreshed. */
   readonly #heard = new Set<string>();
   /** Names of records whose newest version could not be read or taken over. */
@@ -87,8 +95,10 @@ export class SharedRecords {
       const { name } = refresh;
       void this.#turnOf(name).run(async () => {
         const lease = new SharedLease(this, refresh);
-        this.#refreshing.set(name, refresh);
+        const changes = new Set<Promise<void>>();
+        this.#refreshing.set(name, { refresh, lease, changes });
         await work(lease).then(resolve, reject);
+        while (changes.size > 0) await Promise.allSettled(changes);
         await lease.end();
         this.#refreshing.delete(name);
         if (this.#heard.delete(name)) void this.pull(name);
@@ -112,8 +122,9 @@ export class SharedRecords {
       await update();
       this.commits.nextGeneration(name, group);
     };
+    const running = this.#refreshing.get(name);
     // Its end commits what the record is by then.
-    if (this.#refreshing.has(name)) return await inGroup();
+    if (running?.lease.isHeld) return await changeUnder(running, inGroup);
     const refresh = { name, isRotating: true, reuseGraceMs: Number.POSITIVE_INFINITY };
     const lease = { ...refresh, spends: () => undefined, isDone: () => false };
     await this.refresh(lease, async (taken) => {
@@ -128,8 +139,8 @@ export class SharedRecords {
   async recover(): Promise<void> {
     await this.recovery.giveBack(async (name, work) => {
       // What it brings is newer; one that rotates nothing is no matter.
-      const refresh = this.#refreshing.get(name);
-      if (refresh) return !refresh.isRotating;
+      const running = this.#refreshing.get(name);
+      if (running) return !running.refresh.isRotating;
       await this.inTurn(name, work);
       return true;
     });
@@ -189,9 +200,14 @@ export class SharedRecords {
     const { shared, rotation } = this.liveRecord(name) ?? {};
     if (!this.pending.has(name) || !shared || rotation?.intent) return;
     if (entry?.intent && !this.#isOwnIntent(entry)) return;
+    // It would be refused: the store has gone on, and this host may not have what it has.
+    if ((entry?.version ?? 0) !== shared.version) return;
     if (entry?.epoch === shared.epoch) return await this.commits.commit(name, shared.epoch);
     const taken = await this.leases.acquire(name, entry?.epoch ?? 0, LEASE_MS);
-    if (taken.done && taken.entry) await this.commits.commit(name, taken.entry.epoch);
+    if (!taken.done || !taken.entry) return;
+    const { epoch } = taken.entry;
+    await this.commits.commit(name, epoch);
+    if (this.pending.has(name)) await this.leases.release(name, epoch, false);
   }
 
   // ---- what other hosts do ----
@@ -277,4 +293,11 @@ export class SharedRecords {
     this.#context.notices.halt();
     await Promise.all([...this.#turns.values()].map((turns) => turns.run(async () => {})));
   }
+}
+
+/** Runs a change under the lease of a refresh. */
+async function changeUnder({ changes }: Refreshing, change: () => Promise<void>): Promise<void> {
+  const changing = change();
+  changes.add(changing);
+  await changing.finally(() => changes.delete(changing));
 }

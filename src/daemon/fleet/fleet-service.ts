@@ -10,6 +10,7 @@ import {
 } from "../../config/config.ts";
 import type { StoreSettings } from "../../config/settings.ts";
 import { hasSecrets } from "../../credential/record.ts";
+import { isOwn } from "../../credential/shared/own-record.ts";
 import type { OpenedStore } from "../../credential/shared/store-connection.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetHost, FleetRemoved, FleetStatus, ParamsOf } from "../../protocol.ts";
@@ -198,7 +199,8 @@ export class FleetService {
   }
 
   #sharedCount(): number {
-    return [...this.#core.registry.all()].filter(({ shared }) => shared.live?.shared).length;
+    const records = [...this.#core.registry.all()].flatMap(({ shared }) => shared.live ?? []);
+    return records.filter((live) => !isOwn(live)).length;
   }
 
   /** Wraps the store's keys for this host again, as its vault has a new key. Never rejects. */
@@ -320,7 +322,7 @@ export class FleetService {
     const clashing = names.filter((name) => {
       const { live } = registry.findShared(name) ?? {};
       // What was shared in this store before, as this host was shut out, is replaced.
-      const isShared = wasMember && live?.shared !== undefined;
+      const isShared = wasMember && live !== undefined && !isOwn(live);
       return live !== undefined && hasSecrets(live) && !isShared;
     });
     if (clashing.length === 0) return;
