@@ -43,14 +43,14 @@ function makeNode(t: ExecutionContext) {
   return { folder, logs, pod, socket: join(folder, "pods/authd.sock") };
 }
 
-/** Starts the daemon of a node, with the credentials `podded` and `grouped`; `through`: where it runs. */
+/** Starts the daemon of a node, with the credentials `podded`, `grouped`, and `bare` without rules; `through`: where it runs. */
 async function startNode(t: ExecutionContext, through: readonly string[], node = makeNode(t)) {
   const config = `[access]
 users = [${STRANGER}]
 [[sockets]]
 name = "pods"
 path = "${node.socket}"
-credentials = ["podded", "grouped"]
+credentials = ["podded", "grouped", "bare"]
 expose = "token"
 mode = "0666"
 `;
@@ -78,6 +78,8 @@ mode = "0666"
     t.is((await owner(["reload"])).code, 0);
     t.is((await owner(["trust", name, "--yes"])).code, 0);
   }
+  const bare = ["add", "bare", "--grant", "static", "--secrets-from", "-"];
+  t.is((await owner(bare, '{"token":"practice"}')).code, 0);
   const env = { PATH: process.env.PATH, HOME: "/nonexistent", AUTHD_SOCKET: node.socket };
   /** What a process gets that is started so. */
   const get = async (name: string, ...start: readonly string[]) => {
@@ -105,6 +107,10 @@ async function asksForPods(t: ExecutionContext, node: Awaited<ReturnType<typeof 
   for (const other of [pod("shop", "api-0"), pod("stock", "web-0")]) {
     t.regex(await get("podded", ...from(other)), refusal);
     t.regex(await get("podded", ...from(other, 0)), refusal);
+    t.regex(await get("podded", ...from(other, OWNER)), refusal);
+    // Without rules it is for the daemon's own user and root, in any pod.
+    t.is(await get("bare", ...from(other, OWNER)), "practice");
+    t.regex(await get("bare", ...from(other)), /no \[\[allow\]\] rule names it/);
   }
   // On the node itself, also as root, and where somebody else than the kubelet named the group.
   const forged = pod("shop", "web-1", `user.slice/authd-test.slice/${QOS}`);
@@ -136,6 +142,19 @@ test("so does one in a pod of its own, which sees the groups from inside", async
   const { procs } = node.pod("authd", "authd-node");
   const inside = [...inCgroup(procs), "unshare", "--cgroup"];
   await asksForPods(t, await startNode(t, inside, node));
+});
+
+test("with a folder that is mounted for reading only, no user of a pod puts another socket there", async (t) => {
+  const { folder, socket, get, pod } = await startNode(t, []);
+  const { procs } = pod("shop", "web-0");
+  const mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+  const mounted = ["unshare", "--mount", "sh", "-c", mount, join(folder, "pods")];
+  for (const uid of [OWNER, 0]) {
+    const start = [...mounted, ...inCgroup(procs), ...as(uid)];
+    const [command = "", ...args] = [...start, "mv", socket, `${socket}.old`];
+    t.regex((await run(t, command, args)).stderr, /Read-only file system/);
+    t.is(await get("podded", ...start), "practice");
+  }
 });
 
 test("one that does not see the node's processes lets no pod in", async (t) => {

@@ -36,7 +36,7 @@ interface PodSpec {
   containers: [Container];
   initContainers: [Container];
   terminationGracePeriodSeconds: number;
-  securityContext: { fsGroup: number; supplementalGroups: number[] };
+  securityContext: { runAsUser?: number; fsGroup: number; supplementalGroups: number[] };
   volumes: { name: string; hostPath?: { path: string } }[];
 }
 

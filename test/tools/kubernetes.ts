@@ -85,6 +85,8 @@ test("settings, folders, users and probes are those of authd and its image", asy
 
   const [client] = pod.spec.containers;
   t.true(pod.spec.securityContext.supplementalGroups.includes(runAsGroup!));
+  t.not(pod.spec.securityContext.runAsUser, runAsUser);
+  t.true(client.volumeMounts.find(({ name }) => name === "authd")?.readOnly);
   t.is(variable(client, "AUTHD_SOCKET"), `${pathOf(client, "authd")}/authd.sock`);
   const places = [spec, pod.spec]
     .flatMap(({ volumes }) => volumes)
