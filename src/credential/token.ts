@@ -187,9 +187,10 @@ function isOfThisBoot(stamp: Stamp, now: Moment, bootId: string): boolean {
   return bootId !== "" && stamp.bootId === bootId && stamp.boot <= now.boot;
 }
 
-/** Returns the boot time at which a program last asked for a sealed token. */
+/** Returns the boot time at which a program last asked for a sealed token; -Infinity: none has on this host. */
 export function lastUsedAt(stored: StoredToken, now: Moment, bootId: string): number {
   const { askedAt, askedAtBoot, obtainedAt } = stored;
+  if (askedAt === 0 && askedAtBoot === undefined) return Number.NEGATIVE_INFINITY;
   if (askedAtBoot !== undefined && isOfThisBoot(obtainedAt, now, bootId)) {
     return Math.min(askedAtBoot, now.boot);
   }

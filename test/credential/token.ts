@@ -5,6 +5,7 @@ import {
   expiresAt,
   expiryOf,
   freshness,
+  lastUsedAt,
   lifetimeOf,
   refreshAt,
   refreshLeadMs,
@@ -173,6 +174,11 @@ const stored = (parts: Partial<StoredToken> = {}): StoredToken => ({
   jitter: 0,
   askedAt: NOW.wall,
   ...parts,
+});
+
+test("a token that no program has asked for on this host was never used", (t) => {
+  t.is(lastUsedAt(stored({ askedAt: 0 }), NOW, "a"), Number.NEGATIVE_INFINITY);
+  t.is(lastUsedAt(stored(), NOW, "b"), NOW.boot);
 });
 
 test("after a restart of the daemon the boot clock tells a token's age, whatever the wall clock says", (t) => {

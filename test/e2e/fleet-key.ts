@@ -90,7 +90,9 @@ test("a key that is removed takes all hosts along that have it", async (t) => {
   t.is((await one.cli(["fleet", "key", "nodes"])).code, 2, "there is one");
   const own = await node.cli(["fleet", "remove", "key:nodes"]);
   t.is(own.code, 2);
-  t.regex(own.stderr, /This host has key:nodes itself/);
+  t.regex(own.stderr, /This host has key:nodes itself.*by an invitation/);
+  const back = await node.cli(["vault", "move", "--to", "file:"]);
+  t.regex(back.stderr, /Hosts that have a key can't remove it: invite one without it/);
   succeeded(t, await one.cli(["fleet", "remove", "key:nodes"]));
   t.deepEqual(await hosts(), ["one"]);
   await addStatic(t, one, "later");

@@ -127,6 +127,7 @@ test("an invitation is good for one host; a host that is removed is shut out", a
   // Its token is served until it ends; it gets no other.
   t.is((await two!.cli(["get", "rotating"])).code, 0);
   t.not((await two!.cli(["refresh", "rotating"])).code, 0);
+  t.regex((await two!.cli(["fleet", "status"])).stdout, /does not know this host, two/);
   succeeded(t, await three.cli(["refresh", "rotating"]));
   const { stdout } = succeeded(t, await three.cli(["get", "rotating"]));
   await until(async () => (await one!.cli(["get", "rotating"])).stdout === stdout);

@@ -22,7 +22,7 @@ export async function fleetStatus(asked: Asked): Promise<FleetStatus> {
   const lag = omitUndefined({ currentMsAgo });
   try {
     const { readWrapped } = await import("../../vault/store/index.ts");
-    const { hosts, nowMs } = await records.connection.ask((store) => store.hosts());
+    const { hosts, nowMs } = await hostsOf(records);
     const credentials = await credentialsOf(asked);
     return {
       ...head,
@@ -36,6 +36,15 @@ export async function fleetStatus(asked: Asked): Promise<FleetStatus> {
   } catch (error) {
     return { ...head, problem: messageOf(error), lag, hosts: [], credentials: [] };
   }
+}
+
+/** Rejects with StoreDown, also if this host was shut out. */
+async function hostsOf({ connection, host }: SharedRecords) {
+  const answer = await connection.ask((store) => store.hosts());
+  if (answer.hosts.some(({ name }) => name === host)) return answer;
+  // It is told why, or is let in by its key.
+  connection.reopen();
+  return await connection.ask((store) => store.hosts());
 }
 
 interface Known {

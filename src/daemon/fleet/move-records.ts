@@ -174,9 +174,14 @@ async function assertOnlyHost(store: Store, holder: string) {
   const { hosts } = await store.hosts();
   const others = hosts.map(({ name }) => name).filter((name) => name !== holder);
   if (others.length === 0) return hosts;
+  const { isKey } = await import("../../vault/store/index.ts");
+  const hasKey = hosts.some(isKey);
+  const byKey = hasKey
+    ? ". Hosts that have a key can't remove it: invite one without it (authd fleet invite), remove the key there, and move there"
+    : "";
   throw new AuthdError(
     "invalid_params",
-    `Other hosts share the store (${others.join(", ")}), and a refresh token can't be used by two that do not. Remove them first (authd fleet remove HOST). Nothing was changed`,
+    `Other hosts share the store (${others.join(", ")}), and a refresh token can't be used by two that do not. Remove them first (authd fleet remove HOST)${byKey}. Nothing was changed`,
   );
 }
 

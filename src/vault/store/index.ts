@@ -11,7 +11,7 @@ export {
 } from "./fleet-key.ts";
 export { holderOf, hostOfHolder } from "./holder.ts";
 export { hostKeyOwner, makeHostKey } from "./host-key.ts";
-export { goingWith } from "./key-rows.ts";
+export { goingWith, isKey } from "./key-rows.ts";
 export * from "./membership.ts";
 export type * from "./store.ts";
 export { StoreRefusal } from "./store-refusal.ts";

@@ -6,7 +6,8 @@ const PREFIX = "key:";
 /** Returns what a key is called beside the hosts, whose names have no colon. */
 export const rowOfKey = (name: string) => `${PREFIX}${name}`;
 
-const isKey = ({ name }: Pick<Host, "name">) => name.startsWith(PREFIX);
+/** True of a key, which tells nothing by itself. */
+export const isKey = ({ name }: Pick<Host, "name">) => name.startsWith(PREFIX);
 
 /** Returns the key by which a host with this public key may enter. */
 export function keyFor(hosts: readonly Host[], publicKey: Buffer): Host | undefined {

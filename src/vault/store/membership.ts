@@ -1,7 +1,7 @@
 /** Which hosts may open the records of which groups: each has the keys of its groups wrapped for itself. */
 
 import { randomBytes } from "node:crypto";
-import { AuthdError } from "../../errors.ts";
+import { AuthdError, messageOf } from "../../errors.ts";
 import { decrypt, encrypt } from "../sealed-file.ts";
 import type { ManagedVault } from "../vault.ts";
 import { type FleetKey, fleetKeyOf, type HostKeys, hostKeys, newFleetKey } from "./fleet-key.ts";
@@ -158,7 +158,10 @@ export async function joinFleet(
   const wrapped = await store.takeInvite(id);
   const plain = wrapped && decrypt(Buffer.from(secret, "base64url"), PURPOSE, wrapped);
   if (!plain) throw ended();
-  return await letIn(store, { host, vault }, unpacked(plain));
+  return await letIn(store, { host, vault }, unpacked(plain)).catch((error) => {
+    const text = `${messageOf(error)} The invitation is spent: a host of the store makes another one (authd fleet invite)`;
+    throw error.reason === "invalid_params" ? error : new AuthdError("internal", text);
+  });
 }
 
 /** Gives a host these keys, beside those that it has. */

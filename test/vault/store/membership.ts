@@ -82,6 +82,21 @@ onUnix("an invitation whose keys are no longer those of the store lets nobody in
   await t.throwsAsync(joined, { instanceOf: AuthdError, message: /has ended/ });
 });
 
+onUnix("an invitation that was taken as the store failed is said to be spent", async (t) => {
+  const { store, vault } = await startOld(t);
+  const { own } = await fleetKeys(store, "one", vault);
+  const two = { host: "two", vault: vaultOf(), isMember: false };
+  const invitation = await inviteHost(store, own);
+  store.putHost = async () => {
+    throw new AuthdError("internal", "The store can't be used: no answer.");
+  };
+  await t.throwsAsync(joinFleet(store, two, invitation), {
+    instanceOf: AuthdError,
+    message: /no answer\. The invitation is spent/,
+  });
+  await t.throwsAsync(joinFleet(store, two, invitation), { message: /was used, or has ended/ });
+});
+
 test("nobody without the key of a group can say that a host is of it", (t) => {
   const [vault, other] = [vaultOf(), vaultOf()];
   const key = fleetKeyOf(randomBytes(32));

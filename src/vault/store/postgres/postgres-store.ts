@@ -22,7 +22,10 @@ import { storeError } from "./server-error.ts";
 /** Connections for statements; one more listens for notices. */
 const MAX_CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** The server ends a statement after this; the client gives up a little later. */
+/**
+ * The client waits no longer for the answer to a statement. The server may carry it out all the same: a pooler takes no
+ * limit from its clients. Whoever made a change that was not answered reads how the record is.
+ */
 const STATEMENT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
