@@ -55,7 +55,8 @@ export interface Methods {
   /** Refreshes nothing on this host any more, until authd starts again; tokens are served. */
   "fleet/drain": { params: Empty; result: Empty };
   /** Shuts a host out: everything is sealed with a new key, which it does not get. */
-  "fleet/remove": { params: { host: string }; result: FleetRemoved };
+  /** `force`: does not wait for a request of the host that spends a refresh token; what it is answered is lost. */
+  "fleet/remove": { params: { host: string; force?: boolean }; result: FleetRemoved };
   subscribe: { params: SubscribeParams; result: Empty };
   unsubscribe: { params: { credential?: string }; result: Empty };
   /** Begins a person's sign-in, or joins the one that is open. */
@@ -925,6 +926,8 @@ export interface FleetRemoved {
   unproven: string[];
   /** Credentials of groups that no other host had. */
   credentials: string[];
+  /** Credentials whose refresh token a host that went was about to spend, and never told what came of it. */
+  unsettled: string[];
 }
 
 /** A store that several hosts share, as this host sees it. */

@@ -43,10 +43,11 @@ export function define(command: Command): void {
     .action(async () => (await import("./fleet/remove.ts")).drain());
   command
     .command("remove")
-    .usage("HOST")
+    .usage("HOST [--force]")
     .description("Shuts a host out: everything is sealed with a new key.")
     .argument("<host>", "its name, as authd fleet status shows it; key:NAME: all that have the key")
-    .action(async (host) => (await import("./fleet/remove.ts")).remove(host));
+    .option("--force", "waits for no request of the host; what the issuer answers it is lost")
+    .action(async (host, options) => (await import("./fleet/remove.ts")).remove(host, options));
 }
 
 export const examples = [

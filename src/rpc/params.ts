@@ -117,7 +117,7 @@ export const params = {
   "fleet/join": z.object({ url: text, invite: text }),
   "fleet/status": z.object({}),
   "fleet/drain": z.object({}),
-  "fleet/remove": z.object({ host: text }),
+  "fleet/remove": z.object({ host: text, force: z.boolean().optional() }),
   subscribe: z.object({
     credential: text.optional(),
     events: z.boolean().optional(),

@@ -176,3 +176,51 @@ test("a host that refreshes while another one is removed loses no rotated token"
   t.deepEqual(reuse.sentTwice, []);
   t.false(reuse.isRevoked);
 });
+
+test("a host is removed once its request has told, and its token stays with the others", async (t) => {
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  const store = storeIn(temporaryFolder(t));
+  const names = ["one", "two"];
+  const [one, two] = await startFleet(t, store, names, (first) => addRotating(t, first, reuse));
+  succeeded(t, await one!.cli(["refresh", "rotating"]));
+  reuse.holding = true;
+  const refreshing = two!.cli(["refresh", "rotating"]);
+  await until(() => reuse.waiting === 1);
+  const removing = one!.cli(["fleet", "remove", "two"]);
+  // It waits: the host is still there a second look later.
+  await until(async () => (await statusOf(t, one!)).hosts.length === 2);
+  reuse.answer();
+  succeeded(t, await refreshing);
+  t.notRegex(succeeded(t, await removing).stdout, /may be spent/);
+  reuse.holding = false;
+  succeeded(t, await one!.cli(["refresh", "rotating"]));
+  t.deepEqual(reuse.sentTwice, []);
+  t.false(reuse.isRevoked);
+  t.is((await statusOf(t, one!)).credentials[0]!.intentOf, undefined);
+});
+
+test("a host whose request does not end is removed with --force alone, which tells what may be lost", async (t) => {
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  const store = storeIn(temporaryFolder(t));
+  const names = ["one", "two"];
+  const [one, two] = await startFleet(t, store, names, (first) => addRotating(t, first, reuse));
+  succeeded(t, await one!.cli(["refresh", "rotating"]));
+  reuse.holding = true;
+  const refreshing = two!.cli(["refresh", "rotating"]);
+  await until(() => reuse.waiting === 1);
+  const refused = await one!.cli(["fleet", "remove", "two"]);
+  t.is(refused.code, 7);
+  t.regex(refused.stderr, /rotating: two may be spending its refresh token.*--force.*Nothing was/s);
+  const { stdout } = succeeded(t, await one!.cli(["fleet", "remove", "two", "--force"]));
+  t.regex(stdout, /rotating: its refresh token may be spent/);
+  reuse.answer();
+  await refreshing;
+  const { hosts, credentials } = await statusOf(t, one!);
+  t.deepEqual(
+    hosts.map(({ name }) => name),
+    ["one"],
+  );
+  t.like(credentials[0], { leasedBy: undefined, intentOf: "two" });
+});

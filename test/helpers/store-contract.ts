@@ -347,7 +347,7 @@ export const STORE_CONTRACT: readonly Case[] = [
       const store = await open();
       await commitFirst(store, "a");
       await store.acquire("a", { ...first, holder: "two", epoch: 1 });
-      const hosts = [{ name: "one", publicKey: payload("p"), wrappedKey: payload("w") }];
+      const hosts = [{ name: "two", publicKey: payload("p"), wrappedKey: payload("w") }];
       const ids = { holder: "three", from: undefined, to: "key-2" };
       const records = [{ name: "a", version: 1, payload: payload("anew") }];
       t.true(await store.replaceAll({ ...ids, hosts, records, keepsVersions: true }));
@@ -356,6 +356,50 @@ export const STORE_CONTRACT: readonly Case[] = [
       t.like(entry, { version: 1, epoch: 2, committedBy: "one", lease: { holder: "two" } });
       const commit = { epoch: 2, version: 1, payload: payload("next"), holder: "two" };
       t.true((await store.commit("a", { ...commit, keyId: "key-2" })).done);
+    },
+  },
+  {
+    title:
+      "a host that goes loses its lease, and nothing is replaced while it may spend a refresh token",
+    async run(t, open) {
+      const store = await open();
+      const holder = "two/folders";
+      const names = ["a", "b", "c"];
+      for (const name of names) await commitFirst(store, name);
+      for (const name of ["a", "b"]) await store.acquire(name, { ...first, holder, epoch: 1 });
+      const intent = { epoch: 2, hash: "digest", ttlMs: TTL_MS };
+      t.true((await store.intend("a", intent)).done);
+      const hosts = [{ name: "one", publicKey: payload("p"), wrappedKey: payload("w") }];
+      const records = names.map((name) => ({ name, version: 1, payload: payload("anew") }));
+      const ids = { holder: "one", from: undefined, to: "key-2" };
+      const anew = { ...ids, hosts, records, keepsVersions: true };
+      t.false(await store.replaceAll({ ...anew, unlessSpending: true }));
+      t.like((await store.read("b")).entry, { epoch: 2, lease: { holder } });
+      t.true(await store.replaceAll(anew));
+      // The intent stays: nobody knows what came of it.
+      t.like((await store.read("a")).entry, { epoch: 3, lease: undefined, intent: { holder } });
+      t.false((await store.intend("b", intent)).done);
+      t.false((await store.acquire("c", { ...first, holder, epoch: 1 })).done);
+    },
+  },
+  {
+    title: "an intent that has ended, and one of a host that stays, hinder no replacement",
+    async run(t, open) {
+      const store = await open();
+      const names = ["a", "b"];
+      for (const name of names) await commitFirst(store, name);
+      await store.acquire("a", { holder: "one/folders", epoch: 1, ttlMs: TTL_MS });
+      await store.intend("a", { epoch: 2, hash: "digest", ttlMs: TTL_MS });
+      await store.acquire("b", { holder: "two/folders", epoch: 1, ttlMs: TTL_MS });
+      const ended = await store.intend("b", { epoch: 2, hash: "digest", ttlMs: 1 });
+      await until(async () => (await store.read("b")).nowMs > ended.nowMs + 5);
+      const hosts = [{ name: "one", publicKey: payload("p"), wrappedKey: payload("w") }];
+      const records = names.map((name) => ({ name, version: 1, payload: payload("anew") }));
+      const how = { keepsVersions: true, unlessSpending: true };
+      const ids = { holder: "one", from: undefined, to: "key-2" };
+      t.true(await store.replaceAll({ ...ids, ...how, hosts, records }));
+      t.like((await store.read("a")).entry, { epoch: 2, lease: { holder: "one/folders" } });
+      t.like((await store.read("b")).entry, { epoch: 3, lease: undefined });
     },
   },
   {

@@ -12,8 +12,13 @@ export async function drain(): Promise<void> {
 }
 
 /** Runs `authd fleet remove HOST`. */
-export async function remove(host: string): Promise<void> {
-  const { unproven, credentials } = await callDaemon("fleet/remove", { host }, REMOVE_TIMEOUT_MS);
+export async function remove(host: string, { force = false }: { force?: boolean }): Promise<void> {
+  const params = { host, ...(force && { force }) };
+  const { unproven, credentials, unsettled } = await callDaemon(
+    "fleet/remove",
+    params,
+    REMOVE_TIMEOUT_MS,
+  );
   print(
     `${plain(host)} is shut out: what is in the store is sealed with a new key.`,
     "  it has read what was there before: where it is not trusted, enter other secrets",
@@ -21,5 +26,9 @@ export async function remove(host: string): Promise<void> {
       (name) => `  ${plain(name)} went, too: nobody has let it in. It may join again`,
     ),
     ...credentials.map((name) => `  ${plain(name)} went, too: no other host had its group`),
+    ...unsettled.map(
+      (name) =>
+        `  ${plain(name)}: its refresh token may be spent, by a request of which nobody tells what came of it`,
+    ),
   );
 }

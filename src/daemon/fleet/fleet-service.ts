@@ -245,13 +245,13 @@ export class FleetService {
   }
 
   /** Rejects with AuthdError `invalid_params` for this host itself, and for one that is none of the store's. */
-  async remove({ host }: ParamsOf<"fleet/remove">): Promise<FleetRemoved> {
+  async remove({ host, force = false }: ParamsOf<"fleet/remove">): Promise<FleetRemoved> {
     const { records, host: own } = this.#assertShared();
     if (host === own) {
       throw unfit("This host goes with authd vault move --to file:, or is removed on another one.");
     }
     const { sealAnew } = await import("./seal-anew.ts");
-    return await sealAnew(records, host);
+    return await sealAnew(records, host, force);
   }
 
   #owner(settings: StoreSettings): Promise<KeyOwner> {

@@ -1,5 +1,6 @@
 /** Seals the records of a store with keys that a host does not get. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SharedRecords } from "../../credential/shared/shared-records.ts";
 import type { OpenedStore } from "../../credential/shared/store-connection.ts";
 import { AuthdError } from "../../errors.ts";
@@ -9,34 +10,61 @@ import { busy } from "./move-records.ts";
 
 /** A replacement is tried so often: hosts go on committing meanwhile. */
 const TRIES = 10;
+/** Who spends a refresh token is waited for so long (ms). */
+const PATIENCE_MS = 15_000;
+const LOOK_AGAIN_MS = 200;
 
 type StoreModule = typeof import("../../vault/store/index.ts");
 
 /**
  * Makes new keys for all groups of this host, seals their records anew, and gives the keys to all hosts but
- * `without`, and to none that has its key if it is a key. Rejects with AuthdError, also if that one has a group that this host lacks and another one has.
+ * `without`, and to none that has its key if it is a key. Waits for requests of those that go, unless it is forced:
+ * what they are answered is lost. Rejects with AuthdError: `too_busy` if such a request does not end, `invalid_params`
+ * also if that one has a group that this host lacks and another one has.
  */
-export async function sealAnew(records: SharedRecords, without: string): Promise<FleetRemoved> {
+export async function sealAnew(
+  records: SharedRecords,
+  without: string,
+  isForced: boolean,
+): Promise<FleetRemoved> {
   const module = await import("../../vault/store/index.ts");
-  for (let tries = 0; tries < TRIES; tries++) {
-    const done = await records.connection.use((opened) =>
-      replace(module, opened, records.host, without),
+  const end = performance.now() + PATIENCE_MS;
+  for (let tries = 0; tries < TRIES; ) {
+    const { done, spending } = await records.connection.use((opened) =>
+      replace(module, opened, { holder: records.host, without, isForced }),
     );
-    records.connection.reopen();
+    if (done) records.connection.reopen();
     if (done) return done;
+    if (!spending) {
+      tries++;
+      records.connection.reopen();
+    } else if (performance.now() > end) throw stillSpends(spending);
+    else await sleep(LOOK_AGAIN_MS);
   }
   throw busy();
 }
 
-/** Resolves with undefined if other hosts have committed, or changed the keys, meanwhile. */
+/** A host that goes may spend a refresh token for so long. */
+interface Spending {
+  host: string;
+  credential: string;
+  ms: number;
+}
+
+interface Removal {
+  holder: string;
+  without: string;
+  isForced: boolean;
+}
+
+/** Resolves without either if other hosts have committed, or changed the keys, meanwhile. */
 async function replace(
   module: StoreModule,
   { store, keys }: OpenedStore,
-  holder: string,
-  without: string,
-): Promise<FleetRemoved | undefined> {
+  { holder, without, isForced }: Removal,
+): Promise<{ done?: FleetRemoved; spending?: Spending }> {
   const { hosts, keyId } = await store.hosts();
-  if (keyId !== keys.keyId) return undefined;
+  if (keyId !== keys.keyId) return {};
   const going = module.goingWith(hosts, without);
   if (going.length === 0) throw unknownHost(without);
   const gone = new Set(going.map(({ name }) => name));
@@ -44,13 +72,31 @@ async function replace(
   const lost = lostGroups(module, hosts, gone, keys);
   const next = new Map([...keys.own.keys()].map((group) => [group, module.newFleetKey()]));
   const members = membersOf(module, hosts, gone, { before: keys, next });
-  const { entries } = await store.changesSince(-1);
+  const { entries, nowMs } = await store.changesSince(-1);
+  const open = entries.flatMap((entry) => intentOf(module, entry, gone, nowMs));
+  const spending = open.find(({ ms }) => ms > 0);
+  if (spending && !isForced) return { spending };
   const sealed = entries.map((entry) => sealedAnew(module, entry, { before: keys, next, lost }));
   const ids = { from: keyId, to: module.newKeyId() };
-  const replacement = { holder, ...ids, hosts: members, keepsVersions: true };
+  const how = { keepsVersions: true, unlessSpending: !isForced };
+  const replacement = { holder, ...ids, ...how, hosts: members };
   const isDone = await store.replaceAll({ ...replacement, records: sealed });
   for (const { key } of next.values()) key.fill(0);
-  return isDone ? removed(hosts, members, gone, { entries, sealed }) : undefined;
+  if (!isDone) return {};
+  const unsettled = open.map(({ credential }) => credential);
+  return { done: { ...removed(hosts, members, gone, { entries, sealed }), unsettled } };
+}
+
+/** Returns the intent of a host that goes, of which nobody knows yet what came of it. */
+function intentOf(
+  { hostOfHolder }: StoreModule,
+  { name, intent }: StoreEntry,
+  gone: ReadonlySet<string>,
+  nowMs: number,
+): Spending[] {
+  const host = intent && hostOfHolder(intent.holder);
+  if (host === undefined || !gone.has(host)) return [];
+  return [{ host, credential: name, ms: intent!.deadlineMs - nowMs }];
 }
 
 /** Returns the ids of the keys that only the removed host has, by its own word. */
@@ -118,7 +164,7 @@ function removed(
   members: readonly { name: string }[],
   gone: ReadonlySet<string>,
   { entries, sealed }: { entries: readonly StoreEntry[]; sealed: { payload?: unknown }[] },
-): FleetRemoved {
+): Omit<FleetRemoved, "unsettled"> {
   const kept = new Set([...gone, ...members.map(({ name }) => name)]);
   return {
     unproven: hosts.map(({ name }) => name).filter((name) => !kept.has(name)),
@@ -128,8 +174,13 @@ function removed(
   };
 }
 
+function stillSpends({ host, credential, ms }: Spending): AuthdError {
+  const text = `${credential}: ${host} may be spending its refresh token, and has not told what came of it. Try again once it has told, or in ${Math.ceil(ms / 1_000)} s; with --force it is shut out now, and what the issuer answers it is lost. Nothing was changed`;
+  return new AuthdError("too_busy", text, { credential, retryAfterMs: ms });
+}
+
 function ownKey(key: string): AuthdError {
-  const text = `This host has ${key} itself: remove it on one that was let in by another way. Nothing was changed`;
+  const text = `This host has ${key} itself: remove it on one that was let in by an invitation (authd fleet invite). Nothing was changed`;
   return new AuthdError("invalid_params", text);
 }
 

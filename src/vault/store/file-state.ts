@@ -1,5 +1,6 @@
 import { newEntry } from "./entry.ts";
-import type { Host, Replacement, StoreEntry } from "./store.ts";
+import { hostOfHolder } from "./holder.ts";
+import type { Host, Lease, Replacement, StoreEntry } from "./store.ts";
 
 /** All that a store in a folder keeps. */
 export interface FileState {
@@ -43,10 +44,16 @@ export function withHost({ hosts }: FileState, host: Omit<Host, "seenMs">, nowMs
 /** Replaces everything, if key and versions are those given; else changes nothing and returns false. */
 export function takesPlace(
   state: FileState,
-  { holder, from, to, hosts, records, keepsVersions = false }: Replacement,
+  { holder, from, to, hosts, records, keepsVersions = false, unlessSpending }: Replacement,
   nowMs: number,
 ): boolean {
   if (state.keyId !== from) return false;
+  const staying = new Set(hosts.map(({ name }) => name));
+  const stays = (one: Lease | undefined) => one && staying.has(hostOfHolder(one.holder));
+  const spends = ({ intent }: StoreEntry) =>
+    intent && intent.deadlineMs > nowMs && !staying.has(hostOfHolder(intent.holder));
+  if (unlessSpending && [...state.records.values()].some(({ entry }) => spends(entry)))
+    return false;
   const versionOf = (name: string) => state.records.get(name)?.entry.version ?? 0;
   if (records.some(({ name, version }) => versionOf(name) !== version)) return false;
   const given = new Set(records.map(({ name }) => name));
@@ -61,7 +68,9 @@ export function takesPlace(
     const isSame = keepsVersions && payload !== undefined;
     const by = { committedBy: holder, committedMs: nowMs };
     const place = isSame ? { version } : { version: version + 1, ...by };
-    const entry = { ...before, ...place, payload };
+    const isLeased = before.lease && before.lease.untilMs > nowMs && stays(before.lease);
+    const freed = isSame && !isLeased && { lease: undefined, epoch: before.epoch + 1 };
+    const entry = { ...before, ...place, ...freed, payload };
     state.records.set(name, { entry, change: state.change });
   }
   return true;

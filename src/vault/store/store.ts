@@ -124,9 +124,14 @@ export interface Replacement {
   to: string | undefined;
   /** All hosts. Invitations end. */
   hosts: readonly Omit<Host, "seenMs">[];
-  /** The content of the records is what it was, under other keys: their versions stay, and commits go on from them. */
+  /**
+   * The content of the records is what it was, under other keys: their versions stay, and commits go on from them. A
+   * lease that none of `hosts` has for now ends, and its epoch with it.
+   */
   keepsVersions?: boolean;
-  /** All records that are not removed, with the versions that they had. Leases and intents stay. */
+  /** Nothing is replaced while one that is none of `hosts` may spend a refresh token, by an intent that has not ended. */
+  unlessSpending?: boolean;
+  /** All records that are not removed, with the versions that they had. Intents stay. */
   records: readonly { name: string; version: number; payload: Buffer | undefined }[];
 }
 

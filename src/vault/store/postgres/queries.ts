@@ -151,13 +151,18 @@ export const REPLACE_KEY = `
 UPDATE authd.clock SET key_id = $2, change = change + 1 WHERE key_id IS NOT DISTINCT FROM $1::text
 RETURNING change::float8 AS change`;
 const SAME = "$6::boolean AND excluded.payload IS NOT NULL";
+/** See holder.ts. */
+const hostOf = (column: string) => `split_part(${column}, '/', 1)`;
+const LEASED = `coalesce(r.lease_until > clock_timestamp() AND ${hostOf("r.lease_holder")} = ANY($7::text[]), false)`;
+const FREED = `${SAME} AND NOT ${LEASED}`;
+const SPENDING = `coalesce(r.intent_deadline > clock_timestamp() AND ${hostOf("r.intent_holder")} <> ALL($7::text[]), false)`;
 /** $1 names of those that stay. */
 export const NO_MEMBERS = "DELETE FROM authd.host WHERE name <> ALL($1::text[])";
 export const NO_INVITES = "DELETE FROM authd.invite";
 
 /**
- * $1 names, $2 versions, $3 payloads, $4 holder, $5 change, $6 whether versions stay. As many rows as there are names,
- * or it is undone.
+ * $1 names, $2 versions, $3 payloads, $4 holder, $5 change, $6 whether versions stay, $7 names of the hosts that stay, $8
+ * whether nothing is replaced while others may spend a refresh token. As many rows as there are names, or it is undone.
  */
 export const REPLACE_RECORDS = `
 INSERT INTO authd.record AS r (name, epoch, version, payload, change, committed_by, committed_at)
@@ -166,10 +171,13 @@ SELECT name, 0, version + 1, payload, $5::bigint, $4, clock_timestamp()
   WHERE version = 0 OR EXISTS (SELECT FROM authd.record known WHERE known.name = given.name)
 ON CONFLICT (name) DO UPDATE
   SET payload = excluded.payload, change = excluded.change,
+    epoch = CASE WHEN ${FREED} THEN r.epoch + 1 ELSE r.epoch END,
+    lease_holder = CASE WHEN ${FREED} THEN NULL ELSE r.lease_holder END,
+    lease_until = CASE WHEN ${FREED} THEN NULL ELSE r.lease_until END,
     version = CASE WHEN ${SAME} THEN r.version ELSE excluded.version END,
     committed_by = CASE WHEN ${SAME} THEN r.committed_by ELSE excluded.committed_by END,
     committed_at = CASE WHEN ${SAME} THEN r.committed_at ELSE excluded.committed_at END
-  WHERE r.version + 1 = excluded.version
+  WHERE r.version + 1 = excluded.version AND NOT ($8::boolean AND ${SPENDING})
 RETURNING name`;
 
 /** $1 change. Those that were left out are still sealed with the key of before. */

@@ -5,12 +5,13 @@ import * as queries from "./queries.ts";
 /** Replaces everything within the client's transaction. Resolves with false if it must be undone. */
 export async function replaceAll(
   client: ClientBase,
-  { holder, from, to, hosts, records, keepsVersions = false }: Replacement,
+  { holder, from, to, hosts, records, keepsVersions = false, unlessSpending = false }: Replacement,
 ): Promise<boolean> {
   const { rows } = await client.query(queries.REPLACE_KEY, [from ?? null, to ?? null]);
   const change: number | undefined = rows[0]?.change;
   if (change === undefined) return false;
-  await client.query(queries.NO_MEMBERS, [hosts.map(({ name }) => name)]);
+  const staying = hosts.map(({ name }) => name);
+  await client.query(queries.NO_MEMBERS, [staying]);
   await client.query(queries.NO_INVITES);
   for (const { name, publicKey, wrappedKey } of hosts) {
     await client.query(queries.PUT_MEMBER, [name, publicKey, wrappedKey]);
@@ -25,6 +26,8 @@ export async function replaceAll(
     holder,
     change,
     keepsVersions,
+    staying,
+    unlessSpending,
   ]);
   if (put.rowCount !== records.length) return false;
   const { rowCount: leftOut } = await client.query(queries.LEFT_OUT, [change]);
