@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { errorCode } from "../../src/errors.ts";
 import { run } from "./child.ts";
 import type { Scope } from "./scope.ts";
 import { ROOT } from "./sources.ts";
@@ -59,12 +60,48 @@ function installed(
 ): string {
   const folder = cacheFolder(kind, packages);
   const done = join(folder, "done");
-  if (existsSync(done)) return folder;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  install(folder);
-  writeFileSync(done, "");
+  inTurn(`${folder}.turn`, () => {
+    if (existsSync(done)) return;
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    install(folder);
+    writeFileSync(done, "");
+  });
   return folder;
+}
+
+/** Does `work` when no other test file does it; one that was killed amid it is not waited for. */
+function inTurn(turn: string, work: () => void): void {
+  while (!claims(turn)) {
+    if (isAbandoned(turn)) rmSync(turn, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+  try {
+    work();
+  } finally {
+    rmSync(turn, { force: true });
+  }
+}
+
+/** True if the process whose number is in the file has ended. */
+function isAbandoned(turn: string): boolean {
+  try {
+    const owner = Number(readFileSync(turn, "utf8"));
+    if (owner > 0) process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return errorCode(error) === "ESRCH";
+  }
+}
+
+function claims(turn: string): boolean {
+  try {
+    writeFileSync(turn, `${process.pid}`, { flag: "wx" });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /** Makes the folder in which these packages are kept. */
