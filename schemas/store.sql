@@ -1,5 +1,5 @@
 -- The tables of a store that several daemons share: psql -f store.sql DATABASE, as the role that is to
--- own them. The daemons' role needs no more than:
+-- own them, or owns those of an earlier authd, which it brings up to date. The daemons' role needs no more than:
 --   GRANT USAGE ON SCHEMA authd TO ROLE;
 --   GRANT SELECT ON ALL TABLES IN SCHEMA authd TO ROLE;
 --   GRANT UPDATE ON authd.clock TO ROLE;
@@ -7,13 +7,16 @@
 
 BEGIN;
 
-CREATE SCHEMA authd;
+CREATE SCHEMA IF NOT EXISTS authd;
 
 -- The versions of these tables, as authd has made them.
-CREATE TABLE authd.migration (
+CREATE TABLE IF NOT EXISTS authd.migration (
   version integer PRIMARY KEY,
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+DO $migration$ BEGIN
+IF NOT EXISTS (SELECT FROM authd.migration WHERE version = 1) THEN
 
 -- Numbers the commits of all records, in their order; names the key that seals them.
 CREATE TABLE authd.clock (
@@ -59,5 +62,19 @@ CREATE TABLE authd.invite (
 );
 
 INSERT INTO authd.migration (version) VALUES (1);
+END IF;
+END $migration$;
+
+DO $migration$ BEGIN
+IF NOT EXISTS (SELECT FROM authd.migration WHERE version = 2) THEN
+
+-- What the server has been through, as all hosts know it, and a mark while the store lacks what hosts have, as it
+-- was put back to an earlier moment. Of each host: the recovery in which it has put back what it had.
+ALTER TABLE authd.clock ADD COLUMN timeline text, ADD COLUMN set_back text;
+ALTER TABLE authd.host ADD COLUMN told text;
+
+INSERT INTO authd.migration (version) VALUES (2);
+END IF;
+END $migration$;
 
 COMMIT;

@@ -81,6 +81,7 @@ export class SimulatedHost {
     return {
       live: this.#liveOf(name),
       keepsOneToken: false,
+      refreshToken: this.#liveOf(name).secrets.refresh_token,
       snapshot: () => structuredClone(this.#liveOf(name)),
       takeShared: async (next: CredentialRecord) => void this.#live.set(name, next),
       keep: async () => true,

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
+import type { KnownStore } from "../../src/credential/shared/shared-context.ts";
 import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
 import { SharedSync } from "../../src/credential/shared/shared-sync.ts";
 import { FileStore } from "../../src/vault/store/file-store.ts";
@@ -23,6 +24,8 @@ interface Host extends TestRegistry {
   sync: SharedSync;
   /** Lets the store be out of reach, until it is called with false. */
   cutOff(isDown: boolean): Promise<void>;
+  /** What it keeps of the store over its restarts. */
+  known: KnownStore | undefined;
 }
 
 /** A host that shares what is in `dir`. */
@@ -49,7 +52,12 @@ async function startHost(
       addGroup: async () => false,
     };
   };
-  const timeline = { known: () => undefined, note: () => {} };
+  const timeline = {
+    known: () => host.known,
+    note: (known: KnownStore) => {
+      host.known = known;
+    },
+  };
   const records = new SharedRecords({ host: name, instance, open, clock, time, log, timeline });
   records.connect({
     find: (known) => registry.findShared(known),
@@ -66,7 +74,8 @@ async function startHost(
     isCut = isDown;
     if (isDown) await records.connection.close();
   };
-  return { ...engine, records, sync, cutOff };
+  const host: Host = { ...engine, records, sync, cutOff, known: undefined };
+  return host;
 }
 
 const rotating = ({ url }: Issuer, more: object = {}) => ({
@@ -78,11 +87,21 @@ const rotating = ({ url }: Issuer, more: object = {}) => ({
 const startRotating = (t: ExecutionContext) =>
   startIssuer(t, ({ form }) => {
     const next = Number(form.get("refresh_token")?.replace("refresh-", "")) + 1;
-    const tokens = { access_token: `token-${next}`, refresh_token: `refresh-${next}` };
-    return { json: { ...tokens, token_type: "Bearer", expires_in: 3_600 } };
+    return { json: answerOf(next) };
   });
 
+function answerOf(next: number) {
+  const tokens = { access_token: `token-${next}`, refresh_token: `refresh-${next}` };
+  return { ...tokens, token_type: "Bearer", expires_in: 3_600 };
+}
+
 const secrets = { refresh_token: "refresh-0" };
+
+/** Resolves when nothing of a host is on its way into the store. */
+async function settled({ records }: Host): Promise<void> {
+  await records.halt();
+  records.resume();
+}
 
 /** Another host has opened an intent, and never tells what came of it. */
 async function leaveIntent(dir: string, holder: string): Promise<FileStore> {
@@ -336,10 +355,6 @@ test("a host that comes back after the store was put back takes what a person ha
   const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
   const first = await one.add("a", rotating(issuer), secrets);
   const second = await two.add("a", rotating(issuer), secrets);
-  const settled = async ({ records }: Host) => {
-    await records.halt();
-    records.resume();
-  };
   await first.token({});
   await settled(one);
   await second.token({});
@@ -354,7 +369,7 @@ test("a host that comes back after the store was put back takes what a person ha
   await second.update(second.settings, { secrets: { refresh_token: "refresh-70" } });
   await settled(two);
   const store = new FileStore(join(dir, "store"));
-  one.records.recovery.begin(await store.read("a"));
+  one.records.recovery.begin();
   await one.records.recover();
   t.is(first.record.secrets.refresh_token, "refresh-70");
   t.is((await store.read("a")).entry?.committedBy, "two");
@@ -376,7 +391,7 @@ test("a host puts back what the store has lost, and refreshes again", async (t) 
   one.records.resume();
   writeFileSync(file, earlier);
   const store = new FileStore(join(dir, "store"));
-  one.records.recovery.begin(await store.read("a"));
+  one.records.recovery.begin();
   t.is(
     await first.refresh(60_000).then(
       () => "refreshed",
@@ -391,6 +406,86 @@ test("a host puts back what the store has lost, and refreshes again", async (t) 
     issuer.requests.map(({ form }) => form.get("refresh_token")),
     ["refresh-0", "refresh-1", "refresh-2"],
   );
+});
+
+test("an intent that the store has lost is put back, and a key in the place of a host is not waited for", async (t) => {
+  const issuer = await startIssuer(t, ({ form }, { socket }) => {
+    if (form.get("refresh_token") === "refresh-0") return { json: answerOf(1) };
+    // It is spent, and nobody knows.
+    return void socket?.resetAndDestroy();
+  });
+  const dir = temporaryFolder(t);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
+  const first = await one.add("a", rotating(issuer), secrets);
+  await first.token({});
+  await settled(one);
+  const store = new FileStore(join(dir, "store"));
+  const { keyId } = await store.hosts();
+  for (const name of ["one", "two", "key:nodes"]) {
+    const host = { name, publicKey: Buffer.alloc(32), wrappedKey: Buffer.alloc(1) };
+    await store.putHost(host, { from: keyId, to: keyId });
+  }
+  const file = join(dir, "store", "store.json");
+  const earlier = readFileSync(file);
+  await t.throwsAsync(first.refresh(60_000));
+  await settled(one);
+  t.not(first.record.rotation?.intent, undefined);
+  t.not((await store.read("a")).entry?.intent, undefined);
+  writeFileSync(file, earlier);
+  one.records.recovery.begin();
+  await one.records.recover();
+  t.true(one.records.recovery.isOpen, "the other one has not told");
+  await two.sync.start();
+  await one.records.recover();
+  t.false(one.records.recovery.isOpen);
+  const { entry } = await store.read("a");
+  t.like(entry, { version: 1, intent: { openedMs: 0, epoch: entry!.epoch } });
+  t.is(first.record.shared?.pending, true);
+});
+
+test("a folder that was put back while no host ran is noticed: a host that has not seen the lost commits spends nothing", async (t) => {
+  const issuer = await startRotating(t);
+  const dir = temporaryFolder(t);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
+  const first = await one.add("a", rotating(issuer), secrets);
+  const second = await two.add("a", rotating(issuer), secrets);
+  await first.token({});
+  await settled(one);
+  await second.token({});
+  const file = join(dir, "store", "store.json");
+  const earlier = readFileSync(file);
+  await first.refresh(60_000);
+  await settled(one);
+  writeFileSync(file, earlier);
+  await one.sync.start();
+  await two.sync.start();
+  for (const host of [one, two]) {
+    await until(async () => {
+      await host.sync.poll();
+      return !host.records.recovery.isOpen;
+    });
+  }
+  await second.refresh(60_000);
+  t.deepEqual(
+    issuer.requests.map(({ form }) => form.get("refresh_token")),
+    ["refresh-0", "refresh-1", "refresh-2"],
+  );
+});
+
+test("a store whose last commit has an earlier number than before the start was put back", async (t) => {
+  const one = await startHost(t, temporaryFolder(t), "one");
+  t.false(one.records.recovery.isOpen);
+  one.known = { timeline: undefined, change: 99 };
+  await one.records.connection.ask(async (store) => {
+    const answer = await store.changesSince(-1);
+    one.records.recovery.sawChange(answer.change);
+    return answer;
+  });
+  t.true(one.records.recovery.isOpen);
+  t.is(one.known.change, 99);
+  await one.records.recover();
+  t.false(one.records.recovery.isOpen);
+  t.true(one.known.change < 99);
 });
 
 test("what the store did not get is committed when it can be reached", async (t) => {

@@ -13,6 +13,7 @@ interface Case {
 
 const TTL_MS = 60_000;
 const first = { holder: "one", epoch: 0, ttlMs: TTL_MS };
+const NO_KEY = { from: undefined, to: undefined };
 const payload = (text: string) => Buffer.from(text);
 const textOf = (entry: StoreEntry | undefined) => entry?.payload?.toString();
 
@@ -294,6 +295,59 @@ export const STORE_CONTRACT: readonly Case[] = [
       await one.release("a", 2, true);
       await until(() => has("a"));
       t.pass();
+    },
+  },
+  {
+    title:
+      "during a recovery nobody gets a lease or opens an intent, until it is settled by its name",
+    async run(t, open) {
+      const [one, other] = [await open(), await open()];
+      await one.putHost({ name: "one", publicKey: payload("p"), wrappedKey: payload("w") }, NO_KEY);
+      await one.seen("one");
+      await one.acquire("a", first);
+      t.is((await one.read("a")).setBack, undefined);
+      await one.markSetBack("mark-1");
+      const { setBack } = await other.changesSince(-1);
+      t.is(typeof setBack, "string");
+      await other.markSetBack("mark-2");
+      t.is((await other.hosts()).setBack, setBack);
+      t.like(await other.acquire("b", first), { done: false, setBack });
+      t.like(await other.acquire("a", { ...first, epoch: 1 }), { done: false, setBack });
+      t.false((await one.intend("a", { epoch: 1, hash: "digest", ttlMs: TTL_MS })).done);
+      // Whoever comes meanwhile has nothing to put back.
+      await one.putHost({ name: "new", publicKey: payload("p"), wrappedKey: payload("w") }, NO_KEY);
+      const told = async () =>
+        (await other.hosts()).hosts.map(({ told: id }) => id === setBack).sort();
+      t.deepEqual(await told(), [false, true]);
+      await one.tell("one", setBack!);
+      t.deepEqual(await told(), [true, true]);
+      await one.settle("mark-3");
+      t.is((await other.read("a")).setBack, setBack);
+      await one.settle(setBack!);
+      t.true((await one.intend("a", { epoch: 1, hash: "digest", ttlMs: TTL_MS })).done);
+      t.true((await other.acquire("b", first)).done);
+      await one.markSetBack("mark-4");
+      t.not((await other.read("a")).setBack, setBack);
+    },
+  },
+  {
+    title: "an intent is put back with its record, also in the version that the store has",
+    async run(t, open) {
+      const store = await open();
+      const none = { holder: "one", from: undefined, to: "key", hosts: [], records: [] };
+      t.true(await store.replaceAll(none));
+      const lost = { keyId: "key", epoch: 7, version: 5, payload: payload("x"), holder: "one" };
+      const intent = { holder: "one/a", hash: "digest", ttlMs: TTL_MS };
+      t.true((await store.restore("a", lost)).done);
+      t.false((await store.restore("a", lost)).done);
+      const put = await store.restore("a", { ...lost, intent });
+      t.true(put.done);
+      t.like(put.entry, { version: 5, intent: { holder: "one/a", hash: "digest", openedMs: 0 } });
+      t.true(put.entry!.intent!.deadlineMs > put.nowMs);
+      t.is(put.entry!.intent!.epoch, put.entry!.epoch);
+      t.false((await store.restore("a", { ...lost, intent })).done);
+      t.true((await store.restore("b", { ...lost, intent })).done);
+      t.is((await store.restore("b", { ...lost, version: 6 })).entry?.intent, undefined);
     },
   },
   {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "ava";
 import { AuthdError } from "../../src/errors.ts";
 import { StoreRefusal } from "../../src/vault/store/index.ts";
-import { storeSql } from "../../src/vault/store/postgres/migrations.ts";
+import { MIGRATIONS, storeSql } from "../../src/vault/store/postgres/migrations.ts";
 import { PostgresStore } from "../../src/vault/store/postgres/postgres-store.ts";
 import type { ServerAddress } from "../../src/vault/store/postgres/server-address.ts";
 import { createAuthority } from "../helpers/certificates.ts";
@@ -78,7 +78,48 @@ test("daemons that start at once make the tables once", async (t) => {
   t.teardown(() => Promise.all(stores.map((store) => store.close())).then(() => {}));
   const database = new URL(address.url).pathname.slice(1);
   const { rows } = await server.query(database, "SELECT count(*)::int AS n FROM authd.migration");
-  t.is(rows[0]?.n, 1);
+  t.is(rows[0]?.n, MIGRATIONS.length);
+});
+
+test("tables of an earlier authd are brought up to date, by an administrator where the role may not", async (t) => {
+  for (const mayChange of [true, false]) {
+    const owner = await server.createDatabase();
+    const database = new URL(owner.url).pathname.slice(1);
+    const first = `CREATE SCHEMA authd;
+      CREATE TABLE authd.migration (version integer PRIMARY KEY, applied_at timestamptz);
+      ${MIGRATIONS[0]}; INSERT INTO authd.migration (version) VALUES (1);
+      INSERT INTO authd.record (name, epoch, version) VALUES ('a', 4, 3)`;
+    await server.query(database, first);
+    const address = mayChange ? owner : await leastPrivileged(owner);
+    if (!mayChange) {
+      await t.throwsAsync(PostgresStore.open(address), { message: /schemas\/store\.sql/ });
+      await server.query(database, storeSql());
+    }
+    const store = await PostgresStore.open(address);
+    t.teardown(() => store.close());
+    t.like((await store.read("a")).entry, { version: 3, epoch: 4 });
+    t.true((await store.acquire("a", { holder: "one", epoch: 4, ttlMs: 1 })).done);
+    await server.query(database, storeSql());
+  }
+});
+
+test("nobody gets a lease from the tables of a restored dump, until all have told", async (t) => {
+  const address = await server.createDatabase();
+  const store = await PostgresStore.open(address);
+  t.teardown(() => store.close());
+  await store.seen("one");
+  await store.seen("two");
+  const lease = { holder: "one", epoch: 0, ttlMs: 60_000 };
+  t.true((await store.acquire("a", lease)).done);
+  const dump = `ALTER TABLE authd.clock RENAME TO dumped;
+    CREATE TABLE authd.clock AS TABLE authd.dumped; DROP TABLE authd.dumped`;
+  await server.query(new URL(address.url).pathname.slice(1), dump);
+  const { done, setBack } = await store.acquire("a", { ...lease, epoch: 1 });
+  t.false(done);
+  await store.settle("another recovery");
+  t.false((await store.acquire("a", { ...lease, epoch: 1 })).done);
+  await store.settle(setBack!);
+  t.true((await store.acquire("a", { ...lease, epoch: 1 })).done);
 });
 
 test("a role that may make no tables is told what to do; tables of a newer authd are left alone", async (t) => {

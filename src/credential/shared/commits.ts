@@ -1,10 +1,12 @@
 import { messageOf } from "../../errors.ts";
-import { DEFAULT_GROUP, type Outcome, sealPayload } from "../../vault/store/index.ts";
+import { DEFAULT_GROUP, type Outcome, sealPayload, tokenDigest } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt } from "./adopt.ts";
 import { groupOf, inGroup, keyOf } from "./groups.ts";
 import type { SharedContext } from "./shared-context.ts";
+import { INTENT_MS } from "./shared-lease.ts";
 import { toShared } from "./shared-record.ts";
+import { StoreDown } from "./store-connection.ts";
 
 type Place = Omit<NonNullable<CredentialRecord["shared"]>, "pending">;
 
@@ -73,7 +75,7 @@ export class Commits {
     }
   }
 
-  /** Puts back what the store has lost of a record. Rejects with StoreDown. */
+  /** Puts back what the store has lost of a record, with the intent of this host if it is open. Rejects with StoreDown. */
   async restore(name: string, version: number): Promise<void> {
     const { connection, options, owner, host: holder, pending } = this.#context;
     const credential = owner?.find(name);
@@ -81,16 +83,26 @@ export class Commits {
     const live = credential?.live;
     if (!snapshot || !live?.shared) return;
     const { generation, epoch, group } = live.shared;
+    const isSpending = live.rotation?.intent !== undefined;
     const { done, entry } = await connection.ask((store, keys) => {
       const record = toShared(snapshot, connection.clock, options.time.bootId);
       const file = owner?.fileOf(name);
       const key = keyOf(keys, groupOf(live));
       const payload = sealPayload(key, name, { generation, record, file });
-      return store.restore(name, { keyId: keys.keyId, version, epoch, payload, holder });
+      const hash = tokenDigest(key, credential?.refreshToken ?? "");
+      const intent = isSpending
+        ? { holder: this.#context.holder, hash, ttlMs: INTENT_MS }
+        : undefined;
+      return store.restore(name, { keyId: keys.keyId, version, epoch, payload, holder, intent });
     });
-    if (!done || !entry) return;
+    if (!done || !entry) {
+      if ((entry?.version ?? 0) >= version) return;
+      await connection.close();
+      throw new StoreDown("The store's keys are others by now");
+    }
     pending.delete(name);
-    live.shared = { version, generation, epoch: entry.epoch, ...(group && { group }) };
+    const place = { version, generation, epoch: entry.epoch, ...(group && { group }) };
+    live.shared = { ...place, ...(isSpending && { pending: true }) };
     await credential?.keep(false);
   }
 

@@ -1,28 +1,30 @@
-import type { StoreEntry, Timed } from "../../vault/store/index.ts";
-import { adoptOtherPast } from "./adopt.ts";
+import { randomBytes } from "node:crypto";
+import { isKey, type Timed } from "../../vault/store/index.ts";
 import type { Commits } from "./commits.ts";
+import { giveBack, type InTurn } from "./give-back.ts";
 import type { SharedContext } from "./shared-context.ts";
 
-/** No host is waited for longer than this (ms), nor one that has not told for so long that it runs. */
+/** No host is waited for longer than this (ms), nor one that ran last so long before the others. */
 const PATIENCE_MS = 300_000;
-/** Hosts notice it at different moments: for so long (ms) each goes on to tell them often that it runs. */
-const RECENT_MS = 60_000;
 
 /**
  * A store that was put back to an earlier moment, as a standby took the place of its server before it had the last
- * commits: a host that has not seen those would spend a refresh token that is spent. So nobody takes a lease until
- * every host that runs has put back what it has, and has told so.
+ * commits, or a copy was restored: a host that has not seen those would spend a refresh token that is spent. So nobody
+ * takes a lease until every host that runs has put back what it has, and has told so. The store itself says that
+ * this is under way, so that it holds also for hosts that come meanwhile.
  */
 export class Recovery {
   readonly #context: SharedContext;
   readonly #commits: Commits;
-  /** When this host has noticed it, on the store's clock (ms); undefined: it is over, or there was none. */
-  #sinceMs: number | undefined;
-  /** The store's timeline from then on. */
+  /** As the store calls it; undefined: there is none, or this host has to begin it. */
+  #id: string | undefined;
+  /** Boot time (ms) from which this host waits for others. */
+  #sinceBootMs = 0;
   #timeline: string | undefined;
+  /** Number of the last commit that is known of; undefined before the first answer. */
+  #change: number | undefined;
   /** The store has all that this host has. */
   #isGivenBack = false;
-  #endedAtBootMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: SharedContext, commits: Commits) {
     this.#context = context;
@@ -31,82 +33,102 @@ export class Recovery {
   }
 
   get isOpen(): boolean {
-    return this.#sinceMs !== undefined;
+    return this.#context.isSetBack;
   }
 
-  /** True for a while after it. */
-  isRecent(nowBootMs: number): boolean {
-    return nowBootMs < this.#endedAtBootMs + RECENT_MS;
-  }
-
-  /** The store is at an earlier moment than it was. */
-  begin({ nowMs, timeline }: Timed<object>): void {
-    this.#sinceMs = nowMs;
-    this.#timeline = timeline;
+  /** The store is at an earlier moment than it was, which it may not know. */
+  begin(id?: string): void {
+    const { isSetBack, options } = this.#context;
+    this.#id = id;
+    this.#sinceBootMs = options.time.now().boot;
     this.#isGivenBack = false;
     this.#context.isSetBack = true;
+    if (isSetBack) return;
     const text = "the store was put back to an earlier moment, or its standby took its place";
-    this.#context.options.log.warn(
+    options.log.warn(
       {},
       `${text}: nothing is refreshed until all hosts have told it what they have`,
     );
   }
 
-  #onAnswer(answer: Timed<object>): void {
-    const { timeline } = answer;
-    if (timeline === undefined) return;
-    const known = this.isOpen ? this.#timeline : this.#context.options.timeline.known();
-    if (known === undefined) this.#context.options.timeline.note(timeline);
-    else if (timeline !== known) this.begin(answer);
-  }
-
-  /**
-   * Puts back each record that the store has in an earlier version than this host; `inTurn` resolves with false for
-   * one that is being refreshed. Rejects with StoreDown.
-   */
-  async giveBack(
-    inTurn: (name: string, work: () => Promise<void>) => Promise<boolean>,
-  ): Promise<void> {
-    if (this.#isGivenBack) return;
-    const { connection, owner } = this.#context;
-    const sinceMs = this.#sinceMs;
-    let isAll = true;
-    const { entries } = await connection.ask((store) => store.changesSince(-1));
-    const inStore = new Map(entries.map((entry) => [entry.name, entry]));
-    for (const name of owner?.names() ?? []) {
-      const isDone = await inTurn(name, () => this.#giveBackOne(name, inStore.get(name)));
-      isAll &&= isDone;
+  #onAnswer({ timeline, setBack }: Timed<object>): void {
+    this.#timeline = timeline;
+    if (setBack !== undefined) {
+      if (!this.isOpen || setBack !== this.#id) this.begin(setBack);
+      return;
     }
-    this.#isGivenBack = isAll && this.#sinceMs === sinceMs;
+    const known = this.#context.options.timeline.known()?.timeline;
+    const isOther = known !== undefined && timeline !== undefined && known !== timeline;
+    if (isOther && !this.isOpen) this.begin();
   }
 
-  async #giveBackOne(name: string, entry: StoreEntry | undefined): Promise<void> {
-    if (entry && (await adoptOtherPast(this.#context, entry))) return;
-    const { shared } = this.#context.liveRecord(name) ?? {};
-    if (!shared) return;
-    // What was obtained and not committed comes after what was.
-    const version = shared.version + (this.#context.pending.has(name) ? 1 : 0);
-    if (version > (entry?.version ?? 0)) await this.#commits.restore(name, version);
+  /** Compares the number of the last commit with that of before, also of before this host's start. */
+  sawChange(change: number): void {
+    const { timeline } = this.#context.options;
+    const before = this.#change ?? timeline.known()?.change ?? change;
+    this.#change = change;
+    if (change < before && !this.isOpen) this.begin();
+    // Whoever ends in the midst of it begins it again.
+    if (!this.isOpen) this.#note(change);
   }
 
-  /** Tells that the store has all that this host has. It ends when all have told. Rejects with StoreDown. */
-  async tell(): Promise<void> {
-    const { connection, host, options } = this.#context;
-    const sinceMs = this.#sinceMs;
-    if (sinceMs === undefined || !this.#isGivenBack) return;
-    await connection.use(({ store }) => store.seen(host));
-    const { hosts, nowMs } = await connection.ask((store) => store.hosts());
-    const isMissing = ({ seenMs }: { seenMs: number }) =>
-      seenMs < sinceMs && seenMs > sinceMs - PATIENCE_MS;
-    const missing = hosts.filter(isMissing).map(({ name }) => name);
+  #note(change: number): void {
+    const { timeline } = this.#context.options;
+    const known = timeline.known();
+    if (known?.change === change && known.timeline === this.#timeline) return;
+    timeline.note({ timeline: this.#timeline, change });
+  }
+
+  /** Puts back what this host has, and looks whether all hosts have done so. Rejects with StoreDown. */
+  async go(inTurn: InTurn): Promise<void> {
+    const { connection } = this.#context;
+    // Whoever has not seen what the store lacks does not know.
+    if (this.#id === undefined) await this.#mark();
+    const id = this.#id;
+    if (!this.#isGivenBack) {
+      const isAll = await giveBack(this.#context, this.#commits, inTurn);
+      this.#isGivenBack = isAll && this.#id === id;
+    }
+    if (!this.#isGivenBack || id === undefined) return;
+    await connection.use(({ store }) => store.tell(this.#context.host, id));
+    const { hosts, setBack } = await connection.ask((store) => store.hosts());
     // Put back once more, meanwhile.
-    if (this.#sinceMs !== sinceMs) return;
-    if (missing.length > 0 && nowMs - sinceMs < PATIENCE_MS) return;
-    this.#sinceMs = undefined;
-    this.#context.isSetBack = false;
-    this.#endedAtBootMs = options.time.now().boot;
-    if (this.#timeline !== undefined) options.timeline.note(this.#timeline);
-    const waited = missing.length > 0 ? `; nobody waits any more for ${missing.join(", ")}` : "";
-    options.log.warn({}, `the store has what the hosts have${waited}`);
+    if (this.#id !== id) return;
+    // Others have ended it already, if it is undefined.
+    const missing = setBack === undefined ? [] : missingOf(hosts, id);
+    const waitedMs = this.#context.options.time.now().boot - this.#sinceBootMs;
+    if (missing.length > 0 && waitedMs < PATIENCE_MS) return;
+    if (setBack !== undefined) await connection.use(({ store }) => store.settle(id));
+    if (this.#id === id) await this.#end(missing);
   }
+
+  async #mark(): Promise<void> {
+    const { connection, host } = this.#context;
+    const mark = `${host}-${randomBytes(8).toString("hex")}`;
+    await connection.use(({ store }) => store.markSetBack(mark));
+    // The answer names it.
+    await connection.ask((store) => store.hosts());
+  }
+
+  async #end(missing: readonly string[]): Promise<void> {
+    this.#id = undefined;
+    this.#context.isSetBack = false;
+    if (this.#change !== undefined) this.#note(this.#change);
+    const waited = missing.length > 0 ? `; nobody waits any more for ${missing.join(", ")}` : "";
+    this.#context.options.log.warn({}, `the store has what the hosts have${waited}`);
+  }
+}
+
+interface Told {
+  name: string;
+  seenMs: number;
+  told?: string | undefined;
+}
+
+/** Returns the hosts that ran when the last one of all was seen, and have not told yet. Keys tell nothing. */
+function missingOf(hosts: readonly Told[], id: string): string[] {
+  const lastMs = Math.max(...hosts.filter((one) => !isKey(one)).map(({ seenMs }) => seenMs));
+  return hosts
+    .filter((one) => !isKey(one) && one.told !== id && one.seenMs > lastMs - PATIENCE_MS)
+    .map(({ name }) => name);
 }

@@ -19,8 +19,16 @@ export interface SharedRecordsOptions {
   clock: Clock;
   time: Timekeeper;
   log: Log;
-  /** The timeline that this host last knew the store on, which it keeps over its restarts. */
-  timeline: { known(): string | undefined; note(timeline: string): void };
+  /** What this host last knew of the store, which it keeps over its restarts. */
+  timeline: { known(): KnownStore | undefined; note(known: KnownStore): void };
+}
+
+/** How far a host has seen a store. */
+export interface KnownStore {
+  /** What its server has been through, if it can tell. */
+  timeline: string | undefined;
+  /** Number of the last commit. */
+  change: number;
 }
 
 /** What the parts of the shared records have in common. */

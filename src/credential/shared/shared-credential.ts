@@ -1,3 +1,4 @@
+import { rotatingSecret } from "../../grants/index.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import { keepsOneToken } from "../superseded.ts";
 import type { SharedCredential } from "./shared-owner.ts";
@@ -8,6 +9,10 @@ export function sharedCredential(life: Lifecycle): SharedCredential {
   return {
     get live() {
       return stored.record;
+    },
+    get refreshToken() {
+      const rotates = rotatingSecret(life.settings);
+      return rotates === undefined ? undefined : stored.record?.secrets[rotates];
     },
     get keepsOneToken() {
       return stored.record !== undefined && keepsOneToken(life.settings, stored.record);

@@ -11,7 +11,7 @@ export const LEASE_MS = 15_000;
  * An intent lasts so long (ms): a request that spends a refresh token, a second one with the token before, and
  * a margin.
  */
-const INTENT_MS = 300_000;
+export const INTENT_MS = 300_000;
 /** No request begins with less than this (ms) left of its intent: it may take 120 s. */
 const NEEDED_MS = 150_000;
 /** A wait for another host looks again after this (ms), also where no notice comes. */

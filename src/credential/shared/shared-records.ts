@@ -137,14 +137,13 @@ export class SharedRecords {
 
   /** Puts back what the store has lost, as far as this host has it, and looks whether all hosts have done so. */
   async recover(): Promise<void> {
-    await this.recovery.giveBack(async (name, work) => {
+    await this.recovery.go(async (name, work) => {
       // What it brings is newer; one that rotates nothing is no matter.
       const running = this.#refreshing.get(name);
       if (running) return !running.refresh.isRotating;
       await this.inTurn(name, work);
       return true;
     });
-    await this.recovery.tell();
   }
 
   /** Runs `work` when nothing else is done with the record. */
@@ -162,11 +161,18 @@ export class SharedRecords {
 
   // ---- the store ----
 
-  /** Reads a record from the store, and takes it over if it is newer. Rejects with StoreDown. */
+  /** Reads a record from the store, and takes it over if it is newer. In its turn. Rejects with StoreDown. */
   async look(name: string): Promise<Timed<{ entry: StoreEntry | undefined }>> {
     const answer = await this.connection.ask((store) => store.read(name));
-    if (answer.entry) await adopt(this.#context, answer.entry);
+    const { entry } = answer;
+    if (this.#isEarlier(name, entry) && !this.recovery.isOpen) this.recovery.begin();
+    if (entry) await adopt(this.#context, entry);
     return answer;
+  }
+
+  /** True if the store has an earlier version than it had when this host committed, or took over, its own. */
+  #isEarlier(name: string, entry: StoreEntry | undefined): boolean {
+    return (entry?.version ?? 0) < (this.liveRecord(name)?.shared?.version ?? 0);
   }
 
   /** See groups.ts. */
@@ -219,6 +225,8 @@ export class SharedRecords {
     if (this.#refreshing.has(name)) return void this.#heard.add(name);
     this.#noteUnsent(entry);
     await this.#orLater(name, "warn", async () => {
+      if (this.#isEarlier(name, entry))
+        return void (await this.#turnOf(name).run(() => this.look(name)));
       if (isKnown(this.#context, entry) && (await mayHave(this.#context, entry))) return;
       await this.#turnOf(name).run(() => adopt(this.#context, entry));
     });

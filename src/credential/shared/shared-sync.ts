@@ -75,7 +75,7 @@ export class SharedSync {
       });
     if (before !== undefined) this.#log.info({}, "the store is reached again");
     const { recovery } = this.#shared;
-    if (answer.change < this.#change) recovery.begin(answer);
+    recovery.sawChange(answer.change);
     const behind = this.#shared.takeBehind();
     const taken = answer.entries.map((entry) => this.#shared.take(entry));
     // Only now: whoever asks with this number is not told of them again.
@@ -111,10 +111,7 @@ export class SharedSync {
 
   async #tellSeen(): Promise<void> {
     const { recovery, nowBootMs, connection, host } = this.#shared;
-    // Until then it tells that it runs once the store has all of it.
-    if (recovery.isOpen) return;
-    const everyMs = recovery.isRecent(nowBootMs) ? POLL_MS : SEEN_MS;
-    if (nowBootMs < this.#seenAtBootMs + everyMs) return;
+    if (recovery.isOpen || nowBootMs < this.#seenAtBootMs + SEEN_MS) return;
     await connection.use(({ store }) => store.seen(host));
     this.#seenAtBootMs = nowBootMs;
   }

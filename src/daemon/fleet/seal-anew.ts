@@ -5,7 +5,7 @@ import type { SharedRecords } from "../../credential/shared/shared-records.ts";
 import type { OpenedStore } from "../../credential/shared/store-connection.ts";
 import { AuthdError } from "../../errors.ts";
 import type { FleetRemoved } from "../../protocol.ts";
-import type { FleetKey, FleetKeys, Host, StoreEntry } from "../../vault/store/index.ts";
+import type { FleetKey, FleetKeys, Host, NewHost, StoreEntry } from "../../vault/store/index.ts";
 import { busy } from "./move-records.ts";
 
 /** A replacement is tried so often: hosts go on committing meanwhile. */
@@ -129,7 +129,7 @@ function membersOf(
   hosts: readonly Host[],
   gone: ReadonlySet<string>,
   { before, next }: Change,
-): Omit<Host, "seenMs">[] {
+): NewHost[] {
   return hosts
     .filter(({ name }) => !gone.has(name))
     .flatMap(({ name, publicKey, wrappedKey }) => {

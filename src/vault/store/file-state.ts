@@ -1,6 +1,6 @@
 import { newEntry } from "./entry.ts";
 import { hostOfHolder } from "./holder.ts";
-import type { Host, Lease, Replacement, StoreEntry } from "./store.ts";
+import type { Host, Lease, NewHost, Replacement, StoreEntry } from "./store.ts";
 
 /** All that a store in a folder keeps. */
 export interface FileState {
@@ -8,6 +8,8 @@ export interface FileState {
   change: number;
   /** Id of the key that seals the records; absent: nobody shares them yet. */
   keyId: string | undefined;
+  /** Names the recovery that is under way; absent: there is none. */
+  setBack?: string | undefined;
   records: Map<string, { entry: StoreEntry; change: number }>;
   hosts: Host[];
   invites: { id: string; wrappedKey: Buffer; untilMs: number }[];
@@ -35,10 +37,12 @@ export function serializeState(state: FileState): string {
   );
 }
 
-/** Returns a host with its new keys; one that was there has told that it runs when it did. */
-export function withHost({ hosts }: FileState, host: Omit<Host, "seenMs">, nowMs: number): Host {
-  const { seenMs = nowMs } = hosts.find(({ name }) => name === host.name) ?? {};
-  return { ...host, seenMs };
+/** Returns a host with its new keys. One that was there has told what it has; one that is new has nothing to put back. */
+export function withHost({ hosts, setBack }: FileState, host: NewHost, nowMs: number): Host {
+  const { seenMs = nowMs, told = undefined } = hosts.find(({ name }) => name === host.name) ?? {
+    told: setBack,
+  };
+  return { ...host, seenMs, told };
 }
 
 /** Replaces everything, if key and versions are those given; else changes nothing and returns false. */

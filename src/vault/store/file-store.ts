@@ -14,6 +14,7 @@ import type {
   Host,
   Intend,
   KeyChange,
+  NewHost,
   Outcome,
   Replacement,
   Restoration,
@@ -53,7 +54,10 @@ export class FileStore implements Store {
   }
 
   async read(name: string): Promise<Timed<{ entry: StoreEntry | undefined }>> {
-    return await this.#locked((state, nowMs) => ({ entry: entryOf(state, name), nowMs }));
+    return await this.#locked((state, nowMs) => ({
+      entry: entryOf(state, name),
+      ...timeOf(state, nowMs),
+    }));
   }
 
   async changesSince(change: number): Promise<Timed<Changes>> {
@@ -62,14 +66,19 @@ export class FileStore implements Store {
       const entries = [...state.records.values()].filter(
         ({ entry, change: at }) => entry.version > 0 && at > since,
       );
-      return { change: state.change, entries: entries.map(({ entry }) => entry), nowMs };
+      return {
+        change: state.change,
+        entries: entries.map(({ entry }) => entry),
+        ...timeOf(state, nowMs),
+      };
     });
   }
 
   async acquire(name: string, { holder, epoch, ttlMs }: Acquire): Promise<Timed<Outcome>> {
-    return await this.#change(name, (known, nowMs) => {
+    return await this.#change(name, (known, nowMs, { setBack }) => {
       const entry = known ?? newEntry(name);
-      if (entry.epoch !== epoch || !isFree(entry, holder, nowMs)) return undefined;
+      if (setBack !== undefined || entry.epoch !== epoch || !isFree(entry, holder, nowMs))
+        return undefined;
       return { ...entry, epoch: epoch + 1, lease: { holder, untilMs: nowMs + ttlMs } };
     });
   }
@@ -82,9 +91,9 @@ export class FileStore implements Store {
   }
 
   async intend(name: string, { epoch, hash, ttlMs }: Intend): Promise<Timed<Outcome>> {
-    return await this.#changeOf(name, epoch, (entry, nowMs) => {
+    return await this.#changeOf(name, epoch, (entry, nowMs, { setBack }) => {
       const { lease } = entry;
-      if (!lease || lease.untilMs <= nowMs) return undefined;
+      if (setBack !== undefined || !lease || lease.untilMs <= nowMs) return undefined;
       const deadlineMs = nowMs + ttlMs;
       const intent = { holder: lease.holder, epoch, hash, openedMs: nowMs, deadlineMs };
       return { ...entry, intent, lease: leaseUntil(lease, deadlineMs) };
@@ -102,13 +111,17 @@ export class FileStore implements Store {
   }
 
   async restore(name: string, restoration: Restoration): Promise<Timed<Outcome>> {
-    const { keyId, version, epoch, payload, holder } = restoration;
+    const { keyId, version, payload, holder, intent } = restoration;
     return await this.#change(name, (known, nowMs, state) => {
       const entry = known ?? newEntry(name);
-      if (entry.version >= version || keyId !== state.keyId) return undefined;
+      const lacks =
+        entry.version < version || (entry.version === version && intent && !entry.intent);
+      if (!lacks || keyId !== state.keyId) return undefined;
+      const epoch = Math.max(entry.epoch, restoration.epoch) + 1;
       const by = { committedBy: holder, committedMs: nowMs };
-      const ended = { lease: undefined, intent: undefined, ...by };
-      return { ...entry, ...ended, version, payload, epoch: Math.max(entry.epoch, epoch) + 1 };
+      const open = intent && { holder: intent.holder, epoch, hash: intent.hash, openedMs: 0 };
+      const place = open && { ...open, deadlineMs: nowMs + (intent?.ttlMs ?? 0) };
+      return { ...entry, ...by, lease: undefined, intent: place, version, payload, epoch };
     });
   }
 
@@ -130,10 +143,13 @@ export class FileStore implements Store {
   }
 
   async hosts(): Promise<Timed<{ hosts: readonly Host[]; keyId: string | undefined }>> {
-    return await this.#locked(({ hosts, keyId }, nowMs) => ({ hosts, keyId, nowMs }));
+    return await this.#locked((state, nowMs) => {
+      const { hosts, keyId } = state;
+      return { hosts, keyId, ...timeOf(state, nowMs) };
+    });
   }
 
-  async putHost(host: Omit<Host, "seenMs">, { from, to }: KeyChange): Promise<boolean> {
+  async putHost(host: NewHost, { from, to }: KeyChange): Promise<boolean> {
     return await this.#edit((state, nowMs) => {
       if (state.keyId !== from) return false;
       const others = state.hosts.filter(({ name }) => name !== host.name);
@@ -145,7 +161,23 @@ export class FileStore implements Store {
 
   async seen(name: string): Promise<void> {
     await this.#edit((state, nowMs) => {
-      state.hosts = state.hosts.map((one) => (one.name === name ? { ...one, seenMs: nowMs } : one));
+      if (state.setBack === undefined) noteOfHost(state, name, { seenMs: nowMs });
+    });
+  }
+
+  async tell(name: string, recovery: string): Promise<void> {
+    await this.#edit((state) => noteOfHost(state, name, { told: recovery }));
+  }
+
+  async markSetBack(mark: string): Promise<void> {
+    await this.#edit((state) => {
+      state.setBack ??= mark;
+    });
+  }
+
+  async settle(recovery: string): Promise<void> {
+    await this.#edit((state) => {
+      if (state.setBack === recovery) state.setBack = undefined;
     });
   }
 
@@ -181,12 +213,12 @@ export class FileStore implements Store {
     return await this.#edit((state, nowMs) => {
       const before = entryOf(state, name);
       const after = change(before, nowMs, state);
-      if (!after) return { done: false, entry: before, nowMs };
-      if (after.version !== (before?.version ?? 0)) state.change++;
+      if (!after) return { done: false, entry: before, ...timeOf(state, nowMs) };
       const isCommit = after.version !== (before?.version ?? 0);
+      if (isCommit) state.change++;
       const at = isCommit ? state.change : (state.records.get(name)?.change ?? 0);
       state.records.set(name, { entry: after, change: at });
-      return { done: true, entry: after, nowMs };
+      return { done: true, entry: after, ...timeOf(state, nowMs) };
     });
   }
 
@@ -223,6 +255,12 @@ export class FileStore implements Store {
       throw error;
     }
   }
+}
+
+const timeOf = ({ setBack }: FileState, nowMs: number) => ({ nowMs, setBack });
+
+function noteOfHost(state: FileState, name: string, note: Partial<Host>): void {
+  state.hosts = state.hosts.map((one) => (one.name === name ? { ...one, ...note } : one));
 }
 
 function entryOf({ records }: FileState, name: string): StoreEntry | undefined {

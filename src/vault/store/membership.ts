@@ -6,7 +6,7 @@ import { decrypt, encrypt } from "../sealed-file.ts";
 import type { ManagedVault } from "../vault.ts";
 import { type FleetKey, fleetKeyOf, type HostKeys, hostKeys, newFleetKey } from "./fleet-key.ts";
 import { keyFor } from "./key-rows.ts";
-import type { Host, Store } from "./store.ts";
+import type { Host, NewHost, Store } from "./store.ts";
 import { StoreRefusal } from "./store-refusal.ts";
 import {
   DEFAULT_GROUP,
@@ -48,7 +48,7 @@ function keysOf(vault: KeyOwner): HostKeys {
 }
 
 /** Returns this host with the keys wrapped for it. */
-export function memberWith(host: string, vault: KeyOwner, keys: GroupKeys): Omit<Host, "seenMs"> {
+export function memberWith(host: string, vault: KeyOwner, keys: GroupKeys): NewHost {
   const { publicKey } = keysOf(vault);
   const wrapped = [...keys].map(([group, key]) => wrapGroup({ name: host, publicKey }, group, key));
   return { name: host, publicKey, wrappedKey: writeWrapped(wrapped) };

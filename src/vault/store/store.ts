@@ -44,6 +44,11 @@ export type Timed<Answer> = Answer & {
   readonly nowMs: number;
   /** Names what the store has been through: another one once a standby took its server's place, if it can tell. */
   readonly timeline?: string | undefined;
+  /**
+   * Names the recovery that is under way, as the store was put back to an earlier moment and may lack what hosts have;
+   * undefined: there is none.
+   */
+  readonly setBack?: string | undefined;
 };
 
 /** The outcome of a change: `done` tells whether it was made, `entry` is how the record is after it. */
@@ -87,6 +92,8 @@ export interface Restoration {
   epoch: number;
   payload: Buffer;
   holder: string;
+  /** The host's own, which was open; undefined closes what the record has. `ttlMs` is counted from now. */
+  intent?: (Pick<Intend, "hash" | "ttlMs"> & { holder: string }) | undefined;
 }
 
 /** What changed since a number that an earlier answer told. */
@@ -104,9 +111,14 @@ export interface Host {
   readonly publicKey: Buffer;
   /** The keys of its groups, wrapped for this host (see wrapped-keys.ts). */
   readonly wrappedKey: Buffer;
-  /** When it last told that it runs, on the store's clock (ms). */
+  /** When it last told that it runs, on the store's clock (ms); not while a recovery is under way. */
   readonly seenMs: number;
+  /** The last recovery in which it has put back what it had. */
+  readonly told?: string | undefined;
 }
+
+/** A host as it is put into a store. */
+export type NewHost = Omit<Host, "seenMs" | "told">;
 
 /** What the store calls its keys before a change, and after it. */
 export interface KeyChange {
@@ -123,7 +135,7 @@ export interface Replacement {
   /** Id of the new keys; undefined if nobody is to share the records any more. */
   to: string | undefined;
   /** All hosts. Invitations end. */
-  hosts: readonly Omit<Host, "seenMs">[];
+  hosts: readonly NewHost[];
   /**
    * The content of the records is what it was, under other keys: their versions stay, and commits go on from them. A
    * lease that none of `hosts` has for now ends, and its epoch with it.
@@ -148,16 +160,19 @@ export interface Store {
   changesSince(change: number): Promise<Timed<Changes>>;
   /**
    * Takes the lease and adds one to the epoch, if the epoch is the one given and no other host has a lease
-   * that still runs. An open intent is left as it is: the caller reads it, and decides.
+   * that still runs; nobody during a recovery. An open intent is left as it is: the caller reads it, and decides.
    */
   acquire(name: string, lease: Acquire): Promise<Timed<Outcome>>;
   /** Makes a lease last `ttlMs` from now, if its epoch is still the record's. */
   renew(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>>;
-  /** Opens an intent for the holder of the lease with this epoch. */
+  /** Opens an intent for the holder of the lease with this epoch, but not during a recovery. */
   intend(name: string, intent: Intend): Promise<Timed<Outcome>>;
   /** Replaces the payload, closes the intent and ends the lease, if epoch and version are those given. */
   commit(name: string, commit: Commit): Promise<Timed<Outcome>>;
-  /** Puts a record in the place of an earlier version, or of none. Its lease ends, and its intent is closed. */
+  /**
+   * Puts a record in the place of an earlier version, or of none; with an intent also of the same version without one.
+   * Its lease ends. The intent counts as opened long ago.
+   */
   restore(name: string, restoration: Restoration): Promise<Timed<Outcome>>;
   /** Ends a lease; with `settled` closes the intent as well. */
   release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>>;
@@ -169,9 +184,15 @@ export interface Store {
   /** Returns the hosts that share the records, in the order of their names, and the id of their keys with them. */
   hosts(): Promise<Timed<{ hosts: readonly Host[]; keyId: string | undefined }>>;
   /** Adds a host, or replaces its keys, if the id of the keys is `from`; else changes nothing and returns false. */
-  putHost(host: Omit<Host, "seenMs">, ids: KeyChange): Promise<boolean>;
-  /** Notes that a host runs. */
+  putHost(host: NewHost, ids: KeyChange): Promise<boolean>;
+  /** Notes that a host runs; not during a recovery. */
   seen(name: string): Promise<void>;
+  /** Notes that in a recovery the store has all that a host had. */
+  tell(name: string, recovery: string): Promise<void>;
+  /** Begins a recovery, as a host knows that the store lacks something; `mark` is no other's. */
+  markSetBack(mark: string): Promise<void>;
+  /** Ends a recovery, if it is the one that is under way. */
+  settle(recovery: string): Promise<void>;
   /** Keeps a wrapped key for one host that is invited, for `ttlMs`. */
   invite(id: string, wrappedKey: Buffer, ttlMs: number): Promise<void>;
   /** Takes it away; undefined if it was taken before, or has ended. */

@@ -47,28 +47,48 @@ CREATE TABLE authd.invite (
   expires_at timestamptz NOT NULL
 );
 `,
+  `
+-- What the server has been through, as all hosts know it, and a mark while the store lacks what hosts have, as it
+-- was put back to an earlier moment. Of each host: the recovery in which it has put back what it had.
+ALTER TABLE authd.clock ADD COLUMN timeline text, ADD COLUMN set_back text;
+ALTER TABLE authd.host ADD COLUMN told text;
+`,
 ];
+
+/** Returns the statements that bring tables of a version up to date; sent together they are one transaction. */
+export function migrationsAfter(before: number): string {
+  return MIGRATIONS.map((sql, at) => step(sql, at + 1))
+    .slice(before)
+    .join("\n");
+}
+
+const step = (sql: string, version: number) => `DO $migration$ BEGIN
+IF NOT EXISTS (SELECT FROM authd.migration WHERE version = ${version}) THEN
+
+${sql.trim()}
+
+INSERT INTO authd.migration (version) VALUES (${version});
+END IF;
+END $migration$;
+`;
 
 /** The statements that put a new store's tables into a database; sent together they are one transaction. */
 export function installation(): string {
-  const steps = MIGRATIONS.map(
-    (sql, at) => `${sql.trim()}\n\nINSERT INTO authd.migration (version) VALUES (${at + 1});\n`,
-  );
-  return `CREATE SCHEMA authd;
+  return `CREATE SCHEMA IF NOT EXISTS authd;
 
 -- The versions of these tables, as authd has made them.
-CREATE TABLE authd.migration (
+CREATE TABLE IF NOT EXISTS authd.migration (
   version integer PRIMARY KEY,
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
-${steps.join("\n")}`;
+${migrationsAfter(0)}`;
 }
 
 /** Returns `schemas/store.sql`. */
 export function storeSql(): string {
   return `-- The tables of a store that several daemons share: psql -f store.sql DATABASE, as the role that is to
--- own them. The daemons' role needs no more than:
+-- own them, or owns those of an earlier authd, which it brings up to date. The daemons' role needs no more than:
 --   GRANT USAGE ON SCHEMA authd TO ROLE;
 --   GRANT SELECT ON ALL TABLES IN SCHEMA authd TO ROLE;
 --   GRANT UPDATE ON authd.clock TO ROLE;

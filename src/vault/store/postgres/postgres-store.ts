@@ -5,6 +5,7 @@ import type {
   Host,
   Intend,
   KeyChange,
+  NewHost,
   Outcome,
   Replacement,
   Restoration,
@@ -29,18 +30,20 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
-/** SQLSTATE: the server is a standby. */
-const NOT_NOW = "55000";
+/** SQLSTATE: the server lacks a function, does not have it for this role, or knows no timelines. */
+const UNKNOWN_THERE = new Set(["42501", "42883", "0A000"]);
 
 type Row = queries.Row;
 interface HostRow {
   now_ms: number;
   timeline: string | null;
+  set_back: string | null;
   key_id: string | null;
   name: string | null;
   public_key: Buffer;
   wrapped_key: Buffer;
   seen_ms: number;
+  told: string | null;
 }
 interface InviteRow {
   id: string;
@@ -134,8 +137,10 @@ export class PostgresStore implements Store {
   }
 
   restore(name: string, restoration: Restoration): Promise<Timed<Outcome>> {
-    const { keyId, version, epoch, payload, holder } = restoration;
-    return this.#change(queries.RESTORE, [name, epoch, version, payload, holder, keyId]);
+    const { keyId, version, epoch, payload, holder, intent } = restoration;
+    const values = [name, epoch, version, payload, holder, keyId];
+    const opened = [intent?.hash ?? null, intent?.ttlMs ?? null, intent?.holder ?? null];
+    return this.#change(queries.RESTORE, [...values, ...opened]);
   }
 
   release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>> {
@@ -153,16 +158,19 @@ export class PostgresStore implements Store {
 
   async hosts(): Promise<Timed<{ hosts: readonly Host[]; keyId: string | undefined }>> {
     const rows = await this.#query<HostRow>(queries.HOSTS, []);
-    const hosts = rows.flatMap(({ name, public_key, wrapped_key, seen_ms }) =>
+    const hosts = rows.flatMap(({ name, public_key, wrapped_key, seen_ms, told }) =>
       name === null
         ? []
-        : { name, publicKey: public_key, wrappedKey: wrapped_key, seenMs: seen_ms },
+        : {
+            ...{ name, publicKey: public_key, wrappedKey: wrapped_key, seenMs: seen_ms },
+            told: told ?? undefined,
+          },
     );
     return { hosts, keyId: rows[0]!.key_id ?? undefined, ...timeOf(rows[0]!) };
   }
 
   async putHost(
-    { name, publicKey, wrappedKey }: Omit<Host, "seenMs">,
+    { name, publicKey, wrappedKey }: NewHost,
     { from, to }: KeyChange,
   ): Promise<boolean> {
     const ids = [from ?? null, to ?? null];
@@ -172,6 +180,18 @@ export class PostgresStore implements Store {
 
   async seen(name: string): Promise<void> {
     await this.#query(queries.SEEN, [name]);
+  }
+
+  async tell(name: string, recovery: string): Promise<void> {
+    await this.#query(queries.TOLD, [name, recovery]);
+  }
+
+  async markSetBack(mark: string): Promise<void> {
+    await this.#query(queries.MARK_SET_BACK, [mark]);
+  }
+
+  async settle(recovery: string): Promise<void> {
+    await this.#query(queries.SETTLE_ALL, [recovery]);
   }
 
   async invite(id: string, wrappedKey: Buffer, ttlMs: number): Promise<void> {
@@ -229,20 +249,21 @@ export class PostgresStore implements Store {
   }
 }
 
-/** Rejects for a standby, which is no store. */
+/** Rejects for a standby, which is no store, and for a server that does not say. */
 async function tellsTimeline(pool: Pool): Promise<boolean> {
   try {
     await pool.query(`SELECT ${queries.TIMELINE}`);
     return true;
   } catch (error) {
     const { code } = Object(error) as { code?: string };
-    if (code === NOT_NOW) throw error;
-    return false;
+    if (UNKNOWN_THERE.has(code ?? "")) return false;
+    throw error;
   }
 }
 
-function timeOf({ now_ms: nowMs, timeline }: Pick<Row, "now_ms" | "timeline">) {
-  return { nowMs, timeline: timeline ?? undefined };
+function timeOf(row: Pick<Row, "now_ms" | "timeline" | "set_back">) {
+  const { now_ms: nowMs, timeline, set_back } = row;
+  return { nowMs, timeline: timeline ?? undefined, setBack: set_back ?? undefined };
 }
 
 function entryOf(row: Row | undefined): StoreEntry | undefined {

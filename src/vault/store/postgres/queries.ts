@@ -1,9 +1,18 @@
 /** The statements of the store, each one a compare-and-set in a transaction of its own. */
 
 const ms = (column: string) => `floor(extract(epoch from ${column}) * 1000)::float8`;
-/** The server's timeline, which every promotion of a standby begins anew. A standby itself answers nothing. */
-export const TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)";
-const NOW = `${ms("clock_timestamp()")} AS now_ms, ${TIMELINE} AS timeline`;
+/**
+ * What the server has been through: its timeline, which every promotion of a standby begins anew, and the table,
+ * which is another one where a dump was restored. A standby itself answers nothing.
+ */
+export const TIMELINE =
+  "(left(pg_walfile_name(pg_current_wal_lsn()), 8) || '-' || 'authd.clock'::regclass::oid)";
+/** The store was put back to an earlier moment, and hosts have not told yet that it has all that they have. */
+const IS_SET_BACK = `(k.set_back IS NOT NULL OR k.timeline <> ${TIMELINE})`;
+/** Names the recovery from that; null: there is none. */
+const SET_BACK = `(SELECT concat_ws('>', k.set_back, k.timeline, ${TIMELINE}) FROM authd.clock k WHERE ${IS_SET_BACK})`;
+const IS_WHOLE = `NOT EXISTS (SELECT FROM authd.clock k WHERE ${IS_SET_BACK})`;
+const NOW = `${ms("clock_timestamp()")} AS now_ms, ${TIMELINE} AS timeline, ${SET_BACK} AS set_back`;
 const lasting = (parameter: string) =>
   `clock_timestamp() + ${parameter}::float8 * interval '1 millisecond'`;
 
@@ -18,6 +27,10 @@ const NO_LEASE = "lease_holder = NULL, lease_until = NULL";
 const NO_INTENT =
   "intent_holder = NULL, intent_epoch = NULL, intent_hash = NULL, intent_opened = NULL, intent_deadline = NULL";
 
+/** True of a record that lacks what is to be put back: a version, or the intent of one. */
+const isEarlier = (version: string, intent: string) =>
+  `(r.version < ${version} OR (r.version = ${version} AND r.intent_hash IS NULL AND ${intent} IS NOT NULL))`;
+
 /** The channel of notices: each is the name of a record. */
 export const CHANNEL = "authd";
 
@@ -25,6 +38,7 @@ export const CHANNEL = "authd";
 export interface Row {
   now_ms: number;
   timeline: string | null;
+  set_back: string | null;
   name: string;
   epoch: number;
   version: number;
@@ -53,7 +67,7 @@ SELECT ${NOW}, c.change::float8 AS change, ${COLUMNS} FROM authd.clock c LEFT JO
 export const ACQUIRE = `
 INSERT INTO authd.record AS r (name, epoch, lease_holder, lease_until)
 SELECT $1, 1, $3, ${lasting("$4")}
-  WHERE $2::bigint = 0 OR EXISTS (SELECT FROM authd.record WHERE name = $1)
+  WHERE ($2::bigint = 0 OR EXISTS (SELECT FROM authd.record WHERE name = $1)) AND ${IS_WHOLE}
 ON CONFLICT (name) DO UPDATE
   SET epoch = r.epoch + 1, lease_holder = $3, lease_until = ${lasting("$4")}
   WHERE r.epoch = $2::bigint
@@ -71,7 +85,7 @@ export const INTEND = `
 UPDATE authd.record r SET intent_holder = lease_holder, intent_epoch = epoch, intent_hash = $3,
     intent_opened = clock_timestamp(), intent_deadline = ${lasting("$4")},
     lease_until = greatest(lease_until, ${lasting("$4")})
-  WHERE name = $1 AND epoch = $2::bigint AND lease_until > clock_timestamp()
+  WHERE name = $1 AND epoch = $2::bigint AND lease_until > clock_timestamp() AND ${IS_WHOLE}
 RETURNING ${NOW}, ${COLUMNS}`;
 
 /**
@@ -89,19 +103,27 @@ WITH tick AS (
     RETURNING ${NOW}, ${COLUMNS})
 SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
 
-/** $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key. */
+/** $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key, $7 digest of an intent or null, $8 its ms, $9 its holder. */
 export const RESTORE = `
 WITH tick AS (
     UPDATE authd.clock SET change = change + 1 WHERE key_id = $6::text
-      AND NOT EXISTS (SELECT FROM authd.record WHERE name = $1 AND version >= $3::bigint)
+      AND NOT EXISTS (SELECT FROM authd.record r WHERE name = $1 AND NOT ${isEarlier("$3::bigint", "$7::text")})
     RETURNING change),
   done AS (
-    INSERT INTO authd.record AS r (name, epoch, version, payload, change, committed_by, committed_at)
-    SELECT $1, $2::bigint + 1, $3::bigint, $4, change, $5, clock_timestamp() FROM tick
+    INSERT INTO authd.record AS r (name, epoch, version, payload, change, committed_by, committed_at,
+        intent_holder, intent_epoch, intent_hash, intent_opened, intent_deadline)
+    SELECT $1, $2::bigint + 1, $3::bigint, $4, change, $5, clock_timestamp(),
+        $9::text, CASE WHEN $7::text IS NOT NULL THEN $2::bigint + 1 END, $7::text,
+        CASE WHEN $7::text IS NOT NULL THEN to_timestamp(0) END, ${lasting("$8")}
+      FROM tick
     ON CONFLICT (name) DO UPDATE
       SET epoch = greatest(r.epoch + 1, excluded.epoch), version = excluded.version, payload = $4,
-        change = excluded.change, committed_by = $5, committed_at = clock_timestamp(), ${NO_LEASE}, ${NO_INTENT}
-      WHERE r.version < excluded.version
+        change = excluded.change, committed_by = $5, committed_at = clock_timestamp(), ${NO_LEASE},
+        intent_holder = excluded.intent_holder,
+        intent_epoch = CASE WHEN $7::text IS NOT NULL THEN greatest(r.epoch + 1, excluded.epoch) END,
+        intent_hash = excluded.intent_hash, intent_opened = excluded.intent_opened,
+        intent_deadline = excluded.intent_deadline
+      WHERE ${isEarlier("excluded.version", "excluded.intent_hash")}
     RETURNING ${NOW}, ${COLUMNS})
 SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
 
@@ -117,12 +139,18 @@ export const RELEASE = release("");
 export const SETTLE = release(`, ${NO_INTENT}`);
 
 export const HOSTS = `
-SELECT ${NOW}, c.key_id, h.name, h.public_key, h.wrapped_key, ${ms("h.seen_at")} AS seen_ms
+SELECT ${NOW}, c.key_id, h.name, h.public_key, h.wrapped_key, ${ms("h.seen_at")} AS seen_ms, h.told
   FROM authd.clock c LEFT JOIN authd.host h ON true ORDER BY h.name`;
 
-/** $1 name, $2 public key, $3 wrapped key. */
+/**
+ * $1 name, $2 public key, $3 wrapped key. A host that is new has nothing to put back; until the others have told,
+ * times are those that the server had before.
+ */
 const PUT_ROW = `
-INSERT INTO authd.host (name, public_key, wrapped_key) SELECT $1, $2, $3`;
+INSERT INTO authd.host (name, public_key, wrapped_key, told, seen_at)
+SELECT $1, $2, $3, ${SET_BACK},
+    CASE WHEN ${IS_WHOLE} THEN clock_timestamp()
+      ELSE coalesce((SELECT max(seen_at) FROM authd.host), clock_timestamp()) END`;
 const REPLACE_ROW = `
 ON CONFLICT (name) DO UPDATE
   SET public_key = $2, wrapped_key = $3`;
@@ -135,7 +163,22 @@ WITH tick AS (
 ${PUT_ROW} WHERE EXISTS (SELECT FROM tick)${REPLACE_ROW}
 RETURNING name`;
 
-export const SEEN = "UPDATE authd.host SET seen_at = clock_timestamp() WHERE name = $1";
+/** $1 name. The first host tells the timeline that all know from then on. */
+export const SEEN = `
+WITH first AS (
+    UPDATE authd.clock SET timeline = ${TIMELINE} WHERE timeline IS NULL AND ${TIMELINE} IS NOT NULL)
+UPDATE authd.host SET seen_at = clock_timestamp() WHERE name = $1 AND ${IS_WHOLE}`;
+
+/** $1 name, $2 recovery. */
+export const TOLD = "UPDATE authd.host SET told = $2 WHERE name = $1";
+
+/** $1 a mark that is no other's. */
+export const MARK_SET_BACK = `
+UPDATE authd.clock SET set_back = $1::text WHERE ${IS_WHOLE}`;
+
+/** $1 recovery. */
+export const SETTLE_ALL = `
+UPDATE authd.clock SET set_back = NULL, timeline = coalesce(${TIMELINE}, timeline) WHERE ${SET_BACK} = $1::text`;
 
 /** $1 id, $2 wrapped key, $3 ms. */
 export const INVITE = `
