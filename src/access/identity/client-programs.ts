@@ -1,5 +1,6 @@
 import type { ClientProgram } from "../../audit/entry.ts";
 import { Attachment } from "../../base/attachment.ts";
+import { isInterpreter } from "../../base/interpreter.ts";
 import type { Peer } from "../../rpc/peer.ts";
 import { unitOf } from "./cgroup.ts";
 import type { Identity, ProcessEntry } from "./identity.ts";
@@ -19,6 +20,8 @@ interface Facts {
   /** Device and inode of the executable. */
   readonly image: string;
   readonly program: ClientProgram;
+  /** It runs scripts: another one at any time, which its command line tells. */
+  readonly isInterpreter: boolean;
   readonly readAtMs: number;
 }
 
@@ -62,6 +65,7 @@ function isStillOf(facts: Facts | undefined, { pid, uid }: Peer): facts is Facts
   if (!facts || facts.program.uid !== uid || facts.program.program === undefined) return false;
   if (performance.now() - facts.readAtMs >= FACTS_MAX_AGE_MS) return false;
   if (imageIdOf(pid) !== facts.image) return false;
+  if (!facts.isInterpreter) return true;
   return scriptOf(pid, facts.program.program) === facts.program.script;
 }
 
@@ -85,12 +89,13 @@ function readFacts(peer: Peer, known: Facts | undefined): Facts | undefined {
       ...podInLog(pod),
     };
     // Read anew each time: what is behind a process can change without it.
-    return program && { image, program, readAtMs: Number.NEGATIVE_INFINITY };
+    return program && { image, program, isInterpreter: false, readAtMs: Number.NEGATIVE_INFINITY };
   }
   const program = { uid, pid, program: executable, script, unit, ...podInLog(pod) };
   return {
     image,
     program: known && isEqual(known.program, program) ? known.program : program,
+    isInterpreter: isInterpreter(executable),
     readAtMs: performance.now(),
   };
 }
