@@ -1,11 +1,8 @@
-import { isInterpreter } from "../../base/interpreter.ts";
-
 /**
- * Returns the first argument that is no option, where an interpreter runs; `words` are those of the command line. A
+ * Returns the first argument that is no option, of an interpreter; `words` are those of the command line. A
  * process can write them itself.
  */
 export function scriptIn(executable: string, [, ...args]: readonly string[]): string | undefined {
-  if (!isInterpreter(executable)) return undefined;
   const at = args.findIndex((arg) => arg !== "" && !arg.startsWith("-"));
   const script = args[at];
   if (script === undefined || script.length > 4096) return undefined;
