@@ -11,7 +11,7 @@ import { floods } from "./floods.ts";
 import { type Around, kinds } from "./kinds.ts";
 
 const [kind = "", socket = "", api = "", count = "0", uid] = process.argv.slice(2);
-setPriority(19);
+setPriority(5);
 const around: Around = { socket, api, count: Number(count), tally: {}, over: false };
 if (uid !== undefined) become(Number(uid));
 const end = await { ...kinds, ...floods }[kind]!(around);

@@ -38,7 +38,7 @@ const CHECKED_MS = 0.2;
 /** The longest (ms) that the answer to a known request takes itself: what is more is garbage of others. */
 const KNOWN_MS = 0.1;
 /** The CPU time is read at most once in so long (ms): it takes a system call. */
-const CPU_SAMPLE_MS = 5;
+const CPU_SAMPLE_MS = 1;
 /** Budgets of clients that are gone are dropped when there are more than this. */
 const MAX_BUDGETS = 1_024;
 
