@@ -23,8 +23,9 @@ import type { EventPayload, HealthResult } from "../protocol.ts";
 import { Subscriptions } from "../rpc/subscriptions.ts";
 import type { Foundation } from "./foundation.ts";
 import { healthOf } from "./health.ts";
-import { type SharedStore, storeFigures } from "./shared-store.ts";
+import type { SharedStore } from "./shared-store.ts";
 import { Signal } from "./signal.ts";
+import { storeFigures } from "./store-figures.ts";
 import { VaultWatcher } from "./vault-watcher.ts";
 
 /** Time (ms) for which credentials are read before clients can connect. */

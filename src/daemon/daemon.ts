@@ -8,7 +8,7 @@ import { type Foundation, openFoundation } from "./foundation.ts";
 import { Front } from "./front.ts";
 import { LastAnswers } from "./last-answers.ts";
 import { createNotifier } from "./notify.ts";
-import { prepareStore } from "./shared-store.ts";
+import type { SharedStore } from "./shared-store.ts";
 import { closeUnstarted, shutDown } from "./shut-down.ts";
 
 export interface DaemonOptions {
@@ -97,15 +97,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
+/** Returns the store that config.toml names, without a connection to it. What stores need is loaded for that alone. */
+async function storeOf(foundation: Foundation): Promise<SharedStore | undefined> {
+  const { store } = foundation.configuration.daemon;
+  if (!store) return undefined;
+  const { prepareStore } = await import("./shared-store.ts");
+  return await prepareStore(foundation, store);
+}
+
 /** Rejects with all layers closed, the foundation too, if one can't be made or nothing can be listened on. */
 async function openLayers(foundation: Foundation) {
   let core: Core | undefined;
   let front: Front | undefined;
   try {
-    core = new Core(
-      foundation,
-      await prepareStore(foundation, foundation.configuration.daemon.store),
-    );
+    core = new Core(foundation, await storeOf(foundation));
     await core.load();
     front = await Front.create(foundation, core);
     const { env, configuration } = foundation;

@@ -22,7 +22,7 @@ import { allReadInterceptor } from "./all-read-interceptor.ts";
 import { callerInterceptor } from "./caller-interceptor.ts";
 import type { Core } from "./core.ts";
 import { serverLimits } from "./fd-limit.ts";
-import { FleetService } from "./fleet/fleet-service.ts";
+import type { FleetService } from "./fleet/fleet-service.ts";
 import type { Foundation } from "./foundation.ts";
 import { methods } from "./methods.ts";
 import { Signal } from "./signal.ts";
@@ -40,6 +40,7 @@ export class Front {
   readonly #access: Access;
   readonly #identities: Identities;
   readonly #budgets = new CpuBudgets();
+  #fleet: FleetService | undefined;
 
   /** Loads what metrics need, where they are configured. */
   static async create(foundation: Foundation, core: Core): Promise<Front> {
@@ -139,13 +140,20 @@ export class Front {
     return methods({
       ...{ registry, admin, backup, logins, tokenFiles, http, subscriptions, lock },
       ...{ access: this.#access, approvals: this.approvals },
-      fleet: new FleetService(this.#foundation, this.#core),
+      fleet: () => this.#fleetService(),
       status: () => this.#status(),
       health: () => this.#core.health(),
       auditHead: () => this.audit.head(),
       events: (query) => observer.events(query),
       shutdown: this.endRequested.emit,
     });
+  }
+
+  /** Made when it is first asked for: most daemons share no store. */
+  async #fleetService(): Promise<FleetService> {
+    const { FleetService: Service } = await import("./fleet/fleet-service.ts");
+    this.#fleet ??= new Service(this.#foundation, this.#core);
+    return this.#fleet;
   }
 
   #createServer(handlers: Handlers): Server {

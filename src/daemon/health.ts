@@ -1,6 +1,7 @@
 /** Whether the daemon can serve: what `authd health` and the probes of an orchestrator ask. */
 import type { DaemonSettings } from "../config/settings.ts";
 import type { Registry } from "../credential/registry.ts";
+import { isOwn } from "../credential/shared/own-record.ts";
 import type { HealthCheck, HealthResult } from "../protocol.ts";
 import type { SharedStore } from "./shared-store.ts";
 
@@ -45,6 +46,6 @@ function storeCheck({ records, sync }: SharedStore, registry: Registry): HealthC
 }
 
 function hasShared(registry: Registry): boolean {
-  for (const { shared } of registry.all()) if (shared.live?.shared) return true;
+  for (const { shared } of registry.all()) if (shared.live && !isOwn(shared.live)) return true;
   return false;
 }

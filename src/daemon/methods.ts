@@ -49,7 +49,7 @@ export interface MethodsOptions {
   http: Http;
   lock: VaultLocker;
   subscriptions: Subscriptions;
-  fleet: FleetService;
+  fleet: () => Promise<FleetService>;
   status: () => StatusResult;
   health: () => HealthResult;
   /** Returns recent events. */
@@ -170,17 +170,19 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
       await backup.import(given, call.connection, consentTo("vault/import", call)),
     "vault/rekey": async (given, call) => {
       const result = await backup.rekey(given, consentTo("vault/rekey", call));
-      await fleet.wrapAgain();
+      await (await fleet()).wrapAgain();
       return result;
     },
-    "vault/move": async (given, call) => await fleet.move(given, consentTo("vault/move", call)),
-    "fleet/key": async (given, call) => await fleet.key(given, consentTo("fleet/key", call)),
+    "vault/move": async (given, call) =>
+      await (await fleet()).move(given, consentTo("vault/move", call)),
+    "fleet/key": async (given, call) =>
+      await (await fleet()).key(given, consentTo("fleet/key", call)),
     "fleet/invite": async (given, call) =>
-      await fleet.invite(given, consentTo("fleet/invite", call)),
-    "fleet/join": async (given) => await fleet.join(given),
-    "fleet/status": async () => await fleet.status(),
-    "fleet/drain": async () => await fleet.drain(),
-    "fleet/remove": async (given) => await fleet.remove(given),
+      await (await fleet()).invite(given, consentTo("fleet/invite", call)),
+    "fleet/join": async (given) => await (await fleet()).join(given),
+    "fleet/status": async () => await (await fleet()).status(),
+    "fleet/drain": async () => await (await fleet()).drain(),
+    "fleet/remove": async (given) => await (await fleet()).remove(given),
     "approvals/pending": (_, call) => {
       return { approvals: approvals.pendingFor(call) };
     },

@@ -1,15 +1,21 @@
 import { join } from "node:path";
-import { omitUndefined } from "../base/omit-undefined.ts";
 import { readRegularFile } from "../base/regular-file.ts";
 import { hostOf } from "../config/config.ts";
 import type { StoreSettings } from "../config/settings.ts";
 import { hasSecrets } from "../credential/record.ts";
 import { isOwn } from "../credential/shared/own-record.ts";
-import type { SharedRecords } from "../credential/shared/shared-records.ts";
-import type { SharedSync } from "../credential/shared/shared-sync.ts";
+import { SharedRecords } from "../credential/shared/shared-records.ts";
+import { SharedSync } from "../credential/shared/shared-sync.ts";
 import { errorCode, messageOf } from "../errors.ts";
-import type { StoreFigures } from "../observe/observe.ts";
-import { type KeyOwner, type Store, StoreRefusal } from "../vault/store/index.ts";
+import {
+  addGroup,
+  fleetKeys,
+  hostKeyOwner,
+  type KeyOwner,
+  openStore,
+  type Store,
+  StoreRefusal,
+} from "../vault/store/index.ts";
 import { vaultInstance } from "./fleet/instance.ts";
 import { storeTimeline } from "./fleet/store-timeline.ts";
 import type { Foundation } from "./foundation.ts";
@@ -28,7 +34,6 @@ export interface SharedStore {
 
 /** Opens the store with what the settings say. Rejects with AuthdError. */
 export async function openSettled(settings: StoreSettings, env: NodeJS.ProcessEnv) {
-  const { openStore } = await import("../vault/store/index.ts");
   const { url, passwordFile, caFile } = settings;
   const password = passwordOf(passwordFile ?? credentialFile(env, PASSWORD_CREDENTIAL));
   return await openStore({
@@ -38,23 +43,16 @@ export async function openSettled(settings: StoreSettings, env: NodeJS.ProcessEn
   });
 }
 
-/** Prepares the store that the settings name, without a connection to it; undefined if they name none. */
+/** Prepares the store that the settings name, without a connection to it. */
 export async function prepareStore(
   { env, clock, time, log, vault }: Foundation,
-  settings: StoreSettings | undefined,
-): Promise<SharedStore | undefined> {
-  if (!settings) return undefined;
-  const [{ SharedRecords: Records }, { SharedSync: Sync }, { addGroup, fleetKeys }] =
-    await Promise.all([
-      import("../credential/shared/shared-records.ts"),
-      import("../credential/shared/shared-sync.ts"),
-      import("../vault/store/index.ts"),
-    ]);
+  settings: StoreSettings,
+): Promise<SharedStore> {
   const host = hostOf(settings);
   const open = async () => {
     const store = await openSettled(settings, env);
     try {
-      const owner = await keyOwnerOf(settings, { env, vault });
+      const owner = keyOwnerOf(settings, { env, vault });
       const keys = await fleetKeys(store, host, owner, () => assertNothingLost(store, vault));
       const add = (group: string) => addGroup(store, { host, vault: owner }, keys, group);
       return { store, keys, addGroup: add };
@@ -66,31 +64,17 @@ export async function prepareStore(
   const { groups } = settings;
   const timeline = storeTimeline(env, settings.url);
   const instance = vaultInstance(env);
-  const records = new Records({ host, instance, groups, open, clock, time, log, timeline });
-  return { records, sync: new Sync(records, clock, log), settings };
+  const records = new SharedRecords({ host, instance, groups, open, clock, time, log, timeline });
+  return { records, sync: new SharedSync(records, clock, log), settings };
 }
 
-/** Returns what metrics tell of the store. */
-export function storeFigures({ records, sync }: SharedStore): StoreFigures {
-  const { connection, leases, pending, commits } = records;
-  return {
-    isReached: connection.problem === undefined && sync.syncedAt !== undefined,
-    ...omitUndefined({ refusal: connection.refusal }),
-    syncedAt: sync.syncedAt,
-    leases: leases.held.size,
-    pending: pending.size,
-    commits: commits.counts,
-  };
-}
-
-/** Returns whose key this host has in a store: its vault, or a file. Rejects with StoreRefusal if that can't be read. */
-export async function keyOwnerOf(
+/** Returns whose key this host has in a store: its vault, or a file. Throws StoreRefusal if that can't be read. */
+export function keyOwnerOf(
   { keyFile }: StoreSettings,
   { env, vault }: Pick<Foundation, "env" | "vault">,
-): Promise<KeyOwner> {
+): KeyOwner {
   const file = keyFile ?? credentialFile(env, KEY_CREDENTIAL);
   if (file === undefined) return vault;
-  const { hostKeyOwner } = await import("../vault/store/index.ts");
   return hostKeyOwner(textOf(file), file);
 }
 

@@ -84,7 +84,7 @@ async function setup(t: ExecutionContext) {
     logins: {} as LoginService,
     lock: {} as VaultLocker,
     tokenFiles: {} as TokenFiles,
-    fleet: {} as FleetService,
+    fleet: async () => ({}) as FleetService,
     http,
     subscriptions,
     status: () => ({ pid: 7 }) as StatusResult,

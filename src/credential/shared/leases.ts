@@ -5,8 +5,6 @@ import { StoreDown } from "./store-connection.ts";
 
 /** Leases and intents of this host, as statements to the store. */
 export class Leases {
-  /** Names of the records that this host refreshes under a lease. */
-  readonly held = new Set<string>();
   readonly #context: SharedContext;
 
   constructor(context: SharedContext) {

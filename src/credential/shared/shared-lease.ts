@@ -96,7 +96,6 @@ export class SharedLease {
     const isDue = record && (this.#isChanged(record) || this.#shared.pending.has(name));
     if (isDue && !isOpen) await this.#shared.commits.commit(name, epoch);
     else await this.#shared.leases.release(name, epoch, !isOpen);
-    this.#shared.leases.held.delete(name);
   }
 
   /** Takes the lease and opens an intent. Resolves with true if another host has brought the token. */
@@ -119,7 +118,6 @@ export class SharedLease {
     const { done, entry } = await this.#shared.leases.acquire(name, before?.epoch ?? 0, LEASE_MS);
     if (!done || !entry) return false;
     this.#epoch = entry.epoch;
-    this.#shared.leases.held.add(name);
     this.#renewLater();
     // Committed between the look and the lease.
     if (entry.version !== (before?.version ?? 0)) await this.#shared.look(name);

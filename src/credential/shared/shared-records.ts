@@ -67,6 +67,11 @@ export class SharedRecords {
     return this.#context.connection;
   }
 
+  /** Number of records that this host refreshes under a lease. */
+  get heldLeases(): number {
+    return [...this.#refreshing.values()].filter(({ lease }) => lease.isHeld).length;
+  }
+
   /** Names of records with something that the store has not got. */
   get pending(): ReadonlySet<string> {
     return this.#context.pending;

@@ -1,6 +1,5 @@
 import type { ManagedVault } from "../../vault/vault.ts";
 import type { CredentialRecord } from "../record.ts";
-import { putShared, removeShared } from "./shared-changes.ts";
 import type { SharedRecords } from "./shared-records.ts";
 
 /**
@@ -16,12 +15,16 @@ export function sharedVault(
     async write(name, content, options) {
       const records = options.isChange ? shared() : undefined;
       const write = (placed: CredentialRecord) => vault.write(name, placed, options);
-      await (records ? putShared(records, name, content, write) : write(content));
+      if (!records) return await write(content);
+      const { putShared } = await import("./shared-changes.ts");
+      await putShared(records, name, content, write);
     },
     async remove(name) {
       const records = shared();
       const remove = () => vault.remove(name);
-      await (records ? removeShared(records, name, remove) : remove());
+      if (!records) return await remove();
+      const { removeShared } = await import("./shared-changes.ts");
+      await removeShared(records, name, remove);
     },
   };
   return new Proxy(vault, {

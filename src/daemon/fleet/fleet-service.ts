@@ -14,11 +14,25 @@ import { isOwn } from "../../credential/shared/own-record.ts";
 import type { OpenedStore } from "../../credential/shared/store-connection.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetHost, FleetRemoved, FleetStatus, ParamsOf } from "../../protocol.ts";
-import type { FleetKeys, GroupKeys, KeyOwner } from "../../vault/store/index.ts";
+import {
+  DEFAULT_GROUP,
+  type FleetKeys,
+  type GroupKeys,
+  inviteHost,
+  isLeaving,
+  joinFleet,
+  type KeyOwner,
+  makeHostKey,
+  memberWith,
+  newKeyId,
+} from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
 import { keyOwnerOf, openSettled, prepareStore, type SharedStore } from "../shared-store.ts";
+import { fleetStatus } from "./fleet-status.ts";
 import { forgetLeftStore, leftStore, noteLeftStore } from "./left-store.ts";
+import { finishMoveOut, moveIn, moveOut } from "./move-records.ts";
+import { sealAnew } from "./seal-anew.ts";
 
 /** Moves this host's credentials into a store and back, and lets hosts in and out. */
 export class FleetService {
@@ -40,7 +54,6 @@ export class FleetService {
       if (await this.#isMemberOf(to)) return this.#done(to);
       await this.#assertUnshared();
       const settings = this.#settingsFor(to);
-      const { moveIn } = await import("./move-records.ts");
       const store = await openSettled(settings, this.#foundation.env);
       try {
         const credentials = await moveIn(
@@ -49,7 +62,7 @@ export class FleetService {
           store,
           {
             ...{ host: hostOf(settings), groups: settings.groups },
-            owner: await this.#owner(settings),
+            owner: this.#owner(settings),
           },
           () => this.#attach(settings),
         );
@@ -64,15 +77,13 @@ export class FleetService {
     const { env } = this.#foundation;
     if (!this.#core.shared) return await this.#leave();
     const { host, settings, records } = this.#assertShared();
-    const { moveOut } = await import("./move-records.ts");
-    const { memberWith } = await import("../../vault/store/index.ts");
-    const store = await openSettled(settings, env);
-    const owner = await this.#owner(settings);
+    const owner = this.#owner(settings);
     const leaving = await records.connection.use(({ keys }) => ({
-      ...{ store, from: keys.keyId },
+      from: keys.keyId,
       member: memberWith(host, owner, keys.own),
     }));
-    const credentials = await moveOut(this.#core, leaving, async () => {
+    const store = await openSettled(settings, env);
+    const credentials = await moveOut(this.#core, { ...leaving, store }, async () => {
       noteLeftStore(env, settings);
       removeStoreTable(configDir(env));
       await this.#core.detach();
@@ -88,7 +99,6 @@ export class FleetService {
     const { env } = this.#foundation;
     const settings = leftStore(env);
     if (!settings) return this.#done("file:");
-    const { finishMoveOut } = await import("./move-records.ts");
     const store = await openSettled(settings, env);
     const host = hostOf(settings);
     const owner = () => this.#owner(settings);
@@ -110,9 +120,8 @@ export class FleetService {
     return await admin.changes.runWithConsent(ask, async (needs) => {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
-      const { inviteHost } = await import("../../vault/store/index.ts");
-      const invite = await this.#whileOpen(async ({ store, keys }) =>
-        inviteHost(store, await this.#given(keys, groups)),
+      const invite = await this.#whileOpen(({ store, keys }) =>
+        inviteHost(store, this.#given(keys, groups)),
       );
       return { invite };
     });
@@ -124,17 +133,15 @@ export class FleetService {
     return await admin.changes.runWithConsent(ask, async (needs) => {
       admin.changes.assertOpen();
       needs(registry.anyGuarded());
-      const { makeHostKey } = await import("../../vault/store/index.ts");
-      const key = await this.#whileOpen(async ({ store, keys }) =>
-        makeHostKey(store, name, await this.#given(keys, groups)),
+      const key = await this.#whileOpen(({ store, keys }) =>
+        makeHostKey(store, name, this.#given(keys, groups)),
       );
       return { key };
     });
   }
 
   /** Returns the keys of these groups, which this host has; without groups that of the default one. */
-  async #given({ own }: FleetKeys, groups: readonly string[] | undefined): Promise<GroupKeys> {
-    const { DEFAULT_GROUP } = await import("../../vault/store/index.ts");
+  #given({ own }: FleetKeys, groups: readonly string[] | undefined): GroupKeys {
     return new Map(
       [...new Set(groups ?? [DEFAULT_GROUP])].map((group) => {
         const key = own.get(group);
@@ -148,8 +155,7 @@ export class FleetService {
   async #whileOpen<T>(work: (opened: OpenedStore) => Promise<T>): Promise<T> {
     const { records, host, settings } = this.#assertShared();
     const { connection } = records;
-    const { isLeaving, memberWith, newKeyId } = await import("../../vault/store/index.ts");
-    const owner = await this.#owner(settings);
+    const owner = this.#owner(settings);
     const wasLeaving = await connection.use(async ({ store, keys }) => {
       if (!isLeaving(keys.keyId)) return false;
       const member = memberWith(host, owner, keys.own);
@@ -167,14 +173,13 @@ export class FleetService {
       await this.#assertUnshared();
       const settings = this.#settingsFor(url);
       const host = hostOf(settings);
-      const { joinFleet } = await import("../../vault/store/index.ts");
       const store = await openSettled(settings, this.#foundation.env);
       try {
         const { entries } = await store.changesSince(-1);
         const live = entries.filter(({ payload }) => payload !== undefined);
         const names = live.map(({ name }) => name);
         this.#assertNoneOf(names);
-        const vault = await this.#owner(settings);
+        const vault = this.#owner(settings);
         await joinFleet(store, { host, vault, isMember: false }, invite);
         this.#forgetVersions(names);
         await this.#attach(settings);
@@ -188,8 +193,7 @@ export class FleetService {
   /** Gets further groups for a host of the store. */
   async #joinGroups(invite: string): Promise<FleetHost> {
     const { records, sync, host, settings } = this.#assertShared();
-    const { joinFleet } = await import("../../vault/store/index.ts");
-    const vault = await this.#owner(settings);
+    const vault = this.#owner(settings);
     await records.connection.use(({ store }) =>
       joinFleet(store, { host, vault, isMember: true }, invite),
     );
@@ -209,8 +213,7 @@ export class FleetService {
     if (!shared) return;
     const { log } = this.#foundation;
     try {
-      const { memberWith } = await import("../../vault/store/index.ts");
-      const owner = await this.#owner(shared.settings);
+      const owner = this.#owner(shared.settings);
       const isDone = await shared.records.connection.use(async ({ store, keys }) => {
         const { keyId, own } = keys;
         const member = memberWith(hostOf(shared.settings), owner, own);
@@ -228,7 +231,6 @@ export class FleetService {
 
   async status(): Promise<FleetStatus> {
     const { host, settings, records, sync } = this.#assertShared();
-    const { fleetStatus } = await import("./fleet-status.ts");
     const { registry } = this.#core;
     const { syncedAt } = sync;
     const now = this.#foundation.clock.wall();
@@ -250,11 +252,10 @@ export class FleetService {
     if (host === own) {
       throw unfit("This host goes with authd vault move --to file:, or is removed on another one.");
     }
-    const { sealAnew } = await import("./seal-anew.ts");
     return await sealAnew(records, host, force);
   }
 
-  #owner(settings: StoreSettings): Promise<KeyOwner> {
+  #owner(settings: StoreSettings): KeyOwner {
     return keyOwnerOf(settings, this.#foundation);
   }
 
@@ -303,7 +304,7 @@ export class FleetService {
     const shared = await prepareStore(this.#foundation, settings);
     if (!this.#configuredStore()) writeStoreTable(configDir(env), settings);
     forgetLeftStore(env);
-    if (shared) await this.#core.attach(shared);
+    await this.#core.attach(shared);
   }
 
   /** Everything that the store has is newer than what an earlier membership has left. */

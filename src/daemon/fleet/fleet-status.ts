@@ -3,7 +3,13 @@ import type { Registry } from "../../credential/registry.ts";
 import type { SharedRecords } from "../../credential/shared/shared-records.ts";
 import { messageOf } from "../../errors.ts";
 import type { FleetLag, FleetStatus, SharedCredentialStatus } from "../../protocol.ts";
-import { type FleetKeys, hostOfHolder, type StoreEntry } from "../../vault/store/index.ts";
+import {
+  type FleetKeys,
+  hostOfHolder,
+  payloadKeyId,
+  readWrapped,
+  type StoreEntry,
+} from "../../vault/store/index.ts";
 
 interface Asked {
   host: string;
@@ -21,7 +27,6 @@ export async function fleetStatus(asked: Asked): Promise<FleetStatus> {
   const head = { host, url, ...omitUndefined({ drained }) };
   const lag = omitUndefined({ currentMsAgo });
   try {
-    const { readWrapped } = await import("../../vault/store/index.ts");
     const { hosts, nowMs } = await hostsOf(records);
     const credentials = await credentialsOf(asked);
     return {
@@ -54,7 +59,6 @@ interface Known {
 }
 
 async function credentialsOf({ records, registry }: Asked): Promise<Known[]> {
-  const { payloadKeyId } = await import("../../vault/store/index.ts");
   const { entries, nowMs } = await records.connection.ask((store) => store.changesSince(-1));
   const known = await records.connection.use(({ keys }) =>
     entries.flatMap((entry) => {

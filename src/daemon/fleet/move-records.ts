@@ -6,7 +6,18 @@ import { groupAfter, inGroup } from "../../credential/shared/groups.ts";
 import { toShared } from "../../credential/shared/shared-record.ts";
 import { StoreClock } from "../../credential/shared/store-clock.ts";
 import { AuthdError } from "../../errors.ts";
-import type { KeyOwner, Store } from "../../vault/store/index.ts";
+import {
+  DEFAULT_GROUP,
+  fleetKeys,
+  isKey,
+  type KeyOwner,
+  leavingKeyId,
+  memberWith,
+  newFleetKey,
+  newKeyId,
+  type Store,
+  sealPayload,
+} from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
 
@@ -30,7 +41,6 @@ export async function moveIn(
 ): Promise<number> {
   const { time, env } = foundation;
   const { registry } = core;
-  const { memberWith, newKeyId, sealPayload } = await import("../../vault/store/index.ts");
   const go = registry.hold(moving());
   try {
     await whenNothingIsSpent(core);
@@ -99,7 +109,6 @@ export async function moveOut(
   forget: () => Promise<() => Promise<void>>,
 ): Promise<number> {
   const { registry } = core;
-  const { leavingKeyId, newKeyId } = await import("../../vault/store/index.ts");
   const { name: holder } = member;
   await assertOnlyHost(store, holder);
   const go = registry.hold(moving());
@@ -148,12 +157,11 @@ async function empty(
 /** Empties the store of a move out that was cut off, if it was not emptied: what this host has is newer. */
 export async function finishMoveOut(
   core: Core,
-  { store, holder, owner }: { store: Store; holder: string; owner: () => Promise<KeyOwner> },
+  { store, holder, owner }: { store: Store; holder: string; owner: () => KeyOwner },
 ): Promise<void> {
   const hosts = await assertOnlyHost(store, holder);
   if (hosts.length > 0) {
-    const { fleetKeys } = await import("../../vault/store/index.ts");
-    const from = (await fleetKeys(store, holder, await owner())).keyId;
+    const from = (await fleetKeys(store, holder, owner())).keyId;
     const { entries } = await store.changesSince(-1);
     const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
     const emptied = { holder, from, to: undefined, hosts: [], records: gone };
@@ -174,7 +182,6 @@ async function assertOnlyHost(store: Store, holder: string) {
   const { hosts } = await store.hosts();
   const others = hosts.map(({ name }) => name).filter((name) => name !== holder);
   if (others.length === 0) return hosts;
-  const { isKey } = await import("../../vault/store/index.ts");
   const hasKey = hosts.some(isKey);
   const byKey = hasKey
     ? ". Hosts that have a key can't remove it: invite one without it (authd fleet invite), remove the key there, and move there"
@@ -193,7 +200,6 @@ async function idOfOnlyHost(
 ): Promise<string | undefined> {
   const { hosts, keyId } = await store.hosts();
   if (hosts.length === 0) return keyId;
-  const { fleetKeys } = await import("../../vault/store/index.ts");
   const names = hosts.map(({ name }) => name);
   if (names.length === 1 && names[0] === host) return (await fleetKeys(store, host, owner)).keyId;
   throw new AuthdError(
@@ -204,7 +210,6 @@ async function idOfOnlyHost(
 
 /** Makes a key for each group as it is asked for: of the default group first. */
 async function newGroupKeys(allowed: readonly string[] | undefined) {
-  const { DEFAULT_GROUP, newFleetKey } = await import("../../vault/store/index.ts");
   const keys = new Map([[DEFAULT_GROUP, newFleetKey()]]);
   const keyFor = (name: string, group: string) => {
     if (allowed?.includes(group) === false) throw notServed(name, group);

@@ -5,7 +5,24 @@ import type { SharedRecords } from "../../credential/shared/shared-records.ts";
 import type { OpenedStore } from "../../credential/shared/store-connection.ts";
 import { AuthdError } from "../../errors.ts";
 import type { FleetRemoved } from "../../protocol.ts";
-import type { FleetKey, FleetKeys, Host, NewHost, StoreEntry } from "../../vault/store/index.ts";
+import {
+  type FleetKey,
+  type FleetKeys,
+  goingWith,
+  type Host,
+  hostOfHolder,
+  isProven,
+  type NewHost,
+  newFleetKey,
+  newKeyId,
+  openPayload,
+  payloadKeyId,
+  readWrapped,
+  type StoreEntry,
+  sealPayload,
+  wrapGroup,
+  writeWrapped,
+} from "../../vault/store/index.ts";
 import { busy } from "./move-records.ts";
 
 /** A replacement is tried so often: hosts go on committing meanwhile. */
@@ -13,8 +30,6 @@ const TRIES = 10;
 /** Who spends a refresh token is waited for so long (ms). */
 const PATIENCE_MS = 15_000;
 const LOOK_AGAIN_MS = 200;
-
-type StoreModule = typeof import("../../vault/store/index.ts");
 
 /**
  * Makes new keys for all groups of this host, seals their records anew, and gives the keys to all hosts but
@@ -27,11 +42,10 @@ export async function sealAnew(
   without: string,
   isForced: boolean,
 ): Promise<FleetRemoved> {
-  const module = await import("../../vault/store/index.ts");
   const end = performance.now() + PATIENCE_MS;
   for (let tries = 0; tries < TRIES; ) {
     const { done, spending } = await records.connection.use((opened) =>
-      replace(module, opened, { holder: records.host, without, isForced }),
+      replace(opened, { holder: records.host, without, isForced }),
     );
     if (done) records.connection.reopen();
     if (done) return done;
@@ -59,37 +73,38 @@ interface Removal {
 
 /** Resolves without either if other hosts have committed, or changed the keys, meanwhile. */
 async function replace(
-  module: StoreModule,
   { store, keys }: OpenedStore,
   { holder, without, isForced }: Removal,
 ): Promise<{ done?: FleetRemoved; spending?: Spending }> {
   const { hosts, keyId } = await store.hosts();
   if (keyId !== keys.keyId) return {};
-  const going = module.goingWith(hosts, without);
+  const going = goingWith(hosts, without);
   if (going.length === 0) throw unknownHost(without);
   const gone = new Set(going.map(({ name }) => name));
   if (gone.has(holder)) throw ownKey(without);
-  const lost = lostGroups(module, hosts, gone, keys);
-  const next = new Map([...keys.own.keys()].map((group) => [group, module.newFleetKey()]));
-  const members = membersOf(module, hosts, gone, { before: keys, next });
+  const lost = lostGroups(hosts, gone, keys);
   const { entries, nowMs } = await store.changesSince(-1);
-  const open = entries.flatMap((entry) => intentOf(module, entry, gone, nowMs));
+  const open = entries.flatMap((entry) => intentOf(entry, gone, nowMs));
   const spending = open.find(({ ms }) => ms > 0);
   if (spending && !isForced) return { spending };
-  const sealed = entries.map((entry) => sealedAnew(module, entry, { before: keys, next, lost }));
-  const ids = { from: keyId, to: module.newKeyId() };
-  const how = { keepsVersions: true, unlessSpending: !isForced };
-  const replacement = { holder, ...ids, ...how, hosts: members };
-  const isDone = await store.replaceAll({ ...replacement, records: sealed });
-  for (const { key } of next.values()) key.fill(0);
-  if (!isDone) return {};
-  const unsettled = open.map(({ credential }) => credential);
-  return { done: { ...removed(hosts, members, gone, { entries, sealed }), unsettled } };
+  const next = new Map([...keys.own.keys()].map((group) => [group, newFleetKey()]));
+  try {
+    const change = { before: keys, next };
+    const members = membersOf(hosts, gone, change);
+    const sealed = entries.map((entry) => sealedAnew(entry, { ...change, lost }));
+    const ids = { from: keyId, to: newKeyId() };
+    const how = { keepsVersions: true, unlessSpending: !isForced };
+    const replacement = { holder, ...ids, ...how, hosts: members, records: sealed };
+    if (!(await store.replaceAll(replacement))) return {};
+    const unsettled = open.map(({ credential }) => credential);
+    return { done: { ...removed(hosts, members, gone, { entries, sealed }), unsettled } };
+  } finally {
+    for (const { key } of next.values()) key.fill(0);
+  }
 }
 
 /** Returns the intent of a host that goes, of which nobody knows yet what came of it. */
 function intentOf(
-  { hostOfHolder }: StoreModule,
   { name, intent }: StoreEntry,
   gone: ReadonlySet<string>,
   nowMs: number,
@@ -101,7 +116,6 @@ function intentOf(
 
 /** Returns the ids of the keys that only the removed host has, by its own word. */
 function lostGroups(
-  { readWrapped }: StoreModule,
   hosts: readonly Host[],
   gone: ReadonlySet<string>,
   { own }: FleetKeys,
@@ -125,7 +139,6 @@ interface Change {
 
 /** Returns the other hosts with the new keys of the groups that they were let into. */
 function membersOf(
-  { isProven, readWrapped, wrapGroup, writeWrapped }: StoreModule,
   hosts: readonly Host[],
   gone: ReadonlySet<string>,
   { before, next }: Change,
@@ -146,7 +159,6 @@ function membersOf(
 }
 
 function sealedAnew(
-  { openPayload, payloadKeyId, sealPayload }: StoreModule,
   { name, version, payload }: StoreEntry,
   { before, next, lost }: Change & { lost: ReadonlySet<string> },
 ) {
