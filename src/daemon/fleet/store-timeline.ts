@@ -7,7 +7,7 @@ import type { KnownStore } from "../../credential/shared/shared-context.ts";
 
 const MAX_BYTES = 65_536;
 
-/** Returns where this is kept of the store with this address is kept. A file that can't be read counts as none. */
+/** Returns what is kept of the store with this address. A file that can't be read counts as none. */
 export function storeTimeline(env: NodeJS.ProcessEnv, url: string) {
   const path = join(stateDir(env), "store-timeline.json");
   let known: ({ url: string } & KnownStore) | undefined;

@@ -290,5 +290,3 @@ function entryOf(row: Row | undefined): StoreEntry | undefined {
           },
   };
 }
-
-/** The server's own words hold no secret: it is never sent one but sealed, and the password as a proof. */

@@ -13,7 +13,10 @@ const UNTRUSTED = /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGN
 const REFUSING_WORDS =
   /authentication failed|no such (user|database)|^SASL|server does not support SSL/i;
 
-/** Returns the error as this host tells it; one of its own stays as it is. */
+/**
+ * Returns the error as this host tells it; one of its own stays as it is. The server's own words hold no secret: it is
+ * never sent one but sealed, and the password as a proof.
+ */
 export function storeError(cause: unknown): AuthdError {
   if (cause instanceof AuthdError) return cause;
   const { message = "", code = "" } = Object(cause) as { message?: string; code?: string };
