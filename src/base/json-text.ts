@@ -1,3 +1,5 @@
+import { omitUndefined } from "./omit-undefined.ts";
+
 /** The longest id and `streamToken`, in bytes of UTF-8: each notification of a stream repeats them. */
 export const MAX_ID_BYTES = 256;
 
@@ -13,21 +15,31 @@ export class JsonNumber {
   }
 }
 
-/** JSON of results that was written and encoded before, piece by piece. */
-const encoded = new WeakMap<object, readonly Buffer[]>();
+/** JSON of a result that was written and encoded before, piece by piece. */
+export interface EncodedJson {
+  readonly pieces: readonly Buffer[];
+  /** To be called when the system has taken all pieces; never, if the client is gone before that. */
+  readonly onTaken?: () => void;
+}
+
+const encoded = new WeakMap<object, EncodedJson>();
 
 /**
  * Returns a result that exists as JSON alone, in UTF-8 without any character at which a line could end:
- * it has no members, so that thousands of objects need not live until it is sent.
+ * it has no members, so that thousands of objects need not live until it is sent. `onTaken`: for a result that answers
+ * one call.
  */
-export function resultInJson<Result extends object>(pieces: readonly Buffer[]): Result {
+export function resultInJson<Result extends object>(
+  pieces: readonly Buffer[],
+  onTaken?: () => void,
+): Result {
   const result = Object.freeze({}) as Result;
-  encoded.set(result, pieces);
+  encoded.set(result, { pieces, ...omitUndefined({ onTaken }) });
   return result;
 }
 
-/** Returns the pieces that are kept of a result's JSON. */
-export function keptJson(result: object): readonly Buffer[] | undefined {
+/** Returns what is kept of a result's JSON. */
+export function keptJson(result: object): EncodedJson | undefined {
   return encoded.get(result);
 }
 

@@ -5,11 +5,10 @@ import type { Registry } from "../credential/registry.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialInfo, Results } from "../protocol.ts";
 import type { Call } from "../rpc/call.ts";
+import { JsonPieces, SparePieces } from "./json-pieces.ts";
 
 /** Time (ms) for which a list is made before others have their turn. */
 const SLICE_MS = 0.1;
-/** Length of the buffers that take what is encoded. */
-const PIECE_BYTES = 64 * 1024;
 /**
  * After a list for the daemon's user, or for others, no other one is made for so many times as long as its slices took:
  * lists that take up to 100 ms have less than a tenth of the thread.
@@ -24,8 +23,15 @@ type List = Results["credentials/list"];
 
 /** A list, and how long its slices took together, ms. */
 interface Made {
-  list: List;
+  json: JsonPieces;
   tookMs: number;
+}
+
+/** A list for all calls that have asked before it was begun. */
+interface Shared {
+  json: Promise<JsonPieces>;
+  /** Calls whose answers the system has not taken. */
+  calls: number;
 }
 
 /**
@@ -43,7 +49,8 @@ export class Listing {
   /** Lists that wait or are made, by uid. */
   readonly #waiting = new Map<number | undefined, number>();
   /** A list for the daemon's own user that has not begun. */
-  #next: Promise<List> | undefined;
+  #next: Shared | undefined;
+  readonly #spare = new SparePieces();
 
   constructor(registry: Registry, access: Access) {
     this.#registry = registry;
@@ -58,7 +65,7 @@ export class Listing {
       this.#next = undefined;
       return this.#make(this.#registry.sortedNames(), true);
     });
-    return this.#next;
+    return answer(this.#next);
   }
 
   async #forGuest(call: Call): Promise<List> {
@@ -67,9 +74,10 @@ export class Listing {
     if (waiting >= MAX_WAITING_OF_GUEST) throw tooMany();
     this.#waiting.set(uid, waiting + 1);
     try {
-      return await this.#inTurn("guests", () =>
+      const made = this.#inTurn("guests", () =>
         this.#make(visibleTo(this.#registry, this.#access, call), false),
       );
+      return await answer(made);
     } finally {
       const left = (this.#waiting.get(uid) ?? 1) - 1;
       if (left > 0) this.#waiting.set(uid, left);
@@ -77,17 +85,17 @@ export class Listing {
     }
   }
 
-  #inTurn(whose: "own" | "guests", make: () => Promise<Made>): Promise<List> {
+  #inTurn(whose: "own" | "guests", make: () => Promise<Made>): Shared {
     const made = this.#last[whose].then(make);
     this.#last[whose] = made.then(
       ({ tookMs }) => sleep(Math.min(REST * tookMs, MAX_REST_MS), undefined, { ref: false }),
       () => {},
     );
-    return made.then(({ list }) => list);
+    return { json: made.then(({ json }) => json), calls: 0 };
   }
 
   async #make(names: readonly string[], isOwn: boolean): Promise<Made> {
-    const json = new JsonPieces();
+    const json = new JsonPieces(this.#spare);
     json.add('{"credentials":[');
     let separator = "";
     let startedAtMs = performance.now();
@@ -106,31 +114,17 @@ export class Listing {
     }
     json.add("]}");
     tookMs += performance.now() - startedAtMs;
-    return { list: resultInJson(json.pieces()), tookMs };
+    return { json, tookMs };
   }
 }
 
-/** JSON that is encoded as it grows. */
-class JsonPieces {
-  readonly #full: Buffer[] = [];
-  #piece = Buffer.alloc(0);
-  #used = 0;
-
-  add(text: string): void {
-    // A character takes up to three bytes.
-    if (this.#piece.length - this.#used < text.length * 3) this.#next(text.length * 3);
-    this.#used += this.#piece.write(text, this.#used);
-  }
-
-  pieces(): readonly Buffer[] {
-    return [...this.#full, this.#piece.subarray(0, this.#used)];
-  }
-
-  #next(bytes: number): void {
-    if (this.#used > 0) this.#full.push(this.#piece.subarray(0, this.#used));
-    this.#piece = Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES));
-    this.#used = 0;
-  }
+/** Answers one more call with a list. Its memory is used again when the system has taken all answers. */
+async function answer(shared: Shared): Promise<List> {
+  shared.calls++;
+  const json = await shared.json;
+  return resultInJson(json.pieces, () => {
+    if (--shared.calls === 0) json.release();
+  });
 }
 
 function tooMany(): AuthdError {

@@ -125,7 +125,13 @@ export class MessageWriter {
     const head = `${headOf(id)}"result":`;
     try {
       const { json, bytes, encoded } = serialize(result);
-      if (encoded) return void buffer.pushEncoded(head, { pieces: encoded, bytes }, "}", onTaken);
+      if (encoded) {
+        const taken = (error?: Error | null) => {
+          if (!error) encoded.onTaken?.();
+          onTaken?.();
+        };
+        return void buffer.pushEncoded(head, { pieces: encoded.pieces, bytes }, "}", taken);
+      }
       const headBytes = typeof id === "number" ? head.length : Buffer.byteLength(head);
       buffer.push(`${head}${json}}`, headBytes + bytes + 1, onTaken);
     } catch {

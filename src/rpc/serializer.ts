@@ -1,10 +1,10 @@
-import { keptJson, toJson } from "../base/json-text.ts";
+import { type EncodedJson, keptJson, toJson } from "../base/json-text.ts";
 
 /** A result as JSON, with its length in UTF-8; `encoded` instead of `json` for a long one that is kept. */
 interface Serialized {
   readonly json: string;
   readonly bytes: number;
-  readonly encoded?: readonly Buffer[];
+  readonly encoded?: EncodedJson;
 }
 
 export type Serialize = (result: unknown) => Serialized;
@@ -29,14 +29,17 @@ export function createSerializer(): Serialize {
 }
 
 function serializeKept(result: object): Serialized {
-  const pieces = keptJson(result);
-  if (pieces) return encodedOf(pieces);
+  const kept = keptJson(result);
+  if (kept) return encodedOf(kept);
   const written = serialize(result);
-  return written.bytes > MAX_KEPT_TEXT_BYTES ? encodedOf([Buffer.from(written.json)]) : written;
+  return written.bytes > MAX_KEPT_TEXT_BYTES
+    ? encodedOf({ pieces: [Buffer.from(written.json)] })
+    : written;
 }
 
-function encodedOf(encoded: readonly Buffer[]): Serialized {
-  return { json: "", bytes: encoded.reduce((sum, { length }) => sum + length, 0), encoded };
+function encodedOf(encoded: EncodedJson): Serialized {
+  const bytes = encoded.pieces.reduce((sum, { length }) => sum + length, 0);
+  return { json: "", bytes, encoded };
 }
 
 function serialize(result: unknown): Serialized {

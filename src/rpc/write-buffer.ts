@@ -14,6 +14,8 @@ export interface WriteBufferLimits {
   stallTimeoutMs: number;
 }
 
+type Taker = (error?: Error | null) => void;
+
 /** Checks within `stallTimeoutMs` whether a paused peer takes anything. */
 const STALL_CHECKS = 4;
 /** Answers are collected up to this many characters before they are written regardless. */
@@ -38,7 +40,7 @@ export class WriteBuffer {
   #scheduled = false;
   #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   /** Called when the system has taken what is collected. */
-  #takers: (() => void)[] = [];
+  #takers: Taker[] = [];
   #watch: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, limits: WriteBufferLimits, onPause: (paused: boolean) => void) {
@@ -56,9 +58,9 @@ export class WriteBuffer {
 
   /**
    * Adds a message; `bytes` is the length of `json` in UTF-8, where it is known. `onTaken` is called
-   * when the system has all of it; never, if the connection is gone before that.
+   * when the system has all of it, and with an error or never if the connection is gone before that.
    */
-  push(json: string, bytes?: number, onTaken?: () => void): void {
+  push(json: string, bytes?: number, onTaken?: Taker): void {
     if (this.#socket.destroyed) return;
     if (this.queued > this.#limits.maxBufferedBytes) return void this.#socket.destroy();
     if (onTaken) this.#takers.push(onTaken);
@@ -79,13 +81,12 @@ export class WriteBuffer {
     head: string,
     middle: { pieces: readonly Buffer[]; bytes: number },
     tail: string,
-    onTaken?: () => void,
+    onTaken?: Taker,
   ): void {
     if (!this.#socket.writable) return;
     if (this.queued > this.#limits.maxBufferedBytes) return void this.#socket.destroy();
     const bytes = Buffer.byteLength(head) + middle.bytes + Buffer.byteLength(tail);
     const [before, after] = this.framing === "lines" ? ["", "\n"] : [baseHeader(bytes), ""];
-    if (onTaken) this.#takers.push(onTaken);
     this.#socket.cork();
     this.#isAscii = false;
     this.#collected += before + head;
@@ -93,6 +94,7 @@ export class WriteBuffer {
     for (const piece of middle.pieces) this.#socket.write(piece);
     this.#isAscii = false;
     this.#collected = tail + after;
+    if (onTaken) this.#takers.push(onTaken);
     this.flush();
     this.#socket.uncork();
   }
@@ -179,8 +181,8 @@ function untaken(socket: Socket & { _handle?: { writeQueueSize?: number } | null
   return socket.writableLength + (socket._handle?.writeQueueSize ?? 0);
 }
 
-const callAll = (listeners: readonly (() => void)[]) => () => {
-  for (const listener of listeners) listener();
+const callAll = (takers: readonly Taker[]) => (error?: Error | null) => {
+  for (const taker of takers) taker(error);
 };
 
 export const gone = () => new AuthdError("cancelled", "The client has closed its connection.");

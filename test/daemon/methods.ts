@@ -175,7 +175,7 @@ test("subscribe and unsubscribe, list, remove, status and shutdown", async (t) =
   t.deepEqual(call.told, [["token/refreshed", { credential: "demo", expiresAt: null }]]);
   // As clients get it: a list exists as JSON only.
   const list = createSerializer()(await handlers["credentials/list"]({}, call));
-  const { credentials } = JSON.parse(Buffer.concat(list.encoded ?? []).toString());
+  const { credentials } = JSON.parse(Buffer.concat(list.encoded?.pieces ?? []).toString());
   t.deepEqual(
     credentials.map(({ name }: { name: string }) => name),
     ["demo"],
