@@ -30,6 +30,7 @@ import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
 import { keyOwnerOf, openSettled, prepareStore, type SharedStore } from "../shared-store.ts";
 import { fleetStatus } from "./fleet-status.ts";
+import { insteadOfFormer } from "./former-store.ts";
 import { forgetLeftStore, leftStore, noteLeftStore } from "./left-store.ts";
 import { finishMoveOut, moveIn, moveOut } from "./move-records.ts";
 import { sealAnew } from "./seal-anew.ts";
@@ -52,25 +53,28 @@ export class FleetService {
       if (to === "file:") return await this.#moveBack();
       needs(registry.anyGuarded());
       if (await this.#isMemberOf(to)) return this.#done(to);
-      await this.#assertUnshared();
-      const settings = this.#settingsFor(to);
-      const store = await openSettled(settings, this.#foundation.env);
-      try {
-        const credentials = await moveIn(
-          this.#foundation,
-          this.#core,
-          store,
-          {
-            ...{ host: hostOf(settings), groups: settings.groups },
-            owner: this.#owner(settings),
-          },
-          () => this.#attach(settings),
-        );
-        return { host: hostOf(settings), credentials };
-      } finally {
-        await store.close();
-      }
+      return await insteadOfFormer(this.#core, to, () => this.#moveIn(to));
     });
+  }
+
+  async #moveIn(to: string): Promise<FleetHost> {
+    const settings = this.#settingsFor(to);
+    const store = await openSettled(settings, this.#foundation.env);
+    try {
+      const credentials = await moveIn(
+        this.#foundation,
+        this.#core,
+        store,
+        {
+          ...{ host: hostOf(settings), groups: settings.groups },
+          owner: this.#owner(settings),
+        },
+        () => this.#attach(settings),
+      );
+      return { host: hostOf(settings), credentials };
+    } finally {
+      await store.close();
+    }
   }
 
   async #moveBack(): Promise<FleetHost> {
@@ -170,24 +174,27 @@ export class FleetService {
     const { admin } = this.#core;
     return await admin.changes.runOpen(async () => {
       if (await this.#isMemberOf(url)) return await this.#joinGroups(invite);
-      await this.#assertUnshared();
-      const settings = this.#settingsFor(url);
-      const host = hostOf(settings);
-      const store = await openSettled(settings, this.#foundation.env);
-      try {
-        const { entries } = await store.changesSince(-1);
-        const live = entries.filter(({ payload }) => payload !== undefined);
-        const names = live.map(({ name }) => name);
-        this.#assertNoneOf(names);
-        const vault = this.#owner(settings);
-        await joinFleet(store, { host, vault, isMember: false }, invite);
-        this.#forgetVersions(names);
-        await this.#attach(settings);
-        return { host, credentials: this.#sharedCount() };
-      } finally {
-        await store.close();
-      }
+      return await insteadOfFormer(this.#core, url, () => this.#joinAnew(url, invite));
     });
+  }
+
+  async #joinAnew(url: string, invite: string): Promise<FleetHost> {
+    const settings = this.#settingsFor(url);
+    const host = hostOf(settings);
+    const store = await openSettled(settings, this.#foundation.env);
+    try {
+      const { entries } = await store.changesSince(-1);
+      const live = entries.filter(({ payload }) => payload !== undefined);
+      const names = live.map(({ name }) => name);
+      this.#assertNoneOf(names);
+      const vault = this.#owner(settings);
+      await joinFleet(store, { host, vault, isMember: false }, invite);
+      this.#forgetVersions(names);
+      await this.#attach(settings);
+      return { host, credentials: this.#sharedCount() };
+    } finally {
+      await store.close();
+    }
   }
 
   /** Gets further groups for a host of the store. */
@@ -263,16 +270,6 @@ export class FleetService {
     const { shared } = this.#core;
     if (shared) return { ...shared, host: hostOf(shared.settings) };
     throw unfit("This host shares no store: authd vault move --to URL, or authd fleet join URL.");
-  }
-
-  /** A store that config.toml names, and that does not know this host yet, is as good as none. */
-  async #assertUnshared(): Promise<void> {
-    const { shared } = this.#core;
-    if (!shared) return;
-    if (await this.#isMemberOf(shared.settings.url)) {
-      throw unfit("This host shares a store already.");
-    }
-    await this.#core.detach();
   }
 
   async #isMemberOf(url: string): Promise<boolean> {

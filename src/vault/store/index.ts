@@ -14,7 +14,7 @@ export { hostKeyOwner, makeHostKey } from "./host-key.ts";
 export { goingWith, isKey } from "./key-rows.ts";
 export * from "./membership.ts";
 export type * from "./store.ts";
-export { StoreRefusal } from "./store-refusal.ts";
+export { StoreRefusal, StoreUnknown } from "./store-refusal.ts";
 export * from "./wrapped-keys.ts";
 
 export interface StoreAddress {

@@ -7,7 +7,7 @@ import type { ManagedVault } from "../vault.ts";
 import { type FleetKey, fleetKeyOf, type HostKeys, hostKeys, newFleetKey } from "./fleet-key.ts";
 import { keyFor } from "./key-rows.ts";
 import type { Host, NewHost, Store } from "./store.ts";
-import { StoreRefusal } from "./store-refusal.ts";
+import { StoreUnknown } from "./store-refusal.ts";
 import {
   DEFAULT_GROUP,
   type GroupKeys,
@@ -81,8 +81,8 @@ export async function fleetKeys(
   return { keyId, own, groups: groupsOf(hosts, own) };
 }
 
-function unknown(host: string): StoreRefusal {
-  return new StoreRefusal(
+function unknown(host: string): StoreUnknown {
+  return new StoreUnknown(
     `The store does not know this host, ${host}: let it join (authd fleet join), or leave [store] out of config.toml`,
   );
 }

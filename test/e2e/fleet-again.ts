@@ -1,0 +1,72 @@
+/** A host that is told again to join, or to move its credentials: what fails changes nothing. */
+
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { startDaemon } from "../helpers/daemon.ts";
+import { addRotating, startFleet, startHost, succeeded } from "../helpers/fleet.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { onUnix as test } from "../helpers/optional.ts";
+import { startReuseIssuer } from "../helpers/reuse-issuer.ts";
+import { until } from "../helpers/until.ts";
+
+const INVITATION = `authd-invite-1.${"0".repeat(16)}.${"A".repeat(43)}`;
+
+test("a host that joins or moves again while the store is away spends no refresh token", async (t) => {
+  const folder = join(temporaryFolder(t), "store");
+  const store = { url: pathToFileURL(folder).href };
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  const [, two] = await startFleet(t, store, ["one", "two"], (first) =>
+    addRotating(t, first, reuse),
+  );
+  await two!.stop();
+  renameSync(folder, `${folder}.away`);
+  writeFileSync(folder, "");
+  const again = await startDaemon(t, { home: two! });
+  const before = reuse.arrived.length;
+  const joins = ["fleet", "join", store.url, "--invite", "-"];
+  for (const args of [joins, ["vault", "move", "--to", store.url]]) {
+    t.not((await again.cli(args, { input: INVITATION })).code, 0);
+    t.is((await again.cli(["refresh", "rotating"])).code, 7);
+    t.regex(succeeded(t, await again.cli(["fleet", "status"])).stdout, /^two shares /);
+  }
+  t.is(reuse.arrived.length, before);
+  renameSync(folder, `${folder}.no-store`);
+  renameSync(`${folder}.away`, folder);
+  await until(async () => (await again.cli(["refresh", "rotating"])).code === 0);
+  t.false(reuse.isRevoked);
+});
+
+test("a host that was shut out, and is not let in again, spends no refresh token", async (t) => {
+  const store = { url: pathToFileURL(join(temporaryFolder(t), "store")).href };
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  const [one, two] = await startFleet(t, store, ["one", "two"], (first) =>
+    addRotating(t, first, reuse),
+  );
+  succeeded(t, await one!.cli(["fleet", "remove", "two"]));
+  const before = reuse.arrived.length;
+  const joins = ["fleet", "join", store.url, "--invite", "-"];
+  for (const args of [joins, ["vault", "move", "--to", store.url]]) {
+    t.is((await two!.cli(args, { input: INVITATION })).code, 2);
+    t.not((await two!.cli(["refresh", "rotating"])).code, 0);
+    t.regex((await two!.cli(["fleet", "status"])).stdout, /does not know this host, two/);
+  }
+  t.is(reuse.arrived.length, before);
+  succeeded(t, await one!.cli(["refresh", "rotating"]));
+  t.false(reuse.isRevoked);
+});
+
+test("a host whose store does not answer joins no other one", async (t) => {
+  const folder = join(temporaryFolder(t), "store");
+  writeFileSync(folder, "");
+  const started = await startHost(t, { url: pathToFileURL(folder).href }, "one");
+  await started.stop();
+  const host = await startDaemon(t, { home: started });
+  const other = pathToFileURL(join(temporaryFolder(t), "store")).href;
+  writeFileSync(join(host.configDir, "config.toml"), `[store]\nurl = "${other}"\nhost = "one"\n`);
+  const said = await host.cli(["vault", "move", "--to", other]);
+  t.is(said.code, 2);
+  t.regex(said.stderr, /start authd again/);
+});
