@@ -23,6 +23,14 @@ export const examples = ["authd stop"];
 /** Returns when the daemon's process is gone. */
 async function stop(): Promise<void> {
   const connection = await connectToDaemon();
+  try {
+    await stopBy(connection);
+  } finally {
+    connection.destroy();
+  }
+}
+
+async function stopBy(connection: DaemonConnection): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     connection.onClose = resolve;
   });
@@ -34,7 +42,6 @@ async function stop(): Promise<void> {
   await Promise.race([closed, sleep(MAX_WAIT_MS, undefined, { ref: false })]);
   while (isRunning(pid) && performance.now() < deadline) await sleep(POLL_MS);
   clearTimeout(timer);
-  connection.destroy();
   if (isRunning(pid)) {
     const seconds = MAX_WAIT_MS / 1000;
     throw new AuthdError("timeout", `authd (process ${pid}) has not ended within ${seconds} s`);

@@ -91,6 +91,9 @@ onUnix("sends requests with the credentials that it offers, and hands out no tok
   const get = await cli("get", "mine");
   t.is(get.code, 6);
   t.regex(get.stderr, /authd request mine URL/);
+  const stop = await cli("stop");
+  t.is(stop.code, 6);
+  t.regex(stop.stderr, /not for shutdown/);
 });
 
 onUnix("every method that changes or tells more is refused, also to root", async (t) => {
