@@ -71,6 +71,7 @@ test("a host is ready once it has what the store has, and stays so without the s
     valueIn(parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()), name);
   await until(async () => /it is reached/.test((await healthOf(host)).checks.at(-1)!.message));
   t.is((await healthOf(host)).code, 0);
+  t.regex((await host.cli(["doctor"])).stdout, /✔ store .*, where this host is one\n/);
   t.is(await figure("authd_store_reachable"), 1);
   t.true((await figure("authd_store_last_sync_timestamp_seconds"))! > 0);
   t.is(await figure("authd_store_pending_records"), 0);
@@ -88,6 +89,9 @@ test("a host is ready once it has what the store has, and stays so without the s
   const away = await healthOf(host);
   t.is(away.code, 0);
   t.true(away.ready);
+  const doctor = await host.cli(["doctor"]);
+  t.is(doctor.code, 0, "it is no fault of this machine");
+  t.regex(doctor.stdout, /⚠ store .*can't be used/);
   await until(async () => (await figure("authd_store_reachable")) === 0);
 });
 

@@ -6,6 +6,7 @@ import { errorCode, messageOf } from "../../errors.ts";
 import type { CredentialInfo, Unsaved } from "../../protocol.ts";
 import { readHeader } from "../../vault/header.ts";
 import { keyProviders } from "../../vault/keys/index.ts";
+import { callDaemon } from "../call-daemon.ts";
 import { AT_RISK } from "../credentials.ts";
 import { duration } from "../times.ts";
 import { type Check, type DoctorContext, type Finding, ok, problem, warning } from "./finding.ts";
@@ -114,8 +115,15 @@ export const checkAudit: Check = ({ daemon }) => {
   return found.map(({ message, help }) => problem("audit log", message, help));
 };
 
-/** Tells of a store that refuses this host. One that can't be reached is none of this machine's problems. */
-export const checkStore: Check = ({ daemon }) => {
-  const found = (daemon?.problems ?? []).filter(({ reason }) => reason === "store");
-  return found.map(({ message, help }) => problem("store", message, help));
+/** Tells of a store that refuses this host, or can't be reached. */
+export const checkStore: Check = async ({ daemon }) => {
+  if (!daemon) return [];
+  const found = (daemon.problems ?? []).filter(({ reason }) => reason === "store");
+  if (found.length > 0) return found.map(({ message, help }) => problem("store", message, help));
+  // Refused where this host shares none, at another user's daemon, and by an earlier authd.
+  const status = await callDaemon("fleet/status", {}, 10_000).catch(() => undefined);
+  if (!status) return [];
+  const { url, host, problem: why } = status;
+  if (why !== undefined) return [warning("store", why, "look at its server, or its folder; what this host has is served meanwhile")];
+  return [ok("store", `${url}, where this host is ${host}`)];
 };
