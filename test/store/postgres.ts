@@ -176,6 +176,18 @@ test("a wrong password is refused, and told to nobody", async (t) => {
   }
 });
 
+test("without a password it is said where one goes", async (t) => {
+  const { url } = await server.createDatabase();
+  // Nobody's: no ~/.pgpass of whoever runs this has it.
+  const role = url.replace("owner@", "role-without-a-password@");
+  for (const address of [{ url: role }, { url, password: () => "" }]) {
+    await t.throwsAsync(PostgresStore.open(address), {
+      instanceOf: StoreRefusal,
+      message: /wants a password .*password_file of \[store\].*~\/\.pgpass/,
+    });
+  }
+});
+
 test.serial("a server that was restarted is used again, and notices come again", async (t) => {
   const address = await server.createDatabase();
   const [one, other] = [await PostgresStore.open(address), await PostgresStore.open(address)];

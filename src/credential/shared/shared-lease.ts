@@ -192,7 +192,7 @@ function notWithoutStore(credential: string, { message }: StoreDown): AuthdError
 }
 
 function drained(credential: string): AuthdError {
-  const message = `${credential}: this host refreshes nothing any more (authd fleet drain), and no other host has brought a token`;
+  const message = `${credential}: this host refreshes nothing any more (authd fleet drain), and no other host has brought a token.`;
   return new AuthdError("issuer_unavailable", message, { credential });
 }
 

@@ -149,7 +149,7 @@ export class FleetService {
     return new Map(
       [...new Set(groups ?? [DEFAULT_GROUP])].map((group) => {
         const key = own.get(group);
-        if (!key) throw unfit(`This host has no group ${group}.`);
+        if (!key) throw noGroup(group);
         return [group, key] as const;
       }),
     );
@@ -269,7 +269,9 @@ export class FleetService {
   #assertShared(): SharedStore & { host: string } {
     const { shared } = this.#core;
     if (shared) return { ...shared, host: hostOf(shared.settings) };
-    throw unfit("This host shares no store: authd vault move --to URL, or authd fleet join URL.");
+    throw unfit(
+      "This host shares no store: authd vault move --to URL, or authd fleet join URL --invite FILE.",
+    );
   }
 
   async #isMemberOf(url: string): Promise<boolean> {
@@ -328,6 +330,12 @@ export class FleetService {
       `The store has credentials of names that this host has too: ${clashing.slice(0, 10).join(", ")}. Remove them here first.`,
     );
   }
+}
+
+function noGroup(group: string): AuthdError {
+  return unfit(
+    `This host has no group ${group}: a host that has it lets this one in (authd fleet invite --group ${group}), or its first credential makes it (authd set NAME --set group=${group}).`,
+  );
 }
 
 function unfit(why: string): AuthdError {

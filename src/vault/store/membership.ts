@@ -152,7 +152,7 @@ export async function joinFleet(
   if (isLeaving(keyId)) throw left();
   if (!isMember && hosts.some(({ name }) => name === host)) {
     throw unfit(
-      `The store has a host ${host} already: remove that one first (authd fleet remove ${host}), or give this one another name.`,
+      `The store has a host ${host} already: remove that one first (authd fleet remove ${host}), or give this one another name (host of [store] in config.toml, or AUTHD_STORE_HOST).`,
     );
   }
   const wrapped = await store.takeInvite(id);

@@ -149,7 +149,7 @@ export interface Replacement {
 
 /**
  * A store of sealed records. Every change is a compare-and-set; times are those of the store's own clock.
- * Methods reject with AuthdError `internal` while the store can't be reached, with StoreRefusal where it refuses this host.
+ * Methods reject with AuthdError, such as `too_busy`, while the store can't be reached, with StoreRefusal where it refuses this host.
  */
 export interface Store {
   read(name: string): Promise<Timed<{ entry: StoreEntry | undefined }>>;

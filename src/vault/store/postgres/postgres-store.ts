@@ -74,7 +74,7 @@ export class PostgresStore implements Store {
   }
 
   /**
-   * Connects, and makes the tables in a database that has none. Rejects with AuthdError `internal` if the
+   * Connects, and makes the tables in a database that has none. Rejects with AuthdError `too_busy` if the
    * server can't be reached, StoreRefusal if it refuses or its tables are not those of this authd, `invalid_params` if the address would
    * have the password sent without TLS.
    */

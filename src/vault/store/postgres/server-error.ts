@@ -13,8 +13,22 @@ const UNTRUSTED = /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGN
 const REFUSING_WORDS =
   /authentication failed|no such (user|database)|^SASL|server does not support SSL/i;
 
+/** What a person does about a refusal, by its code and words. */
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [
+    /28P01|authentication failed/,
+    "Correct the role's password, in password_file of [store] or in ~/.pgpass",
+  ],
+  [/42501/, "schemas/store.sql says what its role needs to be granted"],
+  [/does not support SSL/, "Beyond this machine it has to be TLS: turn ssl on at the server"],
+  [
+    /UNABLE_TO_(GET|VERIFY)|SELF_SIGNED/,
+    "Name the CA of the server's certificate in ca_file of [store]",
+  ],
+];
+
 /**
- * Returns the error as this host tells it; one of its own stays as it is. The server's own words hold no secret: it is
+ * Returns the error as this host tells it; one of its own stays as it is. `too_busy`: another try may do. The server's own words hold no secret: it is
  * never sent one but sealed, and the password as a proof.
  */
 export function storeError(cause: unknown): AuthdError {
@@ -22,5 +36,7 @@ export function storeError(cause: unknown): AuthdError {
   const { message = "", code = "" } = Object(cause) as { message?: string; code?: string };
   const text = `The store can't be used: ${message || code || "no answer"}.`;
   const isRefused = REFUSED.test(code) || UNTRUSTED.test(code) || REFUSING_WORDS.test(message);
-  return isRefused ? new StoreRefusal(text) : new AuthdError("internal", text);
+  if (!isRefused) return new AuthdError("too_busy", text);
+  const [, remedy] = REMEDIES.find(([words]) => words.test(`${code} ${message}`)) ?? [];
+  return new StoreRefusal(remedy === undefined ? text : `${text} ${remedy}`);
 }

@@ -34,6 +34,19 @@ test("only what another try can't change is a refusal", (t) => {
     error(""),
   ]) {
     t.false(storeError(passing) instanceof StoreRefusal, passing.message);
+    t.is(storeError(passing).reason, "too_busy");
+  }
+});
+
+test("a refusal says what a person does about it, where that is known", (t) => {
+  for (const [cause, remedy] of [
+    [error('password authentication failed for user "authd"', "28P01"), /password_file/],
+    [error("permission denied for schema authd", "42501"), /schemas\/store\.sql/],
+    [error("unable to verify the first certificate", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"), /ca_file/],
+    [error("The server does not support SSL connections"), /turn ssl on/],
+    [error('database "authd" does not exist', "3D000"), /does not exist\.$/],
+  ] as const) {
+    t.regex(storeError(cause).message, remedy);
   }
 });
 
