@@ -124,6 +124,7 @@ export const checkStore: Check = async ({ daemon }) => {
   const status = await callDaemon("fleet/status", {}, 10_000).catch(() => undefined);
   if (!status) return [];
   const { url, host, problem: why } = status;
-  if (why !== undefined) return [warning("store", why, "look at its server, or its folder; what this host has is served meanwhile")];
+  const next = "look at its server, or its folder; what this host has is served meanwhile";
+  if (why !== undefined) return [warning("store", why, next)];
   return [ok("store", `${url}, where this host is ${host}`)];
 };
