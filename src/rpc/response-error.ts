@@ -31,7 +31,10 @@ export function toResponseError(
     });
   }
   log.error({ method, ...traceOf(error) }, "a request failed unexpectedly");
-  const text = `${method} failed inside authd: its log says where. Please report it as a bug.`;
+  const text =
+    errorCode(error) === "ERR_MODULE_NOT_FOUND"
+      ? `${method} needs a file of authd that is gone: authd was replaced while its daemon runs. Start the daemon again.`
+      : `${method} failed inside authd: its log says where. Please report it as a bug.`;
   return new ResponseError<ErrorData>(codes.failed, text, { reason: "internal" });
 }
 
