@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { packagePath } from "./package-path.ts";
 
 /** Where `npm run build:native` leaves the native command. */
-const BUILT = fileURLToPath(new URL("../../../native/target/release/authd", import.meta.url));
+const BUILT = packagePath("native/target/release/authd");
 
 /** Package of the native command, which npm installs beside this one where there is one for the platform. */
 const PACKAGE = `authd-${process.platform}-${process.arch}`;

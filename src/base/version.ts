@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
+import { packagePath } from "./package-path.ts";
 
 /** The package's version, from its package.json. */
 export const version: string = (
-  JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
+  JSON.parse(readFileSync(packagePath("package.json"), "utf8")) as {
     version: string;
   }
 ).version;

@@ -1,5 +1,5 @@
+import { MAIN } from "../base/package-path.ts";
 import type { Notifications } from "../protocol.ts";
-import { MAIN } from "../sandbox/daemon-process.ts";
 import { invocation, quote } from "../sandbox/invocation.ts";
 import type { Playground } from "../sandbox/playground.ts";
 import type { StepResult } from "../sandbox/tour.ts";

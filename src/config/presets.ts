@@ -4,7 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { packagePath } from "../base/package-path.ts";
 import { AuthdError } from "../errors.ts";
 import { assertUsablePreset } from "./check-preset.ts";
 import { placed } from "./mistake.ts";
@@ -13,7 +13,7 @@ import { type Preset, type PresetMistake, type Presets, parsePreset } from "./pr
 import { listSafeFolder } from "./safe-file.ts";
 import { readTomlFile } from "./toml.ts";
 
-const SHIPPED = fileURLToPath(new URL("../presets", import.meta.url));
+const SHIPPED = packagePath("dist/src/presets");
 const SUFFIX = ".toml";
 
 /** Reads the presets that are shipped. */

@@ -2,14 +2,12 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { MAIN } from "../base/package-path.ts";
 import { removeFolder } from "../base/remove-folder.ts";
 import type { Client } from "../client.ts";
 import { AuthdError, messageOf } from "../errors.ts";
 import { interruptible } from "./interrupt.ts";
 
-/** Path of the program that a person would start. */
-export const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const READY_MS = 10_000;
 /** Time after which the daemon is killed: it completes pending requests within 5 s. */
 const FAREWELL_MS = 7_000;

@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { MAIN, packagePath } from "../base/package-path.ts";
 import { configDir, stateDir } from "../config/directories.ts";
 import { serviceNode } from "./node-path.ts";
 
@@ -27,11 +27,11 @@ export async function launchOf(
   if (configDir(env) !== configDir(plain)) variables.AUTHD_CONFIG_DIR = configDir(env);
   if (stateDir(env) !== stateDir(plain)) variables.AUTHD_STATE_DIR = stateDir(env);
   for (const name of KEPT) if (env[name]) variables[name] = env[name];
-  const main = realpathSync(fileURLToPath(new URL("../main.js", import.meta.url)));
+  const main = realpathSync(MAIN);
   return { node: await serviceNode(execPath), main, variables };
 }
 
 /** Reads a file that ships beside dist/: `systemd/…` or `launchd/…`. */
 export function templatePath(name: string): string {
-  return fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+  return packagePath(name);
 }

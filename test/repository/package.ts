@@ -95,7 +95,7 @@ function filesBelow(folder: string): string[] {
     .filter((path) => statSync(join(ROOT, path)).isFile());
 }
 
-/** Compiled sources and their data, and what people read or hand to their system. */
+/** Compiled sources, the files that the command is made of, their data, and what people read or hand to their system. */
 function expectedFiles(): string[] {
   const compiled = filesBelow("src").flatMap((path) => {
     const name = join("dist", path);
@@ -108,7 +108,9 @@ function expectedFiles(): string[] {
   const typesOfCommonJs = ["client", "client/axios", "client/undici", ...types].map(
     (name) => `dist/src/${name}.d.cts`,
   );
-  const rest = ["docs", "kubernetes", "launchd", "schemas", "systemd"].flatMap(filesBelow);
+  const rest = ["dist/src/chunks", "docs", "kubernetes", "launchd", "schemas", "systemd"].flatMap(
+    filesBelow,
+  );
   const top = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
   return [...compiled, ...commonJs, ...typesOfCommonJs, ...rest, ...man, ...top].sort();
 }

@@ -1,11 +1,11 @@
 import { realpathSync } from "node:fs";
 import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { NATIVE_COMMAND } from "../../base/native-command.ts";
+import { MAIN } from "../../base/package-path.ts";
 import type { ProcessInfo } from "./identity.ts";
 import { fileOf } from "./linux.ts";
 
-const MAIN = realPath(fileURLToPath(new URL("../../main.js", import.meta.url)));
+const OWN_MAIN = realPath(MAIN);
 
 /** True for authd's own command line, Node's or native, which acts for the program that started it. */
 export function isOwnClient({
@@ -17,7 +17,7 @@ export function isOwnClient({
   if (basename(executable) === basename(NATIVE_COMMAND))
     return isNative(image ?? fileAt(executable));
   return (
-    script !== undefined && basename(executable).startsWith("node") && realPath(script) === MAIN
+    script !== undefined && basename(executable).startsWith("node") && realPath(script) === OWN_MAIN
   );
 }
 

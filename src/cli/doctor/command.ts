@@ -1,12 +1,11 @@
 /** Checks which authd runs where a person or a script types its name. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { NATIVE_COMMAND } from "../../base/native-command.ts";
+import { MAIN } from "../../base/package-path.ts";
 import { recordedNodeCommand } from "../../service/native-link.ts";
 import { type Check, type Finding, ok, problem, warning } from "./finding.ts";
 
-const MAIN = fileURLToPath(new URL("../../main.js", import.meta.url));
 const INSTALL = "authd service install";
 
 export const checkCommand: Check = ({ env }) => {

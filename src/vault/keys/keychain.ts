@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { fileURLToPath } from "node:url";
+import { packagePath } from "../../base/package-path.ts";
 import { KEY_BYTES, type KeyContext, type KeyProvider, locked, parseKey } from "./key-source.ts";
 import type { KeychainAnswer, KeychainRequest } from "./keychain-child.ts";
 
@@ -36,7 +36,7 @@ const LIMIT_MS = 3_000;
  * passes through pipes, never through arguments or the environment.
  */
 function askKeychain(context: KeyContext, request: KeychainRequest): Promise<KeychainAnswer> {
-  const script = fileURLToPath(new URL("./keychain-child.js", import.meta.url));
+  const script = packagePath("dist/src/vault/keys/keychain-child.js");
   const { NODE_OPTIONS: _, ...env } = context.env;
   const child = spawn(process.execPath, [script], {
     env,
