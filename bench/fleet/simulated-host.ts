@@ -81,6 +81,7 @@ export class SimulatedHost {
     return {
       live: this.#liveOf(name),
       keepsOneToken: false,
+      rotates: "refresh_token",
       refreshToken: this.#liveOf(name).secrets.refresh_token,
       snapshot: () => structuredClone(this.#liveOf(name)),
       takeShared: async (next: CredentialRecord) => void this.#live.set(name, next),

@@ -202,6 +202,8 @@ const shared = z.object({
   group: z.string().exactOptional(),
   /** It may have something that the store has not got. */
   pending: z.boolean().exactOptional(),
+  /** What a person has changed since that version is not the refresh token. */
+  keepsToken: z.boolean().exactOptional(),
 });
 
 /** Secrets that a person entered while the earlier ones worked: they replace them once they have worked, too. */

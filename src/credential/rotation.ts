@@ -29,6 +29,8 @@ export interface RotationContext {
   onLost?: () => void;
   /** A request whose response was lost is not sent again, as other hosts count on that. */
   sendsOnce?: boolean;
+  /** Other hosts count on that nothing was sent without a sealed intent: then one can wait for the disk in any case. */
+  isShared?: boolean;
   /** The boot of the machine that boot times count from. */
   bootId: string;
   /**
@@ -78,8 +80,8 @@ export async function refreshRotating(context: RotationContext): Promise<TokenRe
     });
   rotation.intent = target;
   // Without a sealed intent, authd would not know after a crash that the token may be spent.
-  if (!(await seal()) && !wasLostBefore && canWait()) {
-    delete rotation.intent;
+  if (!(await seal()) && (context.isShared || (!wasLostBefore && canWait()))) {
+    if (!wasLostBefore) delete rotation.intent;
     throw notSpent();
   }
   try {

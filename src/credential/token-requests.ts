@@ -221,6 +221,7 @@ export class TokenRequests {
       target: slot.target,
       isCallers: slot.key !== "",
       bootId: this.#deps.time.bootId,
+      isShared: this.#deps.shared !== undefined,
       sendsOnce: this.#deps.shared !== undefined && reuseGraceMs(settings.own) === 0,
       ...(grant.refusesInOwnWords && {
         isRefusal: (error: AuthdError) => isLastRefusal(error, { record, settings }),

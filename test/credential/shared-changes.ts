@@ -176,7 +176,7 @@ test("what a person enters while the request runs is in force at once, and outla
   await store.acquire("a", { holder: "two/folder", epoch, ttlMs: 60_000 });
   const { keyId } = await store.hosts();
   const commit = { keyId, epoch: epoch + 1, version, payload: payload!, holder: "two" };
-  t.true((await store.commit("a", commit)).done);
+  t.true((await store.commit("a", { ...commit, settles: true })).done);
   hold.of = Promise.resolve();
   go();
   await refreshed;
@@ -201,7 +201,7 @@ test("a credential that another host has moved to a group of its own goes from h
   const content = openPayload(newKey(OWN), "a", payload!) as object;
   const moved = sealPayload(newKey(FOREIGN), "a", { ...content, generation: version + 1 });
   const commit = { keyId, epoch: epoch + 1, version, payload: moved, holder: "two" };
-  t.true((await store.commit("a", commit)).done);
+  t.true((await store.commit("a", { ...commit, settles: false })).done);
   await one.sync.start();
   await one.settled();
   t.true(one.removed.includes("a"));
@@ -221,7 +221,7 @@ test("a removal in the store takes away what came from it, and not what this hos
     await store.acquire("a", { holder: "else/folder", epoch, ttlMs: 60_000 });
     const { keyId } = await store.hosts();
     const removal = { keyId, epoch: epoch + 1, version, payload: undefined, holder: "else" };
-    t.true((await store.commit("a", removal)).done);
+    t.true((await store.commit("a", { ...removal, settles: false })).done);
   };
   await remove();
   await one.sync.start();

@@ -1,118 +1,25 @@
-/** Hosts that share records in a store: registries with real vaults, on clocks that the test moves. */
+/** Hosts that share records in a store: one of them refreshes, and all have what it was given. */
 
-import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ExecutionContext } from "ava";
-import type { KnownStore } from "../../src/credential/shared/shared-context.ts";
-import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
-import { SharedSync } from "../../src/credential/shared/shared-sync.ts";
 import { FileStore } from "../../src/vault/store/file-store.ts";
-import { fleetKeyOf } from "../../src/vault/store/fleet-key.ts";
 import { FakeClock } from "../helpers/fake-clock.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { type Issuer, startIssuer } from "../helpers/issuer.ts";
 import { onUnix as test } from "../helpers/optional.ts";
-import { startTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
+import {
+  answerOf,
+  leaveIntent,
+  rotating,
+  type SharingHost,
+  secrets,
+  settled,
+  startHost,
+  startRotating,
+} from "../helpers/sharing-host.ts";
 import { until } from "../helpers/until.ts";
 
-const KEY = randomBytes(32);
 const REUSE = { reuse_grace: 600 };
-
-interface Host extends TestRegistry {
-  records: SharedRecords;
-  sync: SharedSync;
-  /** Lets the store be out of reach, until it is called with false. */
-  cutOff(isDown: boolean): Promise<void>;
-  /** What it keeps of the store over its restarts. */
-  known: KnownStore | undefined;
-}
-
-/** A host that shares what is in `dir`. */
-async function startHost(
-  t: ExecutionContext,
-  dir: string,
-  name: string,
-  clock = new FakeClock(),
-  instance = "folder",
-): Promise<Host> {
-  const engine = await startTestRegistry(t, { clock });
-  const { time, log, registry } = engine;
-  const begin = { holder: name, from: undefined, to: fleetKeyOf(KEY).id, hosts: [], records: [] };
-  // Done by the first host alone.
-  await new FileStore(join(dir, "store")).replaceAll(begin);
-  let isCut = false;
-  const open = async () => {
-    if (isCut) throw new Error("out of reach");
-    const key = fleetKeyOf(Buffer.from(KEY));
-    const keys = { keyId: key.id, own: new Map([["default", key]]) };
-    return {
-      store: new FileStore(join(dir, "store")),
-      keys: { ...keys, groups: [{ group: "default", id: key.id }] },
-      addGroup: async () => false,
-    };
-  };
-  const timeline = {
-    known: () => host.known,
-    note: (known: KnownStore) => {
-      host.known = known;
-    },
-  };
-  const records = new SharedRecords({ host: name, instance, open, clock, time, log, timeline });
-  records.connect({
-    find: (known) => registry.findShared(known),
-    names: () => registry.all().map((each) => each.name),
-    fileOf: () => undefined,
-    add: async () => {},
-    remove: async () => {},
-    isLocked: false,
-  });
-  registry.share(records);
-  const sync = new SharedSync(records, clock, log);
-  t.teardown(() => sync.stop());
-  const cutOff = async (isDown: boolean) => {
-    isCut = isDown;
-    if (isDown) await records.connection.close();
-  };
-  const host: Host = { ...engine, records, sync, cutOff, known: undefined };
-  return host;
-}
-
-const rotating = ({ url }: Issuer, more: object = {}) => ({
-  ...{ grant: "refresh_token", token_url: url, client_id: "app" },
-  ...more,
-});
-
-/** Answers each refresh token with the next. */
-const startRotating = (t: ExecutionContext) =>
-  startIssuer(t, ({ form }) => {
-    const next = Number(form.get("refresh_token")?.replace("refresh-", "")) + 1;
-    return { json: answerOf(next) };
-  });
-
-function answerOf(next: number) {
-  const tokens = { access_token: `token-${next}`, refresh_token: `refresh-${next}` };
-  return { ...tokens, token_type: "Bearer", expires_in: 3_600 };
-}
-
-const secrets = { refresh_token: "refresh-0" };
-
-/** Resolves when nothing of a host is on its way into the store. */
-async function settled({ records }: Host): Promise<void> {
-  await records.halt();
-  records.resume();
-}
-
-/** Another host has opened an intent, and never tells what came of it. */
-async function leaveIntent(dir: string, holder: string): Promise<FileStore> {
-  const store = new FileStore(join(dir, "store"));
-  const { entry } = await store.read("a");
-  const epoch = entry?.epoch ?? 0;
-  await store.acquire("a", { holder, epoch, ttlMs: 60_000 });
-  await store.intend("a", { epoch: epoch + 1, hash: "digest", ttlMs: 1 });
-  await store.release("a", epoch + 1, false);
-  return store;
-}
 
 test("a cached token is answered at once, without a promise, as without a store", async (t) => {
   const issuer = await startRotating(t);
@@ -143,7 +50,7 @@ test("hosts whose clocks are minutes apart agree on a token's age", async (t) =>
   const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two", ahead)];
   const first = await one.add("a", rotating(issuer), secrets);
   const second = await two.add("a", rotating(issuer), secrets);
-  const left = async (credential: typeof first, { clock }: Host) =>
+  const left = async (credential: typeof first, { clock }: SharingHost) =>
     ((await credential.token({})).answer.expiresAt ?? 0) - clock.wall();
   const atFirst = await left(first, one);
   await one.records.halt();

@@ -56,7 +56,7 @@ test("who committed what and when, whose lease and intent there is, and what thi
   payload[payload.length - 1]! ^= 1;
   const { keyId } = await store.hosts();
   const commit = { keyId, epoch, version: 1, payload, holder: "elsewhere" };
-  t.true((await store.commit("fixed", commit)).done);
+  t.true((await store.commit("fixed", { ...commit, settles: true })).done);
   const behind = await statusOf(t, one!);
   t.is(behind.lag.credentials, 1);
   t.true(behind.lag.ms! >= 0);

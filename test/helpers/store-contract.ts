@@ -21,7 +21,7 @@ const textOf = (entry: StoreEntry | undefined) => entry?.payload?.toString();
 async function commitFirst(store: Store, name: string, text = "sealed"): Promise<void> {
   await store.acquire(name, first);
   const commit = { keyId: undefined, epoch: 1, version: 0, payload: payload(text), holder: "one" };
-  await store.commit(name, commit);
+  await store.commit(name, { ...commit, settles: true });
 }
 
 /** Everything that a store must hold, whichever engine it is on. */
@@ -49,6 +49,7 @@ export const STORE_CONTRACT: readonly Case[] = [
         version: 0,
         payload: bytes,
         holder: "one",
+        settles: true,
       });
       t.true(done.done);
       const { entry, nowMs } = await other.read("a");
@@ -77,7 +78,7 @@ export const STORE_CONTRACT: readonly Case[] = [
       "what was lost is put back in its version, over an earlier one only, and ends leases of before",
     async run(t, open) {
       const store = await open();
-      const lost = { keyId: "key", epoch: 7, holder: "one" };
+      const lost = { keyId: "key", epoch: 7, holder: "one", settles: true, hash: undefined };
       const none = { holder: "one", from: undefined, to: "key", hosts: [], records: [] };
       t.true(await store.replaceAll(none));
       const put = await store.restore("a", { ...lost, version: 5, payload: payload("fifth") });
@@ -139,6 +140,7 @@ export const STORE_CONTRACT: readonly Case[] = [
         version: 1,
         payload: payload("late"),
         holder: "two",
+        settles: true,
       };
       t.false((await store.commit("a", late)).done);
       t.false((await store.renew("a", 1, TTL_MS)).done);
@@ -158,6 +160,7 @@ export const STORE_CONTRACT: readonly Case[] = [
         version: 4,
         payload: payload("x"),
         holder: "one",
+        settles: true,
       };
       const { done, entry } = await store.commit("a", commit);
       t.false(done);
@@ -197,8 +200,84 @@ export const STORE_CONTRACT: readonly Case[] = [
         version: 0,
         payload: payload("next"),
         holder: "one",
+        settles: true,
       };
       t.is((await store.commit("a", commit)).entry?.intent, undefined);
+    },
+  },
+  {
+    title:
+      "an intent outlasts every commit that does not settle it: a change, a removal, and what is put there after it",
+    async run(t, open) {
+      const store = await open();
+      await commitFirst(store, "a");
+      await store.acquire("a", { ...first, epoch: 1 });
+      await store.intend("a", { epoch: 2, hash: "digest", ttlMs: TTL_MS });
+      await store.release("a", 2, false);
+      const other = { keyId: undefined, holder: "two" };
+      const texts = ["changed", undefined, "added"];
+      for (const [at, text] of texts.entries()) {
+        const epoch = at + 2;
+        t.true((await store.acquire("a", { holder: "two", epoch, ttlMs: TTL_MS })).done);
+        const sealed = { version: at + 1, payload: text === undefined ? text : payload(text) };
+        const commit = { ...other, ...sealed, epoch: epoch + 1 };
+        const { done, entry } = await store.commit("a", { ...commit, settles: false });
+        t.true(done);
+        t.is(textOf(entry), text);
+        t.like(entry, { lease: undefined, intent: { holder: "one", epoch: 2, hash: "digest" } });
+      }
+      await store.acquire("a", { ...first, epoch: 5 });
+      const last = { ...other, epoch: 6, version: 4, payload: payload("next"), settles: true };
+      t.is((await store.commit("a", last)).entry?.intent, undefined);
+    },
+  },
+  {
+    title: "an intent that takes the place of an open one is as old as that",
+    async run(t, open) {
+      const store = await open();
+      await store.acquire("a", first);
+      const old = await store.intend("a", { epoch: 1, hash: "digest", ttlMs: 1 });
+      await store.release("a", 1, false);
+      await until(async () => (await store.read("a")).nowMs > old.nowMs + 5);
+      await store.acquire("a", { holder: "two", epoch: 1, ttlMs: TTL_MS });
+      const { entry } = await store.intend("a", { epoch: 2, hash: "digest", ttlMs: TTL_MS });
+      const { openedMs } = old.entry!.intent!;
+      t.like(entry?.intent, { holder: "two", epoch: 2, openedMs });
+      await store.release("a", 2, true);
+      await store.acquire("a", { ...first, epoch: 2 });
+      const next = await store.intend("a", { epoch: 3, hash: "digest", ttlMs: TTL_MS });
+      t.true(next.entry!.intent!.openedMs > openedMs);
+    },
+  },
+  {
+    title: "what is put back leaves an intent open unless it settles it with another token",
+    async run(t, open) {
+      const store = await open();
+      const none = { holder: "one", from: undefined, to: "key", hosts: [], records: [] };
+      t.true(await store.replaceAll(none));
+      await store.acquire("a", first);
+      await store.intend("a", { epoch: 1, hash: "digest", ttlMs: TTL_MS });
+      const put = { keyId: "key", epoch: 1, payload: payload("x"), holder: "two" };
+      const intent = { holder: "one", epoch: 1, hash: "digest" };
+      const change = { ...put, version: 2, settles: false, hash: "rehashed" };
+      t.like((await store.restore("a", change)).entry, { version: 2, lease: undefined, intent });
+      const same = { ...put, version: 3, settles: true, hash: "digest" };
+      t.like((await store.restore("a", same)).entry, { version: 3, intent });
+      const gone = { ...put, version: 4, settles: true, hash: undefined };
+      t.is((await store.restore("a", gone)).entry?.intent, undefined);
+    },
+  },
+  {
+    title: "records that are replaced by others have no intent of before",
+    async run(t, open) {
+      const store = await open();
+      await commitFirst(store, "a");
+      await store.acquire("a", { ...first, epoch: 1 });
+      await store.intend("a", { epoch: 2, hash: "digest", ttlMs: TTL_MS });
+      const records = [{ name: "a", version: 1, payload: payload("other") }];
+      const ids = { holder: "two", from: undefined, to: "key-2", hosts: [] };
+      t.true(await store.replaceAll({ ...ids, records }));
+      t.is((await store.read("a")).entry?.intent, undefined);
     },
   },
   {
@@ -216,7 +295,14 @@ export const STORE_CONTRACT: readonly Case[] = [
       const store = await open();
       await commitFirst(store, "a");
       await store.acquire("a", { ...first, epoch: 1 });
-      const removal = { keyId: undefined, epoch: 2, version: 1, payload: undefined, holder: "one" };
+      const removal = {
+        keyId: undefined,
+        epoch: 2,
+        version: 1,
+        payload: undefined,
+        holder: "one",
+        settles: false,
+      };
       t.true((await store.commit("a", removal)).done);
       const { entry } = await store.read("a");
       t.like(entry, { epoch: 2, version: 2, payload: undefined });
@@ -336,7 +422,8 @@ export const STORE_CONTRACT: readonly Case[] = [
       const store = await open();
       const none = { holder: "one", from: undefined, to: "key", hosts: [], records: [] };
       t.true(await store.replaceAll(none));
-      const lost = { keyId: "key", epoch: 7, version: 5, payload: payload("x"), holder: "one" };
+      const place = { keyId: "key", epoch: 7, version: 5, holder: "one", settles: true };
+      const lost = { ...place, payload: payload("x"), hash: "digest" };
       const intent = { holder: "one/a", hash: "digest", ttlMs: TTL_MS };
       t.true((await store.restore("a", lost)).done);
       t.false((await store.restore("a", lost)).done);
@@ -347,7 +434,10 @@ export const STORE_CONTRACT: readonly Case[] = [
       t.is(put.entry!.intent!.epoch, put.entry!.epoch);
       t.false((await store.restore("a", { ...lost, intent })).done);
       t.true((await store.restore("b", { ...lost, intent })).done);
-      t.is((await store.restore("b", { ...lost, version: 6 })).entry?.intent, undefined);
+      t.is(
+        (await store.restore("b", { ...lost, version: 6, hash: "next" })).entry?.intent,
+        undefined,
+      );
     },
   },
   {
@@ -390,7 +480,14 @@ export const STORE_CONTRACT: readonly Case[] = [
       const { keyId, hosts } = await store.hosts();
       t.true(keyId === "by-one" || hosts.some(({ name }) => name === "two"));
       await store.acquire("a", first);
-      const late = { keyId: "key-1", epoch: 1, version: 0, payload: payload("x"), holder: "one" };
+      const late = {
+        keyId: "key-1",
+        epoch: 1,
+        version: 0,
+        payload: payload("x"),
+        holder: "one",
+        settles: true,
+      };
       t.false((await store.commit("a", late)).done);
       t.true((await store.commit("a", { ...late, keyId })).done);
     },
@@ -408,7 +505,13 @@ export const STORE_CONTRACT: readonly Case[] = [
       const { entry } = await store.read("a");
       t.is(textOf(entry), "anew");
       t.like(entry, { version: 1, epoch: 2, committedBy: "one", lease: { holder: "two" } });
-      const commit = { epoch: 2, version: 1, payload: payload("next"), holder: "two" };
+      const commit = {
+        epoch: 2,
+        version: 1,
+        payload: payload("next"),
+        holder: "two",
+        settles: true,
+      };
       t.true((await store.commit("a", { ...commit, keyId: "key-2" })).done);
     },
   },
@@ -481,7 +584,14 @@ export const STORE_CONTRACT: readonly Case[] = [
       t.is((await store.hosts()).hosts.length, 0);
       // Sealed with a key that is no longer the store's.
       await store.acquire("a", first);
-      const late = { keyId: "key-1", epoch: 1, version: 2, payload: payload("x"), holder: "one" };
+      const late = {
+        keyId: "key-1",
+        epoch: 1,
+        version: 2,
+        payload: payload("x"),
+        holder: "one",
+        settles: true,
+      };
       t.false((await store.commit("a", late)).done);
       t.true((await store.commit("a", { ...late, keyId: "key-2" })).done);
     },

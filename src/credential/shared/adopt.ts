@@ -1,11 +1,15 @@
 /** Takes over what other hosts have committed. */
 
 import { isDeepStrictEqual } from "node:util";
-import { DEFAULT_GROUP, openPayload, type StoreEntry } from "../../vault/store/index.ts";
-import { groupIn, inGroup, keyOf, mayHave, withKeysFor } from "./groups.ts";
+import type { StoreEntry } from "../../vault/store/index.ts";
+import type { CredentialRecord } from "../record.ts";
+import { inGroup, mayHave } from "./groups.ts";
+import { hasOutcome } from "./open-intent.ts";
 import { isOwn } from "./own-record.ts";
+import { contentOf } from "./record-content.ts";
 import type { SharedContext } from "./shared-context.ts";
-import { fromShared, type SharedContent, sharedContent } from "./shared-record.ts";
+import type { SharedCredential } from "./shared-owner.ts";
+import { fromShared, type SharedContent, withIntent, withOutcome } from "./shared-record.ts";
 
 /** True if this host has the record in this version, or a later one. */
 export function isKnown(context: SharedContext, { name, version }: StoreEntry): boolean {
@@ -14,7 +18,7 @@ export function isKnown(context: SharedContext, { name, version }: StoreEntry): 
 
 /** Uses a record of the store from now on, if it is newer. Rejects with AuthdError. */
 export async function adopt(context: SharedContext, entry: StoreEntry): Promise<void> {
-  const { owner, connection, options } = context;
+  const { owner } = context;
   const { name, version, epoch, payload } = entry;
   if (!owner || owner.isLocked || version === 0) return;
   const credential = owner.find(name);
@@ -22,25 +26,69 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
   if (credential && isKnown(context, entry)) return;
   if (!payload) return await removeHere(context, entry);
   const { group, content } = await contentOf(context, name, payload);
-  const { generation } = content;
-  const live = credential?.live;
-  if (live?.shared && live.shared.generation > generation && context.pending.has(name)) {
-    // A person's change of this host comes after what the store has.
-    live.shared = { ...live.shared, version };
-    return;
+  const { shared } = credential?.live ?? {};
+  const isLater = shared !== undefined && shared.generation > content.generation;
+  if (credential && isLater && context.pending.has(name)) {
+    return await changeOnTop(context, credential, entry, content);
   }
-  const isChange = generation !== (live?.shared?.generation ?? 0) || !live;
-  const record = fromShared(content.record, credential?.snapshot(), connection.clock, {
+  const isChange = content.generation !== (shared?.generation ?? 0) || !credential?.live;
+  const record = recordOf(context, credential, content, isChange);
+  record.shared = { version, generation: content.generation, epoch, ...inGroup(group) };
+  keepOwnRequest(context, entry, record, credential);
+  if (credential) await credential.takeShared(record, isChange);
+  else await owner.add(name, { ...content, record });
+  context.notices.wake(name);
+}
+
+function recordOf(
+  { connection, options }: SharedContext,
+  credential: SharedCredential | undefined,
+  content: SharedContent,
+  isChange: boolean,
+): CredentialRecord {
+  return fromShared(content.record, credential?.snapshot(), connection.clock, {
     bootId: options.time.bootId,
     random: () => options.clock.random(),
     isChange,
     keepsOthers: !isChange && credential?.keepsOneToken === false,
   });
-  record.shared = { version, generation, epoch, ...inGroup(group) };
-  context.pending.delete(name);
-  if (credential) await credential.takeShared(record, isChange);
-  else await owner.add(name, { ...content, record });
-  context.notices.wake(name);
+}
+
+/** A person's change of this host comes after what the store has; but the refresh token there may be a newer one. */
+async function changeOnTop(
+  context: SharedContext,
+  credential: SharedCredential,
+  { version }: StoreEntry,
+  content: SharedContent,
+): Promise<void> {
+  const { live } = credential;
+  const own = credential.snapshot();
+  if (!live?.shared || !own) return;
+  const shared = { ...live.shared, version, generation: version + 1 };
+  if (!shared.keepsToken) {
+    live.shared = shared;
+    return;
+  }
+  withOutcome(own, recordOf(context, credential, content, true), credential.rotates);
+  await credential.takeShared({ ...own, shared }, true);
+}
+
+/** Another host has changed the credential: what came of this host's own request, or may still come, is not lost by that. */
+function keepOwnRequest(
+  context: SharedContext,
+  entry: StoreEntry,
+  record: CredentialRecord,
+  credential: SharedCredential | undefined,
+): void {
+  const own = credential?.snapshot();
+  if (own?.shared && record.shared && hasOutcome(context, entry)) {
+    withOutcome(record, own, credential?.rotates);
+    record.shared = { ...record.shared, epoch: own.shared.epoch, pending: true };
+    return;
+  }
+  context.pending.delete(entry.name);
+  const isOpen = entry.intent?.holder === context.holder || context.isSetBack;
+  if (own && isOpen) withIntent(record, own, credential?.rotates);
 }
 
 /**
@@ -59,14 +107,6 @@ export async function adoptOtherPast(context: SharedContext, entry: StoreEntry):
   live.shared = { ...live.shared, version: 0 };
   await adopt(context, entry);
   return true;
-}
-
-async function contentOf(context: SharedContext, name: string, payload: Buffer) {
-  return await withKeysFor(context, payload, (keys) => {
-    const group = groupIn(keys, payload) ?? DEFAULT_GROUP;
-    const opened = openPayload(keyOf(keys, group), name, payload);
-    return { group, content: sharedContent.parse(opened) as SharedContent };
-  });
 }
 
 /** Another host has removed the record. */

@@ -1,14 +1,22 @@
 import { messageOf } from "../../errors.ts";
-import { DEFAULT_GROUP, type Outcome, sealPayload, tokenDigest } from "../../vault/store/index.ts";
+import {
+  DEFAULT_GROUP,
+  type Outcome,
+  type StoreEntry,
+  sealPayload,
+  tokenDigest,
+} from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt } from "./adopt.ts";
 import { groupOf, inGroup, keyOf } from "./groups.ts";
+import { settles } from "./open-intent.ts";
+import { isPersons } from "./own-record.ts";
 import type { SharedContext } from "./shared-context.ts";
 import { INTENT_MS } from "./shared-lease.ts";
 import { toShared } from "./shared-record.ts";
 import { StoreDown } from "./store-connection.ts";
 
-type Place = Omit<NonNullable<CredentialRecord["shared"]>, "pending">;
+type Place = Omit<NonNullable<CredentialRecord["shared"]>, "pending" | "keepsToken">;
 
 /** Puts this host's records into the store; what can't be put there waits. */
 export class Commits {
@@ -25,41 +33,59 @@ export class Commits {
     this.#context.pending.add(name);
   }
 
-  /** Marks a record that a person changed: what was obtained before is not used any more. */
-  nextGeneration(name: string, group: string): void {
-    const record = this.#context.liveRecord(name);
+  /**
+   * Marks a record that a person changed: what was obtained before is not used any more. `before` is its refresh token
+   * before that.
+   */
+  nextGeneration(name: string, group: string, before: string | undefined): void {
+    const { live: record, refreshToken } = this.#context.owner?.find(name) ?? {};
     if (!record) return;
-    const { version = 0, epoch = 0 } = record.shared ?? {};
+    const { version = 0, epoch = 0, keepsToken = !isPersons(record) } = record.shared ?? {};
     const place = { version, epoch, generation: version + 1, ...inGroup(group) };
-    record.shared = { ...place, pending: true };
+    const isKept = keepsToken && refreshToken === before;
+    record.shared = { ...place, pending: true, ...(isKept && { keepsToken: true }) };
     this.later(name);
   }
 
-  /** Commits the record as it is in memory, under a lease. Never rejects: what can't be committed is later. */
-  async commit(name: string, epoch: number): Promise<void> {
+  /** True if `record` closes the intent of the record in the store. Never rejects: false if the store can't be reached. */
+  async settles(entry: StoreEntry | undefined, record: CredentialRecord): Promise<boolean> {
+    return await settles(this.#context, entry, record).catch(() => false);
+  }
+
+  /**
+   * Commits the record as it is in memory, under a lease; `settles`: it closes an open intent. Never rejects: what can't
+   * be committed is later. Resolves with true if it is in the store.
+   */
+  async commit(name: string, epoch: number, settles: boolean): Promise<boolean> {
     this.later(name);
     const credential = this.#context.owner?.find(name);
     const snapshot = credential?.snapshot();
     const live = credential?.live;
-    if (!credential || !snapshot || !live) return;
+    if (!credential || !snapshot || !live) return false;
     const { version = 0, generation = 0 } = live.shared ?? {};
     const place = { version, generation, epoch, ...inGroup(groupOf(live)) };
-    if (!(await this.send(name, snapshot, place))) return;
+    if (!(await this.send(name, snapshot, place, settles))) return false;
     live.shared = { ...place, version: version + 1 };
     await credential.keep(false);
+    return true;
   }
 
   /** Commits a record. Never rejects; false if it is not in the store: then it is compared, or sent later. */
-  async send(name: string, snapshot: CredentialRecord, place: Place): Promise<boolean> {
+  async send(
+    name: string,
+    snapshot: CredentialRecord,
+    place: Place,
+    settles: boolean,
+  ): Promise<boolean> {
     const { connection, options, pending } = this.#context;
     const { log } = options;
     try {
-      let { done, entry } = await this.#put(name, snapshot, place);
+      let { done, entry } = await this.#put(name, snapshot, place, settles);
       if (!done) {
         // The store's keys may be others by now, and the record what it was.
         connection.reopen();
         const isSame = entry?.version === place.version && entry.epoch === place.epoch;
-        if (isSame) ({ done, entry } = await this.#put(name, snapshot, place));
+        if (isSame) ({ done, entry } = await this.#put(name, snapshot, place, settles));
       }
       this.counts[done ? "committed" : "lost"]++;
       if (done) pending.delete(name);
@@ -75,25 +101,32 @@ export class Commits {
     }
   }
 
-  /** Puts back what the store has lost of a record, with the intent of this host if it is open. Rejects with StoreDown. */
-  async restore(name: string, version: number): Promise<void> {
+  /**
+   * Puts back what the store has lost of a record, with the intent of this host if it is open; `before` is what the store
+   * has of it. Rejects with StoreDown.
+   */
+  async restore(name: string, version: number, before: StoreEntry | undefined): Promise<void> {
     const { connection, options, owner, host: holder, pending } = this.#context;
     const credential = owner?.find(name);
     const snapshot = credential?.snapshot();
     const live = credential?.live;
     if (!snapshot || !live?.shared) return;
     const { generation, epoch, group } = live.shared;
+    const closes = await settles(this.#context, before, live);
     const isSpending = live.rotation?.intent !== undefined;
     const { done, entry } = await connection.ask((store, keys) => {
       const record = toShared(snapshot, connection.clock, options.time.bootId);
       const file = owner?.fileOf(name);
       const key = keyOf(keys, groupOf(live));
       const payload = sealPayload(key, name, { generation, record, file });
-      const hash = tokenDigest(key, credential?.refreshToken ?? "");
-      const intent = isSpending
-        ? { holder: this.#context.holder, hash, ttlMs: INTENT_MS }
-        : undefined;
-      return store.restore(name, { keyId: keys.keyId, version, epoch, payload, holder, intent });
+      const token = credential?.refreshToken;
+      const hash = token === undefined ? undefined : tokenDigest(key, token);
+      const intent =
+        isSpending && hash !== undefined
+          ? { holder: this.#context.holder, hash, ttlMs: INTENT_MS }
+          : undefined;
+      const place = { keyId: keys.keyId, version, epoch, holder, settles: closes };
+      return store.restore(name, { ...place, payload, hash, intent });
     });
     if (!done || !entry) {
       if ((entry?.version ?? 0) >= version) return;
@@ -110,21 +143,22 @@ export class Commits {
     name: string,
     snapshot: CredentialRecord,
     { version, generation, epoch, group = DEFAULT_GROUP }: Place,
+    settles: boolean,
   ): Promise<Outcome> {
     const { connection, options, owner, host: holder } = this.#context;
     const file = owner?.fileOf(name);
     return await connection.ask((store, keys) => {
       const record = toShared(snapshot, connection.clock, options.time.bootId);
       const payload = sealPayload(keyOf(keys, group), name, { generation, record, file });
-      return store.commit(name, { keyId: keys.keyId, epoch, version, payload, holder });
+      return store.commit(name, { keyId: keys.keyId, epoch, version, payload, holder, settles });
     });
   }
 
-  /** Commits that a record was removed. Never rejects. */
+  /** Commits that a record was removed; an open intent stays, for whoever adds it again. Never rejects. */
   async sendRemoval(name: string, { version, epoch }: Omit<Place, "generation">): Promise<void> {
     const { connection, options, host: holder, pending } = this.#context;
     pending.delete(name);
-    const commit = { epoch, version, payload: undefined, holder };
+    const commit = { epoch, version, payload: undefined, holder, settles: false };
     await connection
       .ask((store, { keyId }) => store.commit(name, { ...commit, keyId }))
       .catch((error) => options.log.error({ credential: name }, messageOf(error)));

@@ -34,12 +34,12 @@ async function giveBackOne(
   name: string,
   entry: StoreEntry | undefined,
 ): Promise<void> {
-  if (entry && (await adoptOtherPast(context, entry))) return;
+  if (entry) await adoptOtherPast(context, entry);
   const { shared, rotation } = context.liveRecord(name) ?? {};
   if (!shared) return;
   // What was obtained and not committed comes after what was.
   const version = shared.version + (context.pending.has(name) ? 1 : 0);
   const inStore = entry?.version ?? 0;
   const lacksIntent = rotation?.intent !== undefined && version === inStore && !entry?.intent;
-  if (version > inStore || lacksIntent) await commits.restore(name, version);
+  if (version > inStore || lacksIntent) await commits.restore(name, version, entry);
 }

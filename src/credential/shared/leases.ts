@@ -46,14 +46,14 @@ export class Leases {
     await this.#context.connection.ask((store) => store.renew(name, epoch, ttlMs)).catch(() => {});
   }
 
-  /** Never rejects: a lease that can't be given up ends by itself. */
+  /** Gives a lease up; `settled` closes an open intent. Never rejects: a lease that can't be given up ends by itself. */
   async release(name: string, epoch: number, settled: boolean): Promise<void> {
     const { connection, owner, pending } = this.#context;
     await connection
       .ask((store) => store.release(name, epoch, settled))
       .catch(() => settled && pending.add(name));
     const record = this.#context.liveRecord(name);
-    if (!settled || !record?.shared || pending.has(name)) return;
+    if (!record?.shared || record.rotation?.intent || pending.has(name)) return;
     record.shared = { ...record.shared, pending: false };
     await owner?.find(name)?.keep(false);
   }

@@ -17,12 +17,14 @@ export async function putShared(
 ): Promise<void> {
   await shared.inTurn(name, async () => {
     const group = groupAfter(shared.liveRecord(name), content.boundValues);
-    const { epoch, version } = await takeFor(shared, name);
+    const taken = await takeFor(shared, name);
+    const { epoch, version } = taken;
     await shared.openGroup(group);
     const place = { version, epoch, generation: version + 1, ...inGroup(group) };
     await write({ ...content, shared: { ...place, pending: true } });
+    const settles = await shared.commits.settles(taken, content);
     shared.commits.later(name);
-    if (await shared.commits.send(name, content, place)) {
+    if (await shared.commits.send(name, content, place, settles)) {
       await write({ ...content, shared: { ...place, version: version + 1 } });
     }
   });

@@ -10,6 +10,9 @@ export function sharedCredential(life: Lifecycle): SharedCredential {
     get live() {
       return stored.record;
     },
+    get rotates() {
+      return rotatingSecret(life.settings);
+    },
     get refreshToken() {
       const rotates = rotatingSecret(life.settings);
       return rotates === undefined ? undefined : stored.record?.secrets[rotates];

@@ -2,6 +2,7 @@ import type { Timer } from "../../base/clock.ts";
 import { AuthdError } from "../../errors.ts";
 import { hostOfHolder, type StoreEntry } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
+import { isPersons } from "./own-record.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { StoreDown } from "./store-connection.ts";
 
@@ -38,6 +39,10 @@ export class SharedLease {
   #spendUntilBootMs = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
   #hasEnded = false;
+  /** The record in the store as the lease was taken. */
+  #taken: StoreEntry | undefined;
+  /** This lease has opened an intent. */
+  #hasIntent = false;
   #before: Pick<CredentialRecord, "secrets" | "refused" | "refreshCount"> | undefined;
   /** The store could not be reached, and the token was obtained all the same. */
   #isAlone = false;
@@ -92,10 +97,22 @@ export class SharedLease {
     }
     const epoch = this.#epoch;
     if (epoch === undefined) return;
-    const isOpen = record?.rotation?.intent !== undefined;
-    const isDue = record && (this.#isChanged(record) || this.#shared.pending.has(name));
-    if (isDue && !isOpen) await this.#shared.commits.commit(name, epoch);
-    else await this.#shared.leases.release(name, epoch, !isOpen);
+    const settles = record !== undefined && (await this.#settles(record));
+    const { commits, leases } = this.#shared;
+    if (record && this.#isDue(record)) await commits.commit(name, epoch, settles);
+    else await leases.release(name, epoch, settles);
+  }
+
+  /** True if it is known what came of every request that may have spent the refresh token of the record in the store. */
+  async #settles(record: CredentialRecord): Promise<boolean> {
+    if (record.rotation?.intent) return false;
+    return this.#hasIntent || (await this.#shared.commits.settles(this.#taken, record));
+  }
+
+  /** While an outcome is not known, nothing but a person's change is committed. */
+  #isDue(record: CredentialRecord): boolean {
+    if (record.rotation?.intent && !isPersons(record)) return false;
+    return this.#isChanged(record) || this.#shared.pending.has(this.#refresh.name);
   }
 
   /** Takes the lease and opens an intent. Resolves with true if another host has brought the token. */
@@ -106,6 +123,8 @@ export class SharedLease {
       if (entry) await this.#shared.assertMayHave(entry);
       if (isDone()) return true;
       if (this.#shared.isDrained) throw drained(name);
+      // Before the token of an outcome is spent, others are to know of it.
+      if (await this.#shared.commitLeft(name, entry)) continue;
       const waitMs = this.#waitFor(entry, nowMs);
       if (waitMs > 0) await this.#shared.noticeOf(name, Math.min(waitMs, LOOK_AGAIN_MS));
       else if (await this.#acquire(entry)) return isDone();
@@ -118,6 +137,7 @@ export class SharedLease {
     const { done, entry } = await this.#shared.leases.acquire(name, before?.epoch ?? 0, LEASE_MS);
     if (!done || !entry) return false;
     this.#epoch = entry.epoch;
+    this.#taken = entry;
     this.#renewLater();
     // Committed between the look and the lease.
     if (entry.version !== (before?.version ?? 0)) await this.#shared.look(name);
@@ -132,7 +152,9 @@ export class SharedLease {
     const isForeign = lease && lease.holder !== this.#shared.holder;
     const leaseMs = isForeign ? Math.max(0, lease.untilMs - nowMs) : 0;
     if (!intent || !isRotating || this.#shared.isUnsent(entry)) return leaseMs;
-    if (nowMs - intent.openedMs < reuseGraceMs) return leaseMs;
+    // A clock that was set back tells no age.
+    const ageMs = nowMs < intent.openedMs ? Number.MAX_VALUE : nowMs - intent.openedMs;
+    if (ageMs < reuseGraceMs) return leaseMs;
     const isOwn = intent.holder === this.#shared.holder;
     const waitMs = isOwn ? 0 : intent.deadlineMs - nowMs;
     if (waitMs > 0) return waitMs;
@@ -147,6 +169,7 @@ export class SharedLease {
     const intent = { epoch, token, ttlMs: INTENT_MS };
     const { done } = await this.#shared.leases.intend(this.#refresh.name, intent);
     if (!done) throw new StoreDown("another host has taken the lease");
+    this.#hasIntent = true;
     this.#spendUntilBootMs = from + INTENT_MS - NEEDED_MS;
   }
 
@@ -158,6 +181,9 @@ export class SharedLease {
     this.#before = { secrets, ...(refused && { refused }), refreshCount: refreshCount ?? 0 };
     const { version = 0, generation = 0, epoch = 0, ...rest } = record.shared ?? {};
     record.shared = { version, generation, ...rest, epoch: this.#epoch ?? epoch, pending: true };
+    // A request of before may have spent the token: this one's outcome must tell, also if it is not sent.
+    if (!this.#hasIntent || !this.#taken?.intent || this.#shared.isUnsent(this.#taken)) return;
+    record.rotation = { worked: false, ...record.rotation, intent: record.rotation?.intent ?? {} };
   }
 
   #isChanged({ secrets, refused, refreshCount = 0 }: CredentialRecord): boolean {

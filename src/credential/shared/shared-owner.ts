@@ -5,6 +5,8 @@ import type { SharedContent } from "./shared-record.ts";
 export interface SharedCredential {
   /** The record in memory; undefined while it can't be read. */
   readonly live: CredentialRecord | undefined;
+  /** Name of the secret that is its refresh token; undefined if it has none that rotates. */
+  readonly rotates: string | undefined;
   /** The refresh token that a refresh would spend; undefined if it spends none. */
   readonly refreshToken: string | undefined;
   /** True if a refresh revokes the access tokens of before. */

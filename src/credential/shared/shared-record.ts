@@ -25,6 +25,8 @@ export const sharedContent = z.object({
 
 /** Members that are a host's own. */
 const LOCAL = ["tokenFiles", "candidate", "shared"] as const;
+/** Members that a request brings, beside the refresh token. */
+const OUTCOME = ["tokens", "obtainedWith", "kept", "rotation", "refused"] as const;
 /** Keys of what a binding is made of that say who may use the secrets, which each host has for itself. */
 const RULES = ["group", "expose", "confirm", "methods", "paths", "allow", "deny", "verify"];
 
@@ -95,6 +97,28 @@ export function fromShared(
     Object.assign(record, { binding }, boundValues && { boundValues }, written && { written });
   }
   return record;
+}
+
+/** Puts what came of a request of this host, a refresh token above all, into the record that another host has committed. */
+export function withOutcome(
+  record: CredentialRecord,
+  own: CredentialRecord,
+  rotates: string | undefined,
+): void {
+  const token = rotates === undefined ? undefined : own.secrets[rotates];
+  if (token !== undefined) record.secrets = { ...record.secrets, [rotates!]: token };
+  for (const key of OUTCOME) if (own[key] !== undefined) Object.assign(record, { [key]: own[key] });
+}
+
+/** Keeps the intent of this host, if the record has the refresh token that it is about. */
+export function withIntent(
+  record: CredentialRecord,
+  own: CredentialRecord,
+  rotates: string | undefined,
+): void {
+  const intent = own.rotation?.intent;
+  if (!intent || record.secrets[rotates ?? ""] !== own.secrets[rotates ?? ""]) return;
+  record.rotation = { worked: false, ...record.rotation, intent };
 }
 
 /** True if the secrets of both go to the same places; the rules of who may use them may differ. */

@@ -7,6 +7,7 @@ import { adopt, isKnown } from "./adopt.ts";
 import { Commits } from "./commits.ts";
 import { assertMayHave, groupAfter, groupOf, mayHave, openGroup, serves } from "./groups.ts";
 import { Leases } from "./leases.ts";
+import { isUnsent, leftOf } from "./open-intent.ts";
 import { Recovery } from "./recovery.ts";
 import { SharedContext, type SharedRecordsOptions } from "./shared-context.ts";
 import { LEASE_MS, SharedLease, type SharedRefresh } from "./shared-lease.ts";
@@ -89,6 +90,11 @@ export class SharedRecords {
     return this.#context.liveRecord(name);
   }
 
+  /** Undefined also if it does not rotate. */
+  #refreshTokenOf(name: string): string | undefined {
+    return this.#context.owner?.find(name)?.refreshToken;
+  }
+
   // ---- refreshing ----
 
   /**
@@ -124,8 +130,9 @@ export class SharedRecords {
       const before = this.liveRecord(name);
       const group = groupAfter(before, bound);
       if (group !== groupOf(before)) await openGroup(this.#context, group);
+      const token = this.#refreshTokenOf(name);
       await update();
-      this.commits.nextGeneration(name, group);
+      this.commits.nextGeneration(name, group, token);
     };
     const running = this.#refreshing.get(name);
     // Its end commits what the record is by then.
@@ -199,26 +206,35 @@ export class SharedRecords {
     if (this.#refreshing.has(name)) return;
     await this.#turnOf(name).run(async () => {
       try {
-        await this.#commitLeft(name);
+        await this.commitLeft(name);
       } catch (error) {
         this.#context.options.log.debug({ credential: name }, messageOf(error));
       }
     });
   }
 
-  async #commitLeft(name: string): Promise<void> {
+  /**
+   * Commits what an earlier lease, or an earlier run, has left, and closes an intent of this host that it never sent;
+   * `known` is the record in the store. In its turn. Resolves with true if it did. Rejects with StoreDown.
+   */
+  async commitLeft(name: string, known?: StoreEntry): Promise<boolean> {
+    if (known) this.#noteUnsent(known);
+    if (!this.pending.has(name)) return false;
     const { entry } = await this.look(name);
-    const { shared, rotation } = this.liveRecord(name) ?? {};
-    if (!this.pending.has(name) || !shared || rotation?.intent) return;
-    if (entry?.intent && !this.#isOwnIntent(entry)) return;
-    // It would be refused: the store has gone on, and this host may not have what it has.
-    if ((entry?.version ?? 0) !== shared.version) return;
-    if (entry?.epoch === shared.epoch) return await this.commits.commit(name, shared.epoch);
-    const taken = await this.leases.acquire(name, entry?.epoch ?? 0, LEASE_MS);
-    if (!taken.done || !taken.entry) return;
-    const { epoch } = taken.entry;
-    await this.commits.commit(name, epoch);
-    if (this.pending.has(name)) await this.leases.release(name, epoch, false);
+    const left = await leftOf(this.#context, name, entry);
+    if (!left) return false;
+    const { epoch, settles } = left;
+    if (entry?.epoch === epoch) return await this.commits.commit(name, epoch, settles);
+    return await this.#commitAnew(name, entry?.epoch ?? 0, settles);
+  }
+
+  /** Takes the lease of a record to commit it. */
+  async #commitAnew(name: string, before: number, settles: boolean): Promise<boolean> {
+    const { done, entry } = await this.leases.acquire(name, before, LEASE_MS);
+    if (!done || !entry) return false;
+    const isThere = await this.commits.commit(name, entry.epoch, settles);
+    if (!isThere) await this.leases.release(name, entry.epoch, false);
+    return isThere;
   }
 
   // ---- what other hosts do ----
@@ -267,22 +283,9 @@ export class SharedRecords {
     if (this.isUnsent(entry)) this.commits.later(entry.name);
   }
 
-  /**
-   * True if this host opened the intent, and ended before it sealed that it would send the request: nothing was spent.
-   * A record that was taken from the store since then, as that of before was lost, tells nothing of it.
-   */
+  /** See open-intent.ts. */
   isUnsent(entry: StoreEntry | undefined): boolean {
-    if (entry?.intent?.holder !== this.holder) return false;
-    const record = this.liveRecord(entry.name);
-    const { version = 0, epoch = 0 } = record?.shared ?? {};
-    const isOfBefore = version === entry.version && epoch < entry.intent.epoch;
-    return record !== undefined && isOfBefore && record.rotation?.intent === undefined;
-  }
-
-  /** True if what this host has to commit came of the intent. An earlier authd wrote the name of the host alone. */
-  #isOwnIntent({ name, intent }: StoreEntry): boolean {
-    if (intent?.holder === this.holder) return true;
-    return intent?.holder === this.host && this.liveRecord(name)?.shared?.epoch === intent.epoch;
+    return isUnsent(this.#context, entry);
   }
 
   // ---- waiting ----

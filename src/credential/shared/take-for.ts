@@ -1,4 +1,5 @@
 import { AuthdError } from "../../errors.ts";
+import type { StoreEntry } from "../../vault/store/index.ts";
 import { LEASE_MS } from "./shared-lease.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { StoreDown } from "./store-connection.ts";
@@ -8,13 +9,11 @@ const PATIENCE_MS = 20_000;
 const LOOK_AGAIN_MS = 500;
 
 /**
- * Takes the lease of a record that a person replaces or removes, whatever its intent. Rejects with AuthdError
+ * Takes the lease of a record that a person replaces or removes, whatever its intent. Resolves with the record as it is
+ * in the store. Rejects with AuthdError
  * `too_busy` if the store can't be reached, or another host keeps the lease.
  */
-export async function takeFor(
-  shared: SharedRecords,
-  name: string,
-): Promise<{ epoch: number; version: number }> {
+export async function takeFor(shared: SharedRecords, name: string): Promise<StoreEntry> {
   const end = shared.nowBootMs + PATIENCE_MS;
   try {
     while (shared.nowBootMs < end) {

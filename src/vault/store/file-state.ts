@@ -54,8 +54,8 @@ export function takesPlace(
   if (state.keyId !== from) return false;
   const staying = new Set(hosts.map(({ name }) => name));
   const stays = (one: Lease | undefined) => one && staying.has(hostOfHolder(one.holder));
-  const spends = ({ intent }: StoreEntry) =>
-    intent && intent.deadlineMs > nowMs && !staying.has(hostOfHolder(intent.holder));
+  const spends = ({ intent, payload }: StoreEntry) =>
+    payload && intent && intent.deadlineMs > nowMs && !staying.has(hostOfHolder(intent.holder));
   if (unlessSpending && [...state.records.values()].some(({ entry }) => spends(entry)))
     return false;
   const versionOf = (name: string) => state.records.get(name)?.entry.version ?? 0;
@@ -74,7 +74,8 @@ export function takesPlace(
     const place = isSame ? { version } : { version: version + 1, ...by };
     const isLeased = before.lease && before.lease.untilMs > nowMs && stays(before.lease);
     const freed = isSame && !isLeased && { lease: undefined, epoch: before.epoch + 1 };
-    const entry = { ...before, ...place, ...freed, payload };
+    const intent = keepsVersions ? before.intent : undefined;
+    const entry = { ...before, ...place, ...freed, intent, payload };
     state.records.set(name, { entry, change: state.change });
   }
   return true;

@@ -95,23 +95,24 @@ export class FileStore implements Store {
       const { lease } = entry;
       if (setBack !== undefined || !lease || lease.untilMs <= nowMs) return undefined;
       const deadlineMs = nowMs + ttlMs;
-      const intent = { holder: lease.holder, epoch, hash, openedMs: nowMs, deadlineMs };
+      const openedMs = Math.min(entry.intent?.openedMs ?? nowMs, nowMs);
+      const intent = { holder: lease.holder, epoch, hash, openedMs, deadlineMs };
       return { ...entry, intent, lease: leaseUntil(lease, deadlineMs) };
     });
   }
 
   async commit(name: string, commit: Commit): Promise<Timed<Outcome>> {
-    const { keyId, epoch, version, payload, holder } = commit;
+    const { keyId, epoch, version, payload, holder, settles } = commit;
     return await this.#changeOf(name, epoch, (entry, nowMs, state) => {
       if (entry.version !== version || keyId !== state.keyId) return undefined;
       const by = { committedBy: holder, committedMs: nowMs };
-      const ended = { lease: undefined, intent: undefined, ...by };
+      const ended = { lease: undefined, intent: settles ? undefined : entry.intent, ...by };
       return { ...entry, ...ended, version: version + 1, payload };
     });
   }
 
   async restore(name: string, restoration: Restoration): Promise<Timed<Outcome>> {
-    const { keyId, version, payload, holder, intent } = restoration;
+    const { keyId, version, payload, holder, settles, hash, intent } = restoration;
     return await this.#change(name, (known, nowMs, state) => {
       const entry = known ?? newEntry(name);
       const lacks =
@@ -119,9 +120,12 @@ export class FileStore implements Store {
       if (!lacks || keyId !== state.keyId) return undefined;
       const epoch = Math.max(entry.epoch, restoration.epoch) + 1;
       const by = { committedBy: holder, committedMs: nowMs };
-      const open = intent && { holder: intent.holder, epoch, hash: intent.hash, openedMs: 0 };
-      const place = open && { ...open, deadlineMs: nowMs + (intent?.ttlMs ?? 0) };
-      return { ...entry, ...by, lease: undefined, intent: place, version, payload, epoch };
+      const open = intent && {
+        ...{ holder: intent.holder, epoch, hash: intent.hash, openedMs: 0 },
+        deadlineMs: nowMs + intent.ttlMs,
+      };
+      const kept = settles && entry.intent?.hash !== hash ? undefined : entry.intent;
+      return { ...entry, ...by, lease: undefined, intent: open ?? kept, version, payload, epoch };
     });
   }
 

@@ -16,7 +16,7 @@ interface Intent {
   readonly epoch: number;
   /** Digest of the refresh token, which tells nothing of it without the key of the records. */
   readonly hash: string;
-  /** On the store's clock, ms. */
+  /** When the first of those that are open, one after another, was opened: on the store's clock, ms. */
   readonly openedMs: number;
   /** When the request that it is for has ended for certain, on the store's clock, ms. */
   readonly deadlineMs: number;
@@ -80,6 +80,8 @@ export interface Commit {
   /** Undefined removes the record; its epoch and version go on. */
   payload: Buffer | undefined;
   holder: string;
+  /** The payload has what came of an open intent, or another refresh token: the intent is closed. */
+  settles: boolean;
 }
 
 /** A record that the store had, and lost as it was put back to an earlier moment. */
@@ -92,7 +94,11 @@ export interface Restoration {
   epoch: number;
   payload: Buffer;
   holder: string;
-  /** The host's own, which was open; undefined closes what the record has. `ttlMs` is counted from now. */
+  /** As of a commit; but an open intent to spend the token with the digest `hash` stays in any case. */
+  settles: boolean;
+  /** Digest of the refresh token in the payload; undefined: it has none. */
+  hash: string | undefined;
+  /** The host's own, which is open: it takes the place of what the record has. `ttlMs` is counted from now. */
   intent?: (Pick<Intend, "hash" | "ttlMs"> & { holder: string }) | undefined;
 }
 
@@ -143,7 +149,7 @@ export interface Replacement {
   keepsVersions?: boolean;
   /** Nothing is replaced while one that is none of `hosts` may spend a refresh token, by an intent that has not ended. */
   unlessSpending?: boolean;
-  /** All records that are not removed, with the versions that they had. Intents stay. */
+  /** All records that are not removed, with the versions that they had. Intents stay with `keepsVersions`, and end without. */
   records: readonly { name: string; version: number; payload: Buffer | undefined }[];
 }
 
@@ -165,9 +171,12 @@ export interface Store {
   acquire(name: string, lease: Acquire): Promise<Timed<Outcome>>;
   /** Makes a lease last `ttlMs` from now, if its epoch is still the record's. */
   renew(name: string, epoch: number, ttlMs: number): Promise<Timed<Outcome>>;
-  /** Opens an intent for the holder of the lease with this epoch, but not during a recovery. */
+  /**
+   * Opens an intent for the holder of the lease with this epoch, but not during a recovery. It takes the place of an open
+   * one, and is as old as that: the issuer may have had the token since then.
+   */
   intend(name: string, intent: Intend): Promise<Timed<Outcome>>;
-  /** Replaces the payload, closes the intent and ends the lease, if epoch and version are those given. */
+  /** Replaces the payload and ends the lease, if epoch and version are those given; with `settles` closes the intent. */
   commit(name: string, commit: Commit): Promise<Timed<Outcome>>;
   /**
    * Puts a record in the place of an earlier version, or of none; with an intent also of the same version without one.

@@ -130,17 +130,17 @@ export class PostgresStore implements Store {
 
   commit(
     name: string,
-    { keyId, epoch, version, payload, holder }: Commit,
+    { keyId, epoch, version, payload, holder, settles }: Commit,
   ): Promise<Timed<Outcome>> {
-    const values = [name, epoch, version, payload ?? null, holder, keyId ?? null];
+    const values = [name, epoch, version, payload ?? null, holder, keyId ?? null, settles];
     return this.#change(queries.COMMIT, values);
   }
 
   restore(name: string, restoration: Restoration): Promise<Timed<Outcome>> {
-    const { keyId, version, epoch, payload, holder, intent } = restoration;
+    const { keyId, version, epoch, payload, holder, intent, settles, hash } = restoration;
     const values = [name, epoch, version, payload, holder, keyId];
     const opened = [intent?.hash ?? null, intent?.ttlMs ?? null, intent?.holder ?? null];
-    return this.#change(queries.RESTORE, [...values, ...opened]);
+    return this.#change(queries.RESTORE, [...values, ...opened, settles, hash ?? null]);
   }
 
   release(name: string, epoch: number, settled: boolean): Promise<Timed<Outcome>> {

@@ -24,8 +24,13 @@ const COLUMNS = [
 ].join(", ");
 
 const NO_LEASE = "lease_holder = NULL, lease_until = NULL";
-const NO_INTENT =
-  "intent_holder = NULL, intent_epoch = NULL, intent_hash = NULL, intent_opened = NULL, intent_deadline = NULL";
+const INTENT = ["holder", "epoch", "hash", "opened", "deadline"].map((what) => `intent_${what}`);
+const NO_INTENT = INTENT.map((column) => `${column} = NULL`).join(", ");
+/** Closes the intent where the condition holds. */
+const noIntentIf = (condition: string) =>
+  INTENT.map((column) => `${column} = CASE WHEN ${condition} THEN NULL ELSE r.${column} END`).join(
+    ", ",
+  );
 
 /** True of a record that lacks what is to be put back: a version, or the intent of one. */
 const isEarlier = (version: string, intent: string) =>
@@ -83,13 +88,13 @@ RETURNING ${NOW}, ${COLUMNS}`;
 /** $1 name, $2 epoch, $3 hash, $4 ms. */
 export const INTEND = `
 UPDATE authd.record r SET intent_holder = lease_holder, intent_epoch = epoch, intent_hash = $3,
-    intent_opened = clock_timestamp(), intent_deadline = ${lasting("$4")},
+    intent_opened = least(intent_opened, clock_timestamp()), intent_deadline = ${lasting("$4")},
     lease_until = greatest(lease_until, ${lasting("$4")})
   WHERE name = $1 AND epoch = $2::bigint AND lease_until > clock_timestamp() AND ${IS_WHOLE}
 RETURNING ${NOW}, ${COLUMNS}`;
 
 /**
- * $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key. Until this ends no other commit gets a number, so
+ * $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key, $7 whether it settles. Until this ends no other commit gets a number, so
  * that they become visible in the order of their numbers.
  */
 export const COMMIT = `
@@ -98,12 +103,20 @@ WITH tick AS (
     RETURNING change),
   done AS (
     UPDATE authd.record r SET version = version + 1, payload = $4, committed_by = $5,
-        committed_at = clock_timestamp(), change = (SELECT change FROM tick), ${NO_LEASE}, ${NO_INTENT}
+        committed_at = clock_timestamp(), change = (SELECT change FROM tick), ${NO_LEASE},
+        ${noIntentIf("$7::boolean")}
       WHERE name = $1 AND epoch = $2::bigint AND version = $3::bigint AND EXISTS (SELECT FROM tick)
     RETURNING ${NOW}, ${COLUMNS})
 SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
 
-/** $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key, $7 digest of an intent or null, $8 its ms, $9 its holder. */
+const restored = (column: string, value = `excluded.${column}`) =>
+  `${column} = CASE WHEN $7::text IS NOT NULL THEN ${value}
+          WHEN $10::boolean AND r.intent_hash IS DISTINCT FROM $11::text THEN NULL ELSE r.${column} END`;
+
+/**
+ * $1 name, $2 epoch, $3 version, $4 payload, $5 holder, $6 key, $7 digest of an intent or null, $8 its ms, $9 its holder,
+ * $10 whether it settles, $11 digest of the token or null.
+ */
 export const RESTORE = `
 WITH tick AS (
     UPDATE authd.clock SET change = change + 1 WHERE key_id = $6::text
@@ -119,10 +132,8 @@ WITH tick AS (
     ON CONFLICT (name) DO UPDATE
       SET epoch = greatest(r.epoch + 1, excluded.epoch), version = excluded.version, payload = $4,
         change = excluded.change, committed_by = $5, committed_at = clock_timestamp(), ${NO_LEASE},
-        intent_holder = excluded.intent_holder,
-        intent_epoch = CASE WHEN $7::text IS NOT NULL THEN greatest(r.epoch + 1, excluded.epoch) END,
-        intent_hash = excluded.intent_hash, intent_opened = excluded.intent_opened,
-        intent_deadline = excluded.intent_deadline
+        ${restored("intent_holder")}, ${restored("intent_epoch", "greatest(r.epoch + 1, excluded.epoch)")},
+        ${restored("intent_hash")}, ${restored("intent_opened")}, ${restored("intent_deadline")}
       WHERE ${isEarlier("excluded.version", "excluded.intent_hash")}
     RETURNING ${NOW}, ${COLUMNS})
 SELECT done.*, pg_notify('${CHANNEL}', done.name) FROM done`;
@@ -198,7 +209,7 @@ const SAME = "$6::boolean AND excluded.payload IS NOT NULL";
 const hostOf = (column: string) => `split_part(${column}, '/', 1)`;
 const LEASED = `coalesce(r.lease_until > clock_timestamp() AND ${hostOf("r.lease_holder")} = ANY($7::text[]), false)`;
 const FREED = `${SAME} AND NOT ${LEASED}`;
-const SPENDING = `coalesce(r.intent_deadline > clock_timestamp() AND ${hostOf("r.intent_holder")} <> ALL($7::text[]), false)`;
+const SPENDING = `coalesce(r.payload IS NOT NULL AND r.intent_deadline > clock_timestamp() AND ${hostOf("r.intent_holder")} <> ALL($7::text[]), false)`;
 /** $1 names of those that stay. */
 export const NO_MEMBERS = "DELETE FROM authd.host WHERE name <> ALL($1::text[])";
 export const NO_INVITES = "DELETE FROM authd.invite";
@@ -219,7 +230,8 @@ ON CONFLICT (name) DO UPDATE
     lease_until = CASE WHEN ${FREED} THEN NULL ELSE r.lease_until END,
     version = CASE WHEN ${SAME} THEN r.version ELSE excluded.version END,
     committed_by = CASE WHEN ${SAME} THEN r.committed_by ELSE excluded.committed_by END,
-    committed_at = CASE WHEN ${SAME} THEN r.committed_at ELSE excluded.committed_at END
+    committed_at = CASE WHEN ${SAME} THEN r.committed_at ELSE excluded.committed_at END,
+    ${noIntentIf("NOT $6::boolean")}
   WHERE r.version + 1 = excluded.version AND NOT ($8::boolean AND ${SPENDING})
 RETURNING name`;
 
