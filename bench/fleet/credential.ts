@@ -57,6 +57,11 @@ export class FleetCredential {
     return places[0]! >= places[1]! && places[1]! >= 0;
   }
 
+  /** True if the issuer made an access token after that time (wall clock, ms). */
+  isMadeAfter(accessToken: string, ms: number): boolean {
+    return (this.issuer.access.get(accessToken)?.madeAt ?? 0) > ms;
+  }
+
   /** Notes what a host has on its disk. */
   lookAt(host: FleetHost): void {
     const token = host.refreshTokenOf(this.name);

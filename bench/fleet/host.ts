@@ -81,17 +81,21 @@ export class FleetHost {
     closeSync(log);
     this.#child = child;
     this.#ended = once(child, "exit");
-    await Promise.race([
-      once(child.stdout!, "data"),
-      this.#ended.then(() => Promise.reject(new Error(`${this.name} ended: ${this.said}`))),
-    ]);
+    await this.#unlessEnded(once(child.stdout!, "data"));
+  }
+
+  async #unlessEnded(event: Promise<unknown>): Promise<void> {
+    const ended = this.#ended.then(() =>
+      Promise.reject(new Error(`${this.name} ended: ${this.said}`)),
+    );
+    await Promise.race([event, ended]);
   }
 
   /** Lets a crashable daemon end itself at a point of its next refresh. */
   async endAt(point: string): Promise<void> {
     const armed = once(this.#child!, "message");
     this.#child!.send(point);
-    await armed;
+    await this.#unlessEnded(armed);
   }
 
   /** Resolves when the daemon is gone. */

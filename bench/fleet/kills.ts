@@ -6,6 +6,9 @@ import type { Fleet } from "./fleet.ts";
 import type { FleetHost } from "./host.ts";
 import { nothingFound, type Settled, settleOne } from "./settle.ts";
 
+/** The points are reached by a refresh, which waits for no other host. */
+const PATIENCE_MS = 120_000;
+
 /** Kills one host after another, at so many of the instants for each credential; each time everything must work again, on all of them. */
 export async function killAtPoints(
   { hosts, credentials }: Fleet,
@@ -30,7 +33,10 @@ async function killAt(host: FleetHost, credential: FleetCredential, point: strin
   const ended = host.ended().then(() => {
     isOver = true;
   });
+  const giveUpAt = Date.now() + PATIENCE_MS;
   while (!isOver) {
+    if (Date.now() > giveUpAt)
+      throw new Error(`${host.name} was not killed ${point}: ${host.said}`);
     // Within a second of the last one nothing is sent. The last one ends without an answer.
     const asked = host.client.getToken({ credential: credential.name, forceRefresh: true });
     await Promise.race([ended, asked.catch(() => {})]);

@@ -44,7 +44,7 @@ export async function settleOne(
   for (;;) {
     const host = await whoNeedsPerson(hosts, credential);
     if (host) await asPerson(found, hosts, credential, host).catch(() => {});
-    else if (await works(hosts, credential)) break;
+    else if (await works(hosts, credential, startedAt)) break;
     if (Date.now() - startedAt > PATIENCE_MS) return void found.broken.push(credential.name);
     await sleep(PAUSE_MS);
   }
@@ -70,13 +70,19 @@ async function asPerson(
 }
 
 /** True if a host can refresh it, and soon all hosts serve what that brought, or something newer. */
-async function works(hosts: readonly FleetHost[], credential: FleetCredential): Promise<boolean> {
+async function works(
+  hosts: readonly FleetHost[],
+  credential: FleetCredential,
+  startedAt: number,
+): Promise<boolean> {
   const { name } = credential;
   const host = hosts[Math.floor(Math.random() * hosts.length)]!;
   try {
     const { accessToken } = await host.client.getToken({
       ...{ credential: name, forceRefresh: true, timeoutMs: SOON_MS },
     });
+    // Within a second of the last refresh nothing is sent, and the token is the one of before.
+    if (!credential.isMadeAfter(accessToken, startedAt)) return false;
     for (const giveUpAt = Date.now() + SOON_MS; Date.now() < giveUpAt; ) {
       const ask = ({ client }: FleetHost) => client.getToken({ credential: name });
       const answers = await Promise.all(hosts.map(ask));

@@ -40,6 +40,8 @@ export interface Access {
   /** The refresh token that came with it. */
   refreshToken: string;
   /** Wall clock, ms. */
+  madeAt: number;
+  /** Wall clock, ms. */
   expiresAt: number;
 }
 
@@ -179,7 +181,8 @@ export class RotatingIssuer {
     const refreshToken = family.refreshTokens.at(-1)!;
     // A repeated answer, too, has an access token with its whole life before it.
     const accessToken = `access-${family.name}-${this.access.size}`;
-    this.access.set(accessToken, { family, refreshToken, expiresAt: Date.now() + lifetime });
+    const madeAt = Date.now();
+    this.access.set(accessToken, { family, refreshToken, madeAt, expiresAt: madeAt + lifetime });
     const answer = {
       access_token: accessToken,
       refresh_token: refreshToken,
