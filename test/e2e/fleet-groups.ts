@@ -223,4 +223,16 @@ test("a host whose request does not end is removed with --force alone, which tel
     ["one"],
   );
   t.like(credentials[0], { leasedBy: undefined, intentOf: "two" });
+  // Without the store this host would not know any more that the token may be spent.
+  const left = await one!.cli(["vault", "move", "--to", "file:"]);
+  t.regex(left.stderr, /rotating: the host two was about to spend.*Nothing was changed/s);
+  t.is((await statusOf(t, one!)).credentials[0]?.intentOf, "two");
+  const before = reuse.arrived.length;
+  await one!.cli(["get", "rotating"]);
+  t.is(reuse.arrived.length, before);
+  // What the issuer has given to the one that is gone stands for what a sign-in brings.
+  reuse.holding = false;
+  const entered = { input: JSON.stringify({ refresh_token: `refresh-${before}` }) };
+  succeeded(t, await one!.cli(["set", "rotating", "--secrets-from", "-"], entered));
+  succeeded(t, await one!.cli(["vault", "move", "--to", "file:"]));
 });

@@ -2,7 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { FileStore } from "../../src/vault/store/file-store.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import {
   addRotating,
@@ -178,4 +179,27 @@ test("the credentials come back to the last host, and go into the store once mor
   succeeded(t, await one!.cli(["vault", "move", "--to", store.url]));
   succeeded(t, await one!.cli(["refresh", "rotating"]));
   t.false(reuse.isRevoked);
+});
+
+test("a refresh token that was sent without an answer is not moved into a store", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  const one = await startHost(t, store, "one");
+  await addRotating(t, one, reuse);
+  let isLost = true;
+  reuse.issuer.answer((_, { socket }) => {
+    if (isLost) return void socket?.resetAndDestroy();
+    return { json: { access_token: "last", token_type: "Bearer", expires_in: 3_600 } };
+  });
+  t.not((await one.cli(["refresh", "rotating"])).code, 0);
+  const move = () => one.cli(["vault", "move", "--to", store.url]);
+  // A request may be under way once more.
+  await until(async () =>
+    /rotating: its refresh token was sent, and no/.test((await move()).stderr),
+  );
+  t.is((await new FileStore(fileURLToPath(store.url)).changesSince(-1)).entries.length, 0);
+  isLost = false;
+  await until(async () => (await one.cli(["refresh", "rotating"])).code === 0);
+  succeeded(t, await move());
 });

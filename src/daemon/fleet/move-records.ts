@@ -9,6 +9,7 @@ import { AuthdError } from "../../errors.ts";
 import {
   DEFAULT_GROUP,
   fleetKeys,
+  hostOfHolder,
   isKey,
   type KeyOwner,
   leavingKeyId,
@@ -16,6 +17,7 @@ import {
   newFleetKey,
   newKeyId,
   type Store,
+  type StoreEntry,
   sealPayload,
 } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
@@ -44,6 +46,7 @@ export async function moveIn(
   const go = registry.hold(moving());
   try {
     await whenNothingIsSpent(core);
+    assertAllAnswered(core);
     const clock = new StoreClock(time);
     const from = await idOfOnlyHost(store, host, owner);
     const { keys, keyFor } = await newGroupKeys(groups);
@@ -141,6 +144,7 @@ async function empty(
     return payload !== undefined && here < version;
   });
   if (behind) throw notHere(behind.name);
+  await assertNothingOpen(core, entries);
   const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
   const putBack = await forget();
   const emptied = { holder, from, to: undefined, hosts: [], records: gone };
@@ -152,6 +156,22 @@ async function empty(
   }
   await unmark(core);
   return entries.filter(({ payload }) => payload !== undefined).length;
+}
+
+/** Throws AuthdError `login_required` for a refresh token that was sent without an answer: other hosts would send it again. */
+function assertAllAnswered({ registry }: Core): void {
+  const open = registry.all().find(({ shared }) => shared.live?.rotation?.intent !== undefined);
+  if (open) throw unanswered(open.name);
+}
+
+/** Rejects with AuthdError `login_required` for a refresh token that a host may have spent: here it would be sent again. */
+async function assertNothingOpen({ registry, shared }: Core, entries: readonly StoreEntry[]) {
+  for (const entry of entries) {
+    const { live } = registry.findShared(entry.name) ?? {};
+    if (!entry.payload || !entry.intent || !live) continue;
+    if (await shared?.records.commits.settles(entry, live)) continue;
+    throw maybeSpent(entry.name, hostOfHolder(entry.intent.holder));
+  }
 }
 
 /** Empties the store of a move out that was cut off, if it was not emptied: what this host has is newer. */
@@ -244,6 +264,16 @@ function unreadable(credential: string): AuthdError {
 function notHere(credential: string): AuthdError {
   const message = `${credential}: this host has not got its newest version from the store. Nothing was changed; try again`;
   return new AuthdError("too_busy", message, { credential, retryAfterMs: 1_000 });
+}
+
+function maybeSpent(credential: string, host: string): AuthdError {
+  const message = `${credential}: the host ${host} was about to spend its refresh token, and never told what came of it. First sign in or enter another one (authd set ${credential}), or try this one once (authd refresh ${credential}). Nothing was changed`;
+  return new AuthdError("login_required", message, { credential });
+}
+
+function unanswered(credential: string): AuthdError {
+  const message = `${credential}: its refresh token was sent, and no answer came, so that it may be spent. First refresh it (authd refresh ${credential}), or enter another one (authd set ${credential}). Nothing was changed`;
+  return new AuthdError("login_required", message, { credential });
 }
 
 function notServed(credential: string, group: string): AuthdError {
