@@ -577,8 +577,8 @@ test("uninstall --purge removes settings, vault and records, and nothing else", 
   mkdirSync(join(config, "credentials"), { recursive: true });
   writeFileSync(join(config, "config.toml"), "");
   mkdirSync(join(state, "vault"), { recursive: true });
-  for (const name of ["vault/x", "audit.log", "told.json", "notes-of-mine"])
-    writeFileSync(join(state, name), "");
+  const kept = ["vault/x", "audit.log", "told.json", "store-shared", "store-timeline.json"];
+  for (const name of [...kept, "notes-of-mine"]) writeFileSync(join(state, name), "");
   const unasked = await t.throwsAsync(service("uninstall", { purge: true }), {
     instanceOf: AuthdError,
   });

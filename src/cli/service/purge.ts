@@ -16,7 +16,8 @@ import { removeAll, type ServiceIo } from "./steps.ts";
 /** Names of what authd makes in its folders; anything else stays, and its folder with it. */
 const OURS = {
   config: /^(config\.toml|credentials)$/,
-  state: /^(vault|audit\.log.*|told\.json|hook\.json|question-id|authd\.sock)$/,
+  state:
+    /^(vault|audit\.log.*|told\.json|hook\.json|question-id|store-(shared|left\.json|timeline\.json)|authd\.sock)$/,
 };
 
 /** Removes the service, and then everything that authd keeps. Nothing is removed without a yes. */
