@@ -44,6 +44,8 @@ export interface CredentialDeps {
   reschedule: (name: string, deadline: number) => void;
   /** Present where records are shared with other hosts; a candidate is tried by one host alone. */
   shared?: SharedRecords | undefined;
+  /** Address of the store whose records this host shared, and which config.toml names no more. */
+  formerStore?: string | undefined;
   /** True if the program of a subject token may be run (`subject_exec` in config.toml). */
   allowsExec?: boolean;
   /** Returns a token of the credential `name` for `asker`, whose subject token it is. Rejects with AuthdError. */

@@ -9,6 +9,7 @@ import type { CredentialDeps } from "./credential-deps.ts";
 import { type CredentialRecord, UNBOUND } from "./record.ts";
 import { bind, boundTo, replaceRecord } from "./record-changes.ts";
 import { noteSentCode, rebuildResponses, restoreTokens } from "./restored-tokens.ts";
+import { changeAlone } from "./shared/former-store.ts";
 import { StateReporter } from "./state.ts";
 import { StoredRecord } from "./stored-record.ts";
 import { TokenCache } from "./token-cache.ts";
@@ -263,9 +264,10 @@ export class Lifecycle {
     settings = this.settings,
   ): Promise<void> {
     if (!this.stored.record && this.blocker) throw this.blocker.error;
-    const update = () => this.stored.update(change, adopt);
     const { shared } = this.deps;
-    await (shared ? shared.change(this.name, settings.boundValues, update) : update());
+    if (!shared) return await this.stored.update(changeAlone(settings, change), adopt);
+    const update = () => this.stored.update(change, adopt);
+    await shared.change(this.name, settings.boundValues, update);
   }
 
   /** Seals the record that another host has committed, and uses it from then on. */

@@ -130,6 +130,7 @@ export class Registry {
   /** Shares records with other hosts from now on; undefined: no more. */
   share(records: SharedRecords | undefined): void {
     this.#deps.shared = records;
+    this.#deps.formerStore = undefined;
   }
 
   /** Holds token requests back that are not sent yet: they fail with `error` until the function is called. */

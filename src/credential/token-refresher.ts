@@ -13,6 +13,7 @@ import { handleFailure, MUST_REFRESH_WITHIN_MS, RETRY_SOON_MS } from "./refresh-
 import { RefreshStatus } from "./refresh-status.ts";
 import { Refusals } from "./refusals.ts";
 import { deadlineOf, didNotExtendExpiry, recordFailure, refreshTokenDeadline } from "./schedule.ts";
+import { assertNotOthers } from "./shared/former-store.ts";
 import type { SharedLease } from "./shared/shared-lease.ts";
 import { sharedRefresh } from "./shared/shared-refresh.ts";
 import {
@@ -130,6 +131,7 @@ export class TokenRefresher implements RefreshContext {
         if (rejectedWith && !pendingRefresh.byPerson) throw rejectedWith;
         lease?.assertTime();
         last = this.#inputs(() => this.#canWaitForDisk(slot, pendingRefresh));
+        if (!lease) assertNotOthers(this.deps, last.settings, last.record);
         return last;
       };
       if (lease) {

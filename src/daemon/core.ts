@@ -21,6 +21,7 @@ import { VaultLocker } from "../lock/vault-locker.ts";
 import { Observer } from "../observe/observe.ts";
 import type { EventPayload, HealthResult } from "../protocol.ts";
 import { Subscriptions } from "../rpc/subscriptions.ts";
+import { sharedStore } from "./fleet/shared-note.ts";
 import type { Foundation } from "./foundation.ts";
 import { healthOf } from "./health.ts";
 import type { SharedStore } from "./shared-store.ts";
@@ -191,8 +192,14 @@ export class Core {
   }
 
   #createRegistry(): Registry {
-    const { clock, time, http, vault, log, events, configuration } = this.#foundation;
+    const { env, clock, time, http, vault, log, events, configuration } = this.#foundation;
+    const formerStore = this.shared ? undefined : sharedStore(env);
+    if (formerStore !== undefined) {
+      const text = `this host shared ${formerStore}, and [store] is not in config.toml any more: refresh tokens of that store are not spent`;
+      log.warn({}, text);
+    }
     const deps = {
+      formerStore,
       allowsExec: configuration.daemon.subjectExec === true,
       ...{ clock, time, http, vault, log, onEvent: events.emit },
       hostLimiter: new HostLimiter(),

@@ -1,9 +1,9 @@
 /** A host that is told again to join, or to move its credentials: what fails changes nothing. */
 
-import { renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { startDaemon } from "../helpers/daemon.ts";
+import { type Daemon, startDaemon } from "../helpers/daemon.ts";
 import { addRotating, startFleet, startHost, succeeded } from "../helpers/fleet.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix as test } from "../helpers/optional.ts";
@@ -69,4 +69,44 @@ test("a host whose store does not answer joins no other one", async (t) => {
   const said = await host.cli(["vault", "move", "--to", other]);
   t.is(said.code, 2);
   t.regex(said.stderr, /start authd again/);
+});
+
+test("a host whose settings name the store no more spends nobody's refresh token", async (t) => {
+  const store = { url: pathToFileURL(join(temporaryFolder(t), "store")).href };
+  const reuse = await startReuseIssuer(t);
+  reuse.holding = false;
+  const [one, two] = await startFleet(t, store, ["one", "two"], (first) =>
+    addRotating(t, first, reuse),
+  );
+  const config = join(two!.configDir, "config.toml");
+  const named = readFileSync(config, "utf8");
+  succeeded(t, await one!.cli(["refresh", "rotating"]));
+  const newest = async (host: Daemon) =>
+    (await host.cli(["get", "rotating"])).stdout === `token-${reuse.arrived.length}\n`;
+  await until(() => newest(two!));
+  await two!.stop();
+  writeFileSync(config, "");
+  const alone = await startDaemon(t, { home: two! });
+  const before = reuse.arrived.length;
+  t.true(await newest(alone), "what it has is served");
+  const refused = await alone.cli(["refresh", "rotating"]);
+  t.is(refused.code, 7);
+  t.regex(refused.stderr, /\[store\] is not in config\.toml any more/);
+  t.is((await alone.cli(["vault", "move", "--to", "file:"])).code, 2, "nor is it its own");
+  t.is(reuse.arrived.length, before);
+  await alone.stop();
+  writeFileSync(config, named);
+  const again = await startDaemon(t, { home: two! });
+  await until(async () => (await again.cli(["refresh", "rotating"])).code === 0);
+  t.false(reuse.isRevoked);
+
+  // A refresh token that a person enters is the host's own.
+  await again.stop();
+  await one!.stop();
+  writeFileSync(config, "");
+  const own = await startDaemon(t, { home: two! });
+  t.is((await own.cli(["refresh", "rotating"])).code, 7);
+  const input = JSON.stringify({ refresh_token: "refresh-of-a-person" });
+  await own.cli(["set", "rotating", "--secrets-from", "-"], { input });
+  t.is(reuse.arrived.at(-1), "refresh-of-a-person");
 });

@@ -34,6 +34,7 @@ import { insteadOfFormer } from "./former-store.ts";
 import { forgetLeftStore, leftStore, noteLeftStore } from "./left-store.ts";
 import { finishMoveOut, moveIn, moveOut } from "./move-records.ts";
 import { sealAnew } from "./seal-anew.ts";
+import { forgetSharedStore, noteSharedStore, sharedStore } from "./shared-note.ts";
 
 /** Moves this host's credentials into a store and back, and lets hosts in and out. */
 export class FleetService {
@@ -89,6 +90,7 @@ export class FleetService {
     const store = await openSettled(settings, env);
     const credentials = await moveOut(this.#core, { ...leaving, store }, async () => {
       noteLeftStore(env, settings);
+      forgetSharedStore(env);
       removeStoreTable(configDir(env));
       await this.#core.detach();
       return () => this.#attach(settings);
@@ -102,7 +104,11 @@ export class FleetService {
   async #leave(): Promise<FleetHost> {
     const { env } = this.#foundation;
     const settings = leftStore(env);
-    if (!settings) return this.#done("file:");
+    if (!settings) {
+      const former = sharedStore(env);
+      if (former !== undefined) throw leftOut(former);
+      return this.#done("file:");
+    }
     const store = await openSettled(settings, env);
     const host = hostOf(settings);
     const owner = () => this.#owner(settings);
@@ -302,6 +308,7 @@ export class FleetService {
     const { env } = this.#foundation;
     const shared = await prepareStore(this.#foundation, settings);
     if (!this.#configuredStore()) writeStoreTable(configDir(env), settings);
+    noteSharedStore(env, settings.url);
     forgetLeftStore(env);
     await this.#core.attach(shared);
   }
@@ -330,6 +337,12 @@ export class FleetService {
       `The store has credentials of names that this host has too: ${clashing.slice(0, 10).join(", ")}. Remove them here first.`,
     );
   }
+}
+
+function leftOut(url: string): AuthdError {
+  return unfit(
+    `This host shared ${url}, and [store] is not in config.toml any more: put it back and restart authd first.`,
+  );
 }
 
 function noGroup(group: string): AuthdError {

@@ -69,7 +69,7 @@ export async function fleetKeys(
   if (!row) {
     const mine = keysOf(vault);
     const key = keyFor(hosts, mine.publicKey);
-    if (!key) throw unknown(host);
+    if (!key) throw unknown(host, hosts.length === 0);
     await mayEnter();
     await letIn(store, { host, vault }, unwrapAll(mine, key));
     return await fleetKeys(store, host, vault);
@@ -81,10 +81,9 @@ export async function fleetKeys(
   return { keyId, own, groups: groupsOf(hosts, own) };
 }
 
-function unknown(host: string): StoreUnknown {
-  return new StoreUnknown(
-    `The store does not know this host, ${host}: let it join (authd fleet join), or leave [store] out of config.toml`,
-  );
+function unknown(host: string, isFirst: boolean): StoreUnknown {
+  const next = isFirst ? "it has none yet (authd vault move)" : "let it join (authd fleet join)";
+  return new StoreUnknown(`The store does not know this host, ${host}: ${next}`);
 }
 
 function groupsOf(hosts: readonly Host[], own: GroupKeys): FleetKeys["groups"] {
