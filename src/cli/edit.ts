@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { AuthdError, errorCode, messageOf } from "../errors.ts";
 import { callDaemon } from "./call-daemon.ts";
-import { RESTART } from "./daemon-version.ts";
+import { notTold } from "./daemon-version.ts";
 import { differenceLines } from "./differences.ts";
 import { print } from "./output.ts";
 import { announce } from "./print-result.ts";
@@ -22,12 +22,7 @@ export const examples = ["authd edit labelf", "EDITOR=nano authd edit labelf"];
 
 async function edit(name: string): Promise<void> {
   const { file } = await callDaemon("credentials/show", { credential: name });
-  if (file === undefined) {
-    throw new AuthdError(
-      "internal",
-      `${name}: the running authd is too old to tell its file: ${RESTART}`,
-    );
-  }
+  if (file === undefined) throw await notTold(name, "its file");
   const editor = editorOf(process.env);
   const before = textOf(file);
   await editUntilRight(editor, file, name);

@@ -3,7 +3,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import type { CredentialSettings } from "../config/settings.ts";
 import { AuthdError } from "../errors.ts";
 import { callDaemon } from "./call-daemon.ts";
-import { RESTART } from "./daemon-version.ts";
+import { notTold } from "./daemon-version.ts";
 import { withSilentKeyboard } from "./keyboard.ts";
 import { announce } from "./print-result.ts";
 import { interactive } from "./prompts.ts";
@@ -48,7 +48,7 @@ async function set(name: string, options: SetOptions): Promise<void> {
   const { file } = await callDaemon("credentials/show", { credential: name });
   // An older daemon would leave out what it does not know, and say that all is done.
   if (options.unset !== undefined && file === undefined) {
-    throw new AuthdError("internal", `the running authd is too old for --unset: ${RESTART}`);
+    throw await notTold(name, "its file");
   }
   const known = await settingsKnown(name);
   const settings = parseSettings(

@@ -4,7 +4,7 @@ import { omitUndefined } from "../base/omit-undefined.ts";
 import { AuthdError } from "../errors.ts";
 import type { CredentialDetails } from "../protocol.ts";
 import { callDaemon } from "./call-daemon.ts";
-import { RESTART } from "./daemon-version.ts";
+import { notTold } from "./daemon-version.ts";
 import { differenceLines } from "./differences.ts";
 import { EXIT } from "./exit-code.ts";
 import { print } from "./output.ts";
@@ -52,12 +52,7 @@ export async function trustShown(details: CredentialDetails, yes: boolean): Prom
 
 /** Returns the error where the daemon tells no binding: the file is broken since it was read, or the daemon is old. */
 async function whyNoBinding({ name, file }: CredentialDetails): Promise<AuthdError> {
-  if (file === undefined) {
-    return new AuthdError(
-      "internal",
-      `the running authd is too old to tell what differs: ${RESTART}`,
-    );
-  }
+  if (file === undefined) return await notTold(name, "what differs");
   const { mistakeIn } = await import("../config/config.ts");
   const mistake = mistakeIn({ dir: dirname(dirname(file)), env: process.env }, name);
   const why = mistake

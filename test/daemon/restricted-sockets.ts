@@ -91,6 +91,15 @@ onUnix("sends requests with the credentials that it offers, and hands out no tok
   const get = await cli("get", "mine");
   t.is(get.code, 6);
   t.regex(get.stderr, /authd request mine URL/);
+  for (const args of [
+    ["trust", "mine"],
+    ["edit", "mine"],
+    ["set", "mine", "--unset", "ttl"],
+  ]) {
+    const { code, stderr } = await cli(...args);
+    t.is(code, 6);
+    t.regex(stderr, /this socket does not tell .*where authd runs/);
+  }
   const stop = await cli("stop");
   t.is(stop.code, 6);
   t.regex(stop.stderr, /not for shutdown/);
