@@ -86,7 +86,10 @@ function copyData() {
 
 function moveChanged() {
   const names = filesIn(fresh);
-  for (const name of names.filter((name) => differs(join(fresh, name), join(dist, name)))) {
+  const changed = names.filter((name) => differs(join(fresh, name), join(dist, name)));
+  // The command comes last: all that it loads is there then.
+  const isCommand = (name) => Number(name === join("src", "main.js"));
+  for (const name of changed.toSorted((one, other) => isCommand(one) - isCommand(other))) {
     mkdirSync(dirname(join(dist, name)), { recursive: true });
     renameSync(join(fresh, name), join(dist, name));
   }
