@@ -16,7 +16,7 @@ const words = ["main.js", "authd"].includes(called)
   ? given
   : (await import("./cli/names.ts")).wordsOf(called, given);
 const [command, ...args] = words;
-if (command === "serve") (await import("./base/v8-flags.ts")).disableJit();
+if (command === "serve") (await import("./base/v8-flags.ts")).configureV8();
 try {
   if (command === "__complete") {
     await (await import("./cli/complete.ts")).complete(args);
