@@ -65,10 +65,17 @@ test("a host whose store does not answer joins no other one", async (t) => {
   await started.stop();
   const host = await startDaemon(t, { home: started });
   const other = pathToFileURL(join(temporaryFolder(t), "store")).href;
-  writeFileSync(join(host.configDir, "config.toml"), `[store]\nurl = "${other}"\nhost = "one"\n`);
+  const config = join(host.configDir, "config.toml");
+  writeFileSync(config, `[store]\nurl = "${other}"\nhost = "one"\n`);
   const said = await host.cli(["vault", "move", "--to", other]);
   t.is(said.code, 2);
   t.regex(said.stderr, /start authd again/);
+  await host.stop();
+  const again = await startDaemon(t, { home: host });
+  const health = async () => (await again.cli(["health"])).stdout;
+  await until(async () => /does not know this host, one: it has none/.test(await health()));
+  succeeded(t, await again.cli(["vault", "move", "--to", other]));
+  t.regex(await health(), /it is reached/);
 });
 
 test("a host whose settings name the store no more spends nobody's refresh token", async (t) => {

@@ -81,8 +81,10 @@ export async function fleetKeys(
   return { keyId, own, groups: groupsOf(hosts, own) };
 }
 
-function unknown(host: string, isFirst: boolean): StoreUnknown {
-  const next = isFirst ? "it has none yet (authd vault move)" : "let it join (authd fleet join)";
+function unknown(host: string, isEmpty: boolean): StoreUnknown {
+  const next = isEmpty
+    ? "it has none. If it is the right one, its first host moves its credentials there (authd vault move)"
+    : "let it join (authd fleet join)";
   return new StoreUnknown(`The store does not know this host, ${host}: ${next}`);
 }
 
