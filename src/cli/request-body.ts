@@ -107,8 +107,9 @@ const standardInput = (): BodyStream => ({ parts: process.stdin });
 
 /** Of a regular file as many bytes as it has now, whatever is added to it meanwhile. */
 async function openFile(path: string, option: string): Promise<BodyStream> {
+  let handle: FileHandle | undefined;
   try {
-    const handle = await open(path);
+    handle = await open(path);
     const stat = await handle.stat();
     // Reading a directory fails when it is too late for a clear word.
     if (stat.isDirectory()) throw new Error("it is a folder");
@@ -116,6 +117,7 @@ async function openFile(path: string, option: string): Promise<BodyStream> {
     const bytes = stat.size;
     return { parts: streamOf(handle, bytes), bytes };
   } catch (error) {
+    await handle?.close();
     throw invalid(`${option}: ${messageOf(error)}`, error);
   }
 }

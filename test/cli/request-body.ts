@@ -1,13 +1,15 @@
 /** Bodies of `authd request` that are files, pipes, or too long for one message. */
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { bodyOf } from "../../src/cli/request-body.ts";
 import { MAX_BODY_BYTES } from "../../src/protocol.ts";
 import { start } from "../helpers/child.ts";
 import { MAIN, startDaemon } from "../helpers/daemon.ts";
-
+import { temporaryFolder } from "../helpers/folder.ts";
+import { onLinux } from "../helpers/optional.ts";
 import { startStreamingApi } from "../helpers/streaming-api.ts";
 import { until } from "../helpers/until.ts";
 
@@ -124,3 +126,19 @@ async function audited(daemon: { cli: (args: string[]) => Promise<{ stdout: stri
   const lines = stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
   return lines.filter(({ method = "" }) => /request/i.test(method));
 }
+
+onLinux("what is no file is refused, and not left open", async (t) => {
+  const folder = temporaryFolder(t);
+  const descriptors = "/proc/self/fd";
+  const openedHere = () =>
+    readdirSync(descriptors).filter((fd) => {
+      try {
+        return readlinkSync(join(descriptors, fd)) === folder;
+      } catch {
+        return false;
+      }
+    });
+  await t.throwsAsync(bodyOf([], folder), { message: /-T .*: it is a folder/ });
+  await t.throwsAsync(bodyOf([`@${folder}`], undefined), { message: /-d @.*: it is a folder/ });
+  t.deepEqual(openedHere(), []);
+});
