@@ -15,7 +15,7 @@ export interface ExportedCredential {
 /** Accepts members that it does not know: a newer authd may have written them. */
 const content = z.object({
   credentials: z.array(
-    z.object({ name: z.string(), file: z.string().optional(), record: recordSchema.optional() }),
+    z.object({ name: z.string(), file: z.optional(z.string()), record: z.optional(recordSchema) }),
   ),
 });
 

@@ -3,7 +3,10 @@ import * as z from "../base/zod.ts";
 import { AuthdError } from "../errors.ts";
 
 /** A user or a group, by name or number; the last number means "none" to the kernel. */
-export const account = z.union([z.string().min(1), z.int().nonnegative().max(0xffff_fffe)]);
+export const account = z.union([
+  z.nonEmpty,
+  z.int().check(z.nonnegative(), z.maximum(0xffff_fffe)),
+]);
 
 type AccountKind = "user" | "group";
 /** Returns the id of a user or group that is given by number or name. Throws AuthdError `invalid_params`. */

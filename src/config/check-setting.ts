@@ -60,7 +60,7 @@ function innermost(type: CredentialType, path: readonly string[], table: Table) 
     schema = shape[next];
     part = part[next];
   }
-  return { label, schema: schema as z.ZodType, part };
+  return { label, schema: schema as z.ZodMiniType, part };
 }
 
 /** Kept values are checked with the whole file. */

@@ -6,7 +6,7 @@ import { isTable, mergeTables, type Table, toJsonValue } from "./json-table.ts";
 export type Wanted = z.core.JSONSchema.BaseSchema;
 
 /** Returns the JSON Schema of what a key's zod schema takes; `{}` takes anything. */
-export function wantedBy(schema: z.ZodType): Wanted {
+export function wantedBy(schema: z.ZodMiniType): Wanted {
   return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
 }
 

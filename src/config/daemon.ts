@@ -20,7 +20,7 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"
 
 const NOT_A_PATH = { error: "expected an absolute path" };
 const isPath = (text = "") => isAbsolute(text) && !text.includes("\0");
-const absolutePath = z.string().refine(isPath, NOT_A_PATH);
+const absolutePath = z.string().check(z.refine(isPath, NOT_A_PATH));
 
 /** An address such as `127.0.0.1:9464`, `[::1]:9464` or `localhost:9464`. */
 function loopback(text: string): { host: string; port: number } | undefined {
@@ -31,120 +31,149 @@ function loopback(text: string): { host: string; port: number } | undefined {
 }
 
 const restrictedSocket = z.strictObject({
-  name: z
-    .string()
-    .regex(NAME, "expected a name such as devcontainer")
-    .describe("What the audit log and questions call it"),
-  path: absolutePath.describe("Where it is; mount or forward it from here"),
-  mode: z
-    .string()
-    .regex(/^0?[0-7]{3}$/, 'expected octal digits, such as "0600"')
-    .default("0600")
-    .describe("Its permissions; the folder's count as well"),
-  credentials: z
-    .array(z.string().regex(NAME, "expected the name of a credential"))
-    .min(1)
-    .describe("Credentials that can be used by it"),
-  expose: z
-    .enum(["request", "token"])
-    .default("request")
-    .describe("request: sends requests and hands out no token; token: hands out tokens, too"),
-  read_only: z.boolean().default(false).describe("Only GET, HEAD and OPTIONS are sent"),
+  name: z.described(
+    z.string().check(z.regex(NAME, "expected a name such as devcontainer")),
+    "What the audit log and questions call it",
+  ),
+  path: z.described(absolutePath, "Where it is; mount or forward it from here"),
+  mode: z.described(
+    z._default(
+      z.string().check(z.regex(/^0?[0-7]{3}$/, 'expected octal digits, such as "0600"')),
+      "0600",
+    ),
+    "Its permissions; the folder's count as well",
+  ),
+  credentials: z.described(
+    z
+      .array(z.string().check(z.regex(NAME, "expected the name of a credential")))
+      .check(z.minLength(1)),
+    "Credentials that can be used by it",
+  ),
+  expose: z.described(
+    z._default(z.enum(["request", "token"]), "request"),
+    "request: sends requests and hands out no token; token: hands out tokens, too",
+  ),
+  read_only: z.described(z._default(z.boolean(), false), "Only GET, HEAD and OPTIONS are sent"),
 });
 
 /** The schema of `config.toml`. */
-export const configSchema = z
-  .strictObject({
-    vault_key: z.enum(VAULT_KEYS).describe("Where a new vault's key comes from"),
-    log_level: z.enum(LOG_LEVELS).describe("What the daemon writes to its log"),
-    proxy: z
-      .url({ protocol: /^https?$/ })
-      .describe("Proxy for issuers and APIs; the environment's are not used"),
-    ca_file: z.string().min(1).describe("PEM file with a private CA that every credential trusts"),
-    audit: z
-      .enum(AUDIT_MODES)
-      .describe("Whether audit.log says who used what; required: nothing happens unless it can"),
-    max_connections: z.int().min(1).max(65_536).describe("Clients connected at once"),
-    access: z
-      .strictObject({
-        users: z.array(account),
-        groups: z.array(account),
-        answer_own: z
-          .boolean()
-          .describe("They may answer what programs of that same user ask a person; off by default"),
-      })
-      .partial()
-      .describe("Other users who may connect; what they may use is said by the credentials' rules"),
-    socket_group: account.describe("Group whose members can reach the socket (mode 0660)"),
-    sockets: z
-      .array(restrictedSocket)
-      .max(16)
-      .describe(
-        "Further sockets, restricted: to forward to other hosts, or to mount into containers",
-      ),
-    metrics_file: absolutePath.describe("File for Prometheus' textfile collector; off by default"),
-    metrics_listen: z
-      .string()
-      .refine((text) => loopback(text) !== undefined, {
-        error: "expected a loopback address and a port, such as 127.0.0.1:9464",
-      })
-      .describe("Loopback address and port of a Prometheus endpoint; off by default"),
-    notify: z
-      .boolean()
-      .describe(
-        "Desktop notifications when a credential needs you; by default if there is a desktop",
-      ),
-    hook: z
-      .union([absolutePath, z.array(z.string()).refine(([program]) => isPath(program), NOT_A_PATH)])
-      .describe("Program that is run when a credential needs you, with its arguments; no shell"),
-    store: z
-      .strictObject({
-        url: z
-          .string()
-          .refine(isStoreUrl, {
-            error: "expected postgres://role@host/database without a password, or file:///folder",
-          })
-          .describe("The store that this host shares with others: postgres:// or file://"),
-        password_file: absolutePath
-          .optional()
-          .describe(
-            "File with the role's password; else the systemd credential store-password, or ~/.pgpass",
+export const configSchema = z.partial(
+  z.strictObject({
+    vault_key: z.described(z.enum(VAULT_KEYS), "Where a new vault's key comes from"),
+    log_level: z.described(z.enum(LOG_LEVELS), "What the daemon writes to its log"),
+    proxy: z.described(
+      z.url({ protocol: /^https?$/ }),
+      "Proxy for issuers and APIs; the environment's are not used",
+    ),
+    ca_file: z.described(z.nonEmpty, "PEM file with a private CA that every credential trusts"),
+    audit: z.described(
+      z.enum(AUDIT_MODES),
+      "Whether audit.log says who used what; required: nothing happens unless it can",
+    ),
+    max_connections: z.described(
+      z.int().check(z.minimum(1), z.maximum(65_536)),
+      "Clients connected at once",
+    ),
+    access: z.described(
+      z.partial(
+        z.strictObject({
+          users: z.array(account),
+          groups: z.array(account),
+          answer_own: z.described(
+            z.boolean(),
+            "They may answer what programs of that same user ask a person; off by default",
           ),
-        ca_file: absolutePath
-          .optional()
-          .describe("PEM file with the CA of the server's certificate; else the system's"),
-        key_file: absolutePath
-          .optional()
-          .describe(
-            "File with a key that lets this host in (authd fleet key); else the systemd credential store-key, or an invitation",
+        }),
+      ),
+      "Other users who may connect; what they may use is said by the credentials' rules",
+    ),
+    socket_group: z.described(account, "Group whose members can reach the socket (mode 0660)"),
+    sockets: z.described(
+      z.array(restrictedSocket).check(z.maxLength(16)),
+      "Further sockets, restricted: to forward to other hosts, or to mount into containers",
+    ),
+    metrics_file: z.described(
+      absolutePath,
+      "File for Prometheus' textfile collector; off by default",
+    ),
+    metrics_listen: z.described(
+      z.string().check(
+        z.refine((text) => loopback(text) !== undefined, {
+          error: "expected a loopback address and a port, such as 127.0.0.1:9464",
+        }),
+      ),
+      "Loopback address and port of a Prometheus endpoint; off by default",
+    ),
+    notify: z.described(
+      z.boolean(),
+      "Desktop notifications when a credential needs you; by default if there is a desktop",
+    ),
+    hook: z.described(
+      z.union([
+        absolutePath,
+        z.array(z.string()).check(z.refine(([program]) => isPath(program), NOT_A_PATH)),
+      ]),
+      "Program that is run when a credential needs you, with its arguments; no shell",
+    ),
+    store: z.described(
+      z.strictObject({
+        url: z.described(
+          z.string().check(
+            z.refine(isStoreUrl, {
+              error: "expected postgres://role@host/database without a password, or file:///folder",
+            }),
           ),
-        host: z
-          .string()
-          .regex(NAME, "expected a name such as web-1")
-          .optional()
-          .describe("What this host is called there; by default as the machine is called"),
-        groups: z
-          .array(z.string().regex(NAME, "expected a name such as web"))
-          .min(1)
-          .optional()
-          .describe("The groups that this host serves; by default all that it was let into"),
-      })
-      .describe("Records that are shared with other hosts"),
-    subject_exec: z
-      .boolean()
-      .describe("Whether credentials may run a program for their subject token; off by default"),
-    lock_after: z
-      .string()
-      .refine((text) => (parseDuration(text) ?? 0) >= 1_000, {
-        error: "expected a length of time, such as 30m or 2h",
-      })
-      .describe("Locks the vault after so long without use, such as 30m; off by default"),
-    lock_on: z
-      .array(z.enum(["suspend", "screen"]))
-      .describe("Locks the vault when the machine sleeps, when the screen is locked (Linux)"),
-    defaults: z.record(z.string(), z.json()).describe("Defaults for the keys of credential files"),
-  })
-  .partial();
+          "The store that this host shares with others: postgres:// or file://",
+        ),
+        password_file: z.described(
+          z.optional(absolutePath),
+          "File with the role's password; else the systemd credential store-password, or ~/.pgpass",
+        ),
+        ca_file: z.described(
+          z.optional(absolutePath),
+          "PEM file with the CA of the server's certificate; else the system's",
+        ),
+        key_file: z.described(
+          z.optional(absolutePath),
+          "File with a key that lets this host in (authd fleet key); else the systemd credential store-key, or an invitation",
+        ),
+        host: z.described(
+          z.optional(z.string().check(z.regex(NAME, "expected a name such as web-1"))),
+          "What this host is called there; by default as the machine is called",
+        ),
+        groups: z.described(
+          z.optional(
+            z
+              .array(z.string().check(z.regex(NAME, "expected a name such as web")))
+              .check(z.minLength(1)),
+          ),
+          "The groups that this host serves; by default all that it was let into",
+        ),
+      }),
+      "Records that are shared with other hosts",
+    ),
+    subject_exec: z.described(
+      z.boolean(),
+      "Whether credentials may run a program for their subject token; off by default",
+    ),
+    lock_after: z.described(
+      z.string().check(
+        z.refine((text) => (parseDuration(text) ?? 0) >= 1_000, {
+          error: "expected a length of time, such as 30m or 2h",
+        }),
+      ),
+      "Locks the vault after so long without use, such as 30m; off by default",
+    ),
+    lock_on: z.described(
+      z.array(z.enum(["suspend", "screen"])),
+      "Locks the vault when the machine sleeps, when the screen is locked (Linux)",
+    ),
+    defaults: z.described(
+      z.record(z.string(), z.json()),
+      "Defaults for the keys of credential files",
+    ),
+  }),
+);
 
 export interface ConfigFile {
   daemon: DaemonSettings;

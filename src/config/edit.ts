@@ -57,7 +57,7 @@ function wantedAt(type: CredentialType, key: string, file: Table): Wanted {
   }
   if (isField(type, key, file)) return { type: "string" };
   const schema = { ...shapeOf(type.grant.schema), ...commonSchema.shape }[key];
-  return schema instanceof z.ZodType ? wantedBy(schema) : {};
+  return schema instanceof z.ZodMiniType ? wantedBy(schema) : {};
 }
 
 /** Removes keys; a table that loses its last key is removed too: an empty one would still count as given. */

@@ -82,7 +82,7 @@ function fieldSchema(field: PresetField): Schema {
 }
 
 /** Returns the JSON Schema without zod's recursive one of any JSON value, which is of no use to an editor. */
-function bare(schema: z.ZodType): Schema {
+function bare(schema: z.ZodMiniType): Schema {
   const { $schema, $defs, ...rest } = z.toJSONSchema(schema, { io: "input" });
   return mapTables(rest, (table) => ("$ref" in table ? {} : table)) as Schema;
 }

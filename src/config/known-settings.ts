@@ -27,7 +27,7 @@ export function knownSettings(file: Table, presets: Presets): KnownSetting[] {
   return [...new Map(all.toReversed().map((setting) => [setting.key, setting])).values()].reverse();
 }
 
-function settingsOf(schema: z.ZodType): KnownSetting[] {
+function settingsOf(schema: z.ZodMiniType): KnownSetting[] {
   return flatten(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }), []);
 }
 

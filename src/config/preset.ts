@@ -6,54 +6,66 @@ import type { Table } from "./json-table.ts";
 import { parseWith } from "./schema.ts";
 import type { RegisterRequest } from "./settings.ts";
 
-const text = z.string().min(1);
 const fieldSchema = z.strictObject({
-  label: text.describe("Shown when the value is asked for."),
-  hint: text.optional().describe("A few words beside the label."),
-  secret: z
-    .boolean()
-    .default(false)
-    .describe("Kept in the vault and asked for without echo; {secret.NAME} in templates."),
-  optional: z.boolean().default(false).describe("May be left empty."),
-  default: z.string().optional().describe("A template over the fields above it."),
-  kind: z
-    .enum(["text", "url", "base", "path"])
-    .default("text")
-    .describe("base: a URL that paths are appended to; path: what is appended to one."),
-  choices: z
-    .union([z.array(text).min(1), z.record(text, z.string())])
-    .transform((choices) =>
-      Array.isArray(choices)
-        ? Object.fromEntries(choices.map((choice) => [choice, choice]))
-        : choices,
-    )
-    .optional()
-    .describe("Values that may be typed; as a table, with the text that templates get for each."),
+  label: z.described(z.nonEmpty, "Shown when the value is asked for."),
+  hint: z.described(z.optional(z.nonEmpty), "A few words beside the label."),
+  secret: z.described(
+    z._default(z.boolean(), false),
+    "Kept in the vault and asked for without echo; {secret.NAME} in templates.",
+  ),
+  optional: z.described(z._default(z.boolean(), false), "May be left empty."),
+  default: z.described(z.optional(z.string()), "A template over the fields above it."),
+  kind: z.described(
+    z._default(z.enum(["text", "url", "base", "path"]), "text"),
+    "base: a URL that paths are appended to; path: what is appended to one.",
+  ),
+  choices: z.described(
+    z.optional(
+      z.pipe(
+        z.union([z.array(z.nonEmpty).check(z.minLength(1)), z.record(z.nonEmpty, z.string())]),
+        z.transform((choices) =>
+          Array.isArray(choices)
+            ? Object.fromEntries(choices.map((choice) => [choice, choice]))
+            : choices,
+        ),
+      ),
+    ),
+    "Values that may be typed; as a table, with the text that templates get for each.",
+  ),
 });
 
 /** The content of a preset's file. */
 export const presetSchema = z.strictObject({
-  title: text.describe("The API's name, as people call it."),
-  grant: text.describe("How tokens are obtained."),
-  keys: z
-    .strictObject({ hint: text, url: z.url().optional() })
-    .describe("Where a person finds or makes the keys of this API."),
-  fields: z
-    .record(z.string().regex(/^[a-z][a-z0-9_]*$/), fieldSchema)
-    .describe("Values to ask for, in this order."),
-  settings: z
-    .record(text, z.json())
-    .describe("Keys of the grant and of every credential file, as templates over the fields."),
-  verify_before: z
-    .strictObject({ method: z.enum(["GET", "HEAD", "POST", "OPTIONS"]), url: text })
-    .optional()
-    .describe(
-      "Of a shipped preset: the verify request of before, to which credentials with rules are bound.",
+  title: z.described(z.nonEmpty, "The API's name, as people call it."),
+  grant: z.described(z.nonEmpty, "How tokens are obtained."),
+  keys: z.described(
+    z.strictObject({ hint: z.nonEmpty, url: z.optional(z.url()) }),
+    "Where a person finds or makes the keys of this API.",
+  ),
+  fields: z.described(
+    z.record(z.string().check(z.regex(/^[a-z][a-z0-9_]*$/)), fieldSchema),
+    "Values to ask for, in this order.",
+  ),
+  settings: z.described(
+    z.record(z.nonEmpty, z.json()),
+    "Keys of the grant and of every credential file, as templates over the fields.",
+  ),
+  verify_before: z.described(
+    z.optional(
+      z.strictObject({ method: z.enum(["GET", "HEAD", "POST", "OPTIONS"]), url: z.nonEmpty }),
     ),
-  register: z
-    .strictObject({ url: text, generates: text, json: z.record(text, z.string()) })
-    .optional()
-    .describe("How --register makes an account."),
+    "Of a shipped preset: the verify request of before, to which credentials with rules are bound.",
+  ),
+  register: z.described(
+    z.optional(
+      z.strictObject({
+        url: z.nonEmpty,
+        generates: z.nonEmpty,
+        json: z.record(z.nonEmpty, z.string()),
+      }),
+    ),
+    "How --register makes an account.",
+  ),
 });
 
 /** A value that a preset asks its user for. */

@@ -8,72 +8,80 @@ import { NAME } from "./name.ts";
 import { policyKeys } from "./policy-schema.ts";
 
 /** Keys that every credential file may have, whatever its grant (docs/configuration.md). */
-export const commonSchema = z
-  .strictObject({
-    origins: z
-      .array(z.string())
-      .describe("Where the token may be sent: scheme, host and port; {kept.NAME} beside a pattern"),
-    headers: z
-      .record(z.string(), z.string())
-      .describe("Sent with every request; templates with {token}, {secret.NAME} and {field}"),
-    query: z
-      .record(z.string().min(1), z.string())
-      .describe("Parameters in the query of every request; templates as in headers"),
-    cookie: z
-      .record(z.string().regex(HEADER_NAME, "is not a cookie name"), z.string())
-      .describe("Cookies of every request; templates as in headers"),
-    body: z
-      .record(z.string().min(1), z.string())
-      .describe(
-        "Members of every body, which has to be a form or a JSON object; templates as in headers",
-      ),
-    follow: z
-      .array(z.string())
-      .describe(
-        "Other origins, or patterns, that a redirect may lead to, without anything of the credential's",
-      ),
-    ttl: z.number().positive().describe("Seconds, if the issuer gives no lifetime"),
+export const commonSchema = z.partial(
+  z.strictObject({
+    origins: z.described(
+      z.array(z.string()),
+      "Where the token may be sent: scheme, host and port; {kept.NAME} beside a pattern",
+    ),
+    headers: z.described(
+      z.record(z.string(), z.string()),
+      "Sent with every request; templates with {token}, {secret.NAME} and {field}",
+    ),
+    query: z.described(
+      z.record(z.nonEmpty, z.string()),
+      "Parameters in the query of every request; templates as in headers",
+    ),
+    cookie: z.described(
+      z.record(z.string().check(z.regex(HEADER_NAME, "is not a cookie name")), z.string()),
+      "Cookies of every request; templates as in headers",
+    ),
+    body: z.described(
+      z.record(z.nonEmpty, z.string()),
+      "Members of every body, which has to be a form or a JSON object; templates as in headers",
+    ),
+    follow: z.described(
+      z.array(z.string()),
+      "Other origins, or patterns, that a redirect may lead to, without anything of the credential's",
+    ),
+    ttl: z.described(z.number().check(z.positive()), "Seconds, if the issuer gives no lifetime"),
     lifetime: lifetimeSchema,
-    warm: z.enum(["used", "always"]).describe("When to renew before expiry"),
-    verify: z
-      .strictObject({ method: z.enum(["GET", "HEAD", "POST", "OPTIONS"]), url: z.string() })
-      .partial({ method: true })
-      .describe("The request that `authd test` makes"),
-    ca_file: z.string().min(1).describe("PEM file with the private CA to trust"),
-    allow_insecure_http: z.boolean().describe("Permits plain http beyond loopback"),
-    group: z
-      .string()
-      .regex(NAME, "expected a name such as web")
-      .describe("The group of hosts that share it, in a store; by default the group default"),
-    secret_expires: z.iso.date().describe("The day on which the secret runs out"),
-    rejected_statuses: z
-      .array(z.int().min(400).max(599))
-      .describe("HTTP statuses with which the issuer refuses a secret"),
-    rejected_on: z
-      .array(answerConditionSchema)
-      .describe(
-        "Answers with which the issuer refuses a secret: in all, a status, a body, a header",
+    warm: z.described(z.enum(["used", "always"]), "When to renew before expiry"),
+    verify: z.described(
+      z.partial(
+        z.strictObject({ method: z.enum(["GET", "HEAD", "POST", "OPTIONS"]), url: z.string() }),
+        { method: true },
       ),
-    renew_on: z
-      .array(answerConditionSchema)
-      .describe("Answers of the API, beside a 401, that mean an expired token"),
-    fields: z
-      .record(z.string().regex(/^[A-Za-z0-9_-]+$/), z.string())
-      .describe("Values of your own, for templates"),
+      "The request that `authd test` makes",
+    ),
+    ca_file: z.described(z.nonEmpty, "PEM file with the private CA to trust"),
+    allow_insecure_http: z.described(z.boolean(), "Permits plain http beyond loopback"),
+    group: z.described(
+      z.string().check(z.regex(NAME, "expected a name such as web")),
+      "The group of hosts that share it, in a store; by default the group default",
+    ),
+    secret_expires: z.described(z.iso.date(), "The day on which the secret runs out"),
+    rejected_statuses: z.described(
+      z.array(z.int().check(z.minimum(400), z.maximum(599))),
+      "HTTP statuses with which the issuer refuses a secret",
+    ),
+    rejected_on: z.described(
+      z.array(answerConditionSchema),
+      "Answers with which the issuer refuses a secret: in all, a status, a body, a header",
+    ),
+    renew_on: z.described(
+      z.array(answerConditionSchema),
+      "Answers of the API, beside a 401, that mean an expired token",
+    ),
+    fields: z.described(
+      z.record(z.string().check(z.regex(/^[A-Za-z0-9_-]+$/)), z.string()),
+      "Values of your own, for templates",
+    ),
     ...policyKeys,
-  })
-  .partial();
+  }),
+);
 
 export type Common = z.output<typeof commonSchema>;
 
 /** Returns the keys of an object schema, wrapped or a union of such; none for any other. */
 export function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
-  if (schema instanceof z.ZodObject) return schema.shape;
-  if (schema instanceof z.ZodPipe) return shapeOf(schema.in);
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
-    return shapeOf(schema.unwrap());
+  if (schema instanceof z.ZodMiniObject) return schema.shape;
+  if (schema instanceof z.ZodMiniPipe) return shapeOf(schema.def.in);
+  if (schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniDefault) {
+    return shapeOf(schema.def.innerType);
   }
-  if (schema instanceof z.ZodUnion) return Object.assign({}, ...schema.options.map(shapeOf));
+  if (schema instanceof z.ZodMiniUnion)
+    return Object.assign({}, ...schema.def.options.map(shapeOf));
   return {};
 }
 
@@ -81,7 +89,7 @@ export function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
  * Parses with a schema. Throws an AuthdError `invalid_params` that names each key and its mistake, and
  * never quotes a value.
  */
-export function parseWith<Output>(schema: z.ZodType<Output>, value: unknown): Output {
+export function parseWith<Output>(schema: z.ZodMiniType<Output>, value: unknown): Output {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw new AuthdError("invalid_params", problemsOf(schema, value).slice(0, 5).join(" "));
@@ -89,7 +97,7 @@ export function parseWith<Output>(schema: z.ZodType<Output>, value: unknown): Ou
 
 /** Returns a text for each mistake in `value`, of those at a path that `counts`; see `parseWith`. */
 export function problemsOf(
-  schema: z.ZodType,
+  schema: z.ZodMiniType,
   value: unknown,
   counts: (path: readonly PropertyKey[]) => boolean = () => true,
 ): string[] {

@@ -6,214 +6,223 @@ import { RESTRICTED_PREFIX } from "../config/policy.ts";
 import type { IssuerMetadata } from "../grants/login/index.ts";
 import type { OAuthProblem } from "../protocol.ts";
 
+const text = z.string();
+const number = z.number();
+const flag = z.boolean();
+const texts = z.record(text, text);
+const optionalText = z.exactOptional(text);
+const optionalNumber = z.exactOptional(number);
+const optionalFlag = z.exactOptional(flag);
+const optionalTexts = z.exactOptional(texts);
+
 /** The clocks at one moment, in ms, and the boot of the machine that `boot` counts from. */
-const stamp = z.object({ wall: z.number(), boot: z.number(), bootId: z.string() });
+const stamp = z.object({ wall: number, boot: number, bootId: text });
 
 /** The scope and audience that a caller asked for; absent: the credential's own. */
 const target = z.object({
-  scope: z.string().exactOptional(),
-  audience: z.string().exactOptional(),
+  scope: optionalText,
+  audience: optionalText,
 });
 
 /** A cached access token. */
 const storedToken = z.object({
-  variant: target.exactOptional(),
-  accessToken: z.string(),
-  tokenType: z.string(),
-  scope: z.string().exactOptional(),
+  variant: z.exactOptional(target),
+  accessToken: text,
+  tokenType: text,
+  scope: optionalText,
   /** Milliseconds; null stands for Infinity, which JSON lacks. */
-  lifetime: z.number().nullable(),
+  lifetime: z.nullable(number),
   /** The issuer told no lifetime. */
-  assumed: z.boolean(),
+  assumed: flag,
   /** Milliseconds after which the issuer wants a refresh. */
-  refreshIn: z.number().exactOptional(),
+  refreshIn: optionalNumber,
   /** When the request was sent. */
   obtainedAt: stamp,
   /** Uniform in [0, 1): spreads the refreshes of tokens acquired together. */
-  jitter: z.number(),
+  jitter: number,
   /** Values that the token's answer brought, or lacked and earlier ones had, by name. */
-  kept: z.record(z.string(), z.string()).exactOptional(),
+  kept: optionalTexts,
   /** When a program last asked for the token (wall clock, ms); 0: never. */
-  askedAt: z.number(),
+  askedAt: number,
   /** The moment of `askedAt` on the boot clock of `obtainedAt`. */
-  askedAtBoot: z.number().exactOptional(),
+  askedAtBoot: optionalNumber,
 });
 
 /** The state of a rotating refresh token. */
 const rotation = z.object({
   /** The token is being sent, for this target. Found at start: the response was lost. */
-  intent: target.exactOptional(),
+  intent: z.exactOptional(target),
   /** The token before the current one, for an issuer that lost its own last step. */
-  previous: z.string().exactOptional(),
+  previous: optionalText,
   /** SHA-256 of the token that a person entered, once it was sent; absent in records of older versions. */
-  entered: z.string().exactOptional(),
+  entered: optionalText,
   /** The issuer accepted the current token at least once. */
-  worked: z.boolean(),
+  worked: flag,
   /** When the last request with the token was sent; absent in records of older versions. */
-  obtainedAt: stamp.exactOptional(),
+  obtainedAt: z.exactOptional(stamp),
   /** When the refresh token itself ends (wall clock as of `obtainedAt`, ms). */
-  expiresAt: z.number().exactOptional(),
+  expiresAt: optionalNumber,
   /** How long it lived from its issue (ms); present only where a refresh postpones its end. */
-  lifetime: z.number().exactOptional(),
+  lifetime: optionalNumber,
   /** When it ends however often it is used (wall clock as of `obtainedAt`, ms), where the issuer tells that apart. */
-  hardExpiresAt: z.number().exactOptional(),
+  hardExpiresAt: optionalNumber,
   /** How long it was to live when the end that nothing postpones was first told (ms). */
-  hardLifetime: z.number().exactOptional(),
+  hardLifetime: optionalNumber,
 });
 
 /** The issuer refused the secrets: nothing is sent until a person acts, whatever restarts in between. */
 const refused = z.object({
   reason: z.enum(["login_required", "credential_rejected"]),
-  message: z.string(),
-  oauth: z.custom<OAuthProblem>((value) => typeof Object(value).error === "string").exactOptional(),
+  message: text,
+  oauth: z.exactOptional(
+    z.custom<OAuthProblem>((value) => typeof Object(value).error === "string"),
+  ),
   /** Wall clock, ms. */
-  at: z.number(),
+  at: number,
   /** Digest of what the credential's own file said about the request; absent in records of older versions. */
-  writtenRequest: z.string().exactOptional(),
+  writtenRequest: optionalText,
 });
 
 /** A fault that trying again will hardly change (see troubles.ts). */
 const seenTrouble = z.object({
   reason: z.enum(["wrong_address", "blocked", "test_failed"]),
-  message: z.string(),
+  message: text,
   /** HTTP status of a request that failed. */
-  status: z.number().exactOptional(),
+  status: optionalNumber,
   /** Digest of the settings that the fault is about: with others it does not count. */
-  settings: z.string(),
+  settings: text,
 });
 
 /** A lifetime that can't be read, or can't be (see lifetime-fault.ts). */
 const lifetimeTrouble = z.object({
-  message: z.string(),
+  message: text,
   /** The `key=value` that mends it. */
-  set: z.string().exactOptional(),
+  set: optionalText,
   /** Digest of the settings that it is about: with others it does not count. */
-  settings: z.string(),
+  settings: text,
 });
 
 const metadata = z.custom<IssuerMetadata>((value) => typeof Object(value).issuer === "string");
 
 /** What an API asked for in vain (see step-up.ts). */
 const demand = z.object({
-  origin: z.string(),
-  scope: z.string().exactOptional(),
-  acrValues: z.string().exactOptional(),
-  maxAge: z.number().exactOptional(),
+  origin: text,
+  scope: optionalText,
+  acrValues: optionalText,
+  maxAge: optionalNumber,
   /** Digest of the settings that it is about: with others it does not count. */
-  settings: z.string(),
+  settings: text,
 });
 
 /** The metadata of an issuer that gives the addresses. `offered`: newer ones at another origin, not trusted yet. */
-const discovered = z.object({ metadata, offered: metadata.exactOptional() });
+const discovered = z.object({ metadata, offered: z.exactOptional(metadata) });
 
 /** The client that authd registered itself (RFC 7591); its secret, where it has one, is among the secrets. */
 const registration = z.object({
-  issuer: z.string(),
-  clientId: z.string(),
+  issuer: text,
+  clientId: text,
   /** When the client's secret ends (wall clock, ms). */
-  secretExpiresAt: z.number().exactOptional(),
+  secretExpiresAt: optionalNumber,
   /** What manages the registration at the issuer (RFC 7592), and where. */
-  accessToken: z.string().exactOptional(),
-  managementUrl: z.string().exactOptional(),
+  accessToken: optionalText,
+  managementUrl: optionalText,
 });
 
 /** A person's sign-in, and who that was, where the issuer told. */
 const session = z.object({
   /** Wall clock, ms. */
-  signedInAt: z.number(),
+  signedInAt: number,
   /** Scopes that it asked for beyond those of the file. */
-  scope: z.string().exactOptional(),
-  account: z
-    .object({ iss: z.string(), sub: z.string(), name: z.string().exactOptional() })
-    .exactOptional(),
+  scope: optionalText,
+  account: z.exactOptional(z.object({ iss: text, sub: text, name: optionalText })),
 });
 
 /** A file that the token is written to (see admin/token-files). */
 const tokenFile = z.object({
-  path: z.string(),
-  format: z.enum(["token", "header", "json"]).exactOptional(),
+  path: text,
+  format: z.exactOptional(z.enum(["token", "header", "json"])),
   /** In octal digits. */
-  mode: z.string().exactOptional(),
-  uid: z.number().exactOptional(),
-  gid: z.number().exactOptional(),
-  scope: z.string().exactOptional(),
-  audience: z.string().exactOptional(),
+  mode: optionalText,
+  uid: optionalNumber,
+  gid: optionalNumber,
+  scope: optionalText,
+  audience: optionalText,
   /** Rules limited the credential when the file was asked for, and a person agreed. */
-  agreed: z.boolean().exactOptional(),
+  agreed: optionalFlag,
 });
 
 const members = {
   /** Secrets by field name. A rotated refresh token replaces the one that was entered. */
-  secrets: z.record(z.string(), z.string()),
+  secrets: texts,
   /** Digest of the settings that decide where the secrets go (see config/binding.ts). */
-  binding: z.string(),
+  binding: text,
   /** Digest by key of the settings at that time (see config/written.ts); absent in records of older versions. */
-  written: z.record(z.string(), z.string()).exactOptional(),
+  written: optionalTexts,
   /** The settings that `binding` is a digest of, so that `trust` can tell what was edited; absent in records of older versions. */
-  boundValues: z.custom<BoundValues>(isTable).exactOptional(),
+  boundValues: z.exactOptional(z.custom<BoundValues>(isTable)),
   tokens: z.array(storedToken),
   /** The newest values that were kept of answers, by name: for an answer that lacks some. */
-  kept: z.record(z.string(), z.string()).exactOptional(),
+  kept: optionalTexts,
   /** Digest of the settings that the tokens were obtained with (see token-requests.ts). */
-  obtainedWith: z.string().exactOptional(),
+  obtainedWith: optionalText,
   /** The private key, as JWK, that tokens are bound to (see dpop.ts). */
-  dpopKey: z.string().exactOptional(),
-  rotation: rotation.exactOptional(),
-  session: session.exactOptional(),
-  demand: demand.exactOptional(),
-  discovered: discovered.exactOptional(),
-  registration: registration.exactOptional(),
-  refreshCount: z.number().exactOptional(),
+  dpopKey: optionalText,
+  rotation: z.exactOptional(rotation),
+  session: z.exactOptional(session),
+  demand: z.exactOptional(demand),
+  discovered: z.exactOptional(discovered),
+  registration: z.exactOptional(registration),
+  refreshCount: optionalNumber,
   /** Wall clock, ms. */
-  lastRefreshAt: z.number().exactOptional(),
-  lastRefreshMs: z.number().exactOptional(),
-  refused: refused.exactOptional(),
+  lastRefreshAt: optionalNumber,
+  lastRefreshMs: optionalNumber,
+  refused: z.exactOptional(refused),
   /** When the last one-time code was sent (wall clock, ms). */
-  codeSentAt: z.number().exactOptional(),
+  codeSentAt: optionalNumber,
   /** Refusals since the last token that were no OAuth errors; `writtenRequest` as in `refused`. */
-  refusals: z.object({ count: z.number(), writtenRequest: z.string() }).exactOptional(),
+  refusals: z.exactOptional(z.object({ count: number, writtenRequest: text })),
   /** Callers' scopes and audiences refused in a row. */
-  refusedVariations: z.number().exactOptional(),
+  refusedVariations: optionalNumber,
   /** A refresh was seen to revoke the access token of another scope. */
-  singleAccessToken: z.boolean().exactOptional(),
+  singleAccessToken: optionalFlag,
   /** Names in the last ID token; for people. */
-  identity: z.record(z.string(), z.string()).exactOptional(),
+  identity: optionalTexts,
   /** A program was given the token, or an API accepted it, of which no issuer tells whether it is good. */
-  used: z.boolean().exactOptional(),
+  used: optionalFlag,
   /** The last fault of a token request, of a test of the API, and of what is told of a token's life. */
-  troubles: z
-    .object({
-      request: seenTrouble.exactOptional(),
-      test: seenTrouble.exactOptional(),
-      lifetime: lifetimeTrouble.exactOptional(),
-    })
-    .exactOptional(),
+  troubles: z.exactOptional(
+    z.object({
+      request: z.exactOptional(seenTrouble),
+      test: z.exactOptional(seenTrouble),
+      lifetime: z.exactOptional(lifetimeTrouble),
+    }),
+  ),
 };
 
 /** How far the record is in a store that several hosts share (see shared/shared-records.ts). */
 const shared = z.object({
   /** The version that it is based on; 0: the store has none. */
-  version: z.number(),
+  version: number,
   /** The epoch of the lease under which it was committed, or is to be. */
-  epoch: z.number(),
+  epoch: number,
   /** Grows when a person changes the credential, on whichever host. */
-  generation: z.number(),
+  generation: number,
   /** Its group there; absent: the default group. */
-  group: z.string().exactOptional(),
+  group: optionalText,
   /** It may have something that the store has not got. */
-  pending: z.boolean().exactOptional(),
+  pending: optionalFlag,
   /** What a person has changed since that version is not the refresh token. */
-  keepsToken: z.boolean().exactOptional(),
+  keepsToken: optionalFlag,
 });
 
 /** Secrets that a person entered while the earlier ones worked: they replace them once they have worked, too. */
 const candidate = z.object({
   /** Wall clock, ms. */
-  enteredAt: z.number(),
+  enteredAt: number,
   /** Text of the credential file that belongs to it; absent: the file stays as it is. */
-  file: z.string().exactOptional(),
+  file: optionalText,
   /** Binding of the settings that `file` replaces: settings trusted later are not replaced unasked. */
-  replaces: z.string(),
+  replaces: text,
   /** Sealed for the credential once the candidate is in force. */
   record: z.object(members),
 });
@@ -221,9 +230,9 @@ const candidate = z.object({
 /** Accepts members that it does not know: a newer version may have written them. */
 export const recordSchema = z.object({
   ...members,
-  candidate: candidate.exactOptional(),
-  tokenFiles: z.array(tokenFile).exactOptional(),
-  shared: shared.exactOptional(),
+  candidate: z.exactOptional(candidate),
+  tokenFiles: z.exactOptional(z.array(tokenFile)),
+  shared: z.exactOptional(shared),
 });
 
 // Interfaces, so that error messages of the compiler name them.

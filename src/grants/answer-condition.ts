@@ -4,27 +4,39 @@ import * as z from "../base/zod.ts";
 import type { IssuerResponse } from "./grant.ts";
 import { type Answer, placeSchema, readAnswer, valueAt } from "./place.ts";
 
-const bodyPlace = placeSchema.refine(
-  (place) => !/^(header|cookie):/i.test(place),
-  "is a place outside the body: write header = { NAME = … }",
+const bodyPlace = placeSchema.check(
+  z.refine(
+    (place) => !/^(header|cookie):/i.test(place),
+    "is a place outside the body: write header = { NAME = … }",
+  ),
 );
 
 export const answerConditionSchema = z
   .strictObject({
-    status: z.int().min(200).max(599).optional().describe("The HTTP status."),
-    body: z
-      .record(bodyPlace, z.union([z.string(), z.number(), z.boolean()]))
-      .optional()
-      .describe("JSON pointers into the body (or text, the whole of it), and the value at each."),
-    header: z
-      .record(z.string().regex(HEADER_NAME, "is not a header name").toLowerCase(), z.string())
-      .optional()
-      .describe("Headers, and the value of each; upper and lower case are alike."),
+    status: z.described(
+      z.optional(z.int().check(z.minimum(200), z.maximum(599))),
+      "The HTTP status.",
+    ),
+    body: z.described(
+      z.optional(z.record(bodyPlace, z.union([z.string(), z.number(), z.boolean()]))),
+      "JSON pointers into the body (or text, the whole of it), and the value at each.",
+    ),
+    header: z.described(
+      z.optional(
+        z.record(
+          z.string().check(z.regex(HEADER_NAME, "is not a header name"), z.toLowerCase()),
+          z.string(),
+        ),
+      ),
+      "Headers, and the value of each; upper and lower case are alike.",
+    ),
   })
-  .refine(
-    ({ status = 200, body = {}, header = {} }) =>
-      status >= 300 || Object.keys(body).length + Object.keys(header).length > 0,
-    "needs a status of 300 or more, a body or a header: it would hold for every good answer",
+  .check(
+    z.refine(
+      ({ status = 200, body = {}, header = {} }) =>
+        status >= 300 || Object.keys(body).length + Object.keys(header).length > 0,
+      "needs a status of 300 or more, a body or a header: it would hold for every good answer",
+    ),
   );
 
 /** All members must hold. */

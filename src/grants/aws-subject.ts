@@ -15,53 +15,48 @@ export const AWS_REGION = /^[a-z0-9-]{1,32}$/;
 
 export const awsSubjectSchema = z
   .strictObject({
-    keys: z
-      .enum(["instance", "container", "vault"])
-      .default("instance")
-      .describe(
-        "Whose keys sign: those of an instance's role, those that a container's endpoint tells, or secrets in the vault.",
-      ),
-    url: z
-      .string()
-      .optional()
-      .describe(
-        `The metadata service of instances, default ${INSTANCE_URL}; or the container's endpoint, with its path.`,
-      ),
-    token_file: z
-      .string()
-      .refine(isPath, "must be an absolute path")
-      .optional()
-      .describe("The file whose text a container's endpoint wants as the Authorization header."),
-    region: z
-      .string()
-      .regex(AWS_REGION, "must be a region such as eu-central-1")
-      .optional()
-      .describe("The region whose STS is to be asked. Default: the instance's."),
-    sts_url: z
-      .string()
-      .optional()
-      .describe(`The STS that is to be asked; {region} is filled in. Default: ${STS_URL}`),
-    audience: z
-      .string()
-      .min(1)
-      .optional()
-      .describe(`What the signed header ${AUDIENCE_HEADER} says. Default: audience.`),
+    keys: z.described(
+      z._default(z.enum(["instance", "container", "vault"]), "instance"),
+      "Whose keys sign: those of an instance's role, those that a container's endpoint tells, or secrets in the vault.",
+    ),
+    url: z.described(
+      z.optional(z.string()),
+      `The metadata service of instances, default ${INSTANCE_URL}; or the container's endpoint, with its path.`,
+    ),
+    token_file: z.described(
+      z.optional(z.string().check(z.refine(isPath, "must be an absolute path"))),
+      "The file whose text a container's endpoint wants as the Authorization header.",
+    ),
+    region: z.described(
+      z.optional(z.string().check(z.regex(AWS_REGION, "must be a region such as eu-central-1"))),
+      "The region whose STS is to be asked. Default: the instance's.",
+    ),
+    sts_url: z.described(
+      z.optional(z.string()),
+      `The STS that is to be asked; {region} is filled in. Default: ${STS_URL}`,
+    ),
+    audience: z.described(
+      z.optional(z.nonEmpty),
+      `What the signed header ${AUDIENCE_HEADER} says. Default: audience.`,
+    ),
   })
-  .refine(
-    ({ keys, url }) => keys !== "container" || url !== undefined,
-    "needs url, the container's endpoint: AWS_CONTAINER_CREDENTIALS_FULL_URI has it",
-  )
-  .refine(({ keys, url }) => keys !== "vault" || url === undefined, {
-    path: ["url"],
-    error: "has no use where the keys are in the vault",
-  })
-  .refine(({ keys, token_file }) => keys === "container" || token_file === undefined, {
-    path: ["token_file"],
-    error: "has no use without a container's endpoint",
-  })
-  .refine(
-    ({ keys, region }) => keys === "instance" || region !== undefined,
-    "needs region: only an instance's metadata service tells it",
+  .check(
+    z.refine(
+      ({ keys, url }) => keys !== "container" || url !== undefined,
+      "needs url, the container's endpoint: AWS_CONTAINER_CREDENTIALS_FULL_URI has it",
+    ),
+    z.refine(({ keys, url }) => keys !== "vault" || url === undefined, {
+      path: ["url"],
+      error: "has no use where the keys are in the vault",
+    }),
+    z.refine(({ keys, token_file }) => keys === "container" || token_file === undefined, {
+      path: ["token_file"],
+      error: "has no use without a container's endpoint",
+    }),
+    z.refine(
+      ({ keys, region }) => keys === "instance" || region !== undefined,
+      "needs region: only an instance's metadata service tells it",
+    ),
   );
 
 /** True for the absolute path of a file or program. */

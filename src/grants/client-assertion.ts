@@ -19,38 +19,35 @@ export const KEY = "key";
 
 /** Keys of a JWT's signature. */
 export const signatureShape = {
-  algorithm: z
-    .enum([...privateAlgorithms, ...secretAlgorithms])
-    .optional()
-    .describe("How the JWT is signed. Default: what suits the key; HS256 for a client secret."),
-  key_id: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("The key's id at the issuer (kid). Default: that of a JWK."),
-  certificate: z
-    .string()
-    .refine((pem) => thumbprint(pem) !== undefined, "is no certificate in PEM")
-    .optional()
-    .describe(
-      "The key's certificate in PEM, whose SHA-256 goes into the JWT's header (x5t#S256): Microsoft Entra finds the key by it.",
+  algorithm: z.described(
+    z.optional(z.enum([...privateAlgorithms, ...secretAlgorithms])),
+    "How the JWT is signed. Default: what suits the key; HS256 for a client secret.",
+  ),
+  key_id: z.described(
+    z.optional(z.nonEmpty),
+    "The key's id at the issuer (kid). Default: that of a JWK.",
+  ),
+  certificate: z.described(
+    z.optional(
+      z
+        .string()
+        .check(z.refine((pem) => thumbprint(pem) !== undefined, "is no certificate in PEM")),
     ),
-  assertion_lifetime: z
-    .int()
-    .min(1)
-    .max(86_400)
-    .optional()
-    .describe("Seconds that the JWT is valid. Default: 60."),
+    "The key's certificate in PEM, whose SHA-256 goes into the JWT's header (x5t#S256): Microsoft Entra finds the key by it.",
+  ),
+  assertion_lifetime: z.described(
+    z.optional(z.int().check(z.minimum(1), z.maximum(86_400))),
+    "Seconds that the JWT is valid. Default: 60.",
+  ),
 };
 
 /** Keys of a client that signs. */
 export const assertionShape = {
   ...signatureShape,
-  assertion_audience: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("The audience of the client's JWT. Default: issuer, or else token_url."),
+  assertion_audience: z.described(
+    z.optional(z.nonEmpty),
+    "The audience of the client's JWT. Default: issuer, or else token_url.",
+  ),
 };
 
 const assertionSchema = z.object(assertionShape);

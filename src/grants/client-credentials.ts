@@ -15,7 +15,7 @@ import {
 
 const schema = consistent(
   z.strictObject({ ...tokenEndpointShape, ...stepUpShape, client_id: clientId }),
-).refine(...issuerOr("token_url"));
+).check(z.refine(...issuerOr("token_url")));
 
 /** Signs in a program as itself (RFC 6749 section 4.4). */
 export const clientCredentials: Grant<z.output<typeof schema>> = {

@@ -14,10 +14,10 @@ const { assertion_lifetime: lifetime, ...signature } = signatureShape;
 export const exchangeAssertionSchema = z.strictObject({
   claims: claimsSchema,
   ...signature,
-  algorithm: z
-    .enum(privateAlgorithms)
-    .optional()
-    .describe("How the JWT is signed. Default: what suits the key."),
+  algorithm: z.described(
+    z.optional(z.enum(privateAlgorithms)),
+    "How the JWT is signed. Default: what suits the key.",
+  ),
   lifetime,
 });
 

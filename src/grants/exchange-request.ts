@@ -23,47 +23,55 @@ const WITHOUT_BODY = new Set(["GET", "HEAD"]);
 /** Names of values of one's own, in templates. */
 const ownName = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, "must be a letter, then letters, digits, _ and -");
+  .check(
+    z.regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, "must be a letter, then letters, digits, _ and -"),
+  );
 
 const shape = {
-  method: z
-    .string()
-    .regex(/^[A-Za-z]+$/, "must be an HTTP method such as POST")
-    .transform((method) => method.toUpperCase())
-    .refine((method) => method !== "TRACE" && method !== "CONNECT", "can't be TRACE or CONNECT")
-    .default("POST")
-    .describe("The HTTP method."),
-  url: z
-    .string()
-    .min(1)
-    .describe("Where to ask; {field} and {secret.name} are filled in, percent-encoded."),
-  headers: headersSchema.default({}).describe("Headers of the request."),
-  form: parametersSchema.optional().describe("The body as a form; a list repeats its name."),
-  json: z
-    .json()
-    .optional()
-    .describe("The body as JSON: an object, or any value; a string is sent as a JSON string."),
-  text: z.string().optional().describe("The body as plain text."),
+  method: z.described(
+    z._default(
+      z
+        .pipe(
+          z.string().check(z.regex(/^[A-Za-z]+$/, "must be an HTTP method such as POST")),
+          z.transform((method) => method.toUpperCase()),
+        )
+        .check(
+          z.refine(
+            (method) => method !== "TRACE" && method !== "CONNECT",
+            "can't be TRACE or CONNECT",
+          ),
+        ),
+      "POST",
+    ),
+    "The HTTP method.",
+  ),
+  url: z.described(
+    z.nonEmpty,
+    "Where to ask; {field} and {secret.name} are filled in, percent-encoded.",
+  ),
+  headers: z.described(z._default(headersSchema, {}), "Headers of the request."),
+  form: z.described(z.optional(parametersSchema), "The body as a form; a list repeats its name."),
+  json: z.described(
+    z.optional(z.json()),
+    "The body as JSON: an object, or any value; a string is sent as a JSON string.",
+  ),
+  text: z.described(z.optional(z.string()), "The body as plain text."),
   // Without a default: a file that lacks it is bound to its secrets as before.
-  repeatable: z
-    .boolean()
-    .optional()
-    .describe(
-      "Whether the request may be sent again if a kept-alive connection was closed before a byte of the answer came. Default: true; false if doing it twice does harm.",
-    ),
-  values: z
-    .record(ownName, z.string())
-    .optional()
-    .describe(
-      "Values by names of your own, for templates of this request and of later steps: each may use those above it.",
-    ),
+  repeatable: z.described(
+    z.optional(z.boolean()),
+    "Whether the request may be sent again if a kept-alive connection was closed before a byte of the answer came. Default: true; false if doing it twice does harm.",
+  ),
+  values: z.described(
+    z.optional(z.record(ownName, z.string())),
+    "Values by names of your own, for templates of this request and of later steps: each may use those above it.",
+  ),
 };
 
 const hasOneBody = ({ form, json, text }: { form?: unknown; json?: unknown; text?: unknown }) =>
   [form, json, text].filter((body) => body !== undefined).length <= 1;
 const MANY_BODIES = "has more than one of form, json and text";
 
-export const requestSchema = z.strictObject(shape).refine(hasOneBody, MANY_BODIES);
+export const requestSchema = z.strictObject(shape).check(z.refine(hasOneBody, MANY_BODIES));
 
 /** The most steps of one sequence. */
 const MAX_STEPS = 10;
@@ -73,31 +81,33 @@ export const stepsSchema = z
     z
       .strictObject({
         ...shape,
-        take: z
-          .record(ownName, placeSchema)
-          .optional()
-          .describe("Values of the answer, by names that later steps use as {name}."),
+        take: z.described(
+          z.optional(z.record(ownName, placeSchema)),
+          "Values of the answer, by names that later steps use as {name}.",
+        ),
       })
-      .refine(hasOneBody, MANY_BODIES),
+      .check(z.refine(hasOneBody, MANY_BODIES)),
   )
-  .min(1)
-  .max(MAX_STEPS, `must be ${MAX_STEPS} steps at most`);
+  .check(z.minLength(1), z.maxLength(MAX_STEPS, `must be ${MAX_STEPS} steps at most`));
 
 /** One request, or a sequence of them. */
 export const renewSchema = z
   .strictObject({
     ...shape,
-    url: shape.url.optional(),
-    steps: stepsSchema.optional().describe("The requests of a renewal, instead of one."),
-    response: exchangeResponse
-      .optional()
-      .describe("Where a renewal's answer has the token, if elsewhere than a sign-in's."),
+    url: z.optional(shape.url),
+    steps: z.described(z.optional(stepsSchema), "The requests of a renewal, instead of one."),
+    response: z.described(
+      z.optional(exchangeResponse),
+      "Where a renewal's answer has the token, if elsewhere than a sign-in's.",
+    ),
   })
-  .refine(hasOneBody, MANY_BODIES)
-  .refine(({ url, steps }) => (url === undefined) !== (steps === undefined), {
-    path: ["url"],
-    error: "is missing, or there is steps beside it",
-  });
+  .check(
+    z.refine(hasOneBody, MANY_BODIES),
+    z.refine(({ url, steps }) => (url === undefined) !== (steps === undefined), {
+      path: ["url"],
+      error: "is missing, or there is steps beside it",
+    }),
+  );
 
 export type ExchangeStep = z.output<typeof stepsSchema>[number];
 

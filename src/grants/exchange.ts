@@ -27,68 +27,78 @@ import { withRotated } from "./rotated-token.ts";
 import { subjectSchema, subjectSecrets } from "./subject.ts";
 import { timeOfRefusal } from "./time-of-refusal.ts";
 
-const secretName = z.string().regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -");
+const secretName = z
+  .string()
+  .check(z.regex(/^[A-Za-z0-9_-]+$/, "must be letters, digits, _ and -"));
 
 const schema = z
   .strictObject({
-    request: requestSchema.optional().describe("The request that brings a token, as data."),
-    steps: stepsSchema
-      .optional()
-      .describe("Requests one after the other, of which the last brings a token."),
-    response: exchangeResponse.describe("Where in the answer the token and its lifetime are."),
-    renew: renewSchema
-      .optional()
-      .describe("The request, or the steps, of a renewal with the secret that rotates names."),
-    assertion: exchangeAssertionSchema
-      .optional()
-      .describe("A JWT that the requests use as {assertion}, signed with the secret key."),
-    subject: subjectSchema
-      .optional()
-      .describe(
-        "Where a subject token comes from, which the requests use as {secret.subject_token}.",
+    request: z.described(z.optional(requestSchema), "The request that brings a token, as data."),
+    steps: z.described(
+      z.optional(stepsSchema),
+      "Requests one after the other, of which the last brings a token.",
+    ),
+    response: z.described(exchangeResponse, "Where in the answer the token and its lifetime are."),
+    renew: z.described(
+      z.optional(renewSchema),
+      "The request, or the steps, of a renewal with the secret that rotates names.",
+    ),
+    assertion: z.described(
+      z.optional(exchangeAssertionSchema),
+      "A JWT that the requests use as {assertion}, signed with the secret key.",
+    ),
+    subject: z.described(
+      z.optional(subjectSchema),
+      "Where a subject token comes from, which the requests use as {secret.subject_token}.",
+    ),
+    rotates: z.described(
+      z.optional(
+        z
+          .record(secretName, placeSchema)
+          .check(z.refine((places) => Object.keys(places).length === 1, "must name one secret")),
       ),
-    rotates: z
-      .record(secretName, placeSchema)
-      .refine((places) => Object.keys(places).length === 1, "must name one secret")
-      .optional()
-      .describe("A secret that the issuer may replace, and where its answer has the next one."),
+      "A secret that the issuer may replace, and where its answer has the next one.",
+    ),
     reuse_grace: reuseGrace,
-    token_headers: headersSchema
-      .optional()
-      .describe("Headers of each of these requests; {field} and {secret.name} are filled in."),
-    secrets: z
-      .array(secretName)
-      .default([])
-      .describe("The names of the secrets that the request uses as {secret.name}."),
+    token_headers: z.described(
+      z.optional(headersSchema),
+      "Headers of each of these requests; {field} and {secret.name} are filled in.",
+    ),
+    secrets: z.described(
+      z._default(z.array(secretName), []),
+      "The names of the secrets that the request uses as {secret.name}.",
+    ),
   })
-  .refine(({ request, steps }) => request !== undefined || steps !== undefined, {
-    path: ["request"],
-    error: "is missing",
-  })
-  .refine(
-    ({ request, steps }) => request === undefined || steps === undefined,
-    "has both request and steps",
-  )
-  .refine(({ renew, rotates }) => renew === undefined || rotates !== undefined, {
-    path: ["renew"],
-    error: "needs rotates, which names the secret that a renewal sends",
-  })
-  .refine(({ reuse_grace, rotates }) => reuse_grace === undefined || rotates !== undefined, {
-    path: ["reuse_grace"],
-    error: "needs rotates, which names the secret that is taken once more",
-  })
-  .refine(
-    ({ renew, rotates = {}, secrets }) => {
-      return renew !== undefined || Object.keys(rotates).every((name) => secrets.includes(name));
-    },
-    {
-      path: ["rotates"],
-      error: "names what is not one of secrets, and there is no renew that sends it",
-    },
-  )
-  .refine(
-    ({ subject }) => subject?.aws === undefined || subject.aws.audience !== undefined,
-    "subject.aws.audience is missing: it signs whom its request is for",
+  .check(
+    z.refine(({ request, steps }) => request !== undefined || steps !== undefined, {
+      path: ["request"],
+      error: "is missing",
+    }),
+    z.refine(
+      ({ request, steps }) => request === undefined || steps === undefined,
+      "has both request and steps",
+    ),
+    z.refine(({ renew, rotates }) => renew === undefined || rotates !== undefined, {
+      path: ["renew"],
+      error: "needs rotates, which names the secret that a renewal sends",
+    }),
+    z.refine(({ reuse_grace, rotates }) => reuse_grace === undefined || rotates !== undefined, {
+      path: ["reuse_grace"],
+      error: "needs rotates, which names the secret that is taken once more",
+    }),
+    z.refine(
+      ({ renew, rotates = {}, secrets }) => {
+        return renew !== undefined || Object.keys(rotates).every((name) => secrets.includes(name));
+      },
+      {
+        path: ["rotates"],
+        error: "names what is not one of secrets, and there is no renew that sends it",
+      },
+    ),
+    z.refine(
+      ({ subject }) => subject?.aws === undefined || subject.aws.audience !== undefined,
+      "subject.aws.audience is missing: it signs whom its request is for",
+    ),
   );
 
 type ExchangeSettings = z.output<typeof schema>;

@@ -135,7 +135,7 @@ export interface Grant<Settings = unknown> {
   /** One line for a person who chooses a grant. */
   summary: string;
   /** The grant's own keys in a credential file. */
-  schema: z.ZodType<Settings>;
+  schema: z.ZodMiniType<Settings>;
   secrets(settings: Settings): readonly SecretField[];
   /** Returns what is wrong with a secret that a person entered, as the end of a sentence; undefined: nothing. */
   whyUnfitSecret?(name: string, value: string): string | undefined;

@@ -20,16 +20,17 @@ const schema = consistent(
   {
     signs: true,
   },
-)
-  .refine(...issuerOr("token_url"))
-  .refine(({ claims, client_id }) => claims.iss !== undefined || client_id !== undefined, {
+).check(
+  z.refine(...issuerOr("token_url")),
+  z.refine(({ claims, client_id }) => claims.iss !== undefined || client_id !== undefined, {
     path: ["claims", "iss"],
     error: "is missing",
-  })
-  .refine(({ algorithm }) => !algorithm?.startsWith("HS"), {
+  }),
+  z.refine(({ algorithm }) => !algorithm?.startsWith("HS"), {
     path: ["algorithm"],
     error: "does not suit a private key",
-  });
+  }),
+);
 
 type JwtBearerSettings = z.output<typeof schema>;
 

@@ -12,44 +12,60 @@ export const UNITS = {
 
 type Unit = keyof typeof UNITS;
 
-const zone = z
-  .string()
-  .superRefine((name, { addIssue }) => {
-    if (isTimeZone(name)) return;
-    const hint = didYouMean(name, Intl.supportedValuesOf("timeZone"));
-    addIssue(`is no time zone such as Europe/Berlin, UTC or +02:00.${hint}`.replace(/\.$/, ""));
-  })
-  .describe("The zone of dates that state none. Default: UTC");
+const zone = z.described(
+  z.string().check(
+    z.superRefine((name, { addIssue }) => {
+      if (isTimeZone(name)) return;
+      const hint = didYouMean(name, Intl.supportedValuesOf("timeZone"));
+      addIssue(`is no time zone such as Europe/Berlin, UTC or +02:00.${hint}`.replace(/\.$/, ""));
+    }),
+  ),
+  "The zone of dates that state none. Default: UTC",
+);
 
-const format = z
-  .string()
-  .superRefine((text, { addIssue }) => {
-    const unfit = whyUnfitFormat(text);
-    if (unfit !== undefined) addIssue(unfit);
-  })
-  .describe("How dates are written, if they are ambiguous: MM/DD/YYYY hh:mm:ss A");
+const format = z.described(
+  z.string().check(
+    z.superRefine((text, { addIssue }) => {
+      const unfit = whyUnfitFormat(text);
+      if (unfit !== undefined) addIssue(unfit);
+    }),
+  ),
+  "How dates are written, if they are ambiguous: MM/DD/YYYY hh:mm:ss A",
+);
 
 const table = z
-  .strictObject({
-    seconds: z.number().positive().describe("Every token lives this long, whatever is said"),
-    unit: z
-      .enum(Object.keys(UNITS) as [Unit, ...Unit[]])
-      .describe("The unit of numbers. Default: seconds"),
-    from: placeSchema
-      .refine((place) => place !== "text", "must not be the whole body")
-      .describe("Where the lifetime or the end is: a JSON pointer, header:NAME or cookie:NAME"),
-    ...{ format, zone },
-    margin: z.number().positive().describe("Seconds by which a token counts as ended earlier"),
-  })
-  .partial()
-  .superRefine((given, { addIssue }) => {
-    const unfit = whyUnfit(given);
-    if (unfit !== undefined) addIssue(unfit);
-  });
+  .partial(
+    z.strictObject({
+      seconds: z.described(
+        z.number().check(z.positive()),
+        "Every token lives this long, whatever is said",
+      ),
+      unit: z.described(
+        z.enum(Object.keys(UNITS) as [Unit, ...Unit[]]),
+        "The unit of numbers. Default: seconds",
+      ),
+      from: z.described(
+        placeSchema.check(z.refine((place) => place !== "text", "must not be the whole body")),
+        "Where the lifetime or the end is: a JSON pointer, header:NAME or cookie:NAME",
+      ),
+      ...{ format, zone },
+      margin: z.described(
+        z.number().check(z.positive()),
+        "Seconds by which a token counts as ended earlier",
+      ),
+    }),
+  )
+  .check(
+    z.superRefine((given, { addIssue }) => {
+      const unfit = whyUnfit(given);
+      if (unfit !== undefined) addIssue(unfit);
+    }),
+  );
 
-export const lifetimeSchema = z
-  .union([z.enum(["never"]), table])
-  .describe("Overrides how long the issuer says that its tokens live; never: they do not end");
+export const lifetimeSchema = z.described(
+  z.union([z.enum(["never"]), table]),
+  "Overrides how long the issuer says that its tokens live; never: they do not end",
+);
 
 type Given = z.output<typeof table>;
 export type LifetimeSetting = z.output<typeof lifetimeSchema>;

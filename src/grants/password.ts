@@ -31,28 +31,26 @@ const schema = consistent(
     ...tokenEndpointShape,
     ...stepUpShape,
     ...renewalShape,
-    username: z.string().min(1).describe("The user's name at the issuer."),
-    otp_field: z
-      .string()
-      .min(1)
-      .default("otp")
-      .describe("The form field for the one-time code, where there is an otp_secret."),
-    send_grant_type: z
-      .boolean()
-      .default(true)
-      .describe(
-        "Whether the form says grant_type=password; some sign-ins that are not OAuth refuse it.",
-      ),
+    username: z.described(z.nonEmpty, "The user's name at the issuer."),
+    otp_field: z.described(
+      z._default(z.nonEmpty, "otp"),
+      "The form field for the one-time code, where there is an otp_secret.",
+    ),
+    send_grant_type: z.described(
+      z._default(z.boolean(), true),
+      "Whether the form says grant_type=password; some sign-ins that are not OAuth refuse it.",
+    ),
   }),
-)
-  .refine(...issuerOr("token_url"))
-  .refine(
+).check(
+  z.refine(...issuerOr("token_url")),
+  z.refine(
     ({ refresh_url, refresh_extra }) => refresh_url !== undefined || refresh_extra === undefined,
     {
       path: ["refresh_extra"],
       error: "has no use without refresh_url: the password is sent each time",
     },
-  );
+  ),
+);
 
 /** Signs in with a user's name and password (RFC 6749 section 4.3), and a one-time code where the issuer wants one. */
 export const password: Grant<z.output<typeof schema>> = {

@@ -28,10 +28,11 @@ export function readAnswer(response: IssuerResponse): Answer {
 
 /** Parses a place of a credential file; the bare name of a member becomes a JSON pointer. */
 export const placeSchema = z
-  .string()
-  .min(1)
-  .transform((place) => (BARE_NAME.test(place) && place !== "text" ? `/${place}` : place))
-  .refine(isPlace, `must be ${PLACES}`);
+  .pipe(
+    z.nonEmpty,
+    z.transform((place) => (BARE_NAME.test(place) && place !== "text" ? `/${place}` : place)),
+  )
+  .check(z.refine(isPlace, `must be ${PLACES}`));
 
 /** True for a place as `placeSchema` returns it. */
 function isPlace(text: string): boolean {

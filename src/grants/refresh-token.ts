@@ -18,14 +18,12 @@ const schema = consistent(
     ...tokenEndpointShape,
     ...renewalShape,
     response: refreshResponse,
-    single_access_token: z
-      .boolean()
-      .optional()
-      .describe(
-        "Whether each refresh revokes the access token of before (Ory Hydra). Default: as it is noticed.",
-      ),
+    single_access_token: z.described(
+      z.optional(z.boolean()),
+      "Whether each refresh revokes the access token of before (Ory Hydra). Default: as it is noticed.",
+    ),
   }),
-).refine(...issuerOr("token_url"));
+).check(z.refine(...issuerOr("token_url")));
 
 /** Uses a refresh token from an earlier sign-in (RFC 6749 section 6); the response may contain a new one. */
 export const refreshToken: Grant<z.output<typeof schema>> = {

@@ -15,11 +15,11 @@ export type Parameters = Readonly<Record<string, Scalar | readonly Scalar[]>>;
 
 /** Headers of a request to an issuer; their values are templates. */
 export const headersSchema = z.record(
-  z
-    .string()
-    .regex(HEADER_NAME, "is not a header name")
-    .refine((name) => !isConnectionHeader(name), "is a header that authd writes itself"),
-  z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "holds what no HTTP header can carry"),
+  z.string().check(
+    z.regex(HEADER_NAME, "is not a header name"),
+    z.refine((name) => !isConnectionHeader(name), "is a header that authd writes itself"),
+  ),
+  z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "holds what no HTTP header can carry")),
 );
 
 /** Fills in headers, names in lower case. One that is set to "", or lacks a value, is left out. */

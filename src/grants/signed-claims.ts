@@ -13,14 +13,13 @@ const LIFETIME_S = 60;
 /** Claims that authd writes itself. */
 const OWN = new Set(["iat", "exp", "nbf", "jti"]);
 
-export const claimsSchema = z
-  .record(
-    z.string().refine((name) => !OWN.has(name), "is a claim that authd writes itself"),
+export const claimsSchema = z.described(
+  z.record(
+    z.string().check(z.refine((name) => !OWN.has(name), "is a claim that authd writes itself")),
     z.json(),
-  )
-  .describe(
-    "Claims of the JWT, such as iss, sub, aud and scope; {field}, {secret.name}, {scope} and {audience} are filled in. iat, exp and jti are added.",
-  );
+  ),
+  "Claims of the JWT, such as iss, sub, aud and scope; {field}, {secret.name}, {scope} and {audience} are filled in. iat, exp and jti are added.",
+);
 
 type Claims = z.output<typeof claimsSchema>;
 

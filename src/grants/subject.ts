@@ -20,52 +20,58 @@ export const TYPE = "urn:ietf:params:oauth:token-type:";
 
 export const subjectSchema = z
   .strictObject({
-    file: z
-      .string()
-      .refine(isPath, "must be an absolute path")
-      .optional()
-      .describe("A file, read for each token request."),
-    url: z
-      .string()
-      .optional()
-      .describe("An address, such as a cloud's metadata service: asked for each token request."),
-    headers: headersSchema
-      .optional()
-      .describe("Headers of that request; {field} and {secret.name} are filled in."),
-    exec: z
-      .array(z.string().regex(/^[^\0]*$/, "holds a NUL"))
-      .refine(([program]) => isPath(program), "must begin with a program's absolute path")
-      .optional()
-      .describe(
-        "A program with its arguments, run without a shell for each token request. config.toml must say subject_exec = true.",
+    file: z.described(
+      z.optional(z.string().check(z.refine(isPath, "must be an absolute path"))),
+      "A file, read for each token request.",
+    ),
+    url: z.described(
+      z.optional(z.string()),
+      "An address, such as a cloud's metadata service: asked for each token request.",
+    ),
+    headers: z.described(
+      z.optional(headersSchema),
+      "Headers of that request; {field} and {secret.name} are filled in.",
+    ),
+    exec: z.described(
+      z.optional(
+        z
+          .array(z.string().check(z.regex(/^[^\0]*$/, "holds a NUL")))
+          .check(
+            z.refine(([program]) => isPath(program), "must begin with a program's absolute path"),
+          ),
       ),
-    credential: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("Another credential here, whose access token it is."),
-    aws: awsSubjectSchema
-      .optional()
-      .describe("Keys of AWS, which sign the request that is the token (AIP-4117)."),
-    place: placeSchema
-      .optional()
-      .describe("Where in the file, answer or output the token is. Default: all of the text."),
+      "A program with its arguments, run without a shell for each token request. config.toml must say subject_exec = true.",
+    ),
+    credential: z.described(
+      z.optional(z.nonEmpty),
+      "Another credential here, whose access token it is.",
+    ),
+    aws: z.described(
+      z.optional(awsSubjectSchema),
+      "Keys of AWS, which sign the request that is the token (AIP-4117).",
+    ),
+    place: z.described(
+      z.optional(placeSchema),
+      "Where in the file, answer or output the token is. Default: all of the text.",
+    ),
   })
-  .refine(
-    ({ file, url, exec, credential, aws }) =>
-      [file, url, exec, credential, aws].filter((source) => source !== undefined).length === 1,
-    "must have one of file, url, exec, credential and aws",
-  )
-  .refine(({ url, headers }) => headers === undefined || url !== undefined, {
-    path: ["headers"],
-    error: "has no use without url",
-  })
-  .refine(
-    ({ credential, aws, place }) => place === undefined || (credential ?? aws) === undefined,
-    {
-      path: ["place"],
-      error: "has no use with credential or aws",
-    },
+  .check(
+    z.refine(
+      ({ file, url, exec, credential, aws }) =>
+        [file, url, exec, credential, aws].filter((source) => source !== undefined).length === 1,
+      "must have one of file, url, exec, credential and aws",
+    ),
+    z.refine(({ url, headers }) => headers === undefined || url !== undefined, {
+      path: ["headers"],
+      error: "has no use without url",
+    }),
+    z.refine(
+      ({ credential, aws, place }) => place === undefined || (credential ?? aws) === undefined,
+      {
+        path: ["place"],
+        error: "has no use with credential or aws",
+      },
+    ),
   );
 
 export type Subject = z.output<typeof subjectSchema>;

@@ -31,86 +31,83 @@ import { reuseGrace } from "./reuse-grace.ts";
 import { timeOfRefusal } from "./time-of-refusal.ts";
 import { readTokenAnswer } from "./token-answer.ts";
 
-export const clientId = z.string().min(1).describe("The client's id at the issuer.");
+export const clientId = z.described(z.nonEmpty, "The client's id at the issuer.");
 
 const endpoint = z.url({ protocol: /^https?$/, error: "must be a complete https: URL" });
 
 /** Keys of every grant with a token endpoint. */
 export const tokenEndpointShape = {
-  issuer: endpoint
-    .optional()
-    .describe(
-      "The issuer's URL; its metadata (RFC 8414, OpenID Connect) gives all other addresses.",
-    ),
-  token_url: endpoint
-    .optional()
-    .describe("The token endpoint's URL. Not needed where there is issuer."),
-  introspection_url: endpoint
-    .optional()
-    .describe("The introspection endpoint's URL (RFC 7662), for authd show --introspect."),
-  token_headers: headersSchema
-    .optional()
-    .describe("Headers of token requests; {field} and {secret.name} are filled in."),
-  token_method: z
-    .enum(["POST", "GET"])
-    .optional()
-    .describe("The HTTP method of token requests; GET puts the parameters into the query."),
-  token_format: z
-    .enum(["form", "json"])
-    .optional()
-    .describe("How the parameters of token requests are written. Default: form."),
-  client_id: clientId.optional(),
-  client_auth: z
-    .enum(clientAuthMethods)
-    .transform(toClientAuthMethod)
-    .optional()
-    .describe(
-      "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), by a signed JWT (private_key_jwt, client_secret_jwt), by its TLS certificate (tls), or not at all (none). Default: basic if there is a client secret.",
-    ),
+  issuer: z.described(
+    z.optional(endpoint),
+    "The issuer's URL; its metadata (RFC 8414, OpenID Connect) gives all other addresses.",
+  ),
+  token_url: z.described(
+    z.optional(endpoint),
+    "The token endpoint's URL. Not needed where there is issuer.",
+  ),
+  introspection_url: z.described(
+    z.optional(endpoint),
+    "The introspection endpoint's URL (RFC 7662), for authd show --introspect.",
+  ),
+  token_headers: z.described(
+    z.optional(headersSchema),
+    "Headers of token requests; {field} and {secret.name} are filled in.",
+  ),
+  token_method: z.described(
+    z.optional(z.enum(["POST", "GET"])),
+    "The HTTP method of token requests; GET puts the parameters into the query.",
+  ),
+  token_format: z.described(
+    z.optional(z.enum(["form", "json"])),
+    "How the parameters of token requests are written. Default: form.",
+  ),
+  client_id: z.optional(clientId),
+  client_auth: z.described(
+    z.optional(z.pipe(z.enum(clientAuthMethods), z.transform(toClientAuthMethod))),
+    "How the client proves who it is: in the Authorization header (basic or client_secret_basic, basic_raw), among the parameters (post or client_secret_post), with the client id in both (basic+post, basic_raw+post), by a signed JWT (private_key_jwt, client_secret_jwt), by its TLS certificate (tls), or not at all (none). Default: basic if there is a client secret.",
+  ),
   ...assertionShape,
-  dpop: z
-    .boolean()
-    .optional()
-    .describe("Whether tokens are bound to a key of this credential's own (DPoP, RFC 9449)."),
-  scope: z.string().optional().describe("The scopes to ask for, separated by spaces."),
-  audience: z
-    .union([z.string(), z.array(z.string())])
-    .optional()
-    .describe("The API that the token is for, where the issuer asks, or several."),
-  resource: z
-    .union([z.string(), z.array(z.string())])
-    .optional()
-    .describe("The API's URI (RFC 8707), or several."),
-  extra: parametersSchema
-    .optional()
-    .describe(
-      "Further parameters; {field} and {secret.name} are filled in. A list repeats its name.",
-    ),
-  response: tokenResponse
-    .optional()
-    .describe(
-      "Where in the answer the token is, if not where RFC 6749 says, and what else to keep.",
-    ),
+  dpop: z.described(
+    z.optional(z.boolean()),
+    "Whether tokens are bound to a key of this credential's own (DPoP, RFC 9449).",
+  ),
+  scope: z.described(z.optional(z.string()), "The scopes to ask for, separated by spaces."),
+  audience: z.described(
+    z.optional(z.union([z.string(), z.array(z.string())])),
+    "The API that the token is for, where the issuer asks, or several.",
+  ),
+  resource: z.described(
+    z.optional(z.union([z.string(), z.array(z.string())])),
+    "The API's URI (RFC 8707), or several.",
+  ),
+  extra: z.described(
+    z.optional(parametersSchema),
+    "Further parameters; {field} and {secret.name} are filled in. A list repeats its name.",
+  ),
+  response: z.described(
+    z.optional(tokenResponse),
+    "Where in the answer the token is, if not where RFC 6749 says, and what else to keep.",
+  ),
 };
 
 /** Keys of a grant that can have a token with a wider scope without a person. */
 export const stepUpShape = {
-  step_up_scope: z
-    .string()
-    .optional()
-    .describe(
-      "The scopes beyond scope that a request may ask the issuer for when an API wants them (insufficient_scope), separated by spaces. Default: none.",
-    ),
+  step_up_scope: z.described(
+    z.optional(z.string()),
+    "The scopes beyond scope that a request may ask the issuer for when an API wants them (insufficient_scope), separated by spaces. Default: none.",
+  ),
 };
 
 /** Keys of a grant that renews with a refresh token. */
 export const renewalShape = {
-  refresh_url: endpoint
-    .optional()
-    .describe("The URL of renewals, where it is not the token endpoint's."),
-  refresh_extra: parametersSchema
-    .optional()
-    .describe("Further parameters of renewals, beside and before those of extra."),
+  refresh_url: z.described(
+    z.optional(endpoint),
+    "The URL of renewals, where it is not the token endpoint's.",
+  ),
+  refresh_extra: z.described(
+    z.optional(parametersSchema),
+    "Further parameters of renewals, beside and before those of extra.",
+  ),
   reuse_grace: reuseGrace,
 };
 
@@ -133,23 +130,24 @@ const endpointSchema = z.object({ ...tokenEndpointShape, ...renewalShape });
 export type TokenEndpointSettings = z.output<typeof endpointSchema>;
 
 /** Refuses keys of a token endpoint that contradict each other. `signs`: the grant itself signs, as its client may. */
-export function consistent<Schema extends z.ZodType<TokenEndpointSettings>>(
+export function consistent<Schema extends z.ZodMiniType<TokenEndpointSettings>>(
   schema: Schema,
   { signs = false } = {},
 ) {
-  return schema
-    .superRefine((settings, context) => {
+  return schema.check(
+    z.superRefine((settings, context) => {
       const unfit = whyUnfitClient(settings, signs);
       if (unfit) context.addIssue({ code: "custom", path: [unfit.key], message: unfit.why });
-    })
-    .refine(
+    }),
+    z.refine(
       ({ token_method, token_format }) => token_method !== "GET" || token_format !== "json",
       "token_format can't be json where token_method is GET, which has no body",
-    )
-    .superRefine((settings, context) => {
+    ),
+    z.superRefine((settings, context) => {
       const message = whyTwiceAuthorized(settings);
       if (message) context.addIssue({ code: "custom", message });
-    });
+    }),
+  );
 }
 
 /** Returns why the file's own Authorization header would replace the client's; undefined: it does not. */

@@ -19,29 +19,27 @@ const schema = consistent(
   z.strictObject({
     ...tokenEndpointShape,
     ...stepUpShape,
-    subject: subjectSchema
-      .optional()
-      .describe("Where the subject token comes from. Without it: the secret subject_token."),
-    subject_token_type: z
-      .string()
-      .min(1)
-      .optional()
-      .describe(
-        `The subject token's type (RFC 8693 section 3). Default: ${TYPE}jwt; ${TYPE}access_token for another credential's; AWS' own for aws.`,
-      ),
-    requested_token_type: z
-      .string()
-      .min(1)
-      .optional()
-      .describe(`The type of token to ask for, such as ${TYPE}access_token.`),
+    subject: z.described(
+      z.optional(subjectSchema),
+      "Where the subject token comes from. Without it: the secret subject_token.",
+    ),
+    subject_token_type: z.described(
+      z.optional(z.nonEmpty),
+      `The subject token's type (RFC 8693 section 3). Default: ${TYPE}jwt; ${TYPE}access_token for another credential's; AWS' own for aws.`,
+    ),
+    requested_token_type: z.described(
+      z.optional(z.nonEmpty),
+      `The type of token to ask for, such as ${TYPE}access_token.`,
+    ),
   }),
-)
-  .refine(...issuerOr("token_url"))
-  .refine(
+).check(
+  z.refine(...issuerOr("token_url")),
+  z.refine(
     ({ subject, audience }) =>
       subject?.aws === undefined || (subject.aws.audience ?? audience) !== undefined,
     "audience is missing: subject.aws signs whom its request is for",
-  );
+  ),
+);
 
 /** Exchanges a token for another (RFC 8693): a workload's identity, or a token with fewer rights. */
 export const tokenExchange: Grant<z.output<typeof schema>> = {

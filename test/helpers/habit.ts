@@ -12,58 +12,60 @@ const table = z.record(z.string(), any);
 
 /** One HTTP request as a server expects it, and what it answers. All of `sent` is optional. */
 export const exchangeSchema = z.strictObject({
-  sent: z
-    .strictObject({
-      method: any.optional(),
+  sent: z._default(
+    z.strictObject({
+      method: z.optional(any),
       /** With the query. */
-      path: any.optional(),
+      path: z.optional(any),
       /** These headers; null: it must not be there. */
-      headers: table.optional(),
+      headers: z.optional(table),
       /** The whole form. */
-      form: table.optional(),
+      form: z.optional(table),
       /** The whole body as JSON. */
-      json: any.optional(),
-      body: any.optional(),
-    })
-    .default({}),
+      json: z.optional(any),
+      body: z.optional(any),
+    }),
+    {},
+  ),
   answer: z.union([
     z.strictObject({
-      status: z.int().default(200),
-      headers: z.record(z.string(), z.union([z.string(), texts])).default({}),
-      json: any.optional(),
-      body: z.string().optional(),
+      status: z._default(z.int(), 200),
+      headers: z._default(z.record(z.string(), z.union([z.string(), texts])), {}),
+      json: z.optional(any),
+      body: z.optional(z.string()),
     }),
     /** Exact bytes (Latin-1), after which the connection ends. */
     z.strictObject({ raw: z.string() }),
   ]),
 });
 
-const failure = z.strictObject({ reason: z.string(), says: texts.default([]) });
+const failure = z.strictObject({ reason: z.string(), says: z._default(texts, []) });
 
-const exchanges = z.array(exchangeSchema).default([]);
+const exchanges = z._default(z.array(exchangeSchema), []);
 
 const habit = z.strictObject({
-  name: z.string().min(1),
+  name: z.nonEmpty,
   file: z.union([table, texts]),
-  secrets: z.record(z.string(), z.string()).default({}),
+  secrets: z._default(z.record(z.string(), z.string()), {}),
   issuer: exchanges,
   api: exchanges,
   other: exchanges,
-  named: z.record(z.string(), z.array(exchangeSchema)).default({}),
-  refused: texts.optional(),
-  add: z.strictObject({ gives: table.optional(), fails: failure.optional() }).default({}),
-  calls: z
-    .array(
+  named: z._default(z.record(z.string(), z.array(exchangeSchema)), {}),
+  refused: z.optional(texts),
+  add: z._default(z.strictObject({ gives: z.optional(table), fails: z.optional(failure) }), {}),
+  calls: z._default(
+    z.array(
       z.strictObject({
         call: z.string(),
-        with: table.default({}),
-        gives: table.optional(),
-        fails: failure.optional(),
+        with: z._default(table, {}),
+        gives: z.optional(table),
+        fails: z.optional(failure),
       }),
-    )
-    .default([]),
-  shows: table.default({}),
-  problem: texts.optional(),
+    ),
+    [],
+  ),
+  shows: z._default(table, {}),
+  problem: z.optional(texts),
 });
 
 export type Habit = z.output<typeof habit>;

@@ -10,29 +10,27 @@ const MOST_MS = 30_000;
 const PUBLIC_HEADERS = ["accept", "metadata", "metadata-flavor"];
 const STS = "https://sts.{region}.amazonaws.com";
 
-const text = z.string().min(1);
-
 const format = z.strictObject({
   type: z.enum(["text", "json"]),
-  subject_token_field_name: text.optional(),
+  subject_token_field_name: z.optional(z.nonEmpty),
 });
 
 const executable = z.strictObject({
-  command: text,
-  timeout_millis: z.int().optional(),
-  output_file: text.optional(),
+  command: z.nonEmpty,
+  timeout_millis: z.optional(z.int()),
+  output_file: z.optional(z.nonEmpty),
 });
 
 export const sourceSchema = z.strictObject({
-  file: text.optional(),
-  url: text.optional(),
-  headers: z.record(z.string(), z.string()).optional(),
-  format: format.optional(),
-  executable: executable.optional(),
-  environment_id: text.optional(),
-  region_url: text.optional(),
-  regional_cred_verification_url: text.optional(),
-  imdsv2_session_token_url: text.optional(),
+  file: z.optional(z.nonEmpty),
+  url: z.optional(z.nonEmpty),
+  headers: z.optional(z.record(z.string(), z.string())),
+  format: z.optional(format),
+  executable: z.optional(executable),
+  environment_id: z.optional(z.nonEmpty),
+  region_url: z.optional(z.nonEmpty),
+  regional_cred_verification_url: z.optional(z.nonEmpty),
+  imdsv2_session_token_url: z.optional(z.nonEmpty),
 });
 
 type SourceGiven = z.output<typeof sourceSchema>;

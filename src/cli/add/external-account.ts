@@ -9,32 +9,30 @@ import { type Exchange, whatIsRead } from "./what-it-does.ts";
 const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 
-const text = z.string().min(1);
 /** Tokens go there: over plain http only on this machine. */
 const url = z
   .url({ protocol: /^https?$/ })
-  .refine((text) => new URL(text).protocol === "https:" || isLoopback(new URL(text).hostname));
+  .check(
+    z.refine((text) => new URL(text).protocol === "https:" || isLoopback(new URL(text).hostname)),
+  );
 
 const schema = z.strictObject({
   type: z.enum(["external_account"]),
-  audience: text,
-  subject_token_type: text,
+  audience: z.nonEmpty,
+  subject_token_type: z.nonEmpty,
   token_url: url,
   credential_source: sourceSchema,
-  service_account_impersonation_url: url.optional(),
-  service_account_impersonation: z
-    .strictObject({ token_lifetime_seconds: z.int().optional() })
-    .optional(),
-  client_id: text.optional(),
-  client_secret: text.optional(),
-  quota_project_id: text.optional(),
-  workforce_pool_user_project: z
-    .string()
-    .regex(/^[\w:.-]+$/)
-    .optional(),
+  service_account_impersonation_url: z.optional(url),
+  service_account_impersonation: z.optional(
+    z.strictObject({ token_lifetime_seconds: z.optional(z.int()) }),
+  ),
+  client_id: z.optional(z.nonEmpty),
+  client_secret: z.optional(z.nonEmpty),
+  quota_project_id: z.optional(z.nonEmpty),
+  workforce_pool_user_project: z.optional(z.string().check(z.regex(/^[\w:.-]+$/))),
   // Nothing here depends on these.
-  token_info_url: z.json().optional(),
-  universe_domain: z.json().optional(),
+  token_info_url: z.optional(z.json()),
+  universe_domain: z.optional(z.json()),
 });
 
 type Configuration = z.output<typeof schema>;

@@ -13,9 +13,9 @@ const DEFAULT_SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 
 const keyFile = z.object({
   type: z.enum(["service_account"]),
-  client_email: z.string().min(1),
-  private_key: z.string().refine(isPrivateKey),
-  private_key_id: z.string().min(1),
+  client_email: z.nonEmpty,
+  private_key: z.string().check(z.refine(isPrivateKey)),
+  private_key_id: z.nonEmpty,
   token_uri: z.url({ protocol: /^https?$/ }),
 });
 

@@ -20,7 +20,7 @@ export interface SharedContent {
 export const sharedContent = z.object({
   generation: z.number(),
   record: recordSchema,
-  file: z.string().optional(),
+  file: z.optional(z.string()),
 });
 
 /** Members that are a host's own. */

@@ -2,9 +2,9 @@
 import { omitUndefined } from "../../base/omit-undefined.ts";
 import * as z from "../../base/zod.ts";
 
-const text = z.string().optional().catch(undefined);
-const flag = z.boolean().optional().catch(undefined);
-const list = z.array(z.string()).optional().catch(undefined);
+const text = z.catch(z.optional(z.string()), undefined);
+const flag = z.catch(z.optional(z.boolean()), undefined);
+const list = z.catch(z.optional(z.array(z.string())), undefined);
 
 /** Addresses that requests, keys or a person's browser go to. */
 const endpoints = {
@@ -19,7 +19,7 @@ const endpoints = {
 };
 
 /** Addresses for clients that show a certificate (RFC 8705 section 5). */
-const aliases = z.object(endpoints).partial().optional().catch(undefined);
+const aliases = z.catch(z.optional(z.partial(z.object(endpoints))), undefined);
 
 const schema = z.object({
   issuer: z.string(),

@@ -16,12 +16,15 @@ const METHODS = ["none", "client_secret_basic", "client_secret_post"] as const;
 const LAST_SECOND = 253_402_300_799;
 
 const answer = z.object({
-  client_id: z.string().min(1),
-  client_secret: z.string().min(1).optional(),
-  client_secret_expires_at: z.number().nonnegative().max(LAST_SECOND).optional().catch(undefined),
-  token_endpoint_auth_method: z.string().optional().catch(undefined),
-  registration_access_token: z.string().optional().catch(undefined),
-  registration_client_uri: z.string().optional().catch(undefined),
+  client_id: z.nonEmpty,
+  client_secret: z.optional(z.nonEmpty),
+  client_secret_expires_at: z.catch(
+    z.optional(z.number().check(z.nonnegative(), z.maximum(LAST_SECOND))),
+    undefined,
+  ),
+  token_endpoint_auth_method: z.catch(z.optional(z.string()), undefined),
+  registration_access_token: z.catch(z.optional(z.string()), undefined),
+  registration_client_uri: z.catch(z.optional(z.string()), undefined),
 });
 
 /** A client as the issuer has registered it. */

@@ -12,9 +12,9 @@ const WELL_KNOWN = "/.well-known/oauth-protected-resource";
 
 const schema = z.object({
   resource: z.string(),
-  authorization_servers: z.array(z.string()).optional().catch(undefined),
-  scopes_supported: z.array(z.string()).optional().catch(undefined),
-  dpop_bound_access_tokens_required: z.boolean().optional().catch(undefined),
+  authorization_servers: z.catch(z.optional(z.array(z.string())), undefined),
+  scopes_supported: z.catch(z.optional(z.array(z.string())), undefined),
+  dpop_bound_access_tokens_required: z.catch(z.optional(z.boolean()), undefined),
 });
 
 /** What an API says about itself. `resource` is its identifier as the issuer knows it. */

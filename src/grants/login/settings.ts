@@ -20,10 +20,10 @@ const RESERVED = new Set([
 ]);
 
 const address = (description: string) =>
-  z
-    .url({ protocol: /^https?$/, error: "must be a complete https: URL" })
-    .optional()
-    .describe(description);
+  z.described(
+    z.optional(z.url({ protocol: /^https?$/, error: "must be a complete https: URL" })),
+    description,
+  );
 
 const parameter = z.union([z.string(), z.number(), z.boolean()]);
 
@@ -37,48 +37,55 @@ const shape = {
   revocation_url: address("The revocation endpoint's URL (RFC 7009), for authd logout."),
 };
 
-export const deviceSchema = consistent(z.strictObject(shape))
-  .refine(...issuerOr("token_url"))
-  .refine(...issuerOr("device_url"));
+export const deviceSchema = consistent(z.strictObject(shape)).check(
+  z.refine(...issuerOr("token_url")),
+  z.refine(...issuerOr("device_url")),
+);
 
 export const authorizationCodeSchema = consistent(
   z.strictObject({
     ...shape,
     authorization_url: address("The authorization endpoint's URL, which the browser opens."),
     par_url: address("The pushed authorization request endpoint's URL (RFC 9126)."),
-    redirect_uri: z
-      .string()
-      .refine(isRedirectUri, "must be an absolute URI, such as http://127.0.0.1/callback")
-      .optional()
-      .describe(
-        "Where the issuer sends the browser back. Loopback without a port: a free one is taken. Default: http://127.0.0.1/callback.",
+    redirect_uri: z.described(
+      z.optional(
+        z
+          .string()
+          .check(
+            z.refine(isRedirectUri, "must be an absolute URI, such as http://127.0.0.1/callback"),
+          ),
       ),
-    prompt: z.string().optional().describe("Whether the issuer asks again: login, consent, …"),
-    login_hint: z.string().optional().describe("The account that the issuer suggests."),
-    max_age: z.int().min(0).optional().describe("Seconds since the last sign-in, at most."),
-    push_request: z
-      .boolean()
-      .optional()
-      .describe(
-        "Whether the request is pushed first (RFC 9126). Default: where the issuer offers it.",
+      "Where the issuer sends the browser back. Loopback without a port: a free one is taken. Default: http://127.0.0.1/callback.",
+    ),
+    prompt: z.described(z.optional(z.string()), "Whether the issuer asks again: login, consent, …"),
+    login_hint: z.described(z.optional(z.string()), "The account that the issuer suggests."),
+    max_age: z.described(
+      z.optional(z.int().check(z.minimum(0))),
+      "Seconds since the last sign-in, at most.",
+    ),
+    push_request: z.described(
+      z.optional(z.boolean()),
+      "Whether the request is pushed first (RFC 9126). Default: where the issuer offers it.",
+    ),
+    request_object_alg: z.described(
+      z.optional(z.enum(["HS256", "RS256", "PS256", "ES256", "EdDSA"])),
+      "Signs the request as a JWT (RFC 9101): HS256 with the client's secret, others with request_object_key. Default: where the issuer insists, HS256.",
+    ),
+    extra_authorization: z.described(
+      z.optional(
+        z.record(
+          z
+            .string()
+            .check(
+              z.refine((name) => !RESERVED.has(name), "is a parameter that authd sets itself"),
+            ),
+          parameter,
+        ),
       ),
-    request_object_alg: z
-      .enum(["HS256", "RS256", "PS256", "ES256", "EdDSA"])
-      .optional()
-      .describe(
-        "Signs the request as a JWT (RFC 9101): HS256 with the client's secret, others with request_object_key. Default: where the issuer insists, HS256.",
-      ),
-    extra_authorization: z
-      .record(
-        z.string().refine((name) => !RESERVED.has(name), "is a parameter that authd sets itself"),
-        parameter,
-      )
-      .optional()
-      .describe("Further parameters of the authorization request."),
+      "Further parameters of the authorization request.",
+    ),
   }),
-)
-  .refine(...issuerOr("token_url"))
-  .refine(...issuerOr("authorization_url"));
+).check(z.refine(...issuerOr("token_url")), z.refine(...issuerOr("authorization_url")));
 
 export type DeviceSettings = z.output<typeof deviceSchema>;
 export type AuthorizationCodeSettings = z.output<typeof authorizationCodeSchema>;

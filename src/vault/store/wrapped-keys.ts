@@ -22,7 +22,10 @@ export const DEFAULT_GROUP = "default";
 /** Keys by the names of their groups. */
 export type GroupKeys = ReadonlyMap<string, FleetKey>;
 
-const base64 = z.string().transform((text) => Buffer.from(text, "base64"));
+const base64 = z.pipe(
+  z.string(),
+  z.transform((text) => Buffer.from(text, "base64")),
+);
 const wrappedKeys = z.object({
   v: z.enum(["2"]),
   keys: z.array(z.object({ group: z.string(), id: z.string(), key: base64, proof: base64 })),
