@@ -2,6 +2,7 @@
 import type { DaemonSettings } from "../config/settings.ts";
 import type { Registry } from "../credential/registry.ts";
 import { isOwn } from "../credential/shared/own-record.ts";
+import { refusalText } from "../credential/shared/store-connection.ts";
 import type { HealthCheck, HealthResult } from "../protocol.ts";
 import type { SharedStore } from "./shared-store.ts";
 
@@ -34,13 +35,13 @@ function check(name: HealthCheck["name"], ok: boolean, yes: string, no: string):
 
 /**
  * A store that can't be reached is no reason to send nobody here, as long as this host has something to serve. One that
- * refuses it is: it gets nothing new before a person has acted.
+ * refuses it is, and so is a mistake of its settings: it gets nothing new before a person has acted.
  */
 function storeCheck({ records, sync }: SharedStore, registry: Registry): HealthCheck {
   const { problem, refusal } = records.connection;
-  if (problem === undefined && sync.syncedAt !== undefined)
+  if (problem === undefined && refusal === undefined && sync.syncedAt !== undefined)
     return check("store", true, "it is reached", "");
-  const why = problem ?? "it was not asked yet";
+  const why = problem ?? (refusal && refusalText(refusal)) ?? "it was not asked yet";
   const isServed = refusal === undefined && registry.isRead && hasShared(registry);
   return check("store", isServed, `this host serves what it has of it: ${why}`, why);
 }

@@ -124,8 +124,8 @@ export function socketProblem(message: string): Problem {
 }
 
 /** Problem: the store does not let this host in, or its settings can't be used. */
-export function storeProblem(message: string): Problem {
-  return { reason: "store", message, help: REMEDIES.store("") };
+export function storeProblem({ message, help }: { message: string; help?: string }): Problem {
+  return { reason: "store", message, help: help ?? REMEDIES.store("") };
 }
 
 /** Returns the problem of a hook whose last run failed. */

@@ -4,8 +4,8 @@ import type { Counter, Gauge, Registry } from "prom-client";
 export interface StoreFigures {
   /** The last question was answered, and all that the store has was taken over since the start. */
   isReached: boolean;
-  /** Why the store refuses this host; absent: it does not, or can't be reached. */
-  refusal?: string;
+  /** Why the store refuses this host, or what is wrong with its settings; absent: neither, or it can't be reached. */
+  refusal?: { message: string; help?: string };
   /** When all that the store has was taken over last, in milliseconds since the epoch; undefined: not yet. */
   syncedAt: number | undefined;
   /** Number of leases that this host holds. */

@@ -118,6 +118,10 @@ test("a host may leave groups out that it was let into", async (t) => {
   t.deepEqual(await namesOf(t, two), ["page"]);
   t.is((await two.cli(...staticToken("ungrouped"))).code, 2);
   t.deepEqual((await statusOf(t, two)).hosts.at(-1)?.groups, ["default", "web"]);
+  t.is((await two.cli(["health"])).code, 1, "it was not let into billing");
+  await letIn(t, store, one, two, "billing");
+  t.deepEqual(await namesOf(t, two), ["money", "page"]);
+  t.is((await two.cli(["health"])).code, 0);
   // Another choice is made with a restart.
   const file = join(two.configDir, "config.toml");
   writeFileSync(file, readFileSync(file, "utf8").replace('["web", "billing"]', '["default"]'));
@@ -126,6 +130,38 @@ test("a host may leave groups out that it was let into", async (t) => {
   await until(async () => (await namesOf(t, again)).join() === "plain");
   t.false(existsSync(join(two.configDir, "credentials", "page.toml")));
   t.is(succeeded(t, await one.cli(["get", "page"])).stdout, "token-of-page\n");
+});
+
+test("a group that a host was not let into takes nothing from it, and the host says so", async (t) => {
+  const store = storeIn(temporaryFolder(t));
+  const one = await startFirst(t, store);
+  const two = await startHost(t, store, "two");
+  await letIn(t, store, one, two, "default", "web");
+  t.deepEqual(await namesOf(t, two), ["page", "plain"]);
+  await two.stop();
+  const file = join(two.configDir, "config.toml");
+  const before = readFileSync(file, "utf8");
+  writeFileSync(file, `${before}groups = ["web", "typo"]\n`);
+  const again = await startDaemon(t, { home: two });
+  const said = /--group typo/;
+  await until(async () => said.test((await again.cli(["health"])).stdout));
+  t.is((await again.cli(["health"])).code, 1);
+  for (const command of ["status", "doctor"]) t.regex((await again.cli([command])).stdout, said);
+  // What it has goes on, and nothing else comes of a group that is not named.
+  const input = JSON.stringify({ token: "second" });
+  succeeded(t, await one.cli(["set", "plain", "--secrets-from", "-"], { input }));
+  await until(async () => (await again.cli(["get", "plain"])).stdout === "second\n");
+  await addStatic(t, one, "plain-2");
+  await addStatic(t, one, "page-2", "web");
+  await until(async () => (await namesOf(t, again)).includes("page-2"));
+  t.deepEqual(await namesOf(t, again), ["page", "page-2", "plain"]);
+  t.is((await statusOf(t, again)).lag.credentials, 0);
+  const { stderr } = await again.stop();
+  t.regex(stderr, /not let into: typo\..*--group typo/);
+  writeFileSync(file, `${before}groups = ["web"]\n`);
+  const mended = await startDaemon(t, { home: two });
+  await until(async () => (await namesOf(t, mended)).join() === "page,page-2");
+  t.is((await mended.cli(["health"])).code, 0);
 });
 
 test("a host is removed by one that has its groups; a group that only it had goes with it", async (t) => {

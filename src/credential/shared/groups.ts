@@ -9,6 +9,8 @@ import {
   type StoreEntry,
 } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
+import { groupMistake } from "./group-mistake.ts";
+import { isOwn } from "./own-record.ts";
 import type { SharedContext } from "./shared-context.ts";
 
 /** Returns the group in which a record is in the store, or is to be put there. */
@@ -35,8 +37,23 @@ export function groupAfter(
 }
 
 /** True if this host serves the group: it was let into it, and its settings don't leave it out. */
-export function serves({ options }: SharedContext, { own }: FleetKeys, group: string): boolean {
+function serves({ options }: SharedContext, { own }: FleetKeys, group: string): boolean {
   return own.has(group) && (options.groups?.includes(group) ?? true);
+}
+
+/**
+ * True if this host serves a record in the group. What is here stays while the settings name a group that this host was
+ * not let into, as they are a mistake then; nothing else comes.
+ */
+export function servesRecord(
+  context: SharedContext,
+  keys: FleetKeys,
+  { group, name }: { group: string; name: string },
+): boolean {
+  if (serves(context, keys, group)) return true;
+  const live = context.liveRecord(name);
+  const isHere = live !== undefined && !isOwn(live);
+  return isHere && keys.own.has(group) && groupMistake(context.options.groups, keys) !== undefined;
 }
 
 /** Returns the group of a record in the store; undefined if this host has no key of it. */
@@ -46,13 +63,16 @@ export function groupIn({ own }: FleetKeys, payload: Buffer): string | undefined
 }
 
 /** False if the record is in a group that this host does not serve. Rejects with what the store does. */
-export async function mayHave(context: SharedContext, { payload }: StoreEntry): Promise<boolean> {
+export async function mayHave(
+  context: SharedContext,
+  { name, payload }: StoreEntry,
+): Promise<boolean> {
   if (!payload) return true;
   return await withKeysFor(context, payload, (keys) => {
     // A key that nobody has: the record is damaged.
     if (!isOfAny(keys, payload)) return true;
     const group = groupIn(keys, payload);
-    return group !== undefined && serves(context, keys, group);
+    return group !== undefined && servesRecord(context, keys, { group, name });
   });
 }
 

@@ -3,6 +3,7 @@ import type { Log } from "../../base/log.ts";
 import type { Timekeeper } from "../../base/timekeeper.ts";
 import { holderOf } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
+import { groupMistake } from "./group-mistake.ts";
 import { Notices } from "./notices.ts";
 import type { SharedOwner } from "./shared-owner.ts";
 import { type OpenedStore, StoreConnection } from "./store-connection.ts";
@@ -47,7 +48,8 @@ export class SharedContext {
 
   constructor(options: SharedRecordsOptions) {
     this.options = options;
-    this.connection = new StoreConnection(options.open, options.time);
+    const { open, time, groups } = options;
+    this.connection = new StoreConnection(open, time, (keys) => groupMistake(groups, keys));
     this.notices = new Notices(options.clock);
   }
 

@@ -5,7 +5,7 @@ import type { FleetKeys, StoreEntry, Timed } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt, isKnown } from "./adopt.ts";
 import { Commits } from "./commits.ts";
-import { assertMayHave, groupAfter, groupOf, mayHave, openGroup, serves } from "./groups.ts";
+import { assertMayHave, groupAfter, groupOf, mayHave, openGroup, servesRecord } from "./groups.ts";
 import { Leases } from "./leases.ts";
 import { isUnsent, leftOf } from "./open-intent.ts";
 import { Recovery } from "./recovery.ts";
@@ -192,8 +192,8 @@ export class SharedRecords {
     await openGroup(this.#context, group);
   }
 
-  serves(keys: FleetKeys, group: string): boolean {
-    return serves(this.#context, keys, group);
+  serves(keys: FleetKeys, record: { group: string; name: string }): boolean {
+    return servesRecord(this.#context, keys, record);
   }
 
   /** Rejects with AuthdError `unknown_credential` if this host does not serve the record's group. */

@@ -3,6 +3,7 @@ import type { Log } from "../../base/log.ts";
 import { messageOf } from "../../errors.ts";
 import type { Store } from "../../vault/store/index.ts";
 import type { SharedRecords } from "./shared-records.ts";
+import { refusalText } from "./store-connection.ts";
 
 /** The store is asked this often (ms) what has changed: notices get lost. */
 const POLL_MS = 2_000;
@@ -66,7 +67,7 @@ export class SharedSync {
 
   async #ask(): Promise<void> {
     const { connection, pending } = this.#shared;
-    const before = connection.problem;
+    const { problem: before, refusal } = connection;
     const answer = await connection
       .ask((store) => store.changesSince(this.#change))
       .catch((error) => {
@@ -74,6 +75,8 @@ export class SharedSync {
         throw error;
       });
     if (before !== undefined) this.#log.info({}, "the store is reached again");
+    const mistake = connection.refusal;
+    if (mistake && mistake.message !== refusal?.message) this.#log.warn({}, refusalText(mistake));
     const { recovery } = this.#shared;
     recovery.sawChange(answer.change);
     const behind = this.#shared.takeBehind();

@@ -17,25 +17,39 @@ export class StoreDown extends Error {
   override readonly name = "StoreDown";
 }
 
+/** What only a person ends. */
+export interface Refusal {
+  message: string;
+  /** The next step, if it is another one than that of every refusal. */
+  help?: string;
+}
+
 /** Opens the store when it is first needed, and again after it could not be. */
 export class StoreConnection {
   readonly clock: StoreClock;
   readonly #open: () => Promise<OpenedStore>;
+  readonly #mistake: (keys: FleetKeys) => Refusal | undefined;
   /** What questions are put to. */
   #current: LentStore | undefined;
   /** What is closed when those who use it are done. */
   readonly #ending = new Set<Promise<void>>();
   /** Why the last question was not answered; undefined if it was. */
   problem: string | undefined;
-  /** The problem, if only a person ends it: the store refuses this host, or the settings of it can't be used. */
-  refusal: string | undefined;
+  /** What only a person ends: the store refuses this host, or the settings of it can't be used, or are a mistake. */
+  refusal: Refusal | undefined;
   /** Called with each outcome of a question. */
   onOutcome: () => void = () => {};
   /** Called with each answer. */
   onAnswer: (answer: Timed<object>) => void = () => {};
 
-  constructor(open: () => Promise<OpenedStore>, time: Timekeeper) {
+  /** `mistake`: returns what is wrong with the settings, though the store answers. */
+  constructor(
+    open: () => Promise<OpenedStore>,
+    time: Timekeeper,
+    mistake: (keys: FleetKeys) => Refusal | undefined = () => undefined,
+  ) {
     this.#open = open;
+    this.#mistake = mistake;
     this.clock = new StoreClock(time);
   }
 
@@ -44,21 +58,22 @@ export class StoreConnection {
     question: (store: Store, keys: FleetKeys) => Promise<Timed<Answer>>,
   ): Promise<Timed<Answer>> {
     try {
-      const answer = await this.use(({ store, keys }) =>
-        this.clock.ask(() => question(store, keys)),
-      );
-      this.#note(undefined);
+      const { answer, mistake } = await this.use(async ({ store, keys }) => ({
+        answer: await this.clock.ask(() => question(store, keys)),
+        mistake: this.#mistake(keys),
+      }));
+      this.#note(undefined, mistake);
       this.onAnswer(answer);
       return answer;
     } catch (error) {
-      this.#note(error);
+      this.#note(messageOf(error), isRefusal(error) ? { message: messageOf(error) } : undefined);
       throw new StoreDown(messageOf(error));
     }
   }
 
-  #note(error: unknown): void {
-    this.problem = error === undefined ? undefined : messageOf(error);
-    this.refusal = isRefusal(error) ? this.problem : undefined;
+  #note(problem: string | undefined, refusal: Refusal | undefined): void {
+    this.problem = problem;
+    this.refusal = refusal;
     this.onOutcome();
   }
 
@@ -91,6 +106,11 @@ export class StoreConnection {
     this.reopen();
     await Promise.all(this.#ending);
   }
+}
+
+/** Returns what only a person ends, with its next step. */
+export function refusalText({ message, help }: Refusal): string {
+  return help === undefined ? message : `${message}. Next: ${help}`;
 }
 
 /** An address that can't be used is one, too. */

@@ -68,7 +68,10 @@ async function credentialsOf({ records, registry }: Asked): Promise<Known[]> {
         ...{ name: entry.name, ...omitUndefined({ group }) },
         ...statusOf(entry, nowMs, { records, registry }),
       };
-      return { status, isServed: group !== undefined && records.serves(keys, group) };
+      return {
+        status,
+        isServed: group !== undefined && records.serves(keys, { group, name: entry.name }),
+      };
     }),
   );
   return known.sort((a, b) => (a.status.name < b.status.name ? -1 : 1));
