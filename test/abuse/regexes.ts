@@ -17,30 +17,30 @@ interface Found {
   regex: RegExp;
 }
 
+/** Compiled sources; chunks are made of them. */
+const filesOfSources = () =>
+  readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter(
+    (file) => file.endsWith(".js") && !file.startsWith("chunks"),
+  );
+
 function literals(): Found[] {
-  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" });
-  return files
-    .filter((file) => file.endsWith(".js") && file !== "zod.js")
-    .flatMap((file) => {
-      const code = readFileSync(join(SRC, file), "utf8").replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
-      return [...code.matchAll(LITERAL)].flatMap(([, source = "", flags = ""]) => {
-        try {
-          return [{ file, regex: new RegExp(source, flags.replace("y", "")) }];
-        } catch {
-          return [];
-        }
-      });
+  return filesOfSources().flatMap((file) => {
+    const code = readFileSync(join(SRC, file), "utf8").replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
+    return [...code.matchAll(LITERAL)].flatMap(([, source = "", flags = ""]) => {
+      try {
+        return [{ file, regex: new RegExp(source, flags.replace("y", "")) }];
+      } catch {
+        return [];
+      }
     });
+  });
 }
 
 /** Returns the expressions that files of the sources make of parts when they are loaded. */
 async function built(): Promise<Found[]> {
-  const names = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => {
-    return (
-      file.endsWith(".js") &&
-      /^const \w+ = new RegExp\(/m.test(readFileSync(join(SRC, file), "utf8"))
-    );
-  });
+  const names = filesOfSources().filter((file) =>
+    /^const \w+ = new RegExp\(/m.test(readFileSync(join(SRC, file), "utf8")),
+  );
   const found: Found[] = [];
   const { RegExp: original } = globalThis;
   try {

@@ -10,8 +10,8 @@ import { StoreRefusal } from "../store-refusal.ts";
 const MAX_BYTES = 1024 * 1024;
 /** Rights of others than the owner. */
 const OTHERS = 0o077;
-/** A field: a colon that a backslash escapes is part of it. */
-const FIELD = /((?:\\.|[^:\\])*)(?::|$)/g;
+/** A character, with the backslash that escapes it. */
+const CHARACTER = /\\?./gs;
 
 /** What a password is for. */
 export interface Login {
@@ -35,8 +35,14 @@ export function passwordIn(file: string, login: Login): string | undefined {
   return found?.[4] || undefined;
 }
 
+/** Colons part fields, unless they are escaped. */
 function fieldsOf(line: string): string[] {
-  return Array.from(line.matchAll(FIELD), ([, field = ""]) => field.replace(/\\(.)/g, "$1"));
+  const fields = [""];
+  for (const [character] of line.matchAll(CHARACTER)) {
+    if (character === ":") fields.push("");
+    else fields[fields.length - 1] += character.slice(-1);
+  }
+  return fields;
 }
 
 function linesOf(file: string): string[] {
