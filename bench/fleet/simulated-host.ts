@@ -85,6 +85,7 @@ export class SimulatedHost {
       refreshToken: this.#liveOf(name).secrets.refresh_token,
       snapshot: () => structuredClone(this.#liveOf(name)),
       takeShared: async (next: CredentialRecord) => void this.#live.set(name, next),
+      changed: () => {},
       keep: async () => true,
     };
   }

@@ -11,6 +11,7 @@ import type { Lifecycle } from "./lifecycle.ts";
 import { assumedNote } from "./lifetime-fault.ts";
 import type { CredentialRecord } from "./record.ts";
 import { hardEnd } from "./refresh-token-life.ts";
+import { aloneTroubles } from "./shared/alone.ts";
 import { expiresAt } from "./token.ts";
 import type { TokenSlot } from "./token-slot.ts";
 import { troublesOf } from "./troubles.ts";
@@ -39,6 +40,7 @@ export function infoOf(life: Lifecycle): CredentialInfo {
   const candidate = record?.candidate && candidateInfo(record.candidate, life.trial?.credential);
   const troubles = [
     ...troublesOf(settings, record),
+    ...aloneTroubles(life.deps, name, record),
     ...keptTroubles(settings, tokens.own.issued),
     ...life.tokenFileTroubles,
   ];
@@ -105,6 +107,7 @@ export function mayNeedPerson(life: Lifecycle): boolean {
   if (stored.unsaved !== undefined || settings.secretExpires !== undefined) return true;
   if (signInEnd(settings, stored.record) !== undefined) return true;
   if (keptTroubles(settings, tokens.own.issued).length > 0) return true;
+  if (aloneTroubles(life.deps, life.name, stored.record).length > 0) return true;
   return troublesOf(settings, stored.record).length > 0;
 }
 

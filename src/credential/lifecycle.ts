@@ -9,7 +9,7 @@ import type { CredentialDeps } from "./credential-deps.ts";
 import { type CredentialRecord, UNBOUND } from "./record.ts";
 import { bind, boundTo, replaceRecord } from "./record-changes.ts";
 import { noteSentCode, rebuildResponses, restoreTokens } from "./restored-tokens.ts";
-import { changeAlone } from "./shared/former-store.ts";
+import { changeAlone, isAlone } from "./shared/alone.ts";
 import { StateReporter } from "./state.ts";
 import { StoredRecord } from "./stored-record.ts";
 import { TokenCache } from "./token-cache.ts";
@@ -265,7 +265,8 @@ export class Lifecycle {
   ): Promise<void> {
     if (!this.stored.record && this.blocker) throw this.blocker.error;
     const { shared } = this.deps;
-    if (!shared) return await this.stored.update(changeAlone(settings, change), adopt);
+    if (!shared || isAlone(this.stored.record))
+      return await this.stored.update(changeAlone(settings, change), adopt);
     const update = () => this.stored.update(change, adopt);
     await shared.change(this.name, settings.boundValues, update);
   }

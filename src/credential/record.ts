@@ -213,6 +213,8 @@ const shared = z.object({
   pending: optionalFlag,
   /** What a person has changed since that version is not the refresh token. */
   keepsToken: optionalFlag,
+  /** A person entered its secrets on this host while config.toml named no store: they are this host's own. */
+  alone: optionalFlag,
 });
 
 /** Secrets that a person entered while the earlier ones worked: they replace them once they have worked, too. */

@@ -13,6 +13,7 @@ import { handleFailure, MUST_REFRESH_WITHIN_MS, RETRY_SOON_MS } from "./refresh-
 import { RefreshStatus } from "./refresh-status.ts";
 import { Refusals } from "./refusals.ts";
 import { deadlineOf, didNotExtendExpiry, recordFailure, refreshTokenDeadline } from "./schedule.ts";
+import { isAlone } from "./shared/alone.ts";
 import { assertNotOthers } from "./shared/former-store.ts";
 import type { SharedLease } from "./shared/shared-lease.ts";
 import { sharedRefresh } from "./shared/shared-refresh.ts";
@@ -106,7 +107,8 @@ export class TokenRefresher implements RefreshContext {
   async #refresh(slot: TokenSlot, pendingRefresh: PendingRefresh): Promise<IssuedToken> {
     const { shared } = this.deps;
     try {
-      if (!shared) return await this.#request(slot, pendingRefresh);
+      if (!shared || isAlone(this.owner.stored.record))
+        return await this.#request(slot, pendingRefresh);
       const refresh = sharedRefresh(this, slot, pendingRefresh);
       return await shared.refresh(refresh, (lease) => this.#request(slot, pendingRefresh, lease));
     } catch (error) {

@@ -60,6 +60,8 @@ export class Core {
   auditTokenFile: TokenFilesOptions["audit"] = async () => {};
   /** The store that this host shares with others. */
   shared: SharedStore | undefined;
+  /** Address of the store whose records this host shared, and which config.toml names no more. */
+  readonly #formerStore: string | undefined;
   /** For whoever adds, replaces and removes credentials: into a store as well, if there is one. */
   readonly #vault: Foundation["vault"];
   readonly #foundation: Foundation;
@@ -72,9 +74,13 @@ export class Core {
   /** `shared`: present where records are shared with other hosts. */
   constructor(foundation: Foundation, shared?: SharedStore) {
     const { env, log, http, time, clock, events, rebuilt } = foundation;
-    const vault = sharedVault(foundation.vault, () => this.shared?.records);
+    const vault = sharedVault(foundation.vault, {
+      records: () => this.shared?.records,
+      formerStore: () => this.#formerStore,
+    });
     this.#foundation = foundation;
     this.shared = shared;
+    this.#formerStore = shared ? undefined : sharedStore(env);
     this.#vault = vault;
     this.issuerClocks = new IssuerClocks(time);
     this.#importJournal = new ImportJournal({ dir: configDir(env), vault, log });
@@ -192,8 +198,8 @@ export class Core {
   }
 
   #createRegistry(): Registry {
-    const { env, clock, time, http, vault, log, events, configuration } = this.#foundation;
-    const formerStore = this.shared ? undefined : sharedStore(env);
+    const { clock, time, http, vault, log, events, configuration } = this.#foundation;
+    const formerStore = this.#formerStore;
     if (formerStore !== undefined) {
       const text = `this host shared ${formerStore}, and [store] is not in config.toml any more: refresh tokens of that store are not spent`;
       log.warn({}, text);

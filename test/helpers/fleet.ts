@@ -80,7 +80,7 @@ export function staticToken(name: string, group?: string): [string[], { input: s
 export async function addRotating(
   t: ExecutionContext,
   daemon: Daemon,
-  { issuer }: ReuseIssuer,
+  { issuer }: Pick<ReuseIssuer, "issuer">,
   more: readonly string[] = [],
 ): Promise<void> {
   const settings = [`token_url=${issuer.url}`, "client_id=app", ...more];

@@ -118,7 +118,9 @@ export const checkAudit: Check = ({ daemon }) => {
 /** Tells of a store that refuses this host, or can't be reached. */
 export const checkStore: Check = async ({ daemon }) => {
   if (!daemon) return [];
-  const found = (daemon.problems ?? []).filter(({ reason }) => reason === "store");
+  const found = (daemon.problems ?? []).filter(
+    ({ reason, credential }) => reason === "store" && credential === undefined,
+  );
   if (found.length > 0) return found.map(({ message, help }) => problem("store", message, help));
   // Refused where this host shares none, at another user's daemon, and by an earlier authd.
   const status = await callDaemon("fleet/status", {}, 10_000).catch(() => undefined);

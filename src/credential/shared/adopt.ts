@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { StoreEntry } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
+import { isAlone } from "./alone.ts";
 import { inGroup, mayHave } from "./groups.ts";
 import { hasOutcome } from "./open-intent.ts";
 import { isOwn } from "./own-record.ts";
@@ -19,12 +20,22 @@ export function isKnown(context: SharedContext, { name, version }: StoreEntry): 
 /** Uses a record of the store from now on, if it is newer. Rejects with AuthdError. */
 export async function adopt(context: SharedContext, entry: StoreEntry): Promise<void> {
   const { owner } = context;
-  const { name, version, epoch, payload } = entry;
+  const { name, version, payload } = entry;
   if (!owner || owner.isLocked || version === 0) return;
   const credential = owner.find(name);
+  if (credential && noteClash(context, credential, entry)) return;
   if (payload && !(await mayHave(context, entry))) return await giveUp(context, entry);
   if (credential && isKnown(context, entry)) return;
   if (!payload) return await removeHere(context, entry);
+  await takeOver(context, credential, { ...entry, payload });
+}
+
+async function takeOver(
+  context: SharedContext,
+  credential: SharedCredential | undefined,
+  entry: StoreEntry & { payload: Buffer },
+): Promise<void> {
+  const { name, version, epoch, payload } = entry;
   const { group, content } = await contentOf(context, name, payload);
   const { shared } = credential?.live ?? {};
   const isLater = shared !== undefined && shared.generation > content.generation;
@@ -36,8 +47,22 @@ export async function adopt(context: SharedContext, entry: StoreEntry): Promise<
   record.shared = { version, generation: content.generation, epoch, ...inGroup(group) };
   keepOwnRequest(context, entry, record, credential);
   if (credential) await credential.takeShared(record, isChange);
-  else await owner.add(name, { ...content, record });
+  else await context.owner?.add(name, { ...content, record });
   context.notices.wake(name);
+}
+
+/** Returns true if the record stays as it is, as a person has entered other secrets on this host. */
+function noteClash(
+  { clashes }: SharedContext,
+  credential: SharedCredential,
+  { name, payload }: StoreEntry,
+): boolean {
+  const isClash = isAlone(credential.live) && payload !== undefined;
+  if (isClash === clashes.has(name)) return isClash;
+  if (isClash) clashes.add(name);
+  else clashes.delete(name);
+  credential.changed();
+  return isClash;
 }
 
 function recordOf(
@@ -99,7 +124,7 @@ function keepOwnRequest(
 export async function adoptOtherPast(context: SharedContext, entry: StoreEntry): Promise<boolean> {
   const { name, version, payload } = entry;
   const live = context.liveRecord(name);
-  if (!payload || !live?.shared || !(await mayHave(context, entry))) return false;
+  if (!payload || !live?.shared || isAlone(live) || !(await mayHave(context, entry))) return false;
   const { content } = await contentOf(context, name, payload);
   const isOther = !isDeepStrictEqual(content.record.secrets, live.secrets);
   const isSameVersion = version === live.shared.version && !context.pending.has(name);
@@ -114,6 +139,7 @@ async function removeHere(context: SharedContext, { name, version }: StoreEntry)
   const { owner, connection } = context;
   const { live } = owner?.find(name) ?? {};
   if (!live) return;
+  if (isAlone(live)) return;
   if (isOwn(live)) {
     // What this host puts there under that name comes after the removal.
     live.shared = { epoch: 0, ...live.shared, version, generation: version + 1 };

@@ -36,7 +36,7 @@ async function giveBackOne(
 ): Promise<void> {
   if (entry) await adoptOtherPast(context, entry);
   const { shared, rotation } = context.liveRecord(name) ?? {};
-  if (!shared) return;
+  if (!shared || shared.alone) return;
   // What was obtained and not committed comes after what was.
   const version = shared.version + (context.pending.has(name) ? 1 : 0);
   const inStore = entry?.version ?? 0;

@@ -50,7 +50,7 @@ export async function leftOf(
 ): Promise<{ epoch: number; settles: boolean } | undefined> {
   const record = context.liveRecord(name);
   const { shared } = record ?? {};
-  if (!record || !shared || !context.pending.has(name)) return undefined;
+  if (!record || !shared || shared.alone || !context.pending.has(name)) return undefined;
   // It would be refused: the store has gone on, and this host may not have what it has.
   if (shared.version !== (entry?.version ?? 0)) return undefined;
   // What a person has changed waits for no outcome, and closes no intent unless it is another refresh token.

@@ -39,6 +39,8 @@ export class SharedContext {
   readonly notices: Notices;
   /** Names of records with something that the store has not got. */
   readonly pending = new Set<string>();
+  /** Names of records that the store has, and of which this host has secrets of its own (see alone.ts). */
+  readonly clashes = new Set<string>();
   /**
    * True while the store may lack what hosts have, as it was put back to an earlier moment: nobody refreshes then but
    * what needs no lease.

@@ -22,6 +22,7 @@ export function sharedCredential(life: Lifecycle): SharedCredential {
     },
     snapshot: () => stored.snapshot(),
     takeShared: (next, isChange) => life.takeShared(next, isChange),
+    changed: () => life.onChange(),
     keep: async (durable) => (stored.record ? await stored.save(stored.record, durable) : true),
   };
 }

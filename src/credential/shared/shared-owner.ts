@@ -18,6 +18,8 @@ export interface SharedCredential {
    * credential there.
    */
   takeShared(next: CredentialRecord, isChange: boolean): Promise<void>;
+  /** People are told something else of it. */
+  changed(): void;
   /** Seals the record as it is. Never rejects; false if the disk fails. */
   keep(durable: boolean): Promise<boolean>;
 }

@@ -78,6 +78,17 @@ export class SharedRecords {
     return this.#context.pending;
   }
 
+  /** Names of records that the store has, and of which this host has secrets of its own (see alone.ts). */
+  get clashes(): ReadonlySet<string> {
+    return this.#context.clashes;
+  }
+
+  /** Has a record taken over with the next question, as what this host had in its place is gone. */
+  takeLater(name: string): void {
+    this.#context.clashes.delete(name);
+    this.#behind.add(name);
+  }
+
   get nowBootMs(): number {
     return this.#context.options.time.now().boot;
   }

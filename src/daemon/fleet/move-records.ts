@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { configDir, credentialFileAsItIs } from "../../config/config.ts";
+import { isAlone } from "../../credential/shared/alone.ts";
 import { groupAfter, inGroup } from "../../credential/shared/groups.ts";
 import { toShared } from "../../credential/shared/shared-record.ts";
 import { StoreClock } from "../../credential/shared/store-clock.ts";
@@ -143,7 +144,10 @@ async function empty(
     const here = core.registry.findShared(name)?.live?.shared?.version ?? 0;
     return payload !== undefined && here < version;
   });
-  if (behind) throw notHere(behind.name);
+  if (behind) {
+    const { live } = core.registry.findShared(behind.name) ?? {};
+    throw isAlone(live) ? clashing(behind.name) : notHere(behind.name);
+  }
   await assertNothingOpen(core, entries);
   const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
   const putBack = await forget();
@@ -259,6 +263,11 @@ export function busy(): AuthdError {
 function unreadable(credential: string): AuthdError {
   const message = `${credential}: its record can't be read or sealed, so that not all credentials can be moved. Mend or remove it first. Nothing was changed`;
   return new AuthdError("credential_damaged", message, { credential });
+}
+
+function clashing(credential: string): AuthdError {
+  const message = `The store has ${credential}, and this host has secrets of its own for it: remove it here first (authd remove ${credential}). Nothing was changed`;
+  return new AuthdError("invalid_params", message, { credential });
 }
 
 function notHere(credential: string): AuthdError {
