@@ -11,6 +11,7 @@ import { stillStopped } from "./refusal-errors.ts";
 import { isTerminal } from "./refusals.ts";
 import { isResponseLost } from "./rotation.ts";
 import { recordFailure } from "./schedule.ts";
+import { StoreRefuses } from "./shared/store-refuses.ts";
 import { expiryOf } from "./token.ts";
 import type { PendingRefresh, TokenSlot } from "./token-slot.ts";
 import { noteFailure } from "./troubles.ts";
@@ -58,7 +59,7 @@ export function handleFailure(
   const isRetried = !isFinal && !status.rejectedWith;
   reportFailure(context, failure, isRetried ? now.wall + slot.retryAt - now.boot : undefined);
   sealFailure(context, request, error, isFinal || isRotating);
-  if (!isRetried) return failure;
+  if (!isRetried || failure instanceof StoreRefuses) return failure;
   adjustRetry(slot, failure, isRotating, now);
   return withRetry(failure, name, slot.retryAt - now.boot);
 }

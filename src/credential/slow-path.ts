@@ -7,6 +7,7 @@ import { admitRequest, retrySooner } from "./admission.ts";
 import type { HostHealth } from "./host-limiter.ts";
 import type { IssuedToken } from "./issued-token.ts";
 import { backoff } from "./schedule.ts";
+import { StoreRefuses } from "./shared/store-refuses.ts";
 import { expiryOf, freshness, isLongLived } from "./token.ts";
 import type { TokenRefresher } from "./token-refresher.ts";
 import type { PendingRefresh, TokenSlot } from "./token-slot.ts";
@@ -174,6 +175,7 @@ function unavailable(
   { retryAt, error, pendingRefresh }: TokenSlot,
   now: Moment,
 ): AuthdError {
+  if (error instanceof StoreRefuses) return error;
   const retryAfterMs = Math.max(SECOND, Math.ceil(retryAt - now.boot));
   const seconds = Math.ceil(retryAfterMs / SECOND);
   const why = error?.message ?? `${credential}: the issuer has not answered yet.`;

@@ -146,7 +146,8 @@ test("a key of the store that can't be read is not ready", async (t) => {
   const config = join(host!.configDir, "config.toml");
   const key = join(host!.folder, "store-key");
   writeFileSync(config, `${readFileSync(config, "utf8")}key_file = "${key}"\n`);
-  const { cli } = await startDaemon(t, { home: host! });
+  const again = await startDaemon(t, { home: host! });
+  const { cli } = again;
   for (const said of [
     /store: failed: .*can't be read/,
     /store: failed: .*holds no key of a store/,
@@ -156,4 +157,10 @@ test("a key of the store that can't be read is not ready", async (t) => {
     writeFileSync(key, "nothing\n", { mode: 0o600 });
   }
   t.is((await cli(["get", "mine"])).stdout, "token-of-mine\n");
+  const input = `authd-invite-1.${"0".repeat(16)}.${"A".repeat(43)}`;
+  const joins = await cli(["fleet", "join", store.url, "--invite", "-"], { input });
+  t.is(joins.code, 2);
+  t.regex(joins.stderr, /holds no key of a store/);
+  t.notRegex(joins.stderr, /Next/);
+  t.notRegex((await again.stop()).stderr, /"at":|\bat: /, "no trace of a mistake in a file");
 });

@@ -54,6 +54,19 @@ test("a host that was shut out, and is not let in again, spends no refresh token
     t.regex((await two!.cli(["fleet", "status"])).stdout, /does not know this host, two/);
   }
   t.is(reuse.arrived.length, before);
+  // A person is told once what to do, and of no time to try again.
+  const input = JSON.stringify({ token: "new" });
+  const add = ["add", "new", "--grant", "static", "--secrets-from", "-"];
+  const set = ["set", "rotating", "--secrets-from", "-"];
+  for (const [said, code] of [
+    [await two!.cli(["refresh", "rotating"]), 7],
+    [await two!.cli(add, { input }), 2],
+    [await two!.cli(set, { input: JSON.stringify({ refresh_token: "other" }) }), 2],
+  ] as const) {
+    t.is(said.code, code, said.stderr);
+    t.regex(said.stderr, /refuses this host\. .*know this host, two.*fleet join/s);
+    t.notRegex(said.stderr, /try again|Next|next try|doctor/i);
+  }
   succeeded(t, await one!.cli(["refresh", "rotating"]));
   t.false(reuse.isRevoked);
 });

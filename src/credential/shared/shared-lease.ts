@@ -5,6 +5,7 @@ import type { CredentialRecord } from "../record.ts";
 import { isPersons } from "./own-record.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { StoreDown } from "./store-connection.ts";
+import { StoreRefuses } from "./store-refuses.ts";
 
 /** A lease lasts so long (ms), and is renewed three times as often. */
 export const LEASE_MS = 15_000;
@@ -209,7 +210,11 @@ export class SharedLease {
   }
 }
 
-function notWithoutStore(credential: string, { message }: StoreDown): AuthdError {
+function notWithoutStore(credential: string, { message, isRefusal }: StoreDown): AuthdError {
+  if (isRefusal) {
+    const not = "its refresh token is not spent";
+    return new StoreRefuses("issuer_unavailable", { credential, not }, message);
+  }
   return new AuthdError(
     "issuer_unavailable",
     `${credential}: its refresh token is not spent while the store can't be reached, as another host may spend it. ${message}`,

@@ -13,7 +13,8 @@ import { SharedContext, type SharedRecordsOptions } from "./shared-context.ts";
 import { LEASE_MS, SharedLease, type SharedRefresh } from "./shared-lease.ts";
 import type { SharedOwner } from "./shared-owner.ts";
 import type { StoreConnection } from "./store-connection.ts";
-import { notNow } from "./take-for.ts";
+import { StoreRefuses } from "./store-refuses.ts";
+import { notChanged, notNow } from "./take-for.ts";
 
 /** A refresh under way. */
 interface Refreshing {
@@ -152,6 +153,7 @@ export class SharedRecords {
     const lease = { ...refresh, spends: () => undefined, isDone: () => false };
     await this.refresh(lease, async (taken) => {
       await taken.begin().catch((error) => {
+        if (error instanceof StoreRefuses) throw notChanged(name, error.why);
         throw notNow(name, messageOf(error));
       });
       await inGroup();

@@ -15,6 +15,13 @@ export interface OpenedStore {
 /** The store can't be reached, or refuses this host. */
 export class StoreDown extends Error {
   override readonly name = "StoreDown";
+  /** Only a person ends it. */
+  readonly isRefusal: boolean;
+
+  constructor(message: string, isRefusal = false) {
+    super(message);
+    this.isRefusal = isRefusal;
+  }
 }
 
 /** What only a person ends. */
@@ -66,8 +73,10 @@ export class StoreConnection {
       this.onAnswer(answer);
       return answer;
     } catch (error) {
-      this.#note(messageOf(error), isRefusal(error) ? { message: messageOf(error) } : undefined);
-      throw new StoreDown(messageOf(error));
+      const message = messageOf(error);
+      const isRefused = isRefusal(error);
+      this.#note(message, isRefused ? { message } : undefined);
+      throw new StoreDown(message, isRefused);
     }
   }
 

@@ -7,7 +7,7 @@ import type { ManagedVault } from "../vault.ts";
 import { type FleetKey, fleetKeyOf, type HostKeys, hostKeys, newFleetKey } from "./fleet-key.ts";
 import { keyFor } from "./key-rows.ts";
 import type { Host, NewHost, Store } from "./store.ts";
-import { StoreUnknown } from "./store-refusal.ts";
+import { StoreRefusal, StoreUnknown } from "./store-refusal.ts";
 import {
   DEFAULT_GROUP,
   type GroupKeys,
@@ -161,7 +161,9 @@ export async function joinFleet(
   if (!plain) throw ended();
   return await letIn(store, { host, vault }, unpacked(plain)).catch((error) => {
     const text = `${messageOf(error)} The invitation is spent: a host of the store makes another one (authd fleet invite)`;
-    throw error.reason === "invalid_params" ? error : new AuthdError("internal", text);
+    const isRefusal = error instanceof StoreRefusal;
+    if (error.reason === "invalid_params" && !isRefusal) throw error;
+    throw new AuthdError(isRefusal ? "invalid_params" : "internal", text);
   });
 }
 

@@ -5,7 +5,7 @@ export class StoreRefusal extends AuthdError {
   override readonly name: string = "StoreRefusal";
 
   constructor(message: string, cause?: unknown) {
-    super("internal", message, cause === undefined ? {} : { cause });
+    super("invalid_params", message, cause === undefined ? {} : { cause });
   }
 }
 
