@@ -1,6 +1,6 @@
 /** Length of the buffers that take what is encoded. */
 const PIECE_BYTES = 64 * 1024;
-/** Time (ms) for which buffers that nobody needs are kept. */
+/** Buffers that nobody has needed for so long (ms) are left to the collector. */
 const KEPT_MS = 10_000;
 
 /**
@@ -9,19 +9,38 @@ const KEPT_MS = 10_000;
  */
 export class SparePieces {
   readonly #spare: Buffer<ArrayBuffer>[] = [];
+  /** So many were there all the time since the last look. */
+  #unneeded = 0;
   #timer: NodeJS.Timeout | undefined;
+  readonly #keptMs: number;
+
+  constructor(keptMs = KEPT_MS) {
+    this.#keptMs = keptMs;
+  }
+
+  get count(): number {
+    return this.#spare.length;
+  }
 
   /** Returns a buffer of at least so many bytes. */
   take(bytes: number): Buffer<ArrayBuffer> {
     const spare = bytes <= PIECE_BYTES ? this.#spare.pop() : undefined;
+    this.#unneeded = Math.min(this.#unneeded, this.count);
     return spare ?? Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES));
   }
 
   /** To be called when nobody reads them any more; those that are never given back are lost to the pool alone. */
   giveBack(pieces: readonly Buffer<ArrayBuffer>[]): void {
     this.#spare.push(...pieces.filter(({ length }) => length === PIECE_BYTES));
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#spare.splice(0), KEPT_MS).unref();
+    this.#timer ??= setInterval(() => this.#dropUnneeded(), this.#keptMs).unref();
+  }
+
+  #dropUnneeded(): void {
+    this.#spare.splice(0, this.#unneeded);
+    this.#unneeded = this.count;
+    if (this.count > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 }
 

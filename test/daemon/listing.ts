@@ -5,6 +5,7 @@ import { JsonPieces, SparePieces } from "../../src/daemon/json-pieces.ts";
 import { Listing } from "../../src/daemon/listing.ts";
 import { adminOf } from "../helpers/admin.ts";
 import { startTestRegistry } from "../helpers/test-registry.ts";
+import { until } from "../helpers/until.ts";
 import { type Answer, RawClient, startWire } from "../helpers/wire.ts";
 
 /** More than the system takes at once. */
@@ -91,4 +92,18 @@ test("buffers that nobody reads any more are written again, and no others", (t) 
   t.true(Buffer.concat(long.pieces).toString() === "€".repeat(70_000));
   long.release();
   t.not(made("d").json.pieces[0]?.buffer, long.pieces[0]?.buffer);
+});
+
+test("after a burst, what nobody has needed for a time is not kept", async (t) => {
+  const spare = new SparePieces(20);
+  spare.giveBack(Array.from({ length: 40 }, () => spare.take(1)));
+  t.is(spare.count, 40);
+  const kept = spare.take(1);
+  spare.giveBack([kept]);
+  await until(() => {
+    const one = spare.take(1);
+    spare.giveBack([one]);
+    return spare.count === 1;
+  });
+  await until(() => spare.count === 0);
 });
