@@ -169,8 +169,10 @@ export function methods(options: MethodsOptions): HandlersWithoutUploads {
     "vault/import": async (given, call) =>
       await backup.import(given, call.connection, consentTo("vault/import", call)),
     "vault/rekey": async (given, call) => {
+      // Loaded before: with a new key that the store's is not wrapped for, this host would be shut out of it.
+      const service = await fleet();
       const result = await backup.rekey(given, consentTo("vault/rekey", call));
-      await (await fleet()).wrapAgain();
+      await service.wrapAgain();
       return result;
     },
     "vault/move": async (given, call) =>
