@@ -11,6 +11,9 @@ const reasonCodes: Partial<Record<Reason, number>> = {
   cancelled: codes.cancelled,
 };
 
+/** What Node says of a file that is imported, or required. */
+const GONE = /^(ERR_)?MODULE_NOT_FOUND$/;
+
 /**
  * The only way from an error to the wire. What the daemon itself has put into words is told, a full
  * disk too; anything unforeseen is logged and told to nobody.
@@ -31,10 +34,9 @@ export function toResponseError(
     });
   }
   log.error({ method, ...traceOf(error) }, "a request failed unexpectedly");
-  const text =
-    errorCode(error) === "ERR_MODULE_NOT_FOUND"
-      ? `${method} needs a file of authd that is gone: authd was replaced while its daemon runs. Start the daemon again.`
-      : `${method} failed inside authd: its log says where. Please report it as a bug.`;
+  const text = GONE.test(errorCode(error) ?? "")
+    ? `${method} needs a file of authd that is gone: authd was replaced while its daemon runs. Start the daemon again.`
+    : `${method} failed inside authd: its log says where. Please report it as a bug.`;
   return new ResponseError<ErrorData>(codes.failed, text, { reason: "internal" });
 }
 

@@ -16,8 +16,16 @@ const REFUSING_WORDS =
 /** What a person does about a refusal, by its code and words. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [
-    /28P01|authentication failed/,
+    /28P01|(password|SASL) authentication failed/,
     "Correct the role's password, in password_file of [store] or in ~/.pgpass",
+  ],
+  [
+    /(peer|ident) authentication failed/i,
+    "Here its server takes the role that is named like the system's user alone: use that one, or have pg_hba.conf take a password",
+  ],
+  [
+    /no pg_hba\.conf entry/,
+    "Its pg_hba.conf is to let this role in, from this host to this database",
   ],
   [/42501/, "schemas/store.sql says what its role needs to be granted"],
   [/does not support SSL/, "Beyond this machine it has to be TLS: turn ssl on at the server"],
@@ -28,8 +36,8 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Returns the error as this host tells it; one of its own stays as it is. `too_busy`: another try may do. The server's own words hold no secret: it is
- * never sent one but sealed, and the password as a proof.
+ * Returns the error as this host tells it; one of its own stays as it is. `too_busy`: another try may do. The server's own
+ * words hold no secret: it is never sent one but sealed, and the password as a proof.
  */
 export function storeError(cause: unknown): AuthdError {
   if (cause instanceof AuthdError) return cause;

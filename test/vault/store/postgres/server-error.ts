@@ -41,6 +41,8 @@ test("only what another try can't change is a refusal", (t) => {
 test("a refusal says what a person does about it, where that is known", (t) => {
   for (const [cause, remedy] of [
     [error('password authentication failed for user "authd"', "28P01"), /password_file/],
+    [error('Peer authentication failed for user "authd"', "28000"), /named like the system's user/],
+    [error('no pg_hba.conf entry for host "10.0.0.1"', "28000"), /let this role in/],
     [error("permission denied for schema authd", "42501"), /schemas\/store\.sql/],
     [error("unable to verify the first certificate", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"), /ca_file/],
     [error("The server does not support SSL connections"), /turn ssl on/],
