@@ -34,7 +34,7 @@ export { coerceSettings, credentialFileText, updateCredentialFile } from "./edit
 export type { Table } from "./json-table.ts";
 export { knownSettings } from "./known-settings.ts";
 export { configFileMistake } from "./mistake.ts";
-export { assertCredentialName, whyNotAName } from "./name.ts";
+export { assertCredentialName, assertName, whyNotAName } from "./name.ts";
 export { readPresets, shippedPresets } from "./presets.ts";
 export { hostOf, storeHost } from "./store-host.ts";
 export { removeStoreTable, writeStoreTable } from "./store-table.ts";

@@ -3,11 +3,13 @@ import { AuthdError } from "../errors.ts";
 /** Names of credentials, and of restricted sockets. */
 export const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
+const MAX = 64;
+
 /** Says why `name` can't be a credential's name, as the end of a sentence; undefined if it can. */
-export function whyNotAName(name: string): string | undefined {
-  if (NAME.test(name)) return undefined;
+export function whyNotAName(name: string, most = MAX): string | undefined {
+  if (NAME.test(name) && name.length <= most) return undefined;
   if (name === "") return "it is empty";
-  if (name.length > 64) return `it has ${name.length} characters, and 64 is the most`;
+  if (name.length > most) return `it has ${name.length} characters, and ${most} is the most`;
   if (/[/\\]/.test(name)) return "it is a name, not a path";
   if (/[A-Z]/.test(name)) {
     const lower = name.toLowerCase();
@@ -18,8 +20,13 @@ export function whyNotAName(name: string): string | undefined {
 
 /** Throws AuthdError `invalid_params` unless `name` matches `[a-z0-9][a-z0-9._-]{0,63}`. */
 export function assertCredentialName(name: string): void {
-  const why = whyNotAName(name);
+  assertName(name, "a credential");
+}
+
+/** Throws AuthdError `invalid_params` unless it can be the name of `what`: as of a credential, of `most` characters. */
+export function assertName(name: string, what: string, most = MAX): void {
+  const why = whyNotAName(name, most);
   if (why === undefined) return;
   const shown = JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
-  throw new AuthdError("invalid_params", `${shown} can't be a credential's name: ${why}.`);
+  throw new AuthdError("invalid_params", `${shown} can't be ${what}'s name: ${why}.`);
 }

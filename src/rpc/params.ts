@@ -116,10 +116,7 @@ export const params = {
   }),
   "vault/move": z.object({ to: text }),
   "fleet/invite": z.object({ groups: optionalGroups }),
-  "fleet/key": z.object({
-    name: z.string().check(z.regex(/^[a-z0-9][a-z0-9._-]{0,58}$/)),
-    groups: optionalGroups,
-  }),
+  "fleet/key": z.object({ name: text, groups: optionalGroups }),
   "fleet/join": z.object({ url: text, invite: text }),
   "fleet/status": nothing,
   "fleet/drain": nothing,

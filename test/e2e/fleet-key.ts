@@ -103,6 +103,26 @@ test("a key that is removed takes all hosts along that have it", async (t) => {
   t.deepEqual(await hosts(), ["one"]);
 });
 
+test("a name that no key can have is said in words; groups may be a list with commas", async (t) => {
+  const { one } = await setup(t);
+  for (const [name, said] of [
+    ["Bad Name", /"Bad Name" can't be a key's name: upper case is not allowed/],
+    ["n".repeat(60), /it has 60 characters, and 59 is the most/],
+  ] as const) {
+    const { code, stderr } = await one.cli(["fleet", "key", name]);
+    t.is(code, 2);
+    t.regex(stderr, said);
+    t.notRegex(stderr, /\^\[a-z/);
+  }
+  await addStatic(t, one, "money", "billing");
+  succeeded(t, await one.cli(["fleet", "key", "n".repeat(59), "--group", "default,billing"]));
+  succeeded(t, await one.cli(["fleet", "invite", "--group", "default, billing"]));
+  const said = succeeded(t, await one.cli(["fleet", "status", "--json"]));
+  const { hosts } = JSON.parse(said.stdout) as { hosts: { name: string; groups: string[] }[] };
+  const key = hosts.find(({ name }) => name.startsWith("key:nn"));
+  t.deepEqual(key?.groups.sort(), ["billing", "default"]);
+});
+
 test("secrets of a host's own are not replaced; a file that holds no key is said", async (t) => {
   const { store, keyFile, keyed } = await setup(t);
   const settled = await startDaemon(t);

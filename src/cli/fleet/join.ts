@@ -9,13 +9,20 @@ import { count } from "../vault/words.ts";
 const JOIN_TIMEOUT_MS = 300_000;
 
 /** Runs `authd fleet invite`. */
-export async function invite({ group: groups }: { group?: string[] }): Promise<void> {
-  print((await callDaemon("fleet/invite", groups ? { groups } : {})).invite);
+export async function invite({ group }: { group?: string[] }): Promise<void> {
+  print((await callDaemon("fleet/invite", given(group))).invite);
 }
 
 /** Runs `authd fleet key NAME`. */
-export async function key(name: string, { group: groups }: { group?: string[] }): Promise<void> {
-  print((await callDaemon("fleet/key", groups ? { name, groups } : { name })).key);
+export async function key(name: string, { group }: { group?: string[] }): Promise<void> {
+  print((await callDaemon("fleet/key", { name, ...given(group) })).key);
+}
+
+/** Returns the groups of `--group a b` and `--group a,b`, as params. */
+function given(words: readonly string[] | undefined): { groups?: string[] } {
+  if (!words) return {};
+  const groups = words.flatMap((word) => word.split(","));
+  return { groups: groups.map((group) => group.trim()).filter((group) => group !== "") };
 }
 
 /** Runs `authd fleet join URL --invite FILE`. */

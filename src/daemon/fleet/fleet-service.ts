@@ -1,6 +1,7 @@
 import type { Consent } from "../../admin/consent.ts";
 import { omitUndefined } from "../../base/omit-undefined.ts";
 import {
+  assertName,
   configDir,
   hostOf,
   loadDaemonSettings,
@@ -35,6 +36,9 @@ import { forgetLeftStore, leftStore, noteLeftStore } from "./left-store.ts";
 import { finishMoveOut, moveIn, moveOut } from "./move-records.ts";
 import { sealAnew } from "./seal-anew.ts";
 import { forgetSharedStore, noteSharedStore, sharedStore } from "./shared-note.ts";
+
+/** The most characters: with `key:` before it, it is the name of a host. */
+const MAX_KEY_NAME = 59;
 
 /** Moves this host's credentials into a store and back, and lets hosts in and out. */
 export class FleetService {
@@ -139,6 +143,7 @@ export class FleetService {
 
   /** Makes a key that lets hosts in, as long as it is there. Without groups: into the default group. */
   async key({ name, groups }: ParamsOf<"fleet/key">, ask: Consent): Promise<{ key: string }> {
+    assertName(name, "a key", MAX_KEY_NAME);
     const { admin, registry } = this.#core;
     return await admin.changes.runWithConsent(ask, async (needs) => {
       admin.changes.assertOpen();
