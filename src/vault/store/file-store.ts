@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, watch } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, watch } from "node:fs";
+import { dirname, join } from "node:path";
 import { replaceFile } from "../../base/atomic-write.ts";
 import { explainFileError } from "../../base/file-error.ts";
 import { Turns } from "../../base/turns.ts";
@@ -43,10 +43,14 @@ export class FileStore implements Store {
   readonly #dir: string;
   readonly #turns = new Turns();
 
-  /** Makes the folder if it is missing. Throws AuthdError `invalid_params`: no other folder takes its place. */
+  /**
+   * Makes the folder if it is missing, but none above it: a volume may not be mounted there. Throws AuthdError
+   * `invalid_params`: no other folder takes its place.
+   */
   constructor(dir: string) {
     this.#dir = dir;
     try {
+      if (!existsSync(dirname(dir))) throw noParent(dir);
       mkdirSync(dir, { recursive: true, mode: 0o700 });
     } catch (cause) {
       throw unusable(dir, cause, "invalid_params");
@@ -269,6 +273,11 @@ function noteOfHost(state: FileState, name: string, note: Partial<Host>): void {
 
 function entryOf({ records }: FileState, name: string): StoreEntry | undefined {
   return records.get(name)?.entry;
+}
+
+function noParent(dir: string): AuthdError {
+  const text = `The store ${dir} can't be used: there is no folder ${dirname(dir)}. Make it, mount its volume, or correct the address`;
+  return new AuthdError("invalid_params", text);
 }
 
 function unusable(
