@@ -56,7 +56,7 @@ func ExampleClient_Request() {
 	var client authd.Client
 	response, err := client.Request(context.Background(), "labelf", &authd.Request{
 		Method: http.MethodPost,
-		URL:    "https://api.app.labelf.ai/v2/models/42/inference",
+		URL:    "https://api.app.labelf.ai/v2/models/7/inference",
 		Header: http.Header{"Content-Type": {"application/json"}},
 		Body:   []byte(`{"texts":["Breakfast was not tasty"],"max_predictions":2}`),
 	})

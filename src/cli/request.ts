@@ -72,7 +72,7 @@ export function define(command: Command): void {
 export const examples = [
   "authd request onestepai /api/Users",
   "authd request onestepai https://app-eu.onestepai.com/api/Users -o users.json",
-  `authd request labelf https://api.app.labelf.ai/v2/models/42/inference -d '{"texts":["hi"]}'`,
+  `authd request labelf https://api.app.labelf.ai/v2/models/7/inference -d '{"texts":["hi"]}'`,
   "authd request zebbra http://localhost:8000/picture -H 'content-type: image/png' -T me.png",
 ];
 

@@ -87,7 +87,7 @@ for (const { language, program, args, files = {}, prepare } of LANGUAGES) {
       const name = /^(?:\/\/|#) (\S+)$/m.exec(block)?.[1] ?? "";
       const text = Object.entries(HOSTS).reduce(
         (given, [host, api]) => given.replaceAll(host, values[api]!),
-        block.replaceAll("/models/42/", "/models/7/"),
+        block,
       );
       writeFileSync(join(place.folder, name), text);
     }

@@ -49,9 +49,7 @@ async function examples(t: ExecutionContext, language: string) {
   const place = install(t, { ...daemon.env, HOME: process.env.HOME });
   const blocks = protocol.section("Examples").blocks(language);
   for (const block of blocks) {
-    const text = block
-      .replaceAll("https://api.app.labelf.ai", labelf.url)
-      .replaceAll("/models/42/", "/models/7/");
+    const text = block.replaceAll("https://api.app.labelf.ai", labelf.url);
     writeFileSync(join(place.folder, nameOf(block)), text);
   }
   return { ...place, labelf, files: blocks.map(nameOf) };

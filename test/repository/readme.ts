@@ -105,8 +105,7 @@ for (const [title, name] of Object.entries(titles)) {
         .reduce((text, host) => text.replace(host, api.url), line)
         .replace("YOUR-CLIENT-ID", `'${settings.client_id}'`)
         .replace("me@example.com", String(settings.username))
-        .replace("https://YOUR-AUTHENTICATION-URL", String(settings.token_url))
-        .replace("/models/42/", "/models/7/");
+        .replace("https://YOUR-AUTHENTICATION-URL", String(settings.token_url));
       const added = script.startsWith("authd add");
       const { code, stdout, stderr } = await place.bash(
         added
