@@ -37,7 +37,7 @@ export { configFileMistake } from "./mistake.ts";
 export { assertCredentialName, assertName, whyNotAName } from "./name.ts";
 export { readPresets, shippedPresets } from "./presets.ts";
 export { hostOf, storeHost } from "./store-host.ts";
-export { removeStoreTable, writeStoreTable } from "./store-table.ts";
+export { storeTableRemoval, writeStoreTable } from "./store-table.ts";
 export { tomlTable } from "./toml.ts";
 
 export interface LoadOptions {

@@ -5,8 +5,8 @@ import {
   configDir,
   hostOf,
   loadDaemonSettings,
-  removeStoreTable,
   storeHost,
+  storeTableRemoval,
   writeStoreTable,
 } from "../../config/config.ts";
 import type { StoreSettings } from "../../config/settings.ts";
@@ -93,9 +93,10 @@ export class FleetService {
     }));
     const store = await openSettled(settings, env);
     const credentials = await moveOut(this.#core, { ...leaving, store }, async () => {
+      const removeTable = storeTableRemoval(configDir(env));
       noteLeftStore(env, settings);
       forgetSharedStore(env);
-      removeStoreTable(configDir(env));
+      removeTable();
       await this.#core.detach();
       return () => this.#attach(settings);
     }).finally(() => store.close());
