@@ -221,7 +221,8 @@ export function isSpent({ previous, entered }: Rotation, refreshToken: string): 
 
 const tokenDigest = (token: string) => createHash("sha256").update(token).digest("base64url");
 
-function notSpent(): AuthdError {
+/** What keeps a refresh token from being spent while no intent can be sealed. */
+export function notSpent(): AuthdError {
   return new AuthdError(
     "internal",
     "The refresh token is not spent while the disk can't note that it is and the access token is valid; mend the disk (authd status says what is wrong with it)",

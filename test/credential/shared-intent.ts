@@ -271,6 +271,36 @@ test("a second try within the grace that brings nothing closes no intent, and ma
   t.like(await intentIn(dir), { holder: "one/folder", openedMs });
 });
 
+for (const how of ["whose answer is lost", "that is not sealed"]) {
+  test(`an intent in another host's place, ${how}, is not taken for one that was never sent`, async (t) => {
+    const { issuer, dir, two, second } = await setup(t);
+    await leaveIntent(dir, "gone/folder", "refresh-1");
+    await deadlineOf(dir);
+    const store = await two.records.connection.use((opened) => opened.store);
+    const intend = store.intend.bind(store);
+    store.intend = async (...values) => {
+      const answer = await intend(...values);
+      if (how === "whose answer is lost") throw new Error("timeout");
+      // Killed: nothing of what follows is sealed, and nothing sent.
+      two.vault.broken = new Error("killed");
+      return answer;
+    };
+    await t.throwsAsync(second.refresh(60_000));
+    await settled(two);
+    two.vault.broken = undefined;
+    t.is((await intentIn(dir))?.holder, "two/folder");
+    const { tokens, rotation, shared } = two.vault.read("a")!;
+    const anew = await startHost(t, dir, "two");
+    const sealed = { tokens, ...(rotation && { rotation }), ...(shared && { shared }) };
+    await anew.add("a", rotating(issuer), { refresh_token: "refresh-1" }, sealed);
+    await anew.sync.start();
+    for (let polls = 0; polls < 3; polls++) await anew.sync.poll();
+    await settled(anew);
+    t.is((await intentIn(dir))?.holder, "two/folder");
+    t.is(issuer.requests.length, 1);
+  });
+}
+
 test("a store whose clock was set back tells no age of an intent: there is no grace", async (t) => {
   const { issuer, dir, first } = await setup(t, { reuse_grace: 600 });
   await leaveIntent(dir, "gone/folder", "refresh-1");

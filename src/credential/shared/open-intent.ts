@@ -1,7 +1,7 @@
 /** What closes an intent that is open in the store: nobody else may spend the token that it is about. */
 
 import { type StoreEntry, tokenDigest } from "../../vault/store/index.ts";
-import type { CredentialRecord } from "../record.ts";
+import type { CredentialRecord, Rotation } from "../record.ts";
 import { isPersons } from "./own-record.ts";
 import { contentOf } from "./record-content.ts";
 import type { SharedContext } from "./shared-context.ts";
@@ -26,6 +26,21 @@ export function isUnsent(context: SharedContext, entry: StoreEntry | undefined):
   const { version = 0, epoch = 0 } = record?.shared ?? {};
   const isOfBefore = version === entry.version && epoch < entry.intent.epoch;
   return record !== undefined && isOfBefore && record.rotation?.intent === undefined;
+}
+
+/**
+ * Seals in this host's record that its refresh token may have been spent, before an intent of another host gives way to one
+ * of this host: with `isUnsent` alone, a later run would close both. Never rejects; false if the disk fails.
+ */
+export async function noteMaybeSpent({ owner }: SharedContext, name: string): Promise<boolean> {
+  const credential = owner?.find(name);
+  const { live } = credential ?? {};
+  if (!credential || !live || live.rotation?.intent) return true;
+  const rotation: Rotation = { worked: false, ...live.rotation, intent: {} };
+  live.rotation = rotation;
+  const isSealed = await credential.keep(true);
+  if (!isSealed) delete rotation.intent;
+  return isSealed;
 }
 
 /** True if `record`, once it is in the store, closes the intent of the record there. Rejects with StoreDown. */

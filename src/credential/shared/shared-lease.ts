@@ -2,6 +2,7 @@ import type { Timer } from "../../base/clock.ts";
 import { AuthdError } from "../../errors.ts";
 import { hostOfHolder, type StoreEntry } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
+import { notSpent } from "../rotation.ts";
 import { isPersons } from "./own-record.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { StoreDown } from "./store-connection.ts";
@@ -166,12 +167,23 @@ export class SharedLease {
   async #intend(epoch: number): Promise<void> {
     const token = this.#refresh.spends();
     if (token === undefined) return;
+    await this.#noteEarlier();
     const from = this.#shared.nowBootMs;
     const intent = { epoch, token, ttlMs: INTENT_MS };
     const { done } = await this.#shared.leases.intend(this.#refresh.name, intent);
     if (!done) throw new StoreDown("another host has taken the lease");
     this.#hasIntent = true;
     this.#spendUntilBootMs = from + INTENT_MS - NEEDED_MS;
+  }
+
+  /**
+   * Seals that a request of before may have spent the token, as the intent of that one is about to give way to this host's:
+   * this request's outcome must tell, also if it is not sent. Rejects with AuthdError `internal` if the disk fails.
+   */
+  async #noteEarlier(): Promise<void> {
+    const { name } = this.#refresh;
+    if (!this.#taken?.intent || this.#shared.isUnsent(this.#taken)) return;
+    if (!(await this.#shared.noteMaybeSpent(name))) throw notSpent();
   }
 
   /** Marks the record before anything is sent: what is sealed from now on may not be in the store. */
@@ -182,9 +194,6 @@ export class SharedLease {
     this.#before = { secrets, ...(refused && { refused }), refreshCount: refreshCount ?? 0 };
     const { version = 0, generation = 0, epoch = 0, ...rest } = record.shared ?? {};
     record.shared = { version, generation, ...rest, epoch: this.#epoch ?? epoch, pending: true };
-    // A request of before may have spent the token: this one's outcome must tell, also if it is not sent.
-    if (!this.#hasIntent || !this.#taken?.intent || this.#shared.isUnsent(this.#taken)) return;
-    record.rotation = { worked: false, ...record.rotation, intent: record.rotation?.intent ?? {} };
   }
 
   #isChanged({ secrets, refused, refreshCount = 0 }: CredentialRecord): boolean {

@@ -7,7 +7,7 @@ import { adopt, isKnown } from "./adopt.ts";
 import { Commits } from "./commits.ts";
 import { assertMayHave, groupAfter, groupOf, mayHave, openGroup, servesRecord } from "./groups.ts";
 import { Leases } from "./leases.ts";
-import { isUnsent, leftOf } from "./open-intent.ts";
+import { isUnsent, leftOf, noteMaybeSpent } from "./open-intent.ts";
 import { Recovery } from "./recovery.ts";
 import { SharedContext, type SharedRecordsOptions } from "./shared-context.ts";
 import { LEASE_MS, SharedLease, type SharedRefresh } from "./shared-lease.ts";
@@ -299,6 +299,11 @@ export class SharedRecords {
   /** See open-intent.ts. */
   isUnsent(entry: StoreEntry | undefined): boolean {
     return isUnsent(this.#context, entry);
+  }
+
+  /** See open-intent.ts. */
+  async noteMaybeSpent(name: string): Promise<boolean> {
+    return await noteMaybeSpent(this.#context, name);
   }
 
   // ---- waiting ----
