@@ -33,6 +33,11 @@ export class Commits {
     this.#context.pending.add(name);
   }
 
+  /** What the store has not got of a record is not committed any more. */
+  forget(name: string): void {
+    this.#context.pending.delete(name);
+  }
+
   /**
    * Marks a record that a person changed: what was obtained before is not used any more. `before` is its refresh token
    * before that.
@@ -77,16 +82,12 @@ export class Commits {
     place: Place,
     settles: boolean,
   ): Promise<boolean> {
-    const { connection, options, pending } = this.#context;
+    const { options, pending } = this.#context;
     const { log } = options;
     try {
-      let { done, entry } = await this.#put(name, snapshot, place, settles);
-      if (!done) {
-        // The store's keys may be others by now, and the record what it was.
-        connection.reopen();
-        const isSame = entry?.version === place.version && entry.epoch === place.epoch;
-        if (isSame) ({ done, entry } = await this.#put(name, snapshot, place, settles));
-      }
+      const { done, entry } = await this.#withKeysOfNow(place, () =>
+        this.#put(name, snapshot, place, settles),
+      );
       this.counts[done ? "committed" : "lost"]++;
       if (done) pending.delete(name);
       else {
@@ -154,13 +155,29 @@ export class Commits {
     });
   }
 
-  /** Commits that a record was removed; an open intent stays, for whoever adds it again. Never rejects. */
-  async sendRemoval(name: string, { version, epoch }: Omit<Place, "generation">): Promise<void> {
-    const { connection, options, host: holder, pending } = this.#context;
-    pending.delete(name);
+  /**
+   * Commits that a record was removed; an open intent stays, for whoever adds it again. Resolves with false if another host
+   * has changed the record meanwhile. Rejects with StoreDown: then it may be in the store all the same.
+   */
+  async sendRemoval(name: string, { version, epoch }: Omit<Place, "generation">): Promise<boolean> {
+    const { connection, host: holder } = this.#context;
     const commit = { epoch, version, payload: undefined, holder, settles: false };
-    await connection
-      .ask((store, { keyId }) => store.commit(name, { ...commit, keyId }))
-      .catch((error) => options.log.error({ credential: name }, messageOf(error)));
+    const { done } = await this.#withKeysOfNow({ version, epoch }, () =>
+      connection.ask((store, { keyId }) => store.commit(name, { ...commit, keyId })),
+    );
+    return done;
+  }
+
+  /** Commits once more if the store's keys may be others by now, and the record is what it was. */
+  async #withKeysOfNow(
+    { version, epoch }: Omit<Place, "generation">,
+    commit: () => Promise<Outcome>,
+  ): Promise<Outcome> {
+    const outcome = await commit();
+    if (outcome.done) return outcome;
+    this.#context.connection.reopen();
+    const { entry } = outcome;
+    const isSame = entry?.version === version && entry.epoch === epoch;
+    return isSame ? await commit() : outcome;
   }
 }
