@@ -86,6 +86,7 @@ export class SimulatedHost {
       snapshot: () => structuredClone(this.#liveOf(name)),
       takeShared: async (next: CredentialRecord) => void this.#live.set(name, next),
       changed: () => {},
+      changeLost: () => {},
       keep: async () => true,
     };
   }

@@ -6,11 +6,17 @@ import type { CredentialRecord } from "../record.ts";
 import { isAlone } from "./alone.ts";
 import { inGroup, mayHave } from "./groups.ts";
 import { hasOutcome } from "./open-intent.ts";
-import { isOwn } from "./own-record.ts";
+import { isOwn, isPersons } from "./own-record.ts";
 import { contentOf } from "./record-content.ts";
 import type { SharedContext } from "./shared-context.ts";
 import type { SharedCredential } from "./shared-owner.ts";
-import { fromShared, type SharedContent, withIntent, withOutcome } from "./shared-record.ts";
+import {
+  fromShared,
+  isSameChange,
+  type SharedContent,
+  withIntent,
+  withOutcome,
+} from "./shared-record.ts";
 
 /** True if this host has the record in this version, or a later one. */
 export function isKnown(context: SharedContext, { name, version }: StoreEntry): boolean {
@@ -42,13 +48,32 @@ async function takeOver(
   if (credential && isLater && context.pending.has(name)) {
     return await changeOnTop(context, credential, entry, content);
   }
-  const isChange = content.generation !== (shared?.generation ?? 0) || !credential?.live;
+  // A change of this host that the store never got may have the generation of the other host's.
+  const isOther = content.generation !== (shared?.generation ?? 0) || !credential?.live;
+  const isChange = isOther || isPersons(credential.live);
+  const isLost = givesWay(context, entry, content);
   const record = recordOf(context, credential, content, isChange);
   record.shared = { version, generation: content.generation, epoch, ...inGroup(group) };
   keepOwnRequest(context, entry, record, credential);
   if (credential) await credential.takeShared(record, isChange);
   else await context.owner?.add(name, { ...content, record });
+  if (isLost) credential?.changeLost(entry.committedBy);
   context.notices.wake(name);
+}
+
+/** True if what a person has changed on this host, and the store never got, is lost to what another host has committed. */
+function givesWay(
+  context: SharedContext,
+  { name, version, committedBy }: StoreEntry,
+  { generation, record }: SharedContent,
+): boolean {
+  const credential = context.owner?.find(name);
+  const { live } = credential ?? {};
+  if (!live?.shared || !isPersons(live) || !context.pending.has(name)) return false;
+  // The answer to its commit did not come.
+  if (committedBy === context.host) return false;
+  if (live.shared.generation !== generation || version === generation) return true;
+  return !isSameChange(live, record, credential?.rotates);
 }
 
 /** Returns true if the record stays as it is, as a person has entered other secrets on this host. */
@@ -106,7 +131,8 @@ function keepOwnRequest(
   credential: SharedCredential | undefined,
 ): void {
   const own = credential?.snapshot();
-  if (own?.shared && record.shared && hasOutcome(context, entry)) {
+  const isOfToken = own !== undefined && (!isPersons(own) || own.shared?.keepsToken === true);
+  if (isOfToken && own.shared && record.shared && hasOutcome(context, entry)) {
     withOutcome(record, own, credential?.rotates);
     record.shared = { ...record.shared, epoch: own.shared.epoch, pending: true };
     return;

@@ -23,6 +23,11 @@ export function sharedCredential(life: Lifecycle): SharedCredential {
     snapshot: () => stored.snapshot(),
     takeShared: (next, isChange) => life.takeShared(next, isChange),
     changed: () => life.onChange(),
+    changeLost: (host = "another host") => {
+      const message = `what was changed on this host had not reached the store, and gave way to what ${host} changed meanwhile`;
+      life.deps.log.warn({ credential: life.name }, `${life.name}: ${message}`);
+      life.deps.onEvent({ kind: "set", credential: life.name, message });
+    },
     keep: async (durable) => (stored.record ? await stored.save(stored.record, durable) : true),
   };
 }

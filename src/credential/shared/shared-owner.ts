@@ -20,6 +20,8 @@ export interface SharedCredential {
   takeShared(next: CredentialRecord, isChange: boolean): Promise<void>;
   /** People are told something else of it. */
   changed(): void;
+  /** What a person has changed on this host gave way to what `host` has committed; undefined: an earlier authd did. */
+  changeLost(host: string | undefined): void;
   /** Seals the record as it is. Never rejects; false if the disk fails. */
   keep(durable: boolean): Promise<boolean>;
 }

@@ -121,6 +121,18 @@ export function withIntent(
   record.rotation = { worked: false, ...record.rotation, intent };
 }
 
+/** True if both have the same secrets, but for the refresh token, and send them to the same places. */
+export function isSameChange(
+  own: CredentialRecord,
+  other: CredentialRecord,
+  rotates: string | undefined,
+): boolean {
+  const [mine, others] = [own, other].map(({ secrets }) =>
+    Object.entries(secrets).filter(([name]) => name !== rotates),
+  );
+  return isDeepStrictEqual(new Map(mine), new Map(others)) && sameDestinations(own, other);
+}
+
 /** True if the secrets of both go to the same places; the rules of who may use them may differ. */
 function sameDestinations(own: CredentialRecord, other: CredentialRecord): boolean {
   if (own.binding === other.binding) return true;
