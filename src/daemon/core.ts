@@ -21,7 +21,7 @@ import { VaultLocker } from "../lock/vault-locker.ts";
 import { Observer } from "../observe/observe.ts";
 import type { EventPayload, HealthResult } from "../protocol.ts";
 import { Subscriptions } from "../rpc/subscriptions.ts";
-import { sharedStore } from "./fleet/shared-note.ts";
+import { formerStoreName } from "./fleet/shared-note.ts";
 import type { Foundation } from "./foundation.ts";
 import { healthOf } from "./health.ts";
 import type { SharedStore } from "./shared-store.ts";
@@ -60,8 +60,8 @@ export class Core {
   auditTokenFile: TokenFilesOptions["audit"] = async () => {};
   /** The store that this host shares with others. */
   shared: SharedStore | undefined;
-  /** Address of the store whose records this host shared, and which config.toml names no more. */
-  readonly #formerStore: string | undefined;
+  /** The store whose records this host shared, and which config.toml names no more: its address. */
+  #formerStore: string | undefined;
   /** For whoever adds, replaces and removes credentials: into a store as well, if there is one. */
   readonly #vault: Foundation["vault"];
   readonly #foundation: Foundation;
@@ -80,7 +80,7 @@ export class Core {
     });
     this.#foundation = foundation;
     this.shared = shared;
-    this.#formerStore = shared ? undefined : sharedStore(env);
+    this.#formerStore = shared ? undefined : formerStoreName(env);
     this.#vault = vault;
     this.issuerClocks = new IssuerClocks(time);
     this.#importJournal = new ImportJournal({ dir: configDir(env), vault, log });
@@ -136,10 +136,12 @@ export class Core {
     records.connect(sharedCredentials({ dir: configDir(env), registry, vault, admin }));
     records.connection.onOutcome = () => this.observer.onStore();
     registry.share(records);
+    this.#formerStore = undefined;
   }
 
   /** Shares records from now on. Resolves when what the store has was taken over. */
   async attach(shared: SharedStore): Promise<void> {
+    if (this.shared) this.shared.isLeft = true;
     this.shared = shared;
     this.#connect(shared);
     await shared.sync.start();
@@ -148,6 +150,7 @@ export class Core {
   /** Shares records no more; all of them stay on this host. */
   async detach(): Promise<void> {
     const { shared } = this;
+    if (shared) shared.isLeft = true;
     this.registry.share(undefined);
     this.shared = undefined;
     await shared?.sync.stop();
@@ -201,7 +204,7 @@ export class Core {
     const { clock, time, http, vault, log, events, configuration } = this.#foundation;
     const formerStore = this.#formerStore;
     if (formerStore !== undefined) {
-      const text = `this host shared ${formerStore}, and [store] is not in config.toml any more: refresh tokens of that store are not spent`;
+      const text = `this host shared the store ${formerStore}, and [store] is not in config.toml any more: refresh tokens of that store are not spent`;
       log.warn({}, text);
     }
     const deps = {

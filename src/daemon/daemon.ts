@@ -4,7 +4,6 @@ import { messageOf } from "../errors.ts";
 import { defaultSocketPath, type Listening, listen, listenActivated } from "../rpc/socket.ts";
 import type { VaultOptions } from "../vault/index.ts";
 import { Core } from "./core.ts";
-import { noteSharedStore } from "./fleet/shared-note.ts";
 import { type Foundation, openFoundation } from "./foundation.ts";
 import { Front } from "./front.ts";
 import { LastAnswers } from "./last-answers.ts";
@@ -102,11 +101,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 async function storeOf(foundation: Foundation): Promise<SharedStore | undefined> {
   const { store } = foundation.configuration.daemon;
   if (!store) return undefined;
-  try {
-    noteSharedStore(foundation.env, store.url);
-  } catch (error) {
-    foundation.log.warn({}, `that this host shares a store is not noted: ${messageOf(error)}`);
-  }
   const { prepareStore } = await import("./shared-store.ts");
   return await prepareStore(foundation, store);
 }

@@ -17,6 +17,7 @@ import {
   StoreRefusal,
 } from "../vault/store/index.ts";
 import { vaultInstance } from "./fleet/instance.ts";
+import { assertIsSame, noteMember } from "./fleet/other-store.ts";
 import { storeTimeline } from "./fleet/store-timeline.ts";
 import type { Foundation } from "./foundation.ts";
 
@@ -30,6 +31,8 @@ export interface SharedStore {
   records: SharedRecords;
   sync: SharedSync;
   settings: StoreSettings;
+  /** It is used no more: what is still opened of it is not noted as this host's store. */
+  isLeft: boolean;
 }
 
 /** Opens the store with what the settings say. Rejects with AuthdError. */
@@ -45,15 +48,20 @@ export async function openSettled(settings: StoreSettings, env: NodeJS.ProcessEn
 
 /** Prepares the store that the settings name, without a connection to it. */
 export async function prepareStore(
-  { env, clock, time, log, vault }: Foundation,
+  foundation: Foundation,
   settings: StoreSettings,
 ): Promise<SharedStore> {
+  const { env, clock, time, log, vault } = foundation;
+  const { url } = settings;
   const host = hostOf(settings);
   const open = async () => {
     const store = await openSettled(settings, env);
     try {
+      await assertIsSame(foundation, store, url);
       const owner = keyOwnerOf(settings, { env, vault });
       const keys = await fleetKeys(store, host, owner, () => assertNothingLost(store, vault));
+      const keyIds = [...keys.own.values()].map(({ id }) => id);
+      if (!shared.isLeft) noteMember(foundation, { url, keyIds });
       const add = (group: string) => addGroup(store, { host, vault: owner }, keys, group);
       return { store, keys, addGroup: add };
     } catch (error) {
@@ -62,10 +70,12 @@ export async function prepareStore(
     }
   };
   const { groups } = settings;
-  const timeline = storeTimeline(env, settings.url);
+  const timeline = storeTimeline(env, url);
   const instance = vaultInstance(env);
   const records = new SharedRecords({ host, instance, groups, open, clock, time, log, timeline });
-  return { records, sync: new SharedSync(records, clock, log), settings };
+  const sync = new SharedSync(records, clock, log);
+  const shared: SharedStore = { records, sync, settings, isLeft: false };
+  return shared;
 }
 
 /** Returns whose key this host has in a store: its vault, or a file. Throws StoreRefusal if that can't be read. */

@@ -4,7 +4,7 @@ import { rotatingSecret } from "../../grants/index.ts";
 import type { CredentialDeps } from "../credential-deps.ts";
 import type { CredentialRecord } from "../record.ts";
 import { isAlone } from "./alone.ts";
-import { isOwn } from "./own-record.ts";
+import { isOutside } from "./own-record.ts";
 
 /**
  * Throws AuthdError `issuer_unavailable` if the refresh token came from a store, or went there, that config.toml names no
@@ -16,7 +16,7 @@ export function assertNotOthers(
   record: CredentialRecord,
 ): void {
   if (formerStore === undefined && !isAlone(record)) return;
-  if (isOwn(record) && !record.shared?.keepsToken) return;
+  if (isOutside(record)) return;
   if (refreshTokenOf(settings, record) === undefined) return;
   const { name } = settings;
   if (formerStore === undefined) throw kept(name);

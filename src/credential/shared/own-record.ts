@@ -5,6 +5,14 @@ export function isPersons({ shared }: CredentialRecord): boolean {
   return shared !== undefined && shared.generation > shared.version;
 }
 
+/**
+ * True if no store ever had what is in the record, its refresh token above all. Of a change that waits for the store it may
+ * have come there, and only the answer did not.
+ */
+export function isOutside({ shared }: CredentialRecord): boolean {
+  return !shared || (shared.alone === true && !shared.keepsToken);
+}
+
 /** True if a person has entered what is in the record on this host, and the store never had it. */
 export function isOwn({ shared }: CredentialRecord): boolean {
   if (!shared) return true;

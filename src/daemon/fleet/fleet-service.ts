@@ -18,6 +18,7 @@ import type { FleetHost, FleetRemoved, FleetStatus, ParamsOf } from "../../proto
 import {
   DEFAULT_GROUP,
   type FleetKeys,
+  fleetKeys,
   type GroupKeys,
   inviteHost,
   isLeaving,
@@ -26,6 +27,7 @@ import {
   makeHostKey,
   memberWith,
   newKeyId,
+  type Store,
 } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
@@ -58,28 +60,41 @@ export class FleetService {
       if (to === "file:") return await this.#moveBack();
       needs(registry.anyGuarded());
       if (await this.#isMemberOf(to)) return this.#done(to);
-      return await insteadOfFormer(this.#core, to, () => this.#moveIn(to));
+      return await insteadOfFormer(this.#foundation, this.#core, to, () => this.#moveIn(to));
     });
   }
 
   async #moveIn(to: string): Promise<FleetHost> {
     const settings = this.#settingsFor(to);
+    const host = hostOf(settings);
     const store = await openSettled(settings, this.#foundation.env);
     try {
-      const credentials = await moveIn(
-        this.#foundation,
-        this.#core,
-        store,
-        {
-          ...{ host: hostOf(settings), groups: settings.groups },
-          owner: this.#owner(settings),
-        },
-        () => this.#attach(settings),
-      );
-      return { host: hostOf(settings), credentials };
+      const owner = this.#owner(settings);
+      if (await this.#isKnownTo(store, to, { host, owner })) {
+        await this.#attach(settings);
+        return { host, credentials: this.#sharedCount() };
+      }
+      const { groups } = settings;
+      const place = { host, groups, owner };
+      const attach = () => this.#attach(settings);
+      const credentials = await moveIn(this.#foundation, this.#core, store, place, attach);
+      return { host, credentials };
     } finally {
       await store.close();
     }
+  }
+
+  /** True for the store that this host shares already, where what config.toml said of it at the start could not be used. */
+  async #isKnownTo(
+    store: Store,
+    url: string,
+    { host, owner }: { host: string; owner: KeyOwner },
+  ): Promise<boolean> {
+    if (sharedStore(this.#foundation.env)?.url !== url) return false;
+    const { hosts } = await store.hosts();
+    if (!hosts.some(({ name }) => name === host)) return false;
+    await fleetKeys(store, host, owner);
+    return true;
   }
 
   async #moveBack(): Promise<FleetHost> {
@@ -111,7 +126,7 @@ export class FleetService {
     const settings = leftStore(env);
     if (!settings) {
       const former = sharedStore(env);
-      if (former !== undefined) throw leftOut(former);
+      if (former) throw leftOut(former.url);
       return this.#done("file:");
     }
     const store = await openSettled(settings, env);
@@ -186,7 +201,9 @@ export class FleetService {
     const { admin } = this.#core;
     return await admin.changes.runOpen(async () => {
       if (await this.#isMemberOf(url)) return await this.#joinGroups(invite);
-      return await insteadOfFormer(this.#core, url, () => this.#joinAnew(url, invite));
+      return await insteadOfFormer(this.#foundation, this.#core, url, () =>
+        this.#joinAnew(url, invite),
+      );
     });
   }
 
@@ -314,7 +331,7 @@ export class FleetService {
     const { env } = this.#foundation;
     const shared = await prepareStore(this.#foundation, settings);
     if (!this.#configuredStore()) writeStoreTable(configDir(env), settings);
-    noteSharedStore(env, settings.url);
+    noteSharedStore(env, { url: settings.url, keyIds: [] });
     forgetLeftStore(env);
     await this.#core.attach(shared);
   }

@@ -1,21 +1,25 @@
 import { AuthdError } from "../../errors.ts";
 import { StoreUnknown } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
+import type { Foundation } from "../foundation.ts";
 import type { SharedStore } from "../shared-store.ts";
+import { assertOfNoOther } from "./other-store.ts";
 
 /**
  * Has `work` let this host into the store at `url` while the one that config.toml named at the start is put aside. That one
  * may be the same, and fences the refreshes until `work` attaches another: none is sent. If `work` rejects, it is in use again.
- * Rejects with AuthdError `invalid_params` if this host is one of its hosts, or may be.
+ * Rejects with AuthdError `invalid_params` if this host is one of its hosts, or may be, or has records of another store.
  */
 export async function insteadOfFormer<T>(
+  foundation: Foundation,
   core: Core,
   url: string,
   work: () => Promise<T>,
 ): Promise<T> {
   const { shared } = core;
+  if (shared) await assertNotIts(shared, url);
+  assertOfNoOther(foundation, url);
   if (!shared) return await work();
-  await assertNotIts(shared, url);
   await shared.sync.stop();
   try {
     return await work();

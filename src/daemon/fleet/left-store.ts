@@ -5,12 +5,11 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFileNow } from "../../base/atomic-write.ts";
-import { readRegularFile } from "../../base/regular-file.ts";
 import { stateDir } from "../../config/config.ts";
 import type { StoreSettings } from "../../config/settings.ts";
-import { errorCode } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
+import { readNote, unreadableNote } from "./note-file.ts";
 
-const MAX_BYTES = 65_536;
 const pathIn = (env: NodeJS.ProcessEnv) => join(stateDir(env), "store-left.json");
 
 /** Notes the store, durably. Throws the file system's error. */
@@ -18,13 +17,14 @@ export function noteLeftStore(env: NodeJS.ProcessEnv, settings: StoreSettings): 
   replaceFileNow(pathIn(env), JSON.stringify(settings), { sync: "folder" });
 }
 
-/** Returns the store that was being left as a move was cut off. Throws Error if that can't be read. */
+/** Returns the store that was being left as a move was cut off. Throws AuthdError if that can't be read. */
 export function leftStore(env: NodeJS.ProcessEnv): StoreSettings | undefined {
+  const text = readNote(pathIn(env));
+  if (text === undefined) return undefined;
   try {
-    return JSON.parse(readRegularFile(pathIn(env), MAX_BYTES).toString());
+    return JSON.parse(text);
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
+    throw unreadableNote(pathIn(env), messageOf(error));
   }
 }
 

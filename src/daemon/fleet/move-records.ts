@@ -10,8 +10,10 @@ import { AuthdError } from "../../errors.ts";
 import {
   DEFAULT_GROUP,
   fleetKeys,
+  holderOf,
   hostOfHolder,
   isKey,
+  isLeaving,
   type KeyOwner,
   leavingKeyId,
   memberWith,
@@ -23,6 +25,7 @@ import {
 } from "../../vault/store/index.ts";
 import type { Core } from "../core.ts";
 import type { Foundation } from "../foundation.ts";
+import { vaultInstance } from "./instance.ts";
 
 /** A move waits so long (ms) for requests that spend a refresh token. */
 const PATIENCE_MS = 15_000;
@@ -52,6 +55,7 @@ export async function moveIn(
     const from = await idOfOnlyHost(store, host, owner);
     const { keys, keyFor } = await newGroupKeys(groups);
     const { entries } = await clock.ask(() => store.changesSince(-1));
+    if (!isLeaving(from)) assertNothingOfOthers(core, entries, holderOf(host, vaultInstance(env)));
     const before = new Map(entries.map((entry) => [entry.name, entry]));
     const records = [];
     for (const credential of registry.all()) {
@@ -168,6 +172,25 @@ function assertAllAnswered({ registry }: Core): void {
   if (open) throw unanswered(open.name);
 }
 
+/**
+ * Throws AuthdError `invalid_params` if the store has an intent of another host, or a record from one that this host has not
+ * got: it shared the store, which goes on from what is there.
+ */
+function assertNothingOfOthers(
+  { registry }: Core,
+  entries: readonly StoreEntry[],
+  holder: string,
+): void {
+  const host = hostOfHolder(holder);
+  const others = entries.find(({ name, payload, intent, version, committedBy }) => {
+    if (!payload) return false;
+    if (intent && intent.holder !== holder && intent.holder !== host) return true;
+    const here = registry.findShared(name)?.live?.shared?.version ?? 0;
+    return here < version && committedBy !== host;
+  });
+  if (others) throw ofOthers(others.name);
+}
+
 /** Rejects with AuthdError `login_required` for a refresh token that a host may have spent: here it would be sent again. */
 async function assertNothingOpen({ registry, shared }: Core, entries: readonly StoreEntry[]) {
   for (const entry of entries) {
@@ -273,6 +296,11 @@ function clashing(credential: string): AuthdError {
 function notHere(credential: string): AuthdError {
   const message = `${credential}: this host has not got its newest version from the store. Nothing was changed; try again`;
   return new AuthdError("too_busy", message, { credential, retryAfterMs: 1_000 });
+}
+
+function ofOthers(credential: string): AuthdError {
+  const message = `${credential}: the store knows this host already, and has what other hosts told of this credential. With [store] in config.toml start authd again instead of a move. Nothing was changed`;
+  return new AuthdError("invalid_params", message, { credential });
 }
 
 function maybeSpent(credential: string, host: string): AuthdError {

@@ -185,9 +185,17 @@ export async function letIn(
   throw ended();
 }
 
+/** Returns the ids of the keys that hosts say they have. */
+export function keyIdsOf(
+  hosts: readonly Host[],
+  keyId: string | undefined,
+): Set<string | undefined> {
+  return new Set(hosts.flatMap(readWrapped).map(({ id }) => id ?? keyId));
+}
+
 /** False if everything was sealed with other keys meanwhile. */
 function isCurrent(given: GroupKeys, hosts: readonly Host[], keyId: string | undefined): boolean {
-  const known = new Set(hosts.flatMap(readWrapped).map(({ id }) => id ?? keyId));
+  const known = keyIdsOf(hosts, keyId);
   return [...given.values()].every(({ id }) => known.has(id));
 }
 
