@@ -5,6 +5,8 @@ import type { KeySource, ManagedVault, Vault, WriteOptions } from "../../src/vau
 export class HeldVault implements Vault<CredentialRecord> {
   /** Changes fail with it, after those before them: a disk has them one after another, too. */
   broken: Error | undefined;
+  /** Runs each change. */
+  inTurn = (change: () => Promise<void>): Promise<void> => change();
   /** Changes that were asked for and wait. */
   waiting = 0;
   readonly #vault: ManagedVault<CredentialRecord>;
@@ -58,7 +60,7 @@ export class HeldVault implements Vault<CredentialRecord> {
     await this.#released;
     this.waiting--;
     const { broken } = this;
-    if (!broken) return await work();
+    if (!broken) return await this.inTurn(work);
     await this.#vault.settled();
     throw broken;
   }

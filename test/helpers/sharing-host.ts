@@ -7,10 +7,11 @@ import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
 import { SharedSync } from "../../src/credential/shared/shared-sync.ts";
 import { FileStore } from "../../src/vault/store/file-store.ts";
 import { fleetKeyOf, openPayload, tokenDigest } from "../../src/vault/store/fleet-key.ts";
+import type { Store } from "../../src/vault/store/index.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { type Issuer, startIssuer } from "./issuer.ts";
 import type { Scope } from "./scope.ts";
-import { startTestRegistry, type TestRegistry } from "./test-registry.ts";
+import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from "./test-registry.ts";
 
 const KEY = randomBytes(32);
 export interface SharingHost extends TestRegistry {
@@ -22,15 +23,32 @@ export interface SharingHost extends TestRegistry {
   known: KnownStore | undefined;
 }
 
+export interface SharingHostOptions {
+  clock?: FakeClock;
+  /** Id of its vault's folder. */
+  instance?: string;
+  /** What its registry is started with beside the clock. */
+  engine?: Omit<TestRegistryOptions, "clock">;
+  /** What it knew of the store when it ended. */
+  known?: KnownStore | undefined;
+  /** Opens the folder of the store; rejects while it is out of reach. */
+  openStore?: (dir: string) => Promise<Store>;
+}
+
 /** A host that shares what is in `dir`. */
 export async function startHost(
   t: Scope,
   dir: string,
   name: string,
-  clock = new FakeClock(),
-  instance = "folder",
+  {
+    clock = new FakeClock(),
+    instance = "folder",
+    engine: options = {},
+    known,
+    openStore = async (folder) => new FileStore(folder),
+  }: SharingHostOptions = {},
 ): Promise<SharingHost> {
-  const engine = await startTestRegistry(t, { clock });
+  const engine = await startTestRegistry(t, { ...options, clock });
   const { time, log, registry } = engine;
   const begin = { holder: name, from: undefined, to: fleetKeyOf(KEY).id, hosts: [], records: [] };
   // Done by the first host alone.
@@ -41,7 +59,7 @@ export async function startHost(
     const key = fleetKeyOf(Buffer.from(KEY));
     const keys = { keyId: key.id, own: new Map([["default", key]]) };
     return {
-      store: new FileStore(join(dir, "store")),
+      store: await openStore(join(dir, "store")),
       keys: { ...keys, groups: [{ group: "default", id: key.id }] },
       addGroup: async () => false,
     };
@@ -70,7 +88,7 @@ export async function startHost(
     isCut = isDown;
     if (isDown) await records.connection.close();
   };
-  const host: SharingHost = { ...engine, records, sync, cutOff, known: undefined };
+  const host: SharingHost = { ...engine, records, sync, cutOff, known };
   return host;
 }
 

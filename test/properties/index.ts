@@ -1,3 +1,4 @@
+import { fleet } from "./fleet.ts";
 import { framing } from "./framing.ts";
 import { input } from "./input.ts";
 import { issuers } from "./issuers.ts";
@@ -14,4 +15,5 @@ export const properties: readonly Property[] = [
   ...toml,
   ...input,
   ...urls,
+  ...fleet,
 ];

@@ -7,7 +7,7 @@ export type Checkable = fc.IRawProperty<unknown>;
 /** Something that holds for every input. One row of a table in this folder. */
 export interface Property {
   name: string;
-  /** How many runs take about half a second. */
+  /** How many runs are one round: about half a second, or some seconds where there is a disk. */
   runs: number;
   /** Starts what all its runs share. */
   start(scope: Scope): Checkable | Promise<Checkable>;

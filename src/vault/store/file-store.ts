@@ -41,14 +41,16 @@ type Change<Entry = StoreEntry | undefined> = (
  */
 export class FileStore implements Store {
   readonly #dir: string;
+  readonly #nowMs: () => number;
   readonly #turns = new Turns();
 
   /**
-   * Makes the folder if it is missing, but none above it: a volume may not be mounted there. Throws AuthdError
-   * `invalid_params`: no other folder takes its place.
+   * Makes the folder if it is missing, but none above it: a volume may not be mounted there. `nowMs` is the store's clock.
+   * Throws AuthdError `invalid_params`: no other folder takes its place.
    */
-  constructor(dir: string) {
+  constructor(dir: string, nowMs = Date.now) {
     this.#dir = dir;
+    this.#nowMs = nowMs;
     try {
       if (!existsSync(dirname(dir))) throw noParent(dir);
       mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -246,7 +248,7 @@ export class FileStore implements Store {
       let lock: FolderLock | undefined;
       try {
         lock = await lockFolder(this.#dir);
-        return await work(this.#load(), Date.now());
+        return await work(this.#load(), this.#nowMs());
       } catch (cause) {
         throw unusable(this.#dir, cause);
       } finally {

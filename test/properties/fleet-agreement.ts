@@ -1,0 +1,54 @@
+/** What hosts agree on once all of them are connected, and nothing is under way. */
+import { isDeepStrictEqual } from "node:util";
+import { AuthdError } from "../../src/errors.ts";
+import type { FleetHost } from "./fleet-host.ts";
+import type { FleetTime } from "./fleet-time.ts";
+import { demand } from "./property.ts";
+import type { RotatingIssuer } from "./rotating-issuer.ts";
+
+/** A notice of each commit gets lost: this much later (ms) every host has asked. */
+const HEARD_MS = 5_000;
+
+/** A refresh token that a person entered: the steps in which that began, and was done. */
+export interface Entered {
+  token: string;
+  beganAt: number;
+  doneAt: number;
+}
+
+/** Returns the refresh token that all have. */
+export function commonToken(hosts: readonly FleetHost[]): string {
+  const records = hosts.map(({ credential }) => {
+    const { secrets, shared } = credential.record;
+    return { secrets, version: shared?.version, generation: shared?.generation };
+  });
+  const isSame = records.every((one) => isDeepStrictEqual(one, records[0]));
+  demand(isSame, `hosts have other records: ${JSON.stringify(records)}`);
+  return records[0]!.secrets.refresh_token!;
+}
+
+/** What a person entered after all others is in force. */
+export function assertLastEntered(entered: readonly Entered[], token: string): void {
+  const own = entered.find((one) => sessionOf(one.token) === sessionOf(token));
+  demand(own !== undefined, `${token} is in force, and its entry was refused`);
+  const later = entered.find(({ beganAt }) => beganAt > own.doneAt);
+  demand(later === undefined, `${token} is in force, and not what was entered after it`);
+}
+
+/** The host refreshes; but a refresh token that may have been spent is not sent, unless that is forgiven. */
+export async function goesOn(
+  host: FleetHost,
+  { time, issuer }: { time: FleetTime; issuer: RotatingIssuer },
+): Promise<void> {
+  const wasSpent = issuer.isSpent(host.credential.record.secrets.refresh_token!);
+  let failure: unknown;
+  const refreshed = host.refresh().catch((error) => {
+    failure = error;
+  });
+  await time.finish(refreshed, `a refresh of ${host.name}`);
+  await time.pass(HEARD_MS);
+  const isAsked = failure instanceof AuthdError && failure.reason === "login_required";
+  demand(failure === undefined || (wasSpent && isAsked), `a refresh of ${host.name}: ${failure}`);
+}
+
+const sessionOf = (token: string) => token.split("-")[1];
