@@ -267,8 +267,7 @@ export class Lifecycle {
     const { shared } = this.deps;
     if (!shared || isAlone(this.stored.record))
       return await this.stored.update(changeAlone(settings, change), adopt);
-    const update = () => this.stored.update(change, adopt);
-    await shared.change(this.name, settings.boundValues, update);
+    await shared.change(settings, change, (marked) => this.stored.update(marked, adopt));
   }
 
   /** Seals the record that another host has committed, and uses it from then on. */

@@ -13,6 +13,7 @@ import { type Issuer, startIssuer } from "../helpers/issuer.ts";
 import { onUnix as test } from "../helpers/optional.ts";
 import { startTestRegistry } from "../helpers/test-registry.ts";
 import { until } from "../helpers/until.ts";
+import { FleetLife } from "../properties/fleet-life.ts";
 
 const OWN = randomBytes(32);
 /** Of a group that no host of these tests was let into. */
@@ -241,4 +242,14 @@ test("a removal in the store takes away what came from it, and not what this hos
   await two.sync.start();
   await two.settled();
   t.is(second.record.secrets.refresh_token, "refresh-31");
+});
+
+test("what a person changes while the request runs goes to the other hosts, also after a kill", async (t) => {
+  const life = new FleetLife(0);
+  t.teardown(() => life.end());
+  await life.start();
+  await life.take({ kind: "refresh", at: 2, mode: "holds" });
+  await life.take({ kind: "change", at: 2 });
+  await life.take({ kind: "kill", at: 2 });
+  await t.notThrowsAsync(life.agree());
 });

@@ -47,7 +47,10 @@ test("hosts whose clocks are minutes apart agree on a token's age", async (t) =>
   const dir = temporaryFolder(t);
   const ahead = new FakeClock();
   ahead.stepWall(20 * 60_000);
-  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two", { clock: ahead })];
+  const [one, two] = [
+    await startHost(t, dir, "one"),
+    await startHost(t, dir, "two", { clock: ahead }),
+  ];
   const first = await one.add("a", rotating(issuer), secrets);
   const second = await two.add("a", rotating(issuer), secrets);
   const left = async (credential: typeof first, { clock }: SharingHost) =>

@@ -9,9 +9,10 @@ import type { RotatingIssuer } from "./rotating-issuer.ts";
 /** A notice of each commit gets lost: this much later (ms) every host has asked. */
 const HEARD_MS = 5_000;
 
-/** A refresh token that a person entered: the steps in which that began, and was done. */
+/** A secret that a person entered: the steps in which that began, and was done. */
 export interface Entered {
-  token: string;
+  name: "refresh_token" | "client_secret";
+  value: string | undefined;
   beganAt: number;
   doneAt: number;
 }
@@ -27,12 +28,16 @@ export function commonToken(hosts: readonly FleetHost[]): string {
   return records[0]!.secrets.refresh_token!;
 }
 
-/** What a person entered after all others is in force. */
-export function assertLastEntered(entered: readonly Entered[], token: string): void {
-  const own = entered.find((one) => sessionOf(one.token) === sessionOf(token));
-  demand(own !== undefined, `${token} is in force, and its entry was refused`);
-  const later = entered.find(({ beganAt }) => beganAt > own.doneAt);
-  demand(later === undefined, `${token} is in force, and not what was entered after it`);
+/** Of each secret, what a person entered after all others is in force. */
+export function assertLastEntered({ credential }: FleetHost, entered: readonly Entered[]): void {
+  for (const name of ["refresh_token", "client_secret"] as const) {
+    const value = credential.record.secrets[name];
+    const all = entered.filter((one) => one.name === name);
+    const own = all.find((one) => sessionOf(one.value) === sessionOf(value));
+    demand(own !== undefined, `${value} is in force, and its entry was refused`);
+    const later = all.find(({ beganAt }) => beganAt > own.doneAt);
+    demand(later === undefined, `${value} is in force, and not ${later?.value}, entered after it`);
+  }
 }
 
 /** The host refreshes; but a refresh token that may have been spent is not sent, unless that is forgiven. */
@@ -51,4 +56,5 @@ export async function goesOn(
   demand(failure === undefined || (wasSpent && isAsked), `a refresh of ${host.name}: ${failure}`);
 }
 
-const sessionOf = (token: string) => token.split("-")[1];
+/** The second word: of a refresh token the number of its session. */
+const sessionOf = (value: string | undefined) => value?.split("-")[1];

@@ -51,7 +51,12 @@ export class FleetLife {
 
   async start(): Promise<void> {
     const token = this.#issuer.signIn();
-    this.#entered.push({ token, beganAt: 0, doneAt: 0 });
+    for (const [name, value] of [
+      ["refresh_token", token],
+      ["client_secret", undefined],
+    ] as const) {
+      this.#entered.push({ name, value, beganAt: 0, doneAt: 0 });
+    }
     for (const one of this.#hosts) await one.start(token);
     await this.#hosts[0]!.credential.token({});
     for (const { host } of this.#hosts) await host.sync.start();
@@ -78,7 +83,7 @@ export class FleetLife {
     for (const { at, what } of this.#awaited.values()) demand(false, `${what} of ${at} hangs`);
     const token = commonToken(this.#hosts);
     demand(!this.#issuer.isAnswered(token), `the successor of ${token} was lost`);
-    assertLastEntered(this.#entered, token);
+    assertLastEntered(this.#hosts[0]!, this.#entered);
     for (const one of this.#hosts) {
       await goesOn(one, { time: this.#time, issuer: this.#issuer });
       this.#look();
@@ -109,12 +114,12 @@ export class FleetLife {
   #begin(at: number, what: "refresh" | Change): void {
     const one = this.#hosts[at]!;
     const { credential } = one;
-    const { settings } = credential;
-    const secrets = { client_secret: `secret-${this.#steps}` };
+    const secret = `secret-${this.#steps}`;
     const changes = {
-      change: () => credential.update(settings, { secrets }),
+      change: () => this.#enter(at, "client_secret", secret),
       trust: () => credential.trust(),
-      enter: () => this.#enter(at),
+      // A person has just signed in.
+      enter: () => this.#enter(at, "refresh_token", this.#issuer.signIn()),
       lock: () => one.lock(),
     };
     const work = () => (what === "refresh" ? one.refresh() : one.inTurn(changes[what]));
@@ -126,13 +131,11 @@ export class FleetLife {
     void done.then(() => this.#awaited.delete(done));
   }
 
-  /** A person has just signed in, and enters the refresh token. */
-  async #enter(at: number): Promise<void> {
+  async #enter(at: number, name: Entered["name"], value: string): Promise<void> {
     const { credential } = this.#hosts[at]!;
     const beganAt = this.#steps;
-    const token = this.#issuer.signIn();
-    await credential.update(credential.settings, { secrets: { refresh_token: token } });
-    this.#entered.push({ token, beganAt, doneAt: this.#steps });
+    await credential.update(credential.settings, { secrets: { [name]: value } });
+    this.#entered.push({ name, value, beganAt, doneAt: this.#steps });
   }
 
   #noteError(what: string, error: unknown): void {

@@ -1,3 +1,4 @@
+import type { CredentialSettings } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
 import {
   DEFAULT_GROUP,
@@ -10,7 +11,7 @@ import type { CredentialRecord } from "../record.ts";
 import { adopt } from "./adopt.ts";
 import { groupOf, inGroup, keyOf } from "./groups.ts";
 import { settles } from "./open-intent.ts";
-import { isPersons } from "./own-record.ts";
+import { isPersons, refreshTokenOf } from "./own-record.ts";
 import type { SharedContext } from "./shared-context.ts";
 import { INTENT_MS } from "./shared-lease.ts";
 import { toShared } from "./shared-record.ts";
@@ -36,20 +37,6 @@ export class Commits {
   /** What the store has not got of a record is not committed any more. */
   forget(name: string): void {
     this.#context.pending.delete(name);
-  }
-
-  /**
-   * Marks a record that a person changed: what was obtained before is not used any more. `before` is its refresh token
-   * before that.
-   */
-  nextGeneration(name: string, group: string, before: string | undefined): void {
-    const { live: record, refreshToken } = this.#context.owner?.find(name) ?? {};
-    if (!record) return;
-    const { version = 0, epoch = 0, keepsToken = !isPersons(record) } = record.shared ?? {};
-    const place = { version, epoch, generation: version + 1, ...inGroup(group) };
-    const isKept = keepsToken && refreshToken === before;
-    record.shared = { ...place, pending: true, ...(isKept && { keepsToken: true }) };
-    this.later(name);
   }
 
   /** True if `record` closes the intent of the record in the store. Never rejects: false if the store can't be reached. */
@@ -180,4 +167,23 @@ export class Commits {
     const isSame = entry?.version === version && entry.epoch === epoch;
     return isSame ? await commit() : outcome;
   }
+}
+
+/**
+ * Returns a person's change of a record that also marks the record to be committed: what was obtained before is not used
+ * any more. Sealed with the change, the mark outlasts a kill.
+ */
+export function changeToCommit(
+  settings: CredentialSettings,
+  group: string,
+  change: (record: CredentialRecord) => void,
+): (record: CredentialRecord) => void {
+  return (record) => {
+    const token = refreshTokenOf(settings, record);
+    change(record);
+    const { version = 0, epoch = 0, keepsToken = !isPersons(record) } = record.shared ?? {};
+    const place = { version, epoch, generation: version + 1, ...inGroup(group) };
+    const isKept = keepsToken && refreshTokenOf(settings, record) === token;
+    record.shared = { ...place, pending: true, ...(isKept && { keepsToken: true }) };
+  };
 }

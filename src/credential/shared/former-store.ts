@@ -1,10 +1,9 @@
 import type { CredentialSettings } from "../../config/settings.ts";
 import { AuthdError } from "../../errors.ts";
-import { rotatingSecret } from "../../grants/index.ts";
 import type { CredentialDeps } from "../credential-deps.ts";
 import type { CredentialRecord } from "../record.ts";
 import { isAlone } from "./alone.ts";
-import { isOutside } from "./own-record.ts";
+import { isOutside, refreshTokenOf } from "./own-record.ts";
 
 /**
  * Throws AuthdError `issuer_unavailable` if the refresh token came from a store, or went there, that config.toml names no
@@ -25,11 +24,6 @@ export function assertNotOthers(
     `${name}: its refresh token is not spent, as hosts of the store ${formerStore} may spend it, and [store] is not in config.toml any more. Put it back and restart, or enter another refresh token: authd set ${name}`,
     { credential: name },
   );
-}
-
-function refreshTokenOf(settings: CredentialSettings, { secrets }: CredentialRecord) {
-  const rotates = rotatingSecret(settings);
-  return rotates === undefined ? undefined : secrets[rotates];
 }
 
 function kept(credential: string): AuthdError {

@@ -1,3 +1,5 @@
+import type { CredentialSettings } from "../../config/settings.ts";
+import { rotatingSecret } from "../../grants/index.ts";
 import type { CredentialRecord } from "../record.ts";
 
 /** True if a person has changed the record on this host, and the store has not got that. */
@@ -19,4 +21,13 @@ export function isOwn({ shared }: CredentialRecord): boolean {
   const { version, generation } = shared;
   // What was committed is of a generation up to its version; -1 is that of a host that joins again.
   return generation > version || (version === 0 && generation >= 0);
+}
+
+/** Returns the refresh token that is spent with these settings; undefined if there is none that rotates. */
+export function refreshTokenOf(
+  settings: CredentialSettings,
+  { secrets }: CredentialRecord,
+): string | undefined {
+  const rotates = rotatingSecret(settings);
+  return rotates === undefined ? undefined : secrets[rotates];
 }

@@ -1,10 +1,11 @@
 import type { Timer } from "../../base/clock.ts";
 import { Turns } from "../../base/turns.ts";
+import type { CredentialSettings } from "../../config/settings.ts";
 import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetKeys, StoreEntry, Timed } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt, isKnown } from "./adopt.ts";
-import { Commits } from "./commits.ts";
+import { Commits, changeToCommit } from "./commits.ts";
 import { assertMayHave, groupAfter, groupOf, mayHave, openGroup, servesRecord } from "./groups.ts";
 import { Leases } from "./leases.ts";
 import { isUnsent, leftOf, noteMaybeSpent } from "./open-intent.ts";
@@ -102,11 +103,6 @@ export class SharedRecords {
     return this.#context.liveRecord(name);
   }
 
-  /** Undefined also if it does not rotate. */
-  #refreshTokenOf(name: string): string | undefined {
-    return this.#context.owner?.find(name)?.refreshToken;
-  }
-
   // ---- refreshing ----
 
   /**
@@ -130,21 +126,21 @@ export class SharedRecords {
   }
 
   /**
-   * Runs a person's change of a credential; `bound` is what is agreed to with it. Rejects with AuthdError, also where
-   * another host is in the way.
+   * Runs a person's change of a credential; `settings` are those that are agreed to with it, `update` seals the change.
+   * Rejects with AuthdError, also where another host is in the way.
    */
   async change(
-    name: string,
-    bound: CredentialRecord["boundValues"],
-    update: () => Promise<void>,
+    settings: CredentialSettings,
+    change: (record: CredentialRecord) => void,
+    update: (change: (record: CredentialRecord) => void) => Promise<void>,
   ): Promise<void> {
+    const { name, boundValues } = settings;
     const inGroup = async () => {
       const before = this.liveRecord(name);
-      const group = groupAfter(before, bound);
+      const group = groupAfter(before, boundValues);
       if (group !== groupOf(before)) await openGroup(this.#context, group);
-      const token = this.#refreshTokenOf(name);
-      await update();
-      this.commits.nextGeneration(name, group, token);
+      await update(changeToCommit(settings, group, change));
+      this.commits.later(name);
     };
     const running = this.#refreshing.get(name);
     // Its end commits what the record is by then.
