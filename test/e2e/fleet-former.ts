@@ -160,11 +160,42 @@ test("a move that is given again leaves what other hosts of the store have told"
   writeFileSync(configOf(one), good);
   const moved = await second.cli(move);
   t.is(moved.code, 2);
-  t.regex(moved.stderr, /rotating: the store knows this host already/);
+  t.regex(moved.stderr, /rotating: the store has what another host did with it/);
   const third = await startWith(t, second, good);
   await until(async () => /it is reached/.test((await third.cli(["health"])).stdout));
   t.is(await intentIn(t, third), "two");
   t.is(reuse.arrived.length, before);
+});
+
+test("a host that was shut out moves nothing into the store that the last host has left", async (t) => {
+  const { store, reuse, one, two } = await setup(t);
+  succeeded(t, await one.cli(["fleet", "remove", "two"]));
+  succeeded(t, await one.cli(["vault", "move", "--to", "file:"]));
+  const move = ["vault", "move", "--to", store.url];
+  const moved = await two.cli(move);
+  t.is(moved.code, 2);
+  t.regex(moved.stderr, /rotating: the store has what another host did with it/);
+  await spendsNothing(t, two, reuse);
+  succeeded(t, await one.cli(["refresh", "rotating"]));
+  succeeded(t, await one.cli(move));
+  succeeded(t, await one.cli(["refresh", "rotating"]));
+  t.false(reuse.isRevoked);
+});
+
+test("a store that config.toml names otherwise than by a table is not left", async (t) => {
+  const { reuse, one, two, store } = await setup(t);
+  succeeded(t, await one.cli(["fleet", "remove", "two"]));
+  const config = `store = { url = "${store.url}", host = "one" }\n`;
+  const again = await startWith(t, one, config);
+  await until(async () => (await again.cli(["refresh", "rotating"])).code === 0);
+  const moved = await again.cli(["vault", "move", "--to", "file:"]);
+  t.is(moved.code, 2);
+  t.regex(moved.stderr, /config\.toml: the store is not named by a table of its own/);
+  t.is(readFileSync(configOf(again), "utf8"), config);
+  succeeded(t, await again.cli(["refresh", "rotating"]));
+  succeeded(t, await again.cli(["fleet", "invite"]));
+  t.false(reuse.isRevoked);
+  await two.stop();
 });
 
 test("a note of the store that can't be read is told, and fences as one that can", async (t) => {

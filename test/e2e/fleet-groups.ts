@@ -220,6 +220,10 @@ test("a host is removed once its request has told, and its token stays with the 
   const names = ["one", "two"];
   const [one, two] = await startFleet(t, store, names, (first) => addRotating(t, first, reuse));
   succeeded(t, await one!.cli(["refresh", "rotating"]));
+  const tokenOf = async (host: Daemon) => (await host.cli(["get", "rotating"])).stdout;
+  const newest = await tokenOf(one!);
+  // It would take that instead of a refresh.
+  await until(async () => (await tokenOf(two!)) === newest);
   reuse.holding = true;
   const refreshing = two!.cli(["refresh", "rotating"]);
   await until(() => reuse.waiting === 1);

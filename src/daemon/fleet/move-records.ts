@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { configDir, credentialFileAsItIs } from "../../config/config.ts";
 import { isAlone } from "../../credential/shared/alone.ts";
 import { groupAfter, inGroup } from "../../credential/shared/groups.ts";
+import { isOutside } from "../../credential/shared/own-record.ts";
 import { toShared } from "../../credential/shared/shared-record.ts";
 import { StoreClock } from "../../credential/shared/store-clock.ts";
 import { AuthdError } from "../../errors.ts";
@@ -173,8 +174,8 @@ function assertAllAnswered({ registry }: Core): void {
 }
 
 /**
- * Throws AuthdError `invalid_params` if the store has an intent of another host, or a record from one that this host has not
- * got: it shared the store, which goes on from what is there.
+ * Throws AuthdError `invalid_params` if the store has an intent of another host, or what one did with a record that this host
+ * has not got: it shared the store. So it is where the last host took the credentials back, and refreshes them by now.
  */
 function assertNothingOfOthers(
   { registry }: Core,
@@ -183,10 +184,11 @@ function assertNothingOfOthers(
 ): void {
   const host = hostOfHolder(holder);
   const others = entries.find(({ name, payload, intent, version, committedBy }) => {
-    if (!payload) return false;
-    if (intent && intent.holder !== holder && intent.holder !== host) return true;
-    const here = registry.findShared(name)?.live?.shared?.version ?? 0;
-    return here < version && committedBy !== host;
+    const { live } = registry.findShared(name) ?? {};
+    // What was removed there is no matter to a record that never was.
+    if (!payload && (!live || isOutside(live))) return false;
+    if (payload && intent && intent.holder !== holder && intent.holder !== host) return true;
+    return (live?.shared?.version ?? 0) < version && committedBy !== host;
   });
   if (others) throw ofOthers(others.name);
 }
@@ -299,7 +301,7 @@ function notHere(credential: string): AuthdError {
 }
 
 function ofOthers(credential: string): AuthdError {
-  const message = `${credential}: the store knows this host already, and has what other hosts told of this credential. With [store] in config.toml start authd again instead of a move. Nothing was changed`;
+  const message = `${credential}: the store has what another host did with it, and this host has not got that. If it is one of the store's hosts, name the store in [store] of config.toml and start authd again instead of a move; else remove it here (authd remove ${credential}), or enter other secrets while config.toml has no [store] (authd set ${credential}). Nothing was changed`;
   return new AuthdError("invalid_params", message, { credential });
 }
 
