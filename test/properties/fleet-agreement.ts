@@ -15,6 +15,19 @@ export interface Entered {
   value: string | undefined;
   beganAt: number;
   doneAt: number;
+  /** Number of the host. */
+  at: number;
+  /** The store has got it; until then it gives way to what is changed on another host. */
+  isStored: boolean;
+}
+
+/** Notes what the store has got of what was entered. */
+export function noteStored(hosts: readonly FleetHost[], entered: readonly Entered[]): void {
+  for (const one of entered) {
+    const { host, credential } = hosts[one.at]!;
+    if (one.isStored || host.vault.locked !== undefined || host.records.pending.has("a")) continue;
+    one.isStored = sessionOf(credential.record.secrets[one.name]) === sessionOf(one.value);
+  }
 }
 
 /** Returns the refresh token that all have. */
@@ -28,14 +41,14 @@ export function commonToken(hosts: readonly FleetHost[]): string {
   return records[0]!.secrets.refresh_token!;
 }
 
-/** Of each secret, what a person entered after all others is in force. */
+/** Of each secret, what a person entered after all others, and the store has got, is in force. */
 export function assertLastEntered({ credential }: FleetHost, entered: readonly Entered[]): void {
   for (const name of ["refresh_token", "client_secret"] as const) {
     const value = credential.record.secrets[name];
     const all = entered.filter((one) => one.name === name);
     const own = all.find((one) => sessionOf(one.value) === sessionOf(value));
     demand(own !== undefined, `${value} is in force, and its entry was refused`);
-    const later = all.find(({ beganAt }) => beganAt > own.doneAt);
+    const later = all.find(({ isStored, beganAt }) => isStored && beganAt > own.doneAt);
     demand(later === undefined, `${value} is in force, and not ${later?.value}, entered after it`);
   }
 }

@@ -108,7 +108,7 @@ export class FleetHost {
 
   /** The access token that it has is no good. */
   async refresh(): Promise<void> {
-    if (!this.credential.isReadable) return;
+    if (this.host.vault.locked !== undefined) return;
     const rejectedToken = this.credential.record.tokens[0]?.accessToken ?? "none";
     await this.credential.token({ rejectedToken });
   }
@@ -117,7 +117,7 @@ export class FleetHost {
   async inTurn(work: () => Promise<unknown>): Promise<void> {
     const life = this.#life!;
     await this.#turns.run(async () => {
-      if (!life.isEnding && life.credential.isReadable) await work();
+      if (!life.isEnding && life.host.vault.locked === undefined) await work();
     });
   }
 

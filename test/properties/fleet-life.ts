@@ -2,7 +2,13 @@
 import { AuthdError } from "../../src/errors.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { FileScope } from "../helpers/scope.ts";
-import { assertLastEntered, commonToken, type Entered, goesOn } from "./fleet-agreement.ts";
+import {
+  assertLastEntered,
+  commonToken,
+  type Entered,
+  goesOn,
+  noteStored,
+} from "./fleet-agreement.ts";
 import { FleetHost, type Way } from "./fleet-host.ts";
 import { FleetTime, LONGEST_WAIT_MS } from "./fleet-time.ts";
 import { demand } from "./property.ts";
@@ -55,7 +61,7 @@ export class FleetLife {
       ["refresh_token", token],
       ["client_secret", undefined],
     ] as const) {
-      this.#entered.push({ name, value, beganAt: 0, doneAt: 0 });
+      this.#entered.push({ name, value, beganAt: 0, doneAt: 0, at: 0, isStored: true });
     }
     for (const one of this.#hosts) await one.start(token);
     await this.#hosts[0]!.credential.token({});
@@ -135,7 +141,8 @@ export class FleetLife {
     const { credential } = this.#hosts[at]!;
     const beganAt = this.#steps;
     await credential.update(credential.settings, { secrets: { [name]: value } });
-    this.#entered.push({ name, value, beganAt, doneAt: this.#steps });
+    const doneAt = this.#steps;
+    this.#entered.push({ name, value, beganAt, doneAt, at, isStored: false });
   }
 
   #noteError(what: string, error: unknown): void {
@@ -165,5 +172,6 @@ export class FleetLife {
     const { twice } = this.#issuer;
     demand(twice.length === 0, `${twice} was spent twice`);
     demand(this.#problem === undefined, this.#problem ?? "");
+    noteStored(this.#hosts, this.#entered);
   }
 }
