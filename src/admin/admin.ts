@@ -72,6 +72,7 @@ export class Admin {
     signal: Cancellation,
     ask: Consent,
   ): Promise<AddResult> {
+    if (params.replace) await this.#whenFree(params.name);
     const add = wantsClient(params) ? this.#addWithClient : this.#add;
     return await takingBackReplaced(this.#context, params, () =>
       add.call(this, params, signal, ask),
@@ -126,6 +127,8 @@ export class Admin {
     ask: Consent,
   ): Promise<CredentialInfo> {
     const { credential, settings, secrets, unset = [] } = params;
+    // Another refresh token waits for no other host.
+    if (Object.keys(secrets ?? {}).length === 0) await this.#whenFree(credential);
     const applied = await this.changes.runOpenWithConsent(ask, (needs) =>
       applySet(this.#context, params, needs),
     );
@@ -160,6 +163,7 @@ export class Admin {
   ): Promise<CredentialInfo> {
     const { registry, reloader, dir, onEvent } = this.#context;
     let asked = binding;
+    await this.#whenFree(name);
     return await this.changes.runOpenWithConsent(ask, async (needs) => {
       const credential = registry.get(name);
       const file = readCredentialFile(dir, name);
@@ -187,6 +191,7 @@ export class Admin {
    */
   async allow(name: string, { executable, kind, rule }: NewAllowRule): Promise<void> {
     const { registry, reloader, dir, onEvent } = this.#context;
+    await this.#whenFree(name);
     await this.changes.runOpen(async () => {
       const credential = registry.get(name);
       const resolve = reloader.resolver();
@@ -215,6 +220,7 @@ export class Admin {
    */
   async remove(name: string, ask: Consent): Promise<RemoveResult> {
     const { registry, changes } = this.#context;
+    await this.#whenFree(name);
     const takeBack = await changes.runWithConsent(ask, async (needs) => {
       if (registry.hasLoaded(name)) changes.assertOpen();
       needs(ifRestricted(registry, name));
@@ -223,6 +229,12 @@ export class Admin {
       return client;
     });
     return takeBack ? await takeBackClient(this.#context, takeBack) : {};
+  }
+
+  /** Waits outside of the turns for another host that refreshes a credential. Rejects as `Credential.whenFree`. */
+  async #whenFree(name: string): Promise<void> {
+    const { registry } = this.#context;
+    if (registry.hasLoaded(name)) await registry.get(name).whenFree();
   }
 
   /** Removes a credential that another host has removed: out of `vault`, which is this host's alone. */

@@ -43,6 +43,7 @@ import {
 import { clearRefusals } from "./refusals.ts";
 import { rebuildResponses } from "./restored-tokens.ts";
 import { KEEP_WARM_MS } from "./schedule.ts";
+import { isAlone } from "./shared/alone.ts";
 import { sharedCredential } from "./shared/shared-credential.ts";
 import type { SharedCredential } from "./shared/shared-owner.ts";
 import {
@@ -300,6 +301,15 @@ export class Credential {
       enterSecrets(record, settings, newSecrets);
       if (replacesRotating(settings, newSecrets)) this.#refresher.startAnew();
     });
+  }
+
+  /**
+   * Resolves when no other host refreshes it, so that a change in a turn need not wait. Rejects with AuthdError `too_busy` if
+   * one stays in the way.
+   */
+  async whenFree(): Promise<void> {
+    const { shared } = this.#deps;
+    if (shared && !isAlone(this.#life.stored.record)) await shared.whenFree(this.name);
   }
 
   /** Binds the sealed secrets to the current settings. */

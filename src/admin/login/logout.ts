@@ -42,6 +42,7 @@ export async function logout(
     needs(restricted());
     return heldSession;
   });
+  await credential.whenFree();
   let held = first;
   for (let round = 1; ; round++) {
     const result = await revokeAll(credential, held);

@@ -187,3 +187,16 @@ export function changeToCommit(
     record.shared = { ...place, pending: true, ...(isKept && { keepsToken: true }) };
   };
 }
+
+/** True if a person's change brings another refresh token. */
+export function entersToken(
+  settings: CredentialSettings,
+  record: CredentialRecord | undefined,
+  change: (record: CredentialRecord) => void,
+): boolean {
+  if (!record) return false;
+  const draft = { ...record };
+  change(draft);
+  const token = refreshTokenOf(settings, draft);
+  return token !== undefined && token !== refreshTokenOf(settings, record);
+}

@@ -46,6 +46,11 @@ export class Leases {
     await this.#context.connection.ask((store) => store.renew(name, epoch, ttlMs)).catch(() => {});
   }
 
+  /** Ends another host's lease, for a change that makes what it does useless: it can commit nothing once the next one is taken. Rejects with StoreDown. */
+  async take(name: string, epoch: number): Promise<void> {
+    await this.#context.connection.ask((store) => store.release(name, epoch, false));
+  }
+
   /** Gives a lease up; `settled` closes an open intent. Never rejects: a lease that can't be given up ends by itself. */
   async release(name: string, epoch: number, settled: boolean): Promise<void> {
     const { connection, owner, pending } = this.#context;

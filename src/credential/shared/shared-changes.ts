@@ -4,9 +4,10 @@ import { AuthdError, messageOf } from "../../errors.ts";
 import type { StoreEntry } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { groupAfter, inGroup } from "./groups.ts";
+import { notChanged, notNow } from "./not-now.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { StoreDown } from "./store-connection.ts";
-import { notChanged, notNow, takeFor } from "./take-for.ts";
+import { takeFor } from "./take-for.ts";
 
 /**
  * Replaces a record. `write` seals it, with its place in the store. Rejects with AuthdError if it can't be put
@@ -18,7 +19,7 @@ export async function putShared(
   content: CredentialRecord,
   write: (content: CredentialRecord) => Promise<void>,
 ): Promise<void> {
-  await shared.inTurn(name, async () => {
+  await shared.inPersonsTurn(name, async () => {
     const group = groupAfter(shared.liveRecord(name), content.boundValues);
     const taken = await takeFor(shared, name);
     const { epoch, version } = taken;
@@ -42,7 +43,7 @@ export async function removeShared(
   name: string,
   remove: () => Promise<void>,
 ): Promise<void> {
-  await shared.inTurn(name, async () => {
+  await shared.inPersonsTurn(name, async () => {
     const taken = await takeFor(shared, name);
     const isRemoved = await shared.commits
       .sendRemoval(name, taken)

@@ -3,6 +3,7 @@ import { AuthdError } from "../../errors.ts";
 import { hostOfHolder, type StoreEntry } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { notSpent } from "../rotation.ts";
+import { inTheWay } from "./not-now.ts";
 import { isPersons } from "./own-record.ts";
 import type { SharedRecords } from "./shared-records.ts";
 import { StoreDown } from "./store-connection.ts";
@@ -31,6 +32,8 @@ export interface SharedRefresh {
   reuseGraceMs: number;
   /** True once the token that is wanted is there, as another host has brought it. */
   isDone: () => boolean;
+  /** Of a person's change: it waits so long (ms) for another host, and then takes its lease if it brings another refresh token. */
+  change?: { patienceMs: number; replacesToken: () => boolean };
 }
 
 /** The right to refresh one credential, from before its request until its outcome is in the store. */
@@ -46,6 +49,8 @@ export class SharedLease {
   /** This lease has opened an intent. */
   #hasIntent = false;
   #before: Pick<CredentialRecord, "secrets" | "refused" | "refreshCount"> | undefined;
+  /** A person has done something while this waited for another host. */
+  #wasBetween = false;
   /** The store could not be reached, and the token was obtained all the same. */
   #isAlone = false;
 
@@ -119,18 +124,41 @@ export class SharedLease {
 
   /** Takes the lease and opens an intent. Resolves with true if another host has brought the token. */
   async #take(): Promise<boolean> {
-    const { name, isDone } = this.#refresh;
+    const { name, isDone, change } = this.#refresh;
+    const end = this.#shared.nowBootMs + (change?.patienceMs ?? Number.POSITIVE_INFINITY);
+    const record = this.#shared.liveRecord(name);
     for (;;) {
       const { entry, nowMs } = await this.#shared.look(name);
       if (entry) await this.#shared.assertMayHave(entry);
       if (isDone()) return true;
-      if (this.#shared.isDrained) throw drained(name);
+      this.#assertGoesOn(record);
       // Before the token of an outcome is spent, others are to know of it.
       if (await this.#shared.commitLeft(name, entry)) continue;
       const waitMs = this.#waitFor(entry, nowMs);
-      if (waitMs > 0) await this.#shared.noticeOf(name, Math.min(waitMs, LOOK_AGAIN_MS));
+      if (waitMs > 0) await this.#wait(entry!, waitMs, end - this.#shared.nowBootMs);
       else if (await this.#acquire(entry)) return isDone();
     }
+  }
+
+  /** Throws AuthdError if nothing is to be refreshed any more; `record` is what was to be. */
+  #assertGoesOn(record: CredentialRecord | undefined): void {
+    const { name } = this.#refresh;
+    if (this.#wasBetween && this.#shared.liveRecord(name) !== record) throw replaced(name);
+    if (this.#shared.isDrained) throw drained(name);
+  }
+
+  /** Waits for another host, for `leftMs` more at most. Rejects with AuthdError if that is over, and it stays in the way. */
+  async #wait(entry: StoreEntry, waitMs: number, leftMs: number): Promise<void> {
+    const { name, change } = this.#refresh;
+    if (leftMs > 0) {
+      await this.#shared.noticeOf(name, Math.min(waitMs, leftMs, LOOK_AGAIN_MS));
+      if (!change && (await this.#shared.runWanted(name))) this.#wasBetween = true;
+      return;
+    }
+    // An intent of its lease: what comes of the request is of no use beside another token.
+    const isSpending = entry.intent?.epoch === entry.epoch;
+    if (!isSpending || !change?.replacesToken()) throw inTheWay(entry, waitMs);
+    await this.#shared.leases.take(name, entry.epoch);
   }
 
   /** Resolves with false if another host was faster. */
@@ -229,6 +257,11 @@ function notWithoutStore(credential: string, { message, isRefusal }: StoreDown):
     `${credential}: its refresh token is not spent while the store can't be reached, as another host may spend it. ${message}`,
     { credential },
   );
+}
+
+function replaced(credential: string): AuthdError {
+  const message = `${credential}: it was replaced or removed while its refresh waited for another host`;
+  return new AuthdError("unknown_credential", message, { credential });
 }
 
 function drained(credential: string): AuthdError {

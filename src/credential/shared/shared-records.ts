@@ -5,9 +5,10 @@ import { AuthdError, messageOf } from "../../errors.ts";
 import type { FleetKeys, StoreEntry, Timed } from "../../vault/store/index.ts";
 import type { CredentialRecord } from "../record.ts";
 import { adopt, isKnown } from "./adopt.ts";
-import { Commits, changeToCommit } from "./commits.ts";
+import { Commits, changeToCommit, entersToken } from "./commits.ts";
 import { assertMayHave, groupAfter, groupOf, mayHave, openGroup, servesRecord } from "./groups.ts";
 import { Leases } from "./leases.ts";
+import { notChanged, notNow } from "./not-now.ts";
 import { isUnsent, leftOf, noteMaybeSpent } from "./open-intent.ts";
 import { Recovery } from "./recovery.ts";
 import { SharedContext, type SharedRecordsOptions } from "./shared-context.ts";
@@ -15,7 +16,7 @@ import { LEASE_MS, SharedLease, type SharedRefresh } from "./shared-lease.ts";
 import type { SharedOwner } from "./shared-owner.ts";
 import type { StoreConnection } from "./store-connection.ts";
 import { StoreRefuses } from "./store-refuses.ts";
-import { notChanged, notNow } from "./take-for.ts";
+import { whenFree } from "./take-for.ts";
 
 /** A refresh under way. */
 interface Refreshing {
@@ -24,6 +25,9 @@ interface Refreshing {
   /** What a person changes under its lease; its end waits for them. */
   changes: Set<Promise<void>>;
 }
+
+/** A person's change waits so long (ms) in its turn for another host: who calls it waits before (see `whenFree`). */
+const CHANGE_MS = 2_000;
 
 /**
  * Shares the sealed records of this host with others: before one of them refreshes a credential it takes the
@@ -37,6 +41,8 @@ export class SharedRecords {
   readonly recovery: Recovery;
   readonly #turns = new Map<string, Turns>();
   readonly #refreshing = new Map<string, Refreshing>();
+  /** What persons do, and none has begun yet; none rejects. */
+  readonly #wanted = new Map<string, (() => Promise<void>)[]>();
   /** Names of records of which something was heard while they were being refreshed. */
   readonly #heard = new Set<string>();
   /** Names of records whose newest version could not be read or taken over. */
@@ -111,23 +117,34 @@ export class SharedRecords {
    */
   refresh<T>(refresh: SharedRefresh, work: (lease: SharedLease) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const { name } = refresh;
-      void this.#turnOf(name).run(async () => {
-        const lease = new SharedLease(this, refresh);
-        const changes = new Set<Promise<void>>();
-        this.#refreshing.set(name, { refresh, lease, changes });
-        await work(lease).then(resolve, reject);
-        while (changes.size > 0) await Promise.allSettled(changes);
-        await lease.end();
-        this.#refreshing.delete(name);
-        if (this.#heard.delete(name)) void this.pull(name);
-      });
+      void this.inTurn(refresh.name, () =>
+        this.#underLease(refresh, (lease) => work(lease).then(resolve, reject)),
+      );
     });
+  }
+
+  /** In its turn, or in that of a refresh that waits for another host. `work` never rejects. */
+  async #underLease(
+    refresh: SharedRefresh,
+    work: (lease: SharedLease) => Promise<void>,
+  ): Promise<void> {
+    const { name } = refresh;
+    const waiting = this.#refreshing.get(name);
+    const lease = new SharedLease(this, refresh);
+    const changes = new Set<Promise<void>>();
+    this.#refreshing.set(name, { refresh, lease, changes });
+    await work(lease);
+    while (changes.size > 0) await Promise.allSettled(changes);
+    await lease.end();
+    if (waiting) return void this.#refreshing.set(name, waiting);
+    this.#refreshing.delete(name);
+    if (this.#heard.delete(name)) void this.pull(name);
   }
 
   /**
    * Runs a person's change of a credential; `settings` are those that are agreed to with it, `update` seals the change.
-   * Rejects with AuthdError, also where another host is in the way.
+   * One that brings another refresh token takes the lease of a host that refreshes, or has ended while it did: what comes
+   * of that is of no more use. Rejects with AuthdError, also where another host is in the way.
    */
   async change(
     settings: CredentialSettings,
@@ -146,14 +163,51 @@ export class SharedRecords {
     // Its end commits what the record is by then.
     if (running?.lease.isHeld) return await changeUnder(running, inGroup);
     const refresh = { name, isRotating: true, reuseGraceMs: Number.POSITIVE_INFINITY };
-    const lease = { ...refresh, spends: () => undefined, isDone: () => false };
-    await this.refresh(lease, async (taken) => {
+    const replacesToken = () => entersToken(settings, this.liveRecord(name), change);
+    const lease = {
+      ...{ ...refresh, spends: () => undefined, isDone: () => false },
+      change: { patienceMs: CHANGE_MS, replacesToken },
+    };
+    const work = async (taken: SharedLease) => {
       await taken.begin().catch((error) => {
         if (error instanceof StoreRefuses) throw notChanged(name, error.why);
+        if (error instanceof AuthdError && error.reason === "too_busy") throw error;
         throw notNow(name, messageOf(error));
       });
       await inGroup();
+    };
+    await new Promise<void>((resolve, reject) => {
+      this.#want(name, () => this.#underLease(lease, (taken) => work(taken).then(resolve, reject)));
     });
+  }
+
+  /** See take-for.ts. */
+  async whenFree(name: string): Promise<void> {
+    await whenFree(this, name);
+  }
+
+  /** Runs what a person does when nothing else is done with the record, or while a refresh waits for another host. */
+  inPersonsTurn(name: string, work: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#want(name, () => work().then(resolve, reject));
+    });
+  }
+
+  /** `work` never rejects. */
+  #want(name: string, work: () => Promise<void>): void {
+    const wanted = this.#wanted.get(name) ?? [];
+    this.#wanted.set(name, wanted);
+    wanted.push(work);
+    void this.inTurn(name, async () => void (await this.runWanted(name)));
+    this.wake(name);
+  }
+
+  /** Does what persons want, in the turn of the caller. Resolves with true if there was any. Never rejects. */
+  async runWanted(name: string): Promise<boolean> {
+    const wanted = this.#wanted.get(name) ?? [];
+    const isAny = wanted.length > 0;
+    for (let next = wanted.shift(); next; next = wanted.shift()) await next();
+    return isAny;
   }
 
   /** Puts back what the store has lost, as far as this host has it, and looks whether all hosts have done so. */
