@@ -87,7 +87,8 @@ export async function moveIn(
     const members = [memberWith(host, owner, keys)];
     const all = [...records, ...removed];
     try {
-      if (!(await store.replaceAll({ ...replacement, hosts: members, records: all }))) throw busy();
+      if (!(await store.replaceAll({ ...replacement, hosts: members, records: all })))
+        throw overtaken();
     } catch (error) {
       await unmark(core);
       throw error;
@@ -125,7 +126,7 @@ export async function moveOut(
     await whenNothingIsSpent(core);
     const leaving = leavingKeyId();
     // Whoever has an invitation would share what this host has for itself again.
-    if (!(await store.putHost(member, { from, to: leaving }))) throw busy();
+    if (!(await store.putHost(member, { from, to: leaving }))) throw overtaken();
     try {
       return await empty(core, { store, holder, from: leaving }, forget);
     } catch (error) {
@@ -158,7 +159,7 @@ async function empty(
   const putBack = await forget();
   const emptied = { holder, from, to: undefined, hosts: [], records: gone };
   try {
-    if (!(await store.replaceAll(emptied))) throw busy();
+    if (!(await store.replaceAll(emptied))) throw overtaken();
   } catch (error) {
     await putBack();
     throw error;
@@ -214,7 +215,7 @@ export async function finishMoveOut(
     const { entries } = await store.changesSince(-1);
     const gone = entries.map(({ name, version }) => ({ name, version, payload: undefined }));
     const emptied = { holder, from, to: undefined, hosts: [], records: gone };
-    if (!(await store.replaceAll(emptied))) throw busy();
+    if (!(await store.replaceAll(emptied))) throw overtaken();
   }
   await unmark(core);
 }
@@ -280,7 +281,14 @@ function moving(): AuthdError {
   return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
 }
 
-export function busy(): AuthdError {
+/** Another host has committed, or changed the keys. */
+export function overtaken(): AuthdError {
+  const message =
+    "Other hosts have refreshed tokens, or changed the keys, meanwhile. Nothing was changed; try again";
+  return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
+}
+
+function busy(): AuthdError {
   const message = "Tokens are being refreshed at the moment. Nothing was changed; try again";
   return new AuthdError("too_busy", message, { retryAfterMs: 1_000 });
 }

@@ -23,7 +23,7 @@ import {
   wrapGroup,
   writeWrapped,
 } from "../../vault/store/index.ts";
-import { busy } from "./move-records.ts";
+import { overtaken } from "./move-records.ts";
 
 /** A replacement is tried so often: hosts go on committing meanwhile. */
 const TRIES = 10;
@@ -55,7 +55,7 @@ export async function sealAnew(
     } else if (performance.now() > end) throw stillSpends(spending);
     else await sleep(LOOK_AGAIN_MS);
   }
-  throw busy();
+  throw overtaken();
 }
 
 /** A host that goes may spend a refresh token for so long. */
