@@ -29,6 +29,11 @@ const REFUSED: Rate = { unitsPerMs: 0.01, burst: 5, cost: (ms) => ms, isAlways: 
 const UNITS_PER_ONCE_MS = 0.2;
 /** Cost of an invalid message beside its time: the budget returns that of 5,000 a second. */
 const UNITS_PER_INVALID = 0.02;
+/**
+ * Cost of a long answer that is kept in memory, beside its time: the system copies it, and who reads it takes time of the
+ * machine's processors. The budget returns that of two lists of 10,000 credentials a second.
+ */
+const UNITS_PER_KEPT_BYTE = 20 / 1_000_000;
 /** The longest pause, ms: also a program that has just cost much is answered again. */
 const LONGEST_PAUSE_MS = 3_000;
 /** A client that asked for something within this time, ms, is one that could have to wait. */
@@ -228,6 +233,11 @@ export class CpuBudget {
   /** Charges messages that could not be read: a program that works sends hardly any. */
   spendOnInvalid(messages: number): void {
     this.#use(messages * UNITS_PER_INVALID);
+  }
+
+  /** Charges a long answer from memory. */
+  spendOnKept(bytes: number): void {
+    this.#use(bytes * UNITS_PER_KEPT_BYTE);
   }
 
   #use(units: number): void {

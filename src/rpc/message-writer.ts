@@ -126,6 +126,7 @@ export class MessageWriter {
     try {
       const { json, bytes, encoded } = serialize(result);
       if (encoded) {
+        this.#options.reader.budget.spendOnKept(bytes);
         const taken = (error?: Error | null) => {
           if (!error) encoded.onTaken?.();
           onTaken?.();

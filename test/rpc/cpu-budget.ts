@@ -147,6 +147,28 @@ test("of messages that can't be read 5,000 a second are free", (t) => {
   t.true(busy.pauseMs > 0);
 });
 
+test("of lists of 10,000 credentials some are free, then two a second", (t) => {
+  const { own, work, pass } = setup();
+  const [busy, other] = [own(1), own(2)];
+  const list = () => {
+    other.measure(work(0.01));
+    busy.spendOnKept(2_500_000);
+  };
+  for (let i = 0; i < 4; i++) {
+    t.is(busy.pauseMs, 0);
+    list();
+  }
+  for (let i = 0; i < 3; i++) {
+    list();
+    const pause = busy.pauseMs;
+    t.true(pause > 400 && pause <= 600, `${pause}`);
+    pass(pause);
+    t.is(busy.pauseMs, 0);
+  }
+  for (let i = 0; i < 1_000; i++) busy.spendOnKept(1_000);
+  t.true(busy.pauseMs < 300, "small ones cost little");
+});
+
 test("a guest who may use nothing gets a hundredth of the thread, also alone", (t) => {
   const { guest, work, pass } = setup();
   const refused = guest(GUEST, true);
