@@ -22,6 +22,28 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return nearest === undefined ? "" : ` Did you mean "${nearest}"?`;
 }
 
+/** Number of names from which on a guess takes noticeable time. */
+const MANY = 500;
+/** After such a guess none is made for so many times as long: who asks for name after name would have the thread for it. */
+const REST = 300;
+
+/** Guesses at names of many, now and then. */
+export class Guesses {
+  /** When guesses are made again, ms of `performance.now`. */
+  #fromMs = 0;
+
+  /** As the function; "" also where a guess has just taken its time. */
+  didYouMean(word: string, names: readonly string[]): string {
+    if (names.length < MANY) return didYouMean(word, names);
+    const startedAtMs = performance.now();
+    if (startedAtMs < this.#fromMs) return "";
+    const guess = didYouMean(word, names);
+    const endedAtMs = performance.now();
+    this.#fromMs = endedAtMs + REST * (endedAtMs - startedAtMs);
+    return guess;
+  }
+}
+
 /**
  * Counts the edits (insert, delete, replace, swap of two neighbours) that turn `a` into `b`: the optimal
  * string alignment distance. Gives up above `limit`, and returns a greater number.

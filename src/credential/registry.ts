@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { didYouMean } from "../base/suggest.ts";
+import { Guesses } from "../base/suggest.ts";
 import { isMistake } from "../config/config.ts";
 import type {
   Configuration,
@@ -29,6 +29,7 @@ type RegistryDeps = Omit<
 
 /** Maps names to credentials, and drives them with the daemon's one timer. */
 export class Registry {
+  readonly #guesses = new Guesses();
   readonly #credentials = new Map<string, Credential>();
   /** Errors of credentials that never worked since the start, as their files can't be used. */
   readonly #broken = new Map<string, AuthdError>();
@@ -155,7 +156,7 @@ export class Registry {
     if (credential) return credential;
     const broken = this.#broken.get(name);
     if (broken) throw broken;
-    const guess = didYouMean(name, this.sortedNames());
+    const guess = this.#guesses.didYouMean(name, this.sortedNames());
     throw new AuthdError(
       "unknown_credential",
       `There is no credential "${name.slice(0, 64)}".${guess} \`authd list\` shows those that there are.`,

@@ -61,6 +61,21 @@ test("an unknown name is told with the likeliest one", async (t) => {
   t.regex(error.message, /labelf/);
 });
 
+test("with thousands of names a guess is made now and then, not for each unknown name", async (t) => {
+  const { registry, settings } = await startTestRegistry(t);
+  const file = { grant: "client_credentials", token_url: "https://issuer.example/token" };
+  for (let i = 0; i < 3_000; i++) {
+    registry.add(settings(`credential-${i}`, { ...file, client_id: "app" }));
+  }
+  const isGuessed = () => {
+    const error = t.throws(() => registry.get("credential-x7"));
+    return /Did you mean/.test(error?.message ?? "");
+  };
+  t.true(isGuessed());
+  t.false(isGuessed());
+  await until(isGuessed);
+});
+
 test("apply adds, changes and takes away, and says which", async (t) => {
   const { registry, settings, engine } = await setup(t);
   t.deepEqual(registry.apply(configuration([settings("a"), settings("b")])), ["a", "b"]);
