@@ -11,26 +11,15 @@ import {
   refreshTokenIn,
   rotating,
   type SharingHost,
-  secrets,
   settled,
-  startHost,
-  startRotating,
+  startPair,
 } from "../helpers/sharing-host.ts";
 import { until } from "../helpers/until.ts";
 
-/** Two hosts that have refreshed a credential once. */
 async function setup(t: ExecutionContext) {
-  const issuer = await startRotating(t);
   const elsewhere = await startIssuer(t, () => ({ json: answerOf(99) }));
   const dir = temporaryFolder(t);
-  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
-  const first = await one.add("a", rotating(issuer), secrets);
-  const second = await two.add("a", rotating(issuer), secrets);
-  await first.token({});
-  await settled(one);
-  await second.token({});
-  await settled(two);
-  return { issuer, elsewhere, dir, one, two, first, second };
+  return { elsewhere, dir, ...(await startPair(t, dir)) };
 }
 
 /** Runs a change whose commit the store does not get, or `isCarriedOut`: whose answer is lost; then its lease ends. */

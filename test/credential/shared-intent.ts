@@ -14,10 +14,9 @@ import {
   refreshTokenIn,
   rotating,
   type SharingHost,
-  secrets,
   settled,
   startHost,
-  startRotating,
+  startPair,
 } from "../helpers/sharing-host.ts";
 import { until } from "../helpers/until.ts";
 
@@ -32,18 +31,10 @@ async function deadlineOf(dir: string): Promise<void> {
   });
 }
 
-/** Two hosts that have refreshed a credential once; `more` is what its file says beside. */
+/** `more` is what the credential's file says beside. */
 async function setup(t: ExecutionContext, more: object = {}) {
-  const issuer = await startRotating(t);
   const dir = temporaryFolder(t);
-  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
-  const first = await one.add("a", rotating(issuer, more), secrets);
-  const second = await two.add("a", rotating(issuer, more), secrets);
-  await first.token({});
-  await settled(one);
-  await second.token({});
-  await settled(two);
-  return { issuer, dir, one, two, first, second };
+  return { dir, ...(await startPair(t, dir, more)) };
 }
 
 async function assertNotSent(t: ExecutionContext, credential: Credential): Promise<void> {

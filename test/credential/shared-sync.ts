@@ -1,69 +1,26 @@
 /** How a host follows what other hosts commit, where it is disturbed. */
 
-import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { SharedRecords } from "../../src/credential/shared/shared-records.ts";
-import { SharedSync } from "../../src/credential/shared/shared-sync.ts";
 import { FileStore } from "../../src/vault/store/file-store.ts";
-import { fleetKeyOf } from "../../src/vault/store/fleet-key.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { onUnix as test } from "../helpers/optional.ts";
-import { startTestRegistry } from "../helpers/test-registry.ts";
+import { startHost } from "../helpers/sharing-host.ts";
 
-const KEY = randomBytes(32);
 const SETTINGS = { grant: "static", origins: ["https://api.example.com"] };
 
-/** A host that shares what is in `dir`; `meddle` may change how each store that it opens behaves. */
-async function startHost(
-  t: ExecutionContext,
-  dir: string,
-  name: string,
-  meddle: (store: FileStore) => void = () => {},
-) {
-  const engine = await startTestRegistry(t);
-  const { time, log, registry, clock } = engine;
-  const folder = join(dir, "store");
-  const begin = { holder: name, from: undefined, to: fleetKeyOf(KEY).id, hosts: [], records: [] };
-  // Done by the first host alone.
-  await new FileStore(folder).replaceAll(begin);
-  const open = async () => {
-    const store = new FileStore(folder);
-    meddle(store);
-    const key = fleetKeyOf(Buffer.from(KEY));
-    const keys = { keyId: key.id, own: new Map([["default", key]]) };
-    const groups = [{ group: "default", id: key.id }];
-    return { store, keys: { ...keys, groups }, addGroup: async () => false };
-  };
-  const timeline = { known: () => undefined, note: () => {} };
-  const records = new SharedRecords({
-    host: name,
-    instance: "folder",
-    open,
-    clock,
-    time,
-    log,
-    timeline,
-  });
-  records.connect({
-    find: (known) => registry.findShared(known),
-    names: () => registry.all().map((each) => each.name),
-    fileOf: () => undefined,
-    add: async () => {},
-    remove: async () => {},
-    isLocked: false,
-  });
-  registry.share(records);
-  const sync = new SharedSync(records, clock, log);
-  t.teardown(() => sync.stop());
-  return { ...engine, records, sync };
-}
-
-/** Two hosts with one static credential, of which the first has just replaced the secret. */
+/**
+ * Two hosts with one static credential, of which the first has just replaced the secret; `meddle` may change how each
+ * store behaves that the second one opens.
+ */
 async function startChanged(t: ExecutionContext, meddle: (store: FileStore) => void) {
   const dir = temporaryFolder(t);
   const one = await startHost(t, dir, "one");
-  const two = await startHost(t, dir, "two", meddle);
+  const openStore = async (folder: string) => {
+    const store = new FileStore(folder);
+    meddle(store);
+    return store;
+  };
+  const two = await startHost(t, dir, "two", { openStore });
   const secrets = { token: "before" };
   const first = await one.add("a", SETTINGS, secrets);
   const second = await two.add("a", SETTINGS, secrets);

@@ -113,6 +113,19 @@ export function answerOf(next: number) {
 /** Of a credential whose token was not refreshed yet. */
 export const secrets = { refresh_token: "refresh-0" };
 
+/** Starts two hosts that have refreshed a credential `a` once; `more` is what its file says beside. */
+export async function startPair(t: Scope, dir: string, more: object = {}) {
+  const issuer = await startRotating(t);
+  const [one, two] = [await startHost(t, dir, "one"), await startHost(t, dir, "two")];
+  const first = await one.add("a", rotating(issuer, more), secrets);
+  const second = await two.add("a", rotating(issuer, more), secrets);
+  await first.token({});
+  await settled(one);
+  await second.token({});
+  await settled(two);
+  return { issuer, one, two, first, second };
+}
+
 /** Resolves when nothing of a host is on its way into the store. */
 export async function settled({ records }: SharingHost): Promise<void> {
   await records.halt();
