@@ -1,5 +1,3 @@
-import { omitUndefined } from "./omit-undefined.ts";
-
 /** The longest id and `streamToken`, in bytes of UTF-8: each notification of a stream repeats them. */
 export const MAX_ID_BYTES = 256;
 
@@ -26,15 +24,11 @@ const encoded = new WeakMap<object, EncodedJson>();
 
 /**
  * Returns a result that exists as JSON alone, in UTF-8 without any character at which a line could end:
- * it has no members, so that thousands of objects need not live until it is sent. `onTaken`: for a result that answers
- * one call.
+ * it has no members, so that thousands of objects need not live until it is sent. With `onTaken` it is for one call.
  */
-export function resultInJson<Result extends object>(
-  pieces: readonly Buffer[],
-  onTaken?: () => void,
-): Result {
+export function resultInJson<Result extends object>(json: EncodedJson): Result {
   const result = Object.freeze({}) as Result;
-  encoded.set(result, { pieces, ...omitUndefined({ onTaken }) });
+  encoded.set(result, json);
   return result;
 }
 

@@ -128,6 +128,11 @@ export class Registry {
 
   // ---- records that hosts share ----
 
+  /** Address of the store whose records this host shared, and which config.toml names no more. */
+  get formerStore(): string | undefined {
+    return this.#deps.formerStore;
+  }
+
   /** Shares records with other hosts from now on; undefined: no more. */
   share(records: SharedRecords | undefined): void {
     this.#deps.shared = records;

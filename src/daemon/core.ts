@@ -60,8 +60,6 @@ export class Core {
   auditTokenFile: TokenFilesOptions["audit"] = async () => {};
   /** The store that this host shares with others. */
   shared: SharedStore | undefined;
-  /** The store whose records this host shared, and which config.toml names no more: its address. */
-  #formerStore: string | undefined;
   /** For whoever adds, replaces and removes credentials: into a store as well, if there is one. */
   readonly #vault: Foundation["vault"];
   readonly #foundation: Foundation;
@@ -76,11 +74,10 @@ export class Core {
     const { env, log, http, time, clock, events, rebuilt } = foundation;
     const vault = sharedVault(foundation.vault, {
       records: () => this.shared?.records,
-      formerStore: () => this.#formerStore,
+      formerStore: () => this.registry.formerStore,
     });
     this.#foundation = foundation;
     this.shared = shared;
-    this.#formerStore = shared ? undefined : formerStoreName(env);
     this.#vault = vault;
     this.issuerClocks = new IssuerClocks(time);
     this.#importJournal = new ImportJournal({ dir: configDir(env), vault, log });
@@ -136,7 +133,6 @@ export class Core {
     records.connect(sharedCredentials({ dir: configDir(env), registry, vault, admin }));
     records.connection.onOutcome = () => this.observer.onStore();
     registry.share(records);
-    this.#formerStore = undefined;
   }
 
   /** Shares records from now on. Resolves when what the store has was taken over. */
@@ -201,8 +197,8 @@ export class Core {
   }
 
   #createRegistry(): Registry {
-    const { clock, time, http, vault, log, events, configuration } = this.#foundation;
-    const formerStore = this.#formerStore;
+    const { env, clock, time, http, vault, log, events, configuration } = this.#foundation;
+    const formerStore = this.shared ? undefined : formerStoreName(env);
     if (formerStore !== undefined) {
       const text = `this host shared the store ${formerStore}, and [store] is not in config.toml any more: refresh tokens of that store are not spent`;
       log.warn({}, text);

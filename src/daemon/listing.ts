@@ -122,9 +122,10 @@ export class Listing {
 async function answer(shared: Shared): Promise<List> {
   shared.calls++;
   const json = await shared.json;
-  return resultInJson(json.pieces, () => {
+  const onTaken = () => {
     if (--shared.calls === 0) json.release();
-  });
+  };
+  return resultInJson({ pieces: json.pieces, onTaken });
 }
 
 function tooMany(): AuthdError {
